@@ -1,0 +1,146 @@
+/*
+ * The context switch: make, switch, destroy, self.
+ *
+ * A context is a suspended flow of control: the stack pointer under which its
+ * callee-saved registers lie. In a plain build it is that one pointer; builds
+ * under AddressSanitizer or ThreadSanitizer add what those tools must be told.
+ *
+ * Kept over a switch: the callee-saved general registers (and d8-d15 on
+ * AArch64). Not kept: errno, the floating-point control and status words, the
+ * signal mask. They belong to the thread.
+ */
+#ifndef UVA__CORE_CORO_SWITCH_H
+#define UVA__CORE_CORO_SWITCH_H
+
+#include <stddef.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define UVA__ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UVA__ASAN 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define UVA__TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UVA__TSAN 1
+#endif
+#endif
+
+#if defined(UVA__ASAN)
+#define UVA__NO_ASAN __attribute__((no_sanitize("address")))
+#else
+#define UVA__NO_ASAN
+#endif
+
+/* Assembly where we have it, ucontext elsewhere or on demand. */
+#if !defined(UVA_SWITCH_UCONTEXT) && defined(__ELF__) && \
+    (defined(__x86_64__) && defined(__LP64__) || defined(__aarch64__))
+#define UVA__SWITCH_ASSEMBLY 1
+#else
+#define UVA__SWITCH_UCONTEXT 1
+#endif
+
+typedef struct uva__stack_s uva__stack_t;
+
+typedef struct uva__context_s {
+    void *sp; /* Valid while suspended. */
+#if defined(UVA__ASAN)
+    void *fake_stack;   /* ASan's own, while suspended. */
+    const void *bottom; /* Lowest byte of the stack. */
+    size_t size_bytes;
+#endif
+#if defined(UVA__TSAN)
+    void *fiber;
+#endif
+} uva__context_t;
+
+/**
+ * Describe the flow that runs at this moment on the thread's own stack, so
+ * that it can be switched away from. Any thread; needs no stack of ours.
+ */
+void uva__context_self(uva__context_t *context);
+
+/**
+ * Prepare a context whose first switch calls entry() at the top of a stack.
+ *
+ * Nothing of the stack may be in use. entry() calls uva__context_started()
+ * first and never returns: it leaves by uva__context_exit, or stays suspended
+ * for good and is then destroyed. It may serve any number of tasks in a loop;
+ * the stack needs no new context for the next one.
+ */
+void uva__context_make(uva__context_t *context,
+                       uva__stack_t *stack,
+                       void (*entry)(void));
+
+/**
+ * Release what the tools hold for a context that is not running and never will
+ * be again. Does nothing in a plain build. The stack is the caller's.
+ */
+void uva__context_destroy(uva__context_t *context);
+
+/** "x86_64", "aarch64" or "ucontext". */
+const char *uva__context_backend(void);
+
+/* The platform's part. Both keep nothing but the stack pointer. */
+
+/** Save the flow under *save_sp and go on with the one suspended at to_sp. */
+void uva__switch(void **save_sp, void *to_sp);
+/** Lay the first frame below top (16-byte aligned), not below low; returns the
+ * stack pointer to switch to. */
+void *uva__switch_prepare(char *low, char *top, void (*entry)(void));
+
+#if defined(UVA__ASAN) || defined(UVA__TSAN)
+
+/* Out of line, as the tools want nothing instrumented around the switch. */
+void uva__context_switch_told(uva__context_t *from, uva__context_t *to);
+void uva__context_exit_told(uva__context_t *from, uva__context_t *to);
+void uva__context_started_told(void);
+
+static inline void uva__context_switch(uva__context_t *from,
+                                       uva__context_t *to)
+{
+    uva__context_switch_told(from, to);
+}
+
+static inline void uva__context_exit(uva__context_t *from, uva__context_t *to)
+{
+    uva__context_exit_told(from, to);
+}
+
+static inline void uva__context_started(void)
+{
+    uva__context_started_told();
+}
+
+#else
+
+/**
+ * Suspend `from`, which is running, and resume `to`. Returns when somebody
+ * switches to `from` again.
+ */
+static inline void uva__context_switch(uva__context_t *from,
+                                       uva__context_t *to)
+{
+    uva__switch(&from->sp, to->sp);
+}
+
+/**
+ * The last switch of `from`: nobody resumes it. Does not return, though the
+ * compiler need not know. uva__context_destroy(from) follows on another stack.
+ */
+static inline void uva__context_exit(uva__context_t *from, uva__context_t *to)
+{
+    uva__switch(&from->sp, to->sp);
+}
+
+/** The first thing that an entry function does, once per made context. */
+static inline void uva__context_started(void)
+{
+}
+
+#endif
+
+#endif /* UVA__CORE_CORO_SWITCH_H */
