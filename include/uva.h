@@ -1,0 +1,25 @@
+/**
+ * @file
+ * All of uva but its optional components.
+ */
+#ifndef UVA_H
+#define UVA_H
+
+#include "uva/alloc.h"
+#include "uva/context.h"
+#include "uva/coroutines.h"
+#include "uva/errors.h"
+#include "uva/events.h"
+#include "uva/futures.h"
+#include "uva/graph.h"
+#include "uva/platform.h"
+#include "uva/runners.h"
+#include "uva/taskgroups.h"
+#include "uva/tasks.h"
+#include "uva/time.h"
+#include "uva/timeouts.h"
+#include "uva/typed.h"
+#include "uva/types.h"
+#include "uva/version.h"
+
+#endif /* UVA_H */

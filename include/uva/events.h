@@ -1,0 +1,302 @@
+/**
+ * @file
+ * The event loop: running it, scheduling callbacks, reporting what nobody
+ * else can be told.
+ *
+ * A loop belongs to one thread at a time: the one that made it, then the one
+ * that ran it last. A call from another thread, except for those marked
+ * "@thread any", returns UV_EPERM (or does nothing, where nothing can be
+ * returned) and is reported to the log.
+ */
+#ifndef UVA_EVENTS_H
+#define UVA_EVENTS_H
+
+#include "uva/errors.h"
+#include "uva/time.h"
+#include "uva/types.h"
+
+UVA_BEGIN_DECLS
+
+/** How stacks of coroutines are guarded against overflow. */
+typedef enum uva_guard_e {
+    UVA_GUARD_AUTO,     /* The first of the following that works. */
+    UVA_GUARD_MARKER,   /* Guard markers (Linux 6.13): any number of stacks. */
+    UVA_GUARD_MPROTECT, /* Protected pages, for as many as the system allows. */
+    UVA_GUARD_CANARY    /* A gap and a word that is checked at each switch. */
+} uva_guard_t;
+
+/** Settings of a new loop; zero means the default. */
+typedef struct uva_loop_options_s {
+    size_t size;            /* sizeof(uva_loop_options_t). */
+    size_t max_tasks;       /* Unfinished tasks at once; default no limit. */
+    size_t max_stack_bytes; /* Virtual bytes of all stacks together, idle ones
+                               included; default no limit. */
+    size_t stack_bytes;     /* Stack of a task that asks for none; default
+                               256 KiB, more under sanitizers. */
+    uva_guard_t guard;      /* Default UVA_GUARD_AUTO. */
+    unsigned iterations_per_poll; /* Iterations between two looks at the
+                               outside; default 61, 1 is asyncio's own. */
+    bool debug;             /* As uva_loop_set_debug. The environment variable
+                               UVA_DEBUG=1 sets it as well. */
+    bool stack_census;      /* Measure every stack, not only fresh ones. */
+} uva_loop_options_t;
+
+#define UVA_LOOP_OPTIONS_INIT                                                  \
+    {                                                                          \
+        sizeof(uva_loop_options_t), 0, 0, 0, UVA_GUARD_AUTO, 0, false, false   \
+    }
+
+/**
+ * Make a loop with a uv_loop_t of its own.
+ *
+ * @param[in]  options  NULL for the defaults.
+ * @param[out] ret_loop New reference; unset on failure.
+ * @retval UV_ENOMEM Nothing was created.
+ * @retval UV_EINVAL An option is out of its range.
+ * @thread any
+ * @asyncio new_event_loop
+ */
+UVA_EXTERN int uva_loop_new(const uva_loop_options_t *options,
+                            uva_loop_t **ret_loop);
+
+/**
+ * Make a loop that lives on the uv_loop_t of an application.
+ *
+ * It needs nothing but that somebody calls uv_run. Its handles are referenced
+ * exactly while a task is unfinished, a call is scheduled or an operation is
+ * in flight. The application's loop and handles are never closed by uva.
+ *
+ * @param[in]  host     Borrowed; must outlive the loop.
+ * @thread The thread of host.
+ */
+UVA_EXTERN int uva_loop_attach(uv_loop_t *host,
+                               const uva_loop_options_t *options,
+                               uva_loop_t **ret_loop);
+
+UVA_EXTERN uva_loop_t *uva_loop_ref(uva_loop_t *loop);
+
+/** Drop a reference. The last one of a loop that was not closed closes it, if
+ * it can, and warns. @return NULL. */
+UVA_EXTERN uva_loop_t *uva_loop_unref(uva_loop_t *loop);
+
+/** The uv_loop_t below; borrowed; NULL for a virtual loop. */
+UVA_EXTERN uv_loop_t *uva_loop_uv(uva_loop_t *loop);
+
+/**
+ * The loop that runs in this thread; NULL if none does. Borrowed.
+ *
+ * @thread any
+ * @asyncio get_running_loop; differs: NULL instead of RuntimeError.
+ */
+UVA_EXTERN uva_loop_t *uva_get_running_loop(void);
+
+/**
+ * Run until uva_loop_stop.
+ *
+ * @retval UV_EPERM  The loop is closed, or a loop runs in this thread already.
+ * @retval UV_EBUSY  Attached, and the host is inside uv_run.
+ * @asyncio loop.run_forever
+ */
+UVA_EXTERN int uva_loop_run_forever(uva_loop_t *loop);
+
+/**
+ * Run until a future is done, then give its result.
+ *
+ * @param[in]  future     Borrowed; NULL failed with UV_ENOMEM.
+ * @param[out] ret_result Its value, borrowed from the future; may be NULL.
+ * @return 0, the code the future failed with, or:
+ * @retval UV_EPERM The loop is closed, a loop runs here already, or the loop
+ *                  was stopped before the future was done.
+ * @retval UV_EBUSY Attached, and the host is inside uv_run.
+ * @retval UVA_EWRONGLOOP The future belongs to another loop.
+ * @retval UV_EDEADLK Nothing is left that could complete the future; who waits
+ *                  for what was reported to the exception handler.
+ * @asyncio loop.run_until_complete
+ */
+UVA_EXTERN int uva_loop_run_until_complete(uva_loop_t *loop,
+                                           uva_future_t *future,
+                                           void **ret_result);
+
+/**
+ * Make run_forever or run_until_complete return after the running iteration.
+ * Before a run: the next one does exactly one iteration.
+ * @asyncio loop.stop
+ */
+UVA_EXTERN void uva_loop_stop(uva_loop_t *loop);
+
+/**
+ * Close a loop that is not running. Idempotent. Scheduled calls are dropped,
+ * not run; their destructors are.
+ *
+ * An own loop turns libuv once more to let its handles close. On an attached
+ * loop the handles close in the host's next turn.
+ *
+ * @retval UV_EPERM The loop is running.
+ * @retval UV_EBUSY Tasks are unfinished or operations in flight. Nothing was
+ *                  changed; each task was reported to the exception handler.
+ * @asyncio loop.close; differs: unfinished tasks are not abandoned.
+ */
+UVA_EXTERN int uva_loop_close(uva_loop_t *loop);
+
+/** Called when a loop is closed for good. status: 0, or what went wrong. */
+typedef void (*uva_loop_cb)(uva_loop_t *loop, int status, void *data);
+
+/**
+ * Cancel every task, wait for them, close.
+ *
+ * Unless the host is inside uv_run this runs the loop and returns when all is
+ * done. On an attached loop whose host runs it returns at once and done is
+ * called from the host's loop. A task that swallows its cancellation is waited
+ * for; failures of the others are reported to the exception handler.
+ *
+ * @param done May be NULL; called exactly once if 0 is returned.
+ * @retval UV_EPERM The loop is closed, or this is called from inside it.
+ */
+UVA_EXTERN int uva_loop_shutdown(uva_loop_t *loop, uva_loop_cb done,
+                                 void *data);
+
+UVA_EXTERN bool uva_loop_is_running(const uva_loop_t *loop);
+UVA_EXTERN bool uva_loop_is_closed(const uva_loop_t *loop);
+
+/**
+ * The loop's clock, in nanoseconds: the monotonic clock read now, or virtual
+ * time. Deadlines are points on it.
+ * @asyncio loop.time
+ */
+UVA_EXTERN uint64_t uva_loop_time(const uva_loop_t *loop);
+
+/** How many iterations have begun since the loop was made. */
+UVA_EXTERN uint64_t uva_loop_iterations(const uva_loop_t *loop);
+
+/** A scheduled callback. */
+typedef void (*uva_callback_cb)(void *data);
+
+/** What a scheduled call carries beyond its callback; zero means default. */
+typedef struct uva_call_options_s {
+    size_t size;            /* sizeof(uva_call_options_t). */
+    uva_context_t *context; /* Borrowed; default a copy of the caller's. */
+    uva_destroy_cb destroy; /* Frees data, once, after the call or instead of
+                               it. */
+} uva_call_options_t;
+
+#define UVA_CALL_OPTIONS_INIT                                                  \
+    {                                                                          \
+        sizeof(uva_call_options_t), NULL, NULL                                 \
+    }
+
+/**
+ * Schedule calls of callback(data).
+ *
+ * call_soon appends to the ready queue: the call runs in the next iteration.
+ * call_later and call_at go through the timers, even when they are due at
+ * once; equal deadlines run in the order they were made. The forms without
+ * loop_ are for the running loop (UVA_ENOLOOP if there is none).
+ *
+ * @param[in]  options    NULL for the defaults.
+ * @param[out] ret_handle New reference, or NULL if nobody wants to cancel.
+ * @retval UV_ENOMEM Nothing was scheduled; a destructor given has run.
+ * @retval UV_EPERM  The loop is closed, or the call came from a wrong thread;
+ *                   likewise.
+ */
+
+/** @asyncio loop.call_soon */
+UVA_EXTERN int uva_loop_call_soon(uva_loop_t *loop, uva_callback_cb callback,
+                                  void *data,
+                                  const uva_call_options_t *options,
+                                  uva_handle_t **ret_handle);
+
+/** @param delay_ns Nanoseconds from now; UVA_FOREVER never comes.
+ * @asyncio loop.call_later */
+UVA_EXTERN int uva_loop_call_later(uva_loop_t *loop, uint64_t delay_ns,
+                                   uva_callback_cb callback, void *data,
+                                   const uva_call_options_t *options,
+                                   uva_handle_t **ret_handle);
+
+/** @param when_ns A point on the loop's clock.
+ * @asyncio loop.call_at */
+UVA_EXTERN int uva_loop_call_at(uva_loop_t *loop, uint64_t when_ns,
+                                uva_callback_cb callback, void *data,
+                                const uva_call_options_t *options,
+                                uva_handle_t **ret_handle);
+
+/**
+ * Like call_soon, from any thread; wakes a loop that sleeps. The caller must
+ * hold a reference of the loop.
+ *
+ * @thread any
+ * @asyncio loop.call_soon_threadsafe
+ */
+UVA_EXTERN int uva_loop_call_soon_threadsafe(uva_loop_t *loop,
+                                             uva_callback_cb callback,
+                                             void *data,
+                                             const uva_call_options_t *options,
+                                             uva_handle_t **ret_handle);
+
+UVA_EXTERN int uva_call_soon(uva_callback_cb callback, void *data);
+UVA_EXTERN int uva_call_later(uint64_t delay_ns, uva_callback_cb callback,
+                              void *data, uva_handle_t **ret_handle);
+UVA_EXTERN int uva_call_at(uint64_t when_ns, uva_callback_cb callback,
+                           void *data, uva_handle_t **ret_handle);
+
+/** Forget a scheduled call; idempotent; nothing if it has run. Its destructor
+ * runs at once. NULL is allowed. @asyncio Handle.cancel */
+UVA_EXTERN void uva_handle_cancel(uva_handle_t *handle);
+UVA_EXTERN bool uva_handle_cancelled(const uva_handle_t *handle);
+/** The deadline on the loop's clock; 0 for a handle that is no timer.
+ * @asyncio TimerHandle.when */
+UVA_EXTERN uint64_t uva_handle_when(const uva_handle_t *handle);
+/** The context the call runs in; borrowed. @asyncio Handle.get_context */
+UVA_EXTERN uva_context_t *uva_handle_get_context(uva_handle_t *handle);
+UVA_EXTERN uva_handle_t *uva_handle_ref(uva_handle_t *handle);
+/** Drop a reference; the call stays scheduled. @return NULL. */
+UVA_EXTERN uva_handle_t *uva_handle_unref(uva_handle_t *handle);
+
+/** What an exception handler is told. Fields that do not apply are NULL or 0;
+ * everything is borrowed for the call. */
+typedef struct uva_exception_s {
+    size_t size;              /* sizeof(uva_exception_t). */
+    const char *message;      /* What happened; never NULL. */
+    int code;                 /* The failure; 0 if there is none. */
+    const uva_error_t *error; /* Its record, if it has one. */
+    uva_future_t *future;     /* The future or task it is about. */
+    uva_task_t *task;
+    uva_handle_t *handle;
+    const char *source;       /* "file.c:12", where it was made; debug mode. */
+} uva_exception_t;
+
+typedef void (*uva_exception_handler_cb)(uva_loop_t *loop,
+                                         const uva_exception_t *exception,
+                                         void *data);
+
+/** Replace the default handler; NULL restores it. A handler that causes
+ * another report while it runs sends that one to the default handler.
+ * @asyncio loop.set_exception_handler */
+UVA_EXTERN void uva_loop_set_exception_handler(uva_loop_t *loop,
+                                               uva_exception_handler_cb handler,
+                                               void *data);
+/** The handler that was set, NULL for the default; its data if wanted. */
+UVA_EXTERN uva_exception_handler_cb
+uva_loop_get_exception_handler(const uva_loop_t *loop, void **ret_data);
+/** Write one record to the log. @asyncio loop.default_exception_handler */
+UVA_EXTERN void
+uva_loop_default_exception_handler(uva_loop_t *loop,
+                                   const uva_exception_t *exception);
+/** Report an error that nobody can receive.
+ * @asyncio loop.call_exception_handler */
+UVA_EXTERN void
+uva_loop_call_exception_handler(uva_loop_t *loop,
+                                const uva_exception_t *exception);
+
+/**
+ * Debug mode: callbacks and steps that take slow_callback_ns or longer are
+ * named in the log with their duration; reports say where futures, tasks and
+ * handles were made.
+ */
+UVA_EXTERN void uva_loop_set_debug(uva_loop_t *loop, bool enabled);
+UVA_EXTERN bool uva_loop_get_debug(const uva_loop_t *loop);
+/** Nanoseconds; 100 ms by default. @asyncio loop.slow_callback_duration */
+UVA_EXTERN void uva_loop_set_slow_callback(uva_loop_t *loop, uint64_t slow_ns);
+
+UVA_END_DECLS
+
+#endif /* UVA_EVENTS_H */

@@ -1,0 +1,314 @@
+/**
+ * @file
+ * Futures: a result that is not there yet, and waiters: what a task waits
+ * with.
+ *
+ * NULL is a future that failed with UV_ENOMEM. Other refusals (limit, closed
+ * loop, no loop) are static futures that failed already; _ref and _unref do
+ * nothing on them. So code checks once, where it awaits.
+ */
+#ifndef UVA_FUTURES_H
+#define UVA_FUTURES_H
+
+#include "uva/errors.h"
+#include "uva/events.h"
+#include "uva/time.h"
+#include "uva/types.h"
+
+UVA_BEGIN_DECLS
+
+/**
+ * Make a pending future on a loop, or on the running one.
+ *
+ * @return New reference; NULL without memory; a failed future without a loop.
+ * @asyncio loop.create_future
+ */
+UVA_EXTERN uva_future_t *uva_loop_create_future(uva_loop_t *loop);
+UVA_EXTERN uva_future_t *uva_create_future(void);
+
+/** A future that has failed already with code: what functions return that
+ * cannot make a real one. Static for the codes that uva refuses with; UV_ENOMEM
+ * gives NULL. @thread any */
+UVA_EXTERN uva_future_t *uva_future_refused(int code);
+
+UVA_EXTERN uva_future_t *uva_future_ref(uva_future_t *future);
+/**
+ * Drop a reference. The last one of a failed future whose failure nobody
+ * looked at reports it to the exception handler.
+ * @return NULL.
+ */
+UVA_EXTERN uva_future_t *uva_future_unref(uva_future_t *future);
+
+/** The loop of a future; borrowed; NULL for a static one.
+ * @asyncio Future.get_loop */
+UVA_EXTERN uva_loop_t *uva_future_get_loop(const uva_future_t *future);
+
+UVA_EXTERN bool uva_future_done(const uva_future_t *future);
+UVA_EXTERN bool uva_future_cancelled(const uva_future_t *future);
+/** Whether a future is a task. */
+UVA_EXTERN bool uva_future_is_task(const uva_future_t *future);
+
+/**
+ * The result of a future that is done. Marks a failure as seen.
+ *
+ * @param[out] ret_result Its value, borrowed from the future (a typed task
+ *                        gives the address of its value); may be NULL.
+ * @return 0, or the code it failed with, or:
+ * @retval UVA_EINVALIDSTATE It is pending, or its result was moved out.
+ * @retval UV_ECANCELED It was cancelled.
+ * @asyncio Future.result
+ */
+UVA_EXTERN int uva_future_result(uva_future_t *future, void **ret_result);
+
+/**
+ * The failure of a future that is done: 0 if it succeeded. Marks it as seen.
+ *
+ * @retval UVA_EINVALIDSTATE It is pending.
+ * @asyncio Future.exception
+ */
+UVA_EXTERN int uva_future_exception(uva_future_t *future);
+
+/** The error record of a failed future; borrowed; NULL if there is none. */
+UVA_EXTERN const uva_error_t *uva_future_error(const uva_future_t *future);
+
+/**
+ * Complete a future. Callbacks and waiting tasks run in the next iteration.
+ *
+ * @param destroy Frees the result when the future goes; NULL if it is borrowed.
+ *                Runs at once if an error is returned.
+ * @retval UVA_EINVALIDSTATE It is done, or it is a task.
+ * @retval UV_EPERM          Called from a wrong thread.
+ * @asyncio Future.set_result
+ */
+UVA_EXTERN int uva_future_set_result(uva_future_t *future, void *result,
+                                     uva_destroy_cb destroy);
+
+/**
+ * Fail a future with a negative code and, if not NULL, a text (copied; dropped
+ * without memory).
+ * @retval UV_EINVAL code is not negative.
+ * @asyncio Future.set_exception
+ */
+UVA_EXTERN int uva_future_set_exception(uva_future_t *future, int code,
+                                        const char *text);
+
+/** Fail a future with an error record. @param error Borrowed. */
+UVA_EXTERN int uva_future_set_error(uva_future_t *future,
+                                    const uva_error_t *error);
+
+/**
+ * Cancel a future: a plain one is cancelled at once, a task is asked to
+ * (uva_task_cancel), a gathering one asks its children.
+ *
+ * @param message Copied, may be NULL; dropped without memory.
+ * @return false if it was done already.
+ * @asyncio Future.cancel
+ */
+UVA_EXTERN bool uva_future_cancel(uva_future_t *future);
+UVA_EXTERN bool uva_future_cancel_message(uva_future_t *future,
+                                          const char *message);
+/** The message of the cancellation that a cancelled future ended with; NULL if
+ * none was given. Borrowed. */
+UVA_EXTERN const char *uva_future_get_cancel_message(const uva_future_t *future);
+
+/** Called once a future is done. future: borrowed for the call. */
+typedef void (*uva_done_cb)(uva_future_t *future, void *data);
+
+/**
+ * Call callback(future, data) in the iteration after the future is done, or in
+ * the next one if it is done already; in the order of registration.
+ *
+ * @param options NULL for the defaults: no destructor for data, the context of
+ *                the moment.
+ * @retval UV_ENOMEM Not registered (a plain future's first callback needs no
+ *                   memory); a destructor given has run.
+ * @asyncio Future.add_done_callback
+ */
+UVA_EXTERN int uva_future_add_done_callback(uva_future_t *future,
+                                            uva_done_cb callback, void *data,
+                                            const uva_call_options_t *options);
+
+/** Remove every registration of callback with data.
+ * @return How many; 0 once the future is done.
+ * @asyncio Future.remove_done_callback */
+UVA_EXTERN size_t uva_future_remove_done_callback(uva_future_t *future,
+                                                  uva_done_cb callback,
+                                                  void *data);
+
+/**
+ * Record for the call graph that waiter is held up by future, for waits that
+ * the library cannot see; and take it back.
+ * @asyncio future_add_to_awaited_by, future_discard_from_awaited_by
+ */
+UVA_EXTERN int uva_future_add_to_awaited_by(uva_future_t *future,
+                                            uva_future_t *waiter);
+UVA_EXTERN void uva_future_discard_from_awaited_by(uva_future_t *future,
+                                                   uva_future_t *waiter);
+
+/**
+ * Wait for a future. The reference stays the caller's; a future that is done
+ * does not suspend. Cancelling the waiting task cancels the future.
+ *
+ * @param[out] ret_result As uva_future_result; may be NULL.
+ * @return 0, the code it failed with, or:
+ * @retval UV_ECANCELED   It, or the calling task, was cancelled.
+ * @retval UVA_EWRONGLOOP It belongs to another loop.
+ * @retval UV_EPERM       The task awaits itself.
+ * @retval UVA_ENOTASK    Called where nothing can suspend.
+ * @suspends Only while the future is pending.
+ * @asyncio await future
+ */
+UVA_EXTERN UVA_CORO int uva_await(uva_future_t *future, void **ret_result);
+/** The poll half of uva_await. */
+UVA_EXTERN int uva_await_poll(uva_future_t *future, void **ret_result);
+
+/** uva_await, then drop the reference, on error too. The result is moved out:
+ * its destructor is disarmed, the caller owns it. */
+UVA_EXTERN UVA_CORO int uva_join(uva_future_t *take_future, void **ret_result);
+/** The poll half of uva_join; drops the reference with its last call. */
+UVA_EXTERN int uva_join_poll(uva_future_t *take_future, void **ret_result);
+
+/**
+ * Waiters: how an awaiting function of one's own is written.
+ *
+ * A task waits for one thing at a time, so its waiter is part of the task and
+ * nothing is allocated. The function is a poll: it is called in the task's own
+ * step, returns its result or UVA_PENDING, and is called again after each
+ * wake-up, a cancellation included. uva_waiter_resumed tells the calls apart.
+ *
+ *     int r;
+ *     uva_waiter_t *self = uva_waiter_current();
+ *     if (!uva_waiter_resumed(self)) {
+ *         if (there is nothing to wait for) {
+ *             return 0;
+ *         }
+ *         return uva_waiter_suspend(self, &owner, &list);
+ *     }
+ *     return uva_waiter_finish(self);
+ */
+struct uva_waiter_s {
+    /* private */
+    union {
+        uva_list_t link;      /* Of the list given to uva_waiter_suspend. */
+        uva_future_t *future; /* While an await of a future is under way. */
+    };
+};
+
+/** The waiter of the running task; NULL outside tasks, which every function
+ * below takes. */
+UVA_EXTERN uva_waiter_t *uva_waiter_current(void);
+/** Whether the running await has suspended: the poll is called again. */
+UVA_EXTERN bool uva_waiter_resumed(const uva_waiter_t *waiter);
+/**
+ * Begin to wait at the end of a list (NULL: in none). A cancellation that was
+ * requested and not delivered wakes the waiter at once.
+ *
+ * @param[in,out] owner The loop that the primitive belongs to; bound to the
+ *                      running one by the first wait. NULL if it has none.
+ * @retval UVA_PENDING    Return it.
+ * @retval UVA_ENOTASK    There is no task.
+ * @retval UVA_EWRONGLOOP The primitive belongs to another loop.
+ */
+UVA_EXTERN int uva_waiter_suspend(uva_waiter_t *waiter, uva_loop_t **owner,
+                                  uva_list_t *list);
+/** Wake a waiter, which runs in the next iteration. Nothing if it was woken or
+ * cancelled already. It stays in its list until it runs.
+ * @return Whether this call woke it. */
+UVA_EXTERN bool uva_waiter_wake(uva_waiter_t *waiter);
+/** Whether it was woken by uva_waiter_wake and has not run since. */
+UVA_EXTERN bool uva_waiter_woken(const uva_waiter_t *waiter);
+/** Whether it was cancelled before anyone woke it, and has not run since. */
+UVA_EXTERN bool uva_waiter_cancelled(const uva_waiter_t *waiter);
+/**
+ * End a wait that was resumed: leave the list.
+ * @retval 0            It was woken.
+ * @retval UV_ECANCELED The task was cancelled, before the wake-up or after.
+ */
+UVA_EXTERN int uva_waiter_finish(uva_waiter_t *waiter);
+/** Two small numbers for polls with several phases, kept while the task is
+ * suspended; both 0 at the first call of an await if every poll leaves them
+ * so. */
+UVA_EXTERN uint8_t uva_waiter_get_stage(const uva_waiter_t *waiter);
+UVA_EXTERN void uva_waiter_set_stage(uva_waiter_t *waiter, uint8_t stage);
+UVA_EXTERN int32_t uva_waiter_get_value(const uva_waiter_t *waiter);
+UVA_EXTERN void uva_waiter_set_value(uva_waiter_t *waiter, int32_t value);
+
+/**
+ * Drive a poll to its end from a stackful task: the body of every awaiting
+ * function. expression is evaluated again after each wake-up.
+ *
+ *     int my_wait(my_t *self)
+ *     {
+ *         int r;
+ *         UVA_DRIVE(r, my_wait_poll(self));
+ *         return r;
+ *     }
+ */
+#define UVA_DRIVE(r, expression)                                               \
+    do {                                                                       \
+        (r) = uva_block_check();                                               \
+        if ((r) == 0) {                                                        \
+            while (((r) = (expression)) == UVA_PENDING) {                      \
+                uva_block(__func__);                                           \
+            }                                                                  \
+        }                                                                      \
+    } while (0)
+
+/** @retval UVA_ENOTASK The caller runs in no stackful task. */
+UVA_EXTERN int uva_block_check(void);
+/** Leave the processor until something wakes the running stackful task; only
+ * after a poll returned UVA_PENDING. what: static name, for dumps. */
+UVA_EXTERN UVA_CORO void uva_block(const char *what);
+
+/**
+ * View an array of tasks or futures as futures, whatever tasks it was declared
+ * with; anything else does not compile. UVA_FUTURE does the same for one.
+ */
+#ifdef __cplusplus
+UVA_END_DECLS
+template <class T> inline uva_future_t *uva__as_future(T *future)
+{
+    return (void)sizeof(future->uva__task),
+           reinterpret_cast<uva_future_t *>(future);
+}
+template <> inline uva_future_t *uva__as_future(uva_future_t *future)
+{
+    return future;
+}
+template <> inline uva_future_t *uva__as_future(uva_task_t *task)
+{
+    return reinterpret_cast<uva_future_t *>(task);
+}
+template <class T> inline const uva_future_ref_t *uva__as_futures(T *const *a)
+{
+    return (void)sizeof(uva__as_future(a[0])),
+           reinterpret_cast<const uva_future_ref_t *>(a);
+}
+#define UVA_FUTURE(task)   (uva__as_future(task))
+#define UVA_FUTURES(array) (uva__as_futures(array))
+UVA_BEGIN_DECLS
+#else
+typedef struct uva__typed_s {
+    char uva__task;
+} uva__typed_t;
+#define UVA_FUTURE(task)                                                       \
+    ((void)sizeof(_Generic((task), uva_task_t *                                \
+                           : (uva__typed_t *)0, uva_future_t *                 \
+                           : (uva__typed_t *)0, default                        \
+                           : (task))                                           \
+                      ->uva__task),                                            \
+     (uva_future_t *)(void *)(task))
+#define UVA_FUTURES(array)                                                     \
+    ((void)sizeof((*_Generic(&*(array), uva_task_t **                          \
+                             : (uva__typed_t **)0, uva_task_t *const *         \
+                             : (uva__typed_t **)0, uva_future_t **             \
+                             : (uva__typed_t **)0, uva_future_t *const *       \
+                             : (uva__typed_t **)0, default                     \
+                             : (array)))                                       \
+                      ->uva__task),                                            \
+     (const uva_future_ref_t *)(const void *)(array))
+#endif
+
+UVA_END_DECLS
+
+#endif /* UVA_FUTURES_H */

@@ -1,0 +1,46 @@
+/**
+ * @file
+ * Compiler attributes, the only place in the public headers that has any.
+ */
+#ifndef UVA_PLATFORM_H
+#define UVA_PLATFORM_H
+
+#ifdef __cplusplus
+#define UVA_BEGIN_DECLS extern "C" {
+#define UVA_END_DECLS   }
+#else
+#define UVA_BEGIN_DECLS
+#define UVA_END_DECLS
+#endif
+
+#if defined(__GNUC__)
+#define UVA_EXTERN        __attribute__((visibility("default")))
+#define UVA_NODISCARD     __attribute__((warn_unused_result))
+#define UVA_UNUSED        __attribute__((unused))
+#define UVA_PRINTF(f, a)  __attribute__((format(printf, f, a)))
+#define UVA__MAY_ALIAS    __attribute__((may_alias))
+#define UVA__CLEANUP(f)   __attribute__((cleanup(f)))
+#define UVA__HAVE_CLEANUP 1
+#else
+#define UVA_EXTERN
+#define UVA_NODISCARD
+#define UVA_UNUSED
+#define UVA_PRINTF(f, a)
+#define UVA__MAY_ALIAS
+#define UVA__CLEANUP(f)
+#endif
+
+/**
+ * Marks a function that may suspend the calling task. It expands to nothing;
+ * readers and checkers look for it.
+ */
+#define UVA_CORO
+
+#define UVA__CAT_(a, b)    a##b
+#define UVA__CAT(a, b)     UVA__CAT_(a, b)
+#define UVA__STRING_(a)    #a
+#define UVA__STRING(a)     UVA__STRING_(a)
+/** Where a call stands in the source: "file.c:12". */
+#define UVA__HERE          __FILE__ ":" UVA__STRING(__LINE__)
+
+#endif /* UVA_PLATFORM_H */

@@ -1,0 +1,69 @@
+/**
+ * @file
+ * Running a program: a loop, a main task, Ctrl-C, and an end that leaves
+ * nothing behind.
+ */
+#ifndef UVA_RUNNERS_H
+#define UVA_RUNNERS_H
+
+#include "uva/tasks.h"
+
+UVA_BEGIN_DECLS
+
+/** Settings of a run; zero means default. */
+typedef struct uva_run_options_s {
+    size_t size;                          /* sizeof(uva_run_options_t). */
+    const uva_loop_options_t *loop;       /* Borrowed; of the loop it makes. */
+    int (*loop_factory)(uva_loop_t **ret_loop); /* Default uva_loop_new. */
+    bool keep_sigint;                     /* Leave SIGINT alone. */
+} uva_run_options_t;
+
+#define UVA_RUN_OPTIONS_INIT                                                   \
+    {                                                                          \
+        sizeof(uva_run_options_t), NULL, NULL, false                           \
+    }
+
+/**
+ * Make a loop, run body(arg) as its main task to the end, cancel and wait for
+ * what is left, close the loop.
+ *
+ * The first SIGINT cancels the main task; a second one has its default action.
+ * Signal handlers are set only if SIGINT has its default action, and restored.
+ *
+ * @param options    NULL for the defaults.
+ * @param ret_result The main task's result, moved out; may be NULL.
+ * @return What the main task returned, or:
+ * @retval UV_EPERM  A loop runs in this thread already.
+ * @retval UV_EINTR  SIGINT ended the main task (KeyboardInterrupt).
+ * @retval UV_EDEADLK Nothing was left that could wake the main task.
+ * @asyncio run
+ */
+UVA_EXTERN int uva_run(uva_coro_cb body, void *arg,
+                       const uva_run_options_t *options, void **ret_result);
+
+/** The same in pieces: several runs on one loop. Embedded.
+ * @asyncio Runner */
+typedef struct uva_runner_s {
+    /* private */
+    uva_run_options_t options;
+    uva_loop_t *loop;       /* Counted; NULL until it is needed. */
+    uva_context_t *context; /* Counted; shared by all its runs. */
+    int state;
+} uva_runner_t;
+
+/** @param options NULL for the defaults; copied, what it points to borrowed. */
+UVA_EXTERN void uva_runner_init(uva_runner_t *runner,
+                                const uva_run_options_t *options);
+/** The runner's loop, made when it is not there yet; borrowed.
+ * @retval UV_EPERM The runner is closed. */
+UVA_EXTERN int uva_runner_get_loop(uva_runner_t *runner, uva_loop_t **ret_loop);
+/** Run body(arg) as a task to its end; returns as uva_run. */
+UVA_EXTERN int uva_runner_run(uva_runner_t *runner, uva_coro_cb body, void *arg,
+                              const uva_task_options_t *options,
+                              void **ret_result);
+/** Cancel what is left, wait for it, close the loop. Idempotent. */
+UVA_EXTERN int uva_runner_close(uva_runner_t *runner);
+
+UVA_END_DECLS
+
+#endif /* UVA_RUNNERS_H */

@@ -1,0 +1,401 @@
+/**
+ * @file
+ * Typed tasks: named arguments copied into the task, a typed result, a task
+ * type of its own for each function, so that a wrong task or result does not
+ * compile.
+ *
+ *     UVA_TASK(size_t, fetch, const char *path;)
+ *     {
+ *         ... args->path ...
+ *         *ret = size;
+ *         return 0;
+ *     }
+ *
+ *     fetch_task_t *task = uva_spawn(fetch, .path = "/1");
+ *     size_t size;
+ *     int r = uva_await_typed(fetch, task, &size);
+ *
+ * Missing arguments are zero. The body gets `args` (const) and `ret`; ret is
+ * copied out of the task when it is awaited and is all zero until written.
+ * T may be void. A C++ caller uses the plain function NAME_spawn(NAME_args_t).
+ */
+#ifndef UVA_TYPED_H
+#define UVA_TYPED_H
+
+#include "uva/runners.h"
+#include "uva/taskgroups.h"
+#include "uva/tasks.h"
+
+UVA_BEGIN_DECLS
+
+/** private: what the runtime has to know of a typed function. */
+typedef struct uva__coro_s {
+    const char *name;
+    int (*enter)(void *frame, void *ret);
+    void (*drop)(void *frame); /* Destructor of the arguments, or NULL. */
+    size_t frame_bytes;
+    size_t ret_bytes;
+    bool stackless;
+} uva__coro_t;
+
+/** private */
+UVA_EXTERN uva_task_t *uva__spawn(const uva__coro_t *coro, const void *args,
+                                  const char *here);
+/** private */
+UVA_EXTERN uva_task_t *uva__spawn_with(const uva__coro_t *coro,
+                                       const void *args,
+                                       const uva_task_options_t *options,
+                                       const char *here);
+/** private */
+UVA_EXTERN uva_task_t *uva__spawn_in(uva_taskgroup_t *group,
+                                     const uva__coro_t *coro, const void *args,
+                                     const char *here);
+/** private */
+UVA_EXTERN int uva__run_typed(const uva__coro_t *coro, const void *args,
+                              void *ret, size_t ret_bytes, const char *here);
+/** private */
+UVA_EXTERN UVA_CORO int uva__await_typed(uva_future_t *take_task, void *ret,
+                                         size_t ret_bytes);
+/** private */
+UVA_EXTERN int uva__await_typed_poll(uva_future_t *take_task, void *ret,
+                                     size_t ret_bytes);
+/** private */
+UVA_EXTERN UVA_CORO int uva__gather_typed(const uva_future_ref_t *take_tasks,
+                                          size_t count, unsigned flags,
+                                          int *ret_codes, void *ret,
+                                          size_t ret_bytes);
+/** private */
+UVA_EXTERN int uva__gather_typed_poll(uva_gather_op_t *op,
+                                      const uva_future_ref_t *take_tasks,
+                                      size_t count, unsigned flags,
+                                      int *ret_codes, void *ret,
+                                      size_t ret_bytes);
+/** private: a stackless body was entered at no await. */
+UVA_EXTERN int uva__bad_resume(const char *function);
+
+#ifdef __cplusplus
+UVA_END_DECLS
+template <class T> struct uva__size_of {
+    static constexpr size_t value = sizeof(T);
+};
+template <> struct uva__size_of<void> {
+    static constexpr size_t value = 0;
+};
+#define UVA__SIZEOF(T) uva__size_of<T>::value
+UVA_BEGIN_DECLS
+#else
+/** private: 0 for void. */
+#define UVA__SIZEOF(T)                                                         \
+    _Generic((T *)0, void *                                                    \
+             : (size_t)0, default                                              \
+             : sizeof(*_Generic((T *)0, void * : (char *)0, default : (T *)0)))
+#endif
+
+/* A for three or more arguments, 0 for two. */
+#define UVA__PICK(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, ...) q
+#define UVA__HAS_ARGS(...)                                                     \
+    UVA__PICK(__VA_ARGS__, A, A, A, A, A, A, A, A, A, A, A, A, A, A, 0, 0, 0)
+
+/**
+ * Define a stackful task: UVA_TASK(T, name, members...) { body }.
+ *
+ * The members are struct members, each with its semicolon.
+ */
+#define UVA_TASK(...) UVA__CAT(UVA__TASK_, UVA__HAS_ARGS(__VA_ARGS__))(__VA_ARGS__)
+#define UVA__TASK_0(T, name)                                                   \
+    struct name##_args_s {                                                     \
+        char uva__z;                                                           \
+    };                                                                         \
+    UVA__TASK_HEAD(T, name, NULL)
+#define UVA__TASK_A(T, name, ...)                                              \
+    struct name##_args_s {                                                     \
+        __VA_ARGS__ char uva__z;                                               \
+    };                                                                         \
+    UVA__TASK_HEAD(T, name, NULL)
+#define UVA__TASK_HEAD(T, name, drop)                                          \
+    UVA__TYPES(T, name)                                                        \
+    static int name##__body(const name##_args_t *args, name##_ret_t *ret);     \
+    UVA__CORO(static, name, drop, false)                                       \
+    UVA__TYPED(name)                                                           \
+    UVA__BODY(name)
+
+/**
+ * A task whose arguments own something: `static void drop(name_args_t *args)`,
+ * defined by the user, runs exactly once, after the body or instead of it
+ * (cancelled before its first step, refused, loop closed).
+ */
+#define UVA_TASK_DROP(T, name, drop, ...)                                      \
+    struct name##_args_s {                                                     \
+        __VA_ARGS__ char uva__z;                                               \
+    };                                                                         \
+    typedef struct name##_args_s name##_args_t;                                \
+    static void drop(name##_args_t *args);                                     \
+    static void name##__drop(void *frame)                                      \
+    {                                                                          \
+        drop((name##_args_t *)frame);                                          \
+    }                                                                          \
+    UVA__TASK_HEAD(T, name, name##__drop)
+
+/**
+ * The same split over a header (declare) and one source file (define): the
+ * members are written once, in the header.
+ */
+#define UVA_TASK_DECLARE(...)                                                  \
+    UVA__CAT(UVA__DECLARE_, UVA__HAS_ARGS(__VA_ARGS__))(__VA_ARGS__)
+#define UVA__DECLARE_0(T, name)                                                \
+    struct name##_args_s {                                                     \
+        char uva__z;                                                           \
+    };                                                                         \
+    UVA__DECLARE_HEAD(T, name)
+#define UVA__DECLARE_A(T, name, ...)                                           \
+    struct name##_args_s {                                                     \
+        __VA_ARGS__ char uva__z;                                               \
+    };                                                                         \
+    UVA__DECLARE_HEAD(T, name)
+#define UVA__DECLARE_HEAD(T, name)                                             \
+    UVA__TYPES(T, name)                                                        \
+    extern const uva__coro_t name##__coro;                                     \
+    UVA__TYPED(name)
+#define UVA_TASK_DEFINE(name)                                                  \
+    static int name##__body(const name##_args_t *args, name##_ret_t *ret);     \
+    UVA__CORO(, name, NULL, false)                                             \
+    UVA__BODY(name)
+
+/** private */
+#define UVA__TYPES(T, name)                                                    \
+    typedef struct name##_args_s name##_args_t;                                \
+    typedef T name##_ret_t;                                                    \
+    typedef struct name##_task_s {                                             \
+        char uva__task; /* Never read: the type is a name for uva_task_t. */   \
+    } name##_task_t;
+/** private */
+#define UVA__CORO(storage, name, drop, stackless)                              \
+    static int name##__enter(void *frame, void *ret)                           \
+    {                                                                          \
+        return name##__body((name##_args_t *)frame, (name##_ret_t *)ret);      \
+    }                                                                          \
+    storage const uva__coro_t name##__coro = {                                 \
+        #name,     name##__enter,                                              \
+        drop,      sizeof(name##_args_t),                                      \
+        UVA__SIZEOF(name##_ret_t), stackless};
+/** private */
+#define UVA__BODY(name)                                                        \
+    static int name##__body(UVA_UNUSED const name##_args_t *args,              \
+                            UVA_UNUSED name##_ret_t *ret)
+/** private */
+#define UVA__TYPED(name)                                                       \
+    UVA_UNUSED static inline name##_task_t *name##__spawn(name##_args_t args,  \
+                                                          const char *here)    \
+    {                                                                          \
+        return (name##_task_t *)(void *)uva__spawn(&name##__coro, &args,       \
+                                                   here);                      \
+    }                                                                          \
+    UVA_UNUSED static inline name##_task_t *name##_spawn(name##_args_t args)   \
+    {                                                                          \
+        return name##__spawn(args, #name);                                     \
+    }                                                                          \
+    UVA_UNUSED static inline name##_task_t *name##__spawn_with(                \
+        name##_args_t args, const uva_task_options_t *options,                 \
+        const char *here)                                                      \
+    {                                                                          \
+        return (name##_task_t *)(void *)uva__spawn_with(&name##__coro, &args,  \
+                                                        options, here);        \
+    }                                                                          \
+    UVA_UNUSED static inline name##_task_t *name##__spawn_in(                  \
+        uva_taskgroup_t *group, name##_args_t args, const char *here)          \
+    {                                                                          \
+        return (name##_task_t *)(void *)uva__spawn_in(group, &name##__coro,    \
+                                                      &args, here);            \
+    }                                                                          \
+    UVA_UNUSED static inline int name##__run(                                  \
+        name##_args_t args, name##_ret_t *ret, const char *here)               \
+    {                                                                          \
+        return uva__run_typed(&name##__coro, &args, ret,                       \
+                              UVA__SIZEOF(name##_ret_t), here);                \
+    }                                                                          \
+    UVA_UNUSED static inline int name##__await(name##_task_t *take_task,       \
+                                               name##_ret_t *ret)              \
+    {                                                                          \
+        return uva__await_typed((uva_future_t *)(void *)take_task, ret,        \
+                                UVA__SIZEOF(name##_ret_t));                    \
+    }                                                                          \
+    UVA_UNUSED static inline int name##__await_poll(name##_task_t *take_task,  \
+                                                    name##_ret_t *ret)         \
+    {                                                                          \
+        return uva__await_typed_poll((uva_future_t *)(void *)take_task, ret,   \
+                                     UVA__SIZEOF(name##_ret_t));               \
+    }                                                                          \
+    UVA_UNUSED static inline int name##__gather(                               \
+        name##_task_t *const *take_tasks, size_t count, unsigned flags,        \
+        int *ret_codes, name##_ret_t *ret)                                     \
+    {                                                                          \
+        return uva__gather_typed(                                              \
+            (const uva_future_ref_t *)(const void *)take_tasks, count, flags,  \
+            ret_codes, ret, UVA__SIZEOF(name##_ret_t));                        \
+    }                                                                          \
+    UVA_UNUSED static inline int name##__gather_poll(                          \
+        uva_gather_op_t *op, name##_task_t *const *take_tasks, size_t count,   \
+        unsigned flags, int *ret_codes, name##_ret_t *ret)                     \
+    {                                                                          \
+        return uva__gather_typed_poll(                                         \
+            op, (const uva_future_ref_t *)(const void *)take_tasks, count,     \
+            flags, ret_codes, ret, UVA__SIZEOF(name##_ret_t));                 \
+    }
+
+/**
+ * Create a task: uva_spawn(name, .argument = value, ...). Refused as
+ * uva_create_task. @return NAME_task_t *, new reference.
+ */
+#define uva_spawn(...)                UVA__SPAWN(__VA_ARGS__, .uva__z = 0)
+#define UVA__SPAWN(name, ...)                                                  \
+    name##__spawn((name##_args_t){__VA_ARGS__}, UVA__HERE)
+/** uva_spawn with options: uva_spawn_with(&options, name, ...). */
+#define uva_spawn_with(options, ...)                                           \
+    UVA__SPAWN_WITH(options, __VA_ARGS__, .uva__z = 0)
+#define UVA__SPAWN_WITH(options, name, ...)                                    \
+    name##__spawn_with((name##_args_t){__VA_ARGS__}, options, UVA__HERE)
+/** A child of a group: uva_taskgroup_spawn(&group, name, ...). Borrowed. */
+#define uva_taskgroup_spawn(group, ...)                                        \
+    UVA__SPAWN_IN(group, __VA_ARGS__, .uva__z = 0)
+#define UVA__SPAWN_IN(group, name, ...)                                        \
+    name##__spawn_in(group, (name##_args_t){__VA_ARGS__}, UVA__HERE)
+/** uva_run for a typed task: uva_run_typed(name, &ret or NULL, ...). */
+#define uva_run_typed(...)            UVA__RUN_TYPED(__VA_ARGS__, .uva__z = 0)
+#define UVA__RUN_TYPED(name, ret, ...)                                         \
+    name##__run((name##_args_t){__VA_ARGS__}, ret, UVA__HERE)
+
+/** Await a typed task, take its result and its reference. */
+#define uva_await_typed(name, take_task, ret) name##__await(take_task, ret)
+#define uva_await_typed_poll(name, take_task, ret)                             \
+    name##__await_poll(take_task, ret)
+/**
+ * uva_gather over tasks of one function; rets: array of count results, may be
+ * NULL. With UVA_RETURN_EXCEPTIONS use uva_gather_all_typed, which fills codes
+ * (array of count: 0 or the failure) and leaves the results of failures as
+ * they are.
+ */
+#define uva_gather_typed(name, take_tasks, count, flags, rets)                 \
+    name##__gather(take_tasks, count, flags, NULL, rets)
+#define uva_gather_typed_poll(name, op, take_tasks, count, flags, rets)        \
+    name##__gather_poll(op, take_tasks, count, flags, NULL, rets)
+#define uva_gather_all_typed(name, take_tasks, count, codes, rets)             \
+    name##__gather(take_tasks, count, UVA_RETURN_EXCEPTIONS, codes, rets)
+
+/** A typed task as a uva_task_t; anything but a task does not compile. */
+#ifdef __cplusplus
+#define UVA_ERASE(task)                                                        \
+    (reinterpret_cast<uva_task_t *>(uva__as_future(task)))
+#else
+#define UVA_ERASE(task) ((uva_task_t *)(void *)UVA_FUTURE(task))
+#endif
+
+/**
+ * Define a stackless task: UVA_STACKLESS(T, name, members...) { body }.
+ *
+ * Arguments and locals are both members, reached through `self`: locals are
+ * those that nobody passes. What stands between UVA_BEGIN and UVA_END may
+ * await; a C local does not survive an await. Spawned, awaited and gathered as
+ * a stackful one; from another stackless body it is a call:
+ * UVA_AWAIT(r, name_poll(&self->sub, &self->part)), with self->sub set to its
+ * arguments and all else zero before.
+ */
+#define UVA_STACKLESS(...)                                                     \
+    UVA__CAT(UVA__STACKLESS_, UVA__HAS_ARGS(__VA_ARGS__))(__VA_ARGS__)
+#define UVA__STACKLESS_0(T, name)                                              \
+    struct name##_args_s {                                                     \
+        int uva__z; /* Where to go on: the line of the await. */               \
+    };                                                                         \
+    UVA__STACKLESS_HEAD(T, name, NULL)
+#define UVA__STACKLESS_A(T, name, ...)                                         \
+    struct name##_args_s {                                                     \
+        __VA_ARGS__ int uva__z;                                                \
+    };                                                                         \
+    UVA__STACKLESS_HEAD(T, name, NULL)
+#define UVA__STACKLESS_HEAD(T, name, drop)                                     \
+    UVA__TYPES(T, name)                                                        \
+    static int name##__body(name##_args_t *self, name##_ret_t *ret);           \
+    UVA__CORO(static, name, drop, true)                                        \
+    UVA__TYPED(name)                                                           \
+    UVA_UNUSED static inline int name##_poll(name##_args_t *self,              \
+                                             name##_ret_t *ret)                \
+    {                                                                          \
+        return name##__body(self, ret);                                        \
+    }                                                                          \
+    UVA__STACKLESS_BODY(name)
+#define UVA__STACKLESS_BODY(name)                                              \
+    static int name##__body(name##_args_t *self, UVA_UNUSED name##_ret_t *ret)
+
+/** As UVA_TASK_DROP, for a stackless task. */
+#define UVA_STACKLESS_DROP(T, name, drop, ...)                                 \
+    struct name##_args_s {                                                     \
+        __VA_ARGS__ int uva__z;                                                \
+    };                                                                         \
+    typedef struct name##_args_s name##_args_t;                                \
+    static void drop(name##_args_t *self);                                     \
+    static void name##__drop(void *frame)                                      \
+    {                                                                          \
+        drop((name##_args_t *)frame);                                          \
+    }                                                                          \
+    UVA__STACKLESS_HEAD(T, name, name##__drop)
+
+/** As UVA_TASK_DECLARE and UVA_TASK_DEFINE, for a stackless task. */
+#define UVA_STACKLESS_DECLARE(...)                                             \
+    UVA__CAT(UVA__SDECLARE_, UVA__HAS_ARGS(__VA_ARGS__))(__VA_ARGS__)
+#define UVA__SDECLARE_0(T, name)                                               \
+    struct name##_args_s {                                                     \
+        int uva__z;                                                            \
+    };                                                                         \
+    UVA__SDECLARE_HEAD(T, name)
+#define UVA__SDECLARE_A(T, name, ...)                                          \
+    struct name##_args_s {                                                     \
+        __VA_ARGS__ int uva__z;                                                \
+    };                                                                         \
+    UVA__SDECLARE_HEAD(T, name)
+#define UVA__SDECLARE_HEAD(T, name)                                            \
+    UVA__DECLARE_HEAD(T, name)                                                 \
+    int name##_poll(name##_args_t *self, name##_ret_t *ret);
+#define UVA_STACKLESS_DEFINE(name)                                             \
+    static int name##__body(name##_args_t *self, name##_ret_t *ret);           \
+    UVA__CORO(, name, NULL, true)                                              \
+    int name##_poll(name##_args_t *self, name##_ret_t *ret)                    \
+    {                                                                          \
+        return name##__body(self, ret);                                        \
+    }                                                                          \
+    UVA__STACKLESS_BODY(name)
+
+/* A local that is initialised between awaits is jumped over: gcc says so. */
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__cplusplus)
+#define UVA__BEGIN_DIAGNOSTIC _Pragma("GCC diagnostic error \"-Wjump-misses-init\"")
+#else
+#define UVA__BEGIN_DIAGNOSTIC
+#endif
+
+/** Begin and end the part of a stackless body that may await. */
+#define UVA_BEGIN                                                              \
+    UVA__BEGIN_DIAGNOSTIC                                                      \
+    switch (self->uva__z) {                                                    \
+    case 0:
+#define UVA_END                                                                \
+    break;                                                                     \
+    default:                                                                   \
+        return uva__bad_resume(__func__);                                      \
+        }                                                                      \
+        self->uva__z = -1;
+
+/** Await in a stackless body: call the poll, leave while it is UVA_PENDING,
+ * call it again after the wake-up. One on a line. */
+#define UVA_AWAIT(r, poll)                                                     \
+    do {                                                                       \
+        if (((r) = (poll)) == UVA_PENDING) {                                   \
+            self->uva__z = __LINE__;                                           \
+            return UVA_PENDING;                                                \
+        case __LINE__:                                                         \
+            if (((r) = (poll)) == UVA_PENDING) {                               \
+                return UVA_PENDING;                                            \
+            }                                                                  \
+        }                                                                      \
+    } while (0)
+
+UVA_END_DECLS
+
+#endif /* UVA_TYPED_H */

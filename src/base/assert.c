@@ -1,0 +1,13 @@
+/*
+ * What a failed assertion does. Nothing else in the library ends the process.
+ */
+#include "base/assert.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+_Noreturn void uva__assert_failed(const char *condition, const char *here)
+{
+    fprintf(stderr, "uva: %s: assertion failed: %s\n", here, condition);
+    abort();
+}

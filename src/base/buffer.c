@@ -1,0 +1,102 @@
+/*
+ * Invariant: data is NULL, or capacity > size and data[size] == 0.
+ */
+#include "base/buffer.h"
+
+#include <string.h>
+
+#include "uva/errors.h"
+
+#include "base/alloc.h"
+#include "base/format.h"
+
+#define BUFFER_FIRST_BYTES 64u
+
+int uva__buffer_reserve(uva_buffer_t *buffer, size_t count, size_t limit)
+{
+    size_t need = buffer->size + count;
+    size_t capacity = buffer->capacity;
+    void *data;
+
+    if (need < count || need > limit || need == SIZE_MAX) {
+        return UV_ENOBUFS;
+    }
+    if (need < capacity) {
+        return 0;
+    }
+    if (capacity == 0) {
+        capacity = BUFFER_FIRST_BYTES;
+    }
+    while (capacity <= need) {
+        capacity = capacity > SIZE_MAX / 2 ? SIZE_MAX : capacity * 2;
+    }
+    data = uva__realloc(buffer->data, capacity);
+    if (data == NULL) {
+        return UV_ENOMEM;
+    }
+    buffer->data = data;
+    buffer->capacity = capacity;
+    buffer->data[buffer->size] = 0;
+    return 0;
+}
+
+int uva__buffer_append(uva_buffer_t *buffer, const void *data, size_t size,
+                       size_t limit)
+{
+    int r = uva__buffer_reserve(buffer, size, limit);
+
+    if (r < 0) {
+        return r;
+    }
+    if (size > 0) {
+        memcpy(buffer->data + buffer->size, data, size);
+    }
+    buffer->size += size;
+    buffer->data[buffer->size] = 0;
+    return 0;
+}
+
+void uva__buffer_consume(uva_buffer_t *buffer, size_t count)
+{
+    if (count == 0) {
+        return;
+    }
+    buffer->size -= count;
+    memmove(buffer->data, buffer->data + count, buffer->size + 1);
+}
+
+int uva__buffer_vprintf(uva_buffer_t *buffer, const char *format, va_list list)
+{
+    va_list again;
+    size_t size;
+    int r;
+
+    va_copy(again, list);
+    size = uva__vformat(NULL, 0, format, again);
+    va_end(again);
+    r = uva__buffer_reserve(buffer, size, SIZE_MAX);
+    if (r < 0) {
+        return r;
+    }
+    (void)uva__vformat((char *)buffer->data + buffer->size, size + 1, format,
+                       list);
+    buffer->size += size;
+    return 0;
+}
+
+int uva__buffer_printf(uva_buffer_t *buffer, const char *format, ...)
+{
+    va_list list;
+    int r;
+
+    va_start(list, format);
+    r = uva__buffer_vprintf(buffer, format, list);
+    va_end(list);
+    return r;
+}
+
+void uva_buffer_clear(uva_buffer_t *buffer)
+{
+    uva__free(buffer->data);
+    *buffer = (uva_buffer_t){0};
+}

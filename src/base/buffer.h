@@ -1,0 +1,27 @@
+/*
+ * A growable byte buffer with a hard maximum. The byte behind the last is
+ * always 0.
+ */
+#ifndef UVA__BASE_BUFFER_H
+#define UVA__BASE_BUFFER_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+#include "uva/types.h"
+
+/** Make room for count bytes behind the last (and a 0 behind them).
+ * @retval UV_ENOMEM  Unchanged.
+ * @retval UV_ENOBUFS It would hold more than limit bytes; unchanged. */
+int uva__buffer_reserve(uva_buffer_t *buffer, size_t count, size_t limit);
+int uva__buffer_append(uva_buffer_t *buffer, const void *data, size_t size,
+                       size_t limit);
+/** Drop bytes at the front. */
+void uva__buffer_consume(uva_buffer_t *buffer, size_t count);
+/** Append text. @retval UV_ENOMEM Unchanged. */
+int uva__buffer_printf(uva_buffer_t *buffer, const char *format, ...)
+    UVA_PRINTF(2, 3);
+int uva__buffer_vprintf(uva_buffer_t *buffer, const char *format, va_list list)
+    UVA_PRINTF(2, 0);
+
+#endif /* UVA__BASE_BUFFER_H */

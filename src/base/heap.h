@@ -1,0 +1,37 @@
+/*
+ * The timer heap: 4-ary, keyed by (deadline, sequence), keys beside each other
+ * in one array, each timer knowing its place.
+ */
+#ifndef UVA__BASE_HEAP_H
+#define UVA__BASE_HEAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "uva/types.h"
+
+typedef struct uva__heap_entry_s {
+    uint64_t when_ns;
+    uva__timer_t *timer; /* Borrowed. */
+} uva__heap_entry_t;
+
+typedef struct uva__heap_s {
+    uva__heap_entry_t *entries; /* Owned. */
+    size_t count;
+    size_t capacity;
+    uint64_t sequence; /* Of the newest timer. */
+} uva__heap_t;
+
+/** Add a timer. @retval UV_ENOMEM Unchanged. */
+int uva__heap_insert(uva__heap_t *heap, uva__timer_t *timer, uint64_t when_ns);
+/** Take a timer out, which must be in. */
+void uva__heap_remove(uva__heap_t *heap, uva__timer_t *timer);
+void uva__heap_destroy(uva__heap_t *heap);
+
+/** The earliest deadline; UINT64_MAX when there is none. */
+static inline uint64_t uva__heap_next(const uva__heap_t *heap)
+{
+    return heap->count == 0 ? UINT64_MAX : heap->entries[0].when_ns;
+}
+
+#endif /* UVA__BASE_HEAP_H */

@@ -1,0 +1,94 @@
+/*
+ * The slow half of the slab: blocks grow from 4 KiB to 1 MiB, so that a small
+ * program takes little and a large one asks seldom.
+ */
+#include "base/slab.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+#define SLAB_FIRST_BYTES   4096u
+#define SLAB_LARGEST_BYTES (1024u * 1024u)
+
+void uva__slab_init(uva__slab_t *slab)
+{
+    memset(slab, 0, sizeof *slab);
+    slab->block_bytes = SLAB_FIRST_BYTES;
+    slab->strict = UVA_ASSERT_LEVEL >= 2 || uva__alloc_strict();
+}
+
+void uva__slab_destroy(uva__slab_t *slab)
+{
+    UVA__ASSERT(slab->live == 0);
+    while (slab->blocks != NULL) {
+        void *block = slab->blocks;
+        slab->blocks = *(void **)block;
+        uva__free(block);
+    }
+}
+
+/* The rest of the old block goes to the free lists: nothing is wasted but what
+ * is smaller than the smallest object. */
+static void slab_reuse_rest(uva__slab_t *slab)
+{
+    size_t index = slab->carve_bytes / UVA__SLAB_UNIT;
+
+    while (index > 0) {
+        size_t piece = index < UVA__SLAB_CLASSES ? index
+                                                 : UVA__SLAB_CLASSES - 1;
+        *(void **)(void *)slab->carve = slab->idle[piece];
+        slab->idle[piece] = slab->carve;
+        slab->carve += piece * UVA__SLAB_UNIT;
+        index -= piece;
+    }
+    slab->carve_bytes = 0;
+}
+
+static bool slab_grow(uva__slab_t *slab)
+{
+    char *block = uva__malloc(slab->block_bytes);
+
+    if (block == NULL) {
+        return false;
+    }
+    slab_reuse_rest(slab);
+    *(void **)(void *)block = slab->blocks;
+    slab->blocks = block;
+    slab->carve = block + UVA__SLAB_UNIT;
+    slab->carve_bytes = slab->block_bytes - UVA__SLAB_UNIT;
+    if (slab->block_bytes < SLAB_LARGEST_BYTES) {
+        slab->block_bytes *= 2;
+    }
+    return true;
+}
+
+void *uva__slab_get_slow(uva__slab_t *slab, size_t size)
+{
+    size_t bytes = UVA__ALIGN_UP(size, UVA__SLAB_UNIT);
+    void *object;
+
+    if (slab->strict || bytes >= UVA__SLAB_CLASSES * UVA__SLAB_UNIT) {
+        object = uva__malloc(size);
+        if (object != NULL) {
+            slab->live++;
+        }
+        return object;
+    }
+    if (slab->carve_bytes < bytes && !slab_grow(slab)) {
+        return NULL;
+    }
+    object = slab->carve;
+    slab->carve += bytes;
+    slab->carve_bytes -= bytes;
+    slab->live++;
+    return object;
+}
+
+void uva__slab_put_slow(uva__slab_t *slab, void *object, size_t size)
+{
+    (void)size;
+    slab->live--;
+    uva__free(object);
+}

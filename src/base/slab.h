@@ -1,0 +1,68 @@
+/*
+ * Small objects of one loop: free lists by size, carved from large blocks.
+ *
+ * Invariant: an object comes from the free list of its class or from a block;
+ * in strict mode the free lists stay empty and every object is an allocation
+ * of its own, so that tools see it and tests can make it fail.
+ *
+ * Belongs to one thread. Blocks are freed with the slab.
+ */
+#ifndef UVA__BASE_SLAB_H
+#define UVA__BASE_SLAB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/util.h"
+
+#define UVA__SLAB_UNIT    16u /* Bytes that a class steps by. */
+#define UVA__SLAB_CLASSES 33u /* Larger objects are allocated by themselves. */
+
+typedef struct uva__slab_s {
+    void *idle[UVA__SLAB_CLASSES]; /* Linked through their first word. */
+    char *carve;                   /* What is left of the newest block. */
+    size_t carve_bytes;
+    void *blocks; /* Owned; linked through their first word. */
+    size_t block_bytes;
+    size_t live; /* Objects handed out. */
+    bool strict;
+} uva__slab_t;
+
+void uva__slab_init(uva__slab_t *slab);
+/** Free all blocks. No object may be live. */
+void uva__slab_destroy(uva__slab_t *slab);
+void *uva__slab_get_slow(uva__slab_t *slab, size_t size);
+void uva__slab_put_slow(uva__slab_t *slab, void *object, size_t size);
+
+/** An object of size bytes, 16-byte aligned, not cleared; NULL without
+ * memory. */
+static inline void *uva__slab_get(uva__slab_t *slab, size_t size)
+{
+    size_t index = (size + UVA__SLAB_UNIT - 1) / UVA__SLAB_UNIT;
+    void *object;
+
+    if (UVA__UNLIKELY(index >= UVA__SLAB_CLASSES ||
+                      slab->idle[index] == NULL)) {
+        return uva__slab_get_slow(slab, size);
+    }
+    object = slab->idle[index];
+    slab->idle[index] = *(void **)object;
+    slab->live++;
+    return object;
+}
+
+/** Give an object back; size as it was asked for. */
+static inline void uva__slab_put(uva__slab_t *slab, void *object, size_t size)
+{
+    size_t index = (size + UVA__SLAB_UNIT - 1) / UVA__SLAB_UNIT;
+
+    if (UVA__UNLIKELY(index >= UVA__SLAB_CLASSES || slab->strict)) {
+        uva__slab_put_slow(slab, object, size);
+        return;
+    }
+    *(void **)object = slab->idle[index];
+    slab->idle[index] = object;
+    slab->live--;
+}
+
+#endif /* UVA__BASE_SLAB_H */
