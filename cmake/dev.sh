@@ -1,0 +1,281 @@
+#!/bin/sh
+# sh cmake/dev.sh WORD: everything from a bare machine on. It installs what is
+# missing with the machine's package manager, configures and builds
+# build/release with plain CMake commands, and runs the word.
+set -eu
+
+cd "$(dirname "$0")/.."
+
+usage()
+{
+    cat <<'END'
+sh cmake/dev.sh WORD
+
+  demo    fetch 50 slow pages one after another, by threads and by uva
+  test    build everything and run the tests
+  check   all presets with gcc and clang, and Valgrind; takes its time
+  bench   measure, beside the floors and the peers that are installed
+  docs    build the API reference
+  clean   remove build/
+  help    this text
+END
+}
+
+say()
+{
+    printf '== %s\n' "$*"
+}
+
+die()
+{
+    printf 'dev.sh: %s\n' "$*" >&2
+    exit 1
+}
+
+have()
+{
+    command -v "$1" >/dev/null 2>&1
+}
+
+jobs_count()
+{
+    getconf _NPROCESSORS_ONLN 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2
+}
+
+# --- what the machine lacks ---------------------------------------------------
+
+manager()
+{
+    for candidate in apt-get dnf apk pacman brew; do
+        if have "$candidate"; then
+            echo "$candidate"
+            return
+        fi
+    done
+    echo none
+}
+
+as_root()
+{
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif have sudo; then
+        sudo "$@"
+    else
+        die "need root to run: $*"
+    fi
+}
+
+# install PACKAGE...: by whatever manager there is.
+install()
+{
+    say "installing: $*"
+    case $(manager) in
+    apt-get)
+        # Package lists of last month name files that are gone; once is enough.
+        if [ -z "${lists_are_fresh:-}" ]; then
+            as_root apt-get update -qq || true
+            lists_are_fresh=1
+        fi
+        as_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+        ;;
+    dnf) as_root dnf install -y -q "$@" ;;
+    apk) as_root apk add -q "$@" ;;
+    pacman) as_root pacman -Sy --needed --noconfirm "$@" ;;
+    brew) brew install -q "$@" ;;
+    none) die "no apt, dnf, apk, pacman or brew here; install by hand: $*" ;;
+    esac
+}
+
+# package THING: what the manager calls it; nothing where it comes otherwise.
+package()
+{
+    case $(manager):$1 in
+    apt-get:cc) echo gcc libc6-dev ;;
+    apk:cc) echo gcc musl-dev ;;
+    brew:cc) die "no C compiler: run xcode-select --install" ;;
+    *:cc) echo gcc ;;
+    apt-get:pkg-config) echo pkg-config ;;
+    dnf:pkg-config) echo pkgconf-pkg-config ;;
+    *:pkg-config) echo pkgconf ;;
+    apt-get:libuv) echo libuv1-dev ;;
+    dnf:libuv) echo libuv-devel ;;
+    apk:libuv) echo libuv-dev ;;
+    apt-get:check) echo check libsubunit-dev ;;
+    dnf:check) echo check-devel ;;
+    apk:check) echo check-dev ;;
+    apt-get:c++ | apk:c++) echo g++ ;;
+    dnf:c++) echo gcc-c++ ;;
+    pacman:c++ | brew:c++) ;;
+    apt-get:clang) echo clang libclang-rt-dev ;;
+    dnf:clang | apk:clang) echo clang compiler-rt ;;
+    brew:clang | brew:valgrind) ;;
+    pacman:python3) echo python ;;
+    *) echo "$1" ;;
+    esac
+}
+
+has_header_of()
+{
+    have pkg-config && pkg-config --exists "$1"
+}
+
+# What every word needs. Asking the machine takes milliseconds, asking its
+# package manager seconds, so the manager is asked only for what is missing.
+prepare()
+{
+    missing=
+    have cc || have gcc || have clang || missing="$missing $(package cc)"
+    have cmake || missing="$missing $(package cmake)"
+    have make || have ninja || missing="$missing $(package make)"
+    have pkg-config || missing="$missing $(package pkg-config)"
+    has_header_of 'libuv >= 1.44' || missing="$missing $(package libuv)"
+    has_header_of 'check >= 0.15' || missing="$missing $(package check)"
+    if [ -n "$missing" ]; then
+        # shellcheck disable=SC2086 # a list of names
+        install $missing || die "could not install:$missing"
+    fi
+}
+
+# What only check needs: one that cannot be had is left out.
+prepare_check()
+{
+    for tool in gcc:cc clang:clang g++:c++ valgrind:valgrind doxygen:doxygen \
+        python3:python3 clang-format:clang-format; do
+        if ! have "${tool%%:*}"; then
+            names=$(package "${tool#*:}")
+            # shellcheck disable=SC2086 # a list of names
+            [ -z "$names" ] || install $names || say "going on without ${tool%%:*}"
+        fi
+    done
+}
+
+# --- building -----------------------------------------------------------------
+
+# configure_release [OPTION...]
+configure_release()
+{
+    prepare
+    # CMake's own choice is make; ask for ninja where there is nothing else.
+    if ! have make && [ ! -e build/release/CMakeCache.txt ]; then
+        set -- -G Ninja "$@"
+    fi
+    cmake -S . -B build/release -DCMAKE_BUILD_TYPE=Release "$@" >build/configure.log 2>&1 || {
+        cat build/configure.log >&2
+        exit 1
+    }
+}
+
+build_release()
+{
+    cmake --build build/release -j "$(jobs_count)" "$@"
+}
+
+# run_preset COMPILER NAME PRESET [OPTION...]: one line of check. Its output
+# goes to a log; the tail of it is shown when it fails.
+run_preset()
+{
+    compiler=$1
+    name=$1-$2
+    preset=$3
+    shift 3
+    folder=build/check/$name
+    log=build/check/$name.log
+    # The text of the tree and the installed files are the same in each build.
+    tests="-LE tidy|install"
+    case $name in
+    gcc-release) tests= ;;
+    *-fuzz) tests="-R ^fuzz\\." ;;
+    esac
+    status=passed
+    # shellcheck disable=SC2086 # words
+    {
+        cmake --preset "$preset" -B "$folder" -DCMAKE_C_COMPILER="$compiler" "$@" &&
+            cmake --build "$folder" -j "$(jobs_count)" &&
+            ctest --test-dir "$folder" -j "$(jobs_count)" --output-on-failure $tests
+    } >"$log" 2>&1 || status=FAILED
+    printf '%-18s %s  %s\n' "$name" "$status" "$(grep 'tests passed' "$log" || true)"
+    if [ "$status" = FAILED ]; then
+        tail -n 40 "$log"
+        failures="$failures $name"
+    fi
+}
+
+check()
+{
+    prepare
+    prepare_check
+    cmake --list-presets >/dev/null 2>&1 || die "check needs CMake 3.25, for the presets"
+    mkdir -p build/check
+    failures=
+    for compiler in gcc clang; do
+        if ! have "$compiler"; then
+            say "no $compiler: left out"
+            continue
+        fi
+        for preset in release dev asan tsan minimal; do
+            run_preset "$compiler" "$preset" "$preset"
+        done
+        if have valgrind; then
+            # Valgrind 3.19 cannot read the DWARF 5 of clang 14.
+            run_preset "$compiler" valgrind dev -DUVA_TEST_VALGRIND=ON \
+                -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C_FLAGS=-gdwarf-4
+        fi
+    done
+    if have gcc; then
+        run_preset gcc coverage coverage
+    fi
+    if have clang; then
+        run_preset clang fuzz fuzz
+    fi
+    [ -z "$failures" ] || die "failed:$failures (logs in build/check)"
+    say "all passed"
+}
+
+# --- words --------------------------------------------------------------------
+
+mkdir -p build
+case ${1:-} in
+demo)
+    shift
+    configure_release
+    build_release --target uva_command >build/build.log 2>&1 || {
+        cat build/build.log >&2
+        exit 1
+    }
+    exec build/release/bin/uva crawl "$@"
+    ;;
+test)
+    shift
+    configure_release
+    build_release
+    exec ctest --test-dir build/release --output-on-failure -j "$(jobs_count)" "$@"
+    ;;
+check)
+    check
+    ;;
+bench)
+    shift
+    configure_release
+    build_release
+    [ -e bench/run.sh ] || die "there is no bench/run.sh"
+    exec sh bench/run.sh build/release/bin "$@"
+    ;;
+docs)
+    have doxygen || install doxygen
+    configure_release
+    build_release --target docs
+    ;;
+clean)
+    rm -rf build
+    ;;
+help | -h | --help)
+    usage
+    ;;
+*)
+    [ $# -eq 0 ] || printf 'dev.sh: no such word: %s\n\n' "$1" >&2
+    usage >&2
+    exit 2
+    ;;
+esac

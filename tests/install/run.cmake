@@ -1,0 +1,20 @@
+# run(<command>...): stop with its output when it fails; OUTPUT otherwise.
+
+function(run)
+    execute_process(COMMAND ${ARGN}
+        RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE errors)
+    if(NOT status EQUAL 0)
+        list(JOIN ARGN " " command)
+        message(FATAL_ERROR "${command}\nended with ${status}:\n${output}${errors}")
+    endif()
+    set(OUTPUT "${output}" PARENT_SCOPE)
+endfunction()
+
+# run_consumer(<program>): it prints the version it was compiled with and the
+# version it runs with.
+function(run_consumer program)
+    run("${program}")
+    if(NOT OUTPUT STREQUAL "${VERSION} ${VERSION}\n")
+        message(FATAL_ERROR "${program} printed: ${OUTPUT}")
+    endif()
+endfunction()
