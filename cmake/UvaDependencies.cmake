@@ -1,6 +1,8 @@
 # Threads, libuv and Check. The system's libraries come first; vendor/ has a
 # recipe for each that is missing.
 
+set(UVA_LIBUV_MINIMUM 1.44)
+
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 

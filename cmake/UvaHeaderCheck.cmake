@@ -4,6 +4,13 @@
 
 # C++ is for this check and for the C++ user of the install tests.
 if(PROJECT_IS_TOP_LEVEL)
+    if(CMAKE_C_COMPILER_ID MATCHES "Clang" AND NOT CMAKE_CXX_COMPILER AND NOT DEFINED ENV{CXX})
+        # Its own sister, where CMake would look for c++ first.
+        string(REGEX REPLACE "clang([^/]*)$" "clang++\\1" _sister "${CMAKE_C_COMPILER}")
+        if(EXISTS "${_sister}")
+            set(CMAKE_CXX_COMPILER "${_sister}")
+        endif()
+    endif()
     include(CheckLanguage)
     check_language(CXX)
     if(CMAKE_CXX_COMPILER)

@@ -1,11 +1,11 @@
-# libuv::uv, a libuv of at least 1.44 found on the system: by its own CMake
-# config or by pkg-config. Sets UVA_LIBUV_FOUND. Installed beside uvaConfig, so
-# that users of the library find libuv the same way.
+# libuv::uv, a libuv of at least UVA_LIBUV_MINIMUM found on the system: by its
+# own CMake config or by pkg-config. Sets UVA_LIBUV_FOUND. Installed beside
+# uvaConfig, so that users of the library find libuv the same way.
 
-set(UVA_LIBUV_MINIMUM 1.44)
 set(UVA_LIBUV_FOUND FALSE)
 
-find_package(libuv ${UVA_LIBUV_MINIMUM} CONFIG QUIET)
+# The hint is for an installed uva that brought its libuv along.
+find_package(libuv ${UVA_LIBUV_MINIMUM} CONFIG QUIET HINTS "${CMAKE_CURRENT_LIST_DIR}/../libuv")
 if(NOT TARGET libuv::uv)
     find_package(PkgConfig QUIET)
     if(PkgConfig_FOUND)

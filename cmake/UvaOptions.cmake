@@ -25,7 +25,7 @@ cmake_dependent_option(
 )
 
 set(UVA_SANITIZE "" CACHE STRING "What -fsanitize= gets, for everything built here: address,undefined or thread")
-option(UVA_COVERAGE "Count executed lines (gcc or clang)" OFF)
+option(UVA_COVERAGE "Count executed lines; the target coverage prints them (gcc)" OFF)
 option(UVA_FUZZ "Build the fuzzers; needs clang" OFF)
 option(UVA_TEST_VALGRIND "Run each test under Valgrind" OFF)
 option(UVA_FORCE_VENDORED "Build libuv and Check from vendor/ even when the system has them" OFF)
@@ -42,7 +42,7 @@ if(CMAKE_C_FLAGS_RELEASE STREQUAL "-O3 -DNDEBUG")
     set(CMAKE_C_FLAGS_RELEASE "-O2 -DNDEBUG")
 endif()
 
-include(GNUInstallDirs)
+include(GNUInstallDirs) # Before vendor/, whose recipes install too.
 set(CMAKE_LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib")
 set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib")
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")

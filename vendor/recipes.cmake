@@ -53,8 +53,12 @@ function(uva_vendored_libuv)
     set(CMAKE_POLICY_DEFAULT_CMP0077 NEW)
     set(BUILD_TESTING OFF)
     set(CMAKE_WARN_DEPRECATED OFF)
+    # Its licence has the name of ours.
+    set(CMAKE_INSTALL_DOCDIR "${CMAKE_INSTALL_DATAROOTDIR}/doc/libuv")
     add_subdirectory("${source}" "${PROJECT_BINARY_DIR}/vendor/libuv")
     add_library(libuv::uv ALIAS uv)
+    # What we install must find the libuv that lies beside it.
+    set(CMAKE_INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}" PARENT_SCOPE)
 endfunction()
 
 # For our tests alone: never installed. Without subunit, which only machines
