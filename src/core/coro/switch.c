@@ -1,14 +1,23 @@
 /*
  * What surrounds the switch: making contexts, and telling the tools.
  *
- * Invariant: every switch goes through one of the three functions that tell,
- * so that the tools always know on which stack the thread stands.
+ * Invariant: in a build under ASan or TSan every switch goes through a
+ * function here that tells, so that the tool knows on which stack the thread
+ * stands.
  */
 #include "core/coro/switch.h"
 
 #include <stdint.h>
 
+#include "base/util.h"
 #include "core/coro/stacks.h"
+
+#if defined(UVA__ASAN)
+#include <sanitizer/common_interface_defs.h>
+#endif
+#if defined(UVA__TSAN)
+#include <sanitizer/tsan_interface.h>
+#endif
 
 #if defined(UVA__SWITCH_ASSEMBLY)
 
@@ -19,7 +28,7 @@ void uva__switch_thunk(void);
 enum { FRAME_ENTRY = 4, FRAME_ADDRESS = 6, FRAME_WORDS = 7 };
 static const char context_backend[] = "x86_64";
 #else
-/* What uva__switch loads: x19-x28, x29, x30, d8-d15. */
+/* What uva__switch loads: x19 to x28, x29, x30, d8 to d15. */
 enum { FRAME_ENTRY = 0, FRAME_ADDRESS = 11, FRAME_WORDS = 20 };
 static const char context_backend[] = "aarch64";
 #endif
@@ -46,7 +55,11 @@ const char *uva__context_backend(void)
 
 void uva__context_self(uva__context_t *context)
 {
+    /* For ASan the bounds are learnt when it is first switched away from. */
     *context = (uva__context_t){0};
+#if defined(UVA__TSAN)
+    context->fiber = __tsan_get_current_fiber();
+#endif
 }
 
 void uva__context_make(uva__context_t *context,
@@ -54,11 +67,86 @@ void uva__context_make(uva__context_t *context,
                        void (*entry)(void))
 {
     *context = (uva__context_t){0};
-    context->sp =
-        uva__switch_prepare(stack->low, uva__stack_top(stack), entry);
+    context->sp = uva__switch_prepare(stack->low, uva__stack_top(stack), entry);
+#if defined(UVA__ASAN)
+    context->bottom = stack->low;
+    context->size_bytes = uva__stack_bytes(stack);
+#endif
+#if defined(UVA__TSAN)
+    context->fiber = __tsan_create_fiber(0);
+#endif
 }
 
 void uva__context_destroy(uva__context_t *context)
 {
-    context->sp = NULL;
+#if defined(UVA__TSAN)
+    if (context->fiber != NULL) {
+        __tsan_destroy_fiber(context->fiber);
+    }
+#endif
+    *context = (uva__context_t){0};
 }
+
+#if defined(UVA__ASAN) || defined(UVA__TSAN)
+
+#if defined(UVA__ASAN)
+/* Whom this thread left last; whoever runs next learns its bounds. */
+static UVA__TLS uva__context_t *context_left;
+
+static void context_arrive(void *fake_stack)
+{
+    const void *bottom;
+    size_t size_bytes;
+
+    __sanitizer_finish_switch_fiber(fake_stack, &bottom, &size_bytes);
+    if (context_left != NULL) {
+        context_left->bottom = bottom;
+        context_left->size_bytes = size_bytes;
+    }
+}
+#endif
+
+#if defined(UVA__TSAN)
+/* TSan wants nothing instrumented between its call and the switch, or its
+ * shadow of the call stack runs empty. */
+__attribute__((no_sanitize("thread"), noinline))
+#endif
+static void context_go(uva__context_t *from, uva__context_t *to)
+{
+#if defined(UVA__TSAN)
+    __tsan_switch_to_fiber(to->fiber, 0);
+#endif
+    uva__switch(&from->sp, to->sp);
+}
+
+void uva__context_switch_told(uva__context_t *from, uva__context_t *to)
+{
+#if defined(UVA__ASAN)
+    context_left = from;
+    __sanitizer_start_switch_fiber(
+        &from->fake_stack, to->bottom, to->size_bytes);
+#endif
+    context_go(from, to);
+#if defined(UVA__ASAN)
+    context_arrive(from->fake_stack);
+#endif
+}
+
+void uva__context_exit_told(uva__context_t *from, uva__context_t *to)
+{
+#if defined(UVA__ASAN)
+    /* NULL: its fake stack can go. */
+    context_left = NULL;
+    __sanitizer_start_switch_fiber(NULL, to->bottom, to->size_bytes);
+#endif
+    context_go(from, to);
+}
+
+void uva__context_started_told(void)
+{
+#if defined(UVA__ASAN)
+    context_arrive(NULL);
+#endif
+}
+
+#endif

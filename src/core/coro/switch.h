@@ -14,6 +14,8 @@
 
 #include <stddef.h>
 
+#include "core/coro/jump.h"
+
 #if defined(__SANITIZE_ADDRESS__)
 #define UVA__ASAN 1
 #elif defined(__has_feature)
@@ -37,7 +39,7 @@
 
 /* Assembly where we have it, ucontext elsewhere or on demand. */
 #if !defined(UVA_SWITCH_UCONTEXT) && defined(__ELF__) && \
-    (defined(__x86_64__) && defined(__LP64__) || defined(__aarch64__))
+    ((defined(__x86_64__) && defined(__LP64__)) || defined(__aarch64__))
 #define UVA__SWITCH_ASSEMBLY 1
 #else
 #define UVA__SWITCH_UCONTEXT 1
@@ -86,7 +88,8 @@ const char *uva__context_backend(void);
 
 /* The platform's part. Both keep nothing but the stack pointer. */
 
-/** Save the flow under *save_sp and go on with the one suspended at to_sp. */
+/** Save the flow under *save_sp and go on with the one suspended at to_sp,
+ * which was read before: the two are never the same flow. */
 void uva__switch(void **save_sp, void *to_sp);
 /** Lay the first frame below top (16-byte aligned), not below low; returns the
  * stack pointer to switch to. */
@@ -105,6 +108,11 @@ static inline void uva__context_switch(uva__context_t *from,
     uva__context_switch_told(from, to);
 }
 
+static inline void uva__context_jump(uva__context_t *from, uva__context_t *to)
+{
+    uva__context_switch_told(from, to);
+}
+
 static inline void uva__context_exit(uva__context_t *from, uva__context_t *to)
 {
     uva__context_exit_told(from, to);
@@ -118,8 +126,13 @@ static inline void uva__context_started(void)
 #else
 
 /**
- * Suspend `from`, which is running, and resume `to`. Returns when somebody
- * switches to `from` again.
+ * Suspend `from`, which is running, and resume `to`, another one. Returns when
+ * somebody switches to `from` again.
+ *
+ * The form for flows that suspend at the same place, so for yields: it ends
+ * with a return instruction, which the processor predicts to go to the call it
+ * came from. On another stack that is the right guess exactly if the flow
+ * there was suspended by the same call.
  */
 static inline void uva__context_switch(uva__context_t *from,
                                        uva__context_t *to)
@@ -128,12 +141,27 @@ static inline void uva__context_switch(uva__context_t *from,
 }
 
 /**
+ * The same between different places: the loop and a task, a task and a stack
+ * that waits for one. An indirect jump, which is predicted by its own history
+ * and leaves the processor's stack of return addresses as it is; spawning a
+ * task and joining it is twice as fast by it. The two forms mix freely.
+ */
+static inline void uva__context_jump(uva__context_t *from, uva__context_t *to)
+{
+#if defined(UVA__SWITCH_ASSEMBLY) && defined(UVA__SWITCH_INLINE)
+    uva__switch_jump(&from->sp, to->sp);
+#else
+    uva__switch(&from->sp, to->sp);
+#endif
+}
+
+/**
  * The last switch of `from`: nobody resumes it. Does not return, though the
  * compiler need not know. uva__context_destroy(from) follows on another stack.
  */
 static inline void uva__context_exit(uva__context_t *from, uva__context_t *to)
 {
-    uva__switch(&from->sp, to->sp);
+    uva__context_jump(from, to);
 }
 
 /** The first thing that an entry function does, once per made context. */

@@ -5,9 +5,12 @@
  * r12 rbx rbp and the address to go on at. MXCSR and the x87 control word are
  * not saved: they belong to the thread.
  *
- * It ends with `ret`, as all yields of a program come from the same call: the
- * return predictor is right although the stack is another one. `pop; jmp`
- * would leave the predictor one entry too deep on each switch.
+ * It ends with `ret`: yields come from the same call on every stack, so the
+ * return predictor is right although the stack is another one. jump.h has the
+ * form for everything else. `pop; jmp` here would leave one return address too
+ * many with the predictor, and each yield would pay for it in every frame.
+ *
+ * No endbr64 at uva__switch: it is hidden and its address is never taken.
  */
 #if defined(__x86_64__) && defined(__LP64__) && defined(__ELF__) && \
     !defined(UVA_SWITCH_UCONTEXT)
@@ -21,7 +24,6 @@
         .balign 32
 uva__switch:
         .cfi_startproc
-        endbr64
         pushq %rbp
         .cfi_adjust_cfa_offset 8
         .cfi_rel_offset %rbp, 0

@@ -1,0 +1,62 @@
+/*
+ * The inline form of the switch for x86-64, with the frame of x86_64.S.
+ *
+ * A flow that it suspended lies 128 bytes below where its function thinks the
+ * stack ends, as a leaf function may keep data there. A debugger that unwinds
+ * such a flow from its saved address must add what the instruction there does.
+ */
+#ifndef UVA__CORE_CORO_JUMP_H
+#define UVA__CORE_CORO_JUMP_H
+
+#if defined(__x86_64__) && defined(__LP64__) && defined(__GNUC__)
+#define UVA__SWITCH_INLINE 1
+
+/* What a callee may change and the compiler might otherwise keep. */
+#if defined(__AVX512F__)
+#define UVA__SWITCH_AVX512                                                     \
+    , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23",  \
+        "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30",         \
+        "xmm31", "k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
+#else
+#define UVA__SWITCH_AVX512
+#endif
+
+/** uva__switch without a call or a return. */
+static inline __attribute__((always_inline)) void
+uva__switch_jump(void **save_sp, void *to_sp)
+{
+    /* notrack: the place to go on at may follow a call, without endbr64. */
+    __asm__ volatile("leaq -128(%%rsp), %%rsp\n\t"
+                     "leaq 1f(%%rip), %%rax\n\t"
+                     "pushq %%rax\n\t"
+                     "pushq %%rbp\n\t"
+                     "pushq %%rbx\n\t"
+                     "pushq %%r12\n\t"
+                     "pushq %%r13\n\t"
+                     "pushq %%r14\n\t"
+                     "pushq %%r15\n\t"
+                     "movq %%rsp, (%0)\n\t"
+                     "movq %1, %%rsp\n\t"
+                     "popq %%r15\n\t"
+                     "popq %%r14\n\t"
+                     "popq %%r13\n\t"
+                     "popq %%r12\n\t"
+                     "popq %%rbx\n\t"
+                     "popq %%rbp\n\t"
+                     "popq %%rax\n\t"
+                     "notrack jmpq *%%rax\n"
+                     "1:\n\t"
+                     "subq $-128, %%rsp"
+                     : "+D"(save_sp), "+S"(to_sp)
+                     :
+                     : "rax", "rcx", "rdx", "r8", "r9", "r10", "r11", "xmm0",
+                       "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
+                       "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13",
+                       "xmm14", "xmm15", "st", "st(1)", "st(2)", "st(3)",
+                       "st(4)", "st(5)", "st(6)",
+                       "st(7)" UVA__SWITCH_AVX512, "cc", "memory");
+}
+
+#endif
+
+#endif /* UVA__CORE_CORO_JUMP_H */
