@@ -3,7 +3,7 @@
 
 set(UVA_TEST_TIMEOUT_S 60)
 set(UVA_TEST_WRAPPER)
-set(UVA_TEST_ENVIRONMENT CK_DEFAULT_TIMEOUT=${UVA_TEST_TIMEOUT_S})
+set(UVA_TEST_ENVIRONMENT)
 if(UVA_TEST_VALGRIND)
     find_program(VALGRIND_PROGRAM valgrind REQUIRED)
     set(UVA_TEST_TIMEOUT_S 300)
@@ -12,7 +12,19 @@ if(UVA_TEST_VALGRIND)
         --errors-for-leak-kinds=definite,indirect)
     list(APPEND UVA_TEST_ENVIRONMENT UVA_TEST_STACKS=500)
 endif()
+if(UVA_SANITIZE)
+    set(UVA_TEST_TIMEOUT_S 180)
+endif()
 if(UVA_SANITIZE MATCHES "thread")
+    # TSan of these compilers stops at start where the kernel spreads addresses
+    # over more than 28 bits.
+    find_program(SETARCH_PROGRAM setarch)
+    if(SETARCH_PROGRAM)
+        execute_process(COMMAND "${SETARCH_PROGRAM}" -R true RESULT_VARIABLE _refused ERROR_QUIET)
+        if(_refused EQUAL 0)
+            set(UVA_TEST_WRAPPER "${SETARCH_PROGRAM}" -R)
+        endif()
+    endif()
     # A stack is a fiber to TSan, and its runtime keeps a fixed number of them:
     # beyond about 8,000 with gcc and 32,000 with clang it stops the program.
     if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
@@ -31,6 +43,9 @@ if(UVA_SANITIZE OR UVA_TEST_VALGRIND)
     # A tool watches one process well; a failed test then ends its executable.
     list(APPEND UVA_TEST_ENVIRONMENT CK_FORK=no)
 endif()
+
+# Check's own limit is four seconds, too few for a machine that is busy.
+list(APPEND UVA_TEST_ENVIRONMENT CK_DEFAULT_TIMEOUT=${UVA_TEST_TIMEOUT_S})
 
 # Run a command of ours as a test, under Valgrind if that was asked for.
 function(uva_add_command_test name)

@@ -142,7 +142,7 @@ prepare()
 prepare_check()
 {
     for tool in gcc:cc clang:clang g++:c++ valgrind:valgrind doxygen:doxygen \
-        python3:python3 clang-format:clang-format; do
+        python3:python3 clang-tidy:clang-tidy clang-format:clang-format; do
         if ! have "${tool%%:*}"; then
             names=$(package "${tool#*:}")
             # shellcheck disable=SC2086 # a list of names
@@ -172,8 +172,117 @@ build_release()
     cmake --build build/release -j "$(jobs_count)" "$@"
 }
 
-# run_preset COMPILER NAME PRESET [OPTION...]: one line of check. Its output
-# goes to a log; the tail of it is shown when it fails.
+# run NAME COMMAND...: one line of check. The output goes to a log; the tail of
+# it is shown when the command fails.
+run()
+{
+    name=$1
+    shift
+    log=build/check/$name.log
+    status=passed
+    "$@" >"$log" 2>&1 || status=FAILED
+    printf '%-18s %s  %s\n' "$name" "$status" "$(grep 'tests passed' "$log" || true)"
+    if [ "$status" = FAILED ]; then
+        tail -n 40 "$log"
+        failures="$failures $name"
+    fi
+}
+
+# preset COMPILER PRESET FOLDER TESTS [OPTION...]: configure, build and test in
+# FOLDER; TESTS are options for ctest.
+preset()
+{
+    compiler=$1
+    preset=$2
+    folder=$3
+    tests=$4
+    shift 4
+    # shellcheck disable=SC2086 # words
+    cmake --preset "$preset" -B "$folder" -DCMAKE_C_COMPILER="$compiler" "$@" &&
+        cmake --build "$folder" -j "$(jobs_count)" &&
+        ctest --test-dir "$folder" -j "$(jobs_count)" --output-on-failure $tests
+}
+
+# run_preset COMPILER NAME PRESET [OPTION...]
+run_preset()
+{
+    compiler=$1
+    name=$1-$2
+    preset=$3
+    shift 3
+    # The text of the tree and the installed files are the same in each build.
+    case $name in
+    gcc-release) tests= ;;
+    *-fuzz) tests='-R ^fuzz\.' ;;
+    *) tests='-LE tidy|install' ;;
+    esac
+    run "$name" preset "$compiler" "$preset" "build/check/$name" "$tests" "$@"
+}
+
+check()
+{
+    for tool in gcc:cc clang:clang g++:c++ valgrind:valgrind doxygen:doxygen \
+        python3:python3 clang-tidy:clang-tidy clang-format:clang-format; do
+        if ! have "${tool%%:*}"; then
+            names=$(package "${tool#*:}")
+            # shellcheck disable=SC2086 # a list of names
+            [ -z "$names" ] || install $names || say "going on without ${tool%%:*}"
+        fi
+    done
+}
+
+# --- building -----------------------------------------------------------------
+
+# configure_release [OPTION...]
+configure_release()
+{
+    prepare
+    # CMake's own choice is make; ask for ninja where there is nothing else.
+    if ! have make && [ ! -e build/release/CMakeCache.txt ]; then
+        set -- -G Ninja "$@"
+    fi
+    cmake -S . -B build/release -DCMAKE_BUILD_TYPE=Release "$@" >build/configure.log 2>&1 || {
+        cat build/configure.log >&2
+        exit 1
+    }
+}
+
+build_release()
+{
+    cmake --build build/release -j "$(jobs_count)" "$@"
+}
+
+# run NAME COMMAND...: one line of check. The output goes to a log; the tail of
+# it is shown when the command fails.
+run()
+{
+    name=$1
+    shift
+    log=build/check/$name.log
+    status=passed
+    "$@" >"$log" 2>&1 || status=FAILED
+    printf '%-18s %s  %s\n' "$name" "$status" "$(grep 'tests passed' "$log" || true)"
+    if [ "$status" = FAILED ]; then
+        tail -n 40 "$log"
+        failures="$failures $name"
+    fi
+}
+
+# preset COMPILER PRESET FOLDER TESTS [OPTION...]: configure, build and test in
+# FOLDER; TESTS are options for ctest.
+preset()
+{
+    compiler=$1
+    preset=$2
+    folder=$3
+    tests=$4
+    shift 4
+    # shellcheck disable=SC2086 # words
+    cmake --preset "$preset" -B "$folder" -DCMAKE_C_COMPILER="$compiler" "$@" &&
+        cmake --build "$folder" -j "$(jobs_count)" &&
+        ctest --test-dir "$folder" -j "$(jobs_count)" --output-on-failure $tests
+}
+
 run_preset()
 {
     compiler=$1
@@ -228,6 +337,9 @@ check()
     fi
     if have clang; then
         run_preset clang fuzz fuzz
+    fi
+    if have clang && have clang-tidy; then
+        run clang-tidy cmake --build build/check/clang-release --target lint
     fi
     [ -z "$failures" ] || die "failed:$failures (logs in build/check)"
     say "all passed"
