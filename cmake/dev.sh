@@ -66,8 +66,8 @@ as_root()
     fi
 }
 
-# install PACKAGE...: by whatever manager there is.
-install()
+# install_packages PACKAGE...: by whatever manager there is.
+install_packages()
 {
     say "installing: $*"
     case $(manager) in
@@ -111,6 +111,10 @@ package()
     apt-get:clang) echo clang libclang-rt-dev ;;
     dnf:clang | apk:clang) echo clang compiler-rt ;;
     brew:clang | brew:valgrind) ;;
+    dnf:clang-tidy | dnf:clang-format) echo clang-tools-extra ;;
+    apk:clang-tidy | apk:clang-format) echo clang-extra-tools ;;
+    pacman:clang-tidy | pacman:clang-format) echo clang ;;
+    brew:clang-tidy) ;;
     pacman:python3) echo python ;;
     *) echo "$1" ;;
     esac
@@ -133,9 +137,18 @@ prepare()
     has_header_of 'libuv >= 1.44' || missing="$missing $(package libuv)"
     has_header_of 'check >= 0.15' || missing="$missing $(package check)"
     if [ -n "$missing" ]; then
+        # A library that cannot be had is built from vendor/.
         # shellcheck disable=SC2086 # a list of names
-        install $missing || die "could not install:$missing"
+        install_packages $missing || say "could not install all of:$missing"
+        have cmake || die "no cmake"
     fi
+}
+
+# Debian has the runtime of clang's sanitizers in a package of its own.
+clang_sanitizes()
+{
+    echo 'int main(void) { return 0; }' |
+        clang -fsanitize=address -x c - -o /dev/null 2>/dev/null
 }
 
 # What only check needs: one that cannot be had is left out.
@@ -143,10 +156,10 @@ prepare_check()
 {
     for tool in gcc:cc clang:clang g++:c++ valgrind:valgrind doxygen:doxygen \
         python3:python3 clang-tidy:clang-tidy clang-format:clang-format; do
-        if ! have "${tool%%:*}"; then
+        if ! have "${tool%%:*}" || { [ "$tool" = clang:clang ] && ! clang_sanitizes; }; then
             names=$(package "${tool#*:}")
             # shellcheck disable=SC2086 # a list of names
-            [ -z "$names" ] || install $names || say "going on without ${tool%%:*}"
+            [ -z "$names" ] || install_packages $names || say "going on without ${tool%%:*}"
         fi
     done
 }
@@ -157,6 +170,7 @@ prepare_check()
 configure_release()
 {
     prepare
+    mkdir -p build
     # CMake's own choice is make; ask for ninja where there is nothing else.
     if ! have make && [ ! -e build/release/CMakeCache.txt ]; then
         set -- -G Ninja "$@"
@@ -221,98 +235,6 @@ run_preset()
 
 check()
 {
-    for tool in gcc:cc clang:clang g++:c++ valgrind:valgrind doxygen:doxygen \
-        python3:python3 clang-tidy:clang-tidy clang-format:clang-format; do
-        if ! have "${tool%%:*}"; then
-            names=$(package "${tool#*:}")
-            # shellcheck disable=SC2086 # a list of names
-            [ -z "$names" ] || install $names || say "going on without ${tool%%:*}"
-        fi
-    done
-}
-
-# --- building -----------------------------------------------------------------
-
-# configure_release [OPTION...]
-configure_release()
-{
-    prepare
-    # CMake's own choice is make; ask for ninja where there is nothing else.
-    if ! have make && [ ! -e build/release/CMakeCache.txt ]; then
-        set -- -G Ninja "$@"
-    fi
-    cmake -S . -B build/release -DCMAKE_BUILD_TYPE=Release "$@" >build/configure.log 2>&1 || {
-        cat build/configure.log >&2
-        exit 1
-    }
-}
-
-build_release()
-{
-    cmake --build build/release -j "$(jobs_count)" "$@"
-}
-
-# run NAME COMMAND...: one line of check. The output goes to a log; the tail of
-# it is shown when the command fails.
-run()
-{
-    name=$1
-    shift
-    log=build/check/$name.log
-    status=passed
-    "$@" >"$log" 2>&1 || status=FAILED
-    printf '%-18s %s  %s\n' "$name" "$status" "$(grep 'tests passed' "$log" || true)"
-    if [ "$status" = FAILED ]; then
-        tail -n 40 "$log"
-        failures="$failures $name"
-    fi
-}
-
-# preset COMPILER PRESET FOLDER TESTS [OPTION...]: configure, build and test in
-# FOLDER; TESTS are options for ctest.
-preset()
-{
-    compiler=$1
-    preset=$2
-    folder=$3
-    tests=$4
-    shift 4
-    # shellcheck disable=SC2086 # words
-    cmake --preset "$preset" -B "$folder" -DCMAKE_C_COMPILER="$compiler" "$@" &&
-        cmake --build "$folder" -j "$(jobs_count)" &&
-        ctest --test-dir "$folder" -j "$(jobs_count)" --output-on-failure $tests
-}
-
-run_preset()
-{
-    compiler=$1
-    name=$1-$2
-    preset=$3
-    shift 3
-    folder=build/check/$name
-    log=build/check/$name.log
-    # The text of the tree and the installed files are the same in each build.
-    tests="-LE tidy|install"
-    case $name in
-    gcc-release) tests= ;;
-    *-fuzz) tests="-R ^fuzz\\." ;;
-    esac
-    status=passed
-    # shellcheck disable=SC2086 # words
-    {
-        cmake --preset "$preset" -B "$folder" -DCMAKE_C_COMPILER="$compiler" "$@" &&
-            cmake --build "$folder" -j "$(jobs_count)" &&
-            ctest --test-dir "$folder" -j "$(jobs_count)" --output-on-failure $tests
-    } >"$log" 2>&1 || status=FAILED
-    printf '%-18s %s  %s\n' "$name" "$status" "$(grep 'tests passed' "$log" || true)"
-    if [ "$status" = FAILED ]; then
-        tail -n 40 "$log"
-        failures="$failures $name"
-    fi
-}
-
-check()
-{
     prepare
     prepare_check
     cmake --list-presets >/dev/null 2>&1 || die "check needs CMake 3.25, for the presets"
@@ -347,7 +269,6 @@ check()
 
 # --- words --------------------------------------------------------------------
 
-mkdir -p build
 case ${1:-} in
 demo)
     shift
@@ -375,7 +296,7 @@ bench)
     exec sh bench/run.sh build/release/bin "$@"
     ;;
 docs)
-    have doxygen || install doxygen
+    have doxygen || install_packages doxygen
     configure_release
     build_release --target docs
     ;;
