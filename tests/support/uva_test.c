@@ -1,0 +1,143 @@
+/*
+ * What all tests share. One invariant: a test that passes has given back every
+ * byte and descriptor it took.
+ */
+#include "uva_test.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "uva/alloc.h"
+
+uva_loop_t *uva_test_loop;
+
+static uva_test_mark_t fixture_mark;
+static char log_text[8192];
+static size_t log_size;
+
+TCase *uva_test_case(Suite *suite, TCase *tcase)
+{
+    suite_add_tcase(suite, tcase);
+    return tcase;
+}
+
+int uva_test_main(Suite *suite)
+{
+    SRunner *runner = srunner_create(suite);
+    int failed;
+    int run;
+
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    run = srunner_ntests_run(runner);
+    srunner_free(runner);
+    return failed > 0 || run == 0;
+}
+
+size_t uva_test_descriptors(void)
+{
+    size_t count = 0;
+
+    for (int fd = 0; fd < 4096; fd++) {
+        count += fcntl(fd, F_GETFD) >= 0;
+    }
+    return count;
+}
+
+uva_test_mark_t uva_test_mark(void)
+{
+    uva_test_mark_t mark = {uva_allocated_bytes(), uva_test_descriptors()};
+
+    return mark;
+}
+
+void uva_test_nothing_left(uva_test_mark_t mark)
+{
+    uva_test_mark_t now = uva_test_mark();
+
+    ck_assert_uint_eq(now.bytes, mark.bytes);
+    ck_assert_uint_eq(now.descriptor_count, mark.descriptor_count);
+}
+
+int uva_test_run(uva_coro_cb body, void *arg)
+{
+    uva_test_mark_t mark = uva_test_mark();
+    uva_loop_t *loop;
+    uva_task_t *task;
+    int r;
+
+    ck_assert_int_eq(uva_loop_new_virtual(NULL, &loop), 0);
+    task = uva_loop_create_task(loop, body, arg, NULL);
+    r = uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL);
+    uva_task_unref(task);
+    ck_assert_msg(uva_loop_run_until_idle(loop) >= 0, "the loop is stuck");
+    ck_assert_int_eq(uva_loop_close(loop), 0);
+    uva_loop_unref(loop);
+    uva_test_nothing_left(mark);
+    return r;
+}
+
+int uva_test_run_strict(uva_coro_cb body, void *arg)
+{
+    int r;
+
+    uva_testing_strict_allocation(true);
+    r = uva_test_run(body, arg);
+    uva_testing_strict_allocation(false);
+    return r;
+}
+
+void uva_test_loop_setup(void)
+{
+    fixture_mark = uva_test_mark();
+    ck_assert_int_eq(uva_loop_new_virtual(NULL, &uva_test_loop), 0);
+}
+
+void uva_test_loop_teardown(void)
+{
+    ck_assert_int_eq(uva_loop_close(uva_test_loop), 0);
+    uva_test_loop = uva_loop_unref(uva_test_loop);
+    uva_test_nothing_left(fixture_mark);
+}
+
+static void log_collect(uva_log_level_t level, const char *text, void *data)
+{
+    int written =
+        snprintf(log_text + log_size, sizeof log_text - log_size, "%s\n", text);
+
+    (void)level;
+    (void)data;
+    if (written > 0) {
+        log_size += (size_t)written;
+    }
+    if (log_size >= sizeof log_text) {
+        log_size = sizeof log_text - 1;
+    }
+}
+
+static void log_print(uva_log_level_t level, const char *text, void *data)
+{
+    (void)data;
+    if (level >= UVA_LOG_WARNING) {
+        fprintf(stderr, "%s\n", text);
+    }
+}
+
+void uva_test_log_begin(void)
+{
+    log_size = 0;
+    log_text[0] = '\0';
+    uva_set_log(log_collect, NULL);
+}
+
+const char *uva_test_log(void)
+{
+    return log_text;
+}
+
+void uva_test_log_end(void)
+{
+    uva_set_log(log_print, NULL);
+}

@@ -1,0 +1,111 @@
+/*
+ * What all tests share: a body run as the main task of a fresh virtual loop,
+ * the proof that nothing is left behind, failing allocations, the log.
+ *
+ *     UVA_TEST(lock_acquire)
+ *     {
+ *         (CPython's test, if it is one of theirs, as the first comment)
+ *         ... await, ck_assert ...
+ *     }
+ *
+ *     int main(void)
+ *     {
+ *         Suite *suite = suite_create("locks");
+ *         TCase *lock = UVA_TCASE(suite, "Lock");
+ *
+ *         tcase_add_test(lock, lock_acquire);
+ *         return uva_test_main(suite);
+ *     }
+ */
+#ifndef UVA_TEST_H
+#define UVA_TEST_H
+
+#include <check.h>
+
+#include "uva.h"
+#include "uva/testing.h"
+
+/** Make a case of a suite; the name a literal, CMake reads it. */
+#define UVA_TCASE(suite, name) uva_test_case(suite, tcase_create(name))
+TCase *uva_test_case(Suite *suite, TCase *tcase);
+
+/** Run a suite; what CK_RUN_CASE names if it is set, in processes of their own
+ * unless CK_FORK=no. @return The exit status: 1 too if nothing was run. */
+int uva_test_main(Suite *suite);
+
+/**
+ * Run body(arg) as the main task of a fresh virtual loop, close the loop, and
+ * fail the test if a byte or a descriptor is left or a task was not finished.
+ *
+ * @return What the body returned.
+ */
+int uva_test_run(uva_coro_cb body, void *arg);
+
+/** The same on a loop that allocates every object by itself: for bodies with
+ * UVA_OOM_TEST. */
+int uva_test_run_strict(uva_coro_cb body, void *arg);
+
+/**
+ * Define a test that is the body of a main task; loop_test is Check's _i of a
+ * loop test, else 0. Nothing may be left when it returns.
+ */
+#define UVA_TEST(name)        UVA_TEST_ON(name, uva_test_run)
+#define UVA_TEST_STRICT(name) UVA_TEST_ON(name, uva_test_run_strict)
+#define UVA_TEST_ON(name, run)                                      \
+    static void name##_test(int loop_test);                         \
+    static int name##_main(void *arg, UVA_UNUSED void **ret_result) \
+    {                                                               \
+        name##_test(*(const int *)arg);                             \
+        return 0;                                                   \
+    }                                                               \
+    START_TEST(name)                                                \
+    {                                                               \
+        ck_assert_int_eq(run(name##_main, &_i), 0);                 \
+    }                                                               \
+    END_TEST                                                        \
+    static void name##_test(UVA_UNUSED int loop_test)
+
+/** A checked fixture for tests that drive a loop by hand: a fresh virtual loop
+ * in uva_test_loop, closed afterwards with the same proof. */
+extern uva_loop_t *uva_test_loop;
+void uva_test_loop_setup(void);
+void uva_test_loop_teardown(void);
+
+/** What there is now, and the failure of the test if there is more later. */
+typedef struct uva_test_mark_s {
+    size_t bytes;
+    size_t descriptor_count;
+} uva_test_mark_t;
+uva_test_mark_t uva_test_mark(void);
+void uva_test_nothing_left(uva_test_mark_t mark);
+
+/** How many descriptors the process has open. */
+size_t uva_test_descriptors(void);
+
+/**
+ * Fail allocation 1, 2, 3, ... of expression until it succeeds. Each failure
+ * must be UV_ENOMEM and give back what it had allocated.
+ */
+#define UVA_OOM_TEST(expression)                                          \
+    do {                                                                  \
+        int uva_test_r = UV_ENOMEM;                                       \
+        for (uint64_t n = 1; uva_test_r == UV_ENOMEM; n++) {              \
+            size_t uva_test_bytes = uva_allocated_bytes();                \
+            uva_testing_fail_allocation(n, false);                        \
+            uva_test_r = (expression);                                    \
+            uva_testing_fail_allocation(0, false);                        \
+            if (uva_test_r < 0) {                                         \
+                ck_assert_int_eq(uva_test_r, UV_ENOMEM);                  \
+                ck_assert_uint_eq(uva_allocated_bytes(), uva_test_bytes); \
+            }                                                             \
+        }                                                                 \
+    } while (0)
+
+/** Collect the log instead of printing it, beginning with nothing. */
+void uva_test_log_begin(void);
+/** What was logged since then, a line for each record. */
+const char *uva_test_log(void);
+/** Print it again. */
+void uva_test_log_end(void);
+
+#endif /* UVA_TEST_H */
