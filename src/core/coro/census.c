@@ -6,7 +6,7 @@
  * swapped out counts as such, which is the only error, and a small one.
  */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE
+#    define _GNU_SOURCE
 #endif
 
 #include "core/coro/stacks.h"
@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 
 #if defined(UVA_HAVE_VALGRIND)
-#include <valgrind/memcheck.h>
+#    include <valgrind/memcheck.h>
 #endif
 
 #include "core/coro/guards.h"
@@ -132,8 +132,8 @@ static void census_clean(uva__stack_t *stack, char *dirty)
     if (dirty >= kept) {
         return;
     }
-    if (last > first && (size_t)(last - first) / page_bytes >
-                            CENSUS_ZERO_PAGE_COUNT &&
+    if (last > first &&
+        (size_t)(last - first) / page_bytes > CENSUS_ZERO_PAGE_COUNT &&
         madvise(first, (size_t)(last - first), MADV_DONTNEED) == 0) {
         dirty = last;
     }

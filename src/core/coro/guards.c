@@ -5,7 +5,7 @@
  * guard, and each mprotect guard is charged to one budget of the process.
  */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE
+#    define _GNU_SOURCE
 #endif
 
 #include "core/coro/guards.h"
@@ -19,14 +19,16 @@
 #include <unistd.h>
 
 #if defined(__linux__)
-#include <fcntl.h>
-#include <sys/syscall.h>
+#    include <fcntl.h>
+#    include <sys/syscall.h>
 #endif
 
 /* Linux 6.13; not in the headers of older libcs. */
 #define GUARD_INSTALL_ADVICE 102
 
-enum { GUARD_BATCH_COUNT = 256 };
+enum {
+    GUARD_BATCH_COUNT = 256
+};
 
 /* Values of guard_probed beside uva__stack_guard_t; AUTO is "not yet". */
 static atomic_int guard_probed;
@@ -79,12 +81,8 @@ static bool guard_markers_work(void)
 {
 #if defined(__linux__)
     size_t page_bytes = uva__page_bytes();
-    void *page = mmap(NULL,
-                      page_bytes,
-                      PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                      -1,
-                      0);
+    void *page = mmap(NULL, page_bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     bool works;
 
     if (page == MAP_FAILED) {
@@ -144,8 +142,8 @@ static size_t guard_budget_take(size_t wanted_count)
 
     if (left < 0) {
         long unknown = -1;
-        atomic_compare_exchange_strong(
-            &guard_budget, &unknown, guard_budget_initial());
+        atomic_compare_exchange_strong(&guard_budget, &unknown,
+                                       guard_budget_initial());
         left = atomic_load(&guard_budget);
     }
     do {
@@ -165,12 +163,13 @@ void uva__guards_release(size_t guarded_count, uva__stack_guard_t guard)
     defined(SYS_pidfd_open)
 /* Advise through a descriptor of the own process. Kept open by nobody: after
  * a fork it would mean the parent. Returns false if the kernel refuses. */
-static bool guard_advise_batch(const struct iovec *ranges,
-                               size_t count,
-                               int advice)
+static bool
+guard_advise_batch(const struct iovec *ranges, size_t count, int advice)
 {
     /* PIDFD_SELF_THREAD_GROUP of Linux 6.14 needs no descriptor. */
-    enum { PIDFD_SELF = -10001 };
+    enum {
+        PIDFD_SELF = -10001
+    };
     size_t bytes = 0;
     long r;
 
@@ -189,9 +188,8 @@ static bool guard_advise_batch(const struct iovec *ranges,
     return r >= 0 && (size_t)r == bytes;
 }
 #else
-static bool guard_advise_batch(const struct iovec *ranges,
-                               size_t count,
-                               int advice)
+static bool
+guard_advise_batch(const struct iovec *ranges, size_t count, int advice)
 {
     (void)ranges;
     (void)count;

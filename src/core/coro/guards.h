@@ -37,9 +37,7 @@ uva__stack_guard_t uva__guards_environment(void);
  *
  * @return How many ranges, from the first on, took the advice.
  */
-size_t uva__guards_advise(const struct iovec *ranges,
-                          size_t count,
-                          int advice);
+size_t uva__guards_advise(const struct iovec *ranges, size_t count, int advice);
 
 /** Bytes of a page. */
 size_t uva__page_bytes(void);

@@ -9,17 +9,18 @@
 #define UVA__CORE_CORO_JUMP_H
 
 #if defined(__x86_64__) && defined(__LP64__) && defined(__GNUC__)
-#define UVA__SWITCH_INLINE 1
+#    define UVA__SWITCH_INLINE 1
 
 /* What a callee may change and the compiler might otherwise keep. */
-#if defined(__AVX512F__)
-#define UVA__SWITCH_AVX512                                                     \
-    , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23",  \
-        "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30",         \
-        "xmm31", "k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
-#else
-#define UVA__SWITCH_AVX512
-#endif
+#    if defined(__AVX512F__)
+#        define UVA__SWITCH_AVX512                                             \
+            , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22",   \
+                "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", \
+                "xmm30", "xmm31", "k0", "k1", "k2", "k3", "k4", "k5", "k6",    \
+                "k7"
+#    else
+#        define UVA__SWITCH_AVX512
+#    endif
 
 /** uva__switch without a call or a return. */
 static inline __attribute__((always_inline)) void
@@ -53,8 +54,8 @@ uva__switch_jump(void **save_sp, void *to_sp)
                        "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
                        "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13",
                        "xmm14", "xmm15", "st", "st(1)", "st(2)", "st(3)",
-                       "st(4)", "st(5)", "st(6)",
-                       "st(7)" UVA__SWITCH_AVX512, "cc", "memory");
+                       "st(4)", "st(5)", "st(6)", "st(7)" UVA__SWITCH_AVX512,
+                       "cc", "memory");
 }
 
 #endif

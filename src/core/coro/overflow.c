@@ -6,7 +6,7 @@
  * their entries are used again.
  */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE
+#    define _GNU_SOURCE
 #endif
 
 #include "core/coro/overflow.h"
@@ -78,18 +78,14 @@ static watch_t *watch_table_make(int index)
 {
     watch_t *expected = NULL;
     size_t bytes = watch_table_count(index) * sizeof(watch_t);
-    void *table = mmap(NULL,
-                       bytes,
-                       PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS,
-                       -1,
-                       0);
+    void *table = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (table == MAP_FAILED) {
         return NULL;
     }
-    if (!atomic_compare_exchange_strong(
-            &watch_tables[index], &expected, (watch_t *)table)) {
+    if (!atomic_compare_exchange_strong(&watch_tables[index], &expected,
+                                        (watch_t *)table)) {
         munmap(table, bytes); /* Another thread was first. */
     }
     return watch_table(index);
@@ -120,12 +116,12 @@ int uva__overflow_watch(char *base, size_t bytes, size_t slot_bytes)
         }
         if (atomic_compare_exchange_strong(&entry->base, &unused, 1)) {
             atomic_store_explicit(&entry->bytes, bytes, memory_order_relaxed);
-            atomic_store_explicit(
-                &entry->slot_bytes, slot_bytes, memory_order_relaxed);
-            atomic_store_explicit(
-                &entry->base, (uintptr_t)base, memory_order_release);
-            atomic_store_explicit(
-                &watch_hint, number + 1, memory_order_relaxed);
+            atomic_store_explicit(&entry->slot_bytes, slot_bytes,
+                                  memory_order_relaxed);
+            atomic_store_explicit(&entry->base, (uintptr_t)base,
+                                  memory_order_release);
+            atomic_store_explicit(&watch_hint, number + 1,
+                                  memory_order_relaxed);
             return number;
         }
     }
@@ -146,9 +142,8 @@ void uva__overflow_forget(int number)
 /* Whether a flow with this stack pointer can have run down into the guard of
  * the slot: it stands near the low end or, with a large frame, below it. A
  * wild pointer into a guard comes from elsewhere. */
-static bool overflow_is_near(const char *sp,
-                             const uva__stack_t *stack,
-                             size_t slot_bytes)
+static bool
+overflow_is_near(const char *sp, const uva__stack_t *stack, size_t slot_bytes)
 {
     return sp == NULL || (sp < stack->low + uva__page_bytes() &&
                           sp > stack->low - slot_bytes / 2);
@@ -171,10 +166,8 @@ static uva__stack_t *overflow_find(const char *address, const char *sp)
             if (base <= 1 || offset >= table[k].bytes) {
                 continue;
             }
-            stack = uva__stack_at((char *)base + offset -
-                                      offset % slot_bytes,
-                                  slot_bytes,
-                                  offset / slot_bytes);
+            stack = uva__stack_at((char *)base + offset - offset % slot_bytes,
+                                  slot_bytes, offset / slot_bytes);
             /* low is NULL while a slot was never used. */
             return address < stack->low &&
                            overflow_is_near(sp, stack, slot_bytes)
@@ -235,9 +228,8 @@ static void report_write(const report_t *report)
     size_t done = 0;
 
     while (done < report->size) {
-        ssize_t r = write(STDERR_FILENO,
-                          report->text + done,
-                          report->size - done);
+        ssize_t r =
+            write(STDERR_FILENO, report->text + done, report->size - done);
         if (r < 0 && errno != EINTR) {
             return;
         }
@@ -304,7 +296,7 @@ void uva__overflow_die(uva__stack_t *stack)
 static const int overflow_signals[2] = {SIGSEGV, SIGBUS};
 
 static pthread_mutex_t overflow_mutex = PTHREAD_MUTEX_INITIALIZER;
-static int overflow_count;                  /* Of installs, under the mutex. */
+static int overflow_count;                   /* Of installs, under the mutex. */
 static struct sigaction overflow_earlier[2]; /* Written before we are set. */
 static bool overflow_buried[2]; /* A later handler may still call ours. */
 
@@ -462,12 +454,8 @@ int uva__overflow_thread_init(void)
         return 0;
     }
     stack = (stack_t){.ss_size = overflow_alternate_bytes()};
-    base = mmap(NULL,
-                stack.ss_size,
-                PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                -1,
-                0);
+    base = mmap(NULL, stack.ss_size, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     stack.ss_sp = base;
     if (base == MAP_FAILED || sigaltstack(&stack, NULL) != 0) {
         if (base != MAP_FAILED) {
@@ -488,8 +476,7 @@ void uva__overflow_thread_exit(void)
     if (--overflow_thread.count > 0 || overflow_thread.base == NULL) {
         return;
     }
-    if (sigaltstack(NULL, &stack) == 0 &&
-        stack.ss_sp == overflow_thread.base) {
+    if (sigaltstack(NULL, &stack) == 0 && stack.ss_sp == overflow_thread.base) {
         stack = (stack_t){.ss_flags = SS_DISABLE};
         sigaltstack(&stack, NULL);
     }

@@ -8,7 +8,7 @@
  * unmapped.
  */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE
+#    define _GNU_SOURCE
 #endif
 
 #include "core/coro/stacks.h"
@@ -19,13 +19,13 @@
 #include <sys/mman.h>
 
 #if defined(__linux__)
-#include <sys/prctl.h>
+#    include <sys/prctl.h>
 #endif
 #if defined(UVA_HAVE_VALGRIND)
-#include <valgrind/valgrind.h>
+#    include <valgrind/valgrind.h>
 #endif
 #if defined(UVA__ASAN)
-#include <sanitizer/asan_interface.h>
+#    include <sanitizer/asan_interface.h>
 #endif
 
 #include "uva/errors.h"
@@ -37,22 +37,22 @@
 #include "core/coro/overflow.h"
 
 #ifndef MAP_NORESERVE
-#define MAP_NORESERVE 0
+#    define MAP_NORESERVE 0
 #endif
 #ifndef MAP_ANONYMOUS
-#define MAP_ANONYMOUS MAP_ANON
+#    define MAP_ANONYMOUS MAP_ANON
 #endif
 #ifndef PR_SET_VMA
-#define PR_SET_VMA           0x53564d41
-#define PR_SET_VMA_ANON_NAME 0
+#    define PR_SET_VMA           0x53564d41
+#    define PR_SET_VMA_ANON_NAME 0
 #endif
 
 #if defined(UVA__ASAN) || defined(UVA__TSAN)
-#define STACK_SCALE_SHIFT 2u
+#    define STACK_SCALE_SHIFT 2u
 #elif defined(__GNUC__) && !defined(__OPTIMIZE__)
-#define STACK_SCALE_SHIFT 1u
+#    define STACK_SCALE_SHIFT 1u
 #else
-#define STACK_SCALE_SHIFT 0u
+#    define STACK_SCALE_SHIFT 0u
 #endif
 
 enum {
@@ -128,8 +128,8 @@ static void stack_leave_tools(uva__stack_t *stack)
 void uva__stack_unpoison(uva__stack_t *stack)
 {
     /* What is still suspended there keeps its red zones. */
-    char *end = stack->context.sp != NULL ? stack->context.sp
-                                          : uva__stack_top(stack);
+    char *end =
+        stack->context.sp != NULL ? stack->context.sp : uva__stack_top(stack);
     ASAN_UNPOISON_MEMORY_REGION(stack->low, (size_t)(end - stack->low));
 }
 #endif
@@ -158,9 +158,9 @@ static uva__stack_t *slab_take(uva__stack_slab_t *slab,
         .home = home,
         .slab = slab,
         .low = slot + home->guard_bytes,
-        .guard = (uint8_t)(index < slab->guarded_count
-                               ? slab->guard
-                               : UVA__STACK_GUARD_CANARY),
+        .guard =
+            (uint8_t)(index < slab->guarded_count ? slab->guard
+                                                  : UVA__STACK_GUARD_CANARY),
         .clean = 1,
     };
     stack_enter_tools(stack);
@@ -171,12 +171,8 @@ static uva__stack_t *slab_take(uva__stack_slab_t *slab,
 
 static void *slab_map(size_t bytes)
 {
-    void *base = mmap(NULL,
-                      bytes,
-                      PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                      -1,
-                      0);
+    void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (base == MAP_FAILED) {
         return NULL;
@@ -230,8 +226,8 @@ static uva__stack_slab_t *slab_new(uva__stack_pool_t *pool,
     if (slab->base == NULL) {
         goto fail_map;
     }
-    slab->watch_number = uva__overflow_watch(slab->base, bytes,
-                                             home->slot_bytes);
+    slab->watch_number =
+        uva__overflow_watch(slab->base, bytes, home->slot_bytes);
     if (slab->watch_number < 0) {
         goto fail_watch;
     }
@@ -267,15 +263,15 @@ static void slab_leave_tools(uva__stack_slab_t *slab,
                              const uva__stack_class_t *home)
 {
 #if defined(UVA__ASAN) || defined(UVA__TSAN) || defined(UVA_HAVE_VALGRIND)
-#if !defined(UVA__ASAN) && !defined(UVA__TSAN)
+#    if !defined(UVA__ASAN) && !defined(UVA__TSAN)
     if (!RUNNING_ON_VALGRIND) {
         return;
     }
-#endif
+#    endif
     for (uint32_t i = 0; i < slab->slot_count; i++) {
         if ((slab->fresh[i / 64] >> (i % 64) & 1) == 0) {
-            stack_leave_tools(uva__stack_at(
-                slab_slot(slab, home, i), home->slot_bytes, i));
+            stack_leave_tools(
+                uva__stack_at(slab_slot(slab, home, i), home->slot_bytes, i));
         }
     }
 #else
@@ -565,8 +561,8 @@ int uva__stack_get_slow(uva__stack_pool_t *pool,
     }
     home->touched_count++;
     pool->touched_bytes += home->slot_bytes;
-    *ret_stack = slab_take(
-        UVA__LIST_FIRST(&home->open, uva__stack_slab_t, link), home);
+    *ret_stack =
+        slab_take(UVA__LIST_FIRST(&home->open, uva__stack_slab_t, link), home);
     uva__stack_unpoison(*ret_stack);
     return 0;
 }

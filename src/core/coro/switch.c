@@ -13,25 +13,33 @@
 #include "core/coro/stacks.h"
 
 #if defined(UVA__ASAN)
-#include <sanitizer/common_interface_defs.h>
+#    include <sanitizer/common_interface_defs.h>
 #endif
 #if defined(UVA__TSAN)
-#include <sanitizer/tsan_interface.h>
+#    include <sanitizer/tsan_interface.h>
 #endif
 
 #if defined(UVA__SWITCH_ASSEMBLY)
 
 void uva__switch_thunk(void);
 
-#if defined(__x86_64__)
+#    if defined(__x86_64__)
 /* What uva__switch pops: r15 r14 r13 r12 rbx rbp, the address. */
-enum { FRAME_ENTRY = 4, FRAME_ADDRESS = 6, FRAME_WORDS = 7 };
+enum {
+    FRAME_ENTRY = 4,
+    FRAME_ADDRESS = 6,
+    FRAME_WORDS = 7
+};
 static const char context_backend[] = "x86_64";
-#else
+#    else
 /* What uva__switch loads: x19 to x28, x29, x30, d8 to d15. */
-enum { FRAME_ENTRY = 0, FRAME_ADDRESS = 11, FRAME_WORDS = 20 };
+enum {
+    FRAME_ENTRY = 0,
+    FRAME_ADDRESS = 11,
+    FRAME_WORDS = 20
+};
 static const char context_backend[] = "aarch64";
-#endif
+#    endif
 
 void *uva__switch_prepare(char *low, char *top, void (*entry)(void))
 {
@@ -89,7 +97,7 @@ void uva__context_destroy(uva__context_t *context)
 
 #if defined(UVA__ASAN) || defined(UVA__TSAN)
 
-#if defined(UVA__ASAN)
+#    if defined(UVA__ASAN)
 /* Whom this thread left last; whoever runs next learns its bounds. */
 static UVA__TLS uva__context_t *context_left;
 
@@ -104,49 +112,50 @@ static void context_arrive(void *fake_stack)
         context_left->size_bytes = size_bytes;
     }
 }
-#endif
+#    endif
 
-#if defined(UVA__TSAN)
+#    if defined(UVA__TSAN)
 /* TSan wants nothing instrumented between its call and the switch, or its
  * shadow of the call stack runs empty. */
 __attribute__((no_sanitize("thread"), noinline))
-#endif
-static void context_go(uva__context_t *from, uva__context_t *to)
+#    endif
+static void
+context_go(uva__context_t *from, uva__context_t *to)
 {
-#if defined(UVA__TSAN)
+#    if defined(UVA__TSAN)
     __tsan_switch_to_fiber(to->fiber, 0);
-#endif
+#    endif
     uva__switch(&from->sp, to->sp);
 }
 
 void uva__context_switch_told(uva__context_t *from, uva__context_t *to)
 {
-#if defined(UVA__ASAN)
+#    if defined(UVA__ASAN)
     context_left = from;
-    __sanitizer_start_switch_fiber(
-        &from->fake_stack, to->bottom, to->size_bytes);
-#endif
+    __sanitizer_start_switch_fiber(&from->fake_stack, to->bottom,
+                                   to->size_bytes);
+#    endif
     context_go(from, to);
-#if defined(UVA__ASAN)
+#    if defined(UVA__ASAN)
     context_arrive(from->fake_stack);
-#endif
+#    endif
 }
 
 void uva__context_exit_told(uva__context_t *from, uva__context_t *to)
 {
-#if defined(UVA__ASAN)
+#    if defined(UVA__ASAN)
     /* NULL: its fake stack can go. */
     context_left = NULL;
     __sanitizer_start_switch_fiber(NULL, to->bottom, to->size_bytes);
-#endif
+#    endif
     context_go(from, to);
 }
 
 void uva__context_started_told(void)
 {
-#if defined(UVA__ASAN)
+#    if defined(UVA__ASAN)
     context_arrive(NULL);
-#endif
+#    endif
 }
 
 #endif

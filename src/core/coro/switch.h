@@ -17,32 +17,32 @@
 #include "core/coro/jump.h"
 
 #if defined(__SANITIZE_ADDRESS__)
-#define UVA__ASAN 1
+#    define UVA__ASAN 1
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define UVA__ASAN 1
-#endif
+#    if __has_feature(address_sanitizer)
+#        define UVA__ASAN 1
+#    endif
 #endif
 #if defined(__SANITIZE_THREAD__)
-#define UVA__TSAN 1
+#    define UVA__TSAN 1
 #elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define UVA__TSAN 1
-#endif
+#    if __has_feature(thread_sanitizer)
+#        define UVA__TSAN 1
+#    endif
 #endif
 
 #if defined(UVA__ASAN)
-#define UVA__NO_ASAN __attribute__((no_sanitize("address")))
+#    define UVA__NO_ASAN __attribute__((no_sanitize("address")))
 #else
-#define UVA__NO_ASAN
+#    define UVA__NO_ASAN
 #endif
 
 /* Assembly where we have it, ucontext elsewhere or on demand. */
 #if !defined(UVA_SWITCH_UCONTEXT) && defined(__ELF__) && \
     ((defined(__x86_64__) && defined(__LP64__)) || defined(__aarch64__))
-#define UVA__SWITCH_ASSEMBLY 1
+#    define UVA__SWITCH_ASSEMBLY 1
 #else
-#define UVA__SWITCH_UCONTEXT 1
+#    define UVA__SWITCH_UCONTEXT 1
 #endif
 
 typedef struct uva__stack_s uva__stack_t;
@@ -102,8 +102,7 @@ void uva__context_switch_told(uva__context_t *from, uva__context_t *to);
 void uva__context_exit_told(uva__context_t *from, uva__context_t *to);
 void uva__context_started_told(void);
 
-static inline void uva__context_switch(uva__context_t *from,
-                                       uva__context_t *to)
+static inline void uva__context_switch(uva__context_t *from, uva__context_t *to)
 {
     uva__context_switch_told(from, to);
 }
@@ -134,8 +133,7 @@ static inline void uva__context_started(void)
  * came from. On another stack that is the right guess exactly if the flow
  * there was suspended by the same call.
  */
-static inline void uva__context_switch(uva__context_t *from,
-                                       uva__context_t *to)
+static inline void uva__context_switch(uva__context_t *from, uva__context_t *to)
 {
     uva__switch(&from->sp, to->sp);
 }
@@ -148,11 +146,11 @@ static inline void uva__context_switch(uva__context_t *from,
  */
 static inline void uva__context_jump(uva__context_t *from, uva__context_t *to)
 {
-#if defined(UVA__SWITCH_ASSEMBLY) && defined(UVA__SWITCH_INLINE)
+#    if defined(UVA__SWITCH_ASSEMBLY) && defined(UVA__SWITCH_INLINE)
     uva__switch_jump(&from->sp, to->sp);
-#else
+#    else
     uva__switch(&from->sp, to->sp);
-#endif
+#    endif
 }
 
 /**

@@ -5,15 +5,15 @@
  * its own, the one of its last suspension.
  */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE
+#    define _GNU_SOURCE
 #endif
 
 #include "core/coro/switch.h"
 
 #if defined(UVA__SWITCH_UCONTEXT)
 
-#include <stdint.h>
-#include <ucontext.h>
+#    include <stdint.h>
+#    include <ucontext.h>
 
 void uva__switch(void **save_sp, void *to_sp)
 {
@@ -25,9 +25,9 @@ void uva__switch(void **save_sp, void *to_sp)
 
 void *uva__switch_prepare(char *low, char *top, void (*entry)(void))
 {
-    uintptr_t address = (uintptr_t)top - sizeof(ucontext_t);
-    ucontext_t *context = (ucontext_t *)(void *)(top - ((uintptr_t)top -
-                                                        (address & ~63u)));
+    uintptr_t end = (uintptr_t)top - sizeof(ucontext_t);
+    size_t bytes = (uintptr_t)top - (end - end % 64);
+    ucontext_t *context = (ucontext_t *)(void *)(top - bytes);
 
     (void)getcontext(context);
     context->uc_link = NULL;

@@ -35,40 +35,37 @@ typedef struct SRunner {
     Suite *suite;
 } SRunner;
 
-#define START_TEST(name)                                                       \
-    static void name##_run(int _i);                                            \
-    static const TTest name##_test = {#name, name##_run};                      \
-    static const TTest *const name = &name##_test;                             \
-    static void name##_run(int _i)                                             \
-    {                                                                          \
+#define START_TEST(name)                                  \
+    static void name##_run(int _i);                       \
+    static const TTest name##_test = {#name, name##_run}; \
+    static const TTest *const name = &name##_test;        \
+    static void name##_run(int _i)                        \
+    {                                                     \
         (void)_i;
 #define END_TEST }
 
 #define ck_assert(condition)                                                   \
     ((condition) ? (void)0                                                     \
-                 : (fprintf(stderr,                                            \
-                            "%s:%d: failed: %s\n",                             \
-                            __FILE__,                                          \
-                            __LINE__,                                          \
+                 : (fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, \
                             #condition),                                       \
                     exit(1)))
-#define ck_assert_int_eq(a, b)  ck_assert((a) == (b))
-#define ck_assert_int_ne(a, b)  ck_assert((a) != (b))
-#define ck_assert_int_lt(a, b)  ck_assert((a) < (b))
-#define ck_assert_int_le(a, b)  ck_assert((a) <= (b))
-#define ck_assert_int_gt(a, b)  ck_assert((a) > (b))
-#define ck_assert_int_ge(a, b)  ck_assert((a) >= (b))
-#define ck_assert_uint_eq(a, b) ck_assert((a) == (b))
-#define ck_assert_uint_ne(a, b) ck_assert((a) != (b))
-#define ck_assert_uint_lt(a, b) ck_assert((a) < (b))
-#define ck_assert_uint_le(a, b) ck_assert((a) <= (b))
-#define ck_assert_uint_gt(a, b) ck_assert((a) > (b))
-#define ck_assert_uint_ge(a, b) ck_assert((a) >= (b))
-#define ck_assert_ptr_eq(a, b)  ck_assert((a) == (b))
-#define ck_assert_ptr_ne(a, b)  ck_assert((a) != (b))
-#define ck_assert_ptr_null(a)   ck_assert((a) == NULL)
-#define ck_assert_ptr_nonnull(a) ck_assert((a) != NULL)
-#define ck_assert_str_eq(a, b)  ck_assert(strcmp((a), (b)) == 0)
+#define ck_assert_int_eq(a, b)    ck_assert((a) == (b))
+#define ck_assert_int_ne(a, b)    ck_assert((a) != (b))
+#define ck_assert_int_lt(a, b)    ck_assert((a) < (b))
+#define ck_assert_int_le(a, b)    ck_assert((a) <= (b))
+#define ck_assert_int_gt(a, b)    ck_assert((a) > (b))
+#define ck_assert_int_ge(a, b)    ck_assert((a) >= (b))
+#define ck_assert_uint_eq(a, b)   ck_assert((a) == (b))
+#define ck_assert_uint_ne(a, b)   ck_assert((a) != (b))
+#define ck_assert_uint_lt(a, b)   ck_assert((a) < (b))
+#define ck_assert_uint_le(a, b)   ck_assert((a) <= (b))
+#define ck_assert_uint_gt(a, b)   ck_assert((a) > (b))
+#define ck_assert_uint_ge(a, b)   ck_assert((a) >= (b))
+#define ck_assert_ptr_eq(a, b)    ck_assert((a) == (b))
+#define ck_assert_ptr_ne(a, b)    ck_assert((a) != (b))
+#define ck_assert_ptr_null(a)     ck_assert((a) == NULL)
+#define ck_assert_ptr_nonnull(a)  ck_assert((a) != NULL)
+#define ck_assert_str_eq(a, b)    ck_assert(strcmp((a), (b)) == 0)
 #define ck_assert_double_eq(a, b) ck_assert(!((a) < (b)) && !((a) > (b)))
 
 static inline Suite *suite_create(const char *name)
@@ -123,9 +120,7 @@ static inline void srunner_run_all(SRunner *runner, int mode)
             continue;
         }
         for (int k = 0; k < tcase->count; k++) {
-            printf("%s.%s.%s\n",
-                   runner->suite->name,
-                   tcase->name,
+            printf("%s.%s.%s\n", runner->suite->name, tcase->name,
                    tcase->tests[k]->name);
             fflush(stdout);
             tcase->tests[k]->run(0);
