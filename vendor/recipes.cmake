@@ -41,6 +41,12 @@ function(uva_unpack name ret_source)
     file(ARCHIVE_EXTRACT INPUT "${tarball}" DESTINATION "${PROJECT_BINARY_DIR}/vendor")
 endfunction()
 
+# Our warnings are not for their headers.
+function(uva_system_headers target)
+    get_target_property(folders ${target} INTERFACE_INCLUDE_DIRECTORIES)
+    set_target_properties(${target} PROPERTIES INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${folders}")
+endfunction()
+
 # Shared: uva and an application on the same loop must share one libuv. Its
 # install rules run with ours, so that an installed uva finds what it was
 # built with.
@@ -57,6 +63,7 @@ function(uva_vendored_libuv)
     set(CMAKE_INSTALL_DOCDIR "${CMAKE_INSTALL_DATAROOTDIR}/doc/libuv")
     add_subdirectory("${source}" "${PROJECT_BINARY_DIR}/vendor/libuv")
     add_library(libuv::uv ALIAS uv)
+    uva_system_headers(uv)
     # What we install must find the libuv that lies beside it.
     set(CMAKE_INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}" PARENT_SCOPE)
 endfunction()
@@ -71,4 +78,5 @@ function(uva_vendored_check)
     set(ENABLE_SUBUNIT OFF)
     set(CMAKE_WARN_DEPRECATED OFF)
     add_subdirectory("${source}" "${PROJECT_BINARY_DIR}/vendor/check" EXCLUDE_FROM_ALL)
+    uva_system_headers(check)
 endfunction()
