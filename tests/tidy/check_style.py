@@ -153,6 +153,8 @@ PLANTED = (
     ("examples/a.c", STACKLESS % ("int n = 0;", f"n = 5; {AWAIT} use(n);"), "local n"),
     ("examples/b.c", STACKLESS % ("int n;", f"n = 5; {AWAIT} n = 6; use(n);"), None),
     ("examples/c.c", STACKLESS % ("int n;", f"n = 5; {AWAIT} use(n);"), "local n"),
+    ("examples/ca.c", STACKLESS % (
+        "int n;", "n = 5; UVA_AWAIT(self->r, uva_sleep_poll(&self->nap, 1)); use(n);"), "local n"),
     ("examples/d.c", STACKLESS % ("int n;", f"{AWAIT} if (r < 0) {{ return r; }} n = r; use(n);"), None),
     ("examples/e.c", STACKLESS % ("", f"switch (x) {{ case 1: {AWAIT} }}"), "own switch"),
     ("examples/f.c", STACKLESS % ("", f"for (int i = 0; i < 3; i++) {{ {AWAIT} }}"), "local i"),

@@ -50,7 +50,7 @@ class Body:
         begin = re.compile(r"\bUVA_BEGIN\b").search(text, start, end)
         self.begin = begin.end() if begin else start
         self.awaits = []  # (start, end of the call, its status variable)
-        for m in re.compile(r"\bUVA_AWAIT\w*\s*\(\s*(\w+)\s*,").finditer(text, start, end):
+        for m in re.compile(r"\bUVA_AWAIT\w*\s*\(\s*([^,()]+?)\s*,").finditer(text, start, end):
             close = closing(text, text.index("(", m.start()), "()")
             self.awaits.append((m.start(), close, m.group(1), m.end()))
         self.loops = list(self.find_loops())
