@@ -62,7 +62,8 @@ as_root()
     elif have sudo; then
         sudo "$@"
     else
-        die "need root to run: $*"
+        say "no root and no sudo: cannot run: $*"
+        return 1
     fi
 }
 
@@ -74,7 +75,7 @@ install_packages()
     apt-get)
         # Package lists of last month name files that are gone; once is enough.
         if [ -z "${lists_are_fresh:-}" ]; then
-            as_root apt-get update -qq || true
+            as_root apt-get update -qq || return 1
             lists_are_fresh=1
         fi
         as_root env DEBIAN_FRONTEND=noninteractive \
@@ -140,7 +141,7 @@ prepare()
         # A library that cannot be had is built from vendor/.
         # shellcheck disable=SC2086 # a list of names
         install_packages $missing || say "could not install all of:$missing"
-        have cmake || die "no cmake"
+        have cmake || die "nothing goes without cmake"
     fi
 }
 
