@@ -58,7 +58,7 @@ static inline void flow_resume(flow_t *flow)
     }
 }
 
-static UVA__NOINLINE void flow_suspend(flow_t *flow)
+static UVA__NOINLINE UVA_UNUSED void flow_suspend(flow_t *flow)
 {
     if (flow->jumps) {
         uva__context_jump(&flow->context, &flow->caller);

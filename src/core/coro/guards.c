@@ -23,6 +23,10 @@
 #    include <sys/syscall.h>
 #endif
 
+#if defined(UVA_HAVE_VALGRIND)
+#    include <valgrind/valgrind.h>
+#endif
+
 /* Linux 6.13; not in the headers of older libcs. */
 #define GUARD_INSTALL_ADVICE 102
 
@@ -161,8 +165,8 @@ void uva__guards_release(size_t guarded_count, uva__stack_guard_t guard)
 
 #if defined(__linux__) && defined(SYS_process_madvise) && \
     defined(SYS_pidfd_open)
-/* Advise through a descriptor of the own process. Kept open by nobody: after
- * a fork it would mean the parent. Returns false if the kernel refuses. */
+/* Advise through a descriptor of the own process. It is not kept open: after a
+ * fork it would mean the parent. Returns false if the kernel refuses. */
 static bool
 guard_advise_batch(const struct iovec *ranges, size_t count, int advice)
 {
@@ -170,9 +174,18 @@ guard_advise_batch(const struct iovec *ranges, size_t count, int advice)
     enum {
         PIDFD_SELF = -10001
     };
+    static atomic_bool missing;
     size_t bytes = 0;
     long r;
 
+#    if defined(UVA_HAVE_VALGRIND)
+    if (RUNNING_ON_VALGRIND) {
+        return false; /* It does not know the call, and says so each time. */
+    }
+#    endif
+    if (atomic_load_explicit(&missing, memory_order_relaxed)) {
+        return false;
+    }
     for (size_t i = 0; i < count; i++) {
         bytes += ranges[i].iov_len;
     }
@@ -184,6 +197,9 @@ guard_advise_batch(const struct iovec *ranges, size_t count, int advice)
         }
         r = syscall(SYS_process_madvise, fd, ranges, count, advice, 0u);
         close(fd);
+    }
+    if (r < 0 && (errno == ENOSYS || errno == EPERM)) {
+        atomic_store_explicit(&missing, true, memory_order_relaxed);
     }
     return r >= 0 && (size_t)r == bytes;
 }

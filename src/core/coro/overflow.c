@@ -21,6 +21,10 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#if defined(UVA_HAVE_VALGRIND)
+#    include <valgrind/valgrind.h>
+#endif
+
 #include "uva/errors.h"
 
 #include "base/assert.h"
@@ -277,6 +281,21 @@ static void overflow_default(int signal_number)
     sigaction(signal_number, &action, NULL);
 }
 
+/* From the handler: take the default action when it returns. */
+static void overflow_again(int signal_number, bool sent)
+{
+    overflow_default(signal_number);
+#if defined(UVA_HAVE_VALGRIND)
+    /* Valgrind does not know all registers at a fault, so that the same
+     * instruction may do something else the second time. */
+    sent = sent || RUNNING_ON_VALGRIND;
+#endif
+    if (sent) {
+        raise(signal_number);
+    }
+    /* Else the fault happens again, and a core dump shows it. */
+}
+
 void uva__overflow_die(uva__stack_t *stack)
 {
     sigset_t set;
@@ -324,11 +343,7 @@ static void overflow_chain(int signal_number, siginfo_t *info, void *context)
         return;
     } else if (earlier->sa_handler == SIG_DFL ||
                earlier->sa_handler == SIG_IGN) {
-        /* On return the fault happens again and finds the default action. */
-        overflow_default(signal_number);
-        if (sent) {
-            raise(signal_number);
-        }
+        overflow_again(signal_number, sent);
     } else {
         earlier->sa_handler(signal_number);
     }
@@ -344,7 +359,7 @@ static void overflow_handle(int signal_number, siginfo_t *info, void *context)
     }
     if (stack != NULL) {
         overflow_report(stack);
-        overflow_default(signal_number);
+        overflow_again(signal_number, false);
     } else {
         overflow_chain(signal_number, info, context);
     }
