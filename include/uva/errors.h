@@ -41,7 +41,8 @@ UVA_BEGIN_DECLS
     XX(NOLOOP, -20009, "no running event loop")                                \
     XX(GROUP, -20010, "unhandled errors in a task group")                      \
     XX(WRONGLOOP, -20011, "attached to a different loop")                      \
-    XX(NOTASK, -20012, "nothing here can suspend")
+    XX(NOTASK, -20012, "nothing here can suspend")                             \
+    XX(DEADLOCK, -20013, "nothing can wake the waiting tasks")
 
 enum {
 #define UVA__ERRNO_ENUM(name, number, text) UVA_E##name = number,
@@ -76,6 +77,16 @@ UVA_EXTERN const char *uva_err_name(int code);
  * @suspends Never.
  */
 UVA_EXTERN int uva_fail(int code, const char *format, ...) UVA_PRINTF(2, 3);
+
+/**
+ * Fail with a record that was kept: return uva_raise(error) from a task's
+ * body. The task ends with that very record, members and all.
+ *
+ * @param error Borrowed; NULL is UV_EINVAL.
+ * @return The record's code.
+ * @suspends Never.
+ */
+UVA_EXTERN int uva_raise(const uva_error_t *error);
 
 /**
  * The error record of a failure. Only failures with a text, a cause or members

@@ -109,8 +109,10 @@ UVA_EXTERN int uva_loop_run_forever(uva_loop_t *loop);
  *                  was stopped before the future was done.
  * @retval UV_EBUSY Attached, and the host is inside uv_run.
  * @retval UVA_EWRONGLOOP The future belongs to another loop.
- * @retval UV_EDEADLK Nothing is left that could complete the future; who waits
- *                  for what was reported to the exception handler.
+ * @retval UVA_EDEADLOCK Virtual time only: nothing is left that could complete
+ *                  the future. A real loop goes on waiting, as another thread
+ *                  or a signal may come; both write to the log who waits for
+ *                  what.
  * @asyncio loop.run_until_complete
  */
 UVA_EXTERN int uva_loop_run_until_complete(uva_loop_t *loop,

@@ -35,7 +35,6 @@ typedef struct uva_run_options_s {
  * @return What the main task returned, or:
  * @retval UV_EPERM  A loop runs in this thread already.
  * @retval UV_EINTR  SIGINT ended the main task (KeyboardInterrupt).
- * @retval UV_EDEADLK Nothing was left that could wake the main task.
  * @asyncio run
  */
 UVA_EXTERN int uva_run(uva_coro_cb body, void *arg,

@@ -25,7 +25,6 @@ UVA_BEGIN_DECLS
 typedef struct uva_timeout_s {
     /* private */
     uva__timer_t timer;
-    uva_handle_t *soon; /* Counted; fires a deadline that was past. */
     uva_task_t *task;   /* Borrowed: the task outlives its scopes. */
     uint64_t when_ns;
     int code;           /* What the exit gives when the deadline came. */
@@ -90,7 +89,7 @@ UVA_EXTERN void uva__timeout_leave(uva_timeout_t *timeout);
 static inline uva_timeout_t uva__timeout_block(uint64_t delay_ns)
 {
     uva_timeout_t timeout = {
-        {{{0, 0}}, NULL, 0}, NULL, NULL, delay_ns, 0, 0, 0};
+        {{{0, 0}}, NULL, 0}, NULL, delay_ns, 0, 0, 0};
     return timeout;
 }
 /** private */

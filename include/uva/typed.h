@@ -35,6 +35,7 @@ typedef struct uva__coro_s {
     void (*drop)(void *frame); /* Destructor of the arguments, or NULL. */
     size_t frame_bytes;
     size_t ret_bytes;
+    size_t place; /* Of uva__z in the frame. */
     bool stackless;
 } uva__coro_t;
 
@@ -177,7 +178,8 @@ UVA_BEGIN_DECLS
     storage const uva__coro_t name##__coro = {                                 \
         #name,     name##__enter,                                              \
         drop,      sizeof(name##_args_t),                                      \
-        UVA__SIZEOF(name##_ret_t), stackless};
+        UVA__SIZEOF(name##_ret_t), offsetof(name##_args_t, uva__z),            \
+        stackless};
 /** private */
 #define UVA__BODY(name)                                                        \
     static int name##__body(UVA_UNUSED const name##_args_t *args,              \

@@ -127,10 +127,16 @@ static void stack_leave_tools(uva__stack_t *stack)
 #if defined(UVA__ASAN)
 void uva__stack_unpoison(uva__stack_t *stack)
 {
-    /* What is still suspended there keeps its red zones. */
+    /* What is still suspended there keeps its red zones. Clean shadow is not
+     * written, as that would cost an eighth of the stack in memory. */
     char *end =
         stack->context.sp != NULL ? stack->context.sp : uva__stack_top(stack);
-    ASAN_UNPOISON_MEMORY_REGION(stack->low, (size_t)(end - stack->low));
+    char *first =
+        __asan_region_is_poisoned(stack->low, (size_t)(end - stack->low));
+
+    if (first != NULL) {
+        ASAN_UNPOISON_MEMORY_REGION(first, (size_t)(end - first));
+    }
 }
 #endif
 

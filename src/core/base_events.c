@@ -1,0 +1,570 @@
+/*
+ * The loop's turn, its life, and its reports (asyncio.base_events).
+ *
+ * Invariant: an iteration is what was in the ready queue when it began. What
+ * it queues waits for the next. Several iterations may pass in one turn; the
+ * clock is read, timers join and other threads' calls arrive once a turn.
+ */
+#include "uva/events.h"
+
+#include <string.h>
+
+#include "uva/graph.h"
+#include "uva/testing.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "core/debug.h"
+#include "core/events.h"
+#include "core/loop.h"
+#include "core/shutdown.h"
+#include "core/timers.h"
+
+#define LOOP_ITERATIONS 61u
+#define LOOP_STEPS      256u
+#define LOOP_DRAIN_NS   50000u
+#define LOOP_SLOW_NS    100000000u
+/* Fewer steps than this say nothing about how long a step takes. */
+#define LOOP_STEPS_MEASURED 16u
+
+/* --- one turn --- */
+
+/* On an application's loop that nobody runs through uva, a stop waits for the
+ * next run. */
+static inline bool loop_stopping(const uva_loop_t *loop)
+{
+    return UVA__UNLIKELY(loop->stopping) && loop->running;
+}
+
+uva__ready_t *uva__loop_next_iteration(uva_loop_t *loop)
+{
+    if (loop->head == NULL || loop_stopping(loop) || loop->eager ||
+        loop->iteration_budget == 0 || loop->steps >= loop->step_budget) {
+        return NULL;
+    }
+    loop->iteration_budget--;
+    loop->iterations++;
+    loop->batch = loop->head;
+    loop->head = NULL;
+    loop->tail = &loop->head;
+    return loop->batch;
+}
+
+void uva__loop_drain(uva_loop_t *loop)
+{
+    do {
+        uva__ready_t *ready;
+        while ((ready = loop->batch) != NULL) {
+            loop->batch = ready->next;
+            loop->steps++;
+            if (UVA__UNLIKELY(loop->debug)) {
+                uva__debug_run(loop, ready);
+            } else {
+                ready->run(ready);
+            }
+        }
+    } while (uva__loop_next_iteration(loop) != NULL);
+}
+
+/*
+ * How many steps fit into the time between two looks, from how long those of
+ * the last turn took: a clock read a turn and not a step.
+ */
+static void loop_budget(uva_loop_t *loop, uint64_t now_ns)
+{
+    if (loop->steps >= LOOP_STEPS_MEASURED) {
+        uint64_t step_ns = (now_ns - loop->looked_ns) / loop->steps + 1;
+        uint64_t fit = LOOP_DRAIN_NS / step_ns + 1;
+        loop->step_budget = fit < LOOP_STEPS ? (uint32_t)fit : LOOP_STEPS;
+    } else {
+        loop->step_budget = LOOP_STEPS;
+    }
+    loop->looked_ns = now_ns;
+    loop->iteration_budget = loop->limits.iterations;
+    loop->steps = 0;
+}
+
+bool uva__loop_turn(uva_loop_t *loop)
+{
+    uva_loop_t *outer = uva__running;
+    uint64_t now_ns = loop->driver->now(loop);
+
+    uva__running = loop;
+    loop->attended = true;
+    loop_budget(loop, now_ns);
+    if (loop->inbox_woken) {
+        loop->inbox_woken = false;
+        uva__loop_take_inbox(loop);
+        if (loop->interrupted) {
+            loop->interrupted = 0;
+            (void)uva_task_cancel(loop->interrupt_task);
+        }
+    }
+    if (uva__heap_next(&loop->timers) <= now_ns) {
+        uva__timers_collect(loop, now_ns);
+    }
+    if (loop_stopping(loop) && loop->head != NULL) {
+        /* asyncio: a stop before the run still gives one iteration. */
+        loop->stopping = false;
+        loop->iteration_budget = 1;
+        uva__loop_drain(loop);
+        loop->stopping = true;
+    } else {
+        uva__loop_drain(loop);
+    }
+    if (loop->steps > 0) {
+        loop->stuck = false;
+    }
+    uva__loop_flush(loop);
+    loop->attended = false;
+    uva__running = outer;
+    if (UVA__UNLIKELY(loop->shutdown != NULL)) {
+        uva__shutdown_step(loop);
+    }
+    return loop->head != NULL;
+}
+
+void uva__loop_add_flush(uva_loop_t *loop, uva__flush_t *flush)
+{
+    if (!uva__list_linked(&flush->link)) {
+        uva__list_append(&loop->flushes, &flush->link);
+        if (UVA__UNLIKELY(!loop->attended)) {
+            loop->driver->attend(loop);
+        }
+    }
+}
+
+void uva__loop_flush(uva_loop_t *loop)
+{
+    while (!uva__list_empty(&loop->flushes)) {
+        uva__flush_t *flush =
+            UVA__LIST_FIRST(&loop->flushes, uva__flush_t, link);
+        uva__list_remove(&flush->link);
+        flush->run(flush);
+    }
+}
+
+bool uva__loop_busy(const uva_loop_t *loop)
+{
+    return loop->head != NULL || loop->task_count > 0 ||
+           loop->call_count > 0 || loop->op_count > 0 ||
+           loop->shutdown != NULL;
+}
+
+void uva__loop_report_stuck(uva_loop_t *loop)
+{
+    uva_buffer_t text = {0};
+
+    if (loop->stuck) {
+        return;
+    }
+    loop->stuck = true;
+    if (uva_loop_format_tasks(loop, &text) < 0 || text.data == NULL) {
+        uva__log(UVA_LOG_WARNING, "nothing can wake the unfinished tasks");
+    } else {
+        uva__log(UVA_LOG_WARNING, "nothing can wake the unfinished tasks:\n%s",
+                 (const char *)text.data);
+    }
+    uva_buffer_clear(&text);
+}
+
+/* --- running --- */
+
+static int loop_run(uva_loop_t *loop)
+{
+    uva_loop_t *outer = uva__running;
+    int r;
+
+    if (loop->closing || loop->running || outer != NULL) {
+        return UV_EPERM;
+    }
+    if (loop->driver->inside(loop)) {
+        return UV_EBUSY;
+    }
+    loop->thread = uv_thread_self();
+    loop->running = true;
+    uva__running = loop;
+    r = loop->driver->run(loop);
+    uva__running = outer;
+    loop->running = false;
+    loop->stopping = false;
+    return r;
+}
+
+int uva_loop_run_forever(uva_loop_t *loop)
+{
+    return loop == NULL ? UVA_ENOLOOP : loop_run(loop);
+}
+
+static void loop_stop_cb(uva_future_t *future, void *data)
+{
+    (void)future;
+    uva_loop_stop(data);
+}
+
+int uva_loop_run_until_complete(uva_loop_t *loop, uva_future_t *future,
+                                void **ret_result)
+{
+    int r;
+
+    if (loop == NULL || future == NULL) {
+        return loop == NULL ? UVA_ENOLOOP : UV_ENOMEM;
+    }
+    if (future->kind == UVA__KIND_REFUSED) {
+        return future->code;
+    }
+    if (future->loop != loop) {
+        return UVA_EWRONGLOOP;
+    }
+    if (loop->closing || loop->running || uva__running != NULL) {
+        return UV_EPERM;
+    }
+    loop->thread = uv_thread_self();
+    r = uva_future_add_done_callback(future, loop_stop_cb, loop, NULL);
+    if (r < 0) {
+        return r;
+    }
+    uva__future_ref(future);
+    r = loop_run(loop);
+    if (!uva__future_pending(future)) {
+        r = r < 0 ? r : uva_future_result(future, ret_result);
+    } else {
+        (void)uva_future_remove_done_callback(future, loop_stop_cb, loop);
+        r = r < 0 ? r : UV_EPERM;
+    }
+    uva__future_unref(future);
+    return r;
+}
+
+void uva_loop_stop(uva_loop_t *loop)
+{
+    if (loop != NULL && uva__loop_owned(loop)) {
+        loop->stopping = true;
+        if (!loop->attended) {
+            loop->driver->attend(loop);
+        }
+    }
+}
+
+bool uva_loop_is_running(const uva_loop_t *loop)
+{
+    return loop->running;
+}
+
+bool uva_loop_is_closed(const uva_loop_t *loop)
+{
+    return loop->closing;
+}
+
+uint64_t uva_loop_time(const uva_loop_t *loop)
+{
+    return loop->driver->now(loop);
+}
+
+uint64_t uva_loop_iterations(const uva_loop_t *loop)
+{
+    return loop->iterations;
+}
+
+uv_loop_t *uva_loop_uv(uva_loop_t *loop)
+{
+    return loop->driver->uv(loop);
+}
+
+/* --- making --- */
+
+static int loop_options(uva_loop_t *loop, const uva_loop_options_t *options)
+{
+    uva__stack_options_t stacks = {0};
+
+    loop->limits.max_tasks = SIZE_MAX;
+    loop->limits.iterations = LOOP_ITERATIONS;
+    if (options == NULL) {
+        return uva__stack_pool_init(&loop->stacks, NULL);
+    }
+    if (options->size < sizeof *options || options->guard > UVA_GUARD_CANARY) {
+        return UV_EINVAL;
+    }
+    if (options->max_tasks != 0) {
+        loop->limits.max_tasks = options->max_tasks;
+    }
+    if (options->iterations_per_poll != 0) {
+        loop->limits.iterations = options->iterations_per_poll;
+    }
+    loop->limits.stack_census = options->stack_census;
+    loop->debug = loop->debug || options->debug;
+    stacks.default_bytes = options->stack_bytes;
+    stacks.limit_bytes = options->max_stack_bytes;
+    stacks.guard = (uva__stack_guard_t)options->guard;
+    return uva__stack_pool_init(&loop->stacks, &stacks);
+}
+
+int uva__loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
+{
+    uva_loop_t *loop = uva__calloc(1, sizeof *loop);
+    int r;
+
+    if (loop == NULL) {
+        return UV_ENOMEM;
+    }
+    loop->debug = uva__debug_from_environment();
+    r = loop_options(loop, options);
+    if (r < 0) {
+        uva__free(loop);
+        return r;
+    }
+    r = uv_mutex_init(&loop->mutex);
+    if (r < 0) {
+        uva__stack_pool_destroy(&loop->stacks);
+        uva__free(loop);
+        return r;
+    }
+    loop->tail = &loop->head;
+    loop->base = &loop->context;
+    uva__list_init(&loop->tasks);
+    uva__list_init(&loop->due);
+    uva__list_init(&loop->flushes);
+    uva__slab_init(&loop->slab);
+    uva__context_self(&loop->context);
+    loop->thread = uv_thread_self();
+    loop->refs = 1;
+    loop->slow_ns = LOOP_SLOW_NS;
+    *ret_loop = loop;
+    return 0;
+}
+
+/* Undo uva__loop_create for a loop that got no driver. */
+static void loop_discard(uva_loop_t *loop)
+{
+    uv_mutex_destroy(&loop->mutex);
+    uva__slab_destroy(&loop->slab);
+    uva__stack_pool_destroy(&loop->stacks);
+    uva__free(loop);
+}
+
+static int loop_new(const uva_loop_options_t *options, uv_loop_t *host,
+                    bool is_virtual, uva_loop_t **ret_loop)
+{
+    uva_loop_t *loop;
+    int r = uva__loop_create(options, &loop);
+
+    if (r < 0) {
+        return r;
+    }
+    r = is_virtual ? uva__driver_virtual_new(loop)
+                   : uva__driver_uv_new(loop, host);
+    if (r < 0) {
+        loop_discard(loop);
+        return r;
+    }
+    loop->driver_open = true;
+    *ret_loop = loop;
+    return 0;
+}
+
+int uva_loop_new(const uva_loop_options_t *options, uva_loop_t **ret_loop)
+{
+    return loop_new(options, NULL, false, ret_loop);
+}
+
+int uva_loop_attach(uv_loop_t *host, const uva_loop_options_t *options,
+                    uva_loop_t **ret_loop)
+{
+    return host == NULL ? UV_EINVAL : loop_new(options, host, false, ret_loop);
+}
+
+int uva_loop_new_virtual(const uva_loop_options_t *options,
+                         uva_loop_t **ret_loop)
+{
+    return loop_new(options, NULL, true, ret_loop);
+}
+
+/* --- closing --- */
+
+uva_loop_t *uva_loop_ref(uva_loop_t *loop)
+{
+    if (loop != NULL) {
+        loop->refs++;
+    }
+    return loop;
+}
+
+uva_loop_t *uva_loop_unref(uva_loop_t *loop)
+{
+    if (loop == NULL || --loop->refs > 0) {
+        return NULL;
+    }
+    if (!loop->closing) {
+        uva__log(UVA_LOG_WARNING, "a loop was dropped that was not closed");
+        if (uva_loop_close(loop) < 0) {
+            loop->refs++; /* It is in use: a leak is better than a crash. */
+            return NULL;
+        }
+    }
+    uva__loop_maybe_free(loop);
+    return NULL;
+}
+
+void uva__loop_maybe_free(uva_loop_t *loop)
+{
+    if (loop->refs == 0 && loop->closed && loop->slab.live == 0) {
+        uva__usage_free(loop);
+        uva__heap_destroy(&loop->timers);
+        loop_discard(loop);
+    }
+}
+
+/* Drop what is scheduled. The library's own nodes run, so that their memory is
+ * released; users' calls do not. Both may queue more. */
+static void loop_drop_calls(uva_loop_t *loop)
+{
+    uva_loop_t *outer = uva__running;
+
+    uva__running = loop;
+    uva__loop_take_inbox(loop);
+    while (loop->timers.count > 0) {
+        uva__timer_t *timer = loop->timers.entries[0].timer;
+        uva__handle_drop_timer(timer);
+        uva__timer_stop(loop, timer);
+    }
+    UVA__LIST_FOREACH_SAFE (timer, &loop->due, uva__timer_t, at.due) {
+        uva__handle_drop_timer(timer);
+    }
+    while (loop->head != NULL) {
+        uva__ready_t *ready = loop->head;
+        loop->head = ready->next;
+        if (loop->head == NULL) {
+            loop->tail = &loop->head;
+        }
+        if (ready->run == uva__callback_run) {
+            uva__callback_release(
+                UVA__CONTAINER_OF(ready, uva__callback_t, ready));
+        } else if (!uva__handle_drop_ready(ready)) {
+            ready->run(ready);
+        }
+    }
+    uva__loop_flush(loop);
+    uva__running = outer;
+}
+
+static void loop_report_unfinished(uva_loop_t *loop)
+{
+    UVA__LIST_FOREACH (task, &loop->tasks, uva_task_t, link) {
+        uva__report(loop, &task->base, 0,
+                    "The loop cannot be closed: a task is unfinished");
+    }
+    if (loop->op_count > 0) {
+        uva__log(UVA_LOG_WARNING,
+                 "the loop cannot be closed: %zu operations are in flight",
+                 loop->op_count);
+    }
+}
+
+int uva_loop_close(uva_loop_t *loop)
+{
+    if (loop == NULL || loop->closing) {
+        return 0;
+    }
+    if (loop->running || uva__running == loop || !uva__loop_owned(loop)) {
+        return UV_EPERM;
+    }
+    if (loop->task_count > 0 || loop->op_count > 0) {
+        loop_report_unfinished(loop);
+        return UV_EBUSY;
+    }
+    loop->attended = true; /* Nothing that is dropped needs the driver. */
+    uv_mutex_lock(&loop->mutex);
+    loop->inbox_closed = true;
+    uv_mutex_unlock(&loop->mutex);
+    loop_drop_calls(loop);
+    loop->closing = true;
+    uva_loop_ref(loop); /* uva__loop_closed gives it back. */
+    loop->driver->close(loop);
+    return 0;
+}
+
+void uva__loop_closed(uva_loop_t *loop)
+{
+    loop->driver_open = false;
+    loop->closed = true;
+    uva__stack_pool_destroy(&loop->stacks);
+    if (loop->shutdown != NULL) {
+        uva__shutdown_closed(loop);
+    }
+    if (--loop->refs == 0) {
+        uva__loop_maybe_free(loop);
+    }
+}
+
+/* --- reports --- */
+
+void uva_loop_set_exception_handler(uva_loop_t *loop,
+                                    uva_exception_handler_cb handler,
+                                    void *data)
+{
+    loop->handler = handler;
+    loop->handler_data = data;
+}
+
+uva_exception_handler_cb
+uva_loop_get_exception_handler(const uva_loop_t *loop, void **ret_data)
+{
+    if (ret_data != NULL) {
+        *ret_data = loop->handler_data;
+    }
+    return loop->handler;
+}
+
+void uva_loop_call_exception_handler(uva_loop_t *loop,
+                                     const uva_exception_t *exception)
+{
+    uva_task_t *current = loop->current;
+    uva_context_t *outer;
+    uva__extra_t *extra;
+
+    if (loop->handler == NULL || loop->handling) {
+        uva_loop_default_exception_handler(loop, exception);
+        return;
+    }
+    /* It is a plain callback, in the context of what it is about. */
+    extra = uva__future_has_extra(exception->future);
+    outer = uva__context_enter(extra == NULL ? NULL : extra->context);
+    loop->handling = true;
+    loop->current = NULL;
+    loop->handler(loop, exception, loop->handler_data);
+    loop->current = current;
+    loop->handling = false;
+    uva__context_exit_to(outer);
+}
+
+void uva__report(uva_loop_t *loop, uva_future_t *future, int code,
+                 const char *message)
+{
+    uva__extra_t *extra = uva__future_has_extra(future);
+    uva_exception_t exception = {
+        .size = sizeof exception,
+        .message = message,
+        .code = code,
+        .error = uva_future_error(future),
+        .future = future,
+        .task = uva_future_task(future),
+        .source = extra == NULL ? NULL : extra->source,
+    };
+
+    uva_loop_call_exception_handler(loop, &exception);
+}
+
+void uva_loop_set_debug(uva_loop_t *loop, bool enabled)
+{
+    loop->debug = enabled;
+}
+
+bool uva_loop_get_debug(const uva_loop_t *loop)
+{
+    return loop->debug;
+}
+
+void uva_loop_set_slow_callback(uva_loop_t *loop, uint64_t slow_ns)
+{
+    loop->slow_ns = slow_ns;
+}

@@ -1,0 +1,214 @@
+/*
+ * Debug mode, the default exception handler, and stack high-water marks.
+ *
+ * Invariant: nothing here changes what runs or when.
+ */
+#include "core/debug.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "uva/coroutines.h"
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "core/events.h"
+
+#define NS_PER_US 1000u
+
+bool uva__debug_from_environment(void)
+{
+    const char *value = getenv("UVA_DEBUG");
+
+    return value != NULL && *value != '\0' && strcmp(value, "0") != 0;
+}
+
+/* --- slow steps --- */
+
+static void debug_report_slow(uva_loop_t *loop, uva_task_t *task,
+                              const char *what, uint64_t took_ns)
+{
+    unsigned long long us = took_ns / NS_PER_US;
+
+    if (task != NULL) {
+        uva__log(UVA_LOG_WARNING,
+                 "executing a step of task '%s' (function %s) took %llu.%06llu "
+                 "seconds",
+                 uva_task_get_name(task), uva__task_function(task),
+                 us / 1000000u, us % 1000000u);
+    } else {
+        uva__log(UVA_LOG_WARNING, "executing %s took %llu.%06llu seconds", what,
+                 us / 1000000u, us % 1000000u);
+    }
+    (void)loop;
+}
+
+void uva__debug_run(uva_loop_t *loop, uva__ready_t *ready)
+{
+    uva_task_t *task =
+        uva__ready_is_task(ready) ? uva__task_of_ready(ready) : NULL;
+    const char *what = uva__handle_describe(ready);
+    uint64_t begin_ns = loop->driver->now(loop);
+    uint64_t real_ns = uva__clock_ns();
+
+    uva_task_ref(task);
+    ready->run(ready);
+    /* Virtual time stands still; what a step costs is real. */
+    begin_ns = loop->driver->now(loop) - begin_ns;
+    real_ns = uva__clock_ns() - real_ns;
+    if (real_ns >= loop->slow_ns || begin_ns >= loop->slow_ns) {
+        debug_report_slow(loop, task, what,
+                          real_ns > begin_ns ? real_ns : begin_ns);
+    }
+    uva_task_unref(task);
+}
+
+/* --- the default exception handler --- */
+
+static void exception_describe(uva_buffer_t *text,
+                               const uva_exception_t *exception)
+{
+    const uva_error_t *cause = exception->error;
+
+    (void)uva__buffer_printf(text, "%s", exception->message);
+    if (exception->task != NULL) {
+        (void)uva__buffer_printf(text, "; task '%s' (function %s)",
+                                 uva_task_get_name(exception->task),
+                                 uva__task_function(exception->task));
+    } else if (exception->future != NULL) {
+        (void)uva__buffer_printf(text, "; a future");
+    }
+    if (exception->source != NULL) {
+        (void)uva__buffer_printf(text, " made at %s", exception->source);
+    }
+    if (exception->code != 0) {
+        (void)uva__buffer_printf(
+            text, ": %s (%s)",
+            cause != NULL ? uva_error_text(cause)
+                          : uva_strerror(exception->code),
+            uva_err_name(exception->code));
+    }
+    for (size_t i = 0; i < uva_error_member_count(cause); i++) {
+        const uva_error_t *member = uva_error_member(cause, i);
+        (void)uva__buffer_printf(text, "; member: %s (%s)",
+                                 uva_error_text(member),
+                                 uva_err_name(uva_error_code(member)));
+    }
+}
+
+void uva_loop_default_exception_handler(uva_loop_t *loop,
+                                        const uva_exception_t *exception)
+{
+    uva_buffer_t text = {0};
+
+    (void)loop;
+    exception_describe(&text, exception);
+    uva__log(UVA_LOG_ERROR, "%s",
+             text.data == NULL ? exception->message : (const char *)text.data);
+    uva_buffer_clear(&text);
+}
+
+/* --- stack usage --- */
+
+/* A small table, searched from its begin: a program has few functions that
+ * run as tasks. */
+#define USAGE_SAMPLES 32u
+
+struct uva__usage_s {
+    struct uva__usage_s *next;
+    const char *function; /* Static. */
+    uva_coro_cb body;     /* Tells plain functions without a name apart. */
+    size_t samples;
+    size_t max_bytes;
+};
+
+static uva_coro_cb usage_body(const uva_task_t *task)
+{
+    const uva__plain_frame_t *frame;
+
+    if (task->coro != &uva__plain_coro) {
+        return NULL;
+    }
+    frame =
+        uva__task_frame(UVA__CONTAINER_OF((uintptr_t)task, uva_task_t, base));
+    return frame->body;
+}
+
+static struct uva__usage_s *usage_find(uva_loop_t *loop, const uva_task_t *task)
+{
+    const char *function = uva__task_function(task);
+    uva_coro_cb body = usage_body(task);
+
+    for (struct uva__usage_s *usage = loop->usage; usage != NULL;
+         usage = usage->next) {
+        if (usage->body == body &&
+            (usage->function == function ||
+             strcmp(usage->function, function) == 0)) {
+            return usage;
+        }
+    }
+    return NULL;
+}
+
+bool uva__usage_wanted(uva_loop_t *loop, const uva_task_t *task, bool clean)
+{
+    const struct uva__usage_s *usage;
+
+    if (loop->limits.stack_census) {
+        return true;
+    }
+    usage = usage_find(loop, task);
+    return clean && (usage == NULL || usage->samples < USAGE_SAMPLES);
+}
+
+void uva__usage_note(uva_loop_t *loop, const uva_task_t *task, size_t bytes)
+{
+    struct uva__usage_s *usage = usage_find(loop, task);
+
+    if (usage == NULL) {
+        usage = uva__calloc(1, sizeof *usage);
+        if (usage == NULL) {
+            return; /* A sample less. */
+        }
+        usage->function = uva__task_function(task);
+        usage->body = usage_body(task);
+        usage->next = loop->usage;
+        loop->usage = usage;
+    }
+    usage->samples++;
+    if (bytes > usage->max_bytes) {
+        usage->max_bytes = bytes;
+    }
+}
+
+void uva__usage_free(uva_loop_t *loop)
+{
+    while (loop->usage != NULL) {
+        struct uva__usage_s *usage = loop->usage;
+        loop->usage = usage->next;
+        uva__free(usage);
+    }
+}
+
+size_t uva_loop_stack_usage(const uva_loop_t *loop, uva_stack_usage_t *usages,
+                            size_t count)
+{
+    size_t found = 0;
+
+    for (const struct uva__usage_s *usage = loop->usage; usage != NULL;
+         usage = usage->next) {
+        if (found < count) {
+            usages[found] = (uva_stack_usage_t){
+                usage->function, usage->samples, usage->max_bytes};
+        }
+        found++;
+    }
+    return found;
+}
+
+size_t uva_loop_trim_stacks(uva_loop_t *loop)
+{
+    return uva__loop_owned(loop) ? uva__stack_pool_trim_all(&loop->stacks) : 0;
+}

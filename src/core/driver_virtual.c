@@ -1,0 +1,200 @@
+/*
+ * The driver of virtual time: the clock jumps to the next deadline when
+ * nothing is ready, and stands still while somebody holds it.
+ *
+ * Invariant: it looks at the timers before every iteration, as asyncio does.
+ */
+#include "uva/testing.h"
+
+#include "base/alloc.h"
+#include "core/driver.h"
+#include "core/loop.h"
+
+typedef struct virtual_driver_s {
+    uint64_t now_ns;
+    uv_cond_t woken; /* With the loop's mutex: inbox or holds have changed. */
+} virtual_driver_t;
+
+static virtual_driver_t *driver_of(const uva_loop_t *loop)
+{
+    return loop->driver_data;
+}
+
+static uint64_t virtual_now(const uva_loop_t *loop)
+{
+    return driver_of(loop)->now_ns;
+}
+
+static uv_loop_t *virtual_uv(const uva_loop_t *loop)
+{
+    (void)loop;
+    return NULL;
+}
+
+static void virtual_attend(uva_loop_t *loop)
+{
+    (void)loop;
+}
+
+static void virtual_wake(uva_loop_t *loop)
+{
+    uv_cond_signal(&driver_of(loop)->woken);
+}
+
+static bool virtual_inside(const uva_loop_t *loop)
+{
+    return loop->running;
+}
+
+/* Wait for another thread while somebody holds the clock. @return Whether
+ * anything arrived. */
+static bool virtual_wait_inbox(uva_loop_t *loop)
+{
+    bool any;
+
+    uv_mutex_lock(&loop->mutex);
+    while (loop->inbox == NULL && loop->holds > 0) {
+        uv_cond_wait(&driver_of(loop)->woken, &loop->mutex);
+    }
+    any = loop->inbox != NULL;
+    uv_mutex_unlock(&loop->mutex);
+    return any;
+}
+
+static bool virtual_has_inbox(uva_loop_t *loop)
+{
+    bool any;
+
+    uv_mutex_lock(&loop->mutex);
+    any = loop->inbox != NULL;
+    uv_mutex_unlock(&loop->mutex);
+    return any;
+}
+
+/* One iteration; time moves if nothing is ready. @return Whether there was
+ * anything to do. */
+static bool virtual_iterate(uva_loop_t *loop)
+{
+    virtual_driver_t *driver = driver_of(loop);
+    uint64_t next_ns = uva__heap_next(&loop->timers);
+
+    if (loop->head == NULL && uva__list_empty(&loop->flushes) &&
+        loop->shutdown == NULL && !virtual_has_inbox(loop) && next_ns > driver->now_ns &&
+        !virtual_wait_inbox(loop)) {
+        if (next_ns == UVA_FOREVER) {
+            return false;
+        }
+        driver->now_ns = next_ns;
+    }
+    loop->inbox_woken = true;
+    (void)uva__loop_turn(loop);
+    return true;
+}
+
+static int virtual_run(uva_loop_t *loop)
+{
+    do {
+        if (!virtual_iterate(loop) && !loop->stopping) {
+            uva__loop_report_stuck(loop);
+            return UVA_EDEADLOCK;
+        }
+    } while (!loop->stopping);
+    return 0;
+}
+
+static void virtual_close(uva_loop_t *loop)
+{
+    virtual_driver_t *driver = driver_of(loop);
+
+    uv_cond_destroy(&driver->woken);
+    uva__free(driver);
+    uva__loop_closed(loop);
+}
+
+static const uva__driver_t virtual_driver = {
+    .now = virtual_now,
+    .run = virtual_run,
+    .attend = virtual_attend,
+    .wake = virtual_wake,
+    .inside = virtual_inside,
+    .close = virtual_close,
+    .uv = virtual_uv,
+};
+
+int uva__driver_virtual_new(uva_loop_t *loop)
+{
+    virtual_driver_t *driver = uva__calloc(1, sizeof *driver);
+    int r;
+
+    if (driver == NULL) {
+        return UV_ENOMEM;
+    }
+    r = uv_cond_init(&driver->woken);
+    if (r < 0) {
+        uva__free(driver);
+        return r;
+    }
+    loop->limits.iterations = 1;
+    loop->driver = &virtual_driver;
+    loop->driver_data = driver;
+    return 0;
+}
+
+/* --- what tests drive it with --- */
+
+static int virtual_check(const uva_loop_t *loop)
+{
+    if (loop == NULL || loop->driver != &virtual_driver) {
+        return UV_ENOTSUP;
+    }
+    return loop->running || loop->closing || uva__running != NULL ? UV_EPERM
+                                                                  : 0;
+}
+
+int uva_loop_step(uva_loop_t *loop)
+{
+    int r = virtual_check(loop);
+
+    if (r < 0) {
+        return r;
+    }
+    loop->thread = uv_thread_self();
+    return virtual_iterate(loop) ? 1 : 0;
+}
+
+int uva_loop_run_until_idle(uva_loop_t *loop)
+{
+    int r;
+
+    do {
+        r = uva_loop_step(loop);
+    } while (r == 1);
+    return r;
+}
+
+int uva_loop_advance(uva_loop_t *loop, uint64_t delay_ns)
+{
+    int r = virtual_check(loop);
+
+    if (r >= 0) {
+        driver_of(loop)->now_ns = uva__loop_deadline(loop, delay_ns);
+    }
+    return r;
+}
+
+void uva_loop_hold(uva_loop_t *loop)
+{
+    uv_mutex_lock(&loop->mutex);
+    loop->holds++;
+    uv_mutex_unlock(&loop->mutex);
+}
+
+void uva_loop_release(uva_loop_t *loop)
+{
+    uv_mutex_lock(&loop->mutex);
+    loop->holds--;
+    if (!loop->inbox_closed) {
+        loop->driver->wake(loop);
+    }
+    uv_mutex_unlock(&loop->mutex);
+}

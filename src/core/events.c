@@ -1,0 +1,421 @@
+/*
+ * Scheduled calls and the running loop (asyncio.events).
+ *
+ *   state      where its node is           references
+ *   SCHEDULED  ready queue, timers, inbox   the loop's, and the holders'
+ *   CANCELLED  ready queue or inbox at most the same
+ *   RUN        nowhere                      the holders'
+ *
+ * Invariant: the destructor of a call's data runs once: after the call, at the
+ * cancellation, when the loop drops it, or when it was refused.
+ */
+#include "uva/events.h"
+
+#include <stdatomic.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "core/loop.h"
+#include "core/events.h"
+
+typedef enum handle_state_e {
+    HANDLE_SCHEDULED,
+    HANDLE_CANCELLED,
+    HANDLE_RUN
+} handle_state_t;
+
+struct uva_handle_s {
+    uva__ready_t ready;
+    uva__timer_t timer;
+    uva_loop_t *loop; /* Borrowed; a shared handle holds a reference. */
+    uva_callback_cb callback;
+    void *data;
+    uva_destroy_cb destroy;
+    uva_context_t *context; /* Counted. */
+    uint64_t when_ns;
+    atomic_uint refs;
+    uint8_t state; /* handle_state_t; under the loop's mutex if shared. */
+    bool shared;   /* Made by another thread, by uva__malloc. */
+};
+
+UVA__TLS uva_loop_t *uva__running;
+
+uva_loop_t *uva_get_running_loop(void)
+{
+    return uva__running;
+}
+
+bool uva__loop_owned_slow(const uva_loop_t *loop)
+{
+    uv_thread_t self = uv_thread_self();
+
+    if (uv_thread_equal(&self, &loop->thread)) {
+        return true;
+    }
+    uva__log(UVA_LOG_ERROR,
+             "non-thread-safe operation invoked on an event loop from a "
+             "thread that does not own it");
+    return false;
+}
+
+/* --- references --- */
+
+uva_handle_t *uva_handle_ref(uva_handle_t *handle)
+{
+    if (handle != NULL) {
+        atomic_fetch_add_explicit(&handle->refs, 1, memory_order_relaxed);
+    }
+    return handle;
+}
+
+uva_handle_t *uva_handle_unref(uva_handle_t *handle)
+{
+    if (handle == NULL ||
+        atomic_fetch_sub_explicit(&handle->refs, 1, memory_order_acq_rel) > 1) {
+        return NULL;
+    }
+    uva_context_unref(handle->context);
+    if (handle->shared) {
+        uva__free(handle);
+    } else {
+        uva_loop_t *loop = handle->loop;
+        uva__slab_put(&loop->slab, handle, sizeof *handle);
+        if (loop->closed) {
+            uva__loop_maybe_free(loop);
+        }
+    }
+    return NULL;
+}
+
+/* Free what the call carries; once. */
+static void handle_drop_data(uva_handle_t *handle)
+{
+    uva_destroy_cb destroy = handle->destroy;
+
+    handle->destroy = NULL;
+    if (destroy != NULL) {
+        destroy(handle->data);
+    }
+}
+
+/* --- running --- */
+
+static bool handle_take(uva_handle_t *handle)
+{
+    bool scheduled;
+
+    if (!handle->shared) {
+        scheduled = handle->state == HANDLE_SCHEDULED;
+        if (scheduled) {
+            handle->state = HANDLE_RUN;
+        }
+        return scheduled;
+    }
+    uv_mutex_lock(&handle->loop->mutex);
+    scheduled = handle->state == HANDLE_SCHEDULED;
+    if (scheduled) {
+        handle->state = HANDLE_RUN;
+    }
+    uv_mutex_unlock(&handle->loop->mutex);
+    return scheduled;
+}
+
+static void handle_run(uva_handle_t *handle)
+{
+    handle->loop->call_count--;
+    if (handle_take(handle)) {
+        uva_context_t *outer = uva__context_enter(handle->context);
+        handle->callback(handle->data);
+        uva__context_exit_to(outer);
+        handle_drop_data(handle);
+    }
+    uva_handle_unref(handle);
+}
+
+static void handle_run_ready(uva__ready_t *ready)
+{
+    handle_run(UVA__CONTAINER_OF(ready, uva_handle_t, ready));
+}
+
+static void handle_run_timer(uva__timer_t *timer)
+{
+    handle_run(UVA__CONTAINER_OF(timer, uva_handle_t, timer));
+}
+
+bool uva__handle_drop_ready(uva__ready_t *ready)
+{
+    uva_handle_t *handle = UVA__CONTAINER_OF(ready, uva_handle_t, ready);
+
+    if (ready->run != handle_run_ready) {
+        return false;
+    }
+    handle->loop->call_count--;
+    if (handle_take(handle)) {
+        handle_drop_data(handle);
+    }
+    uva_handle_unref(handle);
+    return true;
+}
+
+void uva__handle_drop_timer(uva__timer_t *timer)
+{
+    if (timer->fire == handle_run_timer) {
+        uva_handle_cancel(UVA__CONTAINER_OF(timer, uva_handle_t, timer));
+    }
+}
+
+const char *uva__handle_describe(const uva__ready_t *ready)
+{
+    return ready->run == handle_run_ready || ready->run == uva__callback_run
+               ? "a callback"
+               : "the loop's own work";
+}
+
+/* --- scheduling --- */
+
+static uva_handle_t *handle_new(uva_loop_t *loop, uva_callback_cb callback,
+                                void *data, const uva_call_options_t *options,
+                                bool shared)
+{
+    uva_context_t *context = NULL;
+    uva_handle_t *handle;
+
+    if (options != NULL && options->context != NULL) {
+        context = uva_context_ref(options->context);
+    } else if (uva__context_copy_current(&context) < 0) {
+        return NULL;
+    }
+    handle = shared ? uva__malloc(sizeof *handle)
+                    : uva__slab_get(&loop->slab, sizeof *handle);
+    if (handle == NULL) {
+        uva_context_unref(context);
+        return NULL;
+    }
+    *handle = (uva_handle_t){
+        .ready = {NULL, handle_run_ready},
+        .loop = loop,
+        .callback = callback,
+        .data = data,
+        .destroy = options == NULL ? NULL : options->destroy,
+        .context = context,
+        .state = HANDLE_SCHEDULED,
+        .shared = shared,
+    };
+    atomic_init(&handle->refs, 1);
+    return handle;
+}
+
+static int loop_schedulable(uva_loop_t *loop)
+{
+    if (loop == NULL) {
+        return UVA_ENOLOOP;
+    }
+    return loop->closing || !uva__loop_owned(loop) ? UV_EPERM : 0;
+}
+
+static int handle_give(uva_handle_t *handle, uva_handle_t **ret_handle)
+{
+    handle->loop->call_count++;
+    if (ret_handle != NULL) {
+        *ret_handle = uva_handle_ref(handle);
+    }
+    return 0;
+}
+
+int uva_loop_call_soon(uva_loop_t *loop, uva_callback_cb callback, void *data,
+                       const uva_call_options_t *options,
+                       uva_handle_t **ret_handle)
+{
+    int r = callback == NULL ? UV_EINVAL : loop_schedulable(loop);
+    uva_handle_t *handle;
+
+    if (r >= 0) {
+        handle = handle_new(loop, callback, data, options, false);
+        if (handle != NULL) {
+            uva__loop_push(loop, &handle->ready);
+            return handle_give(handle, ret_handle);
+        }
+        r = UV_ENOMEM;
+    }
+    uva__call_refused(data, options);
+    return r;
+}
+
+int uva_loop_call_at(uva_loop_t *loop, uint64_t when_ns,
+                     uva_callback_cb callback, void *data,
+                     const uva_call_options_t *options,
+                     uva_handle_t **ret_handle)
+{
+    int r = callback == NULL ? UV_EINVAL : loop_schedulable(loop);
+    uva_handle_t *handle;
+
+    if (r >= 0) {
+        handle = handle_new(loop, callback, data, options, false);
+        if (handle == NULL) {
+            r = UV_ENOMEM;
+        } else {
+            r = uva__timer_start(loop, &handle->timer, when_ns,
+                                 handle_run_timer);
+            handle->when_ns = when_ns;
+            if (r >= 0) {
+                return handle_give(handle, ret_handle);
+            }
+            handle->destroy = NULL;
+            uva_handle_unref(handle);
+        }
+    }
+    uva__call_refused(data, options);
+    return r;
+}
+
+int uva_loop_call_later(uva_loop_t *loop, uint64_t delay_ns,
+                        uva_callback_cb callback, void *data,
+                        const uva_call_options_t *options,
+                        uva_handle_t **ret_handle)
+{
+    return uva_loop_call_at(
+        loop, loop == NULL ? 0 : uva__loop_deadline(loop, delay_ns), callback,
+        data, options, ret_handle);
+}
+
+int uva_call_soon(uva_callback_cb callback, void *data)
+{
+    return uva_loop_call_soon(uva__running, callback, data, NULL, NULL);
+}
+
+int uva_call_later(uint64_t delay_ns, uva_callback_cb callback, void *data,
+                   uva_handle_t **ret_handle)
+{
+    return uva_loop_call_later(uva__running, delay_ns, callback, data, NULL,
+                               ret_handle);
+}
+
+int uva_call_at(uint64_t when_ns, uva_callback_cb callback, void *data,
+                uva_handle_t **ret_handle)
+{
+    return uva_loop_call_at(uva__running, when_ns, callback, data, NULL,
+                            ret_handle);
+}
+
+/* --- other threads --- */
+
+int uva_loop_call_soon_threadsafe(uva_loop_t *loop, uva_callback_cb callback,
+                                  void *data, const uva_call_options_t *options,
+                                  uva_handle_t **ret_handle)
+{
+    uva_handle_t *handle;
+    bool first;
+
+    if (loop == NULL || callback == NULL) {
+        uva__call_refused(data, options);
+        return loop == NULL ? UVA_ENOLOOP : UV_EINVAL;
+    }
+    if (uva__running == loop) {
+        /* One queue for all: the order of the calls is that of asyncio. */
+        return uva_loop_call_soon(loop, callback, data, options, ret_handle);
+    }
+    handle = handle_new(loop, callback, data, options, true);
+    if (handle == NULL) {
+        uva__call_refused(data, options);
+        return UV_ENOMEM;
+    }
+    uv_mutex_lock(&loop->mutex);
+    if (loop->inbox_closed) {
+        uv_mutex_unlock(&loop->mutex);
+        handle_drop_data(handle);
+        uva_handle_unref(handle);
+        return UV_EPERM;
+    }
+    first = loop->inbox == NULL;
+    handle->ready.next = first ? &handle->ready : loop->inbox->next;
+    if (!first) {
+        loop->inbox->next = &handle->ready;
+    }
+    loop->inbox = &handle->ready;
+    if (ret_handle != NULL) {
+        *ret_handle = uva_handle_ref(handle);
+    }
+    /* Under the mutex, so that the driver cannot be closed meanwhile. Only the
+     * first call of a batch wakes the loop. */
+    if (first) {
+        loop->driver->wake(loop);
+    }
+    uv_mutex_unlock(&loop->mutex);
+    return 0;
+}
+
+void uva__loop_take_inbox(uva_loop_t *loop)
+{
+    uva__ready_t *last;
+    uva__ready_t *node;
+
+    uv_mutex_lock(&loop->mutex);
+    last = loop->inbox;
+    loop->inbox = NULL;
+    uv_mutex_unlock(&loop->mutex);
+    if (last == NULL) {
+        return;
+    }
+    node = last->next;
+    last->next = NULL;
+    while (node != NULL) {
+        uva__ready_t *next = node->next;
+        loop->call_count++;
+        uva__loop_push(loop, node);
+        node = next;
+    }
+}
+
+/* --- handles --- */
+
+static bool handle_mark_cancelled(uva_handle_t *handle)
+{
+    bool scheduled = handle->state == HANDLE_SCHEDULED;
+
+    if (scheduled) {
+        handle->state = HANDLE_CANCELLED;
+    }
+    return scheduled;
+}
+
+void uva_handle_cancel(uva_handle_t *handle)
+{
+    bool cancelled;
+
+    if (handle == NULL) {
+        return;
+    }
+    if (handle->shared) {
+        uv_mutex_lock(&handle->loop->mutex);
+        cancelled = handle_mark_cancelled(handle);
+        uv_mutex_unlock(&handle->loop->mutex);
+        if (cancelled) {
+            handle_drop_data(handle);
+        }
+        return;
+    }
+    if (!uva__loop_owned(handle->loop) || !handle_mark_cancelled(handle)) {
+        return;
+    }
+    handle_drop_data(handle);
+    if (handle->timer.state != 0) {
+        uva__timer_stop(handle->loop, &handle->timer);
+        handle->loop->call_count--;
+        uva_handle_unref(handle);
+    }
+}
+
+bool uva_handle_cancelled(const uva_handle_t *handle)
+{
+    return handle != NULL && handle->state == HANDLE_CANCELLED;
+}
+
+uint64_t uva_handle_when(const uva_handle_t *handle)
+{
+    return handle == NULL ? 0 : handle->when_ns;
+}
+
+uva_context_t *uva_handle_get_context(uva_handle_t *handle)
+{
+    return handle == NULL ? NULL : handle->context;
+}

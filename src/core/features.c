@@ -1,0 +1,32 @@
+/*
+ * What this build and this machine give.
+ */
+#include "uva/version.h"
+
+#include <uv.h>
+
+#if defined(UVA_HAVE_VALGRIND)
+#include <valgrind/valgrind.h>
+#endif
+
+#include "core/coro/stacks.h"
+#include "core/coro/switch.h"
+
+const uva_features_t *uva_features(void)
+{
+    static uva_features_t features;
+
+    features.guard = uva__stack_guard_name(uva__stack_guard_probe());
+    features.coro_switch = uva__context_backend();
+    features.libuv = uv_version_string();
+#if defined(UVA__ASAN)
+    features.tools = "asan";
+#elif defined(UVA__TSAN)
+    features.tools = "tsan";
+#elif defined(UVA_HAVE_VALGRIND)
+    features.tools = RUNNING_ON_VALGRIND ? "valgrind" : "none";
+#else
+    features.tools = "none";
+#endif
+    return &features;
+}

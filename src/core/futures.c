@@ -1,0 +1,694 @@
+/*
+ * Futures (asyncio.futures).
+ *
+ *   state      who moves it                     valid then
+ *   PENDING    made so                          callbacks
+ *   FINISHED   set_result, set_exception, ...   code; value if code >= 0
+ *   CANCELLED  cancel                           code == UV_ECANCELED
+ *
+ * Invariant: a future leaves PENDING once, and at that moment all its
+ * callbacks move to the ready queue in the order of registration. No callback
+ * ever runs inside the call that caused it.
+ */
+#include "uva/futures.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/errors.h"
+#include "core/loop.h"
+
+#define FUTURE_REFUSED(number)                                                 \
+    {                                                                          \
+        .refs = 1, .code = (number), .state = UVA__FUTURE_FINISHED,            \
+        .kind = UVA__KIND_REFUSED, .flags = UVA__RETRIEVED | UVA__QUIET        \
+    }
+
+/* One per code that uva refuses with; nobody writes to them. */
+static uva_future_t refused[] = {
+    FUTURE_REFUSED(UVA_ENOLOOP), FUTURE_REFUSED(UV_EPERM),
+    FUTURE_REFUSED(UV_EAGAIN),   FUTURE_REFUSED(UV_EINVAL),
+    FUTURE_REFUSED(UV_ENOTSUP),  FUTURE_REFUSED(UVA_EWRONGLOOP),
+    FUTURE_REFUSED(UVA_ENOTASK), FUTURE_REFUSED(UVA_EINVALIDSTATE),
+};
+
+uva_future_t *uva_future_refused(int code)
+{
+    for (size_t i = 0; i < UVA__COUNT(refused); i++) {
+        if (refused[i].code == code) {
+            return &refused[i];
+        }
+    }
+    return NULL;
+}
+
+void uva__text_set(char **text, const char *copy)
+{
+    uva__free(*text);
+    *text = uva__strdup(copy);
+}
+
+/* --- extras --- */
+
+uva__extra_t *uva__future_has_extra(const uva_future_t *future)
+{
+    if (future == NULL || future->kind == UVA__KIND_REFUSED) {
+        return NULL;
+    }
+    if (future->kind == UVA__KIND_TASK) {
+        return UVA__CONTAINER_OF((uintptr_t)future, uva_task_t, base)->extra;
+    }
+    return UVA__CONTAINER_OF((uintptr_t)future, uva__plain_future_t, base)
+        ->extra;
+}
+
+uva__extra_t *uva__future_extra(uva_future_t *future)
+{
+    uva__extra_t *extra = uva__future_has_extra(future);
+
+    if (extra != NULL || future == NULL || future->kind == UVA__KIND_REFUSED) {
+        return extra;
+    }
+    extra = uva__slab_get(&future->loop->slab, sizeof *extra);
+    if (extra == NULL) {
+        return NULL;
+    }
+    memset(extra, 0, sizeof *extra);
+    if (future->kind == UVA__KIND_TASK) {
+        uva__future_as_task(future)->extra = extra;
+    } else {
+        UVA__CONTAINER_OF(future, uva__plain_future_t, base)->extra = extra;
+    }
+    return extra;
+}
+
+void uva__extra_free(uva_loop_t *loop, uva__extra_t *extra)
+{
+    if (extra == NULL) {
+        return;
+    }
+    uva__free(extra->name);
+    uva__free(extra->message);
+    uva__free(extra->delivered);
+    uva__free(extra->scopes);
+    uva_error_unref(extra->error);
+    uva_context_unref(extra->context);
+    uva__slab_put(&loop->slab, extra, sizeof *extra);
+}
+
+/* --- making and freeing --- */
+
+uva_future_t *uva__future_new(uva_loop_t *loop, uva__future_kind_t kind,
+                              size_t size)
+{
+    uva__plain_future_t *future = uva__slab_get(&loop->slab, size);
+
+    if (future == NULL) {
+        return NULL;
+    }
+    memset(future, 0, sizeof *future);
+    future->base.loop = loop;
+    future->base.refs = 1;
+    future->base.kind = (uint8_t)kind;
+    return &future->base;
+}
+
+uva_future_t *uva_loop_create_future(uva_loop_t *loop)
+{
+    if (loop == NULL) {
+        return uva_future_refused(UVA_ENOLOOP);
+    }
+    if (loop->closed || !uva__loop_owned(loop)) {
+        return uva_future_refused(UV_EPERM);
+    }
+    return uva__future_new(loop, UVA__KIND_PLAIN, sizeof(uva__plain_future_t));
+}
+
+uva_future_t *uva_create_future(void)
+{
+    return uva_loop_create_future(uva__running);
+}
+
+uva_future_t *uva_future_ref(uva_future_t *future)
+{
+    return uva__future_ref(future);
+}
+
+uva_future_t *uva_future_unref(uva_future_t *future)
+{
+    if (future != NULL && future->kind != UVA__KIND_REFUSED &&
+        uva__loop_owned(future->loop)) {
+        uva__future_unref(future);
+    }
+    return NULL;
+}
+
+/* A pending future that nobody refers to keeps records that never run: their
+ * data is freed here. Nodes of tasks and combinators hold a reference. */
+static void future_free_records(uva_future_t *future)
+{
+    uva__ready_t *last = future->callbacks;
+    uva__ready_t *node;
+
+    if (last == NULL) {
+        return;
+    }
+    node = last->next;
+    last->next = NULL;
+    future->callbacks = NULL;
+    while (node != NULL) {
+        uva__ready_t *next = node->next;
+        uva__callback_t *record =
+            UVA__CONTAINER_OF(node, uva__callback_t, ready);
+        UVA__ASSERT2(node->run == uva__callback_run);
+        uva__callback_release(record);
+        node = next;
+    }
+}
+
+static void future_report_unseen(uva_future_t *future)
+{
+    uva__report(future->loop, future, future->code,
+                future->kind == UVA__KIND_TASK
+                    ? "Task exception was never retrieved"
+                    : "Future exception was never retrieved");
+}
+
+static void plain_free(uva__plain_future_t *future)
+{
+    uva_loop_t *loop = future->base.loop;
+
+    future_free_records(&future->base);
+    if (future->destroy != NULL && (future->base.flags & UVA__MOVED) == 0) {
+        future->destroy(future->result);
+    }
+    uva__extra_free(loop, future->extra);
+    uva__slab_put(&loop->slab, future, sizeof *future);
+}
+
+static void task_free(uva_task_t *task)
+{
+    uva_loop_t *loop = task->base.loop;
+
+    if (task->coro == &uva__plain_coro) {
+        uva__plain_frame_t *frame = uva__task_frame(task);
+        void *result = *(void **)uva__task_ret(task);
+        if (frame->result_destroy != NULL && result != NULL &&
+            (task->base.flags & UVA__MOVED) == 0) {
+            frame->result_destroy(result);
+        }
+    }
+    uva__extra_free(loop, task->extra);
+    uva__slab_put(&loop->slab, task, uva__task_bytes(task->coro));
+}
+
+void uva__future_free(uva_future_t *future)
+{
+    uva_loop_t *loop = future->loop;
+
+    if (UVA__UNLIKELY(future->code < 0 &&
+                      future->state == UVA__FUTURE_FINISHED &&
+                      (future->flags & (UVA__RETRIEVED | UVA__QUIET)) == 0)) {
+        future->refs = 1; /* The handler may look at it. */
+        future_report_unseen(future);
+        if (--future->refs > 0) {
+            return; /* The handler kept it. */
+        }
+    }
+    if (future->kind == UVA__KIND_TASK) {
+        task_free(uva__future_as_task(future));
+    } else if (future->kind == UVA__KIND_GATHER) {
+        uva__gather_free(future);
+    } else {
+        plain_free(UVA__CONTAINER_OF(future, uva__plain_future_t, base));
+    }
+    if (UVA__UNLIKELY(loop->closed)) {
+        uva__loop_maybe_free(loop);
+    }
+}
+
+/* --- ending --- */
+
+/* Each record keeps its future until it has run. */
+static void future_pin_records(uva_future_t *future)
+{
+    uva__ready_t *last = future->callbacks;
+    uva__ready_t *node = last;
+
+    do {
+        node = node->next;
+        if (node->run == uva__callback_run) {
+            UVA__CONTAINER_OF(node, uva__callback_t, ready)->pinned = true;
+            uva__future_ref(future);
+        }
+    } while (node != last);
+}
+
+void uva__future_finish(uva_future_t *future, uva__future_state_t state,
+                        int code)
+{
+    uva_loop_t *loop = future->loop;
+    uva__ready_t *last = future->callbacks;
+
+    UVA__ASSERT(future->state == UVA__FUTURE_PENDING);
+    future->state = (uint8_t)state;
+    future->code = code;
+    if (last == NULL) {
+        return;
+    }
+    if (UVA__UNLIKELY((future->flags & UVA__RECORDS) != 0)) {
+        future_pin_records(future);
+    }
+    future->callbacks = NULL;
+    *loop->tail = last->next;
+    last->next = NULL;
+    loop->tail = &last->next;
+    if (UVA__UNLIKELY(!loop->attended)) {
+        loop->driver->attend(loop);
+    }
+}
+
+/* Whether a future can be completed by its holder, and from here. */
+static int future_settable(const uva_future_t *future)
+{
+    if (future == NULL || future->kind == UVA__KIND_REFUSED) {
+        return UVA_EINVALIDSTATE;
+    }
+    if (!uva__loop_owned(future->loop)) {
+        return UV_EPERM;
+    }
+    if (future->kind != UVA__KIND_PLAIN ||
+        future->state != UVA__FUTURE_PENDING) {
+        return UVA_EINVALIDSTATE;
+    }
+    return 0;
+}
+
+int uva_future_set_result(uva_future_t *future, void *result,
+                          uva_destroy_cb destroy)
+{
+    int r = future_settable(future);
+    uva__plain_future_t *plain;
+
+    if (r < 0) {
+        if (destroy != NULL) {
+            destroy(result);
+        }
+        return r;
+    }
+    plain = UVA__CONTAINER_OF(future, uva__plain_future_t, base);
+    plain->result = result;
+    plain->destroy = destroy;
+    uva__future_finish(future, UVA__FUTURE_FINISHED, 0);
+    return 0;
+}
+
+int uva_future_set_exception(uva_future_t *future, int code, const char *text)
+{
+    int r = future_settable(future);
+
+    if (r < 0) {
+        return r;
+    }
+    if (code >= 0) {
+        return UV_EINVAL;
+    }
+    if (text != NULL) {
+        uva__extra_t *extra = uva__future_extra(future);
+        char *copy = extra == NULL ? NULL : uva__strdup(text);
+        if (copy != NULL) {
+            extra->error = uva__error_new(code, copy, NULL);
+        }
+    }
+    uva__future_finish(future, UVA__FUTURE_FINISHED, code);
+    return 0;
+}
+
+int uva_future_set_error(uva_future_t *future, const uva_error_t *error)
+{
+    int r = future_settable(future);
+    uva__extra_t *extra;
+
+    if (r < 0) {
+        return r;
+    }
+    if (error == NULL) {
+        return UV_EINVAL;
+    }
+    extra = uva__future_extra(future);
+    if (extra != NULL) {
+        extra->error = uva_error_ref(error);
+    }
+    uva__future_finish(future, UVA__FUTURE_FINISHED, uva_error_code(error));
+    return 0;
+}
+
+bool uva_future_cancel(uva_future_t *future)
+{
+    return uva_future_cancel_message(future, NULL);
+}
+
+bool uva_future_cancel_message(uva_future_t *future, const char *message)
+{
+    if (future == NULL || future->kind == UVA__KIND_REFUSED) {
+        return false;
+    }
+    if (!uva__loop_owned(future->loop)) {
+        return false;
+    }
+    if (future->state != UVA__FUTURE_PENDING) {
+        future->flags |= UVA__RETRIEVED;
+        return false;
+    }
+    if (future->kind == UVA__KIND_TASK) {
+        return uva_task_cancel_message(uva__future_as_task(future), message);
+    }
+    if (future->kind == UVA__KIND_GATHER) {
+        return uva__gather_cancel(future, message);
+    }
+    if (message != NULL) {
+        uva__extra_t *extra = uva__future_extra(future);
+        if (extra != NULL) {
+            uva__text_set(&extra->delivered, message);
+        }
+    }
+    uva__future_finish(future, UVA__FUTURE_CANCELLED, UV_ECANCELED);
+    return true;
+}
+
+/* --- looking --- */
+
+uva_loop_t *uva_future_get_loop(const uva_future_t *future)
+{
+    return future == NULL ? NULL : future->loop;
+}
+
+bool uva_future_done(const uva_future_t *future)
+{
+    return !uva__future_pending(future);
+}
+
+bool uva_future_cancelled(const uva_future_t *future)
+{
+    return future != NULL && future->state == UVA__FUTURE_CANCELLED;
+}
+
+bool uva_future_is_task(const uva_future_t *future)
+{
+    return future != NULL && future->kind == UVA__KIND_TASK;
+}
+
+void *uva__future_value(uva_future_t *future)
+{
+    if (future->kind == UVA__KIND_TASK) {
+        return uva__task_ret(uva__future_as_task(future));
+    }
+    return &UVA__CONTAINER_OF(future, uva__plain_future_t, base)->result;
+}
+
+int uva__future_code(uva_future_t *future)
+{
+    if (future == NULL) {
+        return UV_ENOMEM;
+    }
+    if (future->code < 0 && future->kind != UVA__KIND_REFUSED) {
+        future->flags |= UVA__RETRIEVED;
+    }
+    return future->code;
+}
+
+int uva__future_take(uva_future_t *future, void *ret, size_t size)
+{
+    int r = uva__future_code(future);
+
+    if (r < 0) {
+        return r;
+    }
+    if (UVA__UNLIKELY((future->flags & UVA__MOVED) != 0)) {
+        return UVA_EINVALIDSTATE;
+    }
+    if (ret != NULL) {
+        memcpy(ret, uva__future_value(future), size);
+        future->flags |= UVA__MOVED;
+    }
+    return r;
+}
+
+/* A plain result is the pointer itself; a typed one lives in the task. */
+static void *future_borrow(uva_future_t *future)
+{
+    if (future->kind == UVA__KIND_TASK &&
+        uva__future_as_task(future)->coro != &uva__plain_coro) {
+        return uva__future_value(future);
+    }
+    return *(void **)uva__future_value(future);
+}
+
+int uva_future_result(uva_future_t *future, void **ret_result)
+{
+    int r;
+
+    if (uva__future_pending(future)) {
+        return UVA_EINVALIDSTATE;
+    }
+    r = uva__future_code(future);
+    if (r < 0) {
+        return r;
+    }
+    if ((future->flags & UVA__MOVED) != 0) {
+        return UVA_EINVALIDSTATE;
+    }
+    if (ret_result != NULL) {
+        *ret_result = future_borrow(future);
+    }
+    return r;
+}
+
+int uva_future_exception(uva_future_t *future)
+{
+    int r;
+
+    if (uva__future_pending(future)) {
+        return UVA_EINVALIDSTATE;
+    }
+    r = uva__future_code(future);
+    return r < 0 ? r : 0;
+}
+
+const uva_error_t *uva_future_error(const uva_future_t *future)
+{
+    const uva__extra_t *extra = uva__future_has_extra(future);
+
+    if (extra == NULL || uva__future_pending(future)) {
+        return NULL;
+    }
+    return extra->error;
+}
+
+const char *uva_future_get_cancel_message(const uva_future_t *future)
+{
+    const uva__extra_t *extra = uva__future_has_extra(future);
+
+    return extra == NULL || !uva_future_cancelled(future) ? NULL
+                                                          : extra->delivered;
+}
+
+/* --- callbacks --- */
+
+bool uva__future_remove_node(uva_future_t *future, uva__ready_t *ready)
+{
+    uva__ready_t *last = future->callbacks;
+    uva__ready_t *before = last;
+
+    if (last == NULL) {
+        return false;
+    }
+    do {
+        uva__ready_t *node = before->next;
+        if (node == ready) {
+            before->next = node->next;
+            if (node == before) {
+                future->callbacks = NULL;
+            } else if (node == last) {
+                future->callbacks = before;
+            }
+            return true;
+        }
+        before = node;
+    } while (before != last);
+    return false;
+}
+
+void uva__callback_release(uva__callback_t *callback)
+{
+    uva_future_t *future = callback->future;
+    uva_destroy_cb destroy = callback->destroy;
+    uva_context_t *context = callback->context;
+    void *data = callback->data;
+    bool pinned = callback->pinned;
+
+    callback->callback = NULL;
+    if (future->kind == UVA__KIND_TASK ||
+        callback !=
+            &UVA__CONTAINER_OF(future, uva__plain_future_t, base)->first) {
+        uva__slab_put(&future->loop->slab, callback, sizeof *callback);
+    }
+    if (destroy != NULL) {
+        destroy(data);
+    }
+    uva_context_unref(context);
+    if (pinned) {
+        uva__future_unref(future);
+    }
+}
+
+void uva__callback_run(uva__ready_t *ready)
+{
+    uva__callback_t *callback =
+        UVA__CONTAINER_OF(ready, uva__callback_t, ready);
+    uva_context_t *outer = uva__context_enter(callback->context);
+
+    callback->callback(callback->future, callback->data);
+    uva__context_exit_to(outer);
+    uva__callback_release(callback);
+}
+
+static uva__callback_t *callback_place(uva_future_t *future)
+{
+    if (future->kind != UVA__KIND_TASK) {
+        uva__plain_future_t *plain =
+            UVA__CONTAINER_OF(future, uva__plain_future_t, base);
+        if (plain->first.callback == NULL) {
+            return &plain->first;
+        }
+    }
+    return uva__slab_get(&future->loop->slab, sizeof(uva__callback_t));
+}
+
+void uva__call_refused(void *data, const uva_call_options_t *options)
+{
+    if (options != NULL && options->destroy != NULL) {
+        options->destroy(data);
+    }
+}
+
+static int future_register(uva_future_t *future, uva_done_cb callback,
+                           void *data, const uva_call_options_t *options)
+{
+    uva_context_t *context = NULL;
+    uva__callback_t *record;
+    int r = 0;
+
+    if (options != NULL && options->context != NULL) {
+        context = uva_context_ref(options->context);
+    } else {
+        r = uva__context_copy_current(&context);
+    }
+    record = r < 0 ? NULL : callback_place(future);
+    if (record == NULL) {
+        uva_context_unref(context);
+        return UV_ENOMEM;
+    }
+    record->ready.run = uva__callback_run;
+    record->future = future;
+    record->callback = callback;
+    record->data = data;
+    record->destroy = options == NULL ? NULL : options->destroy;
+    record->context = context;
+    record->pinned = future->state != UVA__FUTURE_PENDING;
+    if (record->pinned) {
+        uva__future_ref(future);
+    }
+    future->flags |= UVA__RECORDS;
+    uva__future_add_node(future, &record->ready);
+    return 0;
+}
+
+int uva_future_add_done_callback(uva_future_t *future, uva_done_cb callback,
+                                 void *data, const uva_call_options_t *options)
+{
+    int r;
+
+    if (callback == NULL) {
+        r = UV_EINVAL;
+    } else if (future == NULL || future->kind == UVA__KIND_REFUSED) {
+        /* There is no loop of its own to call it from. */
+        r = future == NULL ? UV_ENOMEM : future->code;
+    } else if (future->loop->closed || !uva__loop_owned(future->loop)) {
+        r = UV_EPERM;
+    } else {
+        r = future_register(future, callback, data, options);
+    }
+    if (r < 0) {
+        uva__call_refused(data, options);
+    }
+    return r;
+}
+
+size_t uva_future_remove_done_callback(uva_future_t *future,
+                                       uva_done_cb callback, void *data)
+{
+    uva__ready_t *node;
+    size_t count = 0;
+
+    if (!uva__future_pending(future) || !uva__loop_owned(future->loop) ||
+        future->callbacks == NULL) {
+        return 0;
+    }
+    node = future->callbacks;
+    for (bool more = true; more && future->callbacks != NULL;) {
+        uva__ready_t *next = node->next;
+        uva__callback_t *record =
+            UVA__CONTAINER_OF(next, uva__callback_t, ready);
+        more = next != future->callbacks;
+        if (next->run == uva__callback_run && record->callback == callback &&
+            record->data == data) {
+            (void)uva__future_remove_node(future, next);
+            uva__callback_release(record);
+            count++;
+        } else {
+            node = next;
+        }
+    }
+    return count;
+}
+
+/* --- edges of the call graph that only the user knows --- */
+
+/* Shown by the call graph while the future is pending; does nothing. */
+static void awaited_by_done(uva_future_t *future, void *data)
+{
+    (void)future;
+    (void)data;
+}
+
+static void awaited_by_destroy(void *data)
+{
+    uva_future_unref(data);
+}
+
+uva_future_t *uva__callback_awaited_by(uva__ready_t *ready)
+{
+    uva__callback_t *record = UVA__CONTAINER_OF(ready, uva__callback_t, ready);
+
+    if (ready->run != uva__callback_run ||
+        record->callback != awaited_by_done) {
+        return NULL;
+    }
+    return record->data;
+}
+
+int uva_future_add_to_awaited_by(uva_future_t *future, uva_future_t *waiter)
+{
+    uva_call_options_t options = UVA_CALL_OPTIONS_INIT;
+
+    options.destroy = awaited_by_destroy;
+    return uva_future_add_done_callback(future, awaited_by_done,
+                                        uva__future_ref(waiter), &options);
+}
+
+void uva_future_discard_from_awaited_by(uva_future_t *future,
+                                        uva_future_t *waiter)
+{
+    (void)uva_future_remove_done_callback(future, awaited_by_done, waiter);
+}

@@ -1,0 +1,395 @@
+/*
+ * gather and shield (asyncio.tasks).
+ *
+ * Invariant: a gathering future is referenced by whoever holds it and by each
+ * child that is not done; it owns a reference of every child to its end. So
+ * nothing in it depends on the frame that called gather.
+ */
+#include <string.h>
+
+#include "uva/tasks.h"
+
+#include "base/alloc.h"
+#include "base/errors.h"
+#include "core/loop.h"
+
+typedef struct gather_s gather_t;
+
+typedef struct gather_child_s {
+    uva__ready_t ready; /* Of the child's callbacks. */
+    uva_future_t *future; /* Counted; NULL stands for UV_ENOMEM. */
+    gather_t *gather;
+} gather_child_t;
+
+struct gather_s {
+    uva__plain_future_t outer;
+    size_t count;
+    size_t finished;
+    uva_result_t *results; /* Owned; made when outer completes as a future. */
+    uint8_t flags;
+    bool cancel_requested;
+    bool as_future; /* Somebody holds outer and looks at its result. */
+    gather_child_t children[];
+};
+
+static size_t gather_bytes(size_t count)
+{
+    return sizeof(gather_t) + count * sizeof(gather_child_t);
+}
+
+static gather_t *gather_of(uva_future_t *outer)
+{
+    return UVA__CONTAINER_OF(outer, gather_t, outer.base);
+}
+
+static int child_code(const gather_child_t *child)
+{
+    return child->future == NULL ? UV_ENOMEM : child->future->code;
+}
+
+static bool child_done(const gather_child_t *child)
+{
+    return !uva__future_pending(child->future);
+}
+
+void uva__gather_free(uva_future_t *future)
+{
+    gather_t *gather = gather_of(future);
+    uva_loop_t *loop = future->loop;
+    size_t count = gather->count;
+    uva__ready_t *last = future->callbacks;
+
+    UVA__ASSERT2(last == NULL || last->run == uva__callback_run);
+    while (future->callbacks != NULL) {
+        uva__callback_t *record = UVA__CONTAINER_OF(future->callbacks->next,
+                                                    uva__callback_t, ready);
+        (void)uva__future_remove_node(future, &record->ready);
+        uva__callback_release(record);
+    }
+    for (size_t i = 0; i < count; i++) {
+        uva__future_unref(gather->children[i].future);
+    }
+    uva__free(gather->results);
+    uva__extra_free(loop, gather->outer.extra);
+    uva__slab_put(&loop->slab, gather, gather_bytes(count));
+}
+
+bool uva__gather_cancel(uva_future_t *future, const char *message)
+{
+    gather_t *gather = gather_of(future);
+    bool any = false;
+
+    if ((future->flags & UVA__VISITED) != 0) {
+        return true; /* Tasks that await each other in a ring. */
+    }
+    future->flags |= UVA__VISITED;
+    for (size_t i = 0; i < gather->count; i++) {
+        if (uva_future_cancel_message(gather->children[i].future, message)) {
+            any = true;
+        }
+    }
+    future->flags &= (uint8_t)~UVA__VISITED;
+    if (any) {
+        gather->cancel_requested = true;
+    }
+    return any;
+}
+
+/* Copy what a failed child tells to the outer future. */
+static void gather_fail(gather_t *gather, uva_future_t *child, int code)
+{
+    uva__extra_t *source = uva__future_has_extra(child);
+
+    if (source != NULL &&
+        (source->error != NULL || source->delivered != NULL)) {
+        uva__extra_t *extra = uva__future_extra(&gather->outer.base);
+        if (extra != NULL) {
+            extra->error = uva_error_ref(source->error);
+            uva__text_set(&extra->delivered, source->delivered);
+        }
+    }
+    uva__future_finish(&gather->outer.base, UVA__FUTURE_FINISHED, code);
+}
+
+static void *child_value(gather_child_t *child)
+{
+    void *value = NULL;
+
+    (void)uva_future_result(child->future, &value);
+    return value;
+}
+
+static void gather_complete(gather_t *gather, uva_future_t *last)
+{
+    if (gather->cancel_requested) {
+        gather_fail(gather, last, UV_ECANCELED);
+        return;
+    }
+    if (gather->as_future) {
+        gather->results =
+            uva__calloc(gather->count, sizeof *gather->results);
+        if (gather->results == NULL) {
+            gather_fail(gather, NULL, UV_ENOMEM);
+            return;
+        }
+        for (size_t i = 0; i < gather->count; i++) {
+            gather_child_t *child = &gather->children[i];
+            gather->results[i].status = child_code(child);
+            if (child_code(child) >= 0) {
+                gather->results[i].value = child_value(child);
+            }
+        }
+        gather->outer.result = gather->results;
+    }
+    uva__future_finish(&gather->outer.base, UVA__FUTURE_FINISHED, 0);
+}
+
+/* asyncio: tasks.py, gather, _done_callback. */
+static void gather_count(gather_t *gather, uva_future_t *child)
+{
+    int code = uva__future_code(child);
+
+    gather->finished++;
+    if (!uva__future_pending(&gather->outer.base)) {
+        return;
+    }
+    if ((gather->flags & UVA_RETURN_EXCEPTIONS) == 0 && code < 0) {
+        gather_fail(gather, child, code);
+        return;
+    }
+    if (gather->finished == gather->count) {
+        gather_complete(gather, child);
+    }
+}
+
+static void gather_child_done(uva__ready_t *ready)
+{
+    gather_child_t *child = UVA__CONTAINER_OF(ready, gather_child_t, ready);
+    gather_t *gather = child->gather;
+
+    gather_count(gather, child->future);
+    uva__future_unref(&gather->outer.base);
+}
+
+uva_future_t *uva__gather_of_node(uva__ready_t *ready)
+{
+    if (ready->run != gather_child_done) {
+        return NULL;
+    }
+    return &UVA__CONTAINER_OF(ready, gather_child_t, ready)
+                ->gather->outer.base;
+}
+
+static void futures_unref(const uva_future_ref_t *futures, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uva__future_unref(futures[i]);
+    }
+}
+
+/* Children of another loop cannot be waited for. NULL and refused futures
+ * belong to none. */
+static bool futures_of_loop(uva_loop_t *loop, const uva_future_ref_t *futures,
+                            size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (futures[i] != NULL && futures[i]->kind != UVA__KIND_REFUSED &&
+            futures[i]->loop != loop) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static uva_future_t *gather_new(uva_loop_t *loop,
+                                const uva_future_ref_t *take_futures,
+                                size_t count, unsigned flags, bool as_future)
+{
+    uva_future_t *outer;
+    gather_t *gather;
+
+    if (!futures_of_loop(loop, take_futures, count)) {
+        futures_unref(take_futures, count);
+        return uva_future_refused(UVA_EWRONGLOOP);
+    }
+    outer = uva__future_new(loop, UVA__KIND_GATHER, gather_bytes(count));
+    if (outer == NULL) {
+        futures_unref(take_futures, count);
+        return NULL;
+    }
+    gather = gather_of(outer);
+    gather->count = count;
+    gather->finished = 0;
+    gather->results = NULL;
+    gather->flags = (uint8_t)flags;
+    gather->cancel_requested = false;
+    gather->as_future = as_future;
+    for (size_t i = 0; i < count; i++) {
+        gather_child_t *child = &gather->children[i];
+        *child = (gather_child_t){
+            {NULL, gather_child_done}, take_futures[i], gather};
+        if (!child_done(child)) {
+            uva__future_ref(outer);
+            uva__future_add_node(child->future, &child->ready);
+        }
+    }
+    if (count == 0) {
+        uva__future_finish(outer, UVA__FUTURE_FINISHED, 0);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (child_done(&gather->children[i])) {
+            gather_count(gather, gather->children[i].future);
+        }
+    }
+    return outer;
+}
+
+static uva_loop_t *gather_loop(const uva_future_ref_t *futures, size_t count)
+{
+    for (size_t i = 0; uva__running == NULL && i < count; i++) {
+        if (futures[i] != NULL && futures[i]->loop != NULL) {
+            return futures[i]->loop;
+        }
+    }
+    return uva__running;
+}
+
+uva_future_t *uva_gather_future(const uva_future_ref_t *take_futures,
+                                size_t count, unsigned flags)
+{
+    uva_loop_t *loop = gather_loop(take_futures, count);
+
+    if (loop == NULL || (flags & ~(unsigned)UVA_RETURN_EXCEPTIONS) != 0) {
+        futures_unref(take_futures, count);
+        return uva_future_refused(loop == NULL ? UVA_ENOLOOP : UV_EINVAL);
+    }
+    return gather_new(loop, take_futures, count, flags, true);
+}
+
+/* --- the awaiting forms --- */
+
+/* Where the results of an await go. */
+typedef struct gather_out_s {
+    void *values;          /* Array of void pointers or typed values. */
+    size_t value_bytes;
+    int *codes;            /* Array, or NULL. */
+    uva_result_t *results; /* Array, or NULL. */
+} gather_out_t;
+
+static void gather_move(gather_t *gather, const gather_out_t *out)
+{
+    for (size_t i = 0; i < gather->count; i++) {
+        uva_future_t *future = gather->children[i].future;
+        int code = child_code(&gather->children[i]);
+        if (out->results != NULL) {
+            out->results[i].status = code;
+            out->results[i].value = NULL;
+            if (code >= 0) {
+                out->results[i].status = uva__future_take(
+                    future, &out->results[i].value, sizeof(void *));
+            }
+        }
+        if (out->codes != NULL) {
+            out->codes[i] = code;
+        }
+        if (code >= 0 && out->values != NULL && out->value_bytes > 0) {
+            (void)uva__future_take(future,
+                                   (char *)out->values + i * out->value_bytes,
+                                   out->value_bytes);
+        }
+    }
+}
+
+static int gather_poll(uva_gather_op_t *op,
+                       const uva_future_ref_t *take_futures, size_t count,
+                       unsigned flags, const gather_out_t *out)
+{
+    uva_task_t *task = uva__task_current();
+    uva_future_t *outer;
+    int r;
+
+    if (task == NULL || (flags & ~(unsigned)UVA_RETURN_EXCEPTIONS) != 0) {
+        futures_unref(take_futures, count);
+        return task == NULL ? UVA_ENOTASK : UV_EINVAL;
+    }
+    if (task->base.phase == UVA__PHASE_IDLE) {
+        op->outer =
+            gather_new(task->base.loop, take_futures, count, flags, false);
+    }
+    outer = op->outer;
+    r = uva_await_poll(outer, NULL);
+    if (r == UVA_PENDING) {
+        return r;
+    }
+    if (r >= 0) {
+        gather_move(gather_of(outer), out);
+    }
+    op->outer = NULL;
+    uva__future_unref(outer);
+    return r;
+}
+
+static gather_out_t gather_plain_out(unsigned flags, void *ret_results)
+{
+    gather_out_t out = {0};
+
+    if ((flags & UVA_RETURN_EXCEPTIONS) != 0) {
+        out.results = ret_results;
+    } else {
+        out.values = ret_results;
+        out.value_bytes = sizeof(void *);
+    }
+    return out;
+}
+
+int uva_gather_poll(uva_gather_op_t *op, const uva_future_ref_t *take_futures,
+                    size_t count, unsigned flags, void *ret_results)
+{
+    gather_out_t out = gather_plain_out(flags, ret_results);
+
+    return gather_poll(op, take_futures, count, flags, &out);
+}
+
+static int gather_drive(const uva_future_ref_t *take_futures, size_t count,
+                        unsigned flags, const gather_out_t *out)
+{
+    uva_gather_op_t op = {NULL};
+    int r = uva_block_check();
+
+    if (r < 0) {
+        futures_unref(take_futures, count);
+        return r;
+    }
+    while ((r = gather_poll(&op, take_futures, count, flags, out)) ==
+           UVA_PENDING) {
+        uva_block("uva_gather");
+    }
+    return r;
+}
+
+int uva_gather(const uva_future_ref_t *take_futures, size_t count,
+               unsigned flags, void *ret_results)
+{
+    gather_out_t out = gather_plain_out(flags, ret_results);
+
+    return gather_drive(take_futures, count, flags, &out);
+}
+
+int uva__gather_typed(const uva_future_ref_t *take_tasks, size_t count,
+                      unsigned flags, int *ret_codes, void *ret,
+                      size_t ret_bytes)
+{
+    gather_out_t out = {ret, ret_bytes, ret_codes, NULL};
+
+    return gather_drive(take_tasks, count, flags, &out);
+}
+
+int uva__gather_typed_poll(uva_gather_op_t *op,
+                           const uva_future_ref_t *take_tasks, size_t count,
+                           unsigned flags, int *ret_codes, void *ret,
+                           size_t ret_bytes)
+{
+    gather_out_t out = {ret, ret_bytes, ret_codes, NULL};
+
+    return gather_poll(op, take_tasks, count, flags, &out);
+}

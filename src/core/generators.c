@@ -1,0 +1,312 @@
+/*
+ * Coroutines driven by hand: generators.
+ *
+ *   state      flow                          resumed by
+ *   NEW        none, or not begun            send, throw
+ *   SUSPENDED  in uva_coroutine_yield        send, throw
+ *   RUNNING    current, or awaits            nobody
+ *   DONE       none                          nobody
+ *
+ * Invariant: while a coroutine runs inside a task, the task's flow is the
+ * coroutine's: if it awaits, the task suspends there and resumes there.
+ */
+#include "uva/coroutines.h"
+
+#include "core/loop.h"
+
+enum {
+    COROUTINE_NEW,
+    COROUTINE_SUSPENDED,
+    COROUTINE_RUNNING,
+    COROUTINE_DONE
+};
+
+struct uva_coroutine_s {
+    uva_future_t base; /* Kind, loop, references; code: what is thrown in. */
+    uva_coro_cb body;
+    void *arg;
+    uva_destroy_cb arg_destroy;
+    size_t stack_bytes;
+    uva__stack_t *stack;
+    void *value;                /* What travels with a resume or a yield. */
+    uva__context_t *resumer;    /* The flow that goes on when it yields. */
+    uva_coroutine_t *outer;     /* That ran when it was resumed, if no task
+                                   did. */
+    int status;                 /* What send returns. */
+    int state;
+};
+
+static uva_coroutine_t *coroutine_of(const uva_future_t *base)
+{
+    return UVA__CONTAINER_OF((uintptr_t)base, uva_coroutine_t, base);
+}
+
+static uva__stackful_t *current_stackful(uva_loop_t *loop)
+{
+    return loop->current == NULL || uva__task_stackless(loop->current)
+               ? NULL
+               : UVA__CONTAINER_OF(loop->current, uva__stackful_t, task);
+}
+
+/* The innermost coroutine that runs. */
+static uva_coroutine_t *coroutine_current(uva_loop_t *loop)
+{
+    uva__stackful_t *stackful = loop == NULL ? NULL : current_stackful(loop);
+    uva_future_t *owner;
+
+    if (loop == NULL || stackful == NULL) {
+        return loop == NULL ? NULL : loop->coroutine;
+    }
+    owner = UVA__CONTAINER_OF(stackful->flow, uva__stack_t, context)->owner;
+    return owner->kind == UVA__KIND_COROUTINE ? coroutine_of(owner) : NULL;
+}
+
+int uva_coroutine_new(uva_coro_cb body, void *arg,
+                      const uva_coroutine_options_t *options,
+                      uva_coroutine_t **ret_coroutine)
+{
+    uva_loop_t *loop = uva__running;
+    uva_destroy_cb destroy = options == NULL ? NULL : options->arg_destroy;
+    uva_coroutine_t *coroutine =
+        loop == NULL ? NULL : uva__slab_get(&loop->slab, sizeof *coroutine);
+
+    if (coroutine == NULL) {
+        if (destroy != NULL) {
+            destroy(arg);
+        }
+        return loop == NULL ? UVA_ENOLOOP : UV_ENOMEM;
+    }
+    *coroutine = (uva_coroutine_t){
+        .base = {.loop = loop, .refs = 1, .kind = UVA__KIND_COROUTINE},
+        .body = body,
+        .arg = arg,
+        .arg_destroy = destroy,
+        .stack_bytes = options == NULL ? 0 : options->stack_bytes,
+    };
+    *ret_coroutine = coroutine;
+    return 0;
+}
+
+static void coroutine_drop_arg(uva_coroutine_t *coroutine)
+{
+    uva_destroy_cb destroy = coroutine->arg_destroy;
+
+    coroutine->arg_destroy = NULL;
+    if (destroy != NULL) {
+        destroy(coroutine->arg);
+    }
+}
+
+/* Switch from the coroutine to whoever resumed it. */
+static void coroutine_leave(uva_coroutine_t *coroutine)
+{
+    uva_loop_t *loop = coroutine->base.loop;
+    uva__stackful_t *stackful = current_stackful(loop);
+
+    if (stackful != NULL) {
+        stackful->flow = coroutine->resumer;
+    } else {
+        loop->coroutine = coroutine->outer;
+    }
+    uva__stack_check(&loop->stacks, coroutine->stack);
+    uva__context_switch(&coroutine->stack->context, coroutine->resumer);
+}
+
+/* The first frame of its stack; an entry function never returns, and a stack
+ * given back keeps it for the next coroutine or is made anew for a task. */
+static void coroutine_entry(void)
+{
+    uva__context_started();
+    for (;;) {
+        uva_coroutine_t *coroutine = coroutine_current(uva__running);
+        void *result = NULL;
+
+        coroutine->status = coroutine->body(coroutine->arg, &result);
+        coroutine->value = result;
+        coroutine->state = COROUTINE_DONE;
+        coroutine_leave(coroutine);
+    }
+}
+
+static void coroutine_end(uva_coroutine_t *coroutine)
+{
+    uva__stack_t *stack = coroutine->stack;
+
+    coroutine->stack = NULL;
+    stack->owner = NULL;
+    /* Tasks go on in their own entry function, not in ours. */
+    uva__context_destroy(&stack->context);
+    stack->context.sp = NULL;
+    uva__stack_put(&coroutine->base.loop->stacks, stack);
+    coroutine_drop_arg(coroutine);
+}
+
+static void coroutine_enter(uva_coroutine_t *coroutine)
+{
+    uva_loop_t *loop = coroutine->base.loop;
+    uva__stackful_t *stackful = current_stackful(loop);
+    uva__context_t here = *loop->base; /* For a callback: the loop's flow. */
+
+    coroutine->state = COROUTINE_RUNNING;
+    if (stackful != NULL) {
+        coroutine->resumer = stackful->flow;
+        stackful->flow = &coroutine->stack->context;
+        uva__context_switch(coroutine->resumer, &coroutine->stack->context);
+    } else {
+        coroutine->resumer = &here;
+        coroutine->outer = loop->coroutine;
+        loop->coroutine = coroutine;
+        uva__context_switch(&here, &coroutine->stack->context);
+    }
+}
+
+static int coroutine_resumable(const uva_coroutine_t *coroutine)
+{
+    if (coroutine->base.loop != uva__running ||
+        coroutine->state == COROUTINE_RUNNING) {
+        return UV_EPERM;
+    }
+    return coroutine->state == COROUTINE_DONE ? UV_EALREADY : 0;
+}
+
+static int coroutine_resume(uva_coroutine_t *coroutine, void *value, int code,
+                            void **ret_value)
+{
+    uva_loop_t *loop = coroutine->base.loop;
+    int r;
+
+    if (coroutine->state == COROUTINE_NEW) {
+        r = uva__stack_get(&loop->stacks, coroutine->stack_bytes,
+                           &coroutine->stack);
+        if (r < 0) {
+            return r;
+        }
+        if (coroutine->stack->context.sp != NULL) {
+            uva__context_destroy(&coroutine->stack->context);
+        }
+        uva__context_make(&coroutine->stack->context, coroutine->stack,
+                          coroutine_entry);
+        coroutine->stack->owner = &coroutine->base;
+    }
+    coroutine->value = value;
+    coroutine->base.code = code;
+    coroutine->status = 1;
+    coroutine_enter(coroutine);
+    r = coroutine->status;
+    if (coroutine->state == COROUTINE_DONE) {
+        coroutine_end(coroutine);
+        r = r > 0 ? 0 : r;
+    }
+    if (ret_value != NULL && r >= 0) {
+        *ret_value = coroutine->value;
+    }
+    return r;
+}
+
+int uva_coroutine_send(uva_coroutine_t *coroutine, void *value,
+                       void **ret_value)
+{
+    int r = coroutine_resumable(coroutine);
+
+    return r < 0 ? r : coroutine_resume(coroutine, value, 0, ret_value);
+}
+
+int uva_coroutine_throw(uva_coroutine_t *coroutine, int code, void **ret_value)
+{
+    int r = coroutine_resumable(coroutine);
+
+    if (r < 0) {
+        return r;
+    }
+    if (code >= 0) {
+        return UV_EINVAL;
+    }
+    if (coroutine->state == COROUTINE_NEW) {
+        coroutine->state = COROUTINE_DONE;
+        coroutine_drop_arg(coroutine);
+        return code;
+    }
+    return coroutine_resume(coroutine, NULL, code, ret_value);
+}
+
+int uva_coroutine_close(uva_coroutine_t *coroutine)
+{
+    int r = uva_coroutine_throw(coroutine, UV_ECANCELED, NULL);
+
+    if (r == UV_EPERM) {
+        return r;
+    }
+    return r == 1 ? UV_EPERM : 0;
+}
+
+bool uva_coroutine_done(const uva_coroutine_t *coroutine)
+{
+    return coroutine->state == COROUTINE_DONE;
+}
+
+uva_coroutine_t *uva_coroutine_ref(uva_coroutine_t *coroutine)
+{
+    if (coroutine != NULL) {
+        coroutine->base.refs++;
+    }
+    return coroutine;
+}
+
+uva_coroutine_t *uva_coroutine_unref(uva_coroutine_t *coroutine)
+{
+    uva_loop_t *loop;
+
+    if (coroutine == NULL || --coroutine->base.refs > 0) {
+        return NULL;
+    }
+    loop = coroutine->base.loop;
+    coroutine->base.refs = 1;
+    while (coroutine->state == COROUTINE_SUSPENDED &&
+           uva_coroutine_close(coroutine) == UV_EPERM) {
+        uva__report(loop, NULL, UV_EPERM,
+                    "A coroutine yielded while it was closed");
+    }
+    coroutine_drop_arg(coroutine);
+    uva__slab_put(&loop->slab, coroutine, sizeof *coroutine);
+    return NULL;
+}
+
+/* --- inside --- */
+
+int uva_coroutine_yield(void *value, void **ret_sent)
+{
+    uva_coroutine_t *coroutine = coroutine_current(uva__running);
+
+    if (coroutine == NULL) {
+        return UVA_ENOTASK;
+    }
+    coroutine->value = value;
+    coroutine->status = 1;
+    coroutine->state = COROUTINE_SUSPENDED;
+    coroutine_leave(coroutine);
+    if (coroutine->base.code < 0) {
+        return coroutine->base.code;
+    }
+    if (ret_sent != NULL) {
+        *ret_sent = coroutine->value;
+    }
+    return 0;
+}
+
+/* Python's "yield from". */
+int uva_coroutine_delegate(uva_coroutine_t *inner, void **ret_result)
+{
+    void *value = NULL;
+    int r = uva_coroutine_send(inner, NULL, &value);
+
+    while (r == 1) {
+        void *sent = NULL;
+        int thrown = uva_coroutine_yield(value, &sent);
+        r = thrown < 0 ? uva_coroutine_throw(inner, thrown, &value)
+                       : uva_coroutine_send(inner, sent, &value);
+    }
+    if (r == 0 && ret_result != NULL) {
+        *ret_result = value;
+    }
+    return r;
+}

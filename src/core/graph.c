@@ -1,0 +1,241 @@
+/*
+ * Who waits for whom (asyncio.graph, asyncio.tools).
+ *
+ * Nothing is recorded while tasks run: the edges are read from what each
+ * future will wake, and from what each task waits with.
+ */
+#include "uva/graph.h"
+
+#include "base/buffer.h"
+#include "core/loop.h"
+
+#define GRAPH_DEPTH 32u /* Deeper chains are cut, and it is said. */
+
+/* --- one task --- */
+
+static const char *task_state(const uva_task_t *task)
+{
+    if (task->base.state == UVA__FUTURE_CANCELLED) {
+        return "cancelled";
+    }
+    if (task->base.state == UVA__FUTURE_FINISHED) {
+        return task->base.code < 0 ? "failed" : "finished";
+    }
+    if (task->base.loop->current == task) {
+        return "running";
+    }
+    if ((task->base.flags & UVA__STARTED) == 0) {
+        return "not started";
+    }
+    switch ((uva__phase_t)task->base.phase) {
+    case UVA__PHASE_FUTURE:
+        return uva__future_pending(task->waiter.future) ? "waiting" : "ready";
+    case UVA__PHASE_WAIT:
+        return "waiting";
+    default:
+        return "ready";
+    }
+}
+
+/* A stackless body keeps the line of its await in its frame. */
+static int task_line(const uva_task_t *task)
+{
+    const char *frame =
+        uva__task_frame(UVA__CONTAINER_OF((uintptr_t)task, uva_task_t, base));
+
+    return *(const int *)(const void *)(frame + task->coro->place);
+}
+
+static int format_future(uva_buffer_t *text, uva_future_t *future)
+{
+    uva_task_t *task = uva_future_task(future);
+
+    if (task != NULL) {
+        return uva__buffer_printf(text, "task '%s' (%s)",
+                                  uva_task_get_name(task),
+                                  uva__task_function(task));
+    }
+    return uva__buffer_printf(text, "%s",
+                              future != NULL &&
+                                      future->kind == UVA__KIND_GATHER
+                                  ? "a gathering future"
+                                  : "a future");
+}
+
+static int format_task(uva_buffer_t *text, uva_task_t *task)
+{
+    uva__extra_t *extra = task->extra;
+    int r = format_future(text, &task->base);
+
+    if (r >= 0) {
+        r = uva__buffer_printf(text, ", %s", task_state(task));
+    }
+    if (r < 0 || task->base.state != UVA__FUTURE_PENDING ||
+        task->base.phase == UVA__PHASE_IDLE) {
+        return r;
+    }
+    if (uva__task_stackless(task)) {
+        r = uva__buffer_printf(text, " at line %d", task_line(task));
+    } else {
+        const char *what =
+            UVA__CONTAINER_OF(task, uva__stackful_t, task)->what;
+        r = uva__buffer_printf(text, " in %s", what);
+    }
+    if (r >= 0 && task->base.phase == UVA__PHASE_FUTURE) {
+        r = uva__buffer_printf(text, " for ");
+        r = r < 0 ? r : format_future(text, task->waiter.future);
+    }
+    if (r >= 0 && extra != NULL && extra->source != NULL) {
+        r = uva__buffer_printf(text, ", made at %s", extra->source);
+    }
+    return r;
+}
+
+/* --- the graph --- */
+
+/* Who goes on when this callback node runs. */
+static uva_future_t *node_waiter(uva__ready_t *node)
+{
+    uva_future_t *future;
+
+    if (uva__ready_is_task(node)) {
+        return &uva__task_of_ready(node)->base;
+    }
+    future = uva__gather_of_node(node);
+    if (future == NULL) {
+        future = uva__shield_of_node(node);
+    }
+    if (future == NULL) {
+        future = uva__wait_of_node(node);
+    }
+    if (future == NULL) {
+        future = uva_task_future(uva__taskgroup_of_node(node));
+    }
+    return future == NULL ? uva__callback_awaited_by(node) : future;
+}
+
+static int format_waiters(uva_buffer_t *text, uva_future_t *future,
+                          unsigned depth);
+
+static int format_waiter(uva_buffer_t *text, uva_future_t *waiter,
+                         unsigned depth)
+{
+    uva_task_t *task = uva_future_task(waiter);
+    int r = uva__buffer_printf(text, "%*s+ awaited by ", (int)(2 * depth), "");
+
+    if (r >= 0) {
+        r = task != NULL ? format_task(text, task)
+                         : format_future(text, waiter);
+    }
+    if (r >= 0 && (waiter->flags & UVA__VISITED) != 0) {
+        return uva__buffer_printf(text, " (a cycle)\n");
+    }
+    if (r >= 0) {
+        r = uva__buffer_printf(text, "\n");
+    }
+    return r < 0 ? r : format_waiters(text, waiter, depth + 1);
+}
+
+static int format_waiters(uva_buffer_t *text, uva_future_t *future,
+                          unsigned depth)
+{
+    uva__ready_t *node = future->callbacks;
+    int r = 0;
+
+    if (node == NULL || !uva__future_pending(future)) {
+        return 0;
+    }
+    if (depth > GRAPH_DEPTH) {
+        return uva__buffer_printf(text, "%*s...\n", (int)(2 * depth), "");
+    }
+    future->flags |= UVA__VISITED;
+    do {
+        uva_future_t *waiter;
+        node = node->next;
+        waiter = node_waiter(node);
+        if (waiter != NULL) {
+            r = format_waiter(text, waiter, depth);
+        }
+    } while (r >= 0 && node != future->callbacks);
+    future->flags &= (uint8_t)~UVA__VISITED;
+    return r;
+}
+
+int uva_format_call_graph(uva_future_t *future, uva_buffer_t *ret_buffer)
+{
+    uva_buffer_t text = {0};
+    uva_task_t *task;
+    int r;
+
+    if (future == NULL) {
+        future = uva_task_future(uva__task_current());
+    }
+    if (future == NULL) {
+        return UV_EINVAL;
+    }
+    task = uva_future_task(future);
+    r = uva__buffer_printf(&text, "* ");
+    if (r >= 0) {
+        r = task != NULL ? format_task(&text, task)
+                         : format_future(&text, future);
+    }
+    if (r >= 0) {
+        r = uva__buffer_printf(&text, "\n");
+    }
+    if (r >= 0) {
+        r = format_waiters(&text, future, 1);
+    }
+    if (r < 0) {
+        uva_buffer_clear(&text);
+        return r;
+    }
+    *ret_buffer = text;
+    return 0;
+}
+
+int uva_loop_format_tasks(uva_loop_t *loop, uva_buffer_t *ret_buffer)
+{
+    uva_buffer_t text = {0};
+    int r = 0;
+
+    UVA__LIST_FOREACH (task, &loop->tasks, uva_task_t, link) {
+        r = format_task(&text, task);
+        if (r >= 0) {
+            r = uva__buffer_printf(&text, "\n");
+        }
+        if (r < 0) {
+            uva_buffer_clear(&text);
+            return r;
+        }
+    }
+    *ret_buffer = text;
+    return 0;
+}
+
+/* --- to a file --- */
+
+static int print_take(int r, uva_buffer_t *text, FILE *file)
+{
+    if (r >= 0 && text->size > 0 &&
+        fwrite(text->data, 1, text->size, file) != text->size) {
+        r = UV_EIO;
+    }
+    uva_buffer_clear(text);
+    return r;
+}
+
+int uva_print_call_graph(uva_future_t *future, FILE *file)
+{
+    uva_buffer_t text = {0};
+    int r = uva_format_call_graph(future, &text);
+
+    return print_take(r, &text, file);
+}
+
+int uva_loop_print_tasks(uva_loop_t *loop, FILE *file)
+{
+    uva_buffer_t text = {0};
+    int r = uva_loop_format_tasks(loop, &text);
+
+    return print_take(r, &text, file);
+}

@@ -1,0 +1,525 @@
+/*
+ * struct uva_loop_s, the ready queue, futures and tasks as they are in memory:
+ * the one private door, for the core and for io.
+ *
+ * Rules for io: wake tasks and queue nodes with the functions here, never run
+ * user code inside a libuv callback; count operations in flight with
+ * uva__loop_op_begin and _end, so that an attached loop stays referenced.
+ */
+#ifndef UVA__CORE_LOOP_H
+#define UVA__CORE_LOOP_H
+
+#include <signal.h>
+
+#include <uv.h>
+
+#include "uva/context.h"
+#include "uva/events.h"
+#include "uva/futures.h"
+#include "uva/tasks.h"
+#include "uva/typed.h"
+
+#include "base/assert.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/slab.h"
+#include "base/util.h"
+#include "core/coro/stacks.h"
+#include "core/coro/switch.h"
+#include "core/driver.h"
+
+/* What few futures and tasks have; allocated when it is first needed. */
+typedef struct uva__extra_s {
+    char *name;               /* Owned. */
+    uva_context_t *context;   /* Counted. */
+    uva_error_t *error;       /* Counted: of the failure; while a task runs, of
+                                 the last failure it awaited or named. */
+    bool error_awaited;       /* error came from an await, not from the body. */
+    char *message;            /* Owned: of a cancellation to be delivered. */
+    char *delivered;          /* Owned: of the last one that was delivered. */
+    const char *source;       /* Static: where it was made (debug mode). */
+    struct uva__scope_s *scopes; /* Owned array: entered, innermost last. */
+    uint32_t scope_count;
+    uint32_t scope_capacity;
+} uva__extra_t;
+
+typedef enum uva__future_state_e {
+    UVA__FUTURE_PENDING,
+    UVA__FUTURE_FINISHED, /* With a result, or a negative code. */
+    UVA__FUTURE_CANCELLED
+} uva__future_state_t;
+
+typedef enum uva__future_kind_e {
+    UVA__KIND_PLAIN,
+    UVA__KIND_TASK,
+    UVA__KIND_GATHER,
+    UVA__KIND_COROUTINE, /* No future: a uva_coroutine_t. */
+    UVA__KIND_REFUSED /* Static; has no loop. */
+} uva__future_kind_t;
+
+enum {
+    UVA__RETRIEVED = 1u << 0,   /* Somebody looked at the failure. */
+    UVA__MUST_CANCEL = 1u << 1, /* Deliver UV_ECANCELED at the next step. */
+    UVA__MOVED = 1u << 2,       /* The result was moved out. */
+    UVA__RECORDS = 1u << 3,     /* Some callback is a uva__callback_t. */
+    UVA__STACKLESS = 1u << 4,
+    UVA__STARTED = 1u << 5,     /* The body ran or runs. */
+    UVA__VISITED = 1u << 6,     /* Mark of an algorithm that clears it. */
+    UVA__QUIET = 1u << 7        /* Never report an unseen failure. */
+};
+
+/*
+ * What a task's await is doing:
+ *
+ *   IDLE       nothing; the body runs, or has not started
+ *   YIELD      in the ready queue for one iteration
+ *   FUTURE     its ready node is a callback of waiter.future (counted), or was
+ *              and is in the ready queue
+ *   WAIT       in the list of a primitive; nobody woke it
+ *   WOKEN      woken by uva_waiter_wake, in the ready queue, still in the list
+ *   CANCELLED  cancelled while in WAIT, in the ready queue, still in the list
+ */
+typedef enum uva__phase_e {
+    UVA__PHASE_IDLE,
+    UVA__PHASE_YIELD,
+    UVA__PHASE_FUTURE,
+    UVA__PHASE_WAIT,
+    UVA__PHASE_WOKEN,
+    UVA__PHASE_CANCELLED
+} uva__phase_t;
+
+struct uva_future_s {
+    uva__ready_t *callbacks; /* The last of a ring; NULL when empty. */
+    uva_loop_t *loop;        /* Borrowed: a loop outlives its objects. */
+    uint32_t refs;
+    int32_t code;            /* Of the failure; of a pending task the waiter's
+                                value. */
+    uint8_t state;           /* uva__future_state_t */
+    uint8_t kind;            /* uva__future_kind_t */
+    uint8_t flags;
+    uint8_t phase;           /* uva__phase_t; tasks only. */
+    uint16_t cancelling;     /* Tasks only. */
+    uint8_t stage;           /* The waiter's; tasks only. */
+    uint8_t unused;
+};
+
+/* A registered done callback. */
+typedef struct uva__callback_s {
+    uva__ready_t ready;
+    uva_future_t *future; /* Borrowed, counted once it is pinned. */
+    uva_done_cb callback; /* NULL while this is not in use. */
+    void *data;
+    uva_destroy_cb destroy;
+    uva_context_t *context; /* Counted. */
+    bool pinned; /* The future is done: the record keeps it until it ran. */
+} uva__callback_t;
+
+typedef struct uva__plain_future_s {
+    uva_future_t base;
+    void *result;
+    uva_destroy_cb destroy; /* Of result; NULL if it is borrowed. */
+    uva__extra_t *extra;
+    uva__callback_t first; /* The first callback needs no memory. */
+} uva__plain_future_t;
+
+struct uva_task_s {
+    uva_future_t base;
+    uva__ready_t ready; /* Of the ready queue, or of a future's callbacks. */
+    uva_waiter_t waiter;
+    const uva__coro_t *coro;
+    uva_list_t link; /* Of uva_loop_t.tasks. */
+    uva__extra_t *extra;
+};
+
+/* A stackful task; the frame follows, as it follows a stackless uva_task_t. */
+typedef struct uva__stackful_s {
+    uva_task_t task;
+    uva__context_t *flow; /* Of the stack it runs on, from its first resume to
+                             its end: its own, or that of a coroutine it
+                             drives. The stack's owner is a uva_future_t. */
+    const char *what;     /* Static: the function it is suspended in. */
+} uva__stackful_t;
+
+/* What is done before the loop polls: io's writers with unsent bytes. */
+typedef struct uva__flush_s {
+    uva_list_t link; /* Of uva_loop_t.flushes; unlinked before it runs. */
+    void (*run)(struct uva__flush_s *flush);
+} uva__flush_t;
+
+/* Settled when the loop is made. */
+typedef struct uva__limits_s {
+    size_t max_tasks;
+    uint32_t iterations; /* Between two looks at the outside. */
+    bool stack_census;
+} uva__limits_t;
+
+struct uva_loop_s {
+    /* What every step touches. */
+    uva__ready_t *batch; /* The rest of the running iteration. */
+    uva__ready_t *head;  /* What is ready for the next one. */
+    uva__ready_t **tail;
+    uva_task_t *current;     /* Borrowed. */
+    uva__context_t *base;    /* Where a task goes that has nobody to go to. */
+    uint32_t steps;          /* Since the last look. */
+    uint32_t step_budget;
+    uint32_t iteration_budget; /* Iterations that may still begin. */
+    bool attended;  /* The driver is going to drain: no need to tell it. */
+    bool stopping;  /* Return after the running iteration. */
+    bool debug;
+    bool eager;     /* A first step runs inside its creation. */
+
+    uva__context_t context; /* The loop's own flow. */
+    uva__slab_t slab;
+    uva__stack_pool_t stacks;
+    uva_list_t tasks; /* Of uva_task_t.link, oldest first. */
+    size_t task_count;
+    size_t call_count; /* Scheduled calls. */
+    size_t op_count;   /* Operations in flight. */
+    uint64_t iterations;
+
+    uva__heap_t timers;
+    uva_list_t due;         /* Of uva__timer_t.at.due, in order. */
+    uva__ready_t due_ready; /* Queued while due is not empty. */
+    uva_list_t flushes;     /* Of uva__flush_t.link. */
+    uint64_t looked_ns;     /* The clock at the last look. */
+
+    const uva__driver_t *driver;
+    void *driver_data;
+    uva__limits_t limits;
+    uv_thread_t thread; /* Whom the loop belongs to. */
+    uint32_t refs;
+    bool running;     /* Inside run_forever or run_until_complete. */
+    bool closing;     /* uva_loop_close has begun. */
+    bool closed;
+    bool driver_open;
+    bool inbox_woken; /* The driver was told of calls in the inbox. */
+    bool stuck;       /* Reported, and nothing has run since. */
+    bool handling;    /* The exception handler runs. */
+    uva_callback_cb after_close; /* Of uva_loop_shutdown. */
+    struct uva__shutdown_s *shutdown;
+
+    uva_exception_handler_cb handler;
+    void *handler_data;
+    uint64_t slow_ns;
+    uva_task_factory_cb factory;
+    void *factory_data;
+    bool in_factory; /* The next task is one that the factory makes. */
+    uva_task_t *interrupt_task; /* Borrowed: what SIGINT cancels. */
+    volatile sig_atomic_t interrupted; /* SIGINT came and was not handled. */
+    uva_coroutine_t *coroutine; /* Borrowed: the innermost that is driven by a
+                                   callback and not by a task. */
+    struct uva__usage_s *usage; /* Stack high-water marks; owned. */
+
+    /* What other threads touch, under the mutex. */
+    uv_mutex_t mutex;
+    uva__ready_t *inbox; /* Calls, the last of a ring. */
+    unsigned holds;      /* uva_loop_hold. */
+    bool inbox_closed;
+};
+
+/** The loop whose tasks and callbacks run in this thread; NULL if none. */
+extern UVA__TLS uva_loop_t *uva__running;
+
+/** Whether the calling thread may touch the loop; reports it if not. */
+bool uva__loop_owned_slow(const uva_loop_t *loop);
+
+static inline bool uva__loop_owned(const uva_loop_t *loop)
+{
+    return UVA__LIKELY(uva__running == loop) || uva__loop_owned_slow(loop);
+}
+
+/** Append a node to the ready queue: it runs in the next iteration. */
+static inline void uva__loop_push(uva_loop_t *loop, uva__ready_t *ready)
+{
+    ready->next = NULL;
+    *loop->tail = ready;
+    loop->tail = &ready->next;
+    if (UVA__UNLIKELY(!loop->attended)) {
+        loop->driver->attend(loop);
+    }
+}
+
+/** Begin the next iteration inside a drain. @return Its first node; NULL when
+ * the budget is used, the loop stops, or nothing is ready. */
+uva__ready_t *uva__loop_next_iteration(uva_loop_t *loop);
+
+/** Run iterations within the budget. */
+void uva__loop_drain(uva_loop_t *loop);
+
+/** Run what is to be done before the loop polls. */
+void uva__loop_flush(uva_loop_t *loop);
+/** Have flush->run called before the loop polls; nothing if it is queued. */
+void uva__loop_add_flush(uva_loop_t *loop, uva__flush_t *flush);
+
+static inline void uva__loop_op_begin(uva_loop_t *loop)
+{
+    loop->op_count++;
+}
+
+static inline void uva__loop_op_end(uva_loop_t *loop)
+{
+    UVA__ASSERT2(loop->op_count > 0);
+    loop->op_count--;
+}
+
+int uva__loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop);
+/** Free a loop that nothing refers to any more. */
+void uva__loop_maybe_free(uva_loop_t *loop);
+
+/* Timers: fire runs in the loop's drain, at the place in the ready queue where
+ * asyncio's handle would run. A timer may be stopped at any moment, and freed
+ * then. */
+
+/** @retval UV_ENOMEM Not started. when_ns == UVA_FOREVER never fires. */
+int uva__timer_start(uva_loop_t *loop, uva__timer_t *timer, uint64_t when_ns,
+                     void (*fire)(uva__timer_t *timer));
+void uva__timer_stop(uva_loop_t *loop, uva__timer_t *timer);
+/** As uva__timer_stop, without reading the timer's own memory. */
+void uva__timer_forget(uva_loop_t *loop, const uva__timer_t *timer);
+
+/** delay_ns from now on the loop's clock; UVA_FOREVER if beyond its end. */
+static inline uint64_t uva__loop_deadline(const uva_loop_t *loop,
+                                          uint64_t delay_ns)
+{
+    uint64_t now_ns = loop->driver->now(loop);
+
+    return delay_ns > UVA_FOREVER - now_ns ? UVA_FOREVER : now_ns + delay_ns;
+}
+
+/* Futures. */
+
+static inline bool uva__future_pending(const uva_future_t *future)
+{
+    return future != NULL && future->state == UVA__FUTURE_PENDING;
+}
+
+/** Append a callback node; queue it if the future is done. */
+static inline void uva__future_add_node(uva_future_t *future,
+                                        uva__ready_t *ready)
+{
+    uva__ready_t *last = future->callbacks;
+
+    if (future->state != UVA__FUTURE_PENDING) {
+        uva__loop_push(future->loop, ready);
+        return;
+    }
+    if (last == NULL) {
+        ready->next = ready;
+    } else {
+        ready->next = last->next;
+        last->next = ready;
+    }
+    future->callbacks = ready;
+}
+
+/** Take a node out of a pending future's callbacks. @return Whether it was
+ * there. */
+bool uva__future_remove_node(uva_future_t *future, uva__ready_t *ready);
+
+/** Make a plain future's memory into a pending future of a loop. */
+uva_future_t *uva__future_new(uva_loop_t *loop, uva__future_kind_t kind,
+                              size_t size);
+/** End a future and queue its callbacks. */
+void uva__future_finish(uva_future_t *future, uva__future_state_t state,
+                        int code);
+/** Where a done future keeps its result: a task's return value, or the void
+ * pointer of a plain future. */
+void *uva__future_value(uva_future_t *future);
+/** Move the result of a done future out, size bytes (those of a typed task, or
+ * a void pointer). @return 0, its code, or UVA_EINVALIDSTATE. */
+int uva__future_take(uva_future_t *future, void *ret, size_t size);
+/** The code of a done future; marks it as seen. NULL failed with ENOMEM. */
+int uva__future_code(uva_future_t *future);
+void uva__future_free(uva_future_t *future);
+/** The extra of a future or task, made if it is not there; NULL without
+ * memory. */
+uva__extra_t *uva__future_extra(uva_future_t *future);
+/** The same, not made. */
+uva__extra_t *uva__future_has_extra(const uva_future_t *future);
+void uva__extra_free(uva_loop_t *loop, uva__extra_t *extra);
+/** Replace an owned text; dropped without memory. */
+void uva__text_set(char **text, const char *copy);
+
+static inline uva_future_t *uva__future_ref(uva_future_t *future)
+{
+    if (future != NULL && future->kind != UVA__KIND_REFUSED) {
+        future->refs++;
+    }
+    return future;
+}
+
+static inline void uva__future_unref(uva_future_t *future)
+{
+    if (future != NULL && future->kind != UVA__KIND_REFUSED &&
+        --future->refs == 0) {
+        uva__future_free(future);
+    }
+}
+
+/* Gathering futures. */
+
+void uva__gather_free(uva_future_t *future);
+bool uva__gather_cancel(uva_future_t *future, const char *message);
+/** The gathering future whose child has this callback node; else NULL. */
+uva_future_t *uva__gather_of_node(uva__ready_t *ready);
+/** The shield whose inner future has this callback node; else NULL. */
+uva_future_t *uva__shield_of_node(uva__ready_t *ready);
+/** The task whose uva_wait has hung this node in; else NULL. */
+uva_future_t *uva__wait_of_node(uva__ready_t *ready);
+/** The parent of the group whose child has this callback node; else NULL. */
+uva_task_t *uva__taskgroup_of_node(uva__ready_t *ready);
+
+/* Callbacks and their contexts. */
+
+/** Drop a record that ran, was removed, or never will run. */
+void uva__callback_release(uva__callback_t *callback);
+/** Run a done callback whose future is done. */
+void uva__callback_run(uva__ready_t *ready);
+/** A destructor for options that were refused. */
+void uva__call_refused(void *data, const uva_call_options_t *options);
+
+/** The context that code runs in at this moment; borrowed; NULL if empty. */
+uva_context_t *uva__context_current(void);
+/** A reference to a copy of it, or *ret NULL if it is empty.
+ * @retval UV_ENOMEM */
+int uva__context_copy_current(uva_context_t **ret_context);
+/** Make a context (NULL: an empty one) current for a callback; returns the
+ * outer one, for uva__context_exit_to. */
+uva_context_t *uva__context_enter(uva_context_t *context);
+void uva__context_exit_to(uva_context_t *outer);
+/** Who waits by this node, if uva_future_add_to_awaited_by made it. */
+uva_future_t *uva__callback_awaited_by(uva__ready_t *ready);
+
+/* Tasks. */
+
+static inline uva_task_t *uva__task_of_ready(uva__ready_t *ready)
+{
+    return UVA__CONTAINER_OF(ready, uva_task_t, ready);
+}
+
+static inline uva_task_t *uva__task_of_waiter(const uva_waiter_t *waiter)
+{
+    return UVA__CONTAINER_OF((uintptr_t)waiter, uva_task_t, waiter);
+}
+
+static inline uva_task_t *uva__future_as_task(uva_future_t *future)
+{
+    return UVA__CONTAINER_OF(future, uva_task_t, base);
+}
+
+static inline bool uva__task_stackless(const uva_task_t *task)
+{
+    return (task->base.flags & UVA__STACKLESS) != 0;
+}
+
+static inline void *uva__task_frame(uva_task_t *task)
+{
+    return (char *)task + (uva__task_stackless(task) ? sizeof(uva_task_t)
+                                                     : sizeof(uva__stackful_t));
+}
+
+static inline void *uva__task_ret(uva_task_t *task)
+{
+    return (char *)uva__task_frame(task) +
+           UVA__ALIGN_UP(task->coro->frame_bytes, 16);
+}
+
+/** Bytes of a task object with its frame and return value. */
+static inline size_t uva__task_bytes(const uva__coro_t *coro)
+{
+    return (coro->stackless ? sizeof(uva_task_t) : sizeof(uva__stackful_t)) +
+           UVA__ALIGN_UP(coro->frame_bytes, 16) +
+           (coro->ret_bytes < sizeof(void *) ? sizeof(void *)
+                                             : coro->ret_bytes);
+}
+
+/* The frame of a plain task: body(arg). */
+typedef struct uva__plain_frame_s {
+    uva_coro_cb body;
+    void *arg;
+    uva_destroy_cb arg_destroy;
+    uva_destroy_cb result_destroy;
+    const char *function; /* Static; the body's name or NULL. */
+    size_t stack_bytes;
+} uva__plain_frame_t;
+
+extern const uva__coro_t uva__plain_coro;
+
+/** Make a task whose frame is a copy of args and schedule it. Refuses with a
+ * future; drops args then. */
+uva_task_t *uva__task_new(uva_loop_t *loop, const uva__coro_t *coro,
+                          const void *args, const uva_task_options_t *options,
+                          const char *here);
+/** The first node function of a new task. */
+void uva__task_start(uva__ready_t *ready);
+/** Run the first step of a new task now. */
+void uva__task_start_eager(uva_task_t *task);
+/** End a task whose body returned r, or never ran. */
+void uva__task_finish(uva_task_t *task, int r);
+/** Leave the running stackful task for whatever is next; returns when it is
+ * resumed. */
+void uva__task_leave(uva_task_t *task);
+/** Deliver a cancellation: move its message. */
+void uva__task_deliver_cancel(uva_task_t *task);
+/** Remember the record, or the message, of an awaited failure. */
+void uva__task_note_failure(uva_task_t *task, uva_future_t *future);
+/** Set the error of the running task; takes the reference. */
+void uva__task_set_error(uva_task_t *task, uva_error_t *take_error);
+/** Whether a node of a ready queue or callback ring is a task's. */
+bool uva__ready_is_task(const uva__ready_t *ready);
+/** The name of the function that a task runs. */
+const char *uva__task_function(const uva_task_t *task);
+
+/** The running task if it can wait; else NULL. */
+static inline uva_task_t *uva__task_current(void)
+{
+    return uva__running == NULL ? NULL : uva__running->current;
+}
+
+/* Scopes: timeouts and groups that a task has entered. */
+
+typedef enum uva__scope_kind_e {
+    UVA__SCOPE_TIMEOUT,
+    UVA__SCOPE_GROUP
+} uva__scope_kind_t;
+
+typedef struct uva__scope_s {
+    void *scope; /* Borrowed: its uva_timeout_t or uva_taskgroup_t. */
+    uva__scope_kind_t kind;
+    uva_handle_t *soon; /* Counted: the scheduled call of a timeout. */
+} uva__scope_t;
+
+/** @retval UV_ENOMEM Not entered. @retval UV_EPERM It is entered already. */
+int uva__scope_enter(uva_task_t *task, void *scope, uva__scope_kind_t kind);
+void uva__scope_leave(uva_task_t *task, const void *scope);
+/** The entry of a scope; NULL if it is not entered. */
+uva__scope_t *uva__scope_find(uva_task_t *task, const void *scope);
+/** Report and forget scopes whose frame is gone: those below sp, or all when
+ * the task has ended (sp NULL). */
+void uva__scope_check_slow(uva_task_t *task, const char *sp);
+
+static inline void uva__scope_check(uva_task_t *task, const char *sp)
+{
+    if (UVA__UNLIKELY(task->extra != NULL && task->extra->scope_count > 0)) {
+        uva__scope_check_slow(task, sp);
+    }
+}
+
+/** What to do about a scope that was left without its exit. Its memory may be
+ * gone: only its address counts. */
+void uva__timeout_abandon(uva_task_t *task, const void *scope);
+void uva__taskgroup_abandon(uva_task_t *task, const void *scope);
+
+/* Reports. */
+
+/** Tell the exception handler. */
+void uva__report(uva_loop_t *loop, uva_future_t *future, int code,
+                 const char *message);
+
+/** Whether a measurement of this task's stack is wanted. */
+bool uva__usage_wanted(uva_loop_t *loop, const uva_task_t *task, bool clean);
+/** Note how deep a finished task's function used its stack. */
+void uva__usage_note(uva_loop_t *loop, const uva_task_t *task, size_t bytes);
+void uva__usage_free(uva_loop_t *loop);
+
+#endif /* UVA__CORE_LOOP_H */

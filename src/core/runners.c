@@ -1,0 +1,277 @@
+/*
+ * run and Runner (asyncio.runners).
+ *
+ * Invariant: the handler of SIGINT is ours exactly while one runner of the
+ * process runs its main task, and only if the signal had its default action.
+ * The handler does what is safe in one: it counts, and wakes the loop.
+ */
+#include "uva/runners.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "uva/coroutines.h"
+
+#include "core/coro/overflow.h"
+#include "core/loop.h"
+
+enum { RUNNER_CREATED, RUNNER_INITIALIZED, RUNNER_CLOSED };
+
+/* The loop whose main task SIGINT cancels. */
+static _Atomic(uva_loop_t *) interrupt_loop;
+static volatile sig_atomic_t interrupt_count;
+static struct sigaction interrupt_outer;
+
+/* --- Ctrl-C --- */
+
+static void interrupt_handler(int number)
+{
+    uva_loop_t *loop = atomic_load(&interrupt_loop);
+
+    if (++interrupt_count == 1 && loop != NULL) {
+        loop->interrupted = 1;
+        loop->driver->wake(loop); /* uv_async_send is safe in a handler. */
+        return;
+    }
+    /* Asked twice: what it would have done without us. */
+    (void)sigaction(number, &interrupt_outer, NULL);
+    (void)raise(number);
+}
+
+static bool interrupt_watch(uva_loop_t *loop, uva_task_t *task)
+{
+    uva_loop_t *none = NULL;
+    struct sigaction action;
+
+    if (loop->driver->uv(loop) == NULL ||
+        sigaction(SIGINT, NULL, &interrupt_outer) < 0 ||
+        (interrupt_outer.sa_flags & SA_SIGINFO) != 0 ||
+        interrupt_outer.sa_handler != SIG_DFL ||
+        !atomic_compare_exchange_strong(&interrupt_loop, &none, loop)) {
+        return false;
+    }
+    interrupt_count = 0;
+    loop->interrupted = 0;
+    loop->interrupt_task = task;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = interrupt_handler;
+    (void)sigemptyset(&action.sa_mask);
+    action.sa_flags = SA_ONSTACK; /* A task's stack is small. */
+    if (sigaction(SIGINT, &action, NULL) < 0) {
+        atomic_store(&interrupt_loop, NULL);
+        return false;
+    }
+    return true;
+}
+
+/* @return How often SIGINT came. */
+static int interrupt_unwatch(uva_loop_t *loop)
+{
+    struct sigaction current;
+
+    if (sigaction(SIGINT, NULL, &current) == 0 &&
+        (current.sa_flags & SA_SIGINFO) == 0 &&
+        current.sa_handler == interrupt_handler) {
+        (void)sigaction(SIGINT, &interrupt_outer, NULL);
+    }
+    atomic_store(&interrupt_loop, NULL);
+    loop->interrupt_task = NULL;
+    loop->interrupted = 0;
+    return interrupt_count;
+}
+
+/* --- overflow reports --- */
+
+static const char *overflow_describe(uva__stack_t *stack,
+                                     const char **ret_function)
+{
+    const uva_future_t *owner = stack->owner;
+    const uva_task_t *task;
+
+    *ret_function = NULL;
+    if (owner == NULL || owner->kind != UVA__KIND_TASK) {
+        return owner == NULL ? NULL : "a coroutine";
+    }
+    task = UVA__CONTAINER_OF((uintptr_t)owner, uva_task_t, base);
+    *ret_function = uva__task_function(task);
+    return task->extra == NULL || task->extra->name == NULL
+               ? "Task without a name"
+               : task->extra->name;
+}
+
+int uva_install_overflow_report(void)
+{
+    int r = uva__overflow_install(overflow_describe);
+
+    return r < 0 ? r : uva__overflow_thread_init();
+}
+
+/* --- runners --- */
+
+void uva_runner_init(uva_runner_t *runner, const uva_run_options_t *options)
+{
+    memset(runner, 0, sizeof *runner);
+    if (options != NULL) {
+        runner->options = *options;
+    }
+}
+
+static int runner_start(uva_runner_t *runner)
+{
+    int r;
+
+    if (runner->state == RUNNER_CLOSED) {
+        return UV_EPERM;
+    }
+    if (runner->state == RUNNER_INITIALIZED) {
+        return 0;
+    }
+    runner->context = uva_copy_context();
+    if (runner->context == NULL) {
+        return UV_ENOMEM;
+    }
+    r = runner->options.loop_factory != NULL
+            ? runner->options.loop_factory(&runner->loop)
+            : uva_loop_new(runner->options.loop, &runner->loop);
+    if (r < 0) {
+        runner->context = uva_context_unref(runner->context);
+        return r;
+    }
+    runner->state = RUNNER_INITIALIZED;
+    return 0;
+}
+
+int uva_runner_get_loop(uva_runner_t *runner, uva_loop_t **ret_loop)
+{
+    int r = runner_start(runner);
+
+    if (r >= 0) {
+        *ret_loop = runner->loop;
+    }
+    return r;
+}
+
+/* Run a task to its end, with Ctrl-C; takes the reference. ret has ret_bytes
+ * for the moved result. */
+static int runner_run(uva_runner_t *runner, uva_task_t *take_task, void *ret,
+                      size_t ret_bytes)
+{
+    uva_future_t *future = uva_task_future(take_task);
+    bool watched = uva__future_pending(future) &&
+                   !runner->options.keep_sigint &&
+                   interrupt_watch(runner->loop, take_task);
+    int count = 0;
+    int r = uva_loop_run_until_complete(runner->loop, future, NULL);
+
+    if (watched) {
+        count = interrupt_unwatch(runner->loop);
+    }
+    if (r >= 0) {
+        r = uva__future_take(future, ret, ret_bytes);
+    } else if (r == UV_ECANCELED && count > 0 &&
+               uva_task_uncancel(take_task) == 0) {
+        r = UV_EINTR;
+    }
+    uva__running = runner->loop;
+    uva_task_unref(take_task);
+    uva__running = NULL;
+    return r;
+}
+
+int uva_runner_run(uva_runner_t *runner, uva_coro_cb body, void *arg,
+                   const uva_task_options_t *options, void **ret_result)
+{
+    uva_task_options_t own = UVA_TASK_OPTIONS_INIT;
+    int r = uva__running != NULL ? UV_EPERM : runner_start(runner);
+
+    if (options != NULL) {
+        own = *options;
+    }
+    if (r < 0) {
+        if (own.arg_destroy != NULL) {
+            own.arg_destroy(arg);
+        }
+        return r;
+    }
+    if (own.context == NULL) {
+        own.context = runner->context;
+    }
+    return runner_run(runner,
+                      uva_loop_create_task(runner->loop, body, arg, &own),
+                      ret_result, sizeof *ret_result);
+}
+
+int uva_runner_close(uva_runner_t *runner)
+{
+    int r;
+
+    if (runner->state != RUNNER_INITIALIZED) {
+        return 0;
+    }
+    r = uva_loop_shutdown(runner->loop, NULL, NULL);
+    if (r < 0) {
+        return r;
+    }
+    runner->context = uva_context_unref(runner->context);
+    runner->loop = uva_loop_unref(runner->loop);
+    runner->state = RUNNER_CLOSED;
+    return 0;
+}
+
+/* --- run --- */
+
+/* What is left of a run that could not be closed is kept: its tasks are still
+ * there. The code of the main task tells more than that of the close. */
+static int run_end(uva_runner_t *runner, int r)
+{
+    int closed = uva_runner_close(runner);
+
+    uva__overflow_thread_exit();
+    uva__overflow_uninstall();
+    return r < 0 ? r : closed < 0 ? closed : r;
+}
+
+int uva_run(uva_coro_cb body, void *arg, const uva_run_options_t *options,
+            void **ret_result)
+{
+    uva_runner_t runner;
+
+    if (uva__running != NULL) {
+        return UV_EPERM;
+    }
+    uva_runner_init(&runner, options);
+    (void)uva_install_overflow_report();
+    return run_end(&runner,
+                   uva_runner_run(&runner, body, arg, NULL, ret_result));
+}
+
+int uva__run_typed(const uva__coro_t *coro, const void *args, void *ret,
+                   size_t ret_bytes, const char *here)
+{
+    uva_task_options_t options = UVA_TASK_OPTIONS_INIT;
+    uva_runner_t runner;
+    int r = uva__running != NULL ? UV_EPERM : 0;
+
+    uva_runner_init(&runner, NULL);
+    if (r >= 0) {
+        (void)uva_install_overflow_report();
+        r = runner_start(&runner);
+        if (r < 0) {
+            r = run_end(&runner, r);
+        }
+    }
+    if (r < 0) {
+        if (coro->drop != NULL) {
+            coro->drop((void *)(uintptr_t)args);
+        }
+        return r;
+    }
+    options.context = runner.context;
+    return run_end(&runner,
+                   runner_run(&runner,
+                              uva__task_new(runner.loop, coro, args, &options,
+                                            here),
+                              ret_bytes == 0 ? NULL : ret,
+                              ret_bytes == 0 ? 1 : ret_bytes));
+}

@@ -1,0 +1,158 @@
+/*
+ * Shutdown of a loop (asyncio.runners, _cancel_all_tasks).
+ *
+ * Invariant: each pass cancels the tasks that are unfinished when it begins,
+ * and ends when all of those have ended; passes repeat while tasks are left.
+ * Then the loop waits for operations in flight and closes.
+ */
+#include "uva/events.h"
+
+#include "base/alloc.h"
+#include "core/loop.h"
+#include "core/shutdown.h"
+
+typedef struct uva__shutdown_s {
+    uva_loop_cb done;
+    void *data;
+    uva_task_t **tasks; /* Owned array of references: this pass. */
+    size_t count;
+    bool blocking; /* uva_loop_shutdown runs the loop and closes it. */
+    int status;
+} shutdown_t;
+
+static void shutdown_release_pass(uva_loop_t *loop, shutdown_t *shutdown)
+{
+    for (size_t i = 0; i < shutdown->count; i++) {
+        uva_future_t *future = &shutdown->tasks[i]->base;
+        if (future->state == UVA__FUTURE_FINISHED && future->code < 0 &&
+            (future->flags & UVA__RETRIEVED) == 0) {
+            future->flags |= UVA__RETRIEVED;
+            uva__report(loop, future, future->code,
+                        "unhandled exception during shutdown of the loop");
+        }
+        uva__future_unref(future);
+    }
+    uva__free(shutdown->tasks);
+    shutdown->tasks = NULL;
+    shutdown->count = 0;
+}
+
+/* Cancel what is unfinished. Without memory to remember the tasks they are
+ * cancelled all the same; only their failures go unreported here. */
+static void shutdown_begin_pass(uva_loop_t *loop, shutdown_t *shutdown)
+{
+    uva_loop_t *outer = uva__running;
+    uva_list_t *last = loop->tasks.prev;
+    uva_list_t *link = loop->tasks.next;
+
+    shutdown->tasks =
+        uva__malloc(loop->task_count * sizeof *shutdown->tasks);
+    uva__running = loop;
+    for (bool more = loop->task_count > 0; more; link = link->next) {
+        uva_task_t *task = UVA__CONTAINER_OF(link, uva_task_t, link);
+        more = link != last;
+        if (shutdown->tasks != NULL) {
+            shutdown->tasks[shutdown->count++] = uva_task_ref(task);
+        }
+        (void)uva_task_cancel(task);
+    }
+    uva__running = outer;
+}
+
+static bool shutdown_pass_done(const shutdown_t *shutdown)
+{
+    for (size_t i = 0; i < shutdown->count; i++) {
+        if (uva__future_pending(&shutdown->tasks[i]->base)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void shutdown_finish(uva_loop_t *loop)
+{
+    shutdown_t *shutdown = loop->shutdown;
+
+    if (shutdown->blocking) {
+        loop->stopping = true;
+        return;
+    }
+    (void)uva_loop_close(loop);
+}
+
+void uva__shutdown_step(uva_loop_t *loop)
+{
+    shutdown_t *shutdown = loop->shutdown;
+
+    if (loop->closing || !shutdown_pass_done(shutdown)) {
+        return;
+    }
+    shutdown_release_pass(loop, shutdown);
+    if (loop->task_count > 0) {
+        shutdown_begin_pass(loop, shutdown);
+        return;
+    }
+    if (loop->op_count == 0 && loop->head == NULL) {
+        shutdown_finish(loop);
+    }
+}
+
+void uva__shutdown_closed(uva_loop_t *loop)
+{
+    shutdown_t *shutdown = loop->shutdown;
+    uva_loop_cb done = shutdown->done;
+    void *data = shutdown->data;
+
+    loop->shutdown = NULL;
+    uva__free(shutdown);
+    if (done != NULL) {
+        done(loop, 0, data);
+    }
+}
+
+static int shutdown_abort(uva_loop_t *loop, int r)
+{
+    shutdown_t *shutdown = loop->shutdown;
+
+    loop->shutdown = NULL;
+    shutdown_release_pass(loop, shutdown);
+    uva__free(shutdown);
+    return r;
+}
+
+int uva_loop_shutdown(uva_loop_t *loop, uva_loop_cb done, void *data)
+{
+    shutdown_t *shutdown;
+    int r;
+
+    if (loop == NULL) {
+        return UVA_ENOLOOP;
+    }
+    if (loop->closing || loop->running || loop->shutdown != NULL ||
+        uva__running != NULL || !uva__loop_owned(loop)) {
+        return UV_EPERM;
+    }
+    shutdown = uva__calloc(1, sizeof *shutdown);
+    if (shutdown == NULL) {
+        return UV_ENOMEM;
+    }
+    shutdown->done = done;
+    shutdown->data = data;
+    shutdown->blocking = !loop->driver->inside(loop);
+    loop->shutdown = shutdown;
+    shutdown_begin_pass(loop, shutdown);
+    if (!shutdown->blocking) {
+        loop->driver->attend(loop);
+        return 0;
+    }
+    uva_loop_ref(loop);
+    r = uva_loop_run_forever(loop);
+    if (r >= 0) {
+        r = uva_loop_close(loop);
+    }
+    if (r < 0) {
+        r = shutdown_abort(loop, r);
+    }
+    uva_loop_unref(loop);
+    return r;
+}

@@ -1,0 +1,75 @@
+/*
+ * sleep (asyncio.tasks).
+ *
+ * Invariant: as in asyncio a sleep ends two iterations after its deadline is
+ * seen: the timer runs, which wakes the task, which runs in the next. No
+ * future is made for it: the task's own waiter stands for one.
+ */
+#include "uva/tasks.h"
+
+#include "core/loop.h"
+
+int uva_yield_poll(void)
+{
+    uva_task_t *task = uva__task_current();
+
+    if (UVA__UNLIKELY(task == NULL)) {
+        return UVA_ENOTASK;
+    }
+    if (task->base.phase == UVA__PHASE_IDLE) {
+        task->base.phase = UVA__PHASE_YIELD;
+        uva__loop_push(task->base.loop, &task->ready);
+        return UVA_PENDING;
+    }
+    task->base.phase = UVA__PHASE_IDLE;
+    if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
+        uva__task_deliver_cancel(task);
+        return UV_ECANCELED;
+    }
+    return 0;
+}
+
+static void sleep_fire(uva__timer_t *timer)
+{
+    uva_sleep_op_t *op = UVA__CONTAINER_OF(timer, uva_sleep_op_t, timer);
+
+    (void)uva_waiter_wake(op->waiter);
+}
+
+int uva_sleep_poll(uva_sleep_op_t *op, uint64_t delay_ns)
+{
+    uva_task_t *task = uva__task_current();
+    int r;
+
+    if (delay_ns == 0 || task == NULL) {
+        return uva_yield_poll();
+    }
+    if (task->base.phase != UVA__PHASE_IDLE) {
+        uva__timer_stop(task->base.loop, &op->timer);
+        return uva_waiter_finish(&task->waiter);
+    }
+    op->waiter = &task->waiter;
+    r = uva__timer_start(task->base.loop, &op->timer,
+                         uva__loop_deadline(task->base.loop, delay_ns),
+                         sleep_fire);
+    return r < 0 ? r : uva_waiter_suspend(&task->waiter, NULL, NULL);
+}
+
+int uva_sleep(uint64_t delay_ns)
+{
+    uva_sleep_op_t op;
+    int r = uva_block_check();
+
+    if (UVA__UNLIKELY(r < 0)) {
+        return r;
+    }
+    if (delay_ns == 0) {
+        (void)uva_yield_poll();
+        uva_block("uva_sleep");
+        return uva_yield_poll();
+    }
+    while ((r = uva_sleep_poll(&op, delay_ns)) == UVA_PENDING) {
+        uva_block("uva_sleep");
+    }
+    return r;
+}

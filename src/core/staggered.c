@@ -1,0 +1,202 @@
+/*
+ * Staggered race (asyncio.staggered).
+ *
+ * Each attempt runs in a task of its own, which first waits for its turn: the
+ * attempt before it failed, or its delay is over. Then it makes the task of
+ * the next attempt and runs its own body.
+ *
+ * Invariant: the race ends when all the tasks it made have ended.
+ */
+#include "uva/tasks.h"
+
+#include "base/alloc.h"
+#include "core/loop.h"
+
+typedef struct race_s race_t;
+
+typedef struct racer_s {
+    race_t *race;
+    size_t index;
+    uva_task_t *task;   /* Counted. */
+    uva_list_t waiters; /* Of uva_waiter_t.link: the next one's turn. */
+    bool failed;
+} racer_t;
+
+struct race_s {
+    const uva_attempt_t *attempts;
+    size_t count;
+    uint64_t delay_ns;
+    int *codes;     /* The caller's array, or NULL. */
+    size_t started; /* Racers that have a task. */
+    size_t winner;  /* count while there is none. */
+    void *result;
+    int code;       /* A task could not be made. */
+    racer_t racers[];
+};
+
+static int racer_body(void *arg, void **ret_result);
+
+static void race_start_next(race_t *race)
+{
+    racer_t *racer;
+
+    if (race->started == race->count) {
+        return;
+    }
+    racer = &race->racers[race->started];
+    *racer = (racer_t){.race = race, .index = race->started};
+    racer->task = uva_create_task(racer_body, racer);
+    if (racer->task == NULL || racer->task->base.kind == UVA__KIND_REFUSED) {
+        race->code = racer->task == NULL ? UV_ENOMEM : racer->task->base.code;
+        racer->task = NULL;
+        return;
+    }
+    race->started++;
+}
+
+static int racer_turn_poll(racer_t *before)
+{
+    uva_waiter_t *self = uva_waiter_current();
+
+    if (uva_waiter_resumed(self)) {
+        return uva_waiter_finish(self);
+    }
+    return before->failed ? 0
+                          : uva_waiter_suspend(self, NULL, &before->waiters);
+}
+
+static int racer_wait_turn(racer_t *racer)
+{
+    race_t *race = racer->race;
+    uva_timeout_t timeout;
+    int r;
+
+    if (racer->index == 0) {
+        return 0;
+    }
+    (void)uva_timeout_enter(&timeout, race->delay_ns);
+    UVA_DRIVE(r, racer_turn_poll(&race->racers[racer->index - 1]));
+    r = uva_timeout_exit(&timeout, r);
+    return r == UV_ETIMEDOUT ? 0 : r;
+}
+
+static void racer_wins(racer_t *racer, void *result)
+{
+    race_t *race = racer->race;
+
+    race->winner = racer->index;
+    race->result = result;
+    for (size_t i = 0; i < race->started; i++) {
+        if (i != racer->index) {
+            (void)uva_task_cancel(race->racers[i].task);
+        }
+    }
+}
+
+static int racer_body(void *arg, void **ret_result)
+{
+    racer_t *racer = arg;
+    race_t *race = racer->race;
+    const uva_attempt_t *attempt = &race->attempts[racer->index];
+    void *result = NULL;
+    int r = racer_wait_turn(racer);
+
+    (void)ret_result;
+    if (r < 0) {
+        return r;
+    }
+    race_start_next(race);
+    r = attempt->body(attempt->arg, &result);
+    if (r >= 0 && race->winner == race->count) {
+        racer_wins(racer, result);
+        return 0;
+    }
+    racer->failed = true;
+    if (race->codes != NULL) {
+        race->codes[racer->index] = r;
+    }
+    UVA__LIST_FOREACH (waiter, &racer->waiters, uva_waiter_t, link) {
+        (void)uva_waiter_wake(waiter);
+    }
+    return 0; /* asyncio: the failure is told by the race. */
+}
+
+static bool race_over(const race_t *race)
+{
+    for (size_t i = 0; i < race->started; i++) {
+        if (!uva_task_done(race->racers[i].task)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void race_cancel(race_t *race)
+{
+    for (size_t i = 0; i < race->started; i++) {
+        (void)uva_task_cancel(race->racers[i].task);
+    }
+}
+
+/* Wait until every racer has ended. Their memory is the race's, so that a
+ * cancellation is passed on to them and then waited out. */
+static int race_run(race_t *race)
+{
+    int result = 0;
+
+    while (!race_over(race)) {
+        for (size_t i = 0; i < race->started; i++) {
+            uva_future_ref_t futures[] = {&race->racers[i].task->base};
+            int r;
+            if (uva_task_done(race->racers[i].task)) {
+                continue;
+            }
+            r = uva_wait(futures, 1, UVA_FOREVER, UVA_ALL_COMPLETED, NULL,
+                         NULL);
+            if (r < 0 && result == 0) {
+                result = r;
+                race_cancel(race);
+            }
+        }
+    }
+    return result;
+}
+
+int uva_staggered_race(const uva_attempt_t *attempts, size_t count,
+                       uint64_t delay_ns, void **ret_result, int *ret_codes)
+{
+    race_t *race;
+    size_t winner;
+    int r = uva_block_check();
+
+    if (r < 0 || count == 0) {
+        return r < 0 ? r : UV_ENOENT;
+    }
+    race = uva__calloc(1, sizeof *race + count * sizeof race->racers[0]);
+    if (race == NULL) {
+        return UV_ENOMEM;
+    }
+    race->attempts = attempts;
+    race->count = count;
+    race->winner = count;
+    race->delay_ns = delay_ns;
+    race->codes = ret_codes;
+    for (size_t i = 0; ret_codes != NULL && i < count; i++) {
+        ret_codes[i] = 0;
+    }
+    race_start_next(race);
+    r = race_run(race);
+    winner = race->winner;
+    if (winner < count && ret_result != NULL) {
+        *ret_result = race->result;
+    }
+    if (r >= 0) {
+        r = winner < count ? (int)winner
+                           : race->code < 0 ? race->code : UV_ENOENT;
+    }
+    for (size_t i = 0; i < race->started; i++) {
+        uva_task_unref(race->racers[i].task);
+    }
+    uva__free(race);
+    return r;
+}

@@ -1,0 +1,556 @@
+/*
+ * Tasks (asyncio.tasks): making, ending, cancelling, naming.
+ *
+ *   state      its ready node                     left by
+ *   new        ready queue                        first step, cancellation
+ *   running    nowhere                            suspending, ending
+ *   suspended  what wakes it (see uva__phase_t)   its next step
+ *   done       nowhere                            never
+ *
+ * Invariant: the loop holds a reference of every task that is not done, and
+ * the arguments are dropped once: when the body has ended, or instead of it.
+ */
+#include "uva/tasks.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/errors.h"
+#include "base/format.h"
+#include "base/log.h"
+#include "core/loop.h"
+
+/* --- the plain form as a typed one --- */
+
+static int plain_enter(void *frame, void *ret)
+{
+    uva__plain_frame_t *plain = frame;
+
+    return plain->body(plain->arg, ret);
+}
+
+static void plain_drop(void *frame)
+{
+    uva__plain_frame_t *plain = frame;
+
+    if (plain->arg_destroy != NULL) {
+        plain->arg_destroy(plain->arg);
+    }
+}
+
+const uva__coro_t uva__plain_coro = {
+    "?",
+    plain_enter,
+    plain_drop,
+    sizeof(uva__plain_frame_t),
+    sizeof(void *),
+    0,
+    false,
+};
+
+/* --- making --- */
+
+static int task_name_options(uva_task_t *task,
+                             const uva_task_options_t *options,
+                             const char *here)
+{
+    uva_context_t *context = NULL;
+    const char *name = options == NULL ? NULL : options->name;
+    bool debug = task->base.loop->debug;
+    uva__extra_t *extra;
+
+    if (options != NULL && options->context != NULL) {
+        context = uva_context_ref(options->context);
+    } else if (uva__context_copy_current(&context) < 0) {
+        return UV_ENOMEM;
+    }
+    if (context == NULL && name == NULL && !debug) {
+        return 0;
+    }
+    extra = uva__future_extra(&task->base);
+    if (extra == NULL) {
+        uva_context_unref(context);
+        return UV_ENOMEM;
+    }
+    extra->context = context;
+    extra->source = debug ? here : NULL;
+    if (name != NULL) {
+        extra->name = uva__strdup(name);
+        return extra->name == NULL ? UV_ENOMEM : 0;
+    }
+    return 0;
+}
+
+static uva_task_t *task_alloc(uva_loop_t *loop, const uva__coro_t *coro,
+                              const void *args)
+{
+    uva_task_t *task = uva__slab_get(&loop->slab, uva__task_bytes(coro));
+
+    if (UVA__UNLIKELY(task == NULL)) {
+        return NULL;
+    }
+    task->base = (uva_future_t){
+        .loop = loop,
+        .refs = 2, /* The caller's and the loop's. */
+        .kind = UVA__KIND_TASK,
+        .flags = coro->stackless ? UVA__STACKLESS : 0,
+    };
+    task->waiter.link.next = NULL;
+    task->coro = coro;
+    task->extra = NULL;
+    memcpy(uva__task_frame(task), args, coro->frame_bytes);
+    if (coro->ret_bytes <= sizeof(void *)) {
+        *(void **)uva__task_ret(task) = NULL;
+    } else {
+        memset(uva__task_ret(task), 0, coro->ret_bytes);
+    }
+    uva__task_start(&task->ready);
+    return task;
+}
+
+static uva_task_t *task_refuse(const uva__coro_t *coro, const void *args,
+                               int code)
+{
+    uva_future_t *refused = uva_future_refused(code);
+
+    if (coro->drop != NULL) {
+        /* Destructors take what they free, though args is a const copy. */
+        coro->drop((void *)(uintptr_t)args);
+    }
+    return refused == NULL ? NULL : uva__future_as_task(refused);
+}
+
+uva_task_t *uva__task_new(uva_loop_t *loop, const uva__coro_t *coro,
+                          const void *args, const uva_task_options_t *options,
+                          const char *here)
+{
+    uva_task_t *task;
+
+    if (UVA__UNLIKELY(loop == NULL)) {
+        return task_refuse(coro, args, UVA_ENOLOOP);
+    }
+    if (UVA__UNLIKELY(loop->closing || !uva__loop_owned(loop))) {
+        return task_refuse(coro, args, UV_EPERM);
+    }
+    if (UVA__UNLIKELY(loop->task_count >= loop->limits.max_tasks)) {
+        return task_refuse(coro, args, UV_EAGAIN);
+    }
+    task = task_alloc(loop, coro, args);
+    if (UVA__UNLIKELY(task == NULL)) {
+        return task_refuse(coro, args, UV_ENOMEM);
+    }
+    if (UVA__UNLIKELY(options != NULL || loop->debug ||
+                      uva__context_current() != NULL) &&
+        task_name_options(task, options, here) < 0) {
+        uva__extra_free(loop, task->extra);
+        uva__slab_put(&loop->slab, task, uva__task_bytes(coro));
+        return task_refuse(coro, args, UV_ENOMEM);
+    }
+    uva__list_insert_before(&loop->tasks, &task->link);
+    loop->task_count++;
+    if (UVA__UNLIKELY(options != NULL && options->eager_start) ||
+        UVA__UNLIKELY(loop->factory == uva_eager_task_factory)) {
+        uva__task_start_eager(task);
+    } else {
+        uva__loop_push(loop, &task->ready);
+    }
+    return task;
+}
+
+uva_task_t *uva__spawn(const uva__coro_t *coro, const void *args,
+                       const char *here)
+{
+    return uva__task_new(uva__running, coro, args, NULL, here);
+}
+
+uva_task_t *uva__spawn_with(const uva__coro_t *coro, const void *args,
+                            const uva_task_options_t *options,
+                            const char *here)
+{
+    return uva__task_new(uva__running, coro, args, options, here);
+}
+
+uva_task_t *uva__create_task(uva_loop_t *loop, uva_coro_cb body, void *arg,
+                             const uva_task_options_t *options,
+                             const char *function, const char *here)
+{
+    uva__plain_frame_t frame = {.body = body, .arg = arg, .function = function};
+
+    if (options != NULL) {
+        frame.arg_destroy = options->arg_destroy;
+        frame.result_destroy = options->result_destroy;
+        frame.stack_bytes = options->stack_bytes;
+    }
+    loop = loop == NULL ? uva__running : loop;
+    if (body == NULL ||
+        (options != NULL && options->size < sizeof *options)) {
+        return task_refuse(&uva__plain_coro, &frame, UV_EINVAL);
+    }
+    if (loop != NULL && loop->factory != NULL && !loop->in_factory) {
+        uva_task_t *task;
+        loop->in_factory = true;
+        task = loop->factory(loop, body, arg, options, loop->factory_data);
+        loop->in_factory = false;
+        return task;
+    }
+    if (loop != NULL) {
+        /* An eager body may create tasks: those pass the factory again. */
+        loop->in_factory = false;
+    }
+    return uva__task_new(loop, &uva__plain_coro, &frame, options, here);
+}
+
+uva_task_t *(uva_create_task)(uva_coro_cb body, void *arg)
+{
+    return uva__create_task(NULL, body, arg, NULL, NULL, NULL);
+}
+
+uva_task_t *(uva_create_task_with)(uva_coro_cb body, void *arg,
+                                   const uva_task_options_t *options)
+{
+    return uva__create_task(NULL, body, arg, options, NULL, NULL);
+}
+
+uva_task_t *uva_loop_create_task(uva_loop_t *loop, uva_coro_cb body, void *arg,
+                                 const uva_task_options_t *options)
+{
+    return uva__create_task(loop, body, arg, options, NULL, NULL);
+}
+
+uva_future_t *uva_ensure_future(const uva_awaitable_t *awaitable,
+                                uva_loop_t *loop)
+{
+    uva_future_t *future = awaitable->future;
+
+    if (future == NULL && awaitable->body != NULL) {
+        return uva_task_future(
+            uva_loop_create_task(loop, awaitable->body, awaitable->arg, NULL));
+    }
+    if (future != NULL && loop != NULL && future->loop != NULL &&
+        future->loop != loop) {
+        return uva_future_refused(UV_EINVAL);
+    }
+    return uva__future_ref(future);
+}
+
+void uva_loop_set_task_factory(uva_loop_t *loop, uva_task_factory_cb factory,
+                               void *data)
+{
+    loop->factory = factory;
+    loop->factory_data = data;
+}
+
+uva_task_factory_cb uva_loop_get_task_factory(const uva_loop_t *loop,
+                                              void **ret_data)
+{
+    if (ret_data != NULL) {
+        *ret_data = loop->factory_data;
+    }
+    return loop->factory;
+}
+
+uva_task_t *uva_eager_task_factory(uva_loop_t *loop, uva_coro_cb body,
+                                   void *arg,
+                                   const uva_task_options_t *options,
+                                   void *data)
+{
+    uva_task_options_t eager = UVA_TASK_OPTIONS_INIT;
+
+    (void)data;
+    if (options != NULL) {
+        eager = *options;
+    }
+    eager.eager_start = true;
+    return uva_loop_create_task(loop, body, arg, &eager);
+}
+
+/* --- ending --- */
+
+/* The record that a failed task keeps: the one its body named, or, as the
+ * cause, that of the await whose code it passed on. */
+static void task_settle_error(uva_task_t *task, int r)
+{
+    uva__extra_t *extra = task->extra;
+    uva_error_t *error = extra->error;
+
+    if (error == NULL) {
+        return;
+    }
+    if (r == UV_ECANCELED || uva_error_code(error) != r) {
+        extra->error = uva_error_unref(error);
+    } else if (extra->error_awaited) {
+        uva_error_t *passed = uva__error_new(r, NULL, uva_error_ref(error));
+        if (passed != NULL) {
+            extra->error = passed;
+            uva_error_unref(error);
+        }
+    }
+}
+
+static UVA__NOINLINE void task_finish_extra(uva_task_t *task, int r)
+{
+    uva__scope_check(task, NULL);
+    if ((task->base.flags & UVA__MUST_CANCEL) != 0 && r == UV_ECANCELED) {
+        uva__task_deliver_cancel(task);
+    }
+    task_settle_error(task, r);
+}
+
+void uva__task_finish(uva_task_t *task, int r)
+{
+    uva_loop_t *loop = task->base.loop;
+
+    if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0) && r >= 0) {
+        r = UV_ECANCELED; /* asyncio: cancelled right before it stops. */
+    }
+    if (UVA__UNLIKELY(r == UVA_PENDING)) {
+        r = UV_EINVAL; /* No code: a body that ended did not mean it. */
+    }
+    if (UVA__UNLIKELY(task->coro->drop != NULL)) {
+        task->coro->drop(uva__task_frame(task));
+    }
+    if (UVA__UNLIKELY(task->extra != NULL)) {
+        task_finish_extra(task, r);
+    }
+    uva__list_remove(&task->link);
+    loop->task_count--;
+    uva__future_finish(&task->base,
+                       r == UV_ECANCELED ? UVA__FUTURE_CANCELLED
+                                         : UVA__FUTURE_FINISHED,
+                       r);
+    uva__future_unref(&task->base);
+}
+
+/* --- cancelling --- */
+
+void uva__task_deliver_cancel(uva_task_t *task)
+{
+    task->base.flags &= (uint8_t)~UVA__MUST_CANCEL;
+    if (task->extra != NULL) {
+        uva__free(task->extra->delivered);
+        task->extra->delivered = task->extra->message;
+        task->extra->message = NULL;
+    }
+}
+
+static void task_set_message(uva_task_t *task, const char *message)
+{
+    uva__extra_t *extra = message == NULL
+                              ? uva__future_has_extra(&task->base)
+                              : uva__future_extra(&task->base);
+
+    if (extra != NULL) {
+        uva__text_set(&extra->message, message);
+    }
+}
+
+/* One task of a chain. @return The task to ask instead: the one it awaits. */
+static uva_task_t *task_cancel_one(uva_task_t *task, const char *message)
+{
+    if (task->base.cancelling < UINT16_MAX) {
+        task->base.cancelling++;
+    }
+    if (task->base.phase == UVA__PHASE_FUTURE) {
+        uva_future_t *future = task->waiter.future;
+        if (uva__future_pending(future) && future->kind == UVA__KIND_TASK) {
+            return uva__future_as_task(future);
+        }
+        if (uva_future_cancel_message(future, message)) {
+            return NULL;
+        }
+    } else if (task->base.phase == UVA__PHASE_WAIT) {
+        task->base.phase = UVA__PHASE_CANCELLED;
+        task_set_message(task, message);
+        uva__loop_push(task->base.loop, &task->ready);
+        return NULL;
+    }
+    task->base.flags |= UVA__MUST_CANCEL;
+    task_set_message(task, message);
+    return NULL;
+}
+
+/* Tasks that await each other form a chain of any length, so this walks and
+ * does not recurse; tasks that await themselves in a ring are asked once. */
+bool uva_task_cancel_message(uva_task_t *task, const char *message)
+{
+    uva_task_t *next;
+
+    if (task == NULL || task->base.kind == UVA__KIND_REFUSED ||
+        !uva__loop_owned(task->base.loop)) {
+        return false;
+    }
+    if (task->base.state != UVA__FUTURE_PENDING) {
+        task->base.flags |= UVA__RETRIEVED;
+        return false;
+    }
+    for (next = task;
+         next != NULL && (next->base.flags & UVA__VISITED) == 0;) {
+        next->base.flags |= UVA__VISITED;
+        next = task_cancel_one(next, message);
+    }
+    for (next = task;
+         next != NULL && (next->base.flags & UVA__VISITED) != 0;) {
+        uva_future_t *future = next->base.phase == UVA__PHASE_FUTURE
+                                   ? next->waiter.future
+                                   : NULL;
+        next->base.flags &= (uint8_t)~UVA__VISITED;
+        next = uva_future_is_task(future) ? uva__future_as_task(future) : NULL;
+    }
+    return true;
+}
+
+bool uva_task_cancel(uva_task_t *task)
+{
+    return uva_task_cancel_message(task, NULL);
+}
+
+unsigned uva_task_cancelling(const uva_task_t *task)
+{
+    return task == NULL ? 0 : task->base.cancelling;
+}
+
+unsigned uva_task_uncancel(uva_task_t *task)
+{
+    if (task == NULL || task->base.cancelling == 0) {
+        return 0;
+    }
+    if (--task->base.cancelling == 0) {
+        task->base.flags &= (uint8_t)~UVA__MUST_CANCEL;
+    }
+    return task->base.cancelling;
+}
+
+/* --- looking --- */
+
+uva_task_t *uva_task_ref(uva_task_t *task)
+{
+    (void)uva__future_ref(uva_task_future(task));
+    return task;
+}
+
+uva_task_t *uva_task_unref(uva_task_t *task)
+{
+    (void)uva_future_unref(uva_task_future(task));
+    return NULL;
+}
+
+uva_future_t *uva_task_future(uva_task_t *task)
+{
+    return task == NULL ? NULL : &task->base;
+}
+
+uva_task_t *uva_future_task(uva_future_t *future)
+{
+    return uva_future_is_task(future) ? uva__future_as_task(future) : NULL;
+}
+
+uva_loop_t *uva_task_loop(const uva_task_t *task)
+{
+    return task == NULL ? NULL : task->base.loop;
+}
+
+bool uva_task_done(const uva_task_t *task)
+{
+    return task == NULL || task->base.state != UVA__FUTURE_PENDING;
+}
+
+bool uva_task_cancelled(const uva_task_t *task)
+{
+    return task != NULL && task->base.state == UVA__FUTURE_CANCELLED;
+}
+
+/* Numbers are given when a name is first asked for: most tasks are never
+ * named. */
+const char *uva_task_get_name(uva_task_t *task)
+{
+    static atomic_ullong count;
+    uva__extra_t *extra;
+
+    if (task == NULL || task->base.kind == UVA__KIND_REFUSED) {
+        return "";
+    }
+    extra = uva__future_extra(&task->base);
+    if (extra == NULL) {
+        return "";
+    }
+    if (extra->name == NULL) {
+        extra->name =
+            uva__format_new("Task-%llu", atomic_fetch_add(&count, 1) + 1);
+    }
+    return extra->name == NULL ? "" : extra->name;
+}
+
+int uva_task_set_name(uva_task_t *task, const char *name)
+{
+    uva__extra_t *extra =
+        task == NULL ? NULL : uva__future_extra(&task->base);
+    char *copy = extra == NULL ? NULL : uva__strdup(name);
+
+    if (copy == NULL) {
+        return UV_ENOMEM;
+    }
+    uva__free(extra->name);
+    extra->name = copy;
+    return 0;
+}
+
+const char *uva__task_function(const uva_task_t *task)
+{
+    const uva__plain_frame_t *frame;
+
+    if (task->coro != &uva__plain_coro) {
+        return task->coro->name;
+    }
+    frame = uva__task_frame(UVA__CONTAINER_OF((uintptr_t)task, uva_task_t,
+                                              base));
+    return frame->function == NULL ? "?" : frame->function;
+}
+
+const char *uva_task_get_coro(const uva_task_t *task)
+{
+    return task == NULL || task->base.kind == UVA__KIND_REFUSED
+               ? "?"
+               : uva__task_function(task);
+}
+
+uva_context_t *uva_task_get_context(uva_task_t *task)
+{
+    uva__extra_t *extra = uva__future_has_extra(uva_task_future(task));
+
+    return extra == NULL ? NULL : extra->context;
+}
+
+uva_task_t *uva_current_task(void)
+{
+    return uva__task_current();
+}
+
+uva_task_t *uva_loop_current_task(uva_loop_t *loop)
+{
+    return loop == NULL ? NULL : loop->current;
+}
+
+size_t uva_loop_all_tasks(uva_loop_t *loop, uva_task_t **tasks, size_t count)
+{
+    size_t i = 0;
+
+    if (tasks != NULL) {
+        UVA__LIST_FOREACH (task, &loop->tasks, uva_task_t, link) {
+            if (i == count) {
+                break;
+            }
+            tasks[i++] = task;
+        }
+    }
+    return loop->task_count;
+}
+
+int uva__bad_resume(const char *function)
+{
+    uva__log(UVA_LOG_ERROR,
+             "stackless body %s was resumed at no await: it had ended, or "
+             "awaits inside a switch of its own",
+             function);
+    return UV_EINVAL;
+}

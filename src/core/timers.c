@@ -1,0 +1,101 @@
+/*
+ * Deadlines: a heap, and the list of those that are due.
+ *
+ * Invariant: while the list of due timers is not empty, its one node is in the
+ * ready queue. So the due timers of a look run one after another at the place
+ * where asyncio's handles would stand, and each can be stopped to the last
+ * moment by leaving the list.
+ */
+#include "core/loop.h"
+#include "core/timers.h"
+
+enum { TIMER_IDLE, TIMER_ARMED, TIMER_DUE };
+
+int uva__timer_start(uva_loop_t *loop, uva__timer_t *timer, uint64_t when_ns,
+                     void (*fire)(uva__timer_t *timer))
+{
+    int r;
+
+    timer->fire = fire;
+    timer->state = TIMER_IDLE;
+    if (when_ns == UVA_FOREVER) {
+        return 0;
+    }
+    r = uva__heap_insert(&loop->timers, timer, when_ns);
+    if (r < 0) {
+        return r;
+    }
+    timer->state = TIMER_ARMED;
+    if (UVA__UNLIKELY(!loop->attended)) {
+        loop->driver->attend(loop);
+    }
+    return 0;
+}
+
+void uva__timer_stop(uva_loop_t *loop, uva__timer_t *timer)
+{
+    if (timer->state == TIMER_ARMED) {
+        uva__heap_remove(&loop->timers, timer);
+    } else if (timer->state == TIMER_DUE) {
+        uva__list_remove(&timer->at.due);
+    }
+    timer->state = TIMER_IDLE;
+}
+
+/* The timer lies in a frame that is gone. The heap has its key and address;
+ * only the copies of its place inside it are lost. */
+void uva__timer_forget(uva_loop_t *loop, const uva__timer_t *timer)
+{
+    for (size_t i = 0; i < loop->timers.count; i++) {
+        uva__timer_t *lost = loop->timers.entries[i].timer;
+        if (lost == timer) {
+            lost->at.heap.index = i;
+            lost->at.heap.sequence = 0;
+            uva__heap_remove(&loop->timers, lost);
+            return;
+        }
+    }
+}
+
+static void timers_run_due(uva__ready_t *ready)
+{
+    uva_loop_t *loop = UVA__CONTAINER_OF(ready, uva_loop_t, due_ready);
+    uva_list_t due;
+
+    /* Those that come due meanwhile belong to a later look. */
+    ready->run = NULL;
+    uva__list_init(&due);
+    if (!uva__list_empty(&loop->due)) {
+        uva__list_insert_before(loop->due.next, &due);
+        uva__list_remove(&loop->due);
+        uva__list_init(&loop->due);
+    }
+    while (!uva__list_empty(&due)) {
+        uva__timer_t *timer = UVA__LIST_FIRST(&due, uva__timer_t, at.due);
+        uva__list_remove(&timer->at.due);
+        timer->state = TIMER_IDLE;
+        timer->fire(timer);
+    }
+}
+
+void uva__timers_collect(uva_loop_t *loop, uint64_t now_ns)
+{
+    bool any = false;
+
+    while (uva__heap_next(&loop->timers) <= now_ns && loop->timers.count > 0) {
+        uva__timer_t *timer = loop->timers.entries[0].timer;
+        uva__heap_remove(&loop->timers, timer);
+        timer->state = TIMER_DUE;
+        uva__list_append(&loop->due, &timer->at.due);
+        any = true;
+    }
+    if (any && loop->due_ready.run == NULL) {
+        loop->due_ready.run = timers_run_due;
+        uva__loop_push(loop, &loop->due_ready);
+    }
+}
+
+bool uva__timers_is_node(const uva__ready_t *ready)
+{
+    return ready->run == timers_run_due;
+}

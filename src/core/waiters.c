@@ -1,0 +1,266 @@
+/*
+ * How tasks wait: waiters, the await of a future, and the drive of polls.
+ *
+ * Invariant: a suspended task is reachable from exactly one thing that can
+ * wake it, its phase says which, and its ready node is in that thing's ring or
+ * in the ready queue, never in both.
+ */
+#include "uva/futures.h"
+
+#include "core/loop.h"
+
+/* --- waiters --- */
+
+uva_waiter_t *uva_waiter_current(void)
+{
+    uva_task_t *task = uva__task_current();
+
+    return task == NULL ? NULL : &task->waiter;
+}
+
+bool uva_waiter_resumed(const uva_waiter_t *waiter)
+{
+    return waiter != NULL &&
+           uva__task_of_waiter(waiter)->base.phase != UVA__PHASE_IDLE;
+}
+
+int uva_waiter_suspend(uva_waiter_t *waiter, uva_loop_t **owner,
+                       uva_list_t *list)
+{
+    uva_task_t *task;
+
+    if (waiter == NULL) {
+        return UVA_ENOTASK;
+    }
+    task = uva__task_of_waiter(waiter);
+    if (owner != NULL && *owner != task->base.loop) {
+        if (*owner != NULL) {
+            return UVA_EWRONGLOOP;
+        }
+        *owner = task->base.loop;
+    }
+    waiter->link.next = NULL;
+    if (list != NULL) {
+        uva__list_append(list, &waiter->link);
+    }
+    task->base.phase = UVA__PHASE_WAIT;
+    if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
+        task->base.flags &= (uint8_t)~UVA__MUST_CANCEL;
+        task->base.phase = UVA__PHASE_CANCELLED;
+        uva__loop_push(task->base.loop, &task->ready);
+    }
+    return UVA_PENDING;
+}
+
+bool uva_waiter_wake(uva_waiter_t *waiter)
+{
+    uva_task_t *task = uva__task_of_waiter(waiter);
+
+    if (task->base.phase != UVA__PHASE_WAIT ||
+        !uva__loop_owned(task->base.loop)) {
+        return false;
+    }
+    task->base.phase = UVA__PHASE_WOKEN;
+    uva__loop_push(task->base.loop, &task->ready);
+    return true;
+}
+
+bool uva_waiter_woken(const uva_waiter_t *waiter)
+{
+    return waiter != NULL &&
+           uva__task_of_waiter(waiter)->base.phase == UVA__PHASE_WOKEN;
+}
+
+bool uva_waiter_cancelled(const uva_waiter_t *waiter)
+{
+    return waiter != NULL &&
+           uva__task_of_waiter(waiter)->base.phase == UVA__PHASE_CANCELLED;
+}
+
+int uva_waiter_finish(uva_waiter_t *waiter)
+{
+    uva_task_t *task = uva__task_of_waiter(waiter);
+    bool cancelled = task->base.phase == UVA__PHASE_CANCELLED ||
+                     (task->base.flags & UVA__MUST_CANCEL) != 0;
+
+    uva__list_remove(&waiter->link);
+    task->base.phase = UVA__PHASE_IDLE;
+    if (UVA__UNLIKELY(cancelled)) {
+        uva__task_deliver_cancel(task);
+        return UV_ECANCELED;
+    }
+    return 0;
+}
+
+uint8_t uva_waiter_get_stage(const uva_waiter_t *waiter)
+{
+    return waiter == NULL ? 0 : uva__task_of_waiter(waiter)->base.stage;
+}
+
+void uva_waiter_set_stage(uva_waiter_t *waiter, uint8_t stage)
+{
+    if (waiter != NULL) {
+        uva__task_of_waiter(waiter)->base.stage = stage;
+    }
+}
+
+int32_t uva_waiter_get_value(const uva_waiter_t *waiter)
+{
+    return waiter == NULL ? 0 : uva__task_of_waiter(waiter)->base.code;
+}
+
+void uva_waiter_set_value(uva_waiter_t *waiter, int32_t value)
+{
+    if (waiter != NULL) {
+        uva__task_of_waiter(waiter)->base.code = value;
+    }
+}
+
+/* --- awaiting a future --- */
+
+/* The result of a done future: borrowed if size is 0, else moved out. */
+static int await_result(uva_task_t *task, uva_future_t *future, void *ret,
+                        size_t size)
+{
+    int r = size == 0 ? uva_future_result(future, ret)
+                      : uva__future_take(future, ret, size);
+
+    if (UVA__UNLIKELY(r < 0)) {
+        uva__task_note_failure(task, future);
+    }
+    return r;
+}
+
+/* asyncio: tasks.py, Task.__step_run_and_handle_result. */
+static int await_begin(uva_task_t *task, uva_future_t *future)
+{
+    if (future->loop != task->base.loop) {
+        return UVA_EWRONGLOOP;
+    }
+    if (future == &task->base) {
+        return UV_EPERM;
+    }
+    task->waiter.future = uva__future_ref(future);
+    task->base.phase = UVA__PHASE_FUTURE;
+    uva__future_add_node(future, &task->ready);
+    if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
+        const char *message =
+            task->extra == NULL ? NULL : task->extra->message;
+        if (uva_future_cancel_message(future, message)) {
+            task->base.flags &= (uint8_t)~UVA__MUST_CANCEL;
+        }
+    }
+    return UVA_PENDING;
+}
+
+static int await_end(uva_task_t *task, void *ret, size_t size)
+{
+    uva_future_t *future = task->waiter.future;
+    int r;
+
+    task->base.phase = UVA__PHASE_IDLE;
+    if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
+        (void)uva__future_code(future);
+        uva__task_deliver_cancel(task);
+        r = UV_ECANCELED;
+    } else {
+        r = await_result(task, future, ret, size);
+    }
+    uva__future_unref(future);
+    return r;
+}
+
+static int await_poll(uva_future_t *future, void *ret, size_t size)
+{
+    uva_task_t *task = uva__task_current();
+
+    if (UVA__UNLIKELY(task == NULL)) {
+        return UVA_ENOTASK;
+    }
+    if (task->base.phase != UVA__PHASE_IDLE) {
+        return await_end(task, ret, size);
+    }
+    if (UVA__UNLIKELY(future == NULL)) {
+        return UV_ENOMEM;
+    }
+    if (future->state != UVA__FUTURE_PENDING) {
+        return await_result(task, future, ret, size);
+    }
+    return await_begin(task, future);
+}
+
+int uva_await_poll(uva_future_t *future, void **ret_result)
+{
+    return await_poll(future, ret_result, 0);
+}
+
+int uva_await(uva_future_t *future, void **ret_result)
+{
+    int r;
+
+    UVA_DRIVE(r, await_poll(future, ret_result, 0));
+    return r;
+}
+
+/* Await, move the result out, drop the reference with the last call. */
+static int join_poll(uva_future_t *take_future, void *ret, size_t size)
+{
+    int r = await_poll(take_future, ret, size);
+
+    if (r != UVA_PENDING) {
+        uva__future_unref(take_future);
+    }
+    return r;
+}
+
+int uva_join_poll(uva_future_t *take_future, void **ret_result)
+{
+    return join_poll(take_future, ret_result, sizeof *ret_result);
+}
+
+int uva_join(uva_future_t *take_future, void **ret_result)
+{
+    return uva__await_typed(take_future, ret_result, sizeof *ret_result);
+}
+
+/* A typed result may be empty (void): one byte is then the smallest size that
+ * still means "move out"; ret is NULL. */
+int uva__await_typed_poll(uva_future_t *take_task, void *ret, size_t ret_bytes)
+{
+    return join_poll(take_task, ret_bytes == 0 ? NULL : ret,
+                     ret_bytes == 0 ? 1 : ret_bytes);
+}
+
+int uva__await_typed(uva_future_t *take_task, void *ret, size_t ret_bytes)
+{
+    int r = uva_block_check();
+
+    if (UVA__UNLIKELY(r < 0)) {
+        uva_future_unref(take_task);
+        return r;
+    }
+    while ((r = uva__await_typed_poll(take_task, ret, ret_bytes)) ==
+           UVA_PENDING) {
+        uva_block("uva_join");
+    }
+    return r;
+}
+
+/* --- driving --- */
+
+int uva_block_check(void)
+{
+    uva_task_t *task = uva__task_current();
+
+    return UVA__LIKELY(task != NULL && !uva__task_stackless(task))
+               ? 0
+               : UVA_ENOTASK;
+}
+
+void uva_block(const char *what)
+{
+    uva_task_t *task = uva__task_current();
+
+    UVA__CONTAINER_OF(task, uva__stackful_t, task)->what = what;
+    uva__task_leave(task);
+}
