@@ -14,8 +14,8 @@ option(UVA_HARDENING "Stack protector, fortified libc calls, branch protection, 
 set(UVA_CORO "auto" CACHE STRING "How stacks are switched: asm, ucontext, or auto (asm where we have it)")
 set_property(CACHE UVA_CORO PROPERTY STRINGS auto asm ucontext)
 
-set(UVA_ASSERT_LEVEL "1" CACHE STRING "0 none, 1 cheap assertions, 2 walks of whole lists too, 3 everything")
-set_property(CACHE UVA_ASSERT_LEVEL PROPERTY STRINGS 0 1 2 3)
+set(UVA_ASSERT_LEVEL "1" CACHE STRING "0 no assertions, 1 cheap ones, 2 all; NDEBUG has no say")
+set_property(CACHE UVA_ASSERT_LEVEL PROPERTY STRINGS 0 1 2)
 
 include(CheckIncludeFile)
 check_include_file(valgrind/valgrind.h UVA_FOUND_VALGRIND_H)
@@ -37,7 +37,7 @@ if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE AND NOT _multi_config)
 endif()
 
 # -O2 is what distributions build with, and what our figures are measured with.
-# Only CMake's own default is replaced. NDEBUG has no say in our assertions.
+# Only CMake's own default is replaced.
 if(CMAKE_C_FLAGS_RELEASE STREQUAL "-O3 -DNDEBUG")
     set(CMAKE_C_FLAGS_RELEASE "-O2 -DNDEBUG")
 endif()
