@@ -19,5 +19,5 @@ separate_arguments(flags UNIX_COMMAND "${OUTPUT}")
 separate_arguments(c_flags UNIX_COMMAND "${C_FLAGS}")
 file(MAKE_DIRECTORY "${BINARY}")
 run("${CC}" -std=c11 -Wall -Wextra -Wpedantic -Werror ${c_flags}
-    "${SOURCE}/main.c" -o "${BINARY}/consumer" ${flags})
+    "${SOURCE}/main.c" "${SOURCE}/twice.c" -o "${BINARY}/consumer" ${flags})
 run_consumer("${BINARY}/consumer")

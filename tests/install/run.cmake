@@ -10,11 +10,11 @@ function(run)
     set(OUTPUT "${output}" PARENT_SCOPE)
 endfunction()
 
-# run_consumer(<program>): it prints the version it was compiled with and the
-# version it runs with.
+# run_consumer(<program>): it prints the version it was compiled with, the
+# version it runs with, and what its task returned.
 function(run_consumer program)
     run("${program}")
-    if(NOT OUTPUT STREQUAL "${VERSION} ${VERSION}\n")
+    if(NOT OUTPUT STREQUAL "${VERSION} ${VERSION} 42\n")
         message(FATAL_ERROR "${program} printed: ${OUTPUT}")
     endif()
 endfunction()

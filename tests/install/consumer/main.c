@@ -1,10 +1,19 @@
-/* Prints the version it was compiled with and the version it runs with. */
+/* Prints the version it was compiled with, the version it runs with, and what
+ * a task of another file returned. */
 #include <stdio.h>
 
-#include <uva.h>
+#include "twice.h"
+
+UVA_TASK(int, answer)
+{
+    return uva_await_typed(twice, uva_spawn(twice, .number = 21), ret);
+}
 
 int main(void)
 {
-    printf("%s %s\n", UVA_VERSION_STRING, uva_version_string());
-    return 0;
+    int number = 0;
+    int r = uva_run_typed(answer, &number);
+
+    printf("%s %s %d\n", UVA_VERSION_STRING, uva_version_string(), number);
+    return r < 0;
 }

@@ -1,10 +1,21 @@
 /* The same as main.c, in C++17. */
 #include <cstdio>
 
-#include <uva.h>
+#include "twice.h"
+
+static int answer(void *arg, void **)
+{
+    twice_args_t args = {};
+
+    args.number = 21;
+    return uva_await_typed(twice, twice_spawn(args), static_cast<int *>(arg));
+}
 
 int main()
 {
-    std::printf("%s %s\n", UVA_VERSION_STRING, uva_version_string());
-    return 0;
+    int number = 0;
+    int r = uva_run(answer, &number, nullptr, nullptr);
+
+    std::printf("%s %s %d\n", UVA_VERSION_STRING, uva_version_string(), number);
+    return r < 0;
 }
