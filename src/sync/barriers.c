@@ -1,0 +1,227 @@
+/*
+ * Barrier (asyncio.locks): a condition, and what its tasks wait for.
+ *
+ *   state      meaning                               left by
+ *   FILLING    tasks come and wait                   the last one, reset, abort
+ *   DRAINING   all have come and leave               the last to leave
+ *   RESETTING  those inside leave with an error      the last to leave
+ *   BROKEN     nobody waits                          reset
+ *
+ * Invariant: count is the number of tasks inside, and everything that changes
+ * it or the state holds the condition's lock.
+ *
+ * A wait has the stages ENTER (for the lock), BLOCK (while others leave) and
+ * FILL (for the others to come; its place is the waiter's value).
+ */
+#include "uva/locks.h"
+
+#include "base/format.h"
+#include "sync/waiters.h"
+
+enum {
+    BARRIER_ENTER = 0 << 2,
+    BARRIER_BLOCK = 1 << 2,
+    BARRIER_FILL = 2 << 2
+};
+
+int uva_barrier_init(uva_barrier_t *barrier, int parties)
+{
+    if (parties < 1) {
+        return UV_EINVAL;
+    }
+    *barrier = (uva_barrier_t)UVA_BARRIER_INIT(parties);
+    return 0;
+}
+
+static int barrier_may_enter(void *data)
+{
+    const uva_barrier_t *barrier = data;
+
+    return barrier->state == UVA__BARRIER_FILLING ||
+           barrier->state == UVA__BARRIER_BROKEN;
+}
+
+static int barrier_has_filled(void *data)
+{
+    const uva_barrier_t *barrier = data;
+
+    return barrier->state != UVA__BARRIER_FILLING;
+}
+
+static void barrier_notify_all(uva_barrier_t *barrier)
+{
+    (void)uva_condition_notify_all(&barrier->condition);
+}
+
+/* asyncio: locks.py, Barrier._block. */
+static int barrier_block(uva_barrier_t *barrier)
+{
+    int r = uva_condition_wait_for_poll(&barrier->condition, barrier_may_enter,
+                                        barrier);
+
+    if (r < 0) {
+        return r;
+    }
+    return barrier->state == UVA__BARRIER_BROKEN ? UVA_EBROKENBARRIER : 0;
+}
+
+/* asyncio: locks.py, Barrier._wait. */
+static int barrier_fill(uva_barrier_t *barrier)
+{
+    int r = uva_condition_wait_for_poll(&barrier->condition, barrier_has_filled,
+                                        barrier);
+
+    if (r < 0) {
+        return r;
+    }
+    return barrier->state == UVA__BARRIER_DRAINING ? 0 : UVA_EBROKENBARRIER;
+}
+
+/* asyncio: locks.py, Barrier._exit. */
+static void barrier_exit(uva_barrier_t *barrier)
+{
+    barrier->count--;
+    if (barrier->count == 0) {
+        if (barrier->state == UVA__BARRIER_RESETTING ||
+            barrier->state == UVA__BARRIER_DRAINING) {
+            barrier->state = UVA__BARRIER_FILLING;
+        }
+        barrier_notify_all(barrier); /* Those who came while we left. */
+    }
+}
+
+/* Wait for the others, or let them go. */
+static int barrier_pass(uva_barrier_t *barrier, uva_waiter_t *self, int stage)
+{
+    int32_t place = uva_waiter_get_value(self);
+    int r = 0;
+
+    if (stage != BARRIER_FILL) {
+        place = barrier->count++;
+    }
+    if (stage != BARRIER_FILL && place + 1 == barrier->parties) {
+        barrier->state = UVA__BARRIER_DRAINING;
+        barrier_notify_all(barrier);
+    } else {
+        r = barrier_fill(barrier);
+    }
+    if (r == UVA_PENDING) {
+        uva__stage_set(self, UVA__STAGE_BARRIER, BARRIER_FILL);
+        uva_waiter_set_value(self, place);
+        return r;
+    }
+    barrier_exit(barrier);
+    return r < 0 ? r : place;
+}
+
+int uva_barrier_wait_poll(uva_barrier_t *barrier)
+{
+    uva_waiter_t *self = uva_waiter_current();
+    int stage = uva__stage_get(self, UVA__STAGE_BARRIER);
+    int r = 0;
+
+    if (stage == BARRIER_ENTER) {
+        r = uva_condition_acquire_poll(&barrier->condition);
+        if (r < 0) {
+            return r;
+        }
+    }
+    if (stage != BARRIER_FILL) {
+        r = barrier_block(barrier);
+        if (r == UVA_PENDING) {
+            uva__stage_set(self, UVA__STAGE_BARRIER, BARRIER_BLOCK);
+            return r;
+        }
+    }
+    if (r >= 0) {
+        r = barrier_pass(barrier, self, stage);
+        if (r == UVA_PENDING) {
+            return r;
+        }
+    }
+    uva__stage_set(self, UVA__STAGE_BARRIER, BARRIER_ENTER);
+    uva_waiter_set_value(self, 0);
+    (void)uva_condition_release(&barrier->condition);
+    return r;
+}
+
+int uva_barrier_wait(uva_barrier_t *barrier)
+{
+    int r;
+
+    UVA_DRIVE(r, uva_barrier_wait_poll(barrier));
+    return r;
+}
+
+int uva_barrier_reset_poll(uva_barrier_t *barrier)
+{
+    int r = uva_condition_acquire_poll(&barrier->condition);
+
+    if (r < 0) {
+        return r;
+    }
+    /* With nobody inside nobody would end the resetting. */
+    barrier->state =
+        barrier->count > 0 ? UVA__BARRIER_RESETTING : UVA__BARRIER_FILLING;
+    barrier_notify_all(barrier);
+    return uva_condition_release(&barrier->condition);
+}
+
+int uva_barrier_reset(uva_barrier_t *barrier)
+{
+    int r;
+
+    UVA_DRIVE(r, uva_barrier_reset_poll(barrier));
+    return r;
+}
+
+int uva_barrier_abort_poll(uva_barrier_t *barrier)
+{
+    int r = uva_condition_acquire_poll(&barrier->condition);
+
+    if (r < 0) {
+        return r;
+    }
+    barrier->state = UVA__BARRIER_BROKEN;
+    barrier_notify_all(barrier);
+    return uva_condition_release(&barrier->condition);
+}
+
+int uva_barrier_abort(uva_barrier_t *barrier)
+{
+    int r;
+
+    UVA_DRIVE(r, uva_barrier_abort_poll(barrier));
+    return r;
+}
+
+int uva_barrier_parties(const uva_barrier_t *barrier)
+{
+    return barrier->parties;
+}
+
+int uva_barrier_n_waiting(const uva_barrier_t *barrier)
+{
+    return barrier->state == UVA__BARRIER_FILLING ? barrier->count : 0;
+}
+
+bool uva_barrier_broken(const uva_barrier_t *barrier)
+{
+    return barrier->state == UVA__BARRIER_BROKEN;
+}
+
+size_t uva_barrier_repr(const uva_barrier_t *barrier, char *text, size_t size)
+{
+    static const char *const names[] = {"filling", "draining", "resetting",
+                                        "broken"};
+    char state[64];
+
+    if (uva_barrier_broken(barrier)) {
+        uva__format(state, sizeof state, "%s", names[barrier->state]);
+    } else {
+        uva__format(state, sizeof state, "%s, waiters:%d/%d",
+                    names[barrier->state], uva_barrier_n_waiting(barrier),
+                    barrier->parties);
+    }
+    return uva__sync_repr(text, size, "Barrier", barrier, state, 0);
+}

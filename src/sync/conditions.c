@@ -1,0 +1,180 @@
+/*
+ * Condition (asyncio.locks).
+ *
+ *   stage        the task is                            left by
+ *   IDLE         not waiting                            wait
+ *   WAITING      in condition.waiters, without lock     notify, cancellation
+ *   REACQUIRING  waiting for the lock                   getting it
+ *   CANCELLED    the same, and has a cancellation to    getting it
+ *                tell once it has the lock
+ *
+ * Invariant: whoever leaves a wait holds the lock, and nobody takes a
+ * notification along in an error: it goes to the next waiter.
+ */
+#include "uva/locks.h"
+
+#include "sync/waiters.h"
+
+enum {
+    CONDITION_IDLE,
+    CONDITION_WAITING,
+    CONDITION_REACQUIRING,
+    CONDITION_CANCELLED
+};
+
+static uva_lock_t *condition_lock(uva_condition_t *condition)
+{
+    return condition->lock == NULL ? &condition->own : condition->lock;
+}
+
+static void condition_notify(uva_condition_t *condition, size_t count)
+{
+    while (count > 0 && uva__sync_wake_first(&condition->waiters)) {
+        count--;
+    }
+}
+
+void uva_condition_init(uva_condition_t *condition, uva_lock_t *lock)
+{
+    *condition = (uva_condition_t)UVA_CONDITION_INIT_WITH(lock);
+}
+
+int uva_condition_acquire_poll(uva_condition_t *condition)
+{
+    return uva_lock_acquire_poll(condition_lock(condition));
+}
+
+int uva_condition_acquire(uva_condition_t *condition)
+{
+    int r;
+
+    UVA_DRIVE(r, uva_condition_acquire_poll(condition));
+    return r;
+}
+
+int uva_condition_release(uva_condition_t *condition)
+{
+    return uva_lock_release(condition_lock(condition));
+}
+
+bool uva_condition_locked(const uva_condition_t *condition)
+{
+    return uva_lock_locked(condition->lock == NULL ? &condition->own
+                                                   : condition->lock);
+}
+
+static int condition_begin(uva_condition_t *condition, uva_waiter_t *self)
+{
+    uva_lock_t *lock = condition_lock(condition);
+    int r;
+
+    if (!uva_lock_locked(lock)) {
+        return UV_EPERM;
+    }
+    if (self == NULL) {
+        return UVA_ENOTASK;
+    }
+    /* The lock too: it has to be taken again, whoever waits for it by then. */
+    r = uva__sync_bind(&lock->loop);
+    if (r == 0) {
+        r = uva__sync_bind(&condition->loop);
+    }
+    if (r < 0) {
+        return r;
+    }
+    /* Before suspending: a cancellation that is due queues us at once, and
+     * who waits for the lock comes first. */
+    (void)uva_lock_release(lock);
+    uva__stage_set(self, UVA__STAGE_CONDITION, CONDITION_WAITING);
+    return uva_waiter_suspend(self, &condition->loop, &condition->waiters);
+}
+
+int uva_condition_wait_poll(uva_condition_t *condition)
+{
+    uva_waiter_t *self = uva_waiter_current();
+    int stage = uva__stage_get(self, UVA__STAGE_CONDITION);
+    int r;
+
+    if (stage == CONDITION_IDLE) {
+        return condition_begin(condition, self);
+    }
+    if (stage == CONDITION_WAITING) {
+        r = uva_waiter_finish(self);
+        stage = r < 0 ? CONDITION_CANCELLED : CONDITION_REACQUIRING;
+    }
+    /* The lock comes first, however often we are cancelled meanwhile. */
+    while ((r = uva_condition_acquire_poll(condition)) == UV_ECANCELED) {
+        stage = CONDITION_CANCELLED;
+    }
+    if (r == UVA_PENDING) {
+        uva__stage_set(self, UVA__STAGE_CONDITION, stage);
+        return r;
+    }
+    uva__stage_set(self, UVA__STAGE_CONDITION, CONDITION_IDLE);
+    if (r == 0 && stage == CONDITION_REACQUIRING) {
+        return 0;
+    }
+    /* We may have been notified before: let another one look instead. */
+    condition_notify(condition, 1);
+    return r < 0 ? r : UV_ECANCELED;
+}
+
+int uva_condition_wait(uva_condition_t *condition)
+{
+    int r;
+
+    UVA_DRIVE(r, uva_condition_wait_poll(condition));
+    return r;
+}
+
+int uva_condition_wait_for_poll(uva_condition_t *condition,
+                                uva_predicate_cb predicate,
+                                void *data)
+{
+    uva_waiter_t *self = uva_waiter_current();
+    int r = 0;
+
+    while (r == 0) {
+        if (uva__stage_get(self, UVA__STAGE_CONDITION) == CONDITION_IDLE) {
+            r = predicate(data);
+            if (r != 0) {
+                break;
+            }
+        }
+        r = uva_condition_wait_poll(condition);
+    }
+    return r;
+}
+
+int uva_condition_wait_for(uva_condition_t *condition,
+                           uva_predicate_cb predicate,
+                           void *data)
+{
+    int r;
+
+    UVA_DRIVE(r, uva_condition_wait_for_poll(condition, predicate, data));
+    return r;
+}
+
+int uva_condition_notify(uva_condition_t *condition, size_t count)
+{
+    if (!uva_condition_locked(condition)) {
+        return UV_EPERM;
+    }
+    condition_notify(condition, count);
+    return 0;
+}
+
+int uva_condition_notify_all(uva_condition_t *condition)
+{
+    return uva_condition_notify(condition, SIZE_MAX);
+}
+
+size_t
+uva_condition_repr(const uva_condition_t *condition, char *text, size_t size)
+{
+    return uva__sync_repr(text, size, "Condition", condition,
+                          uva_condition_locked(condition) ? "locked"
+                                                          : "unlocked",
+                          uva__sync_count(&condition->waiters));
+}

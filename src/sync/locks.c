@@ -1,0 +1,157 @@
+/*
+ * Lock and Event (asyncio.locks) on the public futures API alone.
+ *
+ * A waiter is part of the task that waits, so nothing here allocates. One
+ * invariant carries the lock: while it is free, its first waiter, if any, is
+ * woken or cancelled, so someone is already on the way to take it or to wake
+ * the next.
+ */
+#include "uva/locks.h"
+
+#include "base/assert.h"
+#include "base/format.h"
+#include "sync/waiters.h"
+
+size_t uva__sync_repr(char *text,
+                      size_t size,
+                      const char *type,
+                      const void *object,
+                      const char *state,
+                      size_t waiter_count)
+{
+    if (waiter_count == 0) {
+        return uva__format(text, size, "<%s at %p [%s]>", type, object, state);
+    }
+    return uva__format(text, size, "<%s at %p [%s, waiters:%zu]>", type, object,
+                       state, waiter_count);
+}
+
+/* --- Lock --- */
+
+static void lock_wake_first(uva_lock_t *lock)
+{
+    if (!uva__list_empty(&lock->waiters)) {
+        /* A waiter that is woken already ignores it. */
+        (void)uva_waiter_wake(
+            UVA__LIST_FIRST(&lock->waiters, uva_waiter_t, link));
+    }
+}
+
+void uva_lock_init(uva_lock_t *lock)
+{
+    *lock = (uva_lock_t)UVA_LOCK_INIT;
+}
+
+int uva_lock_acquire_poll(uva_lock_t *lock)
+{
+    uva_waiter_t *self = uva_waiter_current();
+    int r;
+
+    if (!uva_waiter_resumed(self)) { /* The first call of this await. */
+        /* Fair: nobody overtakes a live waiter. */
+        if (!lock->locked && !uva__sync_has_live(&lock->waiters)) {
+            lock->locked = true;
+            return 0;
+        }
+        return uva_waiter_suspend(self, &lock->loop, &lock->waiters);
+    }
+
+    r = uva_waiter_finish(self);
+    if (r < 0) {
+        /* We may have been woken and then cancelled in one turn. Pass the
+         * wake-up on, or the lock stays free while the others sleep. */
+        if (!lock->locked) {
+            lock_wake_first(lock);
+        }
+        return r;
+    }
+    UVA__ASSERT(!lock->locked);
+    lock->locked = true;
+    return 0;
+}
+
+int uva_lock_acquire(uva_lock_t *lock)
+{
+    int r;
+
+    UVA_DRIVE(r, uva_lock_acquire_poll(lock));
+    return r;
+}
+
+int uva_lock_release(uva_lock_t *lock)
+{
+    if (!lock->locked) {
+        return UV_EPERM;
+    }
+    lock->locked = false;
+    lock_wake_first(lock);
+    return 0;
+}
+
+bool uva_lock_locked(const uva_lock_t *lock)
+{
+    return lock->locked;
+}
+
+size_t uva_lock_repr(const uva_lock_t *lock, char *text, size_t size)
+{
+    return uva__sync_repr(text, size, "Lock", lock,
+                          lock->locked ? "locked" : "unlocked",
+                          uva__sync_count(&lock->waiters));
+}
+
+/* --- Event --- */
+
+void uva_event_init(uva_event_t *event)
+{
+    *event = (uva_event_t)UVA_EVENT_INIT;
+}
+
+int uva_event_wait_poll(uva_event_t *event)
+{
+    uva_waiter_t *self = uva_waiter_current();
+
+    if (uva_waiter_resumed(self)) {
+        /* It may have been cleared since: who was woken has waited enough. */
+        return uva_waiter_finish(self);
+    }
+    if (event->value) {
+        return 0;
+    }
+    return uva_waiter_suspend(self, &event->loop, &event->waiters);
+}
+
+int uva_event_wait(uva_event_t *event)
+{
+    int r;
+
+    UVA_DRIVE(r, uva_event_wait_poll(event));
+    return r;
+}
+
+void uva_event_set(uva_event_t *event)
+{
+    if (!event->value) {
+        event->value = true;
+        UVA__LIST_FOREACH (waiter, &event->waiters, uva_waiter_t, link) {
+            (void)uva_waiter_wake(waiter);
+        }
+    }
+}
+
+void uva_event_clear(uva_event_t *event)
+{
+    event->value = false;
+}
+
+bool uva_event_is_set(const uva_event_t *event)
+{
+    return event->value;
+}
+
+size_t uva_event_repr(const uva_event_t *event, char *text, size_t size)
+{
+    return uva__sync_repr(text, size, "Event", event,
+                          event->value ? "set" : "unset",
+                          uva__sync_count(&event->waiters));
+}

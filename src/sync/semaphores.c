@@ -1,0 +1,137 @@
+/*
+ * Semaphore and BoundedSemaphore (asyncio.locks), and the limiter.
+ *
+ * A permit goes to a waiter when it is woken, not when it runs. Invariant:
+ * value counts the permits that nobody has, and none is left while somebody
+ * waits, but for those that woken waiters hand round when they run.
+ */
+#include "uva/locks.h"
+
+#include "base/format.h"
+#include "sync/waiters.h"
+
+static bool semaphore_wake_next(uva_semaphore_t *semaphore)
+{
+    if (!uva__sync_wake_first(&semaphore->waiters)) {
+        return false;
+    }
+    semaphore->value--;
+    semaphore->woken_count++;
+    return true;
+}
+
+int uva_semaphore_init(uva_semaphore_t *semaphore, int value)
+{
+    bool fits = value >= 0;
+
+    *semaphore = (uva_semaphore_t)UVA_SEMAPHORE_INIT(fits ? value : 0);
+    return fits ? 0 : UV_EINVAL;
+}
+
+int uva_bounded_semaphore_init(uva_semaphore_t *semaphore, int value)
+{
+    int r = uva_semaphore_init(semaphore, value);
+
+    semaphore->bound = semaphore->value;
+    return r;
+}
+
+bool uva_semaphore_locked(const uva_semaphore_t *semaphore)
+{
+    /* Fair: nobody overtakes a live waiter, be it on its way or not. */
+    return semaphore->value == 0 || semaphore->woken_count > 0 ||
+           uva__sync_has_live(&semaphore->waiters);
+}
+
+int uva_semaphore_acquire_poll(uva_semaphore_t *semaphore)
+{
+    uva_waiter_t *self = uva_waiter_current();
+    bool woken;
+    int r;
+
+    if (!uva_waiter_resumed(self)) {
+        if (!uva_semaphore_locked(semaphore)) {
+            semaphore->value--;
+            return 0;
+        }
+        return uva_waiter_suspend(self, &semaphore->loop, &semaphore->waiters);
+    }
+
+    woken = uva_waiter_woken(self);
+    r = uva_waiter_finish(self);
+    if (woken) {
+        semaphore->woken_count--;
+    }
+    if (r < 0 && woken) {
+        semaphore->value++; /* We had a permit already: give it back. */
+    }
+    /* Others may have queued behind us while there were permits for them. */
+    while (semaphore->value > 0 && semaphore_wake_next(semaphore)) {
+    }
+    return r;
+}
+
+int uva_semaphore_acquire(uva_semaphore_t *semaphore)
+{
+    int r;
+
+    UVA_DRIVE(r, uva_semaphore_acquire_poll(semaphore));
+    return r;
+}
+
+int uva_semaphore_release(uva_semaphore_t *semaphore)
+{
+    if (semaphore->value >= semaphore->bound) {
+        return UV_EINVAL;
+    }
+    semaphore->value++;
+    (void)semaphore_wake_next(semaphore);
+    return 0;
+}
+
+size_t
+uva_semaphore_repr(const uva_semaphore_t *semaphore, char *text, size_t size)
+{
+    char state[32] = "locked";
+
+    if (!uva_semaphore_locked(semaphore)) {
+        uva__format(state, sizeof state, "unlocked, value:%d",
+                    semaphore->value);
+    }
+    return uva__sync_repr(
+        text, size,
+        semaphore->bound == INT_MAX ? "Semaphore" : "BoundedSemaphore",
+        semaphore, state,
+        uva__sync_count(&semaphore->waiters) + semaphore->woken_count);
+}
+
+/* --- limiter --- */
+
+int uva_limiter_init(uva_limiter_t *limiter, int limit)
+{
+    (void)uva_bounded_semaphore_init(&limiter->semaphore, limit);
+    return limit < 1 ? UV_EINVAL : 0;
+}
+
+int uva_limiter_enter_poll(uva_limiter_t *limiter)
+{
+    return uva_semaphore_acquire_poll(&limiter->semaphore);
+}
+
+int uva_limiter_enter(uva_limiter_t *limiter)
+{
+    int r;
+
+    UVA_DRIVE(r, uva_limiter_enter_poll(limiter));
+    return r;
+}
+
+int uva_limiter_exit(uva_limiter_t *limiter, int r)
+{
+    return uva_semaphore_release(&limiter->semaphore) < 0 ? UV_EPERM : r;
+}
+
+int uva_limiter_active(const uva_limiter_t *limiter)
+{
+    return limiter->semaphore.bound - limiter->semaphore.value;
+}

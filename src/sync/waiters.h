@@ -1,0 +1,100 @@
+/*
+ * What the primitives of this floor share on top of uva_waiter_t.
+ *
+ * The stage byte of a waiter belongs to two layers, because a barrier waits
+ * through its condition: bits 0 and 1 are the condition's, bits 2 and 3 the
+ * barrier's. Each leaves the other's alone and its own 0 when its await ends;
+ * the waits of a lock, an event, a semaphore and a queue need none. The value
+ * is the barrier's (the task's place) or that of uva_select (the case that
+ * woke it), which never meet in one await.
+ */
+#ifndef UVA__SYNC_WAITERS_H
+#define UVA__SYNC_WAITERS_H
+
+#include "uva/events.h"
+#include "uva/futures.h"
+
+#include "base/list.h"
+
+enum {
+    UVA__STAGE_CONDITION = 3 << 0,
+    UVA__STAGE_BARRIER = 3 << 2
+};
+
+static inline int uva__stage_get(const uva_waiter_t *waiter, int layer)
+{
+    return uva_waiter_get_stage(waiter) & layer;
+}
+
+static inline void uva__stage_set(uva_waiter_t *waiter, int layer, int stage)
+{
+    uva_waiter_set_stage(
+        waiter, (uint8_t)((uva_waiter_get_stage(waiter) & ~layer) | stage));
+}
+
+/** Bind a primitive to the running loop, as uva_waiter_suspend does.
+ * @retval UVA_EWRONGLOOP It belongs to another one. */
+static inline int uva__sync_bind(uva_loop_t **owner)
+{
+    uva_loop_t *running = uva_get_running_loop();
+
+    if (*owner == NULL) {
+        *owner = running;
+    }
+    return *owner == running ? 0 : UVA_EWRONGLOOP;
+}
+
+/** Wake the oldest waiter that nobody woke or cancelled. It leaves the list
+ * here, and so do cancelled ones before it, so that no later call passes them
+ * again. @return Whether there was one. */
+static inline bool uva__sync_wake_first(uva_list_t *waiters)
+{
+    while (!uva__list_empty(waiters)) {
+        uva_waiter_t *waiter = UVA__LIST_FIRST(waiters, uva_waiter_t, link);
+
+        uva__list_remove(&waiter->link);
+        if (uva_waiter_wake(waiter)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Whether a list has a waiter that was not cancelled. */
+static inline bool uva__sync_has_live(const uva_list_t *waiters)
+{
+    if (uva__list_empty(waiters)) {
+        return false;
+    }
+    for (const uva_list_t *at = waiters->next; at != waiters; at = at->next) {
+        if (!uva_waiter_cancelled(
+                UVA__CONTAINER_OF((uintptr_t)at, const uva_waiter_t, link))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/** How many links a list has; for descriptions. */
+static inline size_t uva__sync_count(const uva_list_t *list)
+{
+    size_t count = 0;
+
+    if (!uva__list_empty(list)) {
+        for (const uva_list_t *at = list->next; at != list; at = at->next) {
+            count++;
+        }
+    }
+    return count;
+}
+
+/** "<type at 0x55e0 [state, waiters:2]>" into size bytes of text.
+ * @return The bytes of the whole, without its 0. */
+size_t uva__sync_repr(char *text,
+                      size_t size,
+                      const char *type,
+                      const void *object,
+                      const char *state,
+                      size_t waiter_count);
+
+#endif /* UVA__SYNC_WAITERS_H */
