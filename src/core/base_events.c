@@ -324,6 +324,7 @@ int uva__loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
     uva__list_init(&loop->tasks);
     uva__list_init(&loop->due);
     uva__list_init(&loop->flushes);
+    uva__list_init(&loop->bonds);
     uva__slab_init(&loop->slab);
     uva__context_self(&loop->context);
     loop->thread = uv_thread_self();
@@ -447,6 +448,17 @@ static void loop_drop_calls(uva_loop_t *loop)
     uva__running = outer;
 }
 
+/* Futures that nobody is going to complete let go of each other. */
+static void loop_release_bonds(uva_loop_t *loop)
+{
+    while (!uva__list_empty(&loop->bonds)) {
+        uva__bond_t *bond = UVA__LIST_FIRST(&loop->bonds, uva__bond_t, link);
+
+        uva__list_remove(&bond->link);
+        bond->release(bond);
+    }
+}
+
 static void loop_report_unfinished(uva_loop_t *loop)
 {
     UVA__LIST_FOREACH (task, &loop->tasks, uva_task_t, link) {
@@ -477,6 +489,7 @@ int uva_loop_close(uva_loop_t *loop)
     loop->inbox_closed = true;
     uv_mutex_unlock(&loop->mutex);
     loop_drop_calls(loop);
+    loop_release_bonds(loop);
     loop->closing = true;
     uva_loop_ref(loop); /* uva__loop_closed gives it back. */
     loop->driver->close(loop);

@@ -23,6 +23,7 @@ typedef struct gather_child_s {
 
 struct gather_s {
     uva__plain_future_t outer;
+    uva__bond_t bond;
     size_t count;
     size_t finished;
     uva_result_t *results; /* Owned; made when outer completes as a future. */
@@ -66,6 +67,7 @@ void uva__gather_free(uva_future_t *future)
         (void)uva__future_remove_node(future, &record->ready);
         uva__callback_release(record);
     }
+    uva__list_remove(&gather->bond.link);
     for (size_t i = 0; i < count; i++) {
         uva__future_unref(gather->children[i].future);
     }
@@ -171,6 +173,21 @@ static void gather_child_done(uva__ready_t *ready)
     uva__future_unref(&gather->outer.base);
 }
 
+static void gather_release(uva__bond_t *bond)
+{
+    gather_t *gather = UVA__CONTAINER_OF(bond, gather_t, bond);
+    uva_future_t *outer = uva__future_ref(&gather->outer.base);
+
+    for (size_t i = 0; i < gather->count; i++) {
+        gather_child_t *child = &gather->children[i];
+        if (!child_done(child) &&
+            uva__future_remove_node(child->future, &child->ready)) {
+            uva__future_unref(outer);
+        }
+    }
+    uva__future_unref(outer);
+}
+
 uva_future_t *uva__gather_of_node(uva__ready_t *ready)
 {
     if (ready->run != gather_child_done) {
@@ -224,6 +241,8 @@ static uva_future_t *gather_new(uva_loop_t *loop,
     gather->flags = (uint8_t)flags;
     gather->cancel_requested = false;
     gather->as_future = as_future;
+    gather->bond.release = gather_release;
+    uva__list_append(&loop->bonds, &gather->bond.link);
     for (size_t i = 0; i < count; i++) {
         gather_child_t *child = &gather->children[i];
         *child = (gather_child_t){

@@ -146,6 +146,14 @@ typedef struct uva__flush_s {
     void (*run)(struct uva__flush_s *flush);
 } uva__flush_t;
 
+/* A future that waits for others by nodes among their callbacks, which keep
+ * it, while it keeps them: a ring that only the end of the loop can open if the
+ * others never are done. */
+typedef struct uva__bond_s {
+    uva_list_t link; /* Of uva_loop_t.bonds. */
+    void (*release)(struct uva__bond_s *bond);
+} uva__bond_t;
+
 /* Settled when the loop is made. */
 typedef struct uva__limits_s {
     size_t max_tasks;
@@ -181,6 +189,7 @@ struct uva_loop_s {
     uva_list_t due;         /* Of uva__timer_t.at.due, in order. */
     uva__ready_t due_ready; /* Queued while due is not empty. */
     uva_list_t flushes;     /* Of uva__flush_t.link. */
+    uva_list_t bonds;       /* Of uva__bond_t.link: gathers and shields. */
     uint64_t looked_ns;     /* The clock at the last look. */
 
     const uva__driver_t *driver;

@@ -11,6 +11,7 @@
 typedef struct shield_s {
     uva__ready_t inner_ready; /* Of inner's callbacks. */
     uva__ready_t outer_ready; /* Of outer's callbacks. */
+    uva__bond_t bond;
     uva_future_t *inner; /* Counted. */
     uva_future_t *outer; /* Counted until inner is done or outer is. */
     unsigned refs;
@@ -21,6 +22,7 @@ static void shield_unref(shield_t *shield)
     uva_loop_t *loop = shield->inner->loop;
 
     if (--shield->refs == 0) {
+        uva__list_remove(&shield->bond.link);
         uva__future_unref(shield->inner);
         uva__future_unref(shield->outer);
         uva__slab_put(&loop->slab, shield, sizeof *shield);
@@ -62,6 +64,22 @@ static void shield_outer_done(uva__ready_t *ready)
     shield_unref(shield);
 }
 
+static void shield_release(uva__bond_t *bond)
+{
+    shield_t *shield = UVA__CONTAINER_OF(bond, shield_t, bond);
+
+    shield->refs++;
+    if (uva__future_pending(shield->inner) &&
+        uva__future_remove_node(shield->inner, &shield->inner_ready)) {
+        shield_unref(shield);
+    }
+    if (uva__future_pending(shield->outer) &&
+        uva__future_remove_node(shield->outer, &shield->outer_ready)) {
+        shield_unref(shield);
+    }
+    shield_unref(shield);
+}
+
 uva_future_t *uva__shield_of_node(uva__ready_t *ready)
 {
     if (ready->run != shield_inner_done) {
@@ -92,10 +110,12 @@ uva_future_t *uva_shield_future(uva_future_t *future)
     *shield = (shield_t){
         .inner_ready = {NULL, shield_inner_done},
         .outer_ready = {NULL, shield_outer_done},
+        .bond.release = shield_release,
         .inner = uva__future_ref(future),
         .outer = uva__future_ref(outer),
         .refs = 2,
     };
+    uva__list_append(&loop->bonds, &shield->bond.link);
     uva__future_add_node(future, &shield->inner_ready);
     uva__future_add_node(outer, &shield->outer_ready);
     return outer;
