@@ -5,6 +5,7 @@
 #include "uva_test.h"
 
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -100,6 +101,23 @@ void uva_test_loop_teardown(void)
     ck_assert_int_eq(uva_loop_close(uva_test_loop), 0);
     uva_test_loop = uva_loop_unref(uva_test_loop);
     uva_test_nothing_left(fixture_mark);
+}
+
+void uva_test_trace(uva_test_trace_t *trace, const char *format, ...)
+{
+    size_t room;
+    int written;
+    va_list list;
+
+    if (trace->size > 0) {
+        trace->text[trace->size++] = ' ';
+    }
+    room = sizeof trace->text - trace->size;
+    va_start(list, format);
+    written = vsnprintf(trace->text + trace->size, room, format, list);
+    va_end(list);
+    ck_assert_msg(written >= 0 && (size_t)written + 1 < room, "trace is full");
+    trace->size += (size_t)written;
 }
 
 static void log_collect(uva_log_level_t level, const char *text, void *data)

@@ -65,6 +65,93 @@ int uva_test_run_strict(uva_coro_cb body, void *arg);
     END_TEST                                                        \
     static void name##_test(UVA_UNUSED int loop_test)
 
+/** What happened, in order, as words with a blank between them: compare its
+ * text. Zero-initialise. */
+typedef struct uva_test_trace_s {
+    char text[1024];
+    size_t size;
+} uva_test_trace_t;
+void uva_test_trace(uva_test_trace_t *trace, const char *format, ...)
+    UVA_PRINTF(2, 3);
+
+/**
+ * A task of both kinds from one body, so that a test runs with both:
+ * UVA_BOTH(T, name, members...) { body }, written as that of UVA_STACKLESS, but
+ * with UVA_BOTH_AWAIT(r, function, arguments...): it calls the function in a
+ * stackful task and awaits its poll half in a stackless one. _OP is for those
+ * whose poll takes an operation.
+ *
+ *     UVA_BOTH(void, take, uva_lock_t *lock; int r;)
+ *     {
+ *         UVA_BEGIN
+ *         UVA_BOTH_AWAIT(self->r, uva_lock_acquire, self->lock);
+ *         UVA_END
+ *         return self->r;
+ *     }
+ *
+ *     take_task_t *task = UVA_BOTH_SPAWN(loop_test, take, .lock = &lock);
+ *
+ * The kind is 0 for stackful, 1 for stackless: loop_test, in a test that was
+ * added with UVA_TEST_BOTH.
+ */
+#define UVA_BOTH(T, body, ...)                                             \
+    struct body##_args_s {                                                 \
+        __VA_ARGS__ bool uva__stackful;                                    \
+        int uva__z;                                                        \
+    };                                                                     \
+    UVA__TYPES(T, body)                                                    \
+    static int body##__body(body##_args_t *self, body##_ret_t *ret);       \
+    UVA__CORO(static, body, NULL, true)                                    \
+    UVA__TYPED(body)                                                       \
+    static int body##__enter_stackful(void *frame, void *ret)              \
+    {                                                                      \
+        return body##__body(frame, ret);                                   \
+    }                                                                      \
+    static const uva__coro_t body##__stackful = {                          \
+        .name = #body,                                                     \
+        .enter = body##__enter_stackful,                                   \
+        .frame_bytes = sizeof(body##_args_t),                              \
+        .ret_bytes = UVA__SIZEOF(body##_ret_t),                            \
+    };                                                                     \
+    UVA_UNUSED static body##_task_t *body##__both(body##_args_t args)      \
+    {                                                                      \
+        return (body##_task_t *)(void *)uva__spawn(                        \
+            args.uva__stackful ? &body##__stackful : &body##__coro, &args, \
+            UVA__HERE);                                                    \
+    }                                                                      \
+    UVA__STACKLESS_BODY(body)
+#define UVA_BOTH_AWAIT(r, function, ...)                \
+    do {                                                \
+        if (self->uva__stackful) {                      \
+            (r) = function(__VA_ARGS__);                \
+        } else {                                        \
+            UVA_AWAIT(r, function##_poll(__VA_ARGS__)); \
+        }                                               \
+    } while (0)
+#define UVA_BOTH_AWAIT_OP(r, function, op, ...)             \
+    do {                                                    \
+        if (self->uva__stackful) {                          \
+            (r) = function(__VA_ARGS__);                    \
+        } else {                                            \
+            UVA_AWAIT(r, function##_poll(op, __VA_ARGS__)); \
+        }                                                   \
+    } while (0)
+/** uva_sleep(0). */
+#define UVA_BOTH_YIELD(r)                   \
+    do {                                    \
+        if (self->uva__stackful) {          \
+            (r) = uva_sleep(0);             \
+        } else {                            \
+            UVA_AWAIT(r, uva_yield_poll()); \
+        }                                   \
+    } while (0)
+#define UVA_BOTH_SPAWN(kind, ...) \
+    UVA__BOTH_SPAWN(kind, __VA_ARGS__, .uva__z = 0)
+#define UVA__BOTH_SPAWN(kind, name, ...) \
+    name##__both((name##_args_t){.uva__stackful = (kind) == 0, __VA_ARGS__})
+/** Add a test that runs once for each kind. */
+#define UVA_TEST_BOTH(tcase, name) tcase_add_loop_test(tcase, name, 0, 2)
+
 /** A checked fixture for tests that drive a loop by hand: a fresh virtual loop
  * in uva_test_loop, closed afterwards with the same proof. */
 extern uva_loop_t *uva_test_loop;
