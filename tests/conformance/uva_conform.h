@@ -247,6 +247,13 @@ typedef struct slot_s {
     bool taken; /* T: it was spawned, or is being spawned. */
 } slot_t;
 
+/* Which coroutines the tasks of a run are. */
+typedef enum kind_e {
+    KIND_STACKFUL,
+    KIND_STACKLESS,
+    KIND_MIXED /* Stackless those with an odd number. */
+} kind_t;
+
 /* What a scheduled callback is told. */
 typedef struct callback_s {
     struct machine_s *machine;
@@ -255,7 +262,7 @@ typedef struct callback_s {
 
 typedef struct machine_s {
     const program_t *program;
-    bool stackless;
+    kind_t kind;
     arena_t arena;
     uva_loop_t *loop;
     text_t trace;
@@ -283,7 +290,7 @@ typedef struct machine_s {
  * Run a program; the trace stays in machine->trace until machine_clear.
  * machine->complaints tells what else went wrong (a leak, a report).
  */
-void machine_run(machine_t *machine, const program_t *program, bool stackless);
+void machine_run(machine_t *machine, const program_t *program, kind_t kind);
 void machine_clear(machine_t *machine);
 
 /** Append a line of whoever runs. */
@@ -422,6 +429,6 @@ uva_task_t *stackless_spawn(body_t *body,
 
 /** Compare the programs of an open file with their traces, or print the trace
  * of a single program. @return The exit status. */
-int corpus_run(void *file, const char *name, bool stackless);
+int corpus_run(void *file, const char *name, kind_t kind);
 
 #endif /* UVA_CONFORM_H */

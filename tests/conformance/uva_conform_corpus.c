@@ -26,7 +26,7 @@ typedef struct lines_s {
 
 typedef struct corpus_s {
     const char *name;
-    bool stackless;
+    kind_t kind;
     size_t programs;
     size_t equal;
     text_t program;
@@ -129,7 +129,7 @@ static void corpus_check(corpus_t *corpus, const program_t *program)
     static machine_t machine;
     bool equal;
 
-    machine_run(&machine, program, corpus->stackless);
+    machine_run(&machine, program, corpus->kind);
     equal = traces_equal(&corpus->trace, &machine.trace, program->spread);
     if (machine.complaints.size > 0) {
         printf("    %s", machine.complaints.data);
@@ -184,7 +184,7 @@ static void corpus_line(corpus_t *corpus, const char *line, size_t size)
 
 /* A program alone: its trace is the output. */
 static int
-program_print(FILE *file, const char *name, const char *first, bool stackless)
+program_print(FILE *file, const char *name, const char *first, kind_t kind)
 {
     static machine_t machine;
     program_t program;
@@ -200,7 +200,7 @@ program_print(FILE *file, const char *name, const char *first, bool stackless)
     if (!program_parse(&program, text.data)) {
         refuse("%s: %s", name, program.problem.data);
     }
-    machine_run(&machine, &program, stackless);
+    machine_run(&machine, &program, kind);
     (void)fwrite(machine.trace.data, 1, machine.trace.size, stdout);
     clean = machine.complaints.size == 0;
     if (!clean) {
@@ -212,9 +212,9 @@ program_print(FILE *file, const char *name, const char *first, bool stackless)
     return clean ? 0 : 1;
 }
 
-int corpus_run(void *stream, const char *name, bool stackless)
+int corpus_run(void *stream, const char *name, kind_t kind)
 {
-    corpus_t corpus = {.name = name, .stackless = stackless};
+    corpus_t corpus = {.name = name, .kind = kind};
     FILE *file = stream;
     char *line = NULL;
     size_t capacity = 0;
@@ -226,7 +226,7 @@ int corpus_run(void *stream, const char *name, bool stackless)
         refuse("%s is empty", name);
     }
     if (strcmp(line, program_mark) != 0) {
-        status = program_print(file, name, line, stackless);
+        status = program_print(file, name, line, kind);
         free(line);
         return status;
     }

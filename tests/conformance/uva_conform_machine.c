@@ -307,8 +307,8 @@ static void note_slots(machine_t *machine, char kind, const slot_t *slots)
     }
 }
 
-/* A number that asyncio shows in the description of an object alone; 0 if it is
- * not in there. */
+/* What stands behind a title in the description of an object; 0 if it is not
+ * there. asyncio has no other way to look at these numbers. */
 static int described(const char *description, const char *title)
 {
     const char *at = strstr(description, title);
@@ -316,27 +316,37 @@ static int described(const char *description, const char *title)
     return at == NULL ? 0 : (int)strtol(at + strlen(title), NULL, 10);
 }
 
-static int semaphore_value(const primitive_t *primitive)
+static void
+primitive_describe(const primitive_t *primitive, char *description, size_t size)
 {
-    char description[128];
-
-    (void)uva_semaphore_repr(&primitive->u.semaphore, description,
-                             sizeof description);
-    return described(description, "value:");
-}
-
-static int queue_unfinished(const primitive_t *primitive)
-{
-    char description[256];
-
-    (void)uva_queue_repr(&primitive->u.queue, description, sizeof description);
-    return described(description, "tasks=");
+    switch (primitive->name.kind) {
+    case 'L':
+        (void)uva_lock_repr(&primitive->u.lock, description, size);
+        break;
+    case 'S':
+        (void)uva_semaphore_repr(&primitive->u.semaphore, description, size);
+        break;
+    case 'E':
+        (void)uva_event_repr(&primitive->u.event, description, size);
+        break;
+    case 'C':
+        (void)uva_condition_repr(&primitive->u.condition, description, size);
+        break;
+    case 'B':
+        (void)uva_barrier_repr(&primitive->u.barrier, description, size);
+        break;
+    default:
+        (void)uva_queue_repr(&primitive->u.queue, description, size);
+        break;
+    }
 }
 
 static void note_primitive(machine_t *machine, primitive_t *primitive)
 {
     text_t *trace = &machine->trace;
+    char description[256];
 
+    primitive_describe(primitive, description, sizeof description);
     machine_note(machine);
     text_add(trace, "final %c%d ", primitive->name.kind,
              primitive->name.number);
@@ -347,7 +357,7 @@ static void note_primitive(machine_t *machine, primitive_t *primitive)
         text_add_bool(trace, primitive_locked(primitive));
         break;
     case 'S':
-        text_add(trace, "value=%d", semaphore_value(primitive));
+        text_add(trace, "value=%d", described(description, "value:"));
         break;
     case 'E':
         text_add(trace, "set=");
@@ -361,10 +371,27 @@ static void note_primitive(machine_t *machine, primitive_t *primitive)
     default:
         text_add(trace, "size=%zu unfinished=%d",
                  uva_queue_qsize(&primitive->u.queue),
-                 queue_unfinished(primitive));
+                 described(description, "tasks="));
         break;
     }
     text_add(trace, "\n");
+}
+
+/* When every task is done nobody may stand in any line. */
+static void machine_look_for_waiters(machine_t *machine)
+{
+    for (const primitive_t *primitive = machine->primitives; primitive != NULL;
+         primitive = primitive->next) {
+        char description[256];
+
+        primitive_describe(primitive, description, sizeof description);
+        if (described(description, "waiters:") > 0 ||
+            described(description, "getters[") > 0 ||
+            described(description, "putters[") > 0) {
+            text_add(&machine->complaints, "left behind: %c%d %s\n",
+                     primitive->name.kind, primitive->name.number, description);
+        }
+    }
 }
 
 static void machine_finals(machine_t *machine)
@@ -519,14 +546,14 @@ static void machine_close(machine_t *machine)
     machine->loop = NULL;
 }
 
-void machine_run(machine_t *machine, const program_t *program, bool stackless)
+void machine_run(machine_t *machine, const program_t *program, kind_t kind)
 {
     static const shape_t plain_shape = {0, NULL};
     size_t bytes = uva_allocated_bytes();
 
     memset(machine, 0, sizeof *machine);
     machine->program = program;
-    machine->stackless = stackless;
+    machine->kind = kind;
     for (int i = 0; i < MAX_NUMBER; i++) {
         machine->callbacks[i] = (callback_t){machine, i};
         machine->tasks[i].shape = &plain_shape;
@@ -543,6 +570,7 @@ void machine_run(machine_t *machine, const program_t *program, bool stackless)
     if (machine_play(machine) > 0) {
         return; /* Tasks that cannot be ended keep their loop. */
     }
+    machine_look_for_waiters(machine);
     machine_drop(machine);
     machine_close(machine);
     if (uva_allocated_bytes() != bytes) {

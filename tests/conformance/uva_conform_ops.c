@@ -161,6 +161,7 @@ static failure_t spawn(machine_t *machine,
     uva_task_options_t options = UVA_TASK_OPTIONS_INIT;
     slot_t *slot = machine_slot(machine, ref);
     text_t name = {0};
+    bool stackless;
     uva_task_t *task;
     uva_future_t *future;
 
@@ -173,7 +174,9 @@ static failure_t spawn(machine_t *machine,
     text_add(&name, "T%d", ref.number);
     options.name = name.data;
     options.eager_start = eager;
-    task = (machine->stackless ? stackless_spawn : stackful_spawn)(
+    stackless = machine->kind == KIND_STACKLESS ||
+                (machine->kind == KIND_MIXED && ref.number % 2 != 0);
+    task = (stackless ? stackless_spawn : stackful_spawn)(
         body_new(machine, ref), group, &options);
     text_clear(&name);
     future = uva_task_future(task);
