@@ -546,6 +546,15 @@ static void machine_close(machine_t *machine)
     machine->loop = NULL;
 }
 
+/* Tasks that cannot be ended keep their loop, and it is no leak. */
+static void machine_abandon(machine_t *machine)
+{
+    static arena_t loops;
+    uva_loop_t **loop = arena_get(&loops, sizeof(uva_loop_t *));
+
+    *loop = machine->loop;
+}
+
 void machine_run(machine_t *machine, const program_t *program, kind_t kind)
 {
     static const shape_t plain_shape = {0, NULL};
@@ -568,7 +577,8 @@ void machine_run(machine_t *machine, const program_t *program, kind_t kind)
         machine_make_object(machine, object);
     }
     if (machine_play(machine) > 0) {
-        return; /* Tasks that cannot be ended keep their loop. */
+        machine_abandon(machine);
+        return;
     }
     machine_look_for_waiters(machine);
     machine_drop(machine);
