@@ -1,0 +1,190 @@
+/**
+ * @file
+ * TCP sockets: addresses, options of connections and servers, and the server
+ * itself. Connections are opened, and servers started, by streams.h.
+ *
+ * Every descriptor is closed on exec. TCP_NODELAY is set on every connection.
+ */
+#ifndef UVA_SOCKETS_H
+#define UVA_SOCKETS_H
+
+#include "uva/errors.h"
+#include "uva/events.h"
+#include "uva/protocols.h"
+#include "uva/transports.h"
+#include "uva/types.h"
+
+UVA_BEGIN_DECLS
+
+/** Settings of a connection to be opened; zero means the default. */
+typedef struct uva_connection_options_s {
+    size_t size;            /* sizeof(uva_connection_options_t). */
+    size_t limit_bytes;     /* Of the reader: the longest line, and half of
+                               what is read ahead; default 64 KiB, at most
+                               1 GiB. */
+    size_t high_bytes;      /* Unsent bytes above which a drain waits; default
+                               64 KiB, or 4 * low_bytes. */
+    size_t low_bytes;       /* Unsent bytes at which it goes on; default a
+                               quarter of high_bytes. */
+    uva_family_t family;    /* Addresses to use; default both. */
+    const char *local_host; /* Borrowed: address to connect from; default any. */
+    const char *local_port; /* Borrowed: port to connect from; default any. */
+    uint64_t happy_eyeballs_delay_ns; /* Start with the next address when one
+                               takes longer; default only when it has failed. */
+    unsigned interleave;    /* Addresses of the first family before one of the
+                               other; default 1 with a delay, else the order of
+                               the resolver. */
+} uva_connection_options_t;
+
+#define UVA_CONNECTION_OPTIONS_INIT                                            \
+    {                                                                          \
+        sizeof(uva_connection_options_t), 0, 0, 0, UVA_FAMILY_ANY, NULL, NULL, \
+            0, 0                                                               \
+    }
+
+/** Settings of a server; zero means the default. */
+typedef struct uva_server_options_s {
+    size_t size;            /* sizeof(uva_server_options_t). */
+    size_t limit_bytes;     /* As of a connection, for each that is accepted. */
+    size_t high_bytes;      /* Likewise. */
+    size_t low_bytes;       /* Likewise. */
+    size_t stack_bytes;     /* Stack of each handler; default that of the
+                               loop. */
+    size_t max_connections; /* Connections at once: more wait unaccepted, which
+                               is logged with UV_EAGAIN; default 65,536, at
+                               most 16,777,216. */
+    int backlog_count;      /* Connections that the system holds for us;
+                               default 100, at most what the system allows. */
+    uva_family_t family;    /* Addresses to listen on; default both. */
+    bool exclusive_address; /* Do not set SO_REUSEADDR. */
+    bool reuse_port;        /* Set SO_REUSEPORT. */
+    bool deferred;          /* Bound, but not listening before
+                               uva_server_start_serving. */
+} uva_server_options_t;
+
+#define UVA_SERVER_OPTIONS_INIT                                                \
+    {                                                                          \
+        sizeof(uva_server_options_t), 0, 0, 0, 0, 0, 0, UVA_FAMILY_ANY, false, \
+            false, false                                                       \
+    }
+
+/**
+ * A server: sockets that listen, and the connections they accepted.
+ *
+ * It goes on until it is closed, whoever holds a reference. Dropping the last
+ * reference of an open one closes it and warns in debug mode.
+ *
+ * @asyncio Server
+ */
+UVA_EXTERN uva_server_t *uva_server_ref(uva_server_t *server);
+/** Drop a reference. @return NULL. */
+UVA_EXTERN uva_server_t *uva_server_unref(uva_server_t *server);
+/** Borrowed. @asyncio Server.get_loop */
+UVA_EXTERN uva_loop_t *uva_server_get_loop(const uva_server_t *server);
+
+/** How many sockets it listens on; 0 once it is closed.
+ * @asyncio Server.sockets */
+UVA_EXTERN size_t uva_server_socket_count(const uva_server_t *server);
+/**
+ * The address of one of its sockets: with port 0 asked for, the one it got.
+ * @retval UV_EINVAL There is no such socket.
+ */
+UVA_EXTERN int uva_server_get_sockname(const uva_server_t *server, size_t index,
+                                       uva_address_t *ret_address);
+/** The port of its first socket; 0 once it is closed. */
+UVA_EXTERN uint16_t uva_server_port(const uva_server_t *server);
+/** Connections that are not closed. */
+UVA_EXTERN size_t uva_server_connection_count(const uva_server_t *server);
+
+/** Whether it accepts connections. @asyncio Server.is_serving */
+UVA_EXTERN bool uva_server_is_serving(const uva_server_t *server);
+
+/**
+ * Begin to accept; nothing if it does already.
+ *
+ * @retval UV_EPERM      It is closed.
+ * @retval UV_EADDRINUSE Another socket listens on the address; other codes of
+ *                       the system likewise. It does not accept.
+ * @retval UV_ECANCELED  The task was cancelled; the server accepts.
+ * @suspends Always, for an iteration.
+ * @asyncio Server.start_serving
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_server_start_serving(uva_server_t *server);
+UVA_EXTERN UVA_NODISCARD int
+uva_server_start_serving_poll(uva_server_t *server);
+
+/**
+ * Accept until the task is cancelled or the server closed; then close it and
+ * wait for its connections.
+ *
+ * @retval UV_ECANCELED Always, when it served: closing a server cancels this.
+ * @retval UV_EPERM     It is closed, or another task is in this call.
+ * @suspends Always.
+ * @asyncio Server.serve_forever
+ */
+UVA_EXTERN UVA_CORO int uva_server_serve_forever(uva_server_t *server);
+UVA_EXTERN int uva_server_serve_forever_poll(uva_server_t *server);
+
+/**
+ * Stop listening at once. Connections live on. Idempotent.
+ * @suspends Never.
+ * @asyncio Server.close
+ */
+UVA_EXTERN void uva_server_close(uva_server_t *server);
+
+/**
+ * Wait until it is closed and its last connection too, in either order.
+ *
+ * @retval UV_ECANCELED The task was cancelled; the server goes on as it was.
+ * @suspends Unless that is so already.
+ * @asyncio Server.wait_closed
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_server_wait_closed(uva_server_t *server);
+UVA_EXTERN UVA_NODISCARD int uva_server_wait_closed_poll(uva_server_t *server);
+
+/** Close every connection once what was written is sent.
+ * @asyncio Server.close_clients */
+UVA_EXTERN void uva_server_close_clients(uva_server_t *server);
+/** Close every connection at once; what was not sent is dropped.
+ * @asyncio Server.abort_clients */
+UVA_EXTERN void uva_server_abort_clients(uva_server_t *server);
+
+/** private: an attempt to open a connection, or to start a server. Zeroed
+ * before the first call of the poll it is for. */
+typedef struct uva__connect_op_s {
+    void *state;
+} uva__connect_op_t;
+typedef struct uva__listen_op_s {
+    void *state;
+} uva__listen_op_t;
+
+/**
+ * private: connect to a host, for a protocol that hears the events of its
+ * transport where they happen. Streams are one.
+ *
+ * @param ret_transport New reference.
+ */
+UVA_EXTERN UVA_NODISCARD int
+uva__connect_poll(uva__connect_op_t *op, const char *host, const char *port,
+                  const uva_connection_options_t *options,
+                  const uva__direct_ops_t *ops,
+                  uva_transport_t **ret_transport);
+
+/**
+ * private: listen on the addresses of a host; each accepted connection gets
+ * such a protocol, whose connection_made begins with it.
+ *
+ * @param take_data Given to connection_made; destroy frees it with the server,
+ *                  or at once if an error is returned.
+ */
+UVA_EXTERN UVA_NODISCARD int
+uva__listen_poll(uva__listen_op_t *op, const char *host, const char *port,
+                 const uva_server_options_t *options,
+                 const uva__direct_ops_t *ops, void *take_data,
+                 uva_destroy_cb destroy, uva_server_t **ret_server);
+
+UVA_END_DECLS
+
+#endif /* UVA_SOCKETS_H */

@@ -1,0 +1,464 @@
+/**
+ * @file
+ * Streams over TCP: a reader and a writer for each connection.
+ *
+ *     uva_reader_t *reader;
+ *     uva_writer_t *writer;
+ *     uva_buffer_t line;
+ *
+ *     int r = uva_open_connection("example.org", "80", NULL, &reader, &writer);
+ *     if (r < 0) {
+ *         return r;
+ *     }
+ *     r = uva_writer_printf(writer, "HELO %s\r\n", name);
+ *     if (r >= 0) {
+ *         r = uva_reader_readline(reader, &line);
+ *     }
+ *     uva_connection_close(reader, writer);
+ *
+ * Each awaiting function has a poll half for stackless coroutines:
+ * UVA_AWAIT(r, uva_reader_readline_poll(self->reader, &self->line)). Its
+ * arguments must be the same at each call of one await.
+ *
+ * A loop made by uva_loop_new_virtual has no sockets: opening and starting
+ * return UV_ENOTSUP there; readers made by uva_reader_new work.
+ */
+#ifndef UVA_STREAMS_H
+#define UVA_STREAMS_H
+
+#include "uva/errors.h"
+#include "uva/sockets.h"
+#include "uva/transports.h"
+#include "uva/typed.h"
+#include "uva/types.h"
+
+UVA_BEGIN_DECLS
+
+/** Bytes that a reader holds at most in one line, and half of what it reads
+ * ahead, unless an option says otherwise. */
+#define UVA_STREAM_LIMIT 65536
+
+/** For limits: none. */
+#define UVA_NO_LIMIT SIZE_MAX
+
+/** A text literal as bytes, without the 0 behind it: UVA_BYTES("\r\n"). */
+#define UVA_BYTES(literal) (uva_bytes("" literal, sizeof(literal) - 1))
+static inline uva_bytes_t uva_bytes(const void *data, size_t size)
+{
+    uva_bytes_t bytes;
+
+    bytes.data = (const uint8_t *)data;
+    bytes.size = size;
+    return bytes;
+}
+
+/* --- opening and closing --- */
+
+/** State of one call of uva_open_connection_poll; zeroed before the first. */
+typedef struct uva_open_connection_op_s {
+    /* private */
+    uva__connect_op_t connect;
+} uva_open_connection_op_t;
+
+/**
+ * Connect to a host and make a stream of it.
+ *
+ * The addresses of the host are tried in the order of the resolver until one
+ * accepts; with the option happy_eyeballs_delay_ns the next one starts before
+ * a slow one has failed. Numeric hosts are not looked up.
+ *
+ * @param[in]  host       Name or numeric address; NULL or "" is this host.
+ * @param[in]  port       Number or name of a service.
+ * @param[in]  options    NULL for the defaults.
+ * @param[out] ret_reader New reference.
+ * @param[out] ret_writer New reference.
+ * @return 0, the code of the last address if all failed alike, or that of the
+ *         first (the text of the error tells them all), or:
+ * @retval UV_ECANCELED The task was cancelled; nothing is left open.
+ * @retval UV_ENOMEM    Likewise.
+ * @retval UV_EINVAL    No port, or an option is out of its range.
+ * @retval UV_ENOTSUP   The loop has no sockets.
+ * @retval UV_EAI_NONAME The host is unknown; other UV_EAI_... codes likewise.
+ * @suspends Always, unless it fails at once.
+ * @asyncio open_connection
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_open_connection(const char *host, const char *port,
+                    const uva_connection_options_t *options,
+                    uva_reader_t **ret_reader, uva_writer_t **ret_writer);
+UVA_EXTERN UVA_NODISCARD int
+uva_open_connection_poll(uva_open_connection_op_t *op, const char *host,
+                         const char *port,
+                         const uva_connection_options_t *options,
+                         uva_reader_t **ret_reader, uva_writer_t **ret_writer);
+
+/**
+ * Send what was written, close the connection, drop both references.
+ *
+ * Waits until the last byte was handed to the system. If the task is cancelled
+ * meanwhile it returns at once; the connection goes on closing by itself, and
+ * the next await of the task delivers the cancellation: nothing is lost if
+ * the result is not looked at. A peer that never reads holds it up: put it
+ * into a timeout, or use uva_transport_abort.
+ *
+ * In the handler of a server, whose references belong to the server, it drops
+ * none.
+ *
+ * @param take_reader,take_writer Of one connection; either may be NULL.
+ * @return 0, or why the connection was lost before all was sent.
+ * @suspends Only while bytes are unsent.
+ */
+UVA_EXTERN UVA_CORO int uva_connection_close(uva_reader_t *take_reader,
+                                             uva_writer_t *take_writer);
+/** While it returns UVA_PENDING the references are not dropped. */
+UVA_EXTERN int uva_connection_close_poll(uva_reader_t *take_reader,
+                                         uva_writer_t *take_writer);
+
+/* --- servers --- */
+
+/**
+ * Serves one connection, in a task of its own.
+ *
+ * reader and writer are borrowed until it returns; then what was written is
+ * sent and the connection closed. Take references to keep them longer. A
+ * failure is reported to the exception handler, "Unhandled exception in
+ * client_connected_cb"; UV_ECANCELED closes silently.
+ *
+ * @param arg What the server was started with.
+ */
+typedef int (*uva_client_connected_cb)(uva_reader_t *reader,
+                                       uva_writer_t *writer, void *arg);
+
+/** State of one call of uva_start_server_poll; zeroed before the first. */
+typedef struct uva_start_server_op_s {
+    /* private */
+    uva__listen_op_t listen;
+} uva_start_server_op_t;
+
+/**
+ * Listen on the addresses of a host and run a task for each connection.
+ *
+ * @param[in]  handler    Runs in a stackful task.
+ * @param[in]  arg        Given to each; must outlive the server's connections.
+ * @param[in]  host       Name or numeric address; NULL or "" for all addresses
+ *                        of this host, of both families.
+ * @param[in]  port       Number or name of a service; "0" lets the system
+ *                        choose, see uva_server_port.
+ * @param[in]  options    NULL for the defaults.
+ * @param[out] ret_server New reference.
+ * @retval UV_EADDRINUSE Somebody listens there; other codes of the system
+ *                       likewise. Nothing is left open.
+ * @retval UV_ECANCELED  The task was cancelled; likewise.
+ * @retval UV_ENOMEM     Likewise.
+ * @retval UV_EINVAL     No port, or an option is out of its range.
+ * @retval UV_ENOTSUP    The loop has no sockets.
+ * @suspends Always, unless it fails at once.
+ * @asyncio start_server
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_start_server(uva_client_connected_cb handler, void *arg, const char *host,
+                 const char *port, const uva_server_options_t *options,
+                 uva_server_t **ret_server);
+UVA_EXTERN UVA_NODISCARD int
+uva_start_server_poll(uva_start_server_op_t *op,
+                      uva_client_connected_cb handler, void *arg,
+                      const char *host, const char *port,
+                      const uva_server_options_t *options,
+                      uva_server_t **ret_server);
+
+/**
+ * The same with a typed task, stackful or stackless, as the handler of each
+ * connection. It needs members `uva_reader_t *reader; uva_writer_t *writer;`;
+ * what follows are its other arguments, copied for each connection.
+ *
+ *     UVA_STACKLESS(int, echo, uva_reader_t *reader; uva_writer_t *writer;
+ *                   uva_bytes_t data;)
+ *     { ... }
+ *
+ *     r = uva_start_server_typed(echo, "127.0.0.1", "0", NULL, &server);
+ */
+#define uva_start_server_typed(...)                                            \
+    UVA__START_SERVER_TYPED(__VA_ARGS__, .uva__z = 0)
+#define UVA__START_SERVER_TYPED(name, host, port, options, ret_server, ...)    \
+    uva__start_server_typed(UVA__HANDLER(name, __VA_ARGS__), host, port,       \
+                            options, ret_server)
+#define uva_start_server_typed_poll(op, ...)                                   \
+    UVA__START_SERVER_TYPED_POLL(op, __VA_ARGS__, .uva__z = 0)
+#define UVA__START_SERVER_TYPED_POLL(op, name, host, port, options,            \
+                                     ret_server, ...)                          \
+    uva__start_server_typed_poll(op, UVA__HANDLER(name, __VA_ARGS__), host,    \
+                                 port, options, ret_server)
+/** private */
+#define UVA__HANDLER(name, ...)                                                \
+    &name##__coro, &(name##_args_t){__VA_ARGS__},                              \
+        UVA__MEMBER(name##_args_t, reader, uva_reader_t),                      \
+        UVA__MEMBER(name##_args_t, writer, uva_writer_t)
+/** private: the offset of a pointer member, which must point to T. */
+#define UVA__MEMBER(type, member, T)                                           \
+    (offsetof(type, member) +                                                  \
+     0 * sizeof(((type *)0)->member == (T *)0))
+
+/** private */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva__start_server_typed(const uva__coro_t *coro, const void *args,
+                        size_t reader_offset, size_t writer_offset,
+                        const char *host, const char *port,
+                        const uva_server_options_t *options,
+                        uva_server_t **ret_server);
+/** private */
+UVA_EXTERN UVA_NODISCARD int uva__start_server_typed_poll(
+    uva_start_server_op_t *op, const uva__coro_t *coro, const void *args,
+    size_t reader_offset, size_t writer_offset, const char *host,
+    const char *port, const uva_server_options_t *options,
+    uva_server_t **ret_server);
+
+/* --- reading --- */
+
+/**
+ * Reading. One task at a time may wait on a reader: UV_EPERM for a second.
+ * What every function below can return besides its own codes:
+ *
+ *   UV_ECANCELED  the task was cancelled; what has come stays in the reader
+ *   UV_ECONNRESET or another code the connection was lost with; it comes
+ *                 before bytes that were not read, and stays
+ *   UV_ENOMEM     the result could not be kept; the bytes stay in the reader.
+ *                 As the code of a lost connection: bytes that came could not
+ *   UV_EPERM      another task waits on the reader
+ *   UVA_ENOTASK   nothing here can suspend
+ *
+ * A count of bytes that is returned stops at INT_MAX.
+ *
+ * Functions that end in _view copy nothing: the bytes lie in the reader until
+ * the next call of a reading function, or until its last reference goes.
+ * Functions that fill an uva_buffer_t never look at what it held before; clear
+ * it after use. They write it on success alone, unless they say otherwise.
+ *
+ * Reading ahead pauses at twice the limit and goes on at the limit.
+ */
+
+/**
+ * Read what there is, at least a byte and at most size bytes.
+ *
+ * @return Bytes read; 0 at the end of the stream, or if size is 0.
+ * @suspends Only while there is nothing.
+ * @asyncio StreamReader.read
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_reader_read(uva_reader_t *reader,
+                                                      void *data, size_t size);
+UVA_EXTERN UVA_NODISCARD int uva_reader_read_poll(uva_reader_t *reader,
+                                                  void *data, size_t size);
+/** The same without a copy. A reader that waits in it holds no memory. */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_reader_read_view(uva_reader_t *reader, size_t max_bytes,
+                     uva_bytes_t *ret_view);
+UVA_EXTERN UVA_NODISCARD int uva_reader_read_view_poll(uva_reader_t *reader,
+                                                       size_t max_bytes,
+                                                       uva_bytes_t *ret_view);
+
+/**
+ * Read until the end of the stream. The reader's limit does not bind.
+ *
+ * @param limit_bytes UVA_NO_LIMIT, or the most that is wanted.
+ * @retval UVA_ELIMITOVERRUN There is more than that; all of it stays in the
+ *                           reader.
+ * @return Bytes read; they are in an owned buffer.
+ * @asyncio StreamReader.read(-1)
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_reader_read_all(uva_reader_t *reader, size_t limit_bytes,
+                    uva_buffer_t *ret_buffer);
+UVA_EXTERN UVA_NODISCARD int uva_reader_read_all_poll(uva_reader_t *reader,
+                                                      size_t limit_bytes,
+                                                      uva_buffer_t *ret_buffer);
+
+/**
+ * Read exactly size bytes. The reader's limit does not bind.
+ *
+ * @param[out] ret_partial Bytes in data if the stream ended before; may be
+ *                         NULL.
+ * @retval UVA_EINCOMPLETEREAD The stream ended before; nothing is left in it.
+ * @return size.
+ * @suspends Only while there is less.
+ * @asyncio StreamReader.readexactly
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_reader_readexactly(uva_reader_t *reader, void *data, size_t size,
+                       size_t *ret_partial);
+UVA_EXTERN UVA_NODISCARD int
+uva_reader_readexactly_poll(uva_reader_t *reader, void *data, size_t size,
+                            size_t *ret_partial);
+
+/**
+ * Read a line, its newline included; the last one may have none.
+ *
+ * @return Its bytes; 0 at the end of the stream, with an empty buffer.
+ * @retval UVA_ELIMITOVERRUN It is longer than the limit, and was dropped: with
+ *                           its newline if that has come, else all that has
+ *                           come.
+ * @suspends Only while there is no newline.
+ * @asyncio StreamReader.readline; differs: ValueError is the code of its cause.
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_reader_readline(uva_reader_t *reader, uva_buffer_t *ret_line);
+UVA_EXTERN UVA_NODISCARD int uva_reader_readline_poll(uva_reader_t *reader,
+                                                      uva_buffer_t *ret_line);
+/** The same without a copy. */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_reader_readline_view(uva_reader_t *reader, uva_bytes_t *ret_line);
+UVA_EXTERN UVA_NODISCARD int
+uva_reader_readline_view_poll(uva_reader_t *reader, uva_bytes_t *ret_line);
+
+/**
+ * Read up to a separator, which is part of the result:
+ * uva_reader_readuntil(reader, UVA_BYTES("\r\n\r\n"), &head).
+ *
+ * @return Bytes read.
+ * @retval UVA_ELIMITOVERRUN What stands before the separator is longer than
+ *                           the limit. All of it stays in the reader;
+ *                           uva_reader_consumed tells how much that is.
+ * @retval UVA_EINCOMPLETEREAD The stream ended before; the result is what there
+ *                           was, and nothing is left in the reader.
+ * @retval UV_EINVAL         The separator is empty.
+ * @suspends Only while there is no separator.
+ * @asyncio StreamReader.readuntil
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_reader_readuntil(uva_reader_t *reader, uva_bytes_t separator,
+                     uva_buffer_t *ret_buffer);
+UVA_EXTERN UVA_NODISCARD int uva_reader_readuntil_poll(uva_reader_t *reader,
+                                                       uva_bytes_t separator,
+                                                       uva_buffer_t *ret_buffer);
+/**
+ * The same without a copy, and with one of several separators: the result is
+ * the shortest that ends with one of them.
+ *
+ * @param separators Array of count, borrowed.
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_reader_readuntil_view(uva_reader_t *reader, const uva_bytes_t *separators,
+                          size_t count, uva_bytes_t *ret_view);
+UVA_EXTERN UVA_NODISCARD int
+uva_reader_readuntil_view_poll(uva_reader_t *reader,
+                               const uva_bytes_t *separators, size_t count,
+                               uva_bytes_t *ret_view);
+/** After UVA_ELIMITOVERRUN of readuntil: the bytes before the separator, or
+ * those that surely hold none. @asyncio LimitOverrunError.consumed */
+UVA_EXTERN size_t uva_reader_consumed(const uva_reader_t *reader);
+
+/** Whether the stream has ended and everything was read.
+ * @asyncio StreamReader.at_eof */
+UVA_EXTERN bool uva_reader_at_eof(const uva_reader_t *reader);
+/** The code the connection was lost with; 0 if it was not.
+ * @asyncio StreamReader.exception */
+UVA_EXTERN int uva_reader_exception(const uva_reader_t *reader);
+
+/** The pair of a connection is one object with two kinds of references. The
+ * last one of an open connection closes it and warns in debug mode. */
+UVA_EXTERN uva_reader_t *uva_reader_ref(uva_reader_t *reader);
+/** @return NULL. */
+UVA_EXTERN uva_reader_t *uva_reader_unref(uva_reader_t *reader);
+
+/**
+ * A reader without a connection, which somebody feeds: for tests, and for
+ * bytes that come from elsewhere.
+ *
+ * @param limit_bytes 0 for the default.
+ * @retval UVA_ENOLOOP No loop runs here.
+ * @retval UV_EINVAL   The limit is above 1 GiB.
+ * @asyncio StreamReader
+ */
+UVA_EXTERN int uva_reader_new(size_t limit_bytes, uva_reader_t **ret_reader);
+/** Add bytes, which are copied, and wake who waits.
+ * @retval UV_EPERM  After feed_eof.
+ * @retval UV_ENOMEM Nothing was added.
+ * @asyncio StreamReader.feed_data */
+UVA_EXTERN int uva_reader_feed_data(uva_reader_t *reader, const void *data,
+                                    size_t size);
+/** @asyncio StreamReader.feed_eof */
+UVA_EXTERN void uva_reader_feed_eof(uva_reader_t *reader);
+/** Let every read fail with a negative code.
+ * @asyncio StreamReader.set_exception */
+UVA_EXTERN void uva_reader_set_exception(uva_reader_t *reader, int code);
+
+/* --- writing --- */
+
+/**
+ * Write: send, or keep a copy until the peer takes it. Small writes that follow
+ * each other leave together. Writing never waits: use uva_writer_drain where
+ * much is written.
+ *
+ * On a connection that is lost the bytes are dropped; the next drain tells.
+ *
+ * @retval UV_EPERM  After write_eof.
+ * @retval UV_ENOMEM Nothing was kept; if some of it was sent already, the
+ *                   connection is lost too.
+ * @suspends Never.
+ * @asyncio StreamWriter.write
+ */
+UVA_EXTERN int uva_writer_write(uva_writer_t *writer, const void *data,
+                                size_t size);
+/** The same for an owned buffer, which is empty afterwards, also on error. */
+UVA_EXTERN int uva_writer_write_take(uva_writer_t *writer,
+                                     uva_buffer_t *take_buffer);
+/** The same for several pieces, as one. @asyncio StreamWriter.writelines */
+UVA_EXTERN int uva_writer_writelines(uva_writer_t *writer,
+                                     const uva_bytes_t *lines, size_t count);
+/** The same for text made as printf makes it. @return Its bytes. */
+UVA_EXTERN int uva_writer_printf(uva_writer_t *writer, const char *format, ...)
+    UVA_PRINTF(2, 3);
+
+/**
+ * Wait until so much was sent that more should be written.
+ *
+ * @retval UV_ECONNRESET The connection is lost, or the code it was lost with.
+ * @retval UV_ECANCELED  The task was cancelled; what was written stays.
+ * @suspends Only above the high mark, until the low mark; for an iteration on a
+ *           connection that is closing.
+ * @asyncio StreamWriter.drain
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_writer_drain(uva_writer_t *writer);
+UVA_EXTERN UVA_NODISCARD int uva_writer_drain_poll(uva_writer_t *writer);
+
+/** Send end of stream behind what was written; reading goes on. Idempotent.
+ * @asyncio StreamWriter.write_eof */
+UVA_EXTERN int uva_writer_write_eof(uva_writer_t *writer);
+/** @asyncio StreamWriter.can_write_eof */
+UVA_EXTERN bool uva_writer_can_write_eof(const uva_writer_t *writer);
+
+/** Stop reading, send what was written, close; uva_writer_wait_closed waits for
+ * the end of it. Idempotent. @suspends Never. @asyncio StreamWriter.close */
+UVA_EXTERN void uva_writer_close(uva_writer_t *writer);
+/** @asyncio StreamWriter.is_closing */
+UVA_EXTERN bool uva_writer_is_closing(const uva_writer_t *writer);
+/**
+ * Wait until the connection is closed, by whomever.
+ *
+ * @return 0, or the code it was lost with.
+ * @retval UV_ECANCELED The task was cancelled; it goes on closing.
+ * @suspends Unless it is closed.
+ * @asyncio StreamWriter.wait_closed
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_writer_wait_closed(uva_writer_t *writer);
+UVA_EXTERN UVA_NODISCARD int uva_writer_wait_closed_poll(uva_writer_t *writer);
+
+/** The transport below, for its marks, its socket, uva_transport_abort;
+ * borrowed. @asyncio StreamWriter.transport */
+UVA_EXTERN uva_transport_t *uva_writer_transport(const uva_writer_t *writer);
+/** The peer's address, and this end's. @retval UV_ENOTCONN It is closed.
+ * @asyncio StreamWriter.get_extra_info('peername'), ('sockname') */
+UVA_EXTERN int uva_writer_get_peername(const uva_writer_t *writer,
+                                       uva_address_t *ret_address);
+UVA_EXTERN int uva_writer_get_sockname(const uva_writer_t *writer,
+                                       uva_address_t *ret_address);
+/** The descriptor of the socket, to look at; -1 once it is closed.
+ * @asyncio StreamWriter.get_extra_info('socket') */
+UVA_EXTERN int uva_writer_fileno(const uva_writer_t *writer);
+
+UVA_EXTERN uva_writer_t *uva_writer_ref(uva_writer_t *writer);
+/** @return NULL. */
+UVA_EXTERN uva_writer_t *uva_writer_unref(uva_writer_t *writer);
+
+UVA_END_DECLS
+
+#endif /* UVA_STREAMS_H */
