@@ -23,7 +23,7 @@ UVA_STACKLESS(int, yielder_s, int64_t count; int64_t i;)
 
     UVA_BEGIN
     for (self->i = 0; self->i < self->count; self->i++) {
-        UVA_AWAIT(r, uva_yield_poll());
+        UVA_YIELD(r);
         if (r < 0) {
             return r;
         }

@@ -51,6 +51,8 @@ enum {
     /** A poll half has to be called again after the next wake-up. Not an
      * error; it never leaves an awaiting function. */
     UVA_PENDING = -20000,
+    /** private: a stackless body yields; see UVA_YIELD. */
+    UVA__YIELD = -19999,
     /** The first code that belongs to the application; go down from it. */
     UVA_EUSER = -30000
 };

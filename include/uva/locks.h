@@ -404,7 +404,7 @@ UVA_EXTERN int uva_limiter_active(const uva_limiter_t *limiter);
 
 /**
  * Describe an object for people, as asyncio's repr does:
- * "<Lock at 0x55e0 [locked, waiters:2]>".
+ * "<Lock object at 0x55e0 [locked, waiters:2]>".
  *
  * @param text Room for size bytes, cut if need be, always with a 0 behind.
  * @return How many bytes the whole text has, without its 0.

@@ -29,6 +29,7 @@ typedef struct uva_taskgroup_s {
     uva_waiter_t *waiter;    /* The parent's, while it waits in the exit. */
     struct uva__group_errors_s *errors; /* Owned; NULL while there are none. */
     int code;                /* A failure that found no memory for a record. */
+    int body;                /* What the body returned. */
     int pending;             /* What the exit has to return in the end. */
     uint8_t state;
     bool aborting;
@@ -75,6 +76,7 @@ UVA_EXTERN void uva_taskgroup_cancel(uva_taskgroup_t *group);
  *           cancels the children.
  */
 UVA_EXTERN UVA_CORO int uva_taskgroup_exit(uva_taskgroup_t *group, int r);
+/** The poll half of uva_taskgroup_exit; r counts in its first call. */
 UVA_EXTERN int uva_taskgroup_exit_poll(uva_taskgroup_t *group, int r);
 
 /** The error record that goes with the last code an awaiting call returned to

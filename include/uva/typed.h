@@ -33,9 +33,10 @@ typedef struct uva__coro_s {
     const char *name;
     int (*enter)(void *frame, void *ret);
     void (*drop)(void *frame); /* Destructor of the arguments, or NULL. */
-    size_t frame_bytes;
-    size_t ret_bytes;
-    size_t place; /* Of uva__z in the frame. */
+    uint32_t frame_bytes; /* Of the arguments. */
+    uint32_t place;       /* Of uva__z in them. */
+    uint32_t ret_place;   /* Of the result, behind uva__z. */
+    uint32_t ret_bytes;
     bool stackless;
 } uva__coro_t;
 
@@ -91,6 +92,22 @@ UVA_BEGIN_DECLS
              : (size_t)0, default                                              \
              : sizeof(*_Generic((T *)0, void * : (char *)0, default : (T *)0)))
 #endif
+
+/** private: an alignment that fits a type of this size: the largest power of
+ * two in it, up to 16; 1 for 0. */
+#define UVA__ALIGNMENT(size)                                                   \
+    ((size) % 2 != 0 || (size) == 0 ? 1u                                       \
+     : (size) % 4 != 0              ? 2u                                       \
+     : (size) % 8 != 0              ? 4u                                       \
+     : (size) % 16 != 0             ? 8u                                       \
+                                    : 16u)
+/** private: the first place behind uva__z that fits the result: often the
+ * padding of the arguments. */
+#define UVA__RET_PLACE(name)                                                   \
+    UVA__ROUND(offsetof(name##_args_t, uva__z) +                               \
+                   sizeof(((name##_args_t *)0)->uva__z),                       \
+               UVA__ALIGNMENT(UVA__SIZEOF(name##_ret_t)))
+#define UVA__ROUND(number, step) (((number) + (step)-1) / (step) * (step))
 
 /* A for three or more arguments, 0 for two. */
 #define UVA__PICK(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, ...) q
@@ -176,9 +193,13 @@ UVA_BEGIN_DECLS
         return name##__body((name##_args_t *)frame, (name##_ret_t *)ret);      \
     }                                                                          \
     storage const uva__coro_t name##__coro = {                                 \
-        #name,     name##__enter,                                              \
-        drop,      sizeof(name##_args_t),                                      \
-        UVA__SIZEOF(name##_ret_t), offsetof(name##_args_t, uva__z),            \
+        #name,                                                                 \
+        name##__enter,                                                         \
+        drop,                                                                  \
+        (uint32_t)sizeof(name##_args_t),                                       \
+        (uint32_t)offsetof(name##_args_t, uva__z),                             \
+        (uint32_t)UVA__RET_PLACE(name),                                        \
+        (uint32_t)UVA__SIZEOF(name##_ret_t),                                   \
         stackless};
 /** private */
 #define UVA__BODY(name)                                                        \
@@ -321,9 +342,17 @@ UVA_BEGIN_DECLS
     UVA_UNUSED static inline int name##_poll(name##_args_t *self,              \
                                              name##_ret_t *ret)                \
     {                                                                          \
-        return name##__body(self, ret);                                        \
+        UVA__NESTED(name, self, ret)                                           \
     }                                                                          \
     UVA__STACKLESS_BODY(name)
+/* A body that is called and not a task cannot yield by itself: its task does. */
+#define UVA__NESTED(name, self, ret)                                           \
+    int r;                                                                     \
+    if ((self)->uva__z >= UVA__AT_YIELD && uva_yield_poll() < 0) {             \
+        (self)->uva__z += UVA__AT_CANCELLED - UVA__AT_YIELD;                   \
+    }                                                                          \
+    r = name##__body(self, ret);                                               \
+    return r == UVA__YIELD ? uva_yield_poll() : r;
 #define UVA__STACKLESS_BODY(name)                                              \
     static int name##__body(name##_args_t *self, UVA_UNUSED name##_ret_t *ret)
 
@@ -361,7 +390,7 @@ UVA_BEGIN_DECLS
     UVA__CORO(, name, NULL, true)                                              \
     int name##_poll(name##_args_t *self, name##_ret_t *ret)                    \
     {                                                                          \
-        return name##__body(self, ret);                                        \
+        UVA__NESTED(name, self, ret)                                           \
     }                                                                          \
     UVA__STACKLESS_BODY(name)
 
@@ -383,6 +412,24 @@ UVA_BEGIN_DECLS
         return uva__bad_resume(__func__);                                      \
         }                                                                      \
         self->uva__z = -1;
+
+/**
+ * Let everything that is ready run once: uva_sleep(0) in a stackless body, at
+ * its least cost. r becomes 0 or UV_ECANCELED. One on a line.
+ */
+#define UVA_YIELD(r)                                                           \
+    do {                                                                       \
+        self->uva__z = UVA__AT_YIELD + __LINE__;                               \
+        return UVA__YIELD;                                                     \
+    case UVA__AT_CANCELLED + __LINE__:                                         \
+        (r) = UV_ECANCELED;                                                    \
+        break;                                                                 \
+    case UVA__AT_YIELD + __LINE__:                                             \
+        (r) = 0;                                                               \
+    } while (0)
+
+/** private: added to the line where a body yields, and goes on cancelled. */
+enum { UVA__AT_YIELD = 1 << 28, UVA__AT_CANCELLED = 1 << 29 };
 
 /** Await in a stackless body: call the poll, leave while it is UVA_PENDING,
  * call it again after the wake-up. One on a line. */

@@ -18,14 +18,16 @@
 #include "core/events.h"
 #include "core/loop.h"
 #include "core/shutdown.h"
+#include "core/step.h"
 #include "core/timers.h"
 
 #define LOOP_ITERATIONS 61u
-#define LOOP_STEPS      256u
+#define LOOP_ITERATIONS_MOST 1000000u
+#define LOOP_STEPS      256
 #define LOOP_DRAIN_NS   50000u
 #define LOOP_SLOW_NS    100000000u
 /* Fewer steps than this say nothing about how long a step takes. */
-#define LOOP_STEPS_MEASURED 16u
+#define LOOP_STEPS_MEASURED 16
 
 /* --- one turn --- */
 
@@ -36,34 +38,36 @@ static inline bool loop_stopping(const uva_loop_t *loop)
     return UVA__UNLIKELY(loop->stopping) && loop->running;
 }
 
-uva__ready_t *uva__loop_next_iteration(uva_loop_t *loop)
+static void loop_drain_debug(uva_loop_t *loop)
 {
-    if (loop->head == NULL || loop_stopping(loop) || loop->eager ||
-        loop->iteration_budget == 0 || loop->steps >= loop->step_budget) {
-        return NULL;
+    uva__ready_t *ready;
+
+    while ((ready = loop->batch) != NULL ||
+           (ready = uva__loop_next_iteration(loop)) != NULL) {
+        loop->batch = ready->next;
+        loop->budget--;
+        uva__debug_run(loop, ready);
     }
-    loop->iteration_budget--;
-    loop->iterations++;
-    loop->batch = loop->head;
-    loop->head = NULL;
-    loop->tail = &loop->head;
-    return loop->batch;
 }
 
 void uva__loop_drain(uva_loop_t *loop)
 {
-    do {
-        uva__ready_t *ready;
-        while ((ready = loop->batch) != NULL) {
-            loop->batch = ready->next;
-            loop->steps++;
-            if (UVA__UNLIKELY(loop->debug)) {
-                uva__debug_run(loop, ready);
-            } else {
-                ready->run(ready);
-            }
+    uva__ready_t *ready;
+
+    if (UVA__UNLIKELY(loop->debug)) {
+        loop_drain_debug(loop);
+        return;
+    }
+    while ((ready = loop->batch) != NULL ||
+           (ready = uva__loop_next_iteration(loop)) != NULL) {
+        loop->batch = ready->next;
+        loop->budget--;
+        if (ready->run == uva__stackless_step) {
+            uva__stackless_step_now(loop, ready);
+        } else {
+            ready->run(ready);
         }
-    } while (uva__loop_next_iteration(loop) != NULL);
+    }
 }
 
 /*
@@ -72,16 +76,24 @@ void uva__loop_drain(uva_loop_t *loop)
  */
 static void loop_budget(uva_loop_t *loop, uint64_t now_ns)
 {
-    if (loop->steps >= LOOP_STEPS_MEASURED) {
-        uint64_t step_ns = (now_ns - loop->looked_ns) / loop->steps + 1;
+    uint64_t iterations = loop->iterations - loop->looked_iterations;
+    int64_t steps = (int64_t)loop->looked_budget - loop->budget -
+                    (int64_t)iterations * loop->iteration_cost;
+
+    loop->budget = loop->limits.steps;
+    if (steps >= LOOP_STEPS_MEASURED) {
+        uint64_t step_ns = (now_ns - loop->looked_ns) / (uint64_t)steps + 1;
         uint64_t fit = LOOP_DRAIN_NS / step_ns + 1;
-        loop->step_budget = fit < LOOP_STEPS ? (uint32_t)fit : LOOP_STEPS;
-    } else {
-        loop->step_budget = LOOP_STEPS;
+        if (fit < (uint64_t)loop->budget) {
+            loop->budget = (int32_t)fit;
+        }
     }
+    if (loop_stopping(loop)) {
+        loop->budget = 1; /* asyncio: a stop still gives one iteration. */
+    }
+    loop->looked_budget = loop->budget;
+    loop->looked_iterations = loop->iterations;
     loop->looked_ns = now_ns;
-    loop->iteration_budget = loop->limits.iterations;
-    loop->steps = 0;
 }
 
 bool uva__loop_turn(uva_loop_t *loop)
@@ -103,16 +115,8 @@ bool uva__loop_turn(uva_loop_t *loop)
     if (uva__heap_next(&loop->timers) <= now_ns) {
         uva__timers_collect(loop, now_ns);
     }
-    if (loop_stopping(loop) && loop->head != NULL) {
-        /* asyncio: a stop before the run still gives one iteration. */
-        loop->stopping = false;
-        loop->iteration_budget = 1;
-        uva__loop_drain(loop);
-        loop->stopping = true;
-    } else {
-        uva__loop_drain(loop);
-    }
-    if (loop->steps > 0) {
+    uva__loop_drain(loop);
+    if (loop->iterations != loop->looked_iterations) {
         loop->stuck = false;
     }
     uva__loop_flush(loop);
@@ -240,6 +244,9 @@ void uva_loop_stop(uva_loop_t *loop)
 {
     if (loop != NULL && uva__loop_owned(loop)) {
         loop->stopping = true;
+        if (loop->running) {
+            loop->budget = 0; /* No further iteration begins. */
+        }
         if (!loop->attended) {
             loop->driver->attend(loop);
         }
@@ -273,12 +280,24 @@ uv_loop_t *uva_loop_uv(uva_loop_t *loop)
 
 /* --- making --- */
 
+/* One count bounds both: an iteration costs as many steps as make the bound on
+ * steps the bound on iterations. */
+static void loop_set_iterations(uva_loop_t *loop, unsigned iterations)
+{
+    if (iterations > LOOP_ITERATIONS_MOST) {
+        iterations = LOOP_ITERATIONS_MOST;
+    }
+    loop->limits.steps =
+        iterations > LOOP_STEPS ? (int32_t)iterations : LOOP_STEPS;
+    loop->iteration_cost = loop->limits.steps / (int32_t)iterations;
+}
+
 static int loop_options(uva_loop_t *loop, const uva_loop_options_t *options)
 {
     uva__stack_options_t stacks = {0};
 
     loop->limits.max_tasks = SIZE_MAX;
-    loop->limits.iterations = LOOP_ITERATIONS;
+    loop_set_iterations(loop, LOOP_ITERATIONS);
     if (options == NULL) {
         return uva__stack_pool_init(&loop->stacks, NULL);
     }
@@ -289,7 +308,7 @@ static int loop_options(uva_loop_t *loop, const uva_loop_options_t *options)
         loop->limits.max_tasks = options->max_tasks;
     }
     if (options->iterations_per_poll != 0) {
-        loop->limits.iterations = options->iterations_per_poll;
+        loop_set_iterations(loop, options->iterations_per_poll);
     }
     loop->limits.stack_census = options->stack_census;
     loop->debug = loop->debug || options->debug;

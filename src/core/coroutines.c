@@ -7,20 +7,15 @@
  * just what the loop would do: take the next node, in order, count the step.
  *
  * Invariant: loop->current is the task whose code runs, NULL in callbacks; a
- * task that is not current is suspended in uva__task_leave, or has not
+ * task that is not current is suspended in uva__task_leave_now, or has not
  * started, or has ended.
  */
 #include "uva/coroutines.h"
 
 #include "core/loop.h"
+#include "core/step.h"
 
 static void task_entry(void);
-static void task_resume(uva__ready_t *ready);
-
-static inline uva__stackful_t *task_stackful(uva_task_t *task)
-{
-    return UVA__CONTAINER_OF(task, uva__stackful_t, task);
-}
 
 static inline uva__stack_t *flow_stack(uva__context_t *flow)
 {
@@ -38,9 +33,9 @@ static inline size_t task_stack_bytes(uva_task_t *task)
 static inline void task_bind(uva_loop_t *loop, uva_task_t *task,
                              uva__stack_t *stack)
 {
-    task_stackful(task)->flow = &stack->context;
+    uva__task_stackful(task)->flow = &stack->context;
     stack->owner = task;
-    task->ready.run = task_resume;
+    task->ready.run = uva__task_resume;
     task->base.flags |= UVA__STARTED;
     loop->current = task;
     if (UVA__UNLIKELY(stack->context.sp == NULL)) {
@@ -59,18 +54,9 @@ static inline bool task_cancelled_early(uva_task_t *task)
     return true;
 }
 
-static void stackless_step(uva__ready_t *ready)
+void uva__stackless_step(uva__ready_t *ready)
 {
-    uva_task_t *task = uva__task_of_ready(ready);
-    uva_loop_t *loop = task->base.loop;
-    int r;
-
-    loop->current = task;
-    r = task->coro->enter(uva__task_frame(task), uva__task_ret(task));
-    if (r != UVA_PENDING) {
-        uva__task_finish(task, r);
-    }
-    loop->current = NULL;
+    uva__stackless_step_now(uva__task_of_ready(ready)->base.loop, ready);
 }
 
 static void stackless_start(uva__ready_t *ready)
@@ -80,9 +66,20 @@ static void stackless_start(uva__ready_t *ready)
     if (task_cancelled_early(task)) {
         return;
     }
-    task->ready.run = stackless_step;
+    task->ready.run = uva__stackless_step;
     task->base.flags |= UVA__STARTED;
-    stackless_step(ready);
+    uva__stackless_step_now(task->base.loop, ready);
+}
+
+void uva__stackless_cancel_yield(uva_task_t *task)
+{
+    char *frame = uva__task_frame(task);
+    int *place = (int *)(void *)(frame + task->coro->place);
+
+    if (task->base.phase == UVA__PHASE_IDLE && *place >= UVA__AT_YIELD) {
+        uva__task_deliver_cancel(task);
+        *place += UVA__AT_CANCELLED - UVA__AT_YIELD;
+    }
 }
 
 static void stackful_start(uva__ready_t *ready)
@@ -101,28 +98,28 @@ static void stackful_start(uva__ready_t *ready)
         return;
     }
     task_bind(loop, task, stack);
-    uva__context_switch(loop->base, &stack->context);
+    uva__context_jump(loop->base, &stack->context);
 }
 
-static void task_resume(uva__ready_t *ready)
+void uva__task_resume(uva__ready_t *ready)
 {
     uva_task_t *task = uva__task_of_ready(ready);
     uva_loop_t *loop = task->base.loop;
 
     loop->current = task;
-    uva__context_switch(loop->base, task_stackful(task)->flow);
+    uva__context_jump(loop->base, uva__task_stackful(task)->flow);
 }
 
-void uva__task_start(uva__ready_t *ready)
+void uva__task_start(uva_task_t *task)
 {
-    uva_task_t *task = uva__task_of_ready(ready);
-
-    ready->run = uva__task_stackless(task) ? stackless_start : stackful_start;
+    task->ready.run =
+        uva__task_stackless(task) ? stackless_start : stackful_start;
 }
 
 bool uva__ready_is_task(const uva__ready_t *ready)
 {
-    return ready->run == task_resume || ready->run == stackless_step ||
+    return ready->run == uva__task_resume ||
+           ready->run == uva__stackless_step ||
            ready->run == stackful_start || ready->run == stackless_start;
 }
 
@@ -133,28 +130,19 @@ static inline bool task_starts_here(uva_task_t *task)
            task_stack_bytes(task) == 0;
 }
 
-/* Take the next node if it is a task that a stack can be left for. */
-static inline uva__context_t *task_next(uva_loop_t *loop)
+/* Whoever is next when it is no task that was left: a new one, or the loop. */
+static uva__context_t *task_next_slow(uva_loop_t *loop)
 {
     uva__ready_t *ready = loop->batch;
     uva_task_t *task;
     uva__stack_t *stack;
 
-    if (ready == NULL) {
-        ready = uva__loop_next_iteration(loop);
-    }
-    if (ready != NULL && !loop->debug) {
+    if (ready != NULL && !loop->debug && ready->run == stackful_start) {
         task = uva__task_of_ready(ready);
-        if (UVA__LIKELY(ready->run == task_resume)) {
-            loop->batch = ready->next;
-            loop->steps++;
-            loop->current = task;
-            return task_stackful(task)->flow;
-        }
-        if (ready->run == stackful_start && task_starts_here(task) &&
+        if (task_starts_here(task) &&
             uva__stack_get(&loop->stacks, 0, &stack) >= 0) {
             loop->batch = ready->next;
-            loop->steps++;
+            loop->budget--;
             task_bind(loop, task, stack);
             return &stack->context;
         }
@@ -163,18 +151,18 @@ static inline uva__context_t *task_next(uva_loop_t *loop)
     return loop->base;
 }
 
-void uva__task_leave(uva_task_t *task)
+void uva__task_leave_slow(uva_loop_t *loop, uva__context_t *flow)
 {
-    uva_loop_t *loop = task->base.loop;
-    uva__context_t *flow = task_stackful(task)->flow;
-    uva__context_t *next;
+    uva__context_jump(flow, task_next_slow(loop));
+}
 
-    uva__scope_check(task, (const char *)__builtin_frame_address(0));
-    uva__stack_check(&loop->stacks, flow_stack(flow));
-    next = task_next(loop);
-    if (UVA__LIKELY(next != flow)) {
-        uva__context_switch(flow, next);
-    }
+void uva__task_leave_checks(uva_task_t *task)
+{
+    const char *sp = (const char *)__builtin_frame_address(0);
+
+    uva__scope_check(task, sp);
+    uva__stack_check(&task->base.loop->stacks,
+                     flow_stack(uva__task_stackful(task)->flow));
 }
 
 /* --- the first frame of every stack --- */
@@ -204,7 +192,7 @@ static inline bool task_takes_over(uva_loop_t *loop, uva__stack_t *stack)
         return false;
     }
     loop->batch = ready->next;
-    loop->steps++;
+    loop->budget--;
     uva__stack_used(stack);
     task_bind(loop, uva__task_of_ready(ready), stack);
     return true;
@@ -216,7 +204,7 @@ static void task_entry(void)
     for (;;) {
         uva_loop_t *loop = uva__running;
         uva_task_t *task = loop->current;
-        uva__stack_t *stack = flow_stack(task_stackful(task)->flow);
+        uva__stack_t *stack = flow_stack(uva__task_stackful(task)->flow);
         int r =
             task->coro->enter(uva__task_frame(task), uva__task_ret(task));
 
@@ -229,9 +217,12 @@ static void task_entry(void)
         if (!task_takes_over(loop, stack)) {
             uva__context_t *next;
             uva__stack_put(&loop->stacks, stack);
-            next = task_next(loop);
+            next = uva__task_next(loop);
+            if (next == NULL) {
+                next = task_next_slow(loop);
+            }
             if (next != &stack->context) {
-                uva__context_switch(&stack->context, next);
+                uva__context_jump(&stack->context, next);
             }
         }
     }
@@ -241,7 +232,7 @@ static void task_entry(void)
 
 /*
  * The first step runs here and now: whoever the new task leaves for is the
- * caller. An empty batch and loop->eager keep it from taking anybody else.
+ * caller. An empty batch and no budget keep it from taking anybody else.
  */
 void uva__task_start_eager(uva_task_t *task)
 {
@@ -250,19 +241,19 @@ void uva__task_start_eager(uva_task_t *task)
     uva_loop_t *running = uva__running;
     uva__ready_t *batch = loop->batch;
     uva__context_t *base = loop->base;
-    bool eager = loop->eager;
+    int32_t budget = loop->budget;
     uva__context_t here = current == NULL || uva__task_stackless(current)
                               ? *base
-                              : *task_stackful(current)->flow;
+                              : *uva__task_stackful(current)->flow;
 
     loop->batch = NULL;
-    loop->eager = true;
+    loop->budget = 0;
     loop->base = &here;
     uva__running = loop;
     task->ready.run(&task->ready);
     uva__running = running;
     loop->base = base;
-    loop->eager = eager;
+    loop->budget = loop->stopping && loop->running ? 0 : budget;
     loop->batch = batch;
     loop->current = current;
 }

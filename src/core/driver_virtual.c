@@ -134,7 +134,7 @@ int uva__driver_virtual_new(uva_loop_t *loop)
         uva__free(driver);
         return r;
     }
-    loop->limits.iterations = 1;
+    loop->iteration_cost = loop->limits.steps; /* One iteration a look. */
     loop->driver = &virtual_driver;
     loop->driver_data = driver;
     return 0;

@@ -417,6 +417,22 @@ int uva__future_code(uva_future_t *future)
     return future->code;
 }
 
+static inline void value_copy(uva_future_t *future, void *ret, size_t size)
+{
+    if (future->kind == UVA__KIND_TASK) {
+        size_t has = uva__future_as_task(future)->coro->ret_bytes;
+        if (UVA__UNLIKELY(size > has)) {
+            memset(ret, 0, size);
+            size = has;
+        }
+    }
+    if (UVA__LIKELY(size == sizeof(void *))) {
+        memcpy(ret, uva__future_value(future), sizeof(void *));
+    } else {
+        memcpy(ret, uva__future_value(future), size);
+    }
+}
+
 int uva__future_take(uva_future_t *future, void *ret, size_t size)
 {
     int r = uva__future_code(future);
@@ -428,8 +444,8 @@ int uva__future_take(uva_future_t *future, void *ret, size_t size)
         return UVA_EINVALIDSTATE;
     }
     if (ret != NULL) {
-        memcpy(ret, uva__future_value(future), size);
         future->flags |= UVA__MOVED;
+        value_copy(future, ret, size);
     }
     return r;
 }

@@ -43,7 +43,8 @@ static int task_line(const uva_task_t *task)
     const char *frame =
         uva__task_frame(UVA__CONTAINER_OF((uintptr_t)task, uva_task_t, base));
 
-    return *(const int *)(const void *)(frame + task->coro->place);
+    return *(const int *)(const void *)(frame + task->coro->place) &
+           (UVA__AT_YIELD - 1);
 }
 
 static int format_future(uva_buffer_t *text, uva_future_t *future)

@@ -157,7 +157,7 @@ typedef struct uva__bond_s {
 /* Settled when the loop is made. */
 typedef struct uva__limits_s {
     size_t max_tasks;
-    uint32_t iterations; /* Between two looks at the outside. */
+    int32_t steps; /* Between two looks at the outside. */
     bool stack_census;
 } uva__limits_t;
 
@@ -168,13 +168,12 @@ struct uva_loop_s {
     uva__ready_t **tail;
     uva_task_t *current;     /* Borrowed. */
     uva__context_t *base;    /* Where a task goes that has nobody to go to. */
-    uint32_t steps;          /* Since the last look. */
-    uint32_t step_budget;
-    uint32_t iteration_budget; /* Iterations that may still begin. */
+    int32_t budget;          /* Steps until the next look; an iteration begins
+                                while some are left, and costs some itself. */
+    int32_t iteration_cost;
     bool attended;  /* The driver is going to drain: no need to tell it. */
     bool stopping;  /* Return after the running iteration. */
     bool debug;
-    bool eager;     /* A first step runs inside its creation. */
 
     uva__context_t context; /* The loop's own flow. */
     uva__slab_t slab;
@@ -191,6 +190,8 @@ struct uva_loop_s {
     uva_list_t flushes;     /* Of uva__flush_t.link. */
     uva_list_t bonds;       /* Of uva__bond_t.link: gathers and shields. */
     uint64_t looked_ns;     /* The clock at the last look. */
+    uint64_t looked_iterations;
+    int32_t looked_budget;
 
     const uva__driver_t *driver;
     void *driver_data;
@@ -249,8 +250,21 @@ static inline void uva__loop_push(uva_loop_t *loop, uva__ready_t *ready)
 }
 
 /** Begin the next iteration inside a drain. @return Its first node; NULL when
- * the budget is used, the loop stops, or nothing is ready. */
-uva__ready_t *uva__loop_next_iteration(uva_loop_t *loop);
+ * the budget is used (a stop takes it away), or nothing is ready. */
+UVA__INLINE uva__ready_t *uva__loop_next_iteration(uva_loop_t *loop)
+{
+    uva__ready_t *ready = loop->head;
+
+    if (ready == NULL || loop->budget <= 0) {
+        return NULL;
+    }
+    loop->budget -= loop->iteration_cost;
+    loop->iterations++;
+    loop->head = NULL;
+    loop->tail = &loop->head;
+    loop->batch = ready;
+    return ready;
+}
 
 /** Run iterations within the budget. */
 void uva__loop_drain(uva_loop_t *loop);
@@ -334,8 +348,9 @@ void uva__future_finish(uva_future_t *future, uva__future_state_t state,
 /** Where a done future keeps its result: a task's return value, or the void
  * pointer of a plain future. */
 void *uva__future_value(uva_future_t *future);
-/** Move the result of a done future out, size bytes (those of a typed task, or
- * a void pointer). @return 0, its code, or UVA_EINVALIDSTATE. */
+/** Move the result of a done future out, size bytes: those of a typed task, or
+ * a void pointer, which a typed task fills as far as its own result goes.
+ * @return 0, its code, or UVA_EINVALIDSTATE. */
 int uva__future_take(uva_future_t *future, void *ret, size_t size);
 /** The code of a done future; marks it as seen. NULL failed with ENOMEM. */
 int uva__future_code(uva_future_t *future);
@@ -429,17 +444,16 @@ static inline void *uva__task_frame(uva_task_t *task)
 
 static inline void *uva__task_ret(uva_task_t *task)
 {
-    return (char *)uva__task_frame(task) +
-           UVA__ALIGN_UP(task->coro->frame_bytes, 16);
+    return (char *)uva__task_frame(task) + task->coro->ret_place;
 }
 
 /** Bytes of a task object with its frame and return value. */
 static inline size_t uva__task_bytes(const uva__coro_t *coro)
 {
+    size_t end = coro->ret_place + coro->ret_bytes;
+
     return (coro->stackless ? sizeof(uva_task_t) : sizeof(uva__stackful_t)) +
-           UVA__ALIGN_UP(coro->frame_bytes, 16) +
-           (coro->ret_bytes < sizeof(void *) ? sizeof(void *)
-                                             : coro->ret_bytes);
+           (end > coro->frame_bytes ? end : coro->frame_bytes);
 }
 
 /* The frame of a plain task: body(arg). */
@@ -450,6 +464,7 @@ typedef struct uva__plain_frame_s {
     uva_destroy_cb result_destroy;
     const char *function; /* Static; the body's name or NULL. */
     size_t stack_bytes;
+    void *result; /* The body's return value. */
 } uva__plain_frame_t;
 
 extern const uva__coro_t uva__plain_coro;
@@ -459,15 +474,14 @@ extern const uva__coro_t uva__plain_coro;
 uva_task_t *uva__task_new(uva_loop_t *loop, const uva__coro_t *coro,
                           const void *args, const uva_task_options_t *options,
                           const char *here);
-/** The first node function of a new task. */
-void uva__task_start(uva__ready_t *ready);
+/** Give a new task its first node function. */
+void uva__task_start(uva_task_t *task);
+/** The node function of a stackless task that has begun. */
+void uva__stackless_step(uva__ready_t *ready);
 /** Run the first step of a new task now. */
 void uva__task_start_eager(uva_task_t *task);
 /** End a task whose body returned r, or never ran. */
 void uva__task_finish(uva_task_t *task, int r);
-/** Leave the running stackful task for whatever is next; returns when it is
- * resumed. */
-void uva__task_leave(uva_task_t *task);
 /** Deliver a cancellation: move its message. */
 void uva__task_deliver_cancel(uva_task_t *task);
 /** Remember the record, or the message, of an awaited failure. */

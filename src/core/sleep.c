@@ -8,6 +8,7 @@
 #include "uva/tasks.h"
 
 #include "core/loop.h"
+#include "core/step.h"
 
 int uva_yield_poll(void)
 {
@@ -55,21 +56,37 @@ int uva_sleep_poll(uva_sleep_op_t *op, uint64_t delay_ns)
     return r < 0 ? r : uva_waiter_suspend(&task->waiter, NULL, NULL);
 }
 
-int uva_sleep(uint64_t delay_ns)
+/* One iteration, without a waiter: a cancellation finds the task as it finds
+ * one that has not started. */
+static inline int sleep_yield(uva_loop_t *loop, uva_task_t *task)
+{
+    uva__loop_push(loop, &task->ready);
+    uva__task_leave_now(loop, task);
+    if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
+        uva__task_deliver_cancel(task);
+        return UV_ECANCELED;
+    }
+    return 0;
+}
+
+static UVA__NOINLINE int sleep_until(uint64_t delay_ns)
 {
     uva_sleep_op_t op;
-    int r = uva_block_check();
+    int r;
 
-    if (UVA__UNLIKELY(r < 0)) {
-        return r;
-    }
-    if (delay_ns == 0) {
-        (void)uva_yield_poll();
-        uva_block("uva_sleep");
-        return uva_yield_poll();
-    }
     while ((r = uva_sleep_poll(&op, delay_ns)) == UVA_PENDING) {
         uva_block("uva_sleep");
     }
     return r;
+}
+
+int uva_sleep(uint64_t delay_ns)
+{
+    uva_loop_t *loop = uva__running;
+    uva_task_t *task = loop == NULL ? NULL : loop->current;
+
+    if (UVA__UNLIKELY(task == NULL || uva__task_stackless(task))) {
+        return UVA_ENOTASK;
+    }
+    return delay_ns == 0 ? sleep_yield(loop, task) : sleep_until(delay_ns);
 }

@@ -308,9 +308,10 @@ void uva_taskgroup_cancel(uva_taskgroup_t *group)
 }
 
 /* asyncio: taskgroups.py, TaskGroup._aexit, from where no child is left. */
-static int group_end(uva_taskgroup_t *group, int r)
+static int group_end(uva_taskgroup_t *group)
 {
     uva_task_t *parent = group->parent;
+    int r = group->body;
 
     group->state = GROUP_DONE;
     uva__scope_leave(parent, group);
@@ -354,6 +355,7 @@ int uva_taskgroup_exit_poll(uva_taskgroup_t *group, int r)
     }
     if (group->state == GROUP_ENTERED) {
         group->state = GROUP_EXITING;
+        group->body = r; /* The caller may keep its r where we return to. */
         group->pending = r == UV_ECANCELED ? r : 0;
         if (r < 0 && !group->aborting) {
             group_abort(group);
@@ -370,7 +372,7 @@ int uva_taskgroup_exit_poll(uva_taskgroup_t *group, int r)
         group->waiter = self;
         return uva_waiter_suspend(self, NULL, NULL);
     }
-    return group_end(group, r);
+    return group_end(group);
 }
 
 int uva_taskgroup_exit(uva_taskgroup_t *group, int r)

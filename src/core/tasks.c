@@ -44,8 +44,9 @@ const uva__coro_t uva__plain_coro = {
     plain_enter,
     plain_drop,
     sizeof(uva__plain_frame_t),
-    sizeof(void *),
     0,
+    offsetof(uva__plain_frame_t, result),
+    sizeof(void *),
     false,
 };
 
@@ -82,6 +83,30 @@ static int task_name_options(uva_task_t *task,
     return 0;
 }
 
+/* Copy the arguments and clear the result. Most frames are a few words, for
+ * which a call of memcpy costs more than the copy. */
+static inline void task_fill_frame(char *frame, const uva__coro_t *coro,
+                                   const void *args)
+{
+    const char *from = args;
+    size_t size = coro->frame_bytes;
+
+    if (UVA__LIKELY(size % sizeof(uint64_t) == 0 && size <= 64)) {
+        for (size_t i = 0; i < size; i += sizeof(uint64_t)) {
+            uint64_t word;
+            memcpy(&word, from + i, sizeof word);
+            memcpy(frame + i, &word, sizeof word);
+        }
+    } else if (size > 1) {
+        memcpy(frame, args, size);
+    }
+    if (coro->ret_bytes == sizeof(int)) {
+        memset(frame + coro->ret_place, 0, sizeof(int));
+    } else {
+        memset(frame + coro->ret_place, 0, coro->ret_bytes);
+    }
+}
+
 static uva_task_t *task_alloc(uva_loop_t *loop, const uva__coro_t *coro,
                               const void *args)
 {
@@ -99,13 +124,8 @@ static uva_task_t *task_alloc(uva_loop_t *loop, const uva__coro_t *coro,
     task->waiter.link.next = NULL;
     task->coro = coro;
     task->extra = NULL;
-    memcpy(uva__task_frame(task), args, coro->frame_bytes);
-    if (coro->ret_bytes <= sizeof(void *)) {
-        *(void **)uva__task_ret(task) = NULL;
-    } else {
-        memset(uva__task_ret(task), 0, coro->ret_bytes);
-    }
-    uva__task_start(&task->ready);
+    task_fill_frame(uva__task_frame(task), coro, args);
+    uva__task_start(task);
     return task;
 }
 

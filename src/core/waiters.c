@@ -8,6 +8,7 @@
 #include "uva/futures.h"
 
 #include "core/loop.h"
+#include "core/step.h"
 
 /* --- waiters --- */
 
@@ -261,6 +262,6 @@ void uva_block(const char *what)
 {
     uva_task_t *task = uva__task_current();
 
-    UVA__CONTAINER_OF(task, uva__stackful_t, task)->what = what;
-    uva__task_leave(task);
+    uva__task_stackful(task)->what = what;
+    uva__task_leave_now(task->base.loop, task);
 }

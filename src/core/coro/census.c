@@ -45,6 +45,10 @@ UVA__NO_ASAN static const uintptr_t *census_scan(const char *low,
     const uintptr_t *word = (const uintptr_t *)(const void *)low;
     const uintptr_t *stop = (const uintptr_t *)(const void *)end;
 
+#if defined(UVA_HAVE_VALGRIND)
+    /* Dead frames are out of bounds for memcheck. */
+    VALGRIND_MAKE_MEM_DEFINED(low, end - low);
+#endif
     for (; word + 8 <= stop; word += 8) {
         if ((word[0] | word[1] | word[2] | word[3] | word[4] | word[5] |
              word[6] | word[7]) != 0) {
@@ -65,10 +69,6 @@ static char *census_find(const uva__stack_t *stack)
     char *top = stack->low + uva__stack_bytes(stack);
     char *low = stack->low;
 
-#if defined(UVA_HAVE_VALGRIND)
-    /* Dead frames are out of bounds for memcheck. */
-    VALGRIND_MAKE_MEM_DEFINED(low, uva__stack_bytes(stack));
-#endif
     while (low < top) {
         size_t count = ((size_t)(top - low) + page_bytes - 1) / page_bytes;
         if (count > CENSUS_PAGE_COUNT) {
@@ -96,6 +96,9 @@ UVA__NO_ASAN static void census_zero(char *low, const char *end)
 {
     volatile uintptr_t *word = (volatile uintptr_t *)(void *)low;
 
+#if defined(UVA_HAVE_VALGRIND)
+    VALGRIND_MAKE_MEM_DEFINED(low, end - low);
+#endif
     while ((const volatile char *)word < end) {
         *word++ = 0;
     }

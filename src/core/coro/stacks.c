@@ -22,7 +22,7 @@
 #    include <sys/prctl.h>
 #endif
 #if defined(UVA_HAVE_VALGRIND)
-#    include <valgrind/valgrind.h>
+#    include <valgrind/memcheck.h>
 #endif
 #if defined(UVA__ASAN)
 #    include <sanitizer/asan_interface.h>
@@ -608,6 +608,10 @@ UVA__NO_ASAN void uva__stack_check_slow(uva__stack_t *stack, const char *sp)
     }
     /* The canary is the zero of a page that nobody touched: reading it costs
      * no memory, writing one of another value would cost a page a stack. */
+#if defined(UVA_HAVE_VALGRIND)
+    VALGRIND_MAKE_MEM_DEFINED(word - STACK_CANARY_WORDS,
+                              STACK_CANARY_WORDS * sizeof *word);
+#endif
     for (int i = 1; i <= STACK_CANARY_WORDS; i++) {
         seen |= word[-i];
     }

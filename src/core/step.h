@@ -1,0 +1,89 @@
+/*
+ * Leaving the running stackful task: the path of every suspension, inline
+ * where it counts. The rest of stepping is in coroutines.c.
+ */
+#ifndef UVA__CORE_STEP_H
+#define UVA__CORE_STEP_H
+
+#include "core/loop.h"
+
+/** The node function of a stackful task that has begun. */
+void uva__task_resume(uva__ready_t *ready);
+/** Leave for whoever is next when it is not such a task: a new one, or the
+ * loop. */
+void uva__task_leave_slow(uva_loop_t *loop, uva__context_t *flow);
+/** What is looked at when a task that has scopes, or a stack with a canary,
+ * suspends. */
+void uva__task_leave_checks(uva_task_t *task);
+
+static inline uva__stackful_t *uva__task_stackful(uva_task_t *task)
+{
+    return UVA__CONTAINER_OF(task, uva__stackful_t, task);
+}
+
+/** Take the next node if it is a task that was left like this one: straight
+ * over, in order, without the detour by the loop's stack. NULL if it is not. */
+UVA__INLINE uva__context_t *uva__task_next(uva_loop_t *loop)
+{
+    uva__ready_t *ready = loop->batch;
+    uva_task_t *task;
+
+    if (ready == NULL) {
+        ready = uva__loop_next_iteration(loop);
+    }
+    if (UVA__UNLIKELY(ready == NULL || ready->run != uva__task_resume ||
+                      loop->debug)) {
+        return NULL;
+    }
+    task = uva__task_of_ready(ready);
+    loop->batch = ready->next;
+    loop->budget--;
+    loop->current = task;
+    return uva__task_stackful(task)->flow;
+}
+
+UVA__INLINE void uva__task_leave_now(uva_loop_t *loop, uva_task_t *task)
+{
+    uva__context_t *flow = uva__task_stackful(task)->flow;
+    uva__context_t *next;
+
+    if (UVA__UNLIKELY(task->extra != NULL || loop->stacks.checks)) {
+        uva__task_leave_checks(task);
+    }
+    next = uva__task_next(loop);
+    if (UVA__LIKELY(next != NULL)) {
+        if (UVA__LIKELY(next != flow)) {
+            uva__context_switch(flow, next);
+        }
+    } else {
+        uva__task_leave_slow(loop, flow);
+    }
+}
+
+/** A yield of a stackless body was cancelled: let it go on at the other label.
+ */
+void uva__stackless_cancel_yield(uva_task_t *task);
+
+/** One step of a stackless task; the caller has taken its node. */
+UVA__INLINE void uva__stackless_step_now(uva_loop_t *loop, uva__ready_t *ready)
+{
+    uva_task_t *task = uva__task_of_ready(ready);
+    void *frame = task + 1;
+    int r;
+
+    loop->current = task;
+    if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
+        uva__stackless_cancel_yield(task);
+    }
+    r = task->coro->enter(frame, (char *)frame + task->coro->ret_place);
+    if (UVA__LIKELY(r == UVA__YIELD)) {
+        ready->next = NULL;
+        *loop->tail = ready;
+        loop->tail = &ready->next;
+    } else if (r != UVA_PENDING) {
+        uva__task_finish(task, r);
+    }
+    loop->current = NULL;
+}
+
+#endif /* UVA__CORE_STEP_H */
