@@ -90,6 +90,11 @@ int uva_test_run_strict(uva_coro_cb body, void *arg)
     return r;
 }
 
+void uva_test_cancel(void *data)
+{
+    uva_task_cancel(data);
+}
+
 void uva_test_loop_setup(void)
 {
     fixture_mark = uva_test_mark();

@@ -94,31 +94,28 @@ void uva_test_trace(uva_test_trace_t *trace, const char *format, ...)
  * The kind is 0 for stackful, 1 for stackless: loop_test, in a test that was
  * added with UVA_TEST_BOTH.
  */
-#define UVA_BOTH(T, body, ...)                                             \
-    struct body##_args_s {                                                 \
-        __VA_ARGS__ bool uva__stackful;                                    \
-        int uva__z;                                                        \
-    };                                                                     \
-    UVA__TYPES(T, body)                                                    \
-    static int body##__body(body##_args_t *self, body##_ret_t *ret);       \
-    UVA__CORO(static, body, NULL, true)                                    \
-    UVA__TYPED(body)                                                       \
-    static int body##__enter_stackful(void *frame, void *ret)              \
-    {                                                                      \
-        return body##__body(frame, ret);                                   \
-    }                                                                      \
-    static const uva__coro_t body##__stackful = {                          \
-        .name = #body,                                                     \
-        .enter = body##__enter_stackful,                                   \
-        .frame_bytes = sizeof(body##_args_t),                              \
-        .ret_bytes = UVA__SIZEOF(body##_ret_t),                            \
-    };                                                                     \
-    UVA_UNUSED static body##_task_t *body##__both(body##_args_t args)      \
-    {                                                                      \
-        return (body##_task_t *)(void *)uva__spawn(                        \
-            args.uva__stackful ? &body##__stackful : &body##__coro, &args, \
-            UVA__HERE);                                                    \
-    }                                                                      \
+#define UVA_BOTH(T, body, ...)                                                \
+    struct body##_args_s {                                                    \
+        __VA_ARGS__ bool uva__stackful;                                       \
+        int uva__z;                                                           \
+    };                                                                        \
+    UVA__TYPES(T, body)                                                       \
+    static int body##__body(body##_args_t *self, body##_ret_t *ret);          \
+    UVA__CORO(static, body, NULL, true)                                       \
+    UVA__TYPED(body)                                                          \
+    typedef body##_args_t body##__stackful_args_t;                            \
+    typedef body##_ret_t body##__stackful_ret_t;                              \
+    static int body##__stackful__body(body##_args_t *self, body##_ret_t *ret) \
+    {                                                                         \
+        return body##__body(self, ret);                                       \
+    }                                                                         \
+    UVA__CORO(static, body##__stackful, NULL, false)                          \
+    UVA_UNUSED static body##_task_t *body##__both(body##_args_t args)         \
+    {                                                                         \
+        return (body##_task_t *)(void *)uva__spawn(                           \
+            args.uva__stackful ? &body##__stackful__coro : &body##__coro,     \
+            &args, UVA__HERE);                                                \
+    }                                                                         \
     UVA__STACKLESS_BODY(body)
 #define UVA_BOTH_AWAIT(r, function, ...)                \
     do {                                                \
@@ -148,9 +145,19 @@ void uva_test_trace(uva_test_trace_t *trace, const char *format, ...)
 #define UVA_BOTH_SPAWN(kind, ...) \
     UVA__BOTH_SPAWN(kind, __VA_ARGS__, .uva__z = 0)
 #define UVA__BOTH_SPAWN(kind, name, ...) \
-    name##__both((name##_args_t){.uva__stackful = (kind) == 0, __VA_ARGS__})
+    name##__both((name##_args_t){__VA_ARGS__, .uva__stackful = (kind) == 0})
 /** Add a test that runs once for each kind. */
 #define UVA_TEST_BOTH(tcase, name) tcase_add_loop_test(tcase, name, 0, 2)
+
+/** Let everything that is ready run once. */
+#define UVA_TICK() ck_assert_int_eq(uva_sleep(0), 0)
+/** Of tasks of any type. */
+#define UVA_DONE(task)      uva_future_done(UVA_FUTURE(task))
+#define UVA_CANCELLED(task) uva_future_cancelled(UVA_FUTURE(task))
+/** Await a task, drop its result and its reference. */
+#define UVA_JOIN(task) uva_join(UVA_FUTURE(task), NULL)
+/** For uva_call_soon: cancel the task that data is. */
+void uva_test_cancel(void *data);
 
 /** A checked fixture for tests that drive a loop by hand: a fresh virtual loop
  * in uva_test_loop, closed afterwards with the same proof. */
