@@ -546,13 +546,19 @@ static void machine_close(machine_t *machine)
     machine->loop = NULL;
 }
 
-/* Tasks that cannot be ended keep their loop, and it is no leak. */
+/* Tasks that cannot be ended keep their loop, and what they use, to the end of
+ * the process. */
 static void machine_abandon(machine_t *machine)
 {
-    static arena_t loops;
-    uva_loop_t **loop = arena_get(&loops, sizeof(uva_loop_t *));
+    typedef struct abandoned_s {
+        uva_loop_t *loop;
+        arena_t arena;
+    } abandoned_t;
+    static arena_t all;
+    abandoned_t *abandoned = arena_get(&all, sizeof *abandoned);
 
-    *loop = machine->loop;
+    *abandoned = (abandoned_t){machine->loop, machine->arena};
+    machine->arena.pieces = NULL;
 }
 
 void machine_run(machine_t *machine, const program_t *program, kind_t kind)
