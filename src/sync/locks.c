@@ -20,10 +20,11 @@ size_t uva__sync_repr(char *text,
                       size_t waiter_count)
 {
     if (waiter_count == 0) {
-        return uva__format(text, size, "<%s at %p [%s]>", type, object, state);
+        return uva__format(text, size, "<%s object at %p [%s]>", type, object,
+                           state);
     }
-    return uva__format(text, size, "<%s at %p [%s, waiters:%zu]>", type, object,
-                       state, waiter_count);
+    return uva__format(text, size, "<%s object at %p [%s, waiters:%zu]>", type,
+                       object, state, waiter_count);
 }
 
 /* --- Lock --- */

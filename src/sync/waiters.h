@@ -88,7 +88,7 @@ static inline size_t uva__sync_count(const uva_list_t *list)
     return count;
 }
 
-/** "<type at 0x55e0 [state, waiters:2]>" into size bytes of text.
+/** "<type object at 0x55e0 [state, waiters:2]>" into size bytes of text.
  * @return The bytes of the whole, without its 0. */
 size_t uva__sync_repr(char *text,
                       size_t size,
