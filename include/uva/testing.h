@@ -35,7 +35,9 @@ UVA_EXTERN int uva_loop_step(uva_loop_t *loop);
  * @return 0, or as uva_loop_step. */
 UVA_EXTERN int uva_loop_run_until_idle(uva_loop_t *loop);
 
-/** Move virtual time forward. Deadlines passed fire in the next iterations. */
+/** Move virtual time forward, from inside the loop too: what a body that
+ * computes for long does to real time. Deadlines passed fire in the next
+ * iterations. */
 UVA_EXTERN int uva_loop_advance(uva_loop_t *loop, uint64_t delay_ns);
 
 /** Keep virtual time still while something outside the loop is awaited, such

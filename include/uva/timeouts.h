@@ -79,7 +79,7 @@ UVA_EXTERN void uva__timeout_leave(uva_timeout_t *timeout);
     UVA__TIMEOUT(r, delay_ns, UVA__CAT(uva__timeout_, __LINE__),               \
                  UVA__CAT(uva__once_, __LINE__))
 #define UVA__TIMEOUT(r, delay_ns, scope, once)                                 \
-    for (int once = 1; once;)                                                  \
+    for (int once = 1; once; once = 0)                                         \
         for (uva_timeout_t scope UVA__CLEANUP(uva__timeout_leave) =            \
                  uva__timeout_block(delay_ns);                                 \
              once && (uva__timeout_begin(&scope), 1);                          \

@@ -174,12 +174,14 @@ int uva_loop_run_until_idle(uva_loop_t *loop)
 
 int uva_loop_advance(uva_loop_t *loop, uint64_t delay_ns)
 {
-    int r = virtual_check(loop);
-
-    if (r >= 0) {
-        driver_of(loop)->now_ns = uva__loop_deadline(loop, delay_ns);
+    if (loop == NULL || loop->driver != &virtual_driver) {
+        return UV_ENOTSUP;
     }
-    return r;
+    if (loop->closing || !uva__loop_owned(loop)) {
+        return UV_EPERM;
+    }
+    driver_of(loop)->now_ns = uva__loop_deadline(loop, delay_ns);
+    return 0;
 }
 
 void uva_loop_hold(uva_loop_t *loop)
