@@ -1,0 +1,755 @@
+/*
+ * Barrier: CPython's tests. Each task of a test gets the same party.
+ */
+#include "uva_test.h"
+
+#include <string.h>
+
+enum {
+    N = 5 /* Parties, where a test does not say otherwise. */
+};
+
+typedef struct party_s {
+    uva_barrier_t barrier;
+    uva_barrier_t second;
+    int count;
+    int left;
+    int results1;
+    int results2;
+    int results3;
+    uva_test_trace_t trace;
+} party_t;
+
+static void party_init(party_t *party, int parties)
+{
+    memset(party, 0, sizeof *party);
+    ck_assert_int_eq(uva_barrier_init(&party->barrier, parties), 0);
+}
+
+static bool describes(const uva_barrier_t *barrier, const char *words)
+{
+    char text[80];
+
+    uva_barrier_repr(barrier, text, sizeof text);
+    ck_assert_int_eq(strncmp(text, "<Barrier object at 0x", 21), 0);
+    return strstr(text, words) != NULL;
+}
+
+static void check_empty(const uva_barrier_t *barrier)
+{
+    ck_assert_int_eq(uva_barrier_n_waiting(barrier), 0);
+    ck_assert(!uva_barrier_broken(barrier));
+}
+
+/* Run count tasks of a function to their end. */
+#define GATHER_TASKS(kind, name, party, size)                                \
+    do {                                                                     \
+        name##_task_t *gathered[N];                                          \
+        for (int i = 0; i < (size); i++) {                                   \
+            gathered[i] = UVA_BOTH_SPAWN(kind, name, party);                 \
+        }                                                                    \
+        ck_assert_int_eq(uva_gather(UVA_FUTURES(gathered), (size), 0, NULL), \
+                         0);                                                 \
+    } while (0)
+
+UVA_BOTH(int, wait_here, uva_barrier_t *barrier; int r;)
+{
+    UVA_BEGIN
+    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, self->barrier);
+    *ret = self->r;
+    UVA_END
+    return self->r < 0 ? self->r : 0;
+}
+
+UVA_BOTH(void, reset_here, uva_barrier_t *barrier; int r;)
+{
+    UVA_BEGIN
+    UVA_BOTH_AWAIT(self->r, uva_barrier_reset, self->barrier);
+    UVA_END
+    return self->r;
+}
+
+UVA_BOTH(void, abort_here, uva_barrier_t *barrier; int r;)
+{
+    UVA_BEGIN
+    UVA_BOTH_AWAIT(self->r, uva_barrier_abort, self->barrier);
+    UVA_END
+    return self->r;
+}
+
+UVA_TEST(barrier_barrier)
+{
+    /* test_locks.py, BarrierTests.test_barrier */
+    uva_barrier_t barrier = UVA_BARRIER_INIT(N);
+
+    ck_assert(describes(&barrier, "filling"));
+    check_empty(&barrier);
+    ck_assert(describes(&barrier, "filling"));
+}
+
+UVA_TEST(barrier_repr)
+{
+    /* test_locks.py, BarrierTests.test_repr */
+    uva_barrier_t barrier = UVA_BARRIER_INIT(N);
+    uva_future_t *tasks[9];
+    uva_result_t results[9];
+    int count = 0;
+
+    ck_assert(describes(&barrier, "filling"));
+    for (; count < 2; count++) {
+        tasks[count] =
+            UVA_FUTURE(UVA_BOTH_SPAWN(loop_test, wait_here, &barrier));
+    }
+    UVA_TICK();
+    ck_assert(describes(&barrier, "waiters:2/5"));
+    ck_assert(describes(&barrier, "filling"));
+
+    for (; count < uva_barrier_parties(&barrier); count++) {
+        tasks[count] =
+            UVA_FUTURE(UVA_BOTH_SPAWN(loop_test, wait_here, &barrier));
+    }
+    UVA_TICK();
+    ck_assert(describes(&barrier, "draining"));
+
+    for (; count < N + 2; count++) {
+        tasks[count] =
+            UVA_FUTURE(UVA_BOTH_SPAWN(loop_test, wait_here, &barrier));
+    }
+    UVA_TICK();
+    ck_assert_int_eq(uva_barrier_reset(&barrier), 0);
+    ck_assert(describes(&barrier, "resetting"));
+
+    for (; count < N + 4; count++) {
+        tasks[count] =
+            UVA_FUTURE(UVA_BOTH_SPAWN(loop_test, wait_here, &barrier));
+    }
+    UVA_TICK();
+    ck_assert_int_eq(uva_barrier_abort(&barrier), 0);
+    ck_assert(describes(&barrier, "[broken]"));
+    ck_assert(uva_barrier_broken(&barrier));
+    ck_assert_int_eq(uva_gather(UVA_FUTURES(tasks), (size_t)count,
+                                UVA_RETURN_EXCEPTIONS, results),
+                     0);
+}
+
+UVA_TEST(barrier_parties)
+{
+    /* test_locks.py, BarrierTests.test_barrier_parties */
+    uva_barrier_t barrier;
+
+    ck_assert_int_eq(uva_barrier_init(&barrier, 0), UV_EINVAL);
+    ck_assert_int_eq(uva_barrier_init(&barrier, -4), UV_EINVAL);
+    ck_assert_int_eq(uva_barrier_init(&barrier, N), 0);
+    ck_assert_int_eq(uva_barrier_parties(&barrier), N);
+}
+
+UVA_TEST(barrier_context_manager)
+{
+    /* test_locks.py, BarrierTests.test_context_manager */
+    uva_barrier_t barrier = UVA_BARRIER_INIT(3);
+    wait_here_task_t *tasks[3];
+    int places[3];
+
+    for (int i = 0; i < 3; i++) {
+        tasks[i] = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
+    }
+    ck_assert_int_eq(uva_gather_typed(wait_here, tasks, 3, 0, places), 0);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(places[i], i);
+    }
+    check_empty(&barrier);
+}
+
+UVA_TEST(barrier_filling_one_task)
+{
+    /* test_locks.py, BarrierTests.test_filling_one_task */
+    uva_barrier_t barrier = UVA_BARRIER_INIT(1);
+
+    ck_assert_int_eq(uva_barrier_wait(&barrier), 0);
+    check_empty(&barrier);
+}
+
+UVA_TEST(barrier_filling_one_task_twice)
+{
+    /* test_locks.py, BarrierTests.test_filling_one_task_twice */
+    uva_barrier_t barrier = UVA_BARRIER_INIT(1);
+    wait_here_task_t *t1 = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
+    wait_here_task_t *t2;
+    int place1 = -1;
+    int place2 = -2;
+
+    UVA_TICK();
+    ck_assert_int_eq(uva_barrier_n_waiting(&barrier), 0);
+    t2 = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
+    UVA_TICK();
+    ck_assert(UVA_DONE(t1) && UVA_DONE(t2));
+    ck_assert_int_eq(uva_await_typed(wait_here, t1, &place1), 0);
+    ck_assert_int_eq(uva_await_typed(wait_here, t2, &place2), 0);
+    ck_assert_int_eq(place1, place2);
+    check_empty(&barrier);
+}
+
+UVA_TEST(barrier_filling_task_by_task)
+{
+    /* test_locks.py, BarrierTests.test_filling_task_by_task */
+    uva_barrier_t barrier = UVA_BARRIER_INIT(3);
+    wait_here_task_t *tasks[3];
+
+    tasks[0] = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
+    UVA_TICK();
+    ck_assert_int_eq(uva_barrier_n_waiting(&barrier), 1);
+    ck_assert(describes(&barrier, "filling"));
+    tasks[1] = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
+    UVA_TICK();
+    ck_assert_int_eq(uva_barrier_n_waiting(&barrier), 2);
+    ck_assert(describes(&barrier, "filling"));
+    tasks[2] = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
+    UVA_TICK();
+    ck_assert_int_eq(uva_wait(UVA_FUTURES(tasks), 3, UVA_FOREVER,
+                              UVA_ALL_COMPLETED, NULL, NULL),
+                     3);
+    check_empty(&barrier);
+    ck_assert_int_eq(uva_gather(UVA_FUTURES(tasks), 3, 0, NULL), 0);
+}
+
+UVA_BOTH(int, wait_twice, party_t *party; int r;)
+{
+    UVA_BEGIN
+    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    ck_assert_int_ge(self->r, 0);
+    self->party->results1++;
+    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    ck_assert_int_ge(self->r, 0);
+    self->party->results2++;
+    *ret = self->r;
+    UVA_END
+    return 0;
+}
+
+UVA_TEST(barrier_filling_tasks_wait_twice)
+{
+    /* test_locks.py, BarrierTests.test_filling_tasks_wait_twice */
+    party_t party;
+
+    party_init(&party, N);
+    GATHER_TASKS(loop_test, wait_twice, &party, N);
+    ck_assert_int_eq(party.results1, N);
+    ck_assert_int_eq(party.results2, N);
+    check_empty(&party.barrier);
+}
+
+UVA_TEST(barrier_filling_tasks_check_return_value)
+{
+    /* test_locks.py, BarrierTests.test_filling_tasks_check_return_value */
+    party_t party;
+    wait_twice_task_t *tasks[N];
+    int places[N];
+    unsigned seen = 0;
+
+    party_init(&party, N);
+    for (int i = 0; i < N; i++) {
+        tasks[i] = UVA_BOTH_SPAWN(loop_test, wait_twice, &party);
+    }
+    ck_assert_int_eq(uva_gather_typed(wait_twice, tasks, N, 0, places), 0);
+    ck_assert_int_eq(party.results1, N);
+    ck_assert_int_eq(party.results2, N);
+    for (int i = 0; i < N; i++) {
+        ck_assert_int_lt(places[i], N);
+        seen |= 1u << places[i];
+    }
+    ck_assert_uint_eq(seen, (1u << N) - 1);
+    check_empty(&party.barrier);
+}
+
+UVA_BOTH(void, look_around, party_t *party; int r;)
+{
+    UVA_BEGIN
+    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    ck_assert_int_ge(self->r, 0);
+    uva_test_trace(&self->party->trace, "%d",
+                   describes(&self->party->barrier, "draining"));
+    UVA_END
+    return 0;
+}
+
+UVA_TEST(barrier_draining_state)
+{
+    /* test_locks.py, BarrierTests.test_draining_state */
+    party_t party;
+
+    party_init(&party, N);
+    GATHER_TASKS(loop_test, look_around, &party, N);
+    /* The last to leave has made it fill again. */
+    ck_assert_str_eq(party.trace.text, "1 1 1 1 0");
+    check_empty(&party.barrier);
+}
+
+UVA_BOTH(void, wait_while_draining, party_t *party; int r;)
+{
+    UVA_BEGIN
+    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    ck_assert_int_ge(self->r, 0);
+    if (self->party->left > 0) {
+        self->party->left--;
+        UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    } else {
+        /* For the end of the draining, then for the others. */
+        UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->second);
+        ck_assert_int_ge(self->r, 0);
+        UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    }
+    ck_assert_int_ge(self->r, 0);
+    UVA_END
+    return 0;
+}
+
+UVA_TEST(barrier_blocking_tasks_while_draining)
+{
+    /* test_locks.py, BarrierTests.test_blocking_tasks_while_draining */
+    party_t party;
+
+    party_init(&party, N);
+    party.left = 2;
+    ck_assert_int_eq(uva_barrier_init(&party.second, N - 2), 0);
+    GATHER_TASKS(loop_test, wait_while_draining, &party, N);
+    check_empty(&party.barrier);
+    check_empty(&party.second);
+}
+
+UVA_BOTH(void, wait_and_count, party_t *party; int r;)
+{
+    UVA_BEGIN
+    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    if (self->r < 0) {
+        return self->r;
+    }
+    self->party->results1++;
+    UVA_END
+    return 0;
+}
+
+UVA_TEST(barrier_filling_tasks_cancel_one)
+{
+    /* test_locks.py, BarrierTests.test_filling_tasks_cancel_one */
+    party_t party;
+    wait_and_count_task_t *t1;
+    wait_and_count_task_t *tasks[3];
+
+    party_init(&party, 3);
+    t1 = UVA_BOTH_SPAWN(loop_test, wait_and_count, &party);
+    UVA_TICK();
+    ck_assert_int_eq(uva_barrier_n_waiting(&party.barrier), 1);
+    tasks[0] = UVA_BOTH_SPAWN(loop_test, wait_and_count, &party);
+    UVA_TICK();
+    ck_assert_int_eq(uva_barrier_n_waiting(&party.barrier), 2);
+
+    uva_future_cancel(UVA_FUTURE(t1));
+    UVA_TICK();
+    ck_assert_int_eq(uva_barrier_n_waiting(&party.barrier), 1);
+    ck_assert_int_eq(uva_await(UVA_FUTURE(t1), NULL), UV_ECANCELED);
+    ck_assert(UVA_CANCELLED(t1));
+    ck_assert_int_eq(UVA_JOIN(t1), UV_ECANCELED);
+
+    tasks[1] = UVA_BOTH_SPAWN(loop_test, wait_and_count, &party);
+    UVA_TICK();
+    ck_assert_int_eq(uva_barrier_n_waiting(&party.barrier), 2);
+    tasks[2] = UVA_BOTH_SPAWN(loop_test, wait_and_count, &party);
+    ck_assert_int_eq(uva_gather(UVA_FUTURES(tasks), 3, 0, NULL), 0);
+    ck_assert_int_eq(party.results1, 3);
+    check_empty(&party.barrier);
+}
+
+UVA_TEST(barrier_reset_barrier)
+{
+    /* test_locks.py, BarrierTests.test_reset_barrier */
+    uva_barrier_t barrier = UVA_BARRIER_INIT(1);
+    reset_here_task_t *task = UVA_BOTH_SPAWN(loop_test, reset_here, &barrier);
+
+    UVA_TICK();
+    check_empty(&barrier);
+    ck_assert(UVA_DONE(task));
+    ck_assert_int_eq(UVA_JOIN(task), 0);
+}
+
+UVA_BOTH(void, expect_broken, party_t *party; int r;)
+{
+    UVA_BEGIN
+    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    self->party->results1 += self->r == UVA_EBROKENBARRIER;
+    UVA_END
+    return 0;
+}
+
+UVA_TEST(barrier_reset_barrier_while_tasks_waiting)
+{
+    /* test_locks.py, BarrierTests.test_reset_barrier_while_tasks_waiting */
+    party_t party;
+    expect_broken_task_t *tasks[N - 1];
+    reset_here_task_t *reset;
+
+    party_init(&party, N);
+    for (int i = 0; i < N - 1; i++) {
+        tasks[i] = UVA_BOTH_SPAWN(loop_test, expect_broken, &party);
+    }
+    UVA_TICK();
+    reset = UVA_BOTH_SPAWN(loop_test, reset_here, &party.barrier);
+    ck_assert_int_eq(uva_gather(UVA_FUTURES(tasks), N - 1, 0, NULL), 0);
+    ck_assert_int_eq(party.results1, N - 1);
+    ck_assert(!describes(&party.barrier, "resetting"));
+    check_empty(&party.barrier);
+    ck_assert_int_eq(UVA_JOIN(reset), 0);
+}
+
+UVA_BOTH(void, half_draining, party_t *party; int r;)
+{
+    UVA_BEGIN
+    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    if (self->r == UVA_EBROKENBARRIER) {
+        self->party->results1++;
+    } else if (self->party->barrier.count == N / 2) {
+        UVA_BOTH_AWAIT(self->r, uva_barrier_reset, &self->party->barrier);
+        ck_assert_int_eq(self->r, 0);
+    }
+    UVA_END
+    return 0;
+}
+
+UVA_TEST(barrier_reset_barrier_when_tasks_half_draining)
+{
+    /* test_locks.py, BarrierTests.test_reset_barrier_when_tasks_half_draining
+     */
+    party_t party;
+
+    party_init(&party, N);
+    GATHER_TASKS(loop_test, half_draining, &party, N);
+    ck_assert_int_eq(party.results1, N / 2);
+    ck_assert(!describes(&party.barrier, "resetting"));
+    check_empty(&party.barrier);
+}
+
+UVA_BOTH(void, half_blocking, party_t *party; int r;)
+{
+    UVA_BEGIN
+    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    if (self->r == UVA_EBROKENBARRIER) {
+        self->party->results1++;
+        UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+        ck_assert_int_ge(self->r, 0);
+    } else if (++self->party->count > N / 2) {
+        UVA_BOTH_AWAIT(self->r, uva_barrier_reset, &self->party->barrier);
+        ck_assert_int_eq(self->r, 0);
+        UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+        ck_assert_int_ge(self->r, 0);
+    } else {
+        UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+        self->party->results2 += self->r == UVA_EBROKENBARRIER;
+    }
+    UVA_END
+    return 0;
+}
+
+UVA_TEST(barrier_reset_barrier_when_tasks_half_draining_half_blocking)
+{
+    /* test_locks.py,
+     * BarrierTests.test_reset_barrier_when_tasks_half_draining_half_blocking
+     */
+    party_t party;
+
+    party_init(&party, N);
+    GATHER_TASKS(loop_test, half_blocking, &party, N);
+    ck_assert_int_eq(party.results1, N / 2);
+    ck_assert_int_eq(party.results2, 0);
+    ck_assert(!describes(&party.barrier, "resetting"));
+    check_empty(&party.barrier);
+}
+
+UVA_BOTH(void, waiting_again, party_t *party; int r;)
+{
+    UVA_BEGIN
+    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    self->party->results1 += self->r == UVA_EBROKENBARRIER;
+    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    ck_assert_int_ge(self->r, 0);
+    self->party->results2++;
+    UVA_END
+    return 0;
+}
+
+UVA_BOTH(void, waiting_once, party_t *party; int r;)
+{
+    UVA_BEGIN
+    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    ck_assert_int_ge(self->r, 0);
+    self->party->results2++;
+    UVA_END
+    return 0;
+}
+
+UVA_TEST(barrier_reset_barrier_while_tasks_waiting_and_waiting_again)
+{
+    /* test_locks.py,
+     * BarrierTests.test_reset_barrier_while_tasks_waiting_and_waiting_again
+     */
+    party_t party;
+    waiting_again_task_t *tasks[N - 1];
+    reset_here_task_t *reset;
+    waiting_once_task_t *last;
+
+    party_init(&party, N);
+    for (int i = 0; i < N - 1; i++) {
+        tasks[i] = UVA_BOTH_SPAWN(loop_test, waiting_again, &party);
+    }
+    reset = UVA_BOTH_SPAWN(loop_test, reset_here, &party.barrier);
+    UVA_TICK();
+    last = UVA_BOTH_SPAWN(loop_test, waiting_once, &party);
+    ck_assert_int_eq(uva_gather(UVA_FUTURES(tasks), N - 1, 0, NULL), 0);
+    ck_assert(!uva_barrier_broken(&party.barrier));
+    ck_assert_int_eq(party.results1, N - 1);
+    ck_assert_int_eq(party.results2, N);
+    ck_assert_int_eq(uva_barrier_n_waiting(&party.barrier), 0);
+    ck_assert_int_eq(UVA_JOIN(reset), 0);
+    ck_assert_int_eq(UVA_JOIN(last), 0);
+}
+
+UVA_BOTH(void, reset_while_draining, party_t *party; int r;)
+{
+    UVA_BEGIN
+    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    ck_assert_int_ge(self->r, 0);
+    if (++self->party->count == N) {
+        /* The last to leave. */
+        UVA_BOTH_AWAIT(self->r, uva_barrier_reset, &self->party->barrier);
+        ck_assert_int_eq(self->r, 0);
+        UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+        ck_assert_int_ge(self->r, 0);
+    } else {
+        UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+        if (self->r >= 0) {
+            self->party->results1++;
+        } else {
+            self->party->results2++;
+        }
+    }
+    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    ck_assert_int_ge(self->r, 0);
+    self->party->results3++;
+    UVA_END
+    return 0;
+}
+
+UVA_TEST(barrier_reset_barrier_while_tasks_draining)
+{
+    /* test_locks.py, BarrierTests.test_reset_barrier_while_tasks_draining */
+    party_t party;
+
+    party_init(&party, N);
+    GATHER_TASKS(loop_test, reset_while_draining, &party, N);
+    ck_assert_int_eq(party.results1, N - 1);
+    ck_assert_int_eq(party.results2, 0);
+    ck_assert_int_eq(party.results3, N);
+    check_empty(&party.barrier);
+}
+
+UVA_TEST(barrier_abort_barrier)
+{
+    /* test_locks.py, BarrierTests.test_abort_barrier */
+    uva_barrier_t barrier = UVA_BARRIER_INIT(1);
+    abort_here_task_t *task = UVA_BOTH_SPAWN(loop_test, abort_here, &barrier);
+
+    UVA_TICK();
+    ck_assert_int_eq(uva_barrier_n_waiting(&barrier), 0);
+    ck_assert(uva_barrier_broken(&barrier));
+    ck_assert_int_eq(UVA_JOIN(task), 0);
+    ck_assert_int_eq(uva_barrier_wait(&barrier), UVA_EBROKENBARRIER);
+}
+
+UVA_BOTH(void, abort_half_blocking, party_t *party; int r;)
+{
+    UVA_BEGIN
+    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    if (self->r == UVA_EBROKENBARRIER) {
+        self->party->results1++;
+    } else if (++self->party->count > N / 2) {
+        UVA_BOTH_AWAIT(self->r, uva_barrier_abort, &self->party->barrier);
+        ck_assert_int_eq(self->r, 0);
+    } else {
+        UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+        self->party->results2 += self->r == UVA_EBROKENBARRIER;
+    }
+    UVA_END
+    return 0;
+}
+
+UVA_TEST(barrier_abort_barrier_when_tasks_half_draining_half_blocking)
+{
+    /* test_locks.py,
+     * BarrierTests.test_abort_barrier_when_tasks_half_draining_half_blocking
+     */
+    party_t party;
+
+    party_init(&party, N);
+    GATHER_TASKS(loop_test, abort_half_blocking, &party, N);
+    ck_assert(uva_barrier_broken(&party.barrier));
+    ck_assert_int_eq(party.results1, N / 2);
+    ck_assert_int_eq(party.results2, N - N / 2 - 1);
+    ck_assert_int_eq(uva_barrier_n_waiting(&party.barrier), 0);
+    ck_assert(!describes(&party.barrier, "resetting"));
+}
+
+UVA_BOTH(void, abort_by_failure, party_t *party; int r;)
+{
+    UVA_BEGIN
+    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    if (self->r == N / 2) {
+        UVA_BOTH_AWAIT(self->r, uva_barrier_abort, &self->party->barrier);
+        ck_assert_int_eq(self->r, 0);
+    } else {
+        if (self->r >= 0) {
+            UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+            self->party->results1 += self->r >= 0;
+        }
+        self->party->results2 += self->r == UVA_EBROKENBARRIER;
+    }
+    UVA_END
+    return 0;
+}
+
+UVA_TEST(barrier_abort_barrier_when_exception)
+{
+    /* test_locks.py, BarrierTests.test_abort_barrier_when_exception */
+    party_t party;
+
+    party_init(&party, N);
+    GATHER_TASKS(loop_test, abort_by_failure, &party, N);
+    ck_assert(uva_barrier_broken(&party.barrier));
+    ck_assert_int_eq(party.results1, 0);
+    ck_assert_int_eq(party.results2, N - 1);
+    ck_assert_int_eq(uva_barrier_n_waiting(&party.barrier), 0);
+}
+
+UVA_BOTH(void, abort_then_reset, party_t *party; int r;)
+{
+    UVA_BEGIN
+    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    if (self->r == N / 2) {
+        UVA_BOTH_AWAIT(self->r, uva_barrier_abort, &self->party->barrier);
+        ck_assert_int_eq(self->r, 0);
+    } else {
+        if (self->r >= 0) {
+            UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+            self->party->results1 += self->r >= 0;
+        }
+        self->party->results2 += self->r == UVA_EBROKENBARRIER;
+    }
+
+    /* All have left the first when it is reset, and none comes before. */
+    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->second);
+    if (self->r == N / 2) {
+        UVA_BOTH_AWAIT(self->r, uva_barrier_reset, &self->party->barrier);
+        ck_assert_int_eq(self->r, 0);
+    }
+    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->second);
+    ck_assert_int_ge(self->r, 0);
+    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    ck_assert_int_ge(self->r, 0);
+    self->party->results3++;
+    UVA_END
+    return 0;
+}
+
+UVA_TEST(barrier_abort_barrier_when_exception_then_resetting)
+{
+    /* test_locks.py,
+     * BarrierTests.test_abort_barrier_when_exception_then_resetting
+     */
+    party_t party;
+
+    party_init(&party, N);
+    ck_assert_int_eq(uva_barrier_init(&party.second, N), 0);
+    GATHER_TASKS(loop_test, abort_then_reset, &party, N);
+    ck_assert_int_eq(party.results1, 0);
+    ck_assert_int_eq(party.results2, N - 1);
+    ck_assert_int_eq(party.results3, N);
+    check_empty(&party.barrier);
+}
+
+/* Cancelled where it waits for the lock, and while others leave. */
+UVA_TEST(barrier_cancelled_on_the_way_in)
+{
+    uva_barrier_t barrier = UVA_BARRIER_INIT(2);
+    wait_here_task_t *task;
+
+    ck_assert_int_eq(uva_condition_acquire(&barrier.condition), 0);
+    task = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
+    UVA_TICK();
+    uva_future_cancel(UVA_FUTURE(task));
+    ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
+    ck_assert(uva_condition_locked(&barrier.condition));
+
+    barrier.state = UVA__BARRIER_DRAINING;
+    ck_assert_int_eq(uva_condition_release(&barrier.condition), 0);
+    task = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
+    UVA_TICK();
+    uva_future_cancel(UVA_FUTURE(task));
+    ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
+    ck_assert(!uva_condition_locked(&barrier.condition));
+    ck_assert_int_eq(barrier.count, 0);
+}
+
+/* The places come back in the order of arrival, the last one first of all. */
+UVA_TEST(barrier_places)
+{
+    uva_barrier_t barrier = UVA_BARRIER_INIT(3);
+    wait_here_task_t *t0 = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
+    wait_here_task_t *t1 = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
+    int place = -1;
+
+    UVA_TICK();
+    ck_assert_int_eq(uva_barrier_wait(&barrier), 2);
+    ck_assert(!UVA_DONE(t0) && !UVA_DONE(t1));
+    ck_assert_int_eq(uva_await_typed(wait_here, t0, &place), 0);
+    ck_assert_int_eq(place, 0);
+    ck_assert_int_eq(uva_await_typed(wait_here, t1, &place), 0);
+    ck_assert_int_eq(place, 1);
+    check_empty(&barrier);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("barriers");
+    TCase *tcase;
+
+    tcase = UVA_TCASE(suite, "Barrier");
+    tcase_add_test(tcase, barrier_barrier);
+    UVA_TEST_BOTH(tcase, barrier_repr);
+    tcase_add_test(tcase, barrier_parties);
+    UVA_TEST_BOTH(tcase, barrier_context_manager);
+    tcase_add_test(tcase, barrier_filling_one_task);
+    UVA_TEST_BOTH(tcase, barrier_filling_one_task_twice);
+    UVA_TEST_BOTH(tcase, barrier_filling_task_by_task);
+    UVA_TEST_BOTH(tcase, barrier_filling_tasks_wait_twice);
+    UVA_TEST_BOTH(tcase, barrier_filling_tasks_check_return_value);
+    UVA_TEST_BOTH(tcase, barrier_draining_state);
+    UVA_TEST_BOTH(tcase, barrier_blocking_tasks_while_draining);
+    UVA_TEST_BOTH(tcase, barrier_filling_tasks_cancel_one);
+    UVA_TEST_BOTH(tcase, barrier_cancelled_on_the_way_in);
+    UVA_TEST_BOTH(tcase, barrier_places);
+
+    tcase = UVA_TCASE(suite, "Reset");
+    UVA_TEST_BOTH(tcase, barrier_reset_barrier);
+    UVA_TEST_BOTH(tcase, barrier_reset_barrier_while_tasks_waiting);
+    UVA_TEST_BOTH(tcase, barrier_reset_barrier_when_tasks_half_draining);
+    UVA_TEST_BOTH(tcase,
+                  barrier_reset_barrier_when_tasks_half_draining_half_blocking);
+    UVA_TEST_BOTH(tcase,
+                  barrier_reset_barrier_while_tasks_waiting_and_waiting_again);
+    UVA_TEST_BOTH(tcase, barrier_reset_barrier_while_tasks_draining);
+
+    tcase = UVA_TCASE(suite, "Abort");
+    UVA_TEST_BOTH(tcase, barrier_abort_barrier);
+    UVA_TEST_BOTH(tcase,
+                  barrier_abort_barrier_when_tasks_half_draining_half_blocking);
+    UVA_TEST_BOTH(tcase, barrier_abort_barrier_when_exception);
+    UVA_TEST_BOTH(tcase, barrier_abort_barrier_when_exception_then_resetting);
+    return uva_test_main(suite);
+}
