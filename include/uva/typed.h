@@ -37,8 +37,12 @@ typedef struct uva__coro_s {
     uint32_t place;       /* Of uva__z in them. */
     uint32_t ret_place;   /* Of the result, behind uva__z. */
     uint32_t ret_bytes;
+    uint32_t task_bytes;  /* Of the task object, all in all. */
     bool stackless;
 } uva__coro_t;
+
+/** private: bytes of a task before its arguments. */
+enum { UVA__STACKLESS_BYTES = 96, UVA__STACKFUL_BYTES = 112 };
 
 /** private */
 UVA_EXTERN uva_task_t *uva__spawn(const uva__coro_t *coro, const void *args,
@@ -107,6 +111,10 @@ UVA_BEGIN_DECLS
     UVA__ROUND(offsetof(name##_args_t, uva__z) +                               \
                    sizeof(((name##_args_t *)0)->uva__z),                       \
                UVA__ALIGNMENT(UVA__SIZEOF(name##_ret_t)))
+#define UVA__TASK_BYTES(stackless, frame, end)                                 \
+    (uint32_t)(((stackless) ? (size_t)UVA__STACKLESS_BYTES                     \
+                            : (size_t)UVA__STACKFUL_BYTES) +                   \
+               ((frame) > (end) ? (frame) : (end)))
 #define UVA__ROUND(number, step) (((number) + (step)-1) / (step) * (step))
 
 /* A for three or more arguments, 0 for two. */
@@ -200,6 +208,8 @@ UVA_BEGIN_DECLS
         (uint32_t)offsetof(name##_args_t, uva__z),                             \
         (uint32_t)UVA__RET_PLACE(name),                                        \
         (uint32_t)UVA__SIZEOF(name##_ret_t),                                   \
+        UVA__TASK_BYTES(stackless, sizeof(name##_args_t),                      \
+                        UVA__RET_PLACE(name) + UVA__SIZEOF(name##_ret_t)),     \
         stackless};
 /** private */
 #define UVA__BODY(name)                                                        \

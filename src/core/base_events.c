@@ -349,6 +349,7 @@ int uva__loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
     loop->thread = uv_thread_self();
     loop->refs = 1;
     loop->slow_ns = LOOP_SLOW_NS;
+    uva__loop_settle_spawns(loop);
     *ret_loop = loop;
     return 0;
 }
@@ -589,6 +590,7 @@ void uva__report(uva_loop_t *loop, uva_future_t *future, int code,
 void uva_loop_set_debug(uva_loop_t *loop, bool enabled)
 {
     loop->debug = enabled;
+    uva__loop_settle_spawns(loop);
 }
 
 bool uva_loop_get_debug(const uva_loop_t *loop)

@@ -192,23 +192,21 @@ static void task_free(uva_task_t *task)
 
     if (task->coro == &uva__plain_coro) {
         uva__plain_frame_t *frame = uva__task_frame(task);
-        void *result = *(void **)uva__task_ret(task);
-        if (frame->result_destroy != NULL && result != NULL &&
+        if (frame->result_destroy != NULL && frame->result != NULL &&
             (task->base.flags & UVA__MOVED) == 0) {
-            frame->result_destroy(result);
+            frame->result_destroy(frame->result);
         }
     }
     uva__extra_free(loop, task->extra);
-    uva__slab_put(&loop->slab, task, uva__task_bytes(task->coro));
+    uva__slab_put(&loop->slab, task, task->coro->task_bytes);
 }
 
-void uva__future_free(uva_future_t *future)
+static UVA__NOINLINE void future_free_slow(uva_future_t *future)
 {
     uva_loop_t *loop = future->loop;
 
-    if (UVA__UNLIKELY(future->code < 0 &&
-                      future->state == UVA__FUTURE_FINISHED &&
-                      (future->flags & (UVA__RETRIEVED | UVA__QUIET)) == 0)) {
+    if (future->code < 0 && future->state == UVA__FUTURE_FINISHED &&
+        (future->flags & (UVA__RETRIEVED | UVA__QUIET)) == 0) {
         future->refs = 1; /* The handler may look at it. */
         future_report_unseen(future);
         if (--future->refs > 0) {
@@ -222,8 +220,22 @@ void uva__future_free(uva_future_t *future)
     } else {
         plain_free(UVA__CONTAINER_OF(future, uva__plain_future_t, base));
     }
-    if (UVA__UNLIKELY(loop->closed)) {
+    if (loop->closed) {
         uva__loop_maybe_free(loop);
+    }
+}
+
+void uva__future_free(uva_future_t *future)
+{
+    uva_loop_t *loop = future->loop;
+    uva_task_t *task = uva__future_as_task(future);
+
+    if (UVA__LIKELY(future->kind == UVA__KIND_TASK && future->code >= 0 &&
+                    task->extra == NULL && !loop->closed &&
+                    task->coro != &uva__plain_coro)) {
+        uva__slab_put(&loop->slab, task, task->coro->task_bytes);
+    } else {
+        future_free_slow(future);
     }
 }
 
@@ -417,34 +429,37 @@ int uva__future_code(uva_future_t *future)
     return future->code;
 }
 
-static inline void value_copy(uva_future_t *future, void *ret, size_t size)
+static void value_copy(uva_future_t *future, void *ret, size_t size)
 {
+    size_t has = sizeof(void *);
+
     if (future->kind == UVA__KIND_TASK) {
-        size_t has = uva__future_as_task(future)->coro->ret_bytes;
-        if (UVA__UNLIKELY(size > has)) {
-            memset(ret, 0, size);
-            size = has;
-        }
+        has = uva__future_as_task(future)->coro->ret_bytes;
     }
-    if (UVA__LIKELY(size == sizeof(void *))) {
-        memcpy(ret, uva__future_value(future), sizeof(void *));
-    } else {
-        memcpy(ret, uva__future_value(future), size);
+    if (UVA__UNLIKELY(size > has)) {
+        memset(ret, 0, size);
+        size = has;
     }
+    memcpy(ret, uva__future_value(future), size);
 }
 
 int uva__future_take(uva_future_t *future, void *ret, size_t size)
 {
-    int r = uva__future_code(future);
+    int r = future->code;
 
-    if (r < 0) {
-        return r;
+    if (UVA__UNLIKELY(r < 0)) {
+        return uva__future_code(future);
     }
     if (UVA__UNLIKELY((future->flags & UVA__MOVED) != 0)) {
         return UVA_EINVALIDSTATE;
     }
-    if (ret != NULL) {
-        future->flags |= UVA__MOVED;
+    if (ret == NULL || size == 0) {
+        return r;
+    }
+    future->flags |= UVA__MOVED;
+    if (size == sizeof(int) && future->kind == UVA__KIND_TASK) {
+        memcpy(ret, uva__task_ret(uva__future_as_task(future)), sizeof(int));
+    } else {
         value_copy(future, ret, size);
     }
     return r;

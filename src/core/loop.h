@@ -174,6 +174,7 @@ struct uva_loop_s {
     bool attended;  /* The driver is going to drain: no need to tell it. */
     bool stopping;  /* Return after the running iteration. */
     bool debug;
+    bool spawns_plainly; /* No debug mode, factory or limit on tasks. */
 
     uva__context_t context; /* The loop's own flow. */
     uva__slab_t slab;
@@ -447,14 +448,9 @@ static inline void *uva__task_ret(uva_task_t *task)
     return (char *)uva__task_frame(task) + task->coro->ret_place;
 }
 
-/** Bytes of a task object with its frame and return value. */
-static inline size_t uva__task_bytes(const uva__coro_t *coro)
-{
-    size_t end = coro->ret_place + coro->ret_bytes;
-
-    return (coro->stackless ? sizeof(uva_task_t) : sizeof(uva__stackful_t)) +
-           (end > coro->frame_bytes ? end : coro->frame_bytes);
-}
+_Static_assert(sizeof(uva_task_t) == UVA__STACKLESS_BYTES &&
+                   sizeof(uva__stackful_t) == UVA__STACKFUL_BYTES,
+               "the macros of uva/typed.h know the sizes of tasks");
 
 /* The frame of a plain task: body(arg). */
 typedef struct uva__plain_frame_s {
@@ -471,6 +467,8 @@ extern const uva__coro_t uva__plain_coro;
 
 /** Make a task whose frame is a copy of args and schedule it. Refuses with a
  * future; drops args then. */
+/** Settle loop->spawns_plainly after a change. */
+void uva__loop_settle_spawns(uva_loop_t *loop);
 uva_task_t *uva__task_new(uva_loop_t *loop, const uva__coro_t *coro,
                           const void *args, const uva_task_options_t *options,
                           const char *here);

@@ -127,19 +127,13 @@ static int runner_start(uva_runner_t *runner)
     if (runner->state == RUNNER_INITIALIZED) {
         return 0;
     }
-    runner->context = uva_copy_context();
-    if (runner->context == NULL) {
-        return UV_ENOMEM;
-    }
     r = runner->options.loop_factory != NULL
             ? runner->options.loop_factory(&runner->loop)
             : uva_loop_new(runner->options.loop, &runner->loop);
-    if (r < 0) {
-        runner->context = uva_context_unref(runner->context);
-        return r;
+    if (r >= 0) {
+        runner->state = RUNNER_INITIALIZED;
     }
-    runner->state = RUNNER_INITIALIZED;
-    return 0;
+    return r;
 }
 
 int uva_runner_get_loop(uva_runner_t *runner, uva_loop_t **ret_loop)
@@ -195,6 +189,15 @@ int uva_runner_run(uva_runner_t *runner, uva_coro_cb body, void *arg,
         return r;
     }
     if (own.context == NULL) {
+        if (runner->context == NULL) {
+            runner->context = uva_copy_context();
+        }
+        if (runner->context == NULL) {
+            uva__call_refused(arg, &(uva_call_options_t){
+                                       sizeof(uva_call_options_t), NULL,
+                                       own.arg_destroy});
+            return UV_ENOMEM;
+        }
         own.context = runner->context;
     }
     return runner_run(runner,
@@ -236,21 +239,27 @@ int uva_run(uva_coro_cb body, void *arg, const uva_run_options_t *options,
             void **ret_result)
 {
     uva_runner_t runner;
+    int r;
 
     if (uva__running != NULL) {
         return UV_EPERM;
     }
     uva_runner_init(&runner, options);
     (void)uva_install_overflow_report();
-    return run_end(&runner,
-                   uva_runner_run(&runner, body, arg, NULL, ret_result));
+    r = runner_start(&runner);
+    if (r >= 0) {
+        r = runner_run(&runner,
+                       uva_loop_create_task(runner.loop, body, arg, NULL),
+                       ret_result, sizeof *ret_result);
+    }
+    return run_end(&runner, r);
 }
 
 int uva__run_typed(const uva__coro_t *coro, const void *args, void *ret,
                    size_t ret_bytes, const char *here)
 {
-    uva_task_options_t options = UVA_TASK_OPTIONS_INIT;
     uva_runner_t runner;
+    uva_task_t *task;
     int r = uva__running != NULL ? UV_EPERM : 0;
 
     uva_runner_init(&runner, NULL);
@@ -267,11 +276,8 @@ int uva__run_typed(const uva__coro_t *coro, const void *args, void *ret,
         }
         return r;
     }
-    options.context = runner.context;
-    return run_end(&runner,
-                   runner_run(&runner,
-                              uva__task_new(runner.loop, coro, args, &options,
-                                            here),
-                              ret_bytes == 0 ? NULL : ret,
-                              ret_bytes == 0 ? 1 : ret_bytes));
+    task = uva__task_new(runner.loop, coro, args, NULL, here);
+    return run_end(&runner, runner_run(&runner, task,
+                                       ret_bytes == 0 ? NULL : ret,
+                                       ret_bytes));
 }

@@ -47,6 +47,7 @@ const uva__coro_t uva__plain_coro = {
     0,
     offsetof(uva__plain_frame_t, result),
     sizeof(void *),
+    UVA__STACKFUL_BYTES + sizeof(uva__plain_frame_t),
     false,
 };
 
@@ -102,15 +103,17 @@ static inline void task_fill_frame(char *frame, const uva__coro_t *coro,
     }
     if (coro->ret_bytes == sizeof(int)) {
         memset(frame + coro->ret_place, 0, sizeof(int));
-    } else {
+    } else if (coro->ret_bytes == sizeof(uint64_t)) {
+        memset(frame + coro->ret_place, 0, sizeof(uint64_t));
+    } else if (coro->ret_bytes > 0) {
         memset(frame + coro->ret_place, 0, coro->ret_bytes);
     }
 }
 
-static uva_task_t *task_alloc(uva_loop_t *loop, const uva__coro_t *coro,
+UVA__INLINE uva_task_t *task_alloc(uva_loop_t *loop, const uva__coro_t *coro,
                               const void *args)
 {
-    uva_task_t *task = uva__slab_get(&loop->slab, uva__task_bytes(coro));
+    uva_task_t *task = uva__slab_get(&loop->slab, coro->task_bytes);
 
     if (UVA__UNLIKELY(task == NULL)) {
         return NULL;
@@ -141,36 +144,47 @@ static uva_task_t *task_refuse(const uva__coro_t *coro, const void *args,
     return refused == NULL ? NULL : uva__future_as_task(refused);
 }
 
+/* Put a new task among those of its loop. */
+static inline void task_enlist(uva_loop_t *loop, uva_task_t *task)
+{
+    uva__list_insert_before(&loop->tasks, &task->link);
+    loop->task_count++;
+}
+
+void uva__loop_settle_spawns(uva_loop_t *loop)
+{
+    loop->spawns_plainly = !loop->debug && loop->factory == NULL &&
+                           loop->limits.max_tasks == SIZE_MAX;
+}
+
 uva_task_t *uva__task_new(uva_loop_t *loop, const uva__coro_t *coro,
                           const void *args, const uva_task_options_t *options,
                           const char *here)
 {
     uva_task_t *task;
 
-    if (UVA__UNLIKELY(loop == NULL)) {
+    if (loop == NULL) {
         return task_refuse(coro, args, UVA_ENOLOOP);
     }
-    if (UVA__UNLIKELY(loop->closing || !uva__loop_owned(loop))) {
+    if (loop->closing || !uva__loop_owned(loop)) {
         return task_refuse(coro, args, UV_EPERM);
     }
-    if (UVA__UNLIKELY(loop->task_count >= loop->limits.max_tasks)) {
+    if (loop->task_count >= loop->limits.max_tasks) {
         return task_refuse(coro, args, UV_EAGAIN);
     }
     task = task_alloc(loop, coro, args);
-    if (UVA__UNLIKELY(task == NULL)) {
+    if (task == NULL) {
         return task_refuse(coro, args, UV_ENOMEM);
     }
-    if (UVA__UNLIKELY(options != NULL || loop->debug ||
-                      uva__context_current() != NULL) &&
+    if ((options != NULL || loop->debug || uva__context_current() != NULL) &&
         task_name_options(task, options, here) < 0) {
         uva__extra_free(loop, task->extra);
-        uva__slab_put(&loop->slab, task, uva__task_bytes(coro));
+        uva__slab_put(&loop->slab, task, coro->task_bytes);
         return task_refuse(coro, args, UV_ENOMEM);
     }
-    uva__list_insert_before(&loop->tasks, &task->link);
-    loop->task_count++;
-    if (UVA__UNLIKELY(options != NULL && options->eager_start) ||
-        UVA__UNLIKELY(loop->factory == uva_eager_task_factory)) {
+    task_enlist(loop, task);
+    if ((options != NULL && options->eager_start) ||
+        loop->factory == uva_eager_task_factory) {
         uva__task_start_eager(task);
     } else {
         uva__loop_push(loop, &task->ready);
@@ -178,10 +192,25 @@ uva_task_t *uva__task_new(uva_loop_t *loop, const uva__coro_t *coro,
     return task;
 }
 
+/* A task without a name or a context, made by a task without one: by far the
+ * most. */
 uva_task_t *uva__spawn(const uva__coro_t *coro, const void *args,
                        const char *here)
 {
-    return uva__task_new(uva__running, coro, args, NULL, here);
+    uva_loop_t *loop = uva__running;
+    uva_task_t *task;
+
+    if (UVA__UNLIKELY(loop == NULL || !loop->spawns_plainly ||
+                      loop->current == NULL || loop->current->extra != NULL)) {
+        return uva__task_new(loop, coro, args, NULL, here);
+    }
+    task = task_alloc(loop, coro, args);
+    if (UVA__UNLIKELY(task == NULL)) {
+        return task_refuse(coro, args, UV_ENOMEM);
+    }
+    task_enlist(loop, task);
+    uva__loop_push(loop, &task->ready);
+    return task;
 }
 
 uva_task_t *uva__spawn_with(const uva__coro_t *coro, const void *args,
@@ -259,6 +288,7 @@ void uva_loop_set_task_factory(uva_loop_t *loop, uva_task_factory_cb factory,
 {
     loop->factory = factory;
     loop->factory_data = data;
+    uva__loop_settle_spawns(loop);
 }
 
 uva_task_factory_cb uva_loop_get_task_factory(const uva_loop_t *loop,

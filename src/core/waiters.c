@@ -119,12 +119,11 @@ void uva_waiter_set_value(uva_waiter_t *waiter, int32_t value)
 
 /* --- awaiting a future --- */
 
-/* The result of a done future: borrowed if size is 0, else moved out. */
-static int await_result(uva_task_t *task, uva_future_t *future, void *ret,
-                        size_t size)
+/* The result of a done future: borrowed, or moved out. */
+static int await_borrow(uva_task_t *task, uva_future_t *future,
+                        void **ret_result)
 {
-    int r = size == 0 ? uva_future_result(future, ret)
-                      : uva__future_take(future, ret, size);
+    int r = uva_future_result(future, ret_result);
 
     if (UVA__UNLIKELY(r < 0)) {
         uva__task_note_failure(task, future);
@@ -132,16 +131,28 @@ static int await_result(uva_task_t *task, uva_future_t *future, void *ret,
     return r;
 }
 
-/* asyncio: tasks.py, Task.__step_run_and_handle_result. */
-static int await_begin(uva_task_t *task, uva_future_t *future)
+static inline int await_take(uva_task_t *task, uva_future_t *future, void *ret,
+                             size_t size)
 {
-    if (future->loop != task->base.loop) {
+    int r = uva__future_take(future, ret, size);
+
+    if (UVA__UNLIKELY(r < 0)) {
+        uva__task_note_failure(task, future);
+    }
+    return r;
+}
+
+/* asyncio: tasks.py, Task.__step_run_and_handle_result. The reference of the
+ * wait is the caller's to make, and to drop when it has ended. */
+static inline int await_begin(uva_task_t *task, uva_future_t *future)
+{
+    if (UVA__UNLIKELY(future->loop != task->base.loop)) {
         return UVA_EWRONGLOOP;
     }
-    if (future == &task->base) {
+    if (UVA__UNLIKELY(future == &task->base)) {
         return UV_EPERM;
     }
-    task->waiter.future = uva__future_ref(future);
+    task->waiter.future = future;
     task->base.phase = UVA__PHASE_FUTURE;
     uva__future_add_node(future, &task->ready);
     if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
@@ -154,97 +165,107 @@ static int await_begin(uva_task_t *task, uva_future_t *future)
     return UVA_PENDING;
 }
 
-static int await_end(uva_task_t *task, void *ret, size_t size)
+/* @return Whether the resumed wait ends with the future's own result. */
+static inline bool await_end(uva_task_t *task, uva_future_t *future)
 {
-    uva_future_t *future = task->waiter.future;
-    int r;
-
     task->base.phase = UVA__PHASE_IDLE;
-    if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
-        (void)uva__future_code(future);
-        uva__task_deliver_cancel(task);
-        r = UV_ECANCELED;
-    } else {
-        r = await_result(task, future, ret, size);
+    if (UVA__LIKELY((task->base.flags & UVA__MUST_CANCEL) == 0)) {
+        return true;
     }
-    uva__future_unref(future);
-    return r;
+    (void)uva__future_code(future);
+    uva__task_deliver_cancel(task);
+    return false;
 }
 
-static int await_poll(uva_future_t *future, void *ret, size_t size)
+int uva_await_poll(uva_future_t *future, void **ret_result)
 {
     uva_task_t *task = uva__task_current();
+    int r;
 
     if (UVA__UNLIKELY(task == NULL)) {
         return UVA_ENOTASK;
     }
     if (task->base.phase != UVA__PHASE_IDLE) {
-        return await_end(task, ret, size);
+        future = task->waiter.future;
+        r = await_end(task, future) ? await_borrow(task, future, ret_result)
+                                    : UV_ECANCELED;
+        uva__future_unref(future);
+        return r;
     }
     if (UVA__UNLIKELY(future == NULL)) {
         return UV_ENOMEM;
     }
     if (future->state != UVA__FUTURE_PENDING) {
-        return await_result(task, future, ret, size);
+        return await_borrow(task, future, ret_result);
     }
-    return await_begin(task, future);
-}
-
-int uva_await_poll(uva_future_t *future, void **ret_result)
-{
-    return await_poll(future, ret_result, 0);
+    r = await_begin(task, future);
+    if (UVA__LIKELY(r == UVA_PENDING)) {
+        uva__future_ref(future);
+    }
+    return r;
 }
 
 int uva_await(uva_future_t *future, void **ret_result)
 {
     int r;
 
-    UVA_DRIVE(r, await_poll(future, ret_result, 0));
+    UVA_DRIVE(r, uva_await_poll(future, ret_result));
     return r;
 }
 
-/* Await, move the result out, drop the reference with the last call. */
-static int join_poll(uva_future_t *take_future, void *ret, size_t size)
+/* Await, move the result out, drop the reference with the last call. A result
+ * of no bytes is not looked at. */
+int uva__await_typed_poll(uva_future_t *take_task, void *ret, size_t ret_bytes)
 {
-    int r = await_poll(take_future, ret, size);
+    uva_task_t *task = uva__task_current();
+    int r;
 
-    if (r != UVA_PENDING) {
-        uva__future_unref(take_future);
+    if (UVA__UNLIKELY(task == NULL)) {
+        r = UVA_ENOTASK;
+    } else if (task->base.phase != UVA__PHASE_IDLE) {
+        r = await_end(task, take_task)
+                ? await_take(task, take_task, ret, ret_bytes)
+                : UV_ECANCELED;
+    } else if (UVA__UNLIKELY(take_task == NULL)) {
+        r = UV_ENOMEM;
+    } else if (take_task->state != UVA__FUTURE_PENDING) {
+        r = await_take(task, take_task, ret, ret_bytes);
+    } else {
+        r = await_begin(task, take_task);
+        if (UVA__LIKELY(r == UVA_PENDING)) {
+            return r;
+        }
+    }
+    uva__future_unref(take_task);
+    return r;
+}
+
+int uva__await_typed(uva_future_t *take_task, void *ret, size_t ret_bytes)
+{
+    uva_task_t *task = uva__task_current();
+    int r;
+
+    if (UVA__UNLIKELY(task == NULL || uva__task_stackless(task))) {
+        uva_future_unref(take_task);
+        return UVA_ENOTASK;
+    }
+    r = uva__await_typed_poll(take_task, ret, ret_bytes);
+    if (r == UVA_PENDING) {
+        uva__task_stackful(task)->what = "uva_join";
+        uva__task_leave_now(task->base.loop, task);
+        r = uva__await_typed_poll(take_task, ret, ret_bytes);
     }
     return r;
 }
 
 int uva_join_poll(uva_future_t *take_future, void **ret_result)
 {
-    return join_poll(take_future, ret_result, sizeof *ret_result);
+    return uva__await_typed_poll(take_future, ret_result, sizeof *ret_result);
 }
 
 int uva_join(uva_future_t *take_future, void **ret_result)
 {
     return uva__await_typed(take_future, ret_result, sizeof *ret_result);
-}
-
-/* A typed result may be empty (void): one byte is then the smallest size that
- * still means "move out"; ret is NULL. */
-int uva__await_typed_poll(uva_future_t *take_task, void *ret, size_t ret_bytes)
-{
-    return join_poll(take_task, ret_bytes == 0 ? NULL : ret,
-                     ret_bytes == 0 ? 1 : ret_bytes);
-}
-
-int uva__await_typed(uva_future_t *take_task, void *ret, size_t ret_bytes)
-{
-    int r = uva_block_check();
-
-    if (UVA__UNLIKELY(r < 0)) {
-        uva_future_unref(take_task);
-        return r;
-    }
-    while ((r = uva__await_typed_poll(take_task, ret, ret_bytes)) ==
-           UVA_PENDING) {
-        uva_block("uva_join");
-    }
-    return r;
 }
 
 /* --- driving --- */
