@@ -10,39 +10,61 @@
 
 UVA_BEGIN_DECLS
 
+/** What the end of a child means for its group. */
+typedef enum uva_group_policy_e {
+    UVA_GROUP_FAIL_FAST,    /* The first failure cancels the others and the
+                               body: asyncio's. */
+    UVA_GROUP_COLLECT_ALL,  /* Failures cancel nobody; the exit tells all. */
+    UVA_GROUP_FIRST_SUCCESS /* The first success cancels the others and the
+                               body, and the exit returns 0; failures count
+                               only if none succeeds. */
+} uva_group_policy_t;
+
+/** Settings of a group; zero means default. */
+typedef struct uva_taskgroup_options_s {
+    size_t size; /* sizeof(uva_taskgroup_options_t). */
+    uva_group_policy_t policy;
+    size_t max_running; /* Children that have begun and not ended; others wait
+                           for their turn in order of creation. Default no
+                           bound. */
+} uva_taskgroup_options_t;
+
+#define UVA_TASKGROUP_OPTIONS_INIT                                             \
+    {                                                                          \
+        sizeof(uva_taskgroup_options_t), UVA_GROUP_FAIL_FAST, 0                \
+    }
+
 /**
- * A group of child tasks. Embedded; itself allocates nothing; each child costs
- * a node beside the task.
+ * A group of child tasks. Embedded; costs the task a small object, and each
+ * child a node beside its own.
  *
  * The first child that fails cancels the others and the body; the exit waits
  * for all and tells every failure. A cancelled child is no failure. A child
  * that cannot be made fails its group: a refusal is told by the exit. A group
- * that is left without its exit is reported when the task next suspends or
- * ends.
+ * that is left without its exit is reported when the task next suspends, or at
+ * the latest when it ends; its children are cancelled then.
  *
  * @asyncio TaskGroup
  */
 typedef struct uva_taskgroup_s {
     /* private */
-    uva_task_t *parent;      /* Borrowed: outlives its scopes. */
-    uva_list_t children;     /* Of the children's nodes, oldest first. */
-    uva_waiter_t *waiter;    /* The parent's, while it waits in the exit. */
-    struct uva__group_errors_s *errors; /* Owned; NULL while there are none. */
-    int code;                /* A failure that found no memory for a record. */
-    int body;                /* What the body returned. */
-    int pending;             /* What the exit has to return in the end. */
-    uint8_t state;
-    bool aborting;
-    bool cancelled;          /* By uva_taskgroup_cancel. */
-    bool parent_cancelled;   /* The group has cancelled its parent. */
+    struct uva__scope_s *entry; /* Its part that belongs to the task; NULL
+                                   outside of enter and exit. */
+    int code;                   /* Why it could not be entered. */
 } uva_taskgroup_t;
 
 /**
  * Enter a group.
  * @retval UVA_ENOTASK Not in a task. The exit returns it too.
+ * @retval UV_ENOMEM   It makes no children. The exit returns it too.
  * @retval UV_EPERM    It is entered already.
  */
 UVA_EXTERN int uva_taskgroup_enter(uva_taskgroup_t *group);
+/** @param options NULL for the defaults.
+ * @retval UV_EINVAL An option is out of its range; the exit returns it too. */
+UVA_EXTERN int
+uva_taskgroup_enter_with(uva_taskgroup_t *group,
+                         const uva_taskgroup_options_t *options);
 
 /**
  * Run body(arg) as a child. Children may create siblings.
@@ -62,6 +84,9 @@ uva_taskgroup_create_task(uva_taskgroup_t *group, uva_coro_cb body, void *arg,
  * from inside, from a child and from outside. @asyncio TaskGroup.cancel (3.15)
  */
 UVA_EXTERN void uva_taskgroup_cancel(uva_taskgroup_t *group);
+
+/** uva_taskgroup_cancel, then uva_taskgroup_exit of a body that succeeded. */
+UVA_EXTERN UVA_CORO int uva_taskgroup_cancel_and_wait(uva_taskgroup_t *group);
 
 /**
  * Wait for all children and leave the group.

@@ -18,16 +18,17 @@ UVA_BEGIN_DECLS
  *
  * Entering never needs a check: a deadline that cannot be armed counts as one
  * that has come, with its own code. A scope that is left without its exit is
- * reported when the task next suspends or ends.
+ * reported when the task next suspends, or at the latest when it ends.
  *
  * @asyncio Timeout
  */
 typedef struct uva_timeout_s {
     /* private */
-    uva__timer_t timer;
-    uva_task_t *task;   /* Borrowed: the task outlives its scopes. */
+    struct uva__scope_s *entry; /* Its part that belongs to the task; NULL
+                                   outside of enter and exit. */
+    uva_task_t *task;    /* Borrowed: the task outlives its scopes. */
     uint64_t when_ns;
-    int code;           /* What the exit gives when the deadline came. */
+    int code;            /* What the exit gives when the deadline came. */
     unsigned cancelling; /* Requests at entry. */
     int state;
 } uva_timeout_t;
@@ -88,8 +89,7 @@ UVA_EXTERN void uva__timeout_leave(uva_timeout_t *timeout);
 /** private */
 static inline uva_timeout_t uva__timeout_block(uint64_t delay_ns)
 {
-    uva_timeout_t timeout = {
-        {{{0, 0}}, NULL, 0}, NULL, delay_ns, 0, 0, 0};
+    uva_timeout_t timeout = {NULL, NULL, delay_ns, 0, 0, 0};
     return timeout;
 }
 /** private */

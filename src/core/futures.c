@@ -90,7 +90,6 @@ void uva__extra_free(uva_loop_t *loop, uva__extra_t *extra)
     uva__free(extra->name);
     uva__free(extra->message);
     uva__free(extra->delivered);
-    uva__free(extra->scopes);
     uva_error_unref(extra->error);
     uva_context_unref(extra->context);
     uva__slab_put(&loop->slab, extra, sizeof *extra);
@@ -475,6 +474,19 @@ static void *future_borrow(uva_future_t *future)
     return *(void **)uva__future_value(future);
 }
 
+/* The code of a done future that somebody asks for. In a task a failure is
+ * the task's from here on, as if it had been awaited. */
+static int future_ask(uva_future_t *future)
+{
+    uva_task_t *task = uva__task_current();
+    int r = uva__future_code(future);
+
+    if (UVA__UNLIKELY(r < 0 && task != NULL)) {
+        uva__task_note_failure(task, future);
+    }
+    return r;
+}
+
 int uva_future_result(uva_future_t *future, void **ret_result)
 {
     int r;
@@ -482,7 +494,7 @@ int uva_future_result(uva_future_t *future, void **ret_result)
     if (uva__future_pending(future)) {
         return UVA_EINVALIDSTATE;
     }
-    r = uva__future_code(future);
+    r = future_ask(future);
     if (r < 0) {
         return r;
     }
@@ -502,7 +514,7 @@ int uva_future_exception(uva_future_t *future)
     if (uva__future_pending(future)) {
         return UVA_EINVALIDSTATE;
     }
-    r = uva__future_code(future);
+    r = future_ask(future);
     return r < 0 ? r : 0;
 }
 

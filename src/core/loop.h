@@ -38,9 +38,7 @@ typedef struct uva__extra_s {
     char *message;            /* Owned: of a cancellation to be delivered. */
     char *delivered;          /* Owned: of the last one that was delivered. */
     const char *source;       /* Static: where it was made (debug mode). */
-    struct uva__scope_s *scopes; /* Owned array: entered, innermost last. */
-    uint32_t scope_count;
-    uint32_t scope_capacity;
+    struct uva__scope_s *scopes; /* Owned: entered, innermost first. */
 } uva__extra_t;
 
 typedef enum uva__future_state_e {
@@ -298,8 +296,6 @@ void uva__loop_maybe_free(uva_loop_t *loop);
 int uva__timer_start(uva_loop_t *loop, uva__timer_t *timer, uint64_t when_ns,
                      void (*fire)(uva__timer_t *timer));
 void uva__timer_stop(uva_loop_t *loop, uva__timer_t *timer);
-/** As uva__timer_stop, without reading the timer's own memory. */
-void uva__timer_forget(uva_loop_t *loop, const uva__timer_t *timer);
 
 /** delay_ns from now on the loop's clock; UVA_FOREVER if beyond its end. */
 static inline uint64_t uva__loop_deadline(const uva_loop_t *loop,
@@ -504,32 +500,24 @@ typedef enum uva__scope_kind_e {
     UVA__SCOPE_GROUP
 } uva__scope_kind_t;
 
+/* What a task keeps of a scope; timeouts and groups have more behind it. */
 typedef struct uva__scope_s {
-    void *scope; /* Borrowed: its uva_timeout_t or uva_taskgroup_t. */
+    struct uva__scope_s *outer; /* The one entered before it. */
+    uva_task_t *task;           /* Borrowed: the task outlives its scopes. */
+    const void *scope;          /* An address: its memory may be gone. */
     uva__scope_kind_t kind;
-    uva_handle_t *soon; /* Counted: the scheduled call of a timeout. */
 } uva__scope_t;
 
-/** @retval UV_ENOMEM Not entered. @retval UV_EPERM It is entered already. */
-int uva__scope_enter(uva_task_t *task, void *scope, uva__scope_kind_t kind);
-void uva__scope_leave(uva_task_t *task, const void *scope);
-/** The entry of a scope; NULL if it is not entered. */
-uva__scope_t *uva__scope_find(uva_task_t *task, const void *scope);
-/** Report and forget scopes whose frame is gone: those below sp, or all when
- * the task has ended (sp NULL). */
+/** Report and forget scopes whose frame is gone: what can be told from the
+ * stack pointer, or all when the task has ended (sp NULL). */
 void uva__scope_check_slow(uva_task_t *task, const char *sp);
 
 static inline void uva__scope_check(uva_task_t *task, const char *sp)
 {
-    if (UVA__UNLIKELY(task->extra != NULL && task->extra->scope_count > 0)) {
+    if (UVA__UNLIKELY(task->extra != NULL && task->extra->scopes != NULL)) {
         uva__scope_check_slow(task, sp);
     }
 }
-
-/** What to do about a scope that was left without its exit. Its memory may be
- * gone: only its address counts. */
-void uva__timeout_abandon(uva_task_t *task, const void *scope);
-void uva__taskgroup_abandon(uva_task_t *task, const void *scope);
 
 /* Reports. */
 

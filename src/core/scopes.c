@@ -2,103 +2,130 @@
  * The scopes that a task has entered: timeouts and groups.
  *
  * Scopes lie in users' frames, so a frame that was left without the exit has
- * taken its scope along. The list of them therefore lies with the task, and
- * what is done about a lost scope uses its address alone.
+ * taken its scope along. What others touch while the task is away therefore
+ * lies in an entry of the task's, and only calls of the user touch the scope
+ * itself.
+ *
+ * Invariant: the first word of a scope that is entered points to its entry. On
+ * a stack, one that lies below the stack pointer, or points elsewhere, is lost;
+ * one whose frame nobody has written over is found lost when the task ends.
  */
-#include "base/alloc.h"
 #include "core/loop.h"
+#include "core/scopes.h"
 
-#define SCOPE_FIRST_CAPACITY 4u
+#if defined(UVA_HAVE_VALGRIND)
+#    include <valgrind/memcheck.h>
+#endif
 
-uva__scope_t *uva__scope_find(uva_task_t *task, const void *scope)
+static uva__scope_t *scope_find(const uva_task_t *task, const void *scope)
 {
-    uva__extra_t *extra = task->extra;
+    uva__scope_t *entry = task->extra == NULL ? NULL : task->extra->scopes;
 
-    for (uint32_t i = extra == NULL ? 0 : extra->scope_count; i > 0; i--) {
-        if (extra->scopes[i - 1].scope == scope) {
-            return &extra->scopes[i - 1];
-        }
+    while (entry != NULL && entry->scope != scope) {
+        entry = entry->outer;
     }
-    return NULL;
+    return entry;
 }
 
-int uva__scope_enter(uva_task_t *task, void *scope, uva__scope_kind_t kind)
+/* Whether the memory of a scope still says that it is entered. It may belong
+ * to another frame by now, of which any byte may be poisoned or unset. */
+static UVA__NO_ASAN bool scope_is_marked(const uva__scope_t *entry)
+{
+#if defined(UVA_HAVE_VALGRIND)
+    (void)VALGRIND_MAKE_MEM_DEFINED(entry->scope, sizeof entry);
+#endif
+    return *(uva__scope_t *const *)entry->scope == entry;
+}
+
+static void scope_unlink(uva__scope_t *entry)
+{
+    uva__scope_t **place = &entry->task->extra->scopes;
+
+    while (*place != entry) {
+        place = &(*place)->outer;
+    }
+    *place = entry->outer;
+}
+
+static void scope_lost(uva__scope_t *entry)
+{
+    uva_task_t *task = entry->task;
+
+    scope_unlink(entry);
+    if (entry->kind == UVA__SCOPE_TIMEOUT) {
+        uva__timeout_abandon(entry);
+        uva__report(task->base.loop, &task->base, UV_EPERM,
+                    "A timeout was left without uva_timeout_exit");
+    } else {
+        uva__taskgroup_abandon(entry);
+        uva__report(task->base.loop, &task->base, UV_EPERM,
+                    "A task group was left without uva_taskgroup_exit");
+    }
+}
+
+bool uva__scope_entered(const uva_task_t *task, const void *scope)
+{
+    uva__scope_t *entry = scope_find(task, scope);
+
+    if (entry != NULL && !scope_is_marked(entry)) {
+        scope_lost(entry); /* Another frame has a scope at its address. */
+        entry = NULL;
+    }
+    return entry != NULL;
+}
+
+uva__scope_t *uva__scope_enter(uva_task_t *task, const void *scope,
+                               uva__scope_kind_t kind, size_t size)
 {
     uva__extra_t *extra = uva__future_extra(&task->base);
-
-    if (extra == NULL) {
-        return UV_ENOMEM;
-    }
-    if (uva__scope_find(task, scope) != NULL) {
-        return UV_EPERM;
-    }
-    if (extra->scope_count == extra->scope_capacity) {
-        uint32_t capacity = extra->scope_capacity == 0
-                                ? SCOPE_FIRST_CAPACITY
-                                : extra->scope_capacity * 2;
-        uva__scope_t *scopes =
-            uva__realloc(extra->scopes, capacity * sizeof *scopes);
-        if (scopes == NULL) {
-            return UV_ENOMEM;
-        }
-        extra->scopes = scopes;
-        extra->scope_capacity = capacity;
-    }
-    extra->scopes[extra->scope_count++] = (uva__scope_t){scope, kind, NULL};
-    return 0;
-}
-
-static void scope_forget(uva__extra_t *extra, uva__scope_t *entry)
-{
-    uva_handle_cancel(entry->soon);
-    uva_handle_unref(entry->soon);
-    extra->scope_count--;
-    for (; entry < &extra->scopes[extra->scope_count]; entry++) {
-        entry[0] = entry[1];
-    }
-}
-
-void uva__scope_leave(uva_task_t *task, const void *scope)
-{
-    uva__scope_t *entry = uva__scope_find(task, scope);
+    uva__scope_t *entry =
+        extra == NULL ? NULL : uva__slab_get(&task->base.loop->slab, size);
 
     if (entry != NULL) {
-        scope_forget(task->extra, entry);
+        *entry = (uva__scope_t){extra->scopes, task, scope, kind};
+        extra->scopes = entry;
     }
+    return entry;
 }
 
-static bool scope_is_lost(const uva_task_t *task, const void *scope,
-                          const char *sp)
+void uva__scope_free(uva__scope_t *entry, size_t size)
+{
+    uva__slab_put(&entry->task->base.loop->slab, entry, size);
+}
+
+void uva__scope_leave(uva__scope_t *entry, size_t size)
+{
+    scope_unlink(entry);
+    uva__scope_free(entry, size);
+}
+
+static bool scope_is_lost(const uva__scope_t *entry, const char *sp)
 {
     const uva__stackful_t *stackful;
     const uva__stack_t *stack;
+    const char *scope = entry->scope;
 
     if (sp == NULL) {
         return true;
     }
-    stackful = UVA__CONTAINER_OF((uintptr_t)task, uva__stackful_t, task);
+    stackful =
+        UVA__CONTAINER_OF((uintptr_t)entry->task, uva__stackful_t, task);
     stack = UVA__CONTAINER_OF(stackful->flow, uva__stack_t, context);
-    return (const char *)scope >= stack->low && (const char *)scope < sp;
+    if (scope < stack->low || scope >= (const char *)stack) {
+        return false; /* In no frame of this stack: the stack_t is its top. */
+    }
+    return scope < sp || !scope_is_marked(entry);
 }
 
 void uva__scope_check_slow(uva_task_t *task, const char *sp)
 {
-    uva__extra_t *extra = task->extra;
+    uva__scope_t *entry = task->extra->scopes;
 
-    for (uint32_t i = extra->scope_count; i > 0; i--) {
-        uva__scope_t *entry = &extra->scopes[i - 1];
-        if (!scope_is_lost(task, entry->scope, sp)) {
-            continue;
+    while (entry != NULL) {
+        uva__scope_t *outer = entry->outer;
+        if (scope_is_lost(entry, sp)) {
+            scope_lost(entry);
         }
-        if (entry->kind == UVA__SCOPE_TIMEOUT) {
-            uva__timer_forget(task->base.loop, entry->scope);
-            uva__report(task->base.loop, &task->base, UV_EPERM,
-                        "A timeout was left without uva_timeout_exit");
-        } else {
-            uva__taskgroup_abandon(task, entry->scope);
-            uva__report(task->base.loop, &task->base, UV_EPERM,
-                        "A task group was left without uva_taskgroup_exit");
-        }
-        scope_forget(extra, entry);
+        entry = outer;
     }
 }

@@ -7,22 +7,26 @@
  *   DONE     none                       refuses
  *
  * Invariant: a child's node stands in the group's list and among the child's
- * callbacks until the child is done; the group is in the list of its parent's
- * scopes from enter to the end of exit.
+ * callbacks until the child is done. All that children touch is the group's
+ * entry among its parent's scopes, from enter to the end of exit: the frame
+ * that the scope lies in may be gone.
  */
 #include "uva/taskgroups.h"
 
 #include "base/alloc.h"
 #include "base/errors.h"
 #include "core/loop.h"
+#include "core/scopes.h"
 
-enum { GROUP_REFUSED = 1, GROUP_ENTERED, GROUP_EXITING, GROUP_DONE };
+enum { GROUP_ENTERED, GROUP_EXITING, GROUP_DONE };
+
+typedef struct group_s group_t;
 
 typedef struct group_child_s {
     uva__ready_t ready;     /* Of the child's callbacks. */
-    uva_list_t link;        /* Of uva_taskgroup_t.children. */
+    uva_list_t link;        /* Of group_t.children. */
     uva_task_t *task;       /* Counted. */
-    uva_taskgroup_t *group; /* Borrowed; NULL once the group was lost. */
+    group_t *group;         /* Borrowed; NULL once the group was lost. */
 } group_child_t;
 
 typedef struct uva__group_errors_s {
@@ -30,6 +34,28 @@ typedef struct uva__group_errors_s {
     size_t count;
     size_t capacity;
 } group_errors_t;
+
+struct group_s {
+    uva__scope_t scope;
+    uva_list_t children;    /* Of group_child_t.link, oldest first. */
+    uva_waiter_t *waiter;   /* The parent's, while it waits in the exit. */
+    group_errors_t *errors; /* Owned; NULL while there are none. */
+    int code;               /* A failure that found no memory for a record. */
+    int body;               /* What the body returned. */
+    int pending;            /* What the exit has to return in the end. */
+    uint8_t state;
+    bool aborting;
+    bool cancelled;         /* By uva_taskgroup_cancel. */
+    bool parent_cancelled;  /* The group has cancelled its parent. */
+};
+
+/* NULL outside of enter and exit. */
+static group_t *group_of(const uva_taskgroup_t *scope)
+{
+    return scope->entry == NULL
+               ? NULL
+               : UVA__CONTAINER_OF(scope->entry, group_t, scope);
+}
 
 /* --- failures --- */
 
@@ -51,7 +77,7 @@ static bool errors_reserve(group_errors_t *errors)
 }
 
 /* Add a failure. Without memory only the fact is kept. */
-static void group_add_error(uva_taskgroup_t *group, int code,
+static void group_add_error(group_t *group, int code,
                             const uva_error_t *error)
 {
     uva_error_t *member;
@@ -70,7 +96,7 @@ static void group_add_error(uva_taskgroup_t *group, int code,
     }
 }
 
-static void group_free_errors(uva_taskgroup_t *group)
+static void group_free_errors(group_t *group)
 {
     group_errors_t *errors = group->errors;
 
@@ -85,7 +111,7 @@ static void group_free_errors(uva_taskgroup_t *group)
 }
 
 /* Turn the failures into the running task's error. */
-static void group_raise(uva_taskgroup_t *group)
+static void group_raise(group_t *group)
 {
     group_errors_t *errors = group->errors;
     uva_error_t *error =
@@ -96,10 +122,10 @@ static void group_raise(uva_taskgroup_t *group)
         group->errors = NULL;
         uva__free(errors);
     }
-    uva__task_set_error(group->parent, error);
+    uva__task_set_error(group->scope.task, error);
 }
 
-static void group_abort(uva_taskgroup_t *group)
+static void group_abort(group_t *group)
 {
     group->aborting = true;
     UVA__LIST_FOREACH (child, &group->children, group_child_t, link) {
@@ -108,18 +134,18 @@ static void group_abort(uva_taskgroup_t *group)
 }
 
 /* A failure ends the group: the children, and the body if it still runs. */
-static void group_fail(uva_taskgroup_t *group)
+static void group_fail(group_t *group)
 {
     if (!group->aborting && !group->parent_cancelled) {
         group_abort(group);
         group->parent_cancelled = true;
-        (void)uva_task_cancel(group->parent);
+        (void)uva_task_cancel(group->scope.task);
     }
 }
 
 /* --- children --- */
 
-static void child_ended(uva_taskgroup_t *group, uva_task_t *task)
+static void child_ended(group_t *group, uva_task_t *task)
 {
     int code;
 
@@ -141,7 +167,7 @@ static void child_done(uva__ready_t *ready)
 {
     group_child_t *child = UVA__CONTAINER_OF(ready, group_child_t, ready);
     uva_task_t *task = child->task;
-    uva_taskgroup_t *group = child->group;
+    group_t *group = child->group;
 
     if (group != NULL) {
         uva__list_remove(&child->link);
@@ -153,38 +179,32 @@ static void child_done(uva__ready_t *ready)
 
 uva_task_t *uva__taskgroup_of_node(uva__ready_t *ready)
 {
-    const uva_taskgroup_t *group;
+    const group_t *group;
 
     if (ready->run != child_done) {
         return NULL;
     }
     group = UVA__CONTAINER_OF(ready, group_child_t, ready)->group;
-    return group == NULL ? NULL : group->parent;
+    return group == NULL ? NULL : group->scope.task;
 }
 
-/* The group's frame is gone: its children are cut off and cancelled. */
-void uva__taskgroup_abandon(uva_task_t *task, const void *scope)
+/* The children are cut off and cancelled. */
+void uva__taskgroup_abandon(uva__scope_t *entry)
 {
-    UVA__LIST_FOREACH (other, &task->base.loop->tasks, uva_task_t, link) {
-        uva__ready_t *node = other->base.callbacks;
-        if (node == NULL) {
-            continue;
-        }
-        do {
-            group_child_t *child =
-                UVA__CONTAINER_OF(node, group_child_t, ready);
-            if (node->run == child_done && child->group == scope) {
-                child->group = NULL;
-                (void)uva_task_cancel(other);
-            }
-            node = node->next;
-        } while (node != other->base.callbacks);
+    group_t *group = UVA__CONTAINER_OF(entry, group_t, scope);
+
+    UVA__LIST_FOREACH_SAFE (child, &group->children, group_child_t, link) {
+        uva__list_remove(&child->link);
+        child->group = NULL;
+        (void)uva_task_cancel(child->task);
     }
+    group_free_errors(group);
+    uva__scope_free(entry, sizeof *group);
 }
 
 /* @return 0, or why no child can be made: UV_EPERM is told to the caller
  * alone, as asyncio's RuntimeError is. */
-static int group_open(const uva_taskgroup_t *group)
+static int group_open(const group_t *group)
 {
     if (group->state != GROUP_ENTERED &&
         (group->state != GROUP_EXITING ||
@@ -194,10 +214,10 @@ static int group_open(const uva_taskgroup_t *group)
     return group->aborting ? UV_EPERM : 0;
 }
 
-static uva_task_t *group_adopt(uva_taskgroup_t *group, group_child_t *child,
+static uva_task_t *group_adopt(group_t *group, group_child_t *child,
                                uva_task_t *task)
 {
-    uva_loop_t *loop = group->parent->base.loop;
+    uva_loop_t *loop = group->scope.task->base.loop;
 
     if (task == NULL || task->base.kind == UVA__KIND_REFUSED) {
         uva__slab_put(&loop->slab, child, sizeof *child);
@@ -221,20 +241,37 @@ static uva_task_t *group_adopt(uva_taskgroup_t *group, group_child_t *child,
     return task;
 }
 
-uva_task_t *uva__spawn_in(uva_taskgroup_t *group, const uva__coro_t *coro,
+/* The node of a child that is to be made. @return 0, or why there is none. */
+static int group_new_child(const uva_taskgroup_t *scope,
+                           group_child_t **ret_child)
+{
+    group_t *group = group_of(scope);
+    int r = group != NULL      ? group_open(group)
+            : scope->code != 0 ? scope->code
+                               : UV_EPERM;
+
+    if (r < 0) {
+        return r;
+    }
+    *ret_child = uva__slab_get(&group->scope.task->base.loop->slab,
+                               sizeof **ret_child);
+    if (*ret_child == NULL) {
+        group_add_error(group, UV_ENOMEM, NULL);
+        group_fail(group);
+        return UV_ENOMEM;
+    }
+    return 0;
+}
+
+uva_task_t *uva__spawn_in(uva_taskgroup_t *scope, const uva__coro_t *coro,
                           const void *args, const char *here)
 {
-    int r = group->state == GROUP_REFUSED ? UVA_ENOTASK : group_open(group);
-    group_child_t *child = NULL;
+    group_child_t *child;
+    int r = group_new_child(scope, &child);
 
     if (r >= 0) {
-        child = uva__slab_get(&group->parent->base.loop->slab, sizeof *child);
-        if (child != NULL) {
-            return group_adopt(group, child, uva__spawn(coro, args, here));
-        }
-        r = UV_ENOMEM;
-        group_add_error(group, r, NULL);
-        group_fail(group);
+        return group_adopt(group_of(scope), child,
+                           uva__spawn(coro, args, here));
     }
     if (coro->drop != NULL) {
         coro->drop((void *)(uintptr_t)args);
@@ -242,23 +279,18 @@ uva_task_t *uva__spawn_in(uva_taskgroup_t *group, const uva__coro_t *coro,
     return (uva_task_t *)(void *)uva_future_refused(r);
 }
 
-uva_task_t *uva_taskgroup_create_task(uva_taskgroup_t *group, uva_coro_cb body,
+uva_task_t *uva_taskgroup_create_task(uva_taskgroup_t *scope, uva_coro_cb body,
                                       void *arg,
                                       const uva_task_options_t *options)
 {
-    int r = group->state == GROUP_REFUSED ? UVA_ENOTASK : group_open(group);
-    group_child_t *child = NULL;
+    group_child_t *child;
+    int r = group_new_child(scope, &child);
 
     if (r >= 0) {
-        uva_loop_t *loop = group->parent->base.loop;
-        child = uva__slab_get(&loop->slab, sizeof *child);
-        if (child != NULL) {
-            return group_adopt(group, child,
-                               uva_loop_create_task(loop, body, arg, options));
-        }
-        r = UV_ENOMEM;
-        group_add_error(group, r, NULL);
-        group_fail(group);
+        group_t *group = group_of(scope);
+        return group_adopt(group, child,
+                           uva_loop_create_task(group->scope.task->base.loop,
+                                                body, arg, options));
     }
     if (options != NULL && options->arg_destroy != NULL) {
         options->arg_destroy(arg);
@@ -268,39 +300,41 @@ uva_task_t *uva_taskgroup_create_task(uva_taskgroup_t *group, uva_coro_cb body,
 
 /* --- the scope --- */
 
-int uva_taskgroup_enter(uva_taskgroup_t *group)
+int uva_taskgroup_enter(uva_taskgroup_t *scope)
 {
     uva_task_t *task = uva__task_current();
-    int r;
+    group_t *group;
 
-    if (task != NULL && uva__scope_find(task, group) != NULL) {
+    if (task != NULL && uva__scope_entered(task, scope)) {
         return UV_EPERM;
     }
-    *group = (uva_taskgroup_t){.parent = task, .state = GROUP_REFUSED};
-    uva__list_init(&group->children);
+    *scope = (uva_taskgroup_t){.code = task == NULL ? UVA_ENOTASK : 0};
     if (task == NULL) {
-        group->code = UVA_ENOTASK;
-        return UVA_ENOTASK;
+        return scope->code;
     }
-    group->state = GROUP_ENTERED;
-    r = uva__scope_enter(task, group, UVA__SCOPE_GROUP);
-    if (r < 0) {
-        /* It works all the same, only nobody would notice its loss. */
-        group_add_error(group, r, NULL);
-        group_fail(group);
+    scope->entry =
+        uva__scope_enter(task, scope, UVA__SCOPE_GROUP, sizeof *group);
+    if (scope->entry == NULL) {
+        scope->code = UV_ENOMEM;
+        return UV_ENOMEM;
     }
-    return r;
+    group = group_of(scope);
+    *group = (group_t){.scope = group->scope, .state = GROUP_ENTERED};
+    uva__list_init(&group->children);
+    return 0;
 }
 
-void uva_taskgroup_cancel(uva_taskgroup_t *group)
+void uva_taskgroup_cancel(uva_taskgroup_t *scope)
 {
-    if (group->state != GROUP_ENTERED && group->state != GROUP_EXITING) {
+    group_t *group = group_of(scope);
+
+    if (group == NULL) {
         return;
     }
     group->cancelled = true;
     if (group->state == GROUP_ENTERED && !group->parent_cancelled) {
         group->parent_cancelled = true;
-        (void)uva_task_cancel(group->parent);
+        (void)uva_task_cancel(group->scope.task);
     }
     if (!group->aborting) {
         group_abort(group);
@@ -308,13 +342,12 @@ void uva_taskgroup_cancel(uva_taskgroup_t *group)
 }
 
 /* asyncio: taskgroups.py, TaskGroup._aexit, from where no child is left. */
-static int group_end(uva_taskgroup_t *group)
+static int group_end(group_t *group)
 {
-    uva_task_t *parent = group->parent;
+    uva_task_t *parent = group->scope.task;
     int r = group->body;
 
     group->state = GROUP_DONE;
-    uva__scope_leave(parent, group);
     if (group->parent_cancelled && uva_task_uncancel(parent) == 0) {
         group->pending = 0;
         if (group->cancelled && r == UV_ECANCELED) {
@@ -341,15 +374,16 @@ static int group_end(uva_taskgroup_t *group)
     return UVA_EGROUP;
 }
 
-int uva_taskgroup_exit_poll(uva_taskgroup_t *group, int r)
+int uva_taskgroup_exit_poll(uva_taskgroup_t *scope, int r)
 {
+    group_t *group = group_of(scope);
     uva_waiter_t *self;
     int woken;
 
-    if (group->state != GROUP_ENTERED && group->state != GROUP_EXITING) {
-        return group->state == GROUP_REFUSED && r >= 0 ? group->code : r;
+    if (group == NULL) {
+        return scope->code < 0 && r >= 0 ? scope->code : r;
     }
-    self = &group->parent->waiter;
+    self = &group->scope.task->waiter;
     if (uva_waiter_current() != self) {
         return UV_EPERM;
     }
@@ -372,17 +406,20 @@ int uva_taskgroup_exit_poll(uva_taskgroup_t *group, int r)
         group->waiter = self;
         return uva_waiter_suspend(self, NULL, NULL);
     }
-    return group_end(group);
+    r = group_end(group);
+    uva__scope_leave(&group->scope, sizeof *group);
+    scope->entry = NULL;
+    return r;
 }
 
-int uva_taskgroup_exit(uva_taskgroup_t *group, int r)
+int uva_taskgroup_exit(uva_taskgroup_t *scope, int r)
 {
-    int result = group->state == GROUP_REFUSED ? 0 : uva_block_check();
+    int result = scope->entry == NULL ? 0 : uva_block_check();
 
     if (result < 0) {
         return result;
     }
-    while ((result = uva_taskgroup_exit_poll(group, r)) == UVA_PENDING) {
+    while ((result = uva_taskgroup_exit_poll(scope, r)) == UVA_PENDING) {
         uva_block("uva_taskgroup_exit");
     }
     return result;

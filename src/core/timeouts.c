@@ -1,82 +1,97 @@
 /*
  * Timeouts (asyncio.timeouts).
  *
- *   state     deadline     exit
- *   REFUSED   -            gives code unless the block failed
- *   ACTIVE    armed, soon  gives r
- *   EXPIRING  has come     takes its cancellation back, may turn r
- *   EXPIRED   has come     gives r
- *   DONE      off          gives r
+ *   state    its entry  the entry's code   exit
+ *   REFUSED  none       -                  gives code unless the block failed
+ *   ACTIVE   armed      0                  gives r
+ *   ACTIVE   idle       the deadline came  takes its cancellation back, may
+ *                                          turn r
+ *   EXPIRED  none       -                  gives r
+ *   DONE     none       -                  gives r
  *
- * Invariant: a timeout that is EXPIRING has asked its task to cancel once.
+ * An ACTIVE timeout for which no entry could be had has its own code.
+ *
+ * Invariant: a timeout whose deadline came has asked its task to cancel once.
  */
 #include "uva/timeouts.h"
 
 #include "uva/tasks.h"
 
 #include "core/loop.h"
+#include "core/scopes.h"
 
-enum {
-    TIMEOUT_REFUSED = 1,
-    TIMEOUT_ACTIVE,
-    TIMEOUT_EXPIRING,
-    TIMEOUT_EXPIRED,
-    TIMEOUT_DONE
-};
+enum { TIMEOUT_REFUSED = 1, TIMEOUT_ACTIVE, TIMEOUT_EXPIRED, TIMEOUT_DONE };
 
-static void timeout_expire(uva_timeout_t *timeout, int code)
+/* What fires, beside the task and not in its frame: that may be gone. */
+typedef struct timeout_entry_s {
+    uva__scope_t scope;
+    uva__timer_t timer;
+    uva_handle_t *soon; /* Counted: the call of a deadline in the past. */
+    int code;
+} timeout_entry_t;
+
+static timeout_entry_t *timeout_entry(const uva_timeout_t *timeout)
 {
-    timeout->code = code;
-    timeout->state = TIMEOUT_EXPIRING;
-    (void)uva_task_cancel(timeout->task);
+    return timeout->entry == NULL
+               ? NULL
+               : UVA__CONTAINER_OF(timeout->entry, timeout_entry_t, scope);
 }
 
-static void timeout_fire(uva__timer_t *timer)
+static void entry_expire(timeout_entry_t *entry, int code)
 {
-    timeout_expire(UVA__CONTAINER_OF(timer, uva_timeout_t, timer),
-                   UV_ETIMEDOUT);
+    entry->code = code;
+    (void)uva_task_cancel(entry->scope.task);
 }
 
-static void timeout_fire_soon(void *data)
+static void entry_fire(uva__timer_t *timer)
 {
-    timeout_expire(data, UV_ETIMEDOUT);
+    entry_expire(UVA__CONTAINER_OF(timer, timeout_entry_t, timer),
+                 UV_ETIMEDOUT);
 }
 
-static void timeout_disarm(uva_timeout_t *timeout)
+static void entry_fire_soon(void *data)
 {
-    uva__scope_t *entry = uva__scope_find(timeout->task, timeout);
+    entry_expire(data, UV_ETIMEDOUT);
+}
 
-    uva__timer_stop(timeout->task->base.loop, &timeout->timer);
-    if (entry != NULL && entry->soon != NULL) {
-        uva_handle_cancel(entry->soon);
-        entry->soon = uva_handle_unref(entry->soon);
-    }
+static void entry_disarm(timeout_entry_t *entry)
+{
+    uva__timer_stop(entry->scope.task->base.loop, &entry->timer);
+    uva_handle_cancel(entry->soon);
+    entry->soon = uva_handle_unref(entry->soon);
+}
+
+void uva__timeout_abandon(uva__scope_t *scope)
+{
+    timeout_entry_t *entry = UVA__CONTAINER_OF(scope, timeout_entry_t, scope);
+
+    entry_disarm(entry);
+    uva__scope_free(scope, sizeof *entry);
 }
 
 /* asyncio: timeouts.py, Timeout.reschedule: a deadline that has passed is
  * scheduled as a call and not as a timer. */
-static int timeout_arm(uva_timeout_t *timeout, uint64_t when_ns)
+static int entry_arm(timeout_entry_t *entry, uint64_t when_ns)
 {
-    uva_loop_t *loop = timeout->task->base.loop;
+    uva_loop_t *loop = entry->scope.task->base.loop;
 
-    timeout->when_ns = when_ns;
     if (when_ns == UVA_FOREVER) {
         return 0;
     }
     if (when_ns <= loop->driver->now(loop)) {
-        return uva_loop_call_soon(
-            loop, timeout_fire_soon, timeout, NULL,
-            &uva__scope_find(timeout->task, timeout)->soon);
+        return uva_loop_call_soon(loop, entry_fire_soon, entry, NULL,
+                                  &entry->soon);
     }
-    return uva__timer_start(loop, &timeout->timer, when_ns, timeout_fire);
+    return uva__timer_start(loop, &entry->timer, when_ns, entry_fire);
 }
 
 int uva_timeout_at_enter(uva_timeout_t *timeout, uint64_t when_ns)
 {
     uva_task_t *task = uva__task_current();
+    timeout_entry_t *entry;
     int r;
 
-    if (task != NULL && uva__scope_find(task, timeout) != NULL) {
+    if (task != NULL && uva__scope_entered(task, timeout)) {
         return UV_EPERM;
     }
     *timeout = (uva_timeout_t){.task = task, .when_ns = when_ns};
@@ -87,12 +102,20 @@ int uva_timeout_at_enter(uva_timeout_t *timeout, uint64_t when_ns)
     }
     timeout->cancelling = uva_task_cancelling(task);
     timeout->state = TIMEOUT_ACTIVE;
-    r = uva__scope_enter(task, timeout, UVA__SCOPE_TIMEOUT);
-    if (r >= 0) {
-        r = timeout_arm(timeout, when_ns);
+    timeout->entry =
+        uva__scope_enter(task, timeout, UVA__SCOPE_TIMEOUT, sizeof *entry);
+    if (timeout->entry == NULL) {
+        timeout->code = UV_ENOMEM;
+        (void)uva_task_cancel(task);
+        return UV_ENOMEM;
     }
+    entry = timeout_entry(timeout);
+    entry->timer = (uva__timer_t){.fire = NULL};
+    entry->soon = NULL;
+    entry->code = 0;
+    r = entry_arm(entry, when_ns);
     if (r < 0) {
-        timeout_expire(timeout, r);
+        entry_expire(entry, r);
     }
     return r;
 }
@@ -105,19 +128,30 @@ int uva_timeout_enter(uva_timeout_t *timeout, uint64_t delay_ns)
         timeout, loop == NULL ? 0 : uva__loop_deadline(loop, delay_ns));
 }
 
+/* The code of a deadline that came in an ACTIVE scope; else 0. */
+static int timeout_code(const uva_timeout_t *timeout)
+{
+    const timeout_entry_t *entry = timeout_entry(timeout);
+
+    return entry == NULL ? timeout->code : entry->code;
+}
+
 int uva_timeout_exit(uva_timeout_t *timeout, int r)
 {
     if (timeout->state == TIMEOUT_REFUSED) {
         timeout->state = TIMEOUT_DONE;
         return r < 0 ? r : timeout->code;
     }
-    if (timeout->state != TIMEOUT_ACTIVE &&
-        timeout->state != TIMEOUT_EXPIRING) {
+    if (timeout->state != TIMEOUT_ACTIVE) {
         return r;
     }
-    timeout_disarm(timeout);
-    uva__scope_leave(timeout->task, timeout);
-    if (timeout->state == TIMEOUT_ACTIVE) {
+    timeout->code = timeout_code(timeout);
+    if (timeout->entry != NULL) {
+        entry_disarm(timeout_entry(timeout));
+        uva__scope_leave(timeout->entry, sizeof(timeout_entry_t));
+        timeout->entry = NULL;
+    }
+    if (timeout->code == 0) {
         timeout->state = TIMEOUT_DONE;
         return r;
     }
@@ -137,21 +171,24 @@ uint64_t uva_timeout_when(const uva_timeout_t *timeout)
 
 bool uva_timeout_expired(const uva_timeout_t *timeout)
 {
-    return timeout->state == TIMEOUT_EXPIRING ||
-           timeout->state == TIMEOUT_EXPIRED;
+    return timeout->state == TIMEOUT_EXPIRED ||
+           (timeout->state == TIMEOUT_ACTIVE && timeout_code(timeout) < 0);
 }
 
 int uva_timeout_reschedule(uva_timeout_t *timeout, uint64_t when_ns)
 {
+    timeout_entry_t *entry;
     int r;
 
-    if (timeout->state != TIMEOUT_ACTIVE) {
+    if (timeout->state != TIMEOUT_ACTIVE || timeout_code(timeout) < 0) {
         return UV_EPERM;
     }
-    timeout_disarm(timeout);
-    r = timeout_arm(timeout, when_ns);
+    entry = timeout_entry(timeout);
+    entry_disarm(entry);
+    timeout->when_ns = when_ns;
+    r = entry_arm(entry, when_ns);
     if (r < 0) {
-        timeout_expire(timeout, r);
+        entry_expire(entry, r);
     }
     return r;
 }

@@ -42,21 +42,6 @@ void uva__timer_stop(uva_loop_t *loop, uva__timer_t *timer)
     timer->state = TIMER_IDLE;
 }
 
-/* The timer lies in a frame that is gone. The heap has its key and address;
- * only the copies of its place inside it are lost. */
-void uva__timer_forget(uva_loop_t *loop, const uva__timer_t *timer)
-{
-    for (size_t i = 0; i < loop->timers.count; i++) {
-        uva__timer_t *lost = loop->timers.entries[i].timer;
-        if (lost == timer) {
-            lost->at.heap.index = i;
-            lost->at.heap.sequence = 0;
-            uva__heap_remove(&loop->timers, lost);
-            return;
-        }
-    }
-}
-
 static void timers_run_due(uva__ready_t *ready)
 {
     uva_loop_t *loop = UVA__CONTAINER_OF(ready, uva_loop_t, due_ready);

@@ -1,0 +1,26 @@
+/*
+ * Entries of scopes, and what to do about a scope that was left without its
+ * exit.
+ */
+#ifndef UVA__CORE_SCOPES_H
+#define UVA__CORE_SCOPES_H
+
+#include "core/loop.h"
+
+/** Whether a scope at this address is entered. */
+bool uva__scope_entered(const uva_task_t *task, const void *scope);
+/** Make the entry of a scope that begins: size bytes that begin with a
+ * uva__scope_t. @return NULL without memory. */
+uva__scope_t *uva__scope_enter(uva_task_t *task, const void *scope,
+                               uva__scope_kind_t kind, size_t size);
+/** Take an entry out of the task's, and free it. */
+void uva__scope_leave(uva__scope_t *entry, size_t size);
+/** Free an entry that is out. */
+void uva__scope_free(uva__scope_t *entry, size_t size);
+
+/** Let go of an entry that is out, and free it. The memory of its scope may be
+ * gone. */
+void uva__timeout_abandon(uva__scope_t *entry);
+void uva__taskgroup_abandon(uva__scope_t *entry);
+
+#endif /* UVA__CORE_SCOPES_H */
