@@ -49,7 +49,8 @@ UVA_EXTERN bool uva_future_cancelled(const uva_future_t *future);
 UVA_EXTERN bool uva_future_is_task(const uva_future_t *future);
 
 /**
- * The result of a future that is done. Marks a failure as seen.
+ * The result of a future that is done. Marks a failure as seen; in a task
+ * uva_task_error tells of it, as if it had been awaited.
  *
  * @param[out] ret_result Its value, borrowed from the future (a typed task
  *                        gives the address of its value); may be NULL.
@@ -61,7 +62,8 @@ UVA_EXTERN bool uva_future_is_task(const uva_future_t *future);
 UVA_EXTERN int uva_future_result(uva_future_t *future, void **ret_result);
 
 /**
- * The failure of a future that is done: 0 if it succeeded. Marks it as seen.
+ * The failure of a future that is done: 0 if it succeeded. Marks it as seen,
+ * as uva_future_result does.
  *
  * @retval UVA_EINVALIDSTATE It is pending.
  * @asyncio Future.exception

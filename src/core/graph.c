@@ -69,7 +69,10 @@ static int format_task(uva_buffer_t *text, uva_task_t *task)
     int r = format_future(text, &task->base);
 
     if (r >= 0) {
-        r = uva__buffer_printf(text, ", %s", task_state(task));
+        bool cancelling = task->base.state == UVA__FUTURE_PENDING &&
+                          task->base.cancelling > 0;
+        r = uva__buffer_printf(text, ", %s%s", cancelling ? "cancelling, " : "",
+                               task_state(task));
     }
     if (r < 0 || task->base.state != UVA__FUTURE_PENDING ||
         task->base.phase == UVA__PHASE_IDLE) {

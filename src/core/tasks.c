@@ -353,6 +353,7 @@ void uva__task_finish(uva_task_t *task, int r)
 
     if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0) && r >= 0) {
         r = UV_ECANCELED; /* asyncio: cancelled right before it stops. */
+        uva__task_deliver_cancel(task);
     }
     if (UVA__UNLIKELY(r == UVA_PENDING)) {
         r = UV_EINVAL; /* No code: a body that ended did not mean it. */

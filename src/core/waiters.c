@@ -119,18 +119,7 @@ void uva_waiter_set_value(uva_waiter_t *waiter, int32_t value)
 
 /* --- awaiting a future --- */
 
-/* The result of a done future: borrowed, or moved out. */
-static int await_borrow(uva_task_t *task, uva_future_t *future,
-                        void **ret_result)
-{
-    int r = uva_future_result(future, ret_result);
-
-    if (UVA__UNLIKELY(r < 0)) {
-        uva__task_note_failure(task, future);
-    }
-    return r;
-}
-
+/* The result of a done future, moved out. */
 static inline int await_take(uva_task_t *task, uva_future_t *future, void *ret,
                              size_t size)
 {
@@ -187,7 +176,7 @@ int uva_await_poll(uva_future_t *future, void **ret_result)
     }
     if (task->base.phase != UVA__PHASE_IDLE) {
         future = task->waiter.future;
-        r = await_end(task, future) ? await_borrow(task, future, ret_result)
+        r = await_end(task, future) ? uva_future_result(future, ret_result)
                                     : UV_ECANCELED;
         uva__future_unref(future);
         return r;
@@ -196,7 +185,7 @@ int uva_await_poll(uva_future_t *future, void **ret_result)
         return UV_ENOMEM;
     }
     if (future->state != UVA__FUTURE_PENDING) {
-        return await_borrow(task, future, ret_result);
+        return uva_future_result(future, ret_result);
     }
     r = await_begin(task, future);
     if (UVA__LIKELY(r == UVA_PENDING)) {

@@ -1,0 +1,738 @@
+/*
+ * Tasks: making them, what they are, how they run.
+ */
+#include "by_hand.h"
+
+/* --- bodies --- */
+
+KIND_CORO(int, notmuch, int value;)
+{
+    *ret = self->value;
+    return 0;
+}
+
+KIND_CORO(int, wait_for_future, uva_future_t *future; int *count;)
+{
+    int r;
+    void *value;
+
+    UVA_BEGIN
+    AWAIT_FUTURE(r, self->future, &value);
+    UVA_END
+    if (r >= 0) {
+        *self->count += 1;
+    }
+    return r;
+}
+
+static int plain_ok(void *arg, void **ret_result)
+{
+    *ret_result = arg;
+    return 0;
+}
+
+/* --- Task --- */
+
+HAND_TEST(task_class)
+{
+    /* test_tasks.py, BaseTaskTests.test_task_class */
+    uva_task_t *task = HAND_SPAWN(notmuch, .value = 7);
+    uva_loop_t *loop;
+
+    ck_assert_int_eq(hand_run(task), 0);
+    ck_assert(uva_task_done(task));
+    ck_assert_int_eq(hand_int(task), 7);
+    ck_assert_ptr_eq(uva_task_loop(task), uva_test_loop);
+    ck_assert_ptr_eq(uva_future_get_loop(UVA_FUTURE(task)), uva_test_loop);
+    uva_task_unref(task);
+
+    loop = hand_loop_new();
+    task = HAND_SPAWN_ON(loop, notmuch, .value = 8);
+    ck_assert_ptr_eq(uva_task_loop(task), loop);
+    ck_assert_int_eq(uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL),
+                     0);
+    uva_task_unref(task);
+    hand_loop_close(loop);
+}
+
+KIND_CORO(int, outer_basics, notmuch_args_t a; notmuch_args_t b; int x; int y;)
+{
+    int r;
+
+    UVA_BEGIN
+    self->a.value = 42;
+    AWAIT_CALL(r, notmuch, &self->a, &self->x);
+    if (r < 0) {
+        return r;
+    }
+    self->b.value = 1000;
+    AWAIT_CALL(r, notmuch, &self->b, &self->y);
+    UVA_END
+    *ret = self->x + self->y;
+    return r;
+}
+
+HAND_TEST(task_basics)
+{
+    /* test_tasks.py, BaseTaskTests.test_task_basics */
+    uva_task_t *task = HAND_SPAWN(outer_basics);
+
+    ck_assert_int_eq(hand_run(task), 0);
+    ck_assert_int_eq(hand_int(task), 1042);
+    uva_task_unref(task);
+}
+
+HAND_TEST(other_loop_future)
+{
+    /* test_tasks.py, BaseTaskTests.test_other_loop_future */
+    uva_loop_t *other = hand_loop_new();
+    uva_future_t *future = uva_loop_create_future(other);
+    int count = 0;
+    uva_task_t *task =
+        HAND_SPAWN(wait_for_future, .future = future, .count = &count);
+
+    ck_assert_int_eq(hand_run(task), UVA_EWRONGLOOP);
+    ck_assert_int_eq(count, 0);
+    uva_task_unref(task);
+    uva_future_unref(future);
+    hand_loop_close(other);
+}
+
+KIND_CORO(int, awaits_itself, uva_task_t **self_task;)
+{
+    int r;
+
+    UVA_BEGIN
+    AWAIT_FUTURE(r, UVA_FUTURE(*self->self_task), NULL);
+    UVA_END
+    return r;
+}
+
+HAND_TEST(task_awaits_on_itself)
+{
+    /* test_tasks.py, BaseTaskTests.test_task_awaits_on_itself */
+    uva_task_t *task;
+
+    task = HAND_SPAWN(awaits_itself, .self_task = &task);
+    ck_assert_int_eq(hand_run(task), UV_EPERM);
+    uva_task_unref(task);
+}
+
+HAND_TEST(task_set_methods)
+{
+    /* test_tasks.py, BaseTaskTests.test_task_set_methods */
+    uva_task_t *task = HAND_SPAWN(notmuch, .value = 5);
+    uva_future_t *future = UVA_FUTURE(task);
+
+    ck_assert_int_eq(uva_future_set_result(future, NULL, NULL),
+                     UVA_EINVALIDSTATE);
+    ck_assert_int_eq(uva_future_set_exception(future, UV_EINVAL, "no"),
+                     UVA_EINVALIDSTATE);
+    ck_assert(!uva_task_done(task));
+    ck_assert_int_eq(hand_run(task), 0);
+    ck_assert_int_eq(hand_int(task), 5);
+    uva_task_unref(task);
+}
+
+KIND_CORO(void *, wait_for_value, uva_future_t *future; void **seen;)
+{
+    int r;
+
+    UVA_BEGIN
+    AWAIT_FUTURE(r, self->future, self->seen);
+    UVA_END
+    return r;
+}
+
+HAND_TEST(step_result_future)
+{
+    /* test_tasks.py, BaseTaskTests.test_step_result_future */
+    uva_future_t *future = hand_future();
+    int object = 0;
+    void *seen = NULL;
+    uva_task_t *task =
+        HAND_SPAWN(wait_for_value, .future = future, .seen = &seen);
+
+    hand_briefly();
+    ck_assert_ptr_nonnull(future->callbacks);
+    ck_assert_int_eq(uva_future_set_result(future, &object, NULL), 0);
+    hand_briefly();
+    ck_assert_ptr_eq(seen, &object);
+    ck_assert(uva_task_done(task));
+    ck_assert_int_eq(uva_future_exception(UVA_FUTURE(task)), 0);
+    ck_assert_ptr_null(*(void **)hand_value(UVA_FUTURE(task)));
+    uva_task_unref(task);
+    uva_future_unref(future);
+}
+
+HAND_TEST(coroutine_non_gen_function)
+{
+    /* test_tasks.py, BaseTaskTests.test_coroutine_non_gen_function */
+    uva_task_t *task = HAND_SPAWN(notmuch, .value = 3);
+
+    ck_assert(uva_future_is_task(UVA_FUTURE(task)));
+    ck_assert_int_eq(hand_run(task), 0);
+    ck_assert_int_eq(hand_int(task), 3);
+    uva_task_unref(task);
+}
+
+KIND_CORO(uva_future_t *, returns_future, uva_future_t *future;)
+{
+    *ret = self->future;
+    return 0;
+}
+
+KIND_CORO(void *, sets_future, uva_future_t *future; void *value;)
+{
+    return uva_future_set_result(self->future, self->value, NULL);
+}
+
+HAND_TEST(coroutine_non_gen_function_return_future)
+{
+    /* test_tasks.py,
+     * BaseTaskTests.test_coroutine_non_gen_function_return_future */
+    uva_future_t *future = hand_future();
+    uva_task_t *first = HAND_SPAWN(returns_future, .future = future);
+    uva_task_t *second = HAND_SPAWN(sets_future, .future = future);
+
+    ck_assert_int_eq(hand_run(first), 0);
+    ck_assert_ptr_eq(*(uva_future_t **)hand_value(UVA_FUTURE(first)), future);
+    ck_assert_ptr_null(*(void **)hand_value(UVA_FUTURE(second)));
+    uva_task_unref(first);
+    uva_task_unref(second);
+    uva_future_unref(future);
+}
+
+KIND_CORO(int, stopper, int *x; uva_loop_t * loop;)
+{
+    int r;
+
+    UVA_BEGIN
+    while (*self->x < 10) {
+        AWAIT_SLEEP(r, UVA_MS(100));
+        if (r < 0) {
+            return r;
+        }
+        *self->x += 1;
+        if (*self->x == 2) {
+            uva_loop_stop(self->loop);
+        }
+    }
+    UVA_END
+    return 0;
+}
+
+HAND_TEST(stop_while_run_in_complete)
+{
+    /* test_tasks.py, BaseTaskTests.test_stop_while_run_in_complete */
+    int x = 0;
+    uva_task_t *task = HAND_SPAWN(stopper, .x = &x, .loop = uva_test_loop);
+
+    ck_assert_int_eq(hand_run(task), UV_EPERM);
+    ck_assert(!uva_task_done(task));
+    ck_assert_int_eq(x, 2);
+    /* asyncio's TestLoop moves its clock once more behind the last iteration,
+     * to 0.3; ours moves it before the next one. */
+    ck_assert_uint_eq(uva_loop_time(uva_test_loop), UVA_MS(200));
+    ck_assert(uva_task_cancel(task));
+    ck_assert_int_eq(hand_run(task), UV_ECANCELED);
+    uva_task_unref(task);
+}
+
+/* --- create_task --- */
+
+HAND_TEST(create_task_with_async_function)
+{
+    /* test_tasks.py, BaseTaskTests.test_create_task_with_async_function */
+    for (int i = 0; i < 2; i++) {
+        uva_task_t *task = HAND_SPAWN(notmuch);
+        ck_assert(uva_future_is_task(UVA_FUTURE(task)));
+        ck_assert_int_eq(hand_run_take((task)), 0);
+    }
+}
+
+/* No UVA_BEGIN: any function that says what a poll says is a body. */
+UVA_STACKLESS(int, bare_poll, int asked;)
+{
+    if (self->asked++ == 0) {
+        return uva_yield_poll();
+    }
+    *ret = 42;
+    return uva_yield_poll();
+}
+
+START_TEST(create_task_with_asynclike_function)
+{
+    /* test_tasks.py, BaseTaskTests.test_create_task_with_asynclike_function */
+    for (int i = 0; i < 2; i++) {
+        bare_poll_args_t args = {0, 0};
+        uva_task_t *task =
+            uva__task_new(uva_test_loop, &bare_poll__coro, &args, NULL, "here");
+        ck_assert(uva_future_is_task(UVA_FUTURE(task)));
+        ck_assert_int_eq(hand_run(task), 0);
+        ck_assert_int_eq(hand_int(task), 42);
+        uva_task_unref(task);
+    }
+}
+END_TEST
+
+UVA_TEST(bare_create_task)
+{
+    /* test_tasks.py, BaseTaskTests.test_bare_create_task */
+    int one = 1;
+    uva_task_t *task = uva_create_task(plain_ok, &one);
+    void *result = NULL;
+
+    ck_assert(uva_future_is_task(UVA_FUTURE(task)));
+    ck_assert_int_eq(uva_join(UVA_FUTURE(task), &result), 0);
+    ck_assert_int_eq(*(int *)result, 1);
+}
+
+UVA_TEST(bare_create_named_task)
+{
+    /* test_tasks.py, BaseTaskTests.test_bare_create_named_task */
+    uva_task_options_t options = UVA_TASK_OPTIONS_INIT;
+    uva_task_t *task;
+
+    options.name = "No-op";
+    task = uva_create_task_with(plain_ok, NULL, &options);
+    ck_assert_str_eq(uva_task_get_name(task), "No-op");
+    ck_assert_int_eq(uva_join(UVA_FUTURE(task), NULL), 0);
+}
+
+START_TEST(error_in_call_soon)
+{
+    /* test_tasks.py, BaseTaskTests.test_error_in_call_soon: a task that cannot
+     * be scheduled leaves nothing behind. */
+    uva_task_t *task;
+
+    uva_test_log_begin();
+    uva_testing_fail_allocation(1, true);
+    task = uva_loop_create_task(uva_test_loop, plain_ok, NULL, NULL);
+    uva_testing_fail_allocation(0, false);
+    ck_assert_ptr_null(task);
+    ck_assert_int_eq(uva_future_exception(UVA_FUTURE(task)), UV_ENOMEM);
+    ck_assert_uint_eq(uva_loop_all_tasks(uva_test_loop, NULL, 0), 0);
+    ck_assert_str_eq(uva_test_log(), "");
+    uva_test_log_end();
+}
+END_TEST
+
+/* --- ensure_future --- */
+
+static int ensure_inside(void *arg, void **ret_result)
+{
+    uva_awaitable_t awaitable = {NULL, plain_ok, arg};
+
+    *ret_result = uva_ensure_future(&awaitable, NULL);
+    return 0;
+}
+
+START_TEST(ensure_future_coroutine)
+{
+    /* test_tasks.py, BaseTaskTests.test_ensure_future_coroutine */
+    int ok = 1;
+    uva_awaitable_t awaitable = {NULL, plain_ok, &ok};
+    uva_future_t *future = uva_ensure_future(&awaitable, uva_test_loop);
+    uva_task_t *maker;
+
+    ck_assert_ptr_eq(uva_future_get_loop(future), uva_test_loop);
+    ck_assert_int_eq(uva_loop_run_until_complete(uva_test_loop, future, NULL),
+                     0);
+    ck_assert(uva_future_done(future));
+    ck_assert_ptr_eq(hand_value(future), &ok);
+    uva_future_unref(future);
+
+    future = uva_ensure_future(&awaitable, NULL);
+    ck_assert_int_eq(uva_future_exception(future), UVA_ENOLOOP);
+
+    maker = uva_loop_create_task(uva_test_loop, ensure_inside, &ok, NULL);
+    ck_assert_int_eq(hand_run(maker), 0);
+    future = hand_value(UVA_FUTURE(maker));
+    ck_assert_ptr_eq(uva_future_get_loop(future), uva_test_loop);
+    ck_assert_int_eq(uva_loop_run_until_complete(uva_test_loop, future, NULL),
+                     0);
+    ck_assert(uva_future_done(future));
+    ck_assert_ptr_eq(hand_value(future), &ok);
+    uva_future_unref(future);
+    uva_task_unref(maker);
+}
+END_TEST
+
+/* A done future or task comes back as it is, from its own loop alone. */
+static void ensure_gives_back(uva_future_t *original, void *value)
+{
+    uva_awaitable_t awaitable = {original, NULL, NULL};
+    uva_future_t *future = uva_ensure_future(&awaitable, NULL);
+    uva_loop_t *loop;
+
+    ck_assert_int_eq(uva_loop_run_until_complete(uva_test_loop, future, NULL),
+                     0);
+    ck_assert(uva_future_done(future));
+    ck_assert_ptr_eq(hand_value(future), value);
+    ck_assert_ptr_eq(future, original);
+    uva_future_unref(future);
+
+    loop = hand_loop_new();
+    future = uva_ensure_future(&awaitable, loop);
+    ck_assert_int_eq(uva_future_exception(future), UV_EINVAL);
+    hand_loop_close(loop);
+
+    future = uva_ensure_future(&awaitable, uva_test_loop);
+    ck_assert_ptr_eq(future, original);
+    uva_future_unref(future);
+    uva_future_unref(original);
+}
+
+START_TEST(ensure_future_future)
+{
+    /* test_tasks.py, BaseTaskTests.test_ensure_future_future */
+    int value = 0;
+    uva_future_t *original = hand_future();
+
+    ck_assert_int_eq(uva_future_set_result(original, &value, NULL), 0);
+    ensure_gives_back(original, &value);
+}
+END_TEST
+
+START_TEST(ensure_future_task)
+{
+    /* test_tasks.py, BaseTaskTests.test_ensure_future_task */
+    int value = 0;
+
+    ensure_gives_back(
+        UVA_FUTURE(uva_loop_create_task(uva_test_loop, plain_ok, &value, NULL)),
+        &value);
+}
+END_TEST
+
+START_TEST(ensure_future_awaitable)
+{
+    /* test_tasks.py, BaseTaskTests.test_ensure_future_awaitable */
+    uva_loop_t *loop = hand_loop_new();
+    int ok = 0;
+    uva_awaitable_t awaitable = {NULL, plain_ok, &ok};
+    uva_future_t *future = uva_ensure_future(&awaitable, loop);
+
+    ck_assert_int_eq(uva_loop_run_until_complete(loop, future, NULL), 0);
+    ck_assert_ptr_eq(hand_value(future), &ok);
+    uva_future_unref(future);
+    hand_loop_close(loop);
+}
+END_TEST
+
+static int sleep_then_ok(void *arg, void **ret_result)
+{
+    *ret_result = arg;
+    return uva_sleep(0);
+}
+
+START_TEST(ensure_future_task_awaitable)
+{
+    /* test_tasks.py, BaseTaskTests.test_ensure_future_task_awaitable */
+    uva_loop_t *loop = hand_loop_new();
+    int ok = 0;
+    uva_awaitable_t awaitable = {NULL, sleep_then_ok, &ok};
+    uva_future_t *future = uva_ensure_future(&awaitable, loop);
+
+    ck_assert_int_eq(uva_loop_run_until_complete(loop, future, NULL), 0);
+    ck_assert(uva_future_done(future));
+    ck_assert_ptr_eq(hand_value(future), &ok);
+    ck_assert(uva_future_is_task(future));
+    uva_future_unref(future);
+    hand_loop_close(loop);
+}
+END_TEST
+
+START_TEST(ensure_future_error_msg)
+{
+    /* test_tasks.py, BaseTaskTests.test_ensure_future_error_msg: the code
+     * stands for the text. */
+    uva_loop_t *loop = hand_loop_new();
+    uva_future_t *future = hand_future();
+    uva_awaitable_t awaitable = {future, NULL, NULL};
+
+    ck_assert_int_eq(uva_future_exception(uva_ensure_future(&awaitable, loop)),
+                     UV_EINVAL);
+    uva_future_unref(future);
+    hand_loop_close(loop);
+}
+END_TEST
+
+/* --- current_task --- */
+
+KIND_CORO(int, sees_itself, uva_task_t **task; uva_loop_t * loop;)
+{
+    ck_assert_ptr_eq(uva_current_task(), *self->task);
+    ck_assert_ptr_eq(uva_loop_current_task(self->loop), *self->task);
+    *ret = 0;
+    return 0;
+}
+
+static void run_sees_itself(void)
+{
+    uva_task_t *task;
+
+    ck_assert_ptr_null(uva_loop_current_task(uva_test_loop));
+    task = HAND_SPAWN(sees_itself, .task = &task, .loop = uva_test_loop);
+    ck_assert_int_eq(hand_run(task), 0);
+    ck_assert_ptr_null(uva_loop_current_task(uva_test_loop));
+    uva_task_unref(task);
+}
+
+HAND_TEST(current_task)
+{
+    /* test_tasks.py, BaseTaskTests.test_current_task */
+    run_sees_itself();
+}
+
+HAND_TEST(current_task_with_implicit_loop)
+{
+    /* test_tasks.py, BaseCurrentLoopTests.test_current_task_with_implicit_loop
+     */
+    run_sees_itself();
+}
+
+START_TEST(current_task_no_running_loop)
+{
+    /* test_tasks.py, BaseCurrentLoopTests.test_current_task_no_running_loop */
+    ck_assert_ptr_null(uva_loop_current_task(uva_test_loop));
+}
+END_TEST
+
+START_TEST(current_task_no_running_loop_implicit)
+{
+    /* test_tasks.py,
+     * BaseCurrentLoopTests.test_current_task_no_running_loop_implicit: NULL
+     * where asyncio raises RuntimeError. */
+    ck_assert_ptr_null(uva_get_running_loop());
+    ck_assert_ptr_null(uva_current_task());
+}
+END_TEST
+
+KIND_CORO(int, interleave, uva_task_t **task; uva_future_t * sets;
+          uva_future_t * waits;
+          bool waits_first;)
+{
+    int r = 0;
+
+    UVA_BEGIN
+    ck_assert_ptr_eq(uva_current_task(), *self->task);
+    if (!self->waits_first) {
+        ck_assert_int_eq(uva_future_set_result(self->sets, NULL, NULL), 0);
+    }
+    AWAIT_FUTURE(r, self->waits, NULL);
+    ck_assert_ptr_eq(uva_current_task(), *self->task);
+    if (self->waits_first) {
+        ck_assert_int_eq(uva_future_set_result(self->sets, NULL, NULL), 0);
+    }
+    UVA_END
+    return r;
+}
+
+HAND_TEST(current_task_with_interleaving_tasks)
+{
+    /* test_tasks.py,
+     * BaseTaskTests.test_current_task_with_interleaving_tasks */
+    uva_future_t *one = hand_future();
+    uva_future_t *two = hand_future();
+    uva_task_t *tasks[2];
+
+    ck_assert_ptr_null(uva_loop_current_task(uva_test_loop));
+    tasks[0] = HAND_SPAWN(interleave, .task = &tasks[0], .waits = one,
+                          .sets = two, .waits_first = true);
+    tasks[1] =
+        HAND_SPAWN(interleave, .task = &tasks[1], .waits = two, .sets = one);
+    ck_assert_int_eq(hand_run_take((tasks[1])), 0);
+    ck_assert_int_eq(hand_run_take((tasks[0])), 0);
+    ck_assert_ptr_null(uva_loop_current_task(uva_test_loop));
+    uva_future_unref(one);
+    uva_future_unref(two);
+}
+
+/* The functions that enter and leave a task are no API here; what they keep
+ * true is. */
+
+HAND_TEST(enter_task)
+{
+    /* test_tasks.py, BaseTaskIntrospectionTests.test__enter_task */
+    run_sees_itself();
+}
+
+KIND_CORO(int, runs_another, uva_task_t *other;)
+{
+    uva_task_t *task = uva_current_task();
+    uva_loop_t *loop = uva_task_loop(task);
+
+    *ret = uva_loop_run_until_complete(loop, UVA_FUTURE(self->other), NULL);
+    ck_assert_int_eq(uva_loop_step(loop), UV_EPERM);
+    ck_assert_ptr_eq(uva_loop_current_task(loop), task);
+    return 0;
+}
+
+HAND_TEST(enter_task_failure)
+{
+    /* test_tasks.py, BaseTaskIntrospectionTests.test__enter_task_failure: a
+     * second task cannot be entered while one runs. */
+    uva_task_t *other = HAND_SPAWN(notmuch);
+    uva_task_t *task = HAND_SPAWN(runs_another, .other = other);
+
+    ck_assert_int_eq(hand_run(task), 0);
+    ck_assert_int_eq(hand_int(task), UV_EPERM);
+    uva_task_unref(task);
+    uva_task_unref(other);
+}
+
+static void sees_no_task(void *data)
+{
+    ck_assert_ptr_null(uva_current_task());
+    ck_assert_ptr_eq(uva_get_running_loop(), uva_test_loop);
+    *(int *)data += 1;
+}
+
+KIND_CORO(int, naps, int *calls;)
+{
+    int r;
+
+    UVA_BEGIN
+    ck_assert_int_eq(uva_call_soon(sees_no_task, self->calls), 0);
+    AWAIT_SLEEP(r, 0);
+    UVA_END
+    return r;
+}
+
+HAND_TEST(leave_task)
+{
+    /* test_tasks.py, BaseTaskIntrospectionTests.test__leave_task */
+    int calls = 0;
+
+    ck_assert_int_eq(hand_run_take((HAND_SPAWN(naps, .calls = &calls))), 0);
+    ck_assert_int_eq(calls, 1);
+    ck_assert_ptr_null(uva_loop_current_task(uva_test_loop));
+}
+
+/* --- sleep --- */
+
+KIND_CORO(int, sleeper, uint64_t delay_ns; int value;)
+{
+    int r;
+
+    UVA_BEGIN
+    AWAIT_SLEEP(r, self->delay_ns / 2);
+    if (r < 0) {
+        return r;
+    }
+    AWAIT_SLEEP(r, self->delay_ns / 2);
+    UVA_END
+    *ret = self->value;
+    return r;
+}
+
+HAND_TEST(sleep_twice)
+{
+    /* test_tasks.py, BaseTaskTests.test_sleep */
+    uva_task_t *task = HAND_SPAWN(sleeper, .delay_ns = UVA_MS(100), .value = 9);
+
+    ck_assert_int_eq(hand_run(task), 0);
+    ck_assert(uva_task_done(task));
+    ck_assert_int_eq(hand_int(task), 9);
+    ck_assert_uint_eq(uva_loop_time(uva_test_loop), UVA_MS(100));
+    uva_task_unref(task);
+}
+
+HAND_TEST(sleep_cancel)
+{
+    /* test_tasks.py, BaseTaskTests.test_sleep_cancel */
+    uva_task_t *task = HAND_SPAWN(sleeper, .delay_ns = UVA_SEC(20));
+
+    hand_briefly();
+    ck_assert_uint_eq(uva_test_loop->timers.count, 1);
+    ck_assert_uint_eq(uva__heap_next(&uva_test_loop->timers), UVA_SEC(10));
+    ck_assert(uva_task_cancel(task));
+    hand_briefly();
+    ck_assert_uint_eq(uva_test_loop->timers.count, 0);
+    uva_task_unref(task);
+}
+
+static void add_one(void *data)
+{
+    *(int *)data += 1;
+}
+
+KIND_CORO(int, zero_sleeper, int *result;)
+{
+    int r;
+
+    UVA_BEGIN
+    ck_assert_int_eq(uva_call_soon(add_one, self->result), 0);
+    ck_assert_int_eq(*self->result, 0);
+    AWAIT_SLEEP(r, 0);
+    ck_assert_int_eq(*self->result, 1);
+    *self->result += 10;
+    UVA_END
+    return r;
+}
+
+HAND_TEST(sleep_zero)
+{
+    /* test_tasks.py, SleepTests.test_sleep_zero */
+    int result = 0;
+
+    ck_assert_int_eq(
+        hand_run_take((HAND_SPAWN(zero_sleeper, .result = &result))), 0);
+    ck_assert_int_eq(result, 11);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("tasks");
+    TCase *task = UVA_TCASE(suite, "Task");
+    TCase *create = UVA_TCASE(suite, "CreateTask");
+    TCase *ensure = UVA_TCASE(suite, "EnsureFuture");
+    TCase *current = UVA_TCASE(suite, "CurrentTask");
+    TCase *alone = UVA_TCASE(suite, "CurrentTaskOutside");
+    TCase *nap = UVA_TCASE(suite, "Sleep");
+
+    UVA_TEST_BOTH(task, task_class);
+    UVA_TEST_BOTH(task, task_basics);
+    UVA_TEST_BOTH(task, other_loop_future);
+    UVA_TEST_BOTH(task, task_awaits_on_itself);
+    UVA_TEST_BOTH(task, task_set_methods);
+    UVA_TEST_BOTH(task, step_result_future);
+    UVA_TEST_BOTH(task, coroutine_non_gen_function);
+    UVA_TEST_BOTH(task, coroutine_non_gen_function_return_future);
+    UVA_TEST_BOTH(task, stop_while_run_in_complete);
+    UVA_TEST_BOTH(task, create_task_with_async_function);
+
+    tcase_add_checked_fixture(create, uva_test_loop_setup,
+                              uva_test_loop_teardown);
+    tcase_add_test(create, create_task_with_asynclike_function);
+    tcase_add_test(create, bare_create_task);
+    tcase_add_test(create, bare_create_named_task);
+    tcase_add_test(create, error_in_call_soon);
+
+    tcase_add_checked_fixture(ensure, uva_test_loop_setup,
+                              uva_test_loop_teardown);
+    tcase_add_test(ensure, ensure_future_coroutine);
+    tcase_add_test(ensure, ensure_future_future);
+    tcase_add_test(ensure, ensure_future_task);
+    tcase_add_test(ensure, ensure_future_awaitable);
+    tcase_add_test(ensure, ensure_future_task_awaitable);
+    tcase_add_test(ensure, ensure_future_error_msg);
+
+    UVA_TEST_BOTH(current, current_task);
+    UVA_TEST_BOTH(current, current_task_with_implicit_loop);
+    UVA_TEST_BOTH(current, current_task_with_interleaving_tasks);
+    UVA_TEST_BOTH(current, enter_task);
+    UVA_TEST_BOTH(current, enter_task_failure);
+    UVA_TEST_BOTH(current, leave_task);
+    tcase_add_checked_fixture(alone, uva_test_loop_setup,
+                              uva_test_loop_teardown);
+    tcase_add_test(alone, current_task_no_running_loop);
+    tcase_add_test(alone, current_task_no_running_loop_implicit);
+
+    UVA_TEST_BOTH(nap, sleep_twice);
+    UVA_TEST_BOTH(nap, sleep_cancel);
+    UVA_TEST_BOTH(nap, sleep_zero);
+    return uva_test_main(suite);
+}
