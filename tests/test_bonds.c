@@ -1,7 +1,10 @@
 /*
- * Gathers and shields of futures that are never done: they and the futures
- * keep each other, and the end of the loop frees them all.
+ * What gathers and shields keep: the futures that they wait for, and of a
+ * shield whose result is borrowed. Where those are never done they keep each
+ * other, and the end of the loop frees them all.
  */
+#include <string.h>
+
 #include "uva_test.h"
 
 /* Gather count futures, which stay the caller's. */
@@ -86,10 +89,43 @@ START_TEST(held_beyond_the_loop)
 }
 END_TEST
 
+static void spoil(void *result)
+{
+    memset(result, 'x', 4);
+}
+
+/* Gives a word that is spoilt with the task. */
+static int give(void *arg, void **ret_result)
+{
+    *ret_result = arg;
+    return uva_sleep(1);
+}
+
+/* await shield(create_task(...)): nobody else has the task. */
+UVA_TEST(shield_keeps_the_result)
+{
+    char word[] = "word";
+    uva_task_options_t options = UVA_TASK_OPTIONS_INIT;
+    uva_task_t *task;
+    uva_future_t *shield;
+    void *result = NULL;
+
+    options.result_destroy = spoil;
+    task = uva_create_task_with(give, word, &options);
+    shield = uva_shield_future(UVA_FUTURE(task));
+    uva_task_unref(task);
+    ck_assert_int_eq(uva_await(shield, &result), 0);
+    ck_assert_int_eq(uva_sleep(1), 0);
+    ck_assert_str_eq(result, "word");
+    uva_future_unref(shield);
+    ck_assert_str_eq(word, "xxxx");
+}
+
 int main(void)
 {
     Suite *suite = suite_create("bonds");
     TCase *close = UVA_TCASE(suite, "Close");
+    TCase *keep = UVA_TCASE(suite, "Keep");
 
     tcase_add_test(close, gather_of_pending);
     tcase_add_test(close, gather_that_failed_early);
@@ -97,5 +133,6 @@ int main(void)
     tcase_add_test(close, shield_of_pending);
     tcase_add_test(close, shield_of_gather_of_shield);
     tcase_add_test(close, held_beyond_the_loop);
+    tcase_add_test(keep, shield_keeps_the_result);
     return uva_test_main(suite);
 }

@@ -173,7 +173,7 @@ static void future_report_unseen(uva_future_t *future)
                     : "Future exception was never retrieved");
 }
 
-static void plain_free(uva__plain_future_t *future)
+void uva__plain_free(uva__plain_future_t *future, size_t size)
 {
     uva_loop_t *loop = future->base.loop;
 
@@ -182,7 +182,7 @@ static void plain_free(uva__plain_future_t *future)
         future->destroy(future->result);
     }
     uva__extra_free(loop, future->extra);
-    uva__slab_put(&loop->slab, future, sizeof *future);
+    uva__slab_put(&loop->slab, future, size);
 }
 
 static void task_free(uva_task_t *task)
@@ -216,8 +216,11 @@ static UVA__NOINLINE void future_free_slow(uva_future_t *future)
         task_free(uva__future_as_task(future));
     } else if (future->kind == UVA__KIND_GATHER) {
         uva__gather_free(future);
+    } else if (future->kind == UVA__KIND_SHIELD) {
+        uva__shield_free(future);
     } else {
-        plain_free(UVA__CONTAINER_OF(future, uva__plain_future_t, base));
+        uva__plain_free(UVA__CONTAINER_OF(future, uva__plain_future_t, base),
+                        sizeof(uva__plain_future_t));
     }
     if (loop->closed) {
         uva__loop_maybe_free(loop);
@@ -288,7 +291,7 @@ static int future_settable(const uva_future_t *future)
     if (!uva__loop_owned(future->loop)) {
         return UV_EPERM;
     }
-    if (future->kind != UVA__KIND_PLAIN ||
+    if ((future->kind != UVA__KIND_PLAIN && future->kind != UVA__KIND_SHIELD) ||
         future->state != UVA__FUTURE_PENDING) {
         return UVA_EINVALIDSTATE;
     }

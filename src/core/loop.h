@@ -51,6 +51,7 @@ typedef enum uva__future_kind_e {
     UVA__KIND_PLAIN,
     UVA__KIND_TASK,
     UVA__KIND_GATHER,
+    UVA__KIND_SHIELD,
     UVA__KIND_COROUTINE, /* No future: a uva_coroutine_t. */
     UVA__KIND_REFUSED /* Static; has no loop. */
 } uva__future_kind_t;
@@ -172,7 +173,8 @@ struct uva_loop_s {
     bool attended;  /* The driver is going to drain: no need to tell it. */
     bool stopping;  /* Return after the running iteration. */
     bool debug;
-    bool spawns_plainly; /* No debug mode, factory or limit on tasks. */
+    bool spawns_plainly; /* No debug mode, factory, hold or limit on tasks. */
+    bool holds_spawns;   /* New tasks wait to be woken. */
 
     uva__context_t context; /* The loop's own flow. */
     uva__slab_t slab;
@@ -352,6 +354,8 @@ int uva__future_take(uva_future_t *future, void *ret, size_t size);
 /** The code of a done future; marks it as seen. NULL failed with ENOMEM. */
 int uva__future_code(uva_future_t *future);
 void uva__future_free(uva_future_t *future);
+/** Free a plain future, or what begins with one and has size bytes. */
+void uva__plain_free(uva__plain_future_t *future, size_t size);
 /** The extra of a future or task, made if it is not there; NULL without
  * memory. */
 uva__extra_t *uva__future_extra(uva_future_t *future);
@@ -383,6 +387,7 @@ void uva__gather_free(uva_future_t *future);
 bool uva__gather_cancel(uva_future_t *future, const char *message);
 /** The gathering future whose child has this callback node; else NULL. */
 uva_future_t *uva__gather_of_node(uva__ready_t *ready);
+void uva__shield_free(uva_future_t *future);
 /** The shield whose inner future has this callback node; else NULL. */
 uva_future_t *uva__shield_of_node(uva__ready_t *ready);
 /** The task whose uva_wait has hung this node in; else NULL. */
@@ -465,6 +470,8 @@ extern const uva__coro_t uva__plain_coro;
  * future; drops args then. */
 /** Settle loop->spawns_plainly after a change. */
 void uva__loop_settle_spawns(uva_loop_t *loop);
+/** Let new tasks wait for uva_waiter_wake before their first step. */
+void uva__loop_hold_spawns(uva_loop_t *loop, bool hold);
 uva_task_t *uva__task_new(uva_loop_t *loop, const uva__coro_t *coro,
                           const void *args, const uva_task_options_t *options,
                           const char *here);

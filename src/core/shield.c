@@ -1,39 +1,37 @@
 /*
  * shield (asyncio.tasks).
  *
- * Invariant: a shield lives until both of its nodes have run or were removed;
- * while the inner future is pending it keeps both futures.
+ * Invariant: outer is kept by whoever holds it and by each of its two nodes
+ * until that has run or was removed; it keeps the inner future to its own end,
+ * because its result is borrowed from there.
  */
 #include "uva/tasks.h"
 
 #include "core/loop.h"
 
 typedef struct shield_s {
+    uva__plain_future_t outer;
+    uva__bond_t bond;
     uva__ready_t inner_ready; /* Of inner's callbacks. */
     uva__ready_t outer_ready; /* Of outer's callbacks. */
-    uva__bond_t bond;
-    uva_future_t *inner; /* Counted. */
-    uva_future_t *outer; /* Counted until inner is done or outer is. */
-    unsigned refs;
+    uva_future_t *inner;      /* Counted. */
 } shield_t;
 
-static void shield_unref(shield_t *shield)
+void uva__shield_free(uva_future_t *future)
 {
-    uva_loop_t *loop = shield->inner->loop;
+    shield_t *shield = UVA__CONTAINER_OF(future, shield_t, outer.base);
 
-    if (--shield->refs == 0) {
-        uva__list_remove(&shield->bond.link);
-        uva__future_unref(shield->inner);
-        uva__future_unref(shield->outer);
-        uva__slab_put(&loop->slab, shield, sizeof *shield);
-    }
+    uva__list_remove(&shield->bond.link);
+    /* Before outer's own memory, which keeps the loop. */
+    uva__future_unref(shield->inner);
+    uva__plain_free(&shield->outer, sizeof *shield);
 }
 
 static void shield_inner_done(uva__ready_t *ready)
 {
     shield_t *shield = UVA__CONTAINER_OF(ready, shield_t, inner_ready);
     uva_future_t *inner = shield->inner;
-    uva_future_t *outer = shield->outer;
+    uva_future_t *outer = &shield->outer.base;
     void *value = NULL;
     int code = uva__future_code(inner);
 
@@ -50,34 +48,37 @@ static void shield_inner_done(uva__ready_t *ready)
     } else {
         (void)uva_future_set_exception(outer, code, NULL);
     }
-    shield_unref(shield);
+    uva__future_unref(outer);
+}
+
+/* Take the inner node back, if it waits still. */
+static void shield_let_go(shield_t *shield)
+{
+    if (uva__future_pending(shield->inner) &&
+        uva__future_remove_node(shield->inner, &shield->inner_ready)) {
+        uva__future_unref(&shield->outer.base);
+    }
 }
 
 static void shield_outer_done(uva__ready_t *ready)
 {
     shield_t *shield = UVA__CONTAINER_OF(ready, shield_t, outer_ready);
 
-    if (uva__future_pending(shield->inner) &&
-        uva__future_remove_node(shield->inner, &shield->inner_ready)) {
-        shield_unref(shield);
-    }
-    shield_unref(shield);
+    shield_let_go(shield);
+    uva__future_unref(&shield->outer.base);
 }
 
 static void shield_release(uva__bond_t *bond)
 {
     shield_t *shield = UVA__CONTAINER_OF(bond, shield_t, bond);
+    uva_future_t *outer = uva__future_ref(&shield->outer.base);
 
-    shield->refs++;
-    if (uva__future_pending(shield->inner) &&
-        uva__future_remove_node(shield->inner, &shield->inner_ready)) {
-        shield_unref(shield);
+    shield_let_go(shield);
+    if (uva__future_pending(outer) &&
+        uva__future_remove_node(outer, &shield->outer_ready)) {
+        uva__future_unref(outer);
     }
-    if (uva__future_pending(shield->outer) &&
-        uva__future_remove_node(shield->outer, &shield->outer_ready)) {
-        shield_unref(shield);
-    }
-    shield_unref(shield);
+    uva__future_unref(outer);
 }
 
 uva_future_t *uva__shield_of_node(uva__ready_t *ready)
@@ -85,7 +86,7 @@ uva_future_t *uva__shield_of_node(uva__ready_t *ready)
     if (ready->run != shield_inner_done) {
         return NULL;
     }
-    return UVA__CONTAINER_OF(ready, shield_t, inner_ready)->outer;
+    return &UVA__CONTAINER_OF(ready, shield_t, inner_ready)->outer.base;
 }
 
 uva_future_t *uva_shield_future(uva_future_t *future)
@@ -98,30 +99,27 @@ uva_future_t *uva_shield_future(uva_future_t *future)
         return uva__future_ref(future);
     }
     loop = future->loop;
-    outer = uva_loop_create_future(loop);
-    if (outer == NULL || outer->kind == UVA__KIND_REFUSED) {
-        return outer;
+    if (loop->closed || !uva__loop_owned(loop)) {
+        return uva_future_refused(UV_EPERM);
     }
-    shield = uva__slab_get(&loop->slab, sizeof *shield);
-    if (shield == NULL) {
-        uva__future_unref(outer);
+    outer = uva__future_new(loop, UVA__KIND_SHIELD, sizeof *shield);
+    if (outer == NULL) {
         return NULL;
     }
-    *shield = (shield_t){
-        .inner_ready = {NULL, shield_inner_done},
-        .outer_ready = {NULL, shield_outer_done},
-        .bond.release = shield_release,
-        .inner = uva__future_ref(future),
-        .outer = uva__future_ref(outer),
-        .refs = 2,
-    };
+    shield = UVA__CONTAINER_OF(outer, shield_t, outer.base);
+    shield->inner = uva__future_ref(future);
+    shield->bond.release = shield_release;
     uva__list_append(&loop->bonds, &shield->bond.link);
+    shield->inner_ready.run = shield_inner_done;
     uva__future_add_node(future, &shield->inner_ready);
+    shield->outer_ready.run = shield_outer_done;
     uva__future_add_node(outer, &shield->outer_ready);
+    outer->refs += 2; /* The nodes'. */
     return outer;
 }
 
-int uva_shield_poll(uva_shield_op_t *op, uva_future_t *future,
+int uva_shield_poll(uva_shield_op_t *op,
+                    uva_future_t *future,
                     void **ret_result)
 {
     uva_task_t *task = uva__task_current();
