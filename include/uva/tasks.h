@@ -300,7 +300,8 @@ UVA_EXTERN UVA_CORO int uva_shield(uva_future_t *future, void **ret_result);
 UVA_EXTERN int uva_shield_poll(uva_shield_op_t *op, uva_future_t *future,
                                void **ret_result);
 /** A future that ends as the inner one and can be cancelled alone; a new
- * reference of the inner one itself if that is done. @asyncio shield */
+ * reference of the inner one itself if that is done. It keeps the inner one,
+ * from which its value is borrowed. @asyncio shield */
 UVA_EXTERN uva_future_t *uva_shield_future(uva_future_t *future);
 
 /** The futures of an as_completed, in the order they end. Embedded; allocates
