@@ -43,13 +43,21 @@ static inline void task_bind(uva_loop_t *loop, uva_task_t *task,
     }
 }
 
-/* Cancelled before its first step: the body never runs. */
+/* Whether a new task was neither cancelled nor held. */
+static inline bool task_starts_plainly(const uva_task_t *task)
+{
+    return (task->base.flags & UVA__MUST_CANCEL) == 0 &&
+           task->base.phase == UVA__PHASE_IDLE;
+}
+
+/* Cancelled before its first step: the body never runs. A task that was held
+ * ends its wait here. */
 static inline bool task_cancelled_early(uva_task_t *task)
 {
-    if (UVA__LIKELY((task->base.flags & UVA__MUST_CANCEL) == 0)) {
+    if (UVA__LIKELY(task_starts_plainly(task)) ||
+        uva_waiter_finish(&task->waiter) >= 0) {
         return false;
     }
-    uva__task_deliver_cancel(task);
     uva__task_finish(task, UV_ECANCELED);
     return true;
 }
@@ -126,8 +134,7 @@ bool uva__ready_is_task(const uva__ready_t *ready)
 /* Whether a new task can start without the loop's help. */
 static inline bool task_starts_here(uva_task_t *task)
 {
-    return (task->base.flags & UVA__MUST_CANCEL) == 0 &&
-           task_stack_bytes(task) == 0;
+    return task_starts_plainly(task) && task_stack_bytes(task) == 0;
 }
 
 /* Whoever is next when it is no task that was left: a new one, or the loop. */

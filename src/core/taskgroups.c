@@ -25,8 +25,10 @@ typedef struct group_s group_t;
 typedef struct group_child_s {
     uva__ready_t ready;     /* Of the child's callbacks. */
     uva_list_t link;        /* Of group_t.children. */
+    uva_list_t queue;       /* Of group_t.queue: waits for its turn. */
     uva_task_t *task;       /* Counted. */
     group_t *group;         /* Borrowed; NULL once the group was lost. */
+    bool running;           /* Was let begin. */
 } group_child_t;
 
 typedef struct uva__group_errors_s {
@@ -38,6 +40,10 @@ typedef struct uva__group_errors_s {
 struct group_s {
     uva__scope_t scope;
     uva_list_t children;    /* Of group_child_t.link, oldest first. */
+    uva_list_t queue;       /* Of group_child_t.queue, oldest first. */
+    size_t running;         /* Children that were let begin. */
+    size_t max_running;
+    uva_group_policy_t policy;
     uva_waiter_t *waiter;   /* The parent's, while it waits in the exit. */
     group_errors_t *errors; /* Owned; NULL while there are none. */
     int code;               /* A failure that found no memory for a record. */
@@ -47,6 +53,7 @@ struct group_s {
     bool aborting;
     bool cancelled;         /* By uva_taskgroup_cancel. */
     bool parent_cancelled;  /* The group has cancelled its parent. */
+    bool succeeded;         /* A child has, and that was enough. */
 };
 
 /* NULL outside of enter and exit. */
@@ -133,6 +140,34 @@ static void group_abort(group_t *group)
     }
 }
 
+/* Let those begin whose turn it is. One that was cancelled while it waited
+ * needs no turn. */
+static void group_let_begin(group_t *group)
+{
+    while (group->running < group->max_running &&
+           !uva__list_empty(&group->queue)) {
+        group_child_t *child =
+            UVA__LIST_FIRST(&group->queue, group_child_t, queue);
+        uva__list_remove(&child->queue);
+        if (uva_waiter_wake(&child->task->waiter)) {
+            child->running = true;
+            group->running++;
+        }
+    }
+}
+
+/* End the group early: the children, and the body if it still runs. */
+static void group_cancel(group_t *group)
+{
+    if (group->state == GROUP_ENTERED && !group->parent_cancelled) {
+        group->parent_cancelled = true;
+        (void)uva_task_cancel(group->scope.task);
+    }
+    if (!group->aborting) {
+        group_abort(group);
+    }
+}
+
 /* A failure ends the group: the children, and the body if it still runs. */
 static void group_fail(group_t *group)
 {
@@ -156,11 +191,16 @@ static void child_ended(group_t *group, uva_task_t *task)
         return;
     }
     code = uva__future_code(&task->base);
-    if (code >= 0) {
-        return;
+    if (code < 0) {
+        group_add_error(group, code, uva_future_error(&task->base));
+        if (group->policy == UVA_GROUP_FAIL_FAST) {
+            group_fail(group);
+        }
+    } else if (group->policy == UVA_GROUP_FIRST_SUCCESS) {
+        group->succeeded = true;
+        group->cancelled = true;
+        group_cancel(group);
     }
-    group_add_error(group, code, uva_future_error(&task->base));
-    group_fail(group);
 }
 
 static void child_done(uva__ready_t *ready)
@@ -171,6 +211,11 @@ static void child_done(uva__ready_t *ready)
 
     if (group != NULL) {
         uva__list_remove(&child->link);
+        uva__list_remove(&child->queue);
+        if (child->running) {
+            group->running--;
+            group_let_begin(group);
+        }
         child_ended(group, task);
     }
     uva__slab_put(&task->base.loop->slab, child, sizeof *child);
@@ -195,6 +240,7 @@ void uva__taskgroup_abandon(uva__scope_t *entry)
 
     UVA__LIST_FOREACH_SAFE (child, &group->children, group_child_t, link) {
         uva__list_remove(&child->link);
+        uva__list_remove(&child->queue);
         child->group = NULL;
         (void)uva_task_cancel(child->task);
     }
@@ -218,7 +264,9 @@ static uva_task_t *group_adopt(group_t *group, group_child_t *child,
                                uva_task_t *task)
 {
     uva_loop_t *loop = group->scope.task->base.loop;
+    bool held = loop->holds_spawns;
 
+    uva__loop_hold_spawns(loop, false);
     if (task == NULL || task->base.kind == UVA__KIND_REFUSED) {
         uva__slab_put(&loop->slab, child, sizeof *child);
         group_add_error(group, task == NULL ? UV_ENOMEM : task->base.code,
@@ -228,13 +276,20 @@ static uva_task_t *group_adopt(group_t *group, group_child_t *child,
     }
     *child = (group_child_t){.ready = {NULL, child_done},
                              .task = task, /* Takes the caller's reference. */
-                             .group = group};
+                             .group = group,
+                             .running = !held};
     uva__list_append(&group->children, &child->link);
+    if (held) {
+        uva__list_append(&group->queue, &child->queue);
+    } else {
+        group->running++;
+    }
     if (!uva__future_pending(&task->base)) {
         /* Started eagerly and done: asyncio calls at once. A borrowed task
          * stays until the next iteration, as if its callback ran then. */
         uva__list_remove(&child->link);
         child->group = NULL;
+        group->running--;
         child_ended(group, task);
     }
     uva__future_add_node(&task->base, &child->ready);
@@ -259,6 +314,9 @@ static int group_new_child(const uva_taskgroup_t *scope,
         group_add_error(group, UV_ENOMEM, NULL);
         group_fail(group);
         return UV_ENOMEM;
+    }
+    if (group->running >= group->max_running) {
+        uva__loop_hold_spawns(group->scope.task->base.loop, true);
     }
     return 0;
 }
@@ -300,16 +358,25 @@ uva_task_t *uva_taskgroup_create_task(uva_taskgroup_t *scope, uva_coro_cb body,
 
 /* --- the scope --- */
 
-int uva_taskgroup_enter(uva_taskgroup_t *scope)
+int uva_taskgroup_enter_with(uva_taskgroup_t *scope,
+                             const uva_taskgroup_options_t *options)
 {
+    static const uva_taskgroup_options_t defaults = UVA_TASKGROUP_OPTIONS_INIT;
     uva_task_t *task = uva__task_current();
     group_t *group;
 
     if (task != NULL && uva__scope_entered(task, scope)) {
         return UV_EPERM;
     }
-    *scope = (uva_taskgroup_t){.code = task == NULL ? UVA_ENOTASK : 0};
+    options = options == NULL ? &defaults : options;
+    *scope = (uva_taskgroup_t){0};
     if (task == NULL) {
+        scope->code = UVA_ENOTASK;
+    } else if (options->size < sizeof *options ||
+               options->policy > UVA_GROUP_FIRST_SUCCESS) {
+        scope->code = UV_EINVAL;
+    }
+    if (scope->code < 0) {
         return scope->code;
     }
     scope->entry =
@@ -319,9 +386,20 @@ int uva_taskgroup_enter(uva_taskgroup_t *scope)
         return UV_ENOMEM;
     }
     group = group_of(scope);
-    *group = (group_t){.scope = group->scope, .state = GROUP_ENTERED};
+    *group = (group_t){
+        .scope = group->scope,
+        .state = GROUP_ENTERED,
+        .policy = options->policy,
+        .max_running =
+            options->max_running == 0 ? SIZE_MAX : options->max_running,
+    };
     uva__list_init(&group->children);
     return 0;
+}
+
+int uva_taskgroup_enter(uva_taskgroup_t *scope)
+{
+    return uva_taskgroup_enter_with(scope, NULL);
 }
 
 void uva_taskgroup_cancel(uva_taskgroup_t *scope)
@@ -332,13 +410,7 @@ void uva_taskgroup_cancel(uva_taskgroup_t *scope)
         return;
     }
     group->cancelled = true;
-    if (group->state == GROUP_ENTERED && !group->parent_cancelled) {
-        group->parent_cancelled = true;
-        (void)uva_task_cancel(group->scope.task);
-    }
-    if (!group->aborting) {
-        group_abort(group);
-    }
+    group_cancel(group);
 }
 
 /* asyncio: taskgroups.py, TaskGroup._aexit, from where no child is left. */
@@ -353,6 +425,10 @@ static int group_end(group_t *group)
         if (group->cancelled && r == UV_ECANCELED) {
             r = 0;
         }
+    }
+    if (group->succeeded) {
+        group->code = 0; /* Failures beside a success count for nothing. */
+        group_free_errors(group);
     }
     if (group->pending < 0 && group->code == 0) {
         return group->pending;
@@ -423,4 +499,10 @@ int uva_taskgroup_exit(uva_taskgroup_t *scope, int r)
         uva_block("uva_taskgroup_exit");
     }
     return result;
+}
+
+int uva_taskgroup_cancel_and_wait(uva_taskgroup_t *scope)
+{
+    uva_taskgroup_cancel(scope);
+    return uva_taskgroup_exit(scope, 0);
 }

@@ -154,7 +154,16 @@ static inline void task_enlist(uva_loop_t *loop, uva_task_t *task)
 void uva__loop_settle_spawns(uva_loop_t *loop)
 {
     loop->spawns_plainly = !loop->debug && loop->factory == NULL &&
+                           !loop->holds_spawns &&
                            loop->limits.max_tasks == SIZE_MAX;
+}
+
+void uva__loop_hold_spawns(uva_loop_t *loop, bool hold)
+{
+    if (loop->holds_spawns != hold) {
+        loop->holds_spawns = hold;
+        uva__loop_settle_spawns(loop);
+    }
 }
 
 uva_task_t *uva__task_new(uva_loop_t *loop, const uva__coro_t *coro,
@@ -183,8 +192,11 @@ uva_task_t *uva__task_new(uva_loop_t *loop, const uva__coro_t *coro,
         return task_refuse(coro, args, UV_ENOMEM);
     }
     task_enlist(loop, task);
-    if ((options != NULL && options->eager_start) ||
-        loop->factory == uva_eager_task_factory) {
+    if (loop->holds_spawns) {
+        /* It waits before its first step as it would wait after it. */
+        task->base.phase = UVA__PHASE_WAIT;
+    } else if ((options != NULL && options->eager_start) ||
+               loop->factory == uva_eager_task_factory) {
         uva__task_start_eager(task);
     } else {
         uva__loop_push(loop, &task->ready);
