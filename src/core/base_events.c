@@ -520,6 +520,9 @@ void uva__loop_closed(uva_loop_t *loop)
 {
     loop->driver_open = false;
     loop->closed = true;
+    if (loop->io != NULL) {
+        loop->io_hooks->free(loop);
+    }
     uva__stack_pool_destroy(&loop->stacks);
     if (loop->shutdown != NULL) {
         uva__shutdown_closed(loop);

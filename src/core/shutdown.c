@@ -3,7 +3,8 @@
  *
  * Invariant: each pass cancels the tasks that are unfinished when it begins,
  * and ends when all of those have ended; passes repeat while tasks are left.
- * Then the loop waits for operations in flight and closes.
+ * Then servers and connections that are still open are closed, for nobody is
+ * left to do it; the loop waits for operations in flight and closes.
  */
 #include "uva/events.h"
 
@@ -91,6 +92,9 @@ void uva__shutdown_step(uva_loop_t *loop)
     if (loop->task_count > 0) {
         shutdown_begin_pass(loop, shutdown);
         return;
+    }
+    if (loop->op_count > 0 && loop->io != NULL) {
+        loop->io_hooks->abandon(loop);
     }
     if (loop->op_count == 0 && loop->head == NULL) {
         shutdown_finish(loop);
