@@ -48,16 +48,16 @@ typedef struct uva_task_options_s {
 /**
  * Run body(arg) as a task; its first step runs in the next iteration.
  *
- * @param options NULL for the defaults.
  * @return New reference; NULL without memory; a failed future when refused:
  *         UVA_ENOLOOP (no running loop), UV_EPERM (closed loop, wrong thread),
  *         UV_EAGAIN (limit). The destructor of arg runs then.
  * @asyncio create_task
  */
 UVA_EXTERN uva_task_t *uva_create_task(uva_coro_cb body, void *arg);
+/** uva_create_task with options; NULL for the defaults. */
 UVA_EXTERN uva_task_t *uva_create_task_with(uva_coro_cb body, void *arg,
                                             const uva_task_options_t *options);
-/** @asyncio loop.create_task */
+/** The same on a loop that need not run. @asyncio loop.create_task */
 UVA_EXTERN uva_task_t *
 uva_loop_create_task(uva_loop_t *loop, uva_coro_cb body, void *arg,
                      const uva_task_options_t *options);
@@ -118,11 +118,12 @@ UVA_EXTERN uva_loop_t *uva_task_loop(const uva_task_t *task);
  * Ask a task to end: UV_ECANCELED is delivered at its next step. What it waits
  * for is cancelled in this call.
  *
- * @param message Copied, may be NULL; dropped without memory.
  * @return false if it was done already.
  * @asyncio Task.cancel
  */
 UVA_EXTERN bool uva_task_cancel(uva_task_t *task);
+/** uva_task_cancel with a message, which is copied and dropped without memory;
+ * it may be NULL. */
 UVA_EXTERN bool uva_task_cancel_message(uva_task_t *task, const char *message);
 /** How many requests were made and not taken back. @asyncio Task.cancelling */
 UVA_EXTERN unsigned uva_task_cancelling(const uva_task_t *task);

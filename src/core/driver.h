@@ -32,6 +32,9 @@ typedef struct uva__driver_s {
 int uva__driver_uv_new(uva_loop_t *loop, uv_loop_t *host);
 int uva__driver_virtual_new(uva_loop_t *loop);
 
+/** The version of the libuv that runs. */
+const char *uva__driver_uv_version(void);
+
 /**
  * One look at what the driver found: read the clock, take calls from other
  * threads, let due timers join the ready queue, run iterations within the

@@ -82,6 +82,11 @@ static void driver_reference(uv_driver_t *driver, bool wanted)
     }
 }
 
+const char *uva__driver_uv_version(void)
+{
+    return uv_version_string();
+}
+
 /* --- deadlines --- */
 
 static void timer_cb(uv_timer_t *timer)

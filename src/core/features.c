@@ -3,14 +3,13 @@
  */
 #include "uva/version.h"
 
-#include <uv.h>
-
 #if defined(UVA_HAVE_VALGRIND)
 #include <valgrind/valgrind.h>
 #endif
 
 #include "core/coro/stacks.h"
 #include "core/coro/switch.h"
+#include "core/driver.h"
 
 const uva_features_t *uva_features(void)
 {
@@ -18,7 +17,7 @@ const uva_features_t *uva_features(void)
 
     features.guard = uva__stack_guard_name(uva__stack_guard_probe());
     features.coro_switch = uva__context_backend();
-    features.libuv = uv_version_string();
+    features.libuv = uva__driver_uv_version();
 #if defined(UVA__ASAN)
     features.tools = "asan";
 #elif defined(UVA__TSAN)

@@ -11,8 +11,6 @@
 
 #include <signal.h>
 
-#include <uv.h>
-
 #include "uva/context.h"
 #include "uva/events.h"
 #include "uva/futures.h"
@@ -23,6 +21,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/slab.h"
+#include "base/thread.h"
 #include "base/util.h"
 #include "core/coro/stacks.h"
 #include "core/coro/switch.h"
@@ -153,6 +152,14 @@ typedef struct uva__bond_s {
     void (*release)(struct uva__bond_s *bond);
 } uva__bond_t;
 
+/* What io has to do with the end of a loop that it keeps something for. */
+typedef struct uva__io_hooks_s {
+    /** No task is left: close what is open. */
+    void (*abandon)(uva_loop_t *loop);
+    /** The loop is closed. */
+    void (*free)(uva_loop_t *loop);
+} uva__io_hooks_t;
+
 /* Settled when the loop is made. */
 typedef struct uva__limits_s {
     size_t max_tasks;
@@ -220,6 +227,8 @@ struct uva_loop_s {
     uva_coroutine_t *coroutine; /* Borrowed: the innermost that is driven by a
                                    callback and not by a task. */
     struct uva__usage_s *usage; /* Stack high-water marks; owned. */
+    struct uva__io_s *io; /* Of src/io; NULL until it opens something. */
+    const uva__io_hooks_t *io_hooks; /* Set with it. */
 
     /* What other threads touch, under the mutex. */
     uv_mutex_t mutex;
