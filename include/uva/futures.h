@@ -102,11 +102,12 @@ UVA_EXTERN int uva_future_set_error(uva_future_t *future,
  * Cancel a future: a plain one is cancelled at once, a task is asked to
  * (uva_task_cancel), a gathering one asks its children.
  *
- * @param message Copied, may be NULL; dropped without memory.
  * @return false if it was done already.
  * @asyncio Future.cancel
  */
 UVA_EXTERN bool uva_future_cancel(uva_future_t *future);
+/** uva_future_cancel with a message, which is copied and dropped without
+ * memory; it may be NULL. */
 UVA_EXTERN bool uva_future_cancel_message(uva_future_t *future,
                                           const char *message);
 /** The message of the cancellation that a cancelled future ended with; NULL if
