@@ -13,25 +13,13 @@
 #include "core/coro/stacks.h"
 #include "core/coro/switch.h"
 #include "flow.h"
+#include "pool.h"
 
 enum {
     RING_COUNT = 200,
     RING_ROUNDS = 50,
     THREAD_COUNT = 4
 };
-
-static uva__stack_pool_t pool;
-
-static void pool_begin(void)
-{
-    ck_assert_int_eq(uva__stack_pool_init(&pool, NULL), 0);
-}
-
-static void pool_end(void)
-{
-    ck_assert_uint_eq(uva__stack_pool_count(&pool), 0);
-    uva__stack_pool_destroy(&pool);
-}
 
 static void flow_begin(flow_t *flow, flow_body_cb body, void *arg, bool jumps)
 {
@@ -60,7 +48,7 @@ static void check_count(bool jumps)
 {
     flow_t flow;
 
-    pool_begin();
+    pool_begin(NULL);
     flow_begin(&flow, body_count, NULL, jumps);
     for (int i = 1; i <= 3; i++) {
         flow_resume(&flow);
@@ -90,7 +78,7 @@ START_TEST(forms_mix)
 {
     flow_t flow;
 
-    pool_begin();
+    pool_begin(NULL);
     flow_begin(&flow, body_count, NULL, false);
     for (int i = 1; i <= 3; i++) {
         flow_resume(&flow);
@@ -151,7 +139,7 @@ static void check_live(bool jumps)
     live_t live[8];
     int left = 8;
 
-    pool_begin();
+    pool_begin(NULL);
     for (int i = 0; i < 8; i++) {
         live[i].seed = i + 1;
         flow_begin(&flows[i], body_live, &live[i], jumps);
@@ -219,7 +207,7 @@ START_TEST(jump_spares_the_red_zone)
     uint64_t input[10];
     uva__stack_t *stack;
 
-    pool_begin();
+    pool_begin(NULL);
     for (unsigned i = 0; i < 10; i++) {
         input[i] = i + 1;
     }
@@ -246,7 +234,7 @@ START_TEST(many_flows)
 {
     static flow_t flows[RING_COUNT];
 
-    pool_begin();
+    pool_begin(NULL);
     for (int i = 0; i < RING_COUNT; i++) {
         flow_begin(&flows[i], body_ring, NULL, i % 2 == 0);
     }
@@ -288,7 +276,7 @@ START_TEST(entry_serves_many_bodies)
 {
     uva__stack_t *stack;
 
-    pool_begin();
+    pool_begin(NULL);
     ck_assert_int_eq(uva__stack_get(&pool, 0, &stack), 0);
     ck_assert_ptr_null(stack->context.sp);
     uva__context_self(&server.loop);
@@ -321,7 +309,7 @@ START_TEST(stack_serves_again_after_exit)
     flow_t flow;
     uva__stack_t *first = NULL;
 
-    pool_begin();
+    pool_begin(NULL);
     for (int i = 0; i < 5; i++) {
         flow_begin(&flow, body_count, NULL, i % 2 == 0);
         ck_assert(first == NULL || first == flow.stack);
@@ -339,7 +327,7 @@ START_TEST(destroyed_before_it_ran)
 {
     flow_t flow;
 
-    pool_begin();
+    pool_begin(NULL);
     for (int i = 0; i < 3; i++) {
         flow_begin(&flow, body_count, NULL, false);
         flow_end(&flow);
@@ -352,7 +340,7 @@ START_TEST(destroyed_while_suspended)
 {
     flow_t flow;
 
-    pool_begin();
+    pool_begin(NULL);
     for (int i = 0; i < 3; i++) {
         flow_begin(&flow, body_count, NULL, false);
         flow_resume(&flow);
@@ -380,7 +368,7 @@ START_TEST(flows_nest)
 {
     flow_t flow;
 
-    pool_begin();
+    pool_begin(NULL);
     flow_begin(&flow, body_outer, NULL, true);
     while (!flow.done) {
         flow_resume(&flow);
@@ -407,7 +395,7 @@ START_TEST(stack_is_aligned)
 {
     flow_t flow;
 
-    pool_begin();
+    pool_begin(NULL);
     flow_begin(&flow, body_aligned, NULL, false);
     flow_resume(&flow);
     ck_assert(flow.done);
@@ -502,7 +490,7 @@ START_TEST(backtrace_ends_at_the_entry)
     walk_t walk = {0};
     flow_t flow;
 
-    pool_begin();
+    pool_begin(NULL);
     flow_begin(&flow, body_walk, &walk, false);
     flow_resume(&flow);
     ck_assert(walk.saw_entry);

@@ -37,14 +37,15 @@ static const char *describe(uva__stack_t *stack, const char **ret_function)
 static UVA__NOINLINE int dig(volatile int *depth)
 {
     volatile char frame[512];
+    size_t i = (uintptr_t)depth % sizeof frame;
 
-    frame[0] = (char)*depth;
-    frame[511] = frame[0];
+    /* An index that is not constant keeps the whole array. */
+    frame[i] = (char)*depth;
     ++*depth;
     if (*depth > 0) {
         dig(depth);
     }
-    return frame[511];
+    return frame[i];
 }
 
 static void body_dig(flow_t *flow)
@@ -59,14 +60,14 @@ static void body_dig(flow_t *flow)
 static UVA__NOINLINE int dig_to(flow_t *flow, const char *address)
 {
     volatile char frame[512];
+    size_t i = (uintptr_t)address % sizeof frame;
 
-    frame[0] = 1;
-    frame[511] = 1;
+    frame[i] = 1;
     if ((uintptr_t)__builtin_frame_address(0) < (uintptr_t)address) {
         uva__stack_check(&pool, flow->stack);
         return 1;
     }
-    return dig_to(flow, address) + frame[0];
+    return dig_to(flow, address) + frame[i];
 }
 
 static void body_dig_check(flow_t *flow)
