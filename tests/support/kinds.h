@@ -46,7 +46,7 @@ typedef struct kind_ops_s {
     UVA__CAT(KIND__CORO_, UVA__HAS_ARGS(__VA_ARGS__))(__VA_ARGS__)
 #define KIND__CORO_0(T, name) KIND__CORO(T, name, kind_ops_t ops;)
 #define KIND__CORO_A(T, name, ...) \
-    KIND__CORO(T, name, kind_ops_t ops; __VA_ARGS__)
+    KIND__CORO(T, name, __VA_ARGS__ kind_ops_t ops;)
 #define KIND__CORO(T, name, ...)    \
     KIND__HEAD(T, name, __VA_ARGS__) \
     static int name##__body(UVA_UNUSED name##_args_t *self, \
@@ -88,7 +88,7 @@ typedef struct kind_ops_s {
 #define KIND_TEST(...) \
     UVA__CAT(KIND__TEST_, UVA__HAS_ARGS(T, __VA_ARGS__))(__VA_ARGS__)
 #define KIND__TEST_0(name)      KIND__TEST(name, kind_ops_t ops;)
-#define KIND__TEST_A(name, ...) KIND__TEST(name, kind_ops_t ops; __VA_ARGS__)
+#define KIND__TEST_A(name, ...) KIND__TEST(name, __VA_ARGS__ kind_ops_t ops;)
 #define KIND__TEST(name, ...)                                                \
     KIND__HEAD(void, name##_main, __VA_ARGS__)                               \
     START_TEST(name)                                                         \
