@@ -258,28 +258,30 @@ static void future_pin_records(uva_future_t *future)
     } while (node != last);
 }
 
-void uva__future_finish(uva_future_t *future, uva__future_state_t state,
-                        int code)
+void uva__future_wake_slow(uva_future_t *future)
 {
     uva_loop_t *loop = future->loop;
     uva__ready_t *last = future->callbacks;
 
-    UVA__ASSERT(future->state == UVA__FUTURE_PENDING);
-    future->state = (uint8_t)state;
-    future->code = code;
-    if (last == NULL) {
-        return;
-    }
-    if (UVA__UNLIKELY((future->flags & UVA__RECORDS) != 0)) {
+    if ((future->flags & UVA__RECORDS) != 0) {
         future_pin_records(future);
     }
     future->callbacks = NULL;
     *loop->tail = last->next;
     last->next = NULL;
     loop->tail = &last->next;
-    if (UVA__UNLIKELY(!loop->attended)) {
+    if (!loop->attended) {
         loop->driver->attend(loop);
     }
+}
+
+void uva__future_finish(uva_future_t *future, uva__future_state_t state,
+                        int code)
+{
+    UVA__ASSERT(future->state == UVA__FUTURE_PENDING);
+    future->state = (uint8_t)state;
+    future->code = code;
+    uva__future_wake(future->loop, future);
 }
 
 /* Whether a future can be completed by its holder, and from here. */

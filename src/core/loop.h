@@ -350,6 +350,27 @@ bool uva__future_remove_node(uva_future_t *future, uva__ready_t *ready);
 /** Make a plain future's memory into a pending future of a loop. */
 uva_future_t *uva__future_new(uva_loop_t *loop, uva__future_kind_t kind,
                               size_t size);
+/** Queue the callbacks of a future that was just done. */
+void uva__future_wake_slow(uva_future_t *future);
+
+UVA__INLINE void uva__future_wake(uva_loop_t *loop, uva_future_t *future)
+{
+    uva__ready_t *last = future->callbacks;
+
+    if (last == NULL) {
+        return;
+    }
+    if (UVA__UNLIKELY((future->flags & UVA__RECORDS) != 0 ||
+                      !loop->attended)) {
+        uva__future_wake_slow(future);
+        return;
+    }
+    future->callbacks = NULL;
+    *loop->tail = last->next;
+    last->next = NULL;
+    loop->tail = &last->next;
+}
+
 /** End a future and queue its callbacks. */
 void uva__future_finish(uva_future_t *future, uva__future_state_t state,
                         int code);

@@ -98,6 +98,8 @@ static inline void task_fill_frame(char *frame, const uva__coro_t *coro,
             memcpy(&word, from + i, sizeof word);
             memcpy(frame + i, &word, sizeof word);
         }
+    } else if (size == sizeof(uint32_t)) {
+        memcpy(frame, args, sizeof(uint32_t));
     } else if (size > 1) {
         memcpy(frame, args, size);
     }
@@ -359,16 +361,26 @@ static UVA__NOINLINE void task_finish_extra(uva_task_t *task, int r)
     task_settle_error(task, r);
 }
 
+/* The code that a task ends with, and its state with it. */
+static UVA__NOINLINE int task_settle_code(uva_task_t *task, int r)
+{
+    if ((task->base.flags & UVA__MUST_CANCEL) != 0 && r >= 0) {
+        r = UV_ECANCELED; /* asyncio: cancelled right before it stops. */
+        uva__task_deliver_cancel(task);
+    }
+    if (r == UVA_PENDING) {
+        r = UV_EINVAL; /* No code: a body that ended did not mean it. */
+    }
+    return r;
+}
+
 void uva__task_finish(uva_task_t *task, int r)
 {
     uva_loop_t *loop = task->base.loop;
 
-    if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0) && r >= 0) {
-        r = UV_ECANCELED; /* asyncio: cancelled right before it stops. */
-        uva__task_deliver_cancel(task);
-    }
-    if (UVA__UNLIKELY(r == UVA_PENDING)) {
-        r = UV_EINVAL; /* No code: a body that ended did not mean it. */
+    UVA__ASSERT2(task->base.state == UVA__FUTURE_PENDING);
+    if (UVA__UNLIKELY(r < 0 || (task->base.flags & UVA__MUST_CANCEL) != 0)) {
+        r = task_settle_code(task, r);
     }
     if (UVA__UNLIKELY(task->coro->drop != NULL)) {
         task->coro->drop(uva__task_frame(task));
@@ -376,12 +388,13 @@ void uva__task_finish(uva_task_t *task, int r)
     if (UVA__UNLIKELY(task->extra != NULL)) {
         task_finish_extra(task, r);
     }
-    uva__list_remove(&task->link);
+    task->link.prev->next = task->link.next;
+    task->link.next->prev = task->link.prev;
     loop->task_count--;
-    uva__future_finish(&task->base,
-                       r == UV_ECANCELED ? UVA__FUTURE_CANCELLED
-                                         : UVA__FUTURE_FINISHED,
-                       r);
+    task->base.code = r;
+    task->base.state = r == UV_ECANCELED ? UVA__FUTURE_CANCELLED
+                                         : UVA__FUTURE_FINISHED;
+    uva__future_wake(loop, &task->base);
     uva__future_unref(&task->base);
 }
 

@@ -202,31 +202,62 @@ int uva_await(uva_future_t *future, void **ret_result)
     return r;
 }
 
-/* Await, move the result out, drop the reference with the last call. A result
- * of no bytes is not looked at. */
+/* Take what a done future holds, and drop it. A result of no bytes is not
+ * looked at. */
+UVA__INLINE int join_done(uva_task_t *task, uva_future_t *future, void *ret,
+                          size_t size)
+{
+    int r = future->code;
+
+    if (UVA__UNLIKELY(r < 0 || (ret != NULL && size > 0) ||
+                      (future->flags & UVA__MOVED) != 0)) {
+        r = await_take(task, future, ret, size);
+    }
+    uva__future_unref(future);
+    return r;
+}
+
+/* The first call of a join. */
+UVA__INLINE int join_begin(uva_task_t *task, uva_future_t *future, void *ret,
+                           size_t size)
+{
+    int r;
+
+    if (UVA__UNLIKELY(future == NULL)) {
+        return UV_ENOMEM;
+    }
+    if (future->state != UVA__FUTURE_PENDING) {
+        return join_done(task, future, ret, size);
+    }
+    r = await_begin(task, future);
+    if (UVA__UNLIKELY(r != UVA_PENDING)) {
+        uva__future_unref(future);
+    }
+    return r;
+}
+
+/* The call after the wake-up. */
+UVA__INLINE int join_end(uva_task_t *task, uva_future_t *future, void *ret,
+                         size_t size)
+{
+    if (UVA__LIKELY(await_end(task, future))) {
+        return join_done(task, future, ret, size);
+    }
+    uva__future_unref(future);
+    return UV_ECANCELED;
+}
+
 int uva__await_typed_poll(uva_future_t *take_task, void *ret, size_t ret_bytes)
 {
     uva_task_t *task = uva__task_current();
-    int r;
 
     if (UVA__UNLIKELY(task == NULL)) {
-        r = UVA_ENOTASK;
-    } else if (task->base.phase != UVA__PHASE_IDLE) {
-        r = await_end(task, take_task)
-                ? await_take(task, take_task, ret, ret_bytes)
-                : UV_ECANCELED;
-    } else if (UVA__UNLIKELY(take_task == NULL)) {
-        r = UV_ENOMEM;
-    } else if (take_task->state != UVA__FUTURE_PENDING) {
-        r = await_take(task, take_task, ret, ret_bytes);
-    } else {
-        r = await_begin(task, take_task);
-        if (UVA__LIKELY(r == UVA_PENDING)) {
-            return r;
-        }
+        uva_future_unref(take_task);
+        return UVA_ENOTASK;
     }
-    uva__future_unref(take_task);
-    return r;
+    return task->base.phase == UVA__PHASE_IDLE
+               ? join_begin(task, take_task, ret, ret_bytes)
+               : join_end(task, take_task, ret, ret_bytes);
 }
 
 int uva__await_typed(uva_future_t *take_task, void *ret, size_t ret_bytes)
@@ -238,11 +269,11 @@ int uva__await_typed(uva_future_t *take_task, void *ret, size_t ret_bytes)
         uva_future_unref(take_task);
         return UVA_ENOTASK;
     }
-    r = uva__await_typed_poll(take_task, ret, ret_bytes);
+    r = join_begin(task, take_task, ret, ret_bytes);
     if (r == UVA_PENDING) {
         uva__task_stackful(task)->what = "uva_join";
         uva__task_leave_now(task->base.loop, task);
-        r = uva__await_typed_poll(take_task, ret, ret_bytes);
+        r = join_end(task, take_task, ret, ret_bytes);
     }
     return r;
 }
