@@ -61,43 +61,42 @@ static const struct option long_options[] = {
 
 static bool refuse(const char *option, const char *text, const char *wanted)
 {
-    fprintf(stderr, "uva crawl: %s %s: %s\n", option, text, wanted);
+    fprintf(stderr, "uva crawl: %s '%s': %s\n", option, text, wanted);
     return false;
 }
 
-/* Digits and nothing else, within the limits. */
-static bool parse_count(const char *option,
-                        const char *text,
-                        uint64_t min,
-                        uint64_t max,
-                        uint64_t *ret_count)
+/* Digits and nothing else. @return false for other text or what does not
+ * fit. */
+static bool read_digits(const char *text, size_t size, uint64_t *ret_count)
 {
-    char wanted[80];
     uint64_t count = 0;
-    bool good = *text != '\0';
 
-    for (const char *c = text; good && *c != '\0'; c++) {
-        good = *c >= '0' && *c <= '9' && count <= (UINT64_MAX - 9) / 10;
-        count = count * 10 + (uint64_t)(*c - '0');
-    }
-    if (!good || count < min || count > max) {
-        snprintf(wanted, sizeof wanted, "not a number from %llu to %llu",
-                 (unsigned long long)min, (unsigned long long)max);
-        return refuse(option, text, wanted);
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] < '0' || text[i] > '9' || count > (UINT64_MAX - 9) / 10) {
+            return false;
+        }
+        count = count * 10 + (uint64_t)(text[i] - '0');
     }
     *ret_count = count;
-    return true;
+    return size > 0;
 }
 
-static bool
-parse_size(const char *option, const char *text, size_t max, size_t *ret)
+static bool parse_count(const char *option,
+                        const char *text,
+                        size_t min,
+                        size_t max,
+                        size_t *ret_count)
 {
+    char wanted[80];
     uint64_t count;
 
-    if (!parse_count(option, text, 1, max, &count)) {
-        return false;
+    if (!read_digits(text, strlen(text), &count) || count < min ||
+        count > max) {
+        snprintf(wanted, sizeof wanted, "not a number from %zu to %zu", min,
+                 max);
+        return refuse(option, text, wanted);
     }
-    *ret = (size_t)count;
+    *ret_count = (size_t)count;
     return true;
 }
 
@@ -133,53 +132,41 @@ static bool
 parse_bytes(const char *option, const char *text, uint64_t *ret_bytes)
 {
     static const char units[] = "kmg";
-    char digits[24];
     size_t size = strlen(text);
-    const char *unit = NULL;
-    unsigned shift = 0;
+    const char *unit = size > 0 ? strchr(units, text[size - 1] | 0x20) : NULL;
+    unsigned shift = unit != NULL ? 10 * (unsigned)(unit - units + 1) : 0;
+    uint64_t count;
 
-    if (size > 0) {
-        unit = strchr(units, text[size - 1] | 0x20);
+    if (!read_digits(text, size - (unit != NULL), &count) ||
+        count > UINT64_C(1) << 40 >> shift) {
+        return refuse(option, text, "not a number of bytes, at most 1024G");
     }
-    if (unit != NULL) {
-        shift = 10 * (unsigned)(unit - units + 1);
-        size--;
-    }
-    if (size >= sizeof digits) {
-        return refuse(option, text, "too large");
-    }
-    memcpy(digits, text, size);
-    digits[size] = '\0';
-    if (!parse_count(option, digits, 0, UINT64_C(1) << 40 >> shift,
-                     ret_bytes)) {
-        return false;
-    }
-    *ret_bytes <<= shift;
+    *ret_bytes = count << shift;
     return true;
 }
 
 /* One option. @return false if its value makes no sense. */
 static bool take_option(crawl_options_t *options, int option)
 {
-    uint64_t delay_ms;
+    size_t delay_ms;
 
     switch (option) {
     case 'c':
-        return parse_size("-c", optarg, 100000, &options->at_once);
+        return parse_count("-c", optarg, 1, 100000, &options->at_once);
     case 'o':
         options->folder = optarg;
-        return *optarg != '\0' || refuse("-o", "''", "not a folder");
+        return *optarg != '\0' || refuse("-o", optarg, "not a folder");
     case OPTION_TIMEOUT:
         return parse_seconds("--timeout", optarg, &options->timeout_ns);
     case OPTION_REPEAT:
-        return parse_size("--repeat", optarg, 1000000, &options->repeat);
+        return parse_count("--repeat", optarg, 1, 1000000, &options->repeat);
     case OPTION_MAX_BODY:
         return parse_bytes("--max-body", optarg, &options->max_body_bytes);
     case OPTION_JSON:
         options->json = true;
         return true;
     case OPTION_PAGES:
-        return parse_size("--pages", optarg, 10000, &options->demo_pages);
+        return parse_count("--pages", optarg, 1, 10000, &options->demo_pages);
     case OPTION_DELAY:
         if (!parse_count("--delay", optarg, 0, 60000, &delay_ms)) {
             return false;

@@ -178,8 +178,7 @@ static ptrdiff_t line_feed(http_reader_t *reader, const char *data, size_t size)
     if (reader->line_bytes < sizeof reader->line) {
         size_t room = sizeof reader->line - reader->line_bytes;
 
-        memcpy(reader->line + reader->line_bytes,
-               data,
+        memcpy(reader->line + reader->line_bytes, data,
                line_size < room ? line_size : room);
     }
     reader->line_bytes += line_size;
