@@ -57,6 +57,9 @@ UVA_BOTH(int, wait_here, uva_barrier_t *barrier; int r;)
     UVA_BEGIN
     UVA_BOTH_AWAIT(self->r, uva_barrier_wait, self->barrier);
     *ret = self->r;
+    /* What a poll keeps in the waiter it leaves as it was. */
+    ck_assert_int_eq(uva_waiter_get_value(uva_waiter_current()), 0);
+    ck_assert_int_eq(uva_waiter_get_stage(uva_waiter_current()), 0);
     UVA_END
     return self->r < 0 ? self->r : 0;
 }

@@ -1057,15 +1057,18 @@ UVA_TEST(condition_wait_with_cancellation_due)
 {
     uva_condition_t condition = UVA_CONDITION_INIT;
     uva_test_trace_t trace = {0};
+    uint64_t before = uva_loop_iterations(uva_get_running_loop());
     wait_condition_task_t *task;
 
     /* Whoever waits for the lock comes before a waiter that is cancelled from
-     * the first. */
+     * the first, which so finds it free. */
     acquire(&condition);
-    task = UVA_BOTH_SPAWN(loop_test, wait_condition, &condition, &trace, 1);
+    task =
+        UVA_BOTH_SPAWN(loop_test, wait_condition, &condition, &trace, 1, true);
     UVA_TICK();
     uva_task_cancel(uva_current_task());
     ck_assert_int_eq(uva_condition_wait(&condition), UV_ECANCELED);
+    ck_assert_uint_eq(uva_loop_iterations(uva_get_running_loop()), before + 2);
     ck_assert(uva_condition_locked(&condition));
     ck_assert_uint_eq(uva_task_uncancel(uva_current_task()), 0);
     ck_assert_int_eq(uva_condition_notify_all(&condition), 0);

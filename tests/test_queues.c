@@ -971,6 +971,50 @@ UVA_TEST(called_putter_cancelled)
     uva_queue_destroy(&queue);
 }
 
+/* One that is cancelled before it is called has nothing to pass on: the others
+ * keep their places. */
+UVA_TEST(cancelled_first_disturbs_nobody)
+{
+    uva_queue_t queue = UVA_QUEUE_INIT(1);
+    get_one_task_t *getters[4];
+    put_one_task_t *putters[4];
+
+    for (int i = 0; i < 4; i++) {
+        getters[i] = UVA_BOTH_SPAWN(loop_test, get_one, &queue);
+    }
+    UVA_TICK();
+    uva_future_cancel(UVA_FUTURE(getters[0]));
+    PUT(&queue, 1);
+    UVA_TICK();
+    UVA_TICK();
+    PUT(&queue, 2);
+    UVA_TICK();
+    PUT(&queue, 3);
+    ck_assert_int_eq(UVA_JOIN(getters[0]), UV_ECANCELED);
+    for (int i = 1; i < 4; i++) {
+        ck_assert_int_eq(got(getters[i]), i);
+    }
+
+    PUT(&queue, 4);
+    for (int i = 0; i < 4; i++) {
+        putters[i] = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 5 + i);
+    }
+    UVA_TICK();
+    uva_future_cancel(UVA_FUTURE(putters[0]));
+    for (int i = 4; i < 9; i++) {
+        if (i != 5) {
+            ck_assert_int_eq(get(&queue), i);
+            UVA_TICK();
+            UVA_TICK();
+        }
+    }
+    ck_assert_int_eq(UVA_JOIN(putters[0]), UV_ECANCELED);
+    for (int i = 1; i < 4; i++) {
+        ck_assert_int_eq(UVA_JOIN(putters[i]), 0);
+    }
+    uva_queue_destroy(&queue);
+}
+
 START_TEST(ring_turns_grows_and_shrinks)
 {
     uva_queue_t queue = UVA_QUEUE_INIT(0);
@@ -1216,6 +1260,7 @@ static void add_extras(TCase *tcase)
 {
     UVA_TEST_BOTH(tcase, stolen_item);
     UVA_TEST_BOTH(tcase, called_putter_cancelled);
+    UVA_TEST_BOTH(tcase, cancelled_first_disturbs_nobody);
     tcase_add_test(tcase, ring_turns_grows_and_shrinks);
     tcase_add_test(tcase, no_memory);
     UVA_TEST_BOTH(tcase, no_memory_calls_the_next);

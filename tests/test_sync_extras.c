@@ -126,6 +126,7 @@ UVA_BOTH(void, select_two, uva_queue_t *one; uva_queue_t * two;
     self->cases[0] = (uva_select_case_t)UVA_SELECT_GET(self->one, &self->item);
     self->cases[1] = (uva_select_case_t)UVA_SELECT_GET(self->two, &self->item);
     UVA_BOTH_AWAIT(self->r, uva_select, self->cases, 2);
+    ck_assert_int_eq(uva_waiter_get_value(uva_waiter_current()), 0);
     if (self->r >= 0) {
         uva_test_trace(self->trace, "%c%d=%d", self->id, self->r,
                        NUMBER(self->item));

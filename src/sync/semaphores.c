@@ -1,9 +1,9 @@
 /*
  * Semaphore and BoundedSemaphore (asyncio.locks), and the limiter.
  *
- * A permit goes to a waiter when it is woken, not when it runs. Invariant:
- * value counts the permits that nobody has, and none is left while somebody
- * waits, but for those that woken waiters hand round when they run.
+ * A permit goes to a waiter when it is woken, not when it runs; value counts
+ * the permits that nobody has. Invariant: while nobody who was woken is still
+ * to run, there are no free permits or nobody waits for one.
  */
 #include "uva/locks.h"
 
@@ -38,9 +38,8 @@ int uva_bounded_semaphore_init(uva_semaphore_t *semaphore, int value)
 
 bool uva_semaphore_locked(const uva_semaphore_t *semaphore)
 {
-    /* Fair: nobody overtakes a live waiter, be it on its way or not. */
-    return semaphore->value == 0 || semaphore->woken_count > 0 ||
-           uva__sync_has_live(&semaphore->waiters);
+    /* Fair: nobody overtakes those who are on their way, or behind them. */
+    return semaphore->value == 0 || semaphore->woken_count > 0;
 }
 
 int uva_semaphore_acquire_poll(uva_semaphore_t *semaphore)
