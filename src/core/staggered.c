@@ -30,7 +30,7 @@ struct race_s {
     size_t started; /* Racers that have a task. */
     size_t winner;  /* count while there is none. */
     void *result;
-    int code;       /* A task could not be made. */
+    int code;       /* Why an attempt could not begin. */
     racer_t racers[];
 };
 
@@ -102,8 +102,12 @@ static int racer_body(void *arg, void **ret_result)
     int r = racer_wait_turn(racer);
 
     (void)ret_result;
-    if (r < 0) {
+    if (r == UV_ECANCELED) {
         return r;
+    }
+    if (r < 0) {
+        race->code = r; /* Without memory nobody wakes it: told by the race. */
+        return 0;
     }
     race_start_next(race);
     r = attempt->body(attempt->arg, &result);

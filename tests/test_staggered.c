@@ -1,0 +1,227 @@
+/*
+ * The staggered race: CPython's tests and more. Attempts are plain bodies,
+ * which need a stack.
+ */
+#include "kinds.h"
+
+typedef struct attempt_s {
+    int index;
+    uint64_t delay_ns;
+    int code;
+    int *cancelled;
+    uva_test_trace_t *trace;
+} attempt_t;
+
+static char results[][8] = {"Res: 0", "Res: 1", "Res: 2"};
+
+static int run_attempt(void *arg, void **ret_result)
+{
+    attempt_t *attempt = arg;
+    int r = 0;
+
+    if (attempt->trace != NULL) {
+        uva_test_trace(attempt->trace, "%d@%d", attempt->index,
+                       (int)(uva_loop_time(uva_get_running_loop()) /
+                             UVA_MS(1)));
+    }
+    if (attempt->delay_ns > 0) {
+        r = uva_sleep(attempt->delay_ns);
+    }
+    if (r == UV_ECANCELED && attempt->cancelled != NULL) {
+        ++*attempt->cancelled;
+    }
+    if (r < 0 || attempt->code < 0) {
+        return r < 0 ? r : attempt->code;
+    }
+    *ret_result = results[attempt->index];
+    return 0;
+}
+
+UVA_TEST(empty)
+{
+    /* test_staggered.py, StaggeredTests.test_empty */
+    void *winner = NULL;
+
+    ck_assert_int_eq(
+        uva_staggered_race(NULL, 0, UVA_FOREVER, &winner, NULL), UV_ENOENT);
+    ck_assert_ptr_null(winner);
+}
+
+UVA_TEST(one_successful)
+{
+    /* test_staggered.py, StaggeredTests.test_one_successful */
+    attempt_t args[] = {{.index = 0}, {.index = 1}};
+    uva_attempt_t attempts[] = {{run_attempt, &args[0]},
+                                {run_attempt, &args[1]}};
+    uva_test_trace_t trace = {0};
+    void *winner = NULL;
+    int codes[] = {1, 1};
+
+    args[0].trace = args[1].trace = &trace;
+    ck_assert_int_eq(
+        uva_staggered_race(attempts, 2, UVA_FOREVER, &winner, codes), 0);
+    ck_assert_str_eq(winner, "Res: 0");
+    ck_assert_int_eq(codes[0], 0);
+    ck_assert_str_eq(trace.text, "0@0"); /* The other one never began. */
+}
+
+UVA_TEST(first_error_second_successful)
+{
+    /* test_staggered.py, StaggeredTests.test_first_error_second_successful */
+    attempt_t args[] = {{.index = 0, .code = VALUE_ERROR}, {.index = 1}};
+    uva_attempt_t attempts[] = {{run_attempt, &args[0]},
+                                {run_attempt, &args[1]}};
+    void *winner = NULL;
+    int codes[] = {1, 1};
+
+    ck_assert_int_eq(
+        uva_staggered_race(attempts, 2, UVA_FOREVER, &winner, codes), 1);
+    ck_assert_str_eq(winner, "Res: 1");
+    ck_assert_int_eq(codes[0], VALUE_ERROR);
+    ck_assert_int_eq(codes[1], 0);
+}
+
+UVA_TEST(first_timeout_second_successful)
+{
+    /* test_staggered.py, StaggeredTests.test_first_timeout_second_successful */
+    int cancelled = 0;
+    attempt_t args[] = {
+        {.index = 0, .delay_ns = UVA_SEC(10), .cancelled = &cancelled},
+        {.index = 1}};
+    uva_attempt_t attempts[] = {{run_attempt, &args[0]},
+                                {run_attempt, &args[1]}};
+    void *winner = NULL;
+    int codes[] = {1, 1};
+
+    ck_assert_int_eq(
+        uva_staggered_race(attempts, 2, UVA_MS(100), &winner, codes), 1);
+    ck_assert_str_eq(winner, "Res: 1");
+    ck_assert_int_eq(codes[0], UV_ECANCELED);
+    ck_assert_int_eq(codes[1], 0);
+    ck_assert_int_eq(cancelled, 1);
+    ck_assert_uint_eq(uva_loop_time(uva_get_running_loop()), UVA_MS(100));
+}
+
+UVA_TEST(none_successful)
+{
+    /* test_staggered.py, StaggeredTests.test_none_successful */
+    attempt_t args[] = {{.index = 0, .code = VALUE_ERROR},
+                        {.index = 1, .code = VALUE_ERROR}};
+    uva_attempt_t attempts[] = {{run_attempt, &args[0]},
+                                {run_attempt, &args[1]}};
+    void *winner = NULL;
+    int codes[] = {1, 1};
+
+    ck_assert_int_eq(
+        uva_staggered_race(attempts, 2, UVA_FOREVER, &winner, codes),
+        UV_ENOENT);
+    ck_assert_ptr_null(winner);
+    ck_assert_int_eq(codes[0], VALUE_ERROR);
+    ck_assert_int_eq(codes[1], VALUE_ERROR);
+}
+
+/* A failure starts the next attempt at once, a slow one after the delay. */
+UVA_TEST(attempts_begin_in_turn)
+{
+    attempt_t args[] = {
+        {.index = 0, .delay_ns = UVA_MS(30), .code = VALUE_ERROR},
+        {.index = 1, .delay_ns = UVA_SEC(1)},
+        {.index = 2, .delay_ns = UVA_MS(10)}};
+    uva_attempt_t attempts[] = {{run_attempt, &args[0]},
+                                {run_attempt, &args[1]},
+                                {run_attempt, &args[2]}};
+    uva_test_trace_t trace = {0};
+    void *winner = NULL;
+    int codes[3];
+
+    args[0].trace = args[1].trace = args[2].trace = &trace;
+    ck_assert_int_eq(
+        uva_staggered_race(attempts, 3, UVA_MS(100), &winner, codes), 2);
+    ck_assert_str_eq(winner, "Res: 2");
+    ck_assert_str_eq(trace.text, "0@0 1@30 2@130");
+    ck_assert_int_eq(codes[0], VALUE_ERROR);
+    ck_assert_int_eq(codes[1], UV_ECANCELED);
+    ck_assert_int_eq(codes[2], 0);
+}
+
+static int race_of_two(void *arg, void **ret_result)
+{
+    int *cancelled = arg;
+    attempt_t args[] = {
+        {.index = 0, .delay_ns = UVA_SEC(1), .cancelled = cancelled},
+        {.index = 1, .delay_ns = UVA_SEC(1), .cancelled = cancelled}};
+    uva_attempt_t attempts[] = {{run_attempt, &args[0]},
+                                {run_attempt, &args[1]}};
+
+    return uva_staggered_race(attempts, 2, UVA_MS(10), ret_result, NULL);
+}
+
+/* When it returns all attempts have ended. */
+UVA_TEST(cancelled_race_ends_its_attempts)
+{
+    int cancelled = 0;
+    uva_task_t *task = uva_create_task(race_of_two, &cancelled);
+
+    ck_assert_int_eq(uva_sleep(UVA_MS(100)), 0);
+    uva_task_cancel(task);
+    ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
+    ck_assert_int_eq(cancelled, 2);
+    ck_assert_uint_eq(uva_loop_all_tasks(uva_get_running_loop(), NULL, 0), 1);
+}
+
+static int race_without_memory(uint64_t first_ns)
+{
+    attempt_t args[] = {
+        {.index = 0, .delay_ns = first_ns, .code = VALUE_ERROR}, {.index = 1}};
+    uva_attempt_t attempts[] = {{run_attempt, &args[0]},
+                                {run_attempt, &args[1]}};
+    void *winner = NULL;
+    int codes[2];
+    int r = uva_staggered_race(attempts, 2, UVA_MS(10), &winner, codes);
+
+    uva_testing_fail_allocation(0, false);
+    ck_assert_uint_eq(uva_loop_all_tasks(uva_get_running_loop(), NULL, 0), 1);
+    ck_assert_msg(r == 1 || r == UV_ENOMEM, "the race gave %s",
+                  uva_err_name(r));
+    return r;
+}
+
+UVA_TEST_STRICT(race_oom)
+{
+    const uint64_t delays[] = {0, UVA_MS(5), UVA_MS(20)};
+
+    uva_test_log_begin();
+    for (size_t i = 0; i < 3; i++) {
+        uint64_t before = uva_testing_allocations();
+        uint64_t count;
+        /* What the loop keeps, it has after this. */
+        ck_assert_int_eq(race_without_memory(delays[i]), 1);
+        count = uva_testing_allocations() - before;
+        for (uint64_t n = 1; n <= count; n++) {
+            size_t bytes = uva_allocated_bytes();
+            uva_testing_fail_allocation(n, false);
+            (void)race_without_memory(delays[i]);
+            ck_assert_uint_eq(uva_allocated_bytes(), bytes);
+        }
+    }
+    /* Nobody but the caller is told. */
+    ck_assert_str_eq(uva_test_log(), "");
+    uva_test_log_end();
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("staggered");
+    TCase *cpython = UVA_TCASE(suite, "Staggered");
+    TCase *more = UVA_TCASE(suite, "More");
+
+    tcase_add_test(cpython, empty);
+    tcase_add_test(cpython, one_successful);
+    tcase_add_test(cpython, first_error_second_successful);
+    tcase_add_test(cpython, first_timeout_second_successful);
+    tcase_add_test(cpython, none_successful);
+    tcase_add_test(more, attempts_begin_in_turn);
+    tcase_add_test(more, cancelled_race_ends_its_attempts);
+    tcase_add_test(more, race_oom);
+    return uva_test_main(suite);
+}
