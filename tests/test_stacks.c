@@ -194,7 +194,7 @@ START_TEST(small_task_touches_one_page)
         flows[i].stack = take(0);
         flow_make(&flows[i], body_touch, NULL);
         flow_resume(&flows[i]);
-#if !defined(UVA__ASAN) && !defined(UVA__TSAN)
+#if defined(UVA__SWITCH_ASSEMBLY) && !defined(UVA__ASAN) && !defined(UVA__TSAN)
         ck_assert_uint_eq(resident_pages(flows[i].stack), 1);
 #endif
     }

@@ -47,12 +47,13 @@ static inline void child_run(child_t *child, int (*fn)(void *arg), void *arg)
 }
 
 /** Whether the child was ended by a signal, with a text on standard error; an
- * empty text stands for nothing at all. */
+ * empty text stands for no report of ours. */
 static inline int child_died(const child_t *child, int signal, const char *text)
 {
+    const char *found = strstr(child->text, text[0] != '\0' ? text : "uva:");
+
     return WIFSIGNALED(child->status) && WTERMSIG(child->status) == signal &&
-           (text[0] != '\0' ? strstr(child->text, text) != NULL
-                            : child->text[0] == '\0');
+           (found != NULL) == (text[0] != '\0');
 }
 
 /** Whether the child exited with a status. */

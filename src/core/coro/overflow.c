@@ -144,13 +144,15 @@ void uva__overflow_forget(int number)
 }
 
 /* Whether a flow with this stack pointer can have run down into the guard of
- * the slot: it stands near the low end or, with a large frame, below it. A
- * wild pointer into a guard comes from elsewhere. */
-static bool
-overflow_is_near(const char *sp, const uva__stack_t *stack, size_t slot_bytes)
+ * the slot: it stands near the low end or, with a large frame, below it, but
+ * still in the slab. A wild pointer into a guard comes from elsewhere. */
+static bool overflow_is_near(const char *sp,
+                             const uva__stack_t *stack,
+                             const char *base,
+                             size_t slot_bytes)
 {
     return sp == NULL || (sp < stack->low + uva__page_bytes() &&
-                          sp > stack->low - slot_bytes / 2);
+                          sp > stack->low - slot_bytes / 2 && sp >= base);
 }
 
 /* The stack whose guard holds an address, or NULL. */
@@ -174,7 +176,8 @@ static uva__stack_t *overflow_find(const char *address, const char *sp)
                                   slot_bytes, offset / slot_bytes);
             /* low is NULL while a slot was never used. */
             return address < stack->low &&
-                           overflow_is_near(sp, stack, slot_bytes)
+                           overflow_is_near(sp, stack, (const char *)base,
+                                            slot_bytes)
                        ? stack
                        : NULL;
         }
