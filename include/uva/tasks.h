@@ -32,7 +32,8 @@ typedef struct uva_task_options_s {
     const char *name;              /* Copied; default "Task-N". */
     uva_context_t *context;        /* Borrowed, used as it is; default a copy
                                       of the current one. */
-    bool eager_start;              /* Run the first step at once. */
+    bool eager_start;              /* Run the first step at once, if the loop
+                                      runs. */
     size_t stack_bytes;            /* Default that of the loop. */
     uva_destroy_cb arg_destroy;    /* Plain tasks: frees arg, once, after the
                                       body or instead of it. */
@@ -100,7 +101,8 @@ UVA_EXTERN void uva_loop_set_task_factory(uva_loop_t *loop,
                                           void *data);
 UVA_EXTERN uva_task_factory_cb
 uva_loop_get_task_factory(const uva_loop_t *loop, void **ret_data);
-/** A factory that starts every task eagerly. @asyncio eager_task_factory */
+/** A factory that starts every task eagerly while the loop runs.
+ * @asyncio eager_task_factory */
 UVA_EXTERN uva_task_t *
 uva_eager_task_factory(uva_loop_t *loop, uva_coro_cb body, void *arg,
                        const uva_task_options_t *options, void *data);

@@ -245,7 +245,6 @@ void uva__task_start_eager(uva_task_t *task)
 {
     uva_loop_t *loop = task->base.loop;
     uva_task_t *current = loop->current;
-    uva_loop_t *running = uva__running;
     uva__ready_t *batch = loop->batch;
     uva__context_t *base = loop->base;
     int32_t budget = loop->budget;
@@ -256,9 +255,7 @@ void uva__task_start_eager(uva_task_t *task)
     loop->batch = NULL;
     loop->budget = 0;
     loop->base = &here;
-    uva__running = loop;
     task->ready.run(&task->ready);
-    uva__running = running;
     loop->base = base;
     loop->budget = loop->stopping && loop->running ? 0 : budget;
     loop->batch = batch;

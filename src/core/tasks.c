@@ -197,8 +197,9 @@ uva_task_t *uva__task_new(uva_loop_t *loop, const uva__coro_t *coro,
     if (loop->holds_spawns) {
         /* It waits before its first step as it would wait after it. */
         task->base.phase = UVA__PHASE_WAIT;
-    } else if ((options != NULL && options->eager_start) ||
-               loop->factory == uva_eager_task_factory) {
+    } else if (uva__running == loop && /* asyncio: tasks.py, Task.__init__ */
+               ((options != NULL && options->eager_start) ||
+                loop->factory == uva_eager_task_factory)) {
         uva__task_start_eager(task);
     } else {
         uva__loop_push(loop, &task->ready);

@@ -1,0 +1,588 @@
+/*
+ * Tasks that start eagerly.
+ */
+#include "by_hand.h"
+
+static void eager_setup(void)
+{
+    uva_loop_set_task_factory(uva_test_loop, uva_eager_task_factory, NULL);
+}
+
+/* --- the factory --- */
+
+KIND_CORO(int, gives, int value;)
+{
+    *ret = self->value;
+    return 0;
+}
+
+KIND_CORO(int, joins_noop, uva_task_t *task; int r;)
+{
+    UVA_BEGIN
+    self->task = HAND_SPAWN(gives);
+    ck_assert(uva_future_is_task(UVA_FUTURE(self->task)));
+    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    UVA_END
+    return self->r;
+}
+
+HAND_TEST(eager_task_factory_set)
+{
+    /* test_eager_task_factory.py,
+     * EagerTaskFactoryLoopTests.test_eager_task_factory_set */
+    eager_setup();
+    ck_assert(uva_loop_get_task_factory(uva_test_loop, NULL) ==
+              uva_eager_task_factory);
+    ck_assert_int_eq(hand_run_take(HAND_SPAWN(joins_noop)), 0);
+}
+
+KIND_CORO(int, sets_result, uva_future_t *future; void *value;)
+{
+    return uva_future_set_result(self->future, self->value, NULL);
+}
+
+KIND_CORO(void *, awaits_set_future, void *value; uva_future_t * future;
+          uva_task_t * task;
+          int r;)
+{
+    UVA_BEGIN
+    self->future = uva_create_future();
+    self->task =
+        HAND_SPAWN(sets_result, .future = self->future, .value = self->value);
+    ck_assert(uva_task_done(self->task));
+    uva_task_unref(self->task);
+    AWAIT_JOIN(self->r, self->future, ret);
+    UVA_END
+    return self->r;
+}
+
+HAND_TEST(await_future_during_eager_step)
+{
+    /* test_eager_task_factory.py,
+     * EagerTaskFactoryLoopTests.test_await_future_during_eager_step */
+    int value = 0;
+    uva_task_t *task;
+
+    eager_setup();
+    task = HAND_SPAWN(awaits_set_future, .value = &value);
+    ck_assert_int_eq(hand_run(task), 0);
+    ck_assert_ptr_eq(*(void **)hand_value(UVA_FUTURE(task)), &value);
+    uva_task_unref(task);
+}
+
+KIND_CORO(int, awaits_eager, bool cancels; uva_task_t * task; int *value;
+          int r;)
+{
+    UVA_BEGIN
+    self->task = HAND_SPAWN(gives, .value = 7);
+    ck_assert(uva_task_done(self->task));
+    if (self->cancels) {
+        ck_assert(!uva_task_cancel(self->task));
+    }
+    KIND__AWAIT(self->r, uva_await(UVA_FUTURE(self->task), NULL),
+                uva_await_poll(UVA_FUTURE(self->task), NULL));
+    ck_assert(!uva_task_cancelled(self->task));
+    *ret = hand_int(self->task);
+    uva_task_unref(self->task);
+    UVA_END
+    return self->r;
+}
+
+static void run_awaits_eager(bool cancels)
+{
+    uva_task_t *task;
+
+    eager_setup();
+    task = HAND_SPAWN(awaits_eager, .cancels = cancels);
+    ck_assert_int_eq(hand_run(task), 0);
+    ck_assert_int_eq(hand_int(task), 7);
+    uva_task_unref(task);
+}
+
+HAND_TEST(eager_completion)
+{
+    /* test_eager_task_factory.py,
+     * EagerTaskFactoryLoopTests.test_eager_completion */
+    run_awaits_eager(false);
+}
+
+HAND_TEST(cancellation_after_eager_completion)
+{
+    /* test_eager_task_factory.py,
+     * EagerTaskFactoryLoopTests.test_cancellation_after_eager_completion */
+    run_awaits_eager(true);
+}
+
+KIND_CORO(int, blocks, int r;)
+{
+    UVA_BEGIN
+    AWAIT_SLEEP(self->r, UVA_MS(100));
+    UVA_END
+    *ret = 8;
+    return self->r;
+}
+
+KIND_CORO(int, awaits_blocking, const char *cancel; uva_task_t * task; int r;)
+{
+    UVA_BEGIN
+    self->task = HAND_SPAWN(blocks);
+    ck_assert(!uva_task_done(self->task));
+    if (self->cancel != NULL) {
+        ck_assert(uva_task_cancel_message(self->task, self->cancel));
+        ck_assert_uint_gt(uva_task_cancelling(self->task), 0);
+    }
+    AWAIT_FUTURE(self->r, UVA_FUTURE(self->task), NULL);
+    ck_assert(uva_task_done(self->task));
+    if (self->r >= 0) {
+        *ret = hand_int(self->task);
+    }
+    uva_task_unref(self->task);
+    UVA_END
+    return self->r;
+}
+
+HAND_TEST(block_after_eager_step)
+{
+    /* test_eager_task_factory.py,
+     * EagerTaskFactoryLoopTests.test_block_after_eager_step */
+    uva_task_t *task;
+
+    eager_setup();
+    task = HAND_SPAWN(awaits_blocking);
+    ck_assert_int_eq(hand_run(task), 0);
+    ck_assert_int_eq(hand_int(task), 8);
+    uva_task_unref(task);
+}
+
+HAND_TEST(cancellation_after_eager_step_blocks)
+{
+    /* test_eager_task_factory.py,
+     * EagerTaskFactoryLoopTests.test_cancellation_after_eager_step_blocks */
+    uva_task_t *task;
+
+    eager_setup();
+    task = HAND_SPAWN(awaits_blocking, .cancel = "cancellation message");
+    ck_assert_int_eq(hand_run(task), UV_ECANCELED);
+    ck_assert_str_eq(uva_future_get_cancel_message(UVA_FUTURE(task)),
+                     "cancellation message");
+    uva_task_unref(task);
+}
+
+KIND_CORO(int, captures_itself, uva_task_t **captured; int r;)
+{
+    UVA_BEGIN
+    *self->captured = uva_current_task();
+    AWAIT_SLEEP(self->r, UVA_MS(100));
+    ck_assert_ptr_eq(uva_current_task(), *self->captured);
+    UVA_END
+    return self->r;
+}
+
+KIND_CORO(int, checks_captured, uva_task_t *captured; uva_task_t * task; int r;)
+{
+    UVA_BEGIN
+    self->captured = NULL;
+    self->task = HAND_SPAWN(captures_itself, .captured = &self->captured);
+    ck_assert_ptr_eq(self->captured, self->task);
+    ck_assert_ptr_ne(uva_current_task(), self->task);
+    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    UVA_END
+    return self->r;
+}
+
+HAND_TEST(current_task)
+{
+    /* test_eager_task_factory.py,
+     * EagerTaskFactoryLoopTests.test_current_task */
+    eager_setup();
+    ck_assert_int_eq(hand_run_take(HAND_SPAWN(checks_captured)), 0);
+}
+
+/* --- all_tasks --- */
+
+static bool is_among_all(const uva_task_t *task)
+{
+    uva_task_t *tasks[8];
+    size_t count = uva_loop_all_tasks(uva_get_running_loop(), tasks, 8);
+
+    ck_assert_uint_le(count, 8);
+    for (size_t i = 0; i < count; i++) {
+        if (tasks[i] == task) {
+            return true;
+        }
+    }
+    return false;
+}
+
+KIND_CORO(int, sees_itself_among_all)
+{
+    *ret = is_among_all(uva_current_task());
+    return 0;
+}
+
+KIND_CORO(int, checks_all, uva_task_t *task;)
+{
+    self->task = HAND_SPAWN(sees_itself_among_all);
+    *ret = hand_int(self->task) && !is_among_all(self->task);
+    uva_task_unref(self->task);
+    return 0;
+}
+
+HAND_TEST(all_tasks_with_eager_completion)
+{
+    /* test_eager_task_factory.py,
+     * EagerTaskFactoryLoopTests.test_all_tasks_with_eager_completion */
+    uva_task_t *task;
+
+    eager_setup();
+    task = HAND_SPAWN(checks_all);
+    ck_assert_int_eq(hand_run(task), 0);
+    ck_assert_int_eq(hand_int(task), 1);
+    uva_task_unref(task);
+}
+
+KIND_CORO(int, blocks_among_all, uva_future_t *one; uva_future_t * two;
+          bool *was_among;
+          int r;)
+{
+    UVA_BEGIN
+    *self->was_among = is_among_all(uva_current_task());
+    AWAIT_FUTURE(self->r, self->one, NULL);
+    ck_assert_int_eq(uva_future_set_result(self->two, NULL, NULL), 0);
+    UVA_END
+    return self->r;
+}
+
+KIND_CORO(int, checks_blocking, uva_future_t *one; uva_future_t * two;
+          bool was_among;
+          uva_task_t * task;
+          int r;)
+{
+    UVA_BEGIN
+    self->one = uva_create_future();
+    self->two = uva_create_future();
+    self->task = HAND_SPAWN(blocks_among_all, .one = self->one,
+                            .two = self->two, .was_among = &self->was_among);
+    ck_assert(self->was_among);
+    ck_assert(is_among_all(self->task));
+    ck_assert_int_eq(uva_future_set_result(self->one, NULL, NULL), 0);
+    AWAIT_JOIN(self->r, self->two, NULL);
+    ck_assert(!is_among_all(self->task));
+    uva_task_unref(self->task);
+    uva_future_unref(self->one);
+    UVA_END
+    return self->r;
+}
+
+HAND_TEST(all_tasks_with_blocking)
+{
+    /* test_eager_task_factory.py,
+     * EagerTaskFactoryLoopTests.test_all_tasks_with_blocking */
+    eager_setup();
+    ck_assert_int_eq(hand_run_take(HAND_SPAWN(checks_blocking)), 0);
+}
+
+/* --- context --- */
+
+static uva_context_var_t cv = {"cv", NULL};
+static char numbers[4];
+
+static int cv_get(void)
+{
+    const char *value = uva_context_var_get(&cv);
+
+    return value == NULL ? 0 : (int)(value - numbers);
+}
+
+static void cv_set(int value)
+{
+    ck_assert_int_eq(uva_context_var_set(&cv, &numbers[value], NULL), 0);
+}
+
+KIND_CORO(int, sets_in_steps, int *steps; int r;)
+{
+    UVA_BEGIN
+    ck_assert_int_eq(cv_get(), 1);
+    cv_set(2);
+    ck_assert_int_eq(cv_get(), 2);
+    *self->steps = 1;
+    AWAIT_SLEEP(self->r, UVA_MS(100));
+    ck_assert_int_eq(cv_get(), 2);
+    cv_set(3);
+    ck_assert_int_eq(cv_get(), 3);
+    *self->steps = 2;
+    UVA_END
+    return self->r;
+}
+
+KIND_CORO(int, checks_steps, int steps; uva_task_t * task; int r;)
+{
+    UVA_BEGIN
+    cv_set(1);
+    self->task = HAND_SPAWN(sets_in_steps, .steps = &self->steps);
+    ck_assert_int_eq(self->steps, 1);
+    ck_assert_int_eq(cv_get(), 1);
+    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    ck_assert_int_eq(self->steps, 2);
+    ck_assert_int_eq(cv_get(), 1);
+    UVA_END
+    return self->r;
+}
+
+HAND_TEST(context_vars)
+{
+    /* test_eager_task_factory.py,
+     * EagerTaskFactoryLoopTests.test_context_vars */
+    eager_setup();
+    ck_assert_int_eq(hand_run_take(HAND_SPAWN(checks_steps)), 0);
+}
+
+/* --- counting tasks: a factory sees the plain form alone --- */
+
+typedef struct counter_s {
+    bool eager;
+    int started; /* Tasks whose first step the loop has to run. */
+} counter_t;
+
+static uva_task_t *counting_factory(uva_loop_t *loop,
+                                    uva_coro_cb body,
+                                    void *arg,
+                                    const uva_task_options_t *options,
+                                    void *data)
+{
+    counter_t *counter = data;
+
+    if (counter->eager) {
+        return uva_eager_task_factory(loop, body, arg, options, NULL);
+    }
+    counter->started++;
+    return uva_loop_create_task(loop, body, arg, options);
+}
+
+static intptr_t awaitable_chain(intptr_t depth)
+{
+    return depth == 0 ? 0 : 1 + awaitable_chain(depth - 1);
+}
+
+static int runs_chain(void *arg, void **ret_result)
+{
+    *ret_result = (char *)arg + awaitable_chain(100);
+    return 0;
+}
+
+typedef struct tree_s {
+    uva_coro_cb branch;
+    int width;
+    int depth;
+} tree_t;
+
+static int recursive_taskgroups(void *arg, void **ret_result)
+{
+    const tree_t *tree = arg;
+    tree_t below = {tree->branch, tree->width, tree->depth - 1};
+    uva_taskgroup_t group;
+
+    (void)ret_result;
+    if (tree->depth == 0) {
+        return 0;
+    }
+    (void)uva_taskgroup_enter(&group);
+    for (int i = 0; i < tree->width; i++) {
+        (void)uva_taskgroup_create_task(&group, tree->branch, &below, NULL);
+    }
+    return uva_taskgroup_exit(&group, 0);
+}
+
+static int recursive_gather(void *arg, void **ret_result)
+{
+    const tree_t *tree = arg;
+    tree_t below = {tree->branch, tree->width, tree->depth - 1};
+    uva_task_t *tasks[8];
+
+    (void)ret_result;
+    if (tree->depth == 0) {
+        return 0;
+    }
+    for (int i = 0; i < tree->width; i++) {
+        tasks[i] = uva_create_task(tree->branch, &below);
+    }
+    return uva_gather(UVA_FUTURES(tasks), (size_t)tree->width, 0, NULL);
+}
+
+static void check_count(uva_coro_cb body, void *arg, int expected)
+{
+    for (int eager = 0; eager < 2; eager++) {
+        counter_t counter = {eager == 1, 0};
+        uva_task_t *task;
+        uva_loop_set_task_factory(uva_test_loop, counting_factory, &counter);
+        task = uva_loop_create_task(uva_test_loop, body, arg, NULL);
+        ck_assert_int_eq(hand_run_take(task), 0);
+        ck_assert_int_eq(counter.started, eager == 1 ? 0 : expected);
+    }
+}
+
+START_TEST(awaitables_chain)
+{
+    /* test_eager_task_factory.py,
+     * BaseTaskCountingTests.test_awaitables_chain */
+    char base[128];
+    void *end = NULL;
+    uva_task_t *task =
+        uva_loop_create_task(uva_test_loop, runs_chain, base, NULL);
+
+    ck_assert_int_eq(
+        uva_loop_run_until_complete(uva_test_loop, UVA_FUTURE(task), &end), 0);
+    ck_assert_ptr_eq(end, base + 100);
+    uva_task_unref(task);
+    check_count(runs_chain, base, 1);
+}
+END_TEST
+
+START_TEST(recursive_taskgroups_count)
+{
+    /* test_eager_task_factory.py,
+     * BaseTaskCountingTests.test_recursive_taskgroups */
+    tree_t tree = {recursive_taskgroups, 5, 4};
+
+    check_count(recursive_taskgroups, &tree, 781);
+}
+END_TEST
+
+START_TEST(recursive_gather_count)
+{
+    /* test_eager_task_factory.py, BaseTaskCountingTests.test_recursive_gather
+     */
+    tree_t tree = {recursive_gather, 5, 4};
+
+    check_count(recursive_gather, &tree, 781);
+}
+END_TEST
+
+/* --- what is ours --- */
+
+KIND_CORO(int, ends_or_waits, uva_future_t *future; int *started; int r;)
+{
+    UVA_BEGIN
+    *self->started += 1;
+    if (self->future != NULL) {
+        AWAIT_FUTURE(self->r, self->future, NULL);
+    }
+    UVA_END
+    return self->r;
+}
+
+typedef struct spawner_s {
+    uva_future_t *future;
+    int started;
+    uva_task_t *done;
+    uva_task_t *waiting;
+} spawner_t;
+
+/* A callback, which no task runs. */
+static void spawn_both(void *data)
+{
+    spawner_t *spawner = data;
+    uva_task_options_t options = UVA_TASK_OPTIONS_INIT;
+
+    options.eager_start = true;
+    ck_assert_ptr_null(uva_current_task());
+    spawner->done =
+        HAND_SPAWN_WITH(&options, ends_or_waits, .started = &spawner->started);
+    ck_assert_int_eq(spawner->started, 1);
+    ck_assert(uva_task_done(spawner->done));
+    spawner->waiting =
+        HAND_SPAWN_WITH(&options, ends_or_waits, .future = spawner->future,
+                        .started = &spawner->started);
+    ck_assert_int_eq(spawner->started, 2);
+    ck_assert(!uva_task_done(spawner->waiting));
+    ck_assert_ptr_eq(hand_awaited(spawner->waiting), spawner->future);
+    ck_assert_ptr_null(uva_current_task());
+}
+
+HAND_TEST(eager_start_in_callback)
+{
+    spawner_t spawner = {hand_future(), 0, NULL, NULL};
+
+    ck_assert_int_eq(
+        uva_loop_call_soon(uva_test_loop, spawn_both, &spawner, NULL, NULL), 0);
+    hand_run_ready();
+    ck_assert_int_eq(uva_future_set_result(spawner.future, NULL, NULL), 0);
+    ck_assert_int_eq(hand_run_take(spawner.waiting), 0);
+    uva_task_unref(spawner.done);
+    uva_future_unref(spawner.future);
+}
+
+HAND_TEST(eager_start_outside)
+{
+    /* While the loop does not run there is nobody to start it. */
+    uva_task_options_t options = UVA_TASK_OPTIONS_INIT;
+    int started = 0;
+    uva_task_t *task;
+
+    options.eager_start = true;
+    task = HAND_SPAWN_WITH(&options, ends_or_waits, .started = &started);
+    ck_assert_int_eq(started, 0);
+    ck_assert_int_eq(hand_run_take(task), 0);
+    ck_assert_int_eq(started, 1);
+}
+
+KIND_CORO(int, nests, int depth; uva_future_t * future; uva_task_t * below;
+          int r;)
+{
+    UVA_BEGIN
+    if (self->depth == 0) {
+        AWAIT_FUTURE(self->r, self->future, NULL);
+        return self->r;
+    }
+    self->below =
+        HAND_SPAWN(nests, .depth = self->depth - 1, .future = self->future);
+    AWAIT_FUTURE(self->r, UVA_FUTURE(self->below), NULL);
+    UVA_END
+    *ret = hand_int(self->below) + 1;
+    uva_task_unref(self->below);
+    return self->r;
+}
+
+HAND_TEST(eager_nests)
+{
+    uva_future_t *future = hand_future();
+    uva_task_t *task;
+
+    eager_setup();
+    task = HAND_SPAWN(nests, .depth = 50, .future = future);
+    ck_assert_int_eq(uva_loop_step(uva_test_loop), 1);
+    ck_assert_ptr_nonnull(future->callbacks);
+    ck_assert_int_eq(uva_future_set_result(future, NULL, NULL), 0);
+    ck_assert_int_eq(hand_run(task), 0);
+    ck_assert_int_eq(hand_int(task), 50);
+    uva_task_unref(task);
+    uva_future_unref(future);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("eager_tasks");
+    TCase *eager = UVA_TCASE(suite, "EagerTaskFactory");
+    TCase *counting = UVA_TCASE(suite, "TaskCounting");
+    TCase *start = UVA_TCASE(suite, "EagerStart");
+
+    UVA_TEST_BOTH(eager, eager_task_factory_set);
+    UVA_TEST_BOTH(eager, await_future_during_eager_step);
+    UVA_TEST_BOTH(eager, eager_completion);
+    UVA_TEST_BOTH(eager, cancellation_after_eager_completion);
+    UVA_TEST_BOTH(eager, block_after_eager_step);
+    UVA_TEST_BOTH(eager, cancellation_after_eager_step_blocks);
+    UVA_TEST_BOTH(eager, current_task);
+    UVA_TEST_BOTH(eager, all_tasks_with_eager_completion);
+    UVA_TEST_BOTH(eager, all_tasks_with_blocking);
+    UVA_TEST_BOTH(eager, context_vars);
+    tcase_add_checked_fixture(counting, uva_test_loop_setup,
+                              uva_test_loop_teardown);
+    tcase_add_test(counting, awaitables_chain);
+    tcase_add_test(counting, recursive_taskgroups_count);
+    tcase_add_test(counting, recursive_gather_count);
+    UVA_TEST_BOTH(start, eager_start_in_callback);
+    UVA_TEST_BOTH(start, eager_start_outside);
+    UVA_TEST_BOTH(start, eager_nests);
+    return uva_test_main(suite);
+}

@@ -1,0 +1,276 @@
+/*
+ * Tasks and their contexts.
+ */
+#include "by_hand.h"
+
+#include <stdio.h>
+
+static uva_context_var_t cvar = {"cvar", NULL};
+static int numbers[128];
+
+static void *number(int value)
+{
+    ck_assert_int_lt(value, 128);
+    numbers[value] = value;
+    return &numbers[value];
+}
+
+static int cvar_get(void)
+{
+    const int *value = uva_context_var_get(&cvar);
+
+    return value == NULL ? -1 : *value;
+}
+
+static void cvar_set(int value)
+{
+    ck_assert_int_eq(uva_context_var_set(&cvar, number(value), NULL), 0);
+}
+
+/* --- a copy for each task --- */
+
+KIND_CORO(int, sub_sets, int r;)
+{
+    UVA_BEGIN
+    AWAIT_SLEEP(self->r, UVA_MS(10));
+    ck_assert_int_eq(cvar_get(), -1);
+    cvar_set(99);
+    UVA_END
+    return self->r;
+}
+
+KIND_CORO(int, main_of_1, uva_task_t *sub; int r;)
+{
+    UVA_BEGIN
+    ck_assert_int_eq(cvar_get(), -1);
+    self->sub = HAND_SPAWN(sub_sets);
+    cvar_set(1);
+    ck_assert_int_eq(cvar_get(), 1);
+    AWAIT_JOIN(self->r, UVA_FUTURE(self->sub), NULL);
+    ck_assert_int_eq(cvar_get(), 1);
+    UVA_END
+    return self->r;
+}
+
+HAND_TEST(context_1)
+{
+    /* test_tasks.py, BaseTaskTests.test_context_1 */
+    ck_assert_int_eq(hand_run_take(HAND_SPAWN(main_of_1)), 0);
+}
+
+static void pollute(uva_future_t *future, void *data)
+{
+    (void)future;
+    cvar_set(99);
+    *(int *)data += 1;
+}
+
+static void complete(void *data)
+{
+    ck_assert_int_eq(uva_future_set_result(data, NULL, NULL), 0);
+}
+
+KIND_CORO(int, main_of_2, uva_future_t *future; int i; int j; int calls; int r;)
+{
+    UVA_BEGIN
+    ck_assert_int_eq(cvar_get(), -1);
+    for (self->j = 0; self->j < 2; self->j++) {
+        self->future = uva_create_future();
+        ck_assert_int_eq(uva_future_add_done_callback(self->future, pollute,
+                                                      &self->calls, NULL),
+                         0);
+        cvar_set(self->j);
+        ck_assert_int_eq(uva_call_soon(complete, self->future), 0);
+        AWAIT_JOIN(self->r, self->future, NULL);
+        ck_assert_int_eq(self->r, 0);
+        ck_assert_int_eq(cvar_get(), self->j);
+        for (self->i = 0; self->i < 3; self->i++) {
+            cvar_set(10 * self->i + self->j);
+            AWAIT_SLEEP(self->r, UVA_MS(1));
+            ck_assert_int_eq(cvar_get(), 10 * self->i + self->j);
+        }
+    }
+    UVA_END
+    *ret = self->calls;
+    return 0;
+}
+
+HAND_TEST(context_2)
+{
+    /* test_tasks.py, BaseTaskTests.test_context_2 */
+    uva_task_t *task = HAND_SPAWN(main_of_2);
+
+    ck_assert_int_eq(hand_run(task), 0);
+    ck_assert_int_eq(hand_int(task), 2);
+    ck_assert_int_eq(cvar_get(), -1);
+    uva_task_unref(task);
+}
+
+static unsigned random_state = 1;
+
+static unsigned random_below(unsigned end)
+{
+    random_state = random_state * 1103515245u + 12345u;
+    return (random_state >> 16) % end;
+}
+
+KIND_CORO(int, sub_of_3, int number; int i; int r;)
+{
+    UVA_BEGIN
+    for (self->i = 0; self->i < 10; self->i++) {
+        cvar_set(self->number + self->i);
+        AWAIT_SLEEP(self->r, UVA_US(1000 + random_below(49000)));
+        ck_assert_int_eq(cvar_get(), self->number + self->i);
+    }
+    UVA_END
+    return self->r;
+}
+
+KIND_CORO(int, main_of_3, uva_task_t **tasks; int r;)
+{
+    UVA_BEGIN
+    for (int i = 0; i < 100; i++) {
+        self->tasks[i] = HAND_SPAWN(sub_of_3, .number = (int)random_below(11));
+    }
+    AWAIT_GATHER(self->r, UVA_FUTURES(self->tasks), 100, 0, NULL);
+    UVA_END
+    return self->r;
+}
+
+HAND_TEST(context_3)
+{
+    /* test_tasks.py, BaseTaskTests.test_context_3 */
+    static uva_task_t *tasks[100];
+
+    ck_assert_int_eq(hand_run_take(HAND_SPAWN(main_of_3, .tasks = tasks)), 0);
+    ck_assert_int_eq(cvar_get(), -1);
+}
+
+/* --- a context that is given --- */
+
+/* The number that the variable has in a context; -1 if it was never set. */
+static int number_in(const uva_context_t *context)
+{
+    void *value;
+
+    return uva_context_get(context, &cvar, &value) ? *(int *)value : -1;
+}
+
+KIND_CORO(int, sets, int number; int r;)
+{
+    UVA_BEGIN
+    AWAIT_SLEEP(self->r, 0);
+    cvar_set(self->number);
+    UVA_END
+    return self->r;
+}
+
+KIND_CORO(int, main_of_4, uva_task_options_t options; int i; int seen[3];
+          uva_task_t * task;
+          int r;)
+{
+    UVA_BEGIN
+    self->options.size = sizeof self->options;
+    self->options.context = uva_copy_context();
+    self->seen[0] = number_in(self->options.context);
+    for (self->i = 1; self->i < 3; self->i++) {
+        self->task = HAND_SPAWN_WITH(&self->options, sets, .number = self->i);
+        AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+        self->seen[self->i] = number_in(self->options.context);
+    }
+    ck_assert_int_eq(cvar_get(), -1);
+    uva_context_unref(self->options.context);
+    UVA_END
+    ck_assert_int_eq(self->seen[0], -1);
+    ck_assert_int_eq(self->seen[1], 1);
+    ck_assert_int_eq(self->seen[2], 2);
+    return self->r;
+}
+
+HAND_TEST(context_4)
+{
+    /* test_tasks.py, BaseTaskTests.test_context_4 */
+    ck_assert_int_eq(hand_run_take(HAND_SPAWN(main_of_4)), 0);
+}
+
+static int plain_sets(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    if (uva_sleep(0) < 0) {
+        return UV_ECANCELED;
+    }
+    return uva_context_var_set(&cvar, arg, NULL);
+}
+
+static void check_given_context(bool with_loop)
+{
+    uva_task_options_t options = UVA_TASK_OPTIONS_INIT;
+    int seen[3];
+
+    options.context = uva_copy_context();
+    seen[0] = number_in(options.context);
+    for (int i = 1; i < 3; i++) {
+        uva_task_t *task =
+            with_loop ? uva_loop_create_task(uva_get_running_loop(), plain_sets,
+                                             number(i), &options)
+                      : uva_create_task_with(plain_sets, number(i), &options);
+        ck_assert_int_eq(uva_join(UVA_FUTURE(task), NULL), 0);
+        seen[i] = number_in(options.context);
+    }
+    uva_context_unref(options.context);
+    ck_assert_int_eq(seen[0], -1);
+    ck_assert_int_eq(seen[1], 1);
+    ck_assert_int_eq(seen[2], 2);
+}
+
+UVA_TEST(context_5)
+{
+    /* test_tasks.py, BaseTaskTests.test_context_5 */
+    check_given_context(false);
+}
+
+UVA_TEST(context_6)
+{
+    /* test_tasks.py, BaseTaskTests.test_context_6 */
+    check_given_context(true);
+}
+
+KIND_CORO(int, nothing)
+{
+    *ret = 0;
+    return 0;
+}
+
+HAND_TEST(get_context)
+{
+    /* test_tasks.py, BaseTaskTests.test_get_context */
+    uva_task_options_t options = UVA_TASK_OPTIONS_INIT;
+    uva_task_t *task;
+
+    options.context = uva_copy_context();
+    task = HAND_SPAWN_WITH(&options, nothing);
+    ck_assert_int_eq(hand_run(task), 0);
+    ck_assert_ptr_eq(uva_task_get_context(task), options.context);
+    uva_task_unref(task);
+    uva_context_unref(options.context);
+
+    task = HAND_SPAWN(nothing);
+    ck_assert_int_eq(hand_run(task), 0);
+    ck_assert_ptr_null(uva_task_get_context(task));
+    uva_task_unref(task);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("tasks_context");
+    TCase *copies = UVA_TCASE(suite, "Context");
+
+    UVA_TEST_BOTH(copies, context_1);
+    UVA_TEST_BOTH(copies, context_2);
+    UVA_TEST_BOTH(copies, context_3);
+    UVA_TEST_BOTH(copies, context_4);
+    tcase_add_test(copies, context_5);
+    tcase_add_test(copies, context_6);
+    UVA_TEST_BOTH(copies, get_context);
+    return uva_test_main(suite);
+}
