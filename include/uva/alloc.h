@@ -40,6 +40,7 @@ UVA_EXTERN int uva_set_allocator(const uva_allocator_t *allocator,
 /** Bytes that the library holds from the allocator. @thread any */
 UVA_EXTERN size_t uva_allocated_bytes(void);
 
+/** How grave a record of the log is. */
 typedef enum uva_log_level_e {
     UVA_LOG_DEBUG,
     UVA_LOG_INFO,

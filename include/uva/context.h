@@ -60,8 +60,9 @@ UVA_EXTERN uva_context_t *uva_context_new(void);
 /** Copy the current context. @return New reference; NULL without memory.
  * @asyncio contextvars.copy_context */
 UVA_EXTERN uva_context_t *uva_copy_context(void);
+/** Take a reference. @return context itself; NULL for NULL. @thread any */
 UVA_EXTERN uva_context_t *uva_context_ref(uva_context_t *context);
-/** @return NULL. */
+/** Drop a reference. @return NULL. @thread any */
 UVA_EXTERN uva_context_t *uva_context_unref(uva_context_t *context);
 
 /**

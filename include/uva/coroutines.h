@@ -23,6 +23,7 @@ UVA_BEGIN_DECLS
  */
 typedef int (*uva_coro_cb)(void *arg, void **ret_result);
 
+/** What a coroutine may carry; zero means default. */
 typedef struct uva_coroutine_options_s {
     size_t size;                /* sizeof(uva_coroutine_options_t). */
     size_t stack_bytes;         /* Default that of the loop. */
@@ -30,6 +31,7 @@ typedef struct uva_coroutine_options_s {
                                    of it. */
 } uva_coroutine_options_t;
 
+/** The defaults. */
 #define UVA_COROUTINE_OPTIONS_INIT                                             \
     {                                                                          \
         sizeof(uva_coroutine_options_t), 0, NULL                               \
@@ -74,7 +76,9 @@ UVA_EXTERN int uva_coroutine_throw(uva_coroutine_t *coroutine, int code,
  */
 UVA_EXTERN int uva_coroutine_close(uva_coroutine_t *coroutine);
 
+/** Whether it has finished. */
 UVA_EXTERN bool uva_coroutine_done(const uva_coroutine_t *coroutine);
+/** Take a reference. @return coroutine itself; NULL for NULL. */
 UVA_EXTERN uva_coroutine_t *uva_coroutine_ref(uva_coroutine_t *coroutine);
 /** Drop a reference; the last one closes it. @return NULL. */
 UVA_EXTERN uva_coroutine_t *uva_coroutine_unref(uva_coroutine_t *coroutine);
@@ -95,6 +99,7 @@ UVA_EXTERN UVA_CORO int uva_coroutine_yield(void *value, void **ret_sent);
  *
  * @param ret_result The inner one's result.
  * @return 0, or the code the inner one failed with.
+ * @suspends The coroutine that calls it, at each value of the inner one.
  */
 UVA_EXTERN UVA_CORO int uva_coroutine_delegate(uva_coroutine_t *inner,
                                                void **ret_result);

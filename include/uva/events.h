@@ -41,6 +41,7 @@ typedef struct uva_loop_options_s {
     bool stack_census;      /* Measure every stack, not only fresh ones. */
 } uva_loop_options_t;
 
+/** The defaults. */
 #define UVA_LOOP_OPTIONS_INIT                                                  \
     {                                                                          \
         sizeof(uva_loop_options_t), 0, 0, 0, UVA_GUARD_AUTO, 0, false, false   \
@@ -73,6 +74,7 @@ UVA_EXTERN int uva_loop_attach(uv_loop_t *host,
                                const uva_loop_options_t *options,
                                uva_loop_t **ret_loop);
 
+/** Take a reference. @return loop itself; NULL for NULL. */
 UVA_EXTERN uva_loop_t *uva_loop_ref(uva_loop_t *loop);
 
 /** Drop a reference. The last one of a loop that was not closed closes it, if
@@ -157,7 +159,11 @@ typedef void (*uva_loop_cb)(uva_loop_t *loop, int status, void *data);
 UVA_EXTERN int uva_loop_shutdown(uva_loop_t *loop, uva_loop_cb done,
                                  void *data);
 
+/** Whether it is inside run_forever or run_until_complete.
+ * @asyncio loop.is_running */
 UVA_EXTERN bool uva_loop_is_running(const uva_loop_t *loop);
+/** Whether it was closed; it takes no calls and no tasks then.
+ * @asyncio loop.is_closed */
 UVA_EXTERN bool uva_loop_is_closed(const uva_loop_t *loop);
 
 /**
@@ -181,6 +187,7 @@ typedef struct uva_call_options_s {
                                it. */
 } uva_call_options_t;
 
+/** The defaults. */
 #define UVA_CALL_OPTIONS_INIT                                                  \
     {                                                                          \
         sizeof(uva_call_options_t), NULL, NULL                                 \
@@ -234,23 +241,30 @@ UVA_EXTERN int uva_loop_call_soon_threadsafe(uva_loop_t *loop,
                                              const uva_call_options_t *options,
                                              uva_handle_t **ret_handle);
 
+/** uva_loop_call_soon on the running loop, with the defaults. */
 UVA_EXTERN int uva_call_soon(uva_callback_cb callback, void *data);
+/** uva_loop_call_later on the running loop, with the defaults. */
 UVA_EXTERN int uva_call_later(uint64_t delay_ns, uva_callback_cb callback,
                               void *data, uva_handle_t **ret_handle);
+/** uva_loop_call_at on the running loop, with the defaults. */
 UVA_EXTERN int uva_call_at(uint64_t when_ns, uva_callback_cb callback,
                            void *data, uva_handle_t **ret_handle);
 
 /** Forget a scheduled call; idempotent; nothing if it has run. Its destructor
  * runs at once. NULL is allowed. @asyncio Handle.cancel */
 UVA_EXTERN void uva_handle_cancel(uva_handle_t *handle);
+/** Whether it was cancelled before it ran; false for NULL.
+ * @asyncio Handle.cancelled */
 UVA_EXTERN bool uva_handle_cancelled(const uva_handle_t *handle);
 /** The deadline on the loop's clock; 0 for a handle that is no timer.
  * @asyncio TimerHandle.when */
 UVA_EXTERN uint64_t uva_handle_when(const uva_handle_t *handle);
 /** The context the call runs in; borrowed. @asyncio Handle.get_context */
 UVA_EXTERN uva_context_t *uva_handle_get_context(uva_handle_t *handle);
+/** Take a reference. @return handle itself; NULL for NULL. @thread any */
 UVA_EXTERN uva_handle_t *uva_handle_ref(uva_handle_t *handle);
-/** Drop a reference; the call stays scheduled. @return NULL. */
+/** Drop a reference; the call stays scheduled. @return NULL. @thread any, for
+ * a handle of uva_loop_call_soon_threadsafe. */
 UVA_EXTERN uva_handle_t *uva_handle_unref(uva_handle_t *handle);
 
 /** What an exception handler is told. Fields that do not apply are NULL or 0;
@@ -266,6 +280,8 @@ typedef struct uva_exception_s {
     const char *source;       /* "file.c:12", where it was made; debug mode. */
 } uva_exception_t;
 
+/** Told of an error that nobody can receive. It runs where the error is found,
+ * in the context of what it is about, and may not await. */
 typedef void (*uva_exception_handler_cb)(uva_loop_t *loop,
                                          const uva_exception_t *exception,
                                          void *data);
@@ -295,6 +311,7 @@ uva_loop_call_exception_handler(uva_loop_t *loop,
  * handles were made.
  */
 UVA_EXTERN void uva_loop_set_debug(uva_loop_t *loop, bool enabled);
+/** @asyncio loop.get_debug */
 UVA_EXTERN bool uva_loop_get_debug(const uva_loop_t *loop);
 /** Nanoseconds; 100 ms by default. @asyncio loop.slow_callback_duration */
 UVA_EXTERN void uva_loop_set_slow_callback(uva_loop_t *loop, uint64_t slow_ns);

@@ -24,6 +24,7 @@ UVA_BEGIN_DECLS
  * @asyncio loop.create_future
  */
 UVA_EXTERN uva_future_t *uva_loop_create_future(uva_loop_t *loop);
+/** uva_loop_create_future on the running loop; UVA_ENOLOOP if none runs. */
 UVA_EXTERN uva_future_t *uva_create_future(void);
 
 /** A future that has failed already with code: what functions return that
@@ -31,6 +32,7 @@ UVA_EXTERN uva_future_t *uva_create_future(void);
  * gives NULL. @thread any */
 UVA_EXTERN uva_future_t *uva_future_refused(int code);
 
+/** Take a reference. @return future itself. */
 UVA_EXTERN uva_future_t *uva_future_ref(uva_future_t *future);
 /**
  * Drop a reference. The last one of a failed future whose failure nobody
@@ -43,7 +45,10 @@ UVA_EXTERN uva_future_t *uva_future_unref(uva_future_t *future);
  * @asyncio Future.get_loop */
 UVA_EXTERN uva_loop_t *uva_future_get_loop(const uva_future_t *future);
 
+/** Whether it has a result, a failure, or was cancelled; true for NULL.
+ * @asyncio Future.done */
 UVA_EXTERN bool uva_future_done(const uva_future_t *future);
+/** @asyncio Future.cancelled */
 UVA_EXTERN bool uva_future_cancelled(const uva_future_t *future);
 /** Whether a future is a task. */
 UVA_EXTERN bool uva_future_is_task(const uva_future_t *future);
@@ -140,11 +145,16 @@ UVA_EXTERN size_t uva_future_remove_done_callback(uva_future_t *future,
 
 /**
  * Record for the call graph that waiter is held up by future, for waits that
- * the library cannot see; and take it back.
- * @asyncio future_add_to_awaited_by, future_discard_from_awaited_by
+ * the library cannot see.
+ *
+ * @param waiter Kept until the future is done or this is taken back.
+ * @return 0, or as uva_future_add_done_callback.
+ * @asyncio future_add_to_awaited_by
  */
 UVA_EXTERN int uva_future_add_to_awaited_by(uva_future_t *future,
                                             uva_future_t *waiter);
+/** Take uva_future_add_to_awaited_by back.
+ * @asyncio future_discard_from_awaited_by */
 UVA_EXTERN void uva_future_discard_from_awaited_by(uva_future_t *future,
                                                    uva_future_t *waiter);
 
@@ -228,12 +238,15 @@ UVA_EXTERN bool uva_waiter_cancelled(const uva_waiter_t *waiter);
  * @retval UV_ECANCELED The task was cancelled, before the wake-up or after.
  */
 UVA_EXTERN int uva_waiter_finish(uva_waiter_t *waiter);
-/** Two small numbers for polls with several phases, kept while the task is
- * suspended; both 0 at the first call of an await if every poll leaves them
- * so. */
+/** The first of two small numbers for polls with several phases, kept while the
+ * task is suspended; both are 0 at the first call of an await if every poll
+ * leaves them so. */
 UVA_EXTERN uint8_t uva_waiter_get_stage(const uva_waiter_t *waiter);
+/** Set the stage; nothing outside tasks. */
 UVA_EXTERN void uva_waiter_set_stage(uva_waiter_t *waiter, uint8_t stage);
+/** The second of the two numbers. */
 UVA_EXTERN int32_t uva_waiter_get_value(const uva_waiter_t *waiter);
+/** Set the value; nothing outside tasks. */
 UVA_EXTERN void uva_waiter_set_value(uva_waiter_t *waiter, int32_t value);
 
 /**
@@ -264,8 +277,9 @@ UVA_EXTERN int uva_block_check(void);
 UVA_EXTERN UVA_CORO void uva_block(const char *what);
 
 /**
- * View an array of tasks or futures as futures, whatever tasks it was declared
- * with; anything else does not compile. UVA_FUTURE does the same for one.
+ * UVA_FUTURES views an array of tasks or futures as futures, whatever tasks it
+ * was declared with; anything else does not compile. UVA_FUTURE does the same
+ * for one.
  */
 #ifdef __cplusplus
 UVA_END_DECLS

@@ -29,6 +29,7 @@ UVA_EXTERN int uva_print_call_graph(uva_future_t *future, FILE *file);
  * where it waits for what. */
 UVA_EXTERN int uva_loop_format_tasks(uva_loop_t *loop,
                                      uva_buffer_t *ret_buffer);
+/** The same, to a file. @retval UV_EIO The file did not take all of it. */
 UVA_EXTERN int uva_loop_print_tasks(uva_loop_t *loop, FILE *file);
 
 UVA_END_DECLS

@@ -31,6 +31,7 @@ typedef struct uva_lock_s {
     bool locked;
 } uva_lock_t;
 
+/** A free lock. */
 #define UVA_LOCK_INIT             \
     {                             \
         NULL, {NULL, NULL}, false \
@@ -79,6 +80,7 @@ typedef struct uva_event_s {
     bool value;
 } uva_event_t;
 
+/** An event that is not set. */
 #define UVA_EVENT_INIT            \
     {                             \
         NULL, {NULL, NULL}, false \
@@ -107,7 +109,7 @@ UVA_EXTERN UVA_NODISCARD int uva_event_wait_poll(uva_event_t *event);
 /** Set the event: all who wait run in the next iteration, in the order they
  * came. @asyncio Event.set */
 UVA_EXTERN void uva_event_set(uva_event_t *event);
-/** @asyncio Event.clear */
+/** Take the set back. @asyncio Event.clear */
 UVA_EXTERN void uva_event_clear(uva_event_t *event);
 /** @asyncio Event.is_set */
 UVA_EXTERN bool uva_event_is_set(const uva_event_t *event);
@@ -125,6 +127,7 @@ typedef struct uva_condition_s {
     uva_lock_t own;
 } uva_condition_t;
 
+/** A condition with a lock of its own. */
 #define UVA_CONDITION_INIT UVA_CONDITION_INIT_WITH(NULL)
 /** @param lock As in uva_condition_init. */
 #define UVA_CONDITION_INIT_WITH(lock)           \
@@ -142,14 +145,17 @@ typedef struct uva_condition_s {
 UVA_EXTERN void uva_condition_init(uva_condition_t *condition,
                                    uva_lock_t *lock);
 
-/** Take, free and look at the condition's lock, as the functions of uva_lock_t
- * do. @asyncio Condition.acquire, Condition.release, Condition.locked */
+/** Take the condition's lock, as uva_lock_acquire.
+ * @asyncio Condition.acquire */
 UVA_EXTERN UVA_CORO UVA_NODISCARD int
 uva_condition_acquire(uva_condition_t *condition);
 /** The poll half of uva_condition_acquire. */
 UVA_EXTERN UVA_NODISCARD int
 uva_condition_acquire_poll(uva_condition_t *condition);
+/** Free the condition's lock, as uva_lock_release.
+ * @asyncio Condition.release */
 UVA_EXTERN int uva_condition_release(uva_condition_t *condition);
+/** Whether the condition's lock is held. @asyncio Condition.locked */
 UVA_EXTERN bool uva_condition_locked(const uva_condition_t *condition);
 
 /**
@@ -192,14 +198,16 @@ UVA_EXTERN UVA_NODISCARD int uva_condition_wait_for_poll(
     uva_condition_t *condition, uva_predicate_cb predicate, void *data);
 
 /**
- * Wake the count oldest waiters, or all: they compete for the lock once it is
- * freed, in the order they came.
+ * Wake the count oldest waiters: they compete for the lock once it is freed,
+ * in the order they came.
  *
  * @retval UV_EPERM The lock is not held.
  * @suspends Never.
- * @asyncio  Condition.notify, Condition.notify_all
+ * @asyncio  Condition.notify
  */
 UVA_EXTERN int uva_condition_notify(uva_condition_t *condition, size_t count);
+/** Wake all who wait, as uva_condition_notify.
+ * @asyncio Condition.notify_all */
 UVA_EXTERN int uva_condition_notify_all(uva_condition_t *condition);
 
 /**
@@ -223,6 +231,7 @@ typedef struct uva_semaphore_s {
     {                                         \
         NULL, {NULL, NULL}, 0, value, INT_MAX \
     }
+/** The same, bounded. */
 #define UVA_BOUNDED_SEMAPHORE_INIT(value)   \
     {                                       \
         NULL, {NULL, NULL}, 0, value, value \
@@ -235,6 +244,7 @@ typedef struct uva_semaphore_s {
  * @retval UV_EINVAL value is negative (ValueError); it has none then.
  */
 UVA_EXTERN int uva_semaphore_init(uva_semaphore_t *semaphore, int value);
+/** The same, bounded by value. */
 UVA_EXTERN int uva_bounded_semaphore_init(uva_semaphore_t *semaphore,
                                           int value);
 
@@ -412,15 +422,19 @@ UVA_EXTERN int uva_limiter_active(const uva_limiter_t *limiter);
 UVA_EXTERN size_t uva_lock_repr(const uva_lock_t *lock,
                                 char *text,
                                 size_t size);
+/** As uva_lock_repr. */
 UVA_EXTERN size_t uva_event_repr(const uva_event_t *event,
                                  char *text,
                                  size_t size);
+/** As uva_lock_repr. */
 UVA_EXTERN size_t uva_condition_repr(const uva_condition_t *condition,
                                      char *text,
                                      size_t size);
+/** As uva_lock_repr. */
 UVA_EXTERN size_t uva_semaphore_repr(const uva_semaphore_t *semaphore,
                                      char *text,
                                      size_t size);
+/** As uva_lock_repr. */
 UVA_EXTERN size_t uva_barrier_repr(const uva_barrier_t *barrier,
                                    char *text,
                                    size_t size);

@@ -5,6 +5,8 @@
 #ifndef UVA_PLATFORM_H
 #define UVA_PLATFORM_H
 
+/** UVA_BEGIN_DECLS and UVA_END_DECLS stand around the declarations of a
+ * header: extern "C" for C++. */
 #ifdef __cplusplus
 #define UVA_BEGIN_DECLS extern "C" {
 #define UVA_END_DECLS   }
@@ -13,6 +15,9 @@
 #define UVA_END_DECLS
 #endif
 
+/** UVA_EXTERN: part of the library's interface. UVA_NODISCARD: the result must
+ * be looked at. UVA_UNUSED: may go unused. UVA_PRINTF: parameter f is a format
+ * for printf, a the first that it formats. */
 #if defined(__GNUC__)
 #define UVA_EXTERN        __attribute__((visibility("default")))
 #define UVA_NODISCARD     __attribute__((warn_unused_result))

@@ -78,23 +78,30 @@ typedef struct uva_queue_s {
             data, NULL, order, UVA_QUEUE_WAIT, false                        \
     }
 
+/** As uva_queue_init. */
 #define UVA_QUEUE_INIT(maxsize) \
     UVA__QUEUE_INIT(maxsize, UVA__QUEUE_FIFO, NULL, NULL)
+/** As uva_lifo_queue_init. */
 #define UVA_LIFO_QUEUE_INIT(maxsize) \
     UVA__QUEUE_INIT(maxsize, UVA__QUEUE_LIFO, NULL, NULL)
+/** As uva_priority_queue_init. */
 #define UVA_PRIORITY_QUEUE_INIT(maxsize, compare, data) \
     UVA__QUEUE_INIT(maxsize, UVA__QUEUE_PRIORITY, compare, data)
 
 /**
- * Initialise an empty queue: first in, first out; last in, first out; the
- * smallest first (a binary heap, that of Python's heapq). The macros do the
- * same for a static one.
+ * Initialise an empty queue, first in, first out; UVA_QUEUE_INIT does the same
+ * for a static one.
  *
  * @param maxsize How many items it holds; 0: no limit.
- * @param data    Borrowed; given to compare.
  */
 UVA_EXTERN void uva_queue_init(uva_queue_t *queue, size_t maxsize);
+/** The same, last in, first out. */
 UVA_EXTERN void uva_lifo_queue_init(uva_queue_t *queue, size_t maxsize);
+/**
+ * The same, the smallest first: a binary heap, that of Python's heapq.
+ *
+ * @param data Borrowed; given to compare.
+ */
 UVA_EXTERN void uva_priority_queue_init(uva_queue_t *queue,
                                         size_t maxsize,
                                         uva_compare_cb compare,
@@ -238,10 +245,12 @@ typedef struct uva_select_case_s {
     int32_t index;
 } uva_select_case_t;
 
+/** Get an item. */
 #define UVA_SELECT_GET(queue, ret_item)                            \
     {                                                              \
         queue, ret_item, NULL, {NULL, NULL}, {NULL, NULL}, NULL, 0 \
     }
+/** Put an item. */
 #define UVA_SELECT_PUT(queue, item)                            \
     {                                                          \
         queue, NULL, item, {NULL, NULL}, {NULL, NULL}, NULL, 0 \

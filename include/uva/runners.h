@@ -18,6 +18,7 @@ typedef struct uva_run_options_s {
     bool keep_sigint;                     /* Leave SIGINT alone. */
 } uva_run_options_t;
 
+/** The defaults. */
 #define UVA_RUN_OPTIONS_INIT                                                   \
     {                                                                          \
         sizeof(uva_run_options_t), NULL, NULL, false                           \
@@ -50,17 +51,24 @@ typedef struct uva_runner_s {
     int state;
 } uva_runner_t;
 
-/** @param options NULL for the defaults; copied, what it points to borrowed. */
+/** Initialise a runner; its loop is made when it is first needed.
+ * @param options NULL for the defaults; copied, what it points to borrowed. */
 UVA_EXTERN void uva_runner_init(uva_runner_t *runner,
                                 const uva_run_options_t *options);
 /** The runner's loop, made when it is not there yet; borrowed.
- * @retval UV_EPERM The runner is closed. */
+ * @return 0, what making it returned, or:
+ * @retval UV_EPERM The runner is closed.
+ * @asyncio Runner.get_loop */
 UVA_EXTERN int uva_runner_get_loop(uva_runner_t *runner, uva_loop_t **ret_loop);
-/** Run body(arg) as a task to its end; returns as uva_run. */
+/** Run body(arg) as a task to its end; returns as uva_run.
+ * @param options NULL for the defaults; the context is that of the runner.
+ * @asyncio Runner.run */
 UVA_EXTERN int uva_runner_run(uva_runner_t *runner, uva_coro_cb body, void *arg,
                               const uva_task_options_t *options,
                               void **ret_result);
-/** Cancel what is left, wait for it, close the loop. Idempotent. */
+/** Cancel what is left, wait for it, close the loop. Idempotent.
+ * @return 0, or as uva_loop_shutdown: then it can be called again.
+ * @asyncio Runner.close */
 UVA_EXTERN int uva_runner_close(uva_runner_t *runner);
 
 UVA_END_DECLS

@@ -36,6 +36,7 @@ typedef struct uva_connection_options_s {
                                the resolver. */
 } uva_connection_options_t;
 
+/** The defaults. */
 #define UVA_CONNECTION_OPTIONS_INIT                                            \
     {                                                                          \
         sizeof(uva_connection_options_t), 0, 0, 0, UVA_FAMILY_ANY, NULL, NULL, \
@@ -62,6 +63,7 @@ typedef struct uva_server_options_s {
                                uva_server_start_serving. */
 } uva_server_options_t;
 
+/** The defaults. */
 #define UVA_SERVER_OPTIONS_INIT                                                \
     {                                                                          \
         sizeof(uva_server_options_t), 0, 0, 0, 0, 0, 0, UVA_FAMILY_ANY, false, \
@@ -111,6 +113,7 @@ UVA_EXTERN bool uva_server_is_serving(const uva_server_t *server);
  */
 UVA_EXTERN UVA_CORO UVA_NODISCARD int
 uva_server_start_serving(uva_server_t *server);
+/** The poll half of uva_server_start_serving. */
 UVA_EXTERN UVA_NODISCARD int
 uva_server_start_serving_poll(uva_server_t *server);
 
@@ -124,6 +127,7 @@ uva_server_start_serving_poll(uva_server_t *server);
  * @asyncio Server.serve_forever
  */
 UVA_EXTERN UVA_CORO int uva_server_serve_forever(uva_server_t *server);
+/** The poll half of uva_server_serve_forever. */
 UVA_EXTERN int uva_server_serve_forever_poll(uva_server_t *server);
 
 /**
@@ -142,6 +146,7 @@ UVA_EXTERN void uva_server_close(uva_server_t *server);
  */
 UVA_EXTERN UVA_CORO UVA_NODISCARD int
 uva_server_wait_closed(uva_server_t *server);
+/** The poll half of uva_server_wait_closed. */
 UVA_EXTERN UVA_NODISCARD int uva_server_wait_closed_poll(uva_server_t *server);
 
 /** Close every connection once what was written is sent.

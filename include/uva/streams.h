@@ -43,6 +43,7 @@ UVA_BEGIN_DECLS
 
 /** A text literal as bytes, without the 0 behind it: UVA_BYTES("\r\n"). */
 #define UVA_BYTES(literal) (uva_bytes("" literal, sizeof(literal) - 1))
+/** Borrowed memory as a view. */
 static inline uva_bytes_t uva_bytes(const void *data, size_t size)
 {
     uva_bytes_t bytes;
@@ -86,6 +87,7 @@ UVA_EXTERN UVA_CORO UVA_NODISCARD int
 uva_open_connection(const char *host, const char *port,
                     const uva_connection_options_t *options,
                     uva_reader_t **ret_reader, uva_writer_t **ret_writer);
+/** The poll half of uva_open_connection. */
 UVA_EXTERN UVA_NODISCARD int
 uva_open_connection_poll(uva_open_connection_op_t *op, const char *host,
                          const char *port,
@@ -159,6 +161,7 @@ UVA_EXTERN UVA_CORO UVA_NODISCARD int
 uva_start_server(uva_client_connected_cb handler, void *arg, const char *host,
                  const char *port, const uva_server_options_t *options,
                  uva_server_t **ret_server);
+/** The poll half of uva_start_server. */
 UVA_EXTERN UVA_NODISCARD int
 uva_start_server_poll(uva_start_server_op_t *op,
                       uva_client_connected_cb handler, void *arg,
@@ -182,6 +185,7 @@ uva_start_server_poll(uva_start_server_op_t *op,
 #define UVA__START_SERVER_TYPED(name, host, port, options, ret_server, ...)    \
     uva__start_server_typed(UVA__HANDLER(name, __VA_ARGS__), host, port,       \
                             options, ret_server)
+/** The poll half of uva_start_server_typed. */
 #define uva_start_server_typed_poll(op, ...)                                   \
     UVA__START_SERVER_TYPED_POLL(op, __VA_ARGS__, .uva__z = 0)
 #define UVA__START_SERVER_TYPED_POLL(op, name, host, port, options,            \
@@ -245,12 +249,14 @@ UVA_EXTERN UVA_NODISCARD int uva__start_server_typed_poll(
  */
 UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_reader_read(uva_reader_t *reader,
                                                       void *data, size_t size);
+/** The poll half of uva_reader_read. */
 UVA_EXTERN UVA_NODISCARD int uva_reader_read_poll(uva_reader_t *reader,
                                                   void *data, size_t size);
 /** The same without a copy. A reader that waits in it holds no memory. */
 UVA_EXTERN UVA_CORO UVA_NODISCARD int
 uva_reader_read_view(uva_reader_t *reader, size_t max_bytes,
                      uva_bytes_t *ret_view);
+/** The poll half of uva_reader_read_view. */
 UVA_EXTERN UVA_NODISCARD int uva_reader_read_view_poll(uva_reader_t *reader,
                                                        size_t max_bytes,
                                                        uva_bytes_t *ret_view);
@@ -267,6 +273,7 @@ UVA_EXTERN UVA_NODISCARD int uva_reader_read_view_poll(uva_reader_t *reader,
 UVA_EXTERN UVA_CORO UVA_NODISCARD int
 uva_reader_read_all(uva_reader_t *reader, size_t limit_bytes,
                     uva_buffer_t *ret_buffer);
+/** The poll half of uva_reader_read_all. */
 UVA_EXTERN UVA_NODISCARD int uva_reader_read_all_poll(uva_reader_t *reader,
                                                       size_t limit_bytes,
                                                       uva_buffer_t *ret_buffer);
@@ -284,6 +291,7 @@ UVA_EXTERN UVA_NODISCARD int uva_reader_read_all_poll(uva_reader_t *reader,
 UVA_EXTERN UVA_CORO UVA_NODISCARD int
 uva_reader_readexactly(uva_reader_t *reader, void *data, size_t size,
                        size_t *ret_partial);
+/** The poll half of uva_reader_readexactly. */
 UVA_EXTERN UVA_NODISCARD int
 uva_reader_readexactly_poll(uva_reader_t *reader, void *data, size_t size,
                             size_t *ret_partial);
@@ -300,11 +308,13 @@ uva_reader_readexactly_poll(uva_reader_t *reader, void *data, size_t size,
  */
 UVA_EXTERN UVA_CORO UVA_NODISCARD int
 uva_reader_readline(uva_reader_t *reader, uva_buffer_t *ret_line);
+/** The poll half of uva_reader_readline. */
 UVA_EXTERN UVA_NODISCARD int uva_reader_readline_poll(uva_reader_t *reader,
                                                       uva_buffer_t *ret_line);
 /** The same without a copy. */
 UVA_EXTERN UVA_CORO UVA_NODISCARD int
 uva_reader_readline_view(uva_reader_t *reader, uva_bytes_t *ret_line);
+/** The poll half of uva_reader_readline_view. */
 UVA_EXTERN UVA_NODISCARD int
 uva_reader_readline_view_poll(uva_reader_t *reader, uva_bytes_t *ret_line);
 
@@ -325,6 +335,7 @@ uva_reader_readline_view_poll(uva_reader_t *reader, uva_bytes_t *ret_line);
 UVA_EXTERN UVA_CORO UVA_NODISCARD int
 uva_reader_readuntil(uva_reader_t *reader, uva_bytes_t separator,
                      uva_buffer_t *ret_buffer);
+/** The poll half of uva_reader_readuntil. */
 UVA_EXTERN UVA_NODISCARD int uva_reader_readuntil_poll(uva_reader_t *reader,
                                                        uva_bytes_t separator,
                                                        uva_buffer_t *ret_buffer);
@@ -337,6 +348,7 @@ UVA_EXTERN UVA_NODISCARD int uva_reader_readuntil_poll(uva_reader_t *reader,
 UVA_EXTERN UVA_CORO UVA_NODISCARD int
 uva_reader_readuntil_view(uva_reader_t *reader, const uva_bytes_t *separators,
                           size_t count, uva_bytes_t *ret_view);
+/** The poll half of uva_reader_readuntil_view. */
 UVA_EXTERN UVA_NODISCARD int
 uva_reader_readuntil_view_poll(uva_reader_t *reader,
                                const uva_bytes_t *separators, size_t count,
@@ -355,7 +367,7 @@ UVA_EXTERN int uva_reader_exception(const uva_reader_t *reader);
 /** The pair of a connection is one object with two kinds of references. The
  * last one of an open connection closes it and warns in debug mode. */
 UVA_EXTERN uva_reader_t *uva_reader_ref(uva_reader_t *reader);
-/** @return NULL. */
+/** Drop a reference. @return NULL. */
 UVA_EXTERN uva_reader_t *uva_reader_unref(uva_reader_t *reader);
 
 /**
@@ -417,6 +429,7 @@ UVA_EXTERN int uva_writer_printf(uva_writer_t *writer, const char *format, ...)
  * @asyncio StreamWriter.drain
  */
 UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_writer_drain(uva_writer_t *writer);
+/** The poll half of uva_writer_drain. */
 UVA_EXTERN UVA_NODISCARD int uva_writer_drain_poll(uva_writer_t *writer);
 
 /** Send end of stream behind what was written; reading goes on. Idempotent.
@@ -440,23 +453,27 @@ UVA_EXTERN bool uva_writer_is_closing(const uva_writer_t *writer);
  */
 UVA_EXTERN UVA_CORO UVA_NODISCARD int
 uva_writer_wait_closed(uva_writer_t *writer);
+/** The poll half of uva_writer_wait_closed. */
 UVA_EXTERN UVA_NODISCARD int uva_writer_wait_closed_poll(uva_writer_t *writer);
 
 /** The transport below, for its marks, its socket, uva_transport_abort;
  * borrowed. @asyncio StreamWriter.transport */
 UVA_EXTERN uva_transport_t *uva_writer_transport(const uva_writer_t *writer);
-/** The peer's address, and this end's. @retval UV_ENOTCONN It is closed.
- * @asyncio StreamWriter.get_extra_info('peername'), ('sockname') */
+/** The peer's address. @retval UV_ENOTCONN It is closed.
+ * @asyncio StreamWriter.get_extra_info('peername') */
 UVA_EXTERN int uva_writer_get_peername(const uva_writer_t *writer,
                                        uva_address_t *ret_address);
+/** This end's address. @retval UV_ENOTCONN It is closed.
+ * @asyncio StreamWriter.get_extra_info('sockname') */
 UVA_EXTERN int uva_writer_get_sockname(const uva_writer_t *writer,
                                        uva_address_t *ret_address);
 /** The descriptor of the socket, to look at; -1 once it is closed.
  * @asyncio StreamWriter.get_extra_info('socket') */
 UVA_EXTERN int uva_writer_fileno(const uva_writer_t *writer);
 
+/** Take a reference. @return writer itself; NULL for NULL. */
 UVA_EXTERN uva_writer_t *uva_writer_ref(uva_writer_t *writer);
-/** @return NULL. */
+/** Drop a reference. @return NULL. */
 UVA_EXTERN uva_writer_t *uva_writer_unref(uva_writer_t *writer);
 
 UVA_END_DECLS

@@ -29,6 +29,7 @@ typedef struct uva_taskgroup_options_s {
                            bound. */
 } uva_taskgroup_options_t;
 
+/** The defaults. */
 #define UVA_TASKGROUP_OPTIONS_INIT                                             \
     {                                                                          \
         sizeof(uva_taskgroup_options_t), UVA_GROUP_FAIL_FAST, 0                \

@@ -41,6 +41,7 @@ typedef struct uva_task_options_s {
                                       moved out. */
 } uva_task_options_t;
 
+/** The defaults. */
 #define UVA_TASK_OPTIONS_INIT                                                  \
     {                                                                          \
         sizeof(uva_task_options_t), NULL, NULL, false, 0, NULL, NULL           \
@@ -69,8 +70,10 @@ UVA_EXTERN uva_task_t *uva__create_task(uva_loop_t *loop, uva_coro_cb body,
                                         const uva_task_options_t *options,
                                         const char *function,
                                         const char *here);
+/** The function, with the names that debug reports use. */
 #define uva_create_task(body, arg)                                             \
     uva__create_task(NULL, body, arg, NULL, #body, UVA__HERE)
+/** The function, with the names that debug reports use. */
 #define uva_create_task_with(body, arg, options)                               \
     uva__create_task(NULL, body, arg, options, #body, UVA__HERE)
 
@@ -99,6 +102,8 @@ typedef uva_task_t *(*uva_task_factory_cb)(uva_loop_t *loop, uva_coro_cb body,
 UVA_EXTERN void uva_loop_set_task_factory(uva_loop_t *loop,
                                           uva_task_factory_cb factory,
                                           void *data);
+/** The factory that was set, NULL for the default; its data if wanted.
+ * @asyncio loop.get_task_factory */
 UVA_EXTERN uva_task_factory_cb
 uva_loop_get_task_factory(const uva_loop_t *loop, void **ret_data);
 /** A factory that starts every task eagerly while the loop runs.
@@ -107,13 +112,16 @@ UVA_EXTERN uva_task_t *
 uva_eager_task_factory(uva_loop_t *loop, uva_coro_cb body, void *arg,
                        const uva_task_options_t *options, void *data);
 
+/** Take a reference. @return task itself. */
 UVA_EXTERN uva_task_t *uva_task_ref(uva_task_t *task);
-/** @return NULL. */
+/** Drop a reference; the task goes on. @return NULL. */
 UVA_EXTERN uva_task_t *uva_task_unref(uva_task_t *task);
 /** A task as a future; borrowed; NULL for NULL. UVA_FUTURE is the same. */
 UVA_EXTERN uva_future_t *uva_task_future(uva_task_t *task);
 /** A future as a task; borrowed; NULL if it is none. */
 UVA_EXTERN uva_task_t *uva_future_task(uva_future_t *future);
+/** The loop of a task; borrowed; NULL for a refused one.
+ * @asyncio Task.get_loop */
 UVA_EXTERN uva_loop_t *uva_task_loop(const uva_task_t *task);
 
 /**
@@ -132,7 +140,9 @@ UVA_EXTERN unsigned uva_task_cancelling(const uva_task_t *task);
 /** Take one request back; at 0 one that was not delivered is withdrawn too.
  * @return The requests that remain. @asyncio Task.uncancel */
 UVA_EXTERN unsigned uva_task_uncancel(uva_task_t *task);
+/** @asyncio Task.done */
 UVA_EXTERN bool uva_task_done(const uva_task_t *task);
+/** @asyncio Task.cancelled */
 UVA_EXTERN bool uva_task_cancelled(const uva_task_t *task);
 
 /** "Task-N" unless it was set; "" without memory to make it. Borrowed until
@@ -148,6 +158,8 @@ UVA_EXTERN uva_context_t *uva_task_get_context(uva_task_t *task);
 
 /** The task that runs; NULL outside tasks. Borrowed. @asyncio current_task */
 UVA_EXTERN uva_task_t *uva_current_task(void);
+/** The task of a loop that runs at this moment; NULL if none does. Borrowed.
+ * @asyncio current_task(loop) */
 UVA_EXTERN uva_task_t *uva_loop_current_task(uva_loop_t *loop);
 /**
  * The unfinished tasks of a loop, oldest first.
@@ -175,6 +187,7 @@ typedef struct uva_sleep_op_s {
  * @asyncio sleep
  */
 UVA_EXTERN UVA_CORO int uva_sleep(uint64_t delay_ns);
+/** The poll half of uva_sleep. */
 UVA_EXTERN int uva_sleep_poll(uva_sleep_op_t *op, uint64_t delay_ns);
 /** uva_sleep(0) for stackless coroutines, without an operation. */
 UVA_EXTERN int uva_yield_poll(void);
@@ -211,6 +224,7 @@ typedef struct uva_gather_op_s {
     uva_future_t *outer;
 } uva_gather_op_t;
 
+/** The poll half of uva_gather. */
 UVA_EXTERN int uva_gather_poll(uva_gather_op_t *op,
                                const uva_future_ref_t *take_futures,
                                size_t count, unsigned flags,
@@ -220,6 +234,8 @@ UVA_EXTERN int uva_gather_poll(uva_gather_op_t *op,
 UVA_EXTERN uva_future_t *uva_gather_future(const uva_future_ref_t *take_futures,
                                            size_t count, unsigned flags);
 
+/** When a wait is over: all are done, one is, or one has failed (a cancelled one
+ * has not). @asyncio ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION */
 typedef enum uva_return_when_e {
     UVA_ALL_COMPLETED,
     UVA_FIRST_COMPLETED,
@@ -250,6 +266,7 @@ UVA_EXTERN UVA_CORO int uva_wait(const uva_future_ref_t *futures, size_t count,
                                  uint64_t timeout_ns, uva_return_when_t when,
                                  uva_future_t **ret_done,
                                  uva_future_t **ret_pending);
+/** The poll half of uva_wait. */
 UVA_EXTERN int uva_wait_poll(uva_wait_op_t *op, const uva_future_ref_t *futures,
                              size_t count, uint64_t timeout_ns,
                              uva_return_when_t when, uva_future_t **ret_done,
@@ -272,11 +289,14 @@ typedef struct uva_wait_for_op_s {
  */
 UVA_EXTERN UVA_CORO int uva_wait_for(uva_future_t *take_future,
                                      uint64_t timeout_ns, void **ret_result);
+/** The poll half of uva_wait_for. */
 UVA_EXTERN int uva_wait_for_poll(uva_wait_for_op_t *op,
                                  uva_future_t *take_future,
                                  uint64_t timeout_ns, void **ret_result);
 /** Call body(arg) in this task with a deadline. With a timeout of 0 it is
- * never called. @asyncio wait_for(coroutine) */
+ * never called.
+ * @suspends As body does.
+ * @asyncio wait_for(coroutine) */
 UVA_EXTERN UVA_CORO int uva_wait_for_call(uva_coro_cb body, void *arg,
                                           uint64_t timeout_ns,
                                           void **ret_result);
@@ -285,8 +305,10 @@ UVA_EXTERN UVA_CORO int uva_wait_for_call(uva_coro_cb body, void *arg,
  * Cancel a future and wait until it has ended, however it ends. Borrowed.
  * @retval 0            It is done.
  * @retval UV_ECANCELED The waiting task was cancelled.
+ * @suspends Unless it is done already.
  */
 UVA_EXTERN UVA_CORO int uva_cancel_and_wait(uva_future_t *future);
+/** The poll half of uva_cancel_and_wait. */
 UVA_EXTERN int uva_cancel_and_wait_poll(uva_wait_op_t *op,
                                         uva_future_t *future);
 
@@ -297,9 +319,14 @@ typedef struct uva_shield_op_s {
 
 /**
  * Wait for a future that a cancellation of the waiting task must not reach.
- * Borrowed; the value is borrowed from it. @asyncio await shield(...)
+ * Borrowed; the value is borrowed from it.
+ *
+ * @return As uva_await.
+ * @suspends Only while the future is pending.
+ * @asyncio await shield(...)
  */
 UVA_EXTERN UVA_CORO int uva_shield(uva_future_t *future, void **ret_result);
+/** The poll half of uva_shield. */
 UVA_EXTERN int uva_shield_poll(uva_shield_op_t *op, uva_future_t *future,
                                void **ret_result);
 /** A future that ends as the inner one and can be cancelled alone; a new
@@ -332,9 +359,12 @@ UVA_EXTERN int uva_as_completed_start(uva_as_completed_t *iterator,
  * @retval 1            There is one.
  * @retval 0            All were given out.
  * @retval UV_ETIMEDOUT The time was up before it was done; the others go on.
+ * @suspends Until the next one is seen to be done: one that was done before the
+ *           start is seen an iteration later.
  */
 UVA_EXTERN UVA_CORO int uva_as_completed_next(uva_as_completed_t *iterator,
                                               uva_future_t **ret_future);
+/** The poll half of uva_as_completed_next. */
 UVA_EXTERN int uva_as_completed_next_poll(uva_as_completed_t *iterator,
                                           uva_future_t **ret_future);
 /** End the iteration, early or not. */

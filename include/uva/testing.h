@@ -43,6 +43,7 @@ UVA_EXTERN int uva_loop_advance(uva_loop_t *loop, uint64_t delay_ns);
 /** Keep virtual time still while something outside the loop is awaited, such
  * as another thread; pairs with uva_loop_release. @thread any */
 UVA_EXTERN void uva_loop_hold(uva_loop_t *loop);
+/** Let virtual time go on. @thread any */
 UVA_EXTERN void uva_loop_release(uva_loop_t *loop);
 
 /**

@@ -34,15 +34,15 @@ typedef struct uva_timeout_s {
 } uva_timeout_t;
 
 /**
- * Enter a scope that may last delay_ns, or until when_ns on the loop's clock;
- * UVA_FOREVER has no deadline.
+ * Enter a scope that may last delay_ns; UVA_FOREVER has no deadline.
  *
  * @retval UVA_ENOTASK Not in a task. The exit returns it too.
  * @retval UV_ENOMEM   The deadline cannot be kept: it has come.
  * @suspends Never.
- * @asyncio timeout, timeout_at
+ * @asyncio timeout
  */
 UVA_EXTERN int uva_timeout_enter(uva_timeout_t *timeout, uint64_t delay_ns);
+/** The same with a point on the clock. @asyncio timeout_at */
 UVA_EXTERN int uva_timeout_at_enter(uva_timeout_t *timeout, uint64_t when_ns);
 
 /**

@@ -29,6 +29,7 @@ typedef struct uva_address_s {
     uva_family_t family;
 } uva_address_t;
 
+/** Take a reference. @return transport itself; NULL for NULL. */
 UVA_EXTERN uva_transport_t *uva_transport_ref(uva_transport_t *transport);
 /** Drop a reference; the last one of an open transport closes it and warns in
  * debug mode. @return NULL. */
@@ -62,8 +63,9 @@ UVA_EXTERN bool uva_transport_is_closing(const uva_transport_t *transport);
 /** Whether it reads: open and not paused. @asyncio ReadTransport.is_reading */
 UVA_EXTERN bool uva_transport_is_reading(const uva_transport_t *transport);
 /** Read no more until resumed; idempotent, nothing when closing.
- * @asyncio ReadTransport.pause_reading, resume_reading */
+ * @asyncio ReadTransport.pause_reading */
 UVA_EXTERN void uva_transport_pause_reading(uva_transport_t *transport);
+/** Read again; idempotent. @asyncio ReadTransport.resume_reading */
 UVA_EXTERN void uva_transport_resume_reading(uva_transport_t *transport);
 
 /**

@@ -182,6 +182,8 @@ UVA_BEGIN_DECLS
     UVA__TYPES(T, name)                                                        \
     extern const uva__coro_t name##__coro;                                     \
     UVA__TYPED(name)
+/** Define a task that UVA_TASK_DECLARE has declared: UVA_TASK_DEFINE(name)
+ * { body }. */
 #define UVA_TASK_DEFINE(name)                                                  \
     static int name##__body(const name##_args_t *args, name##_ret_t *ret);     \
     UVA__CORO(, name, NULL, false)                                             \
@@ -299,6 +301,7 @@ UVA_BEGIN_DECLS
 
 /** Await a typed task, take its result and its reference. */
 #define uva_await_typed(name, take_task, ret) name##__await(take_task, ret)
+/** The poll half of uva_await_typed. */
 #define uva_await_typed_poll(name, take_task, ret)                             \
     name##__await_poll(take_task, ret)
 /**
@@ -309,12 +312,15 @@ UVA_BEGIN_DECLS
  */
 #define uva_gather_typed(name, take_tasks, count, flags, rets)                 \
     name##__gather(take_tasks, count, flags, NULL, rets)
+/** The poll half of uva_gather_typed; op zeroed before the first call. */
 #define uva_gather_typed_poll(name, op, take_tasks, count, flags, rets)        \
     name##__gather_poll(op, take_tasks, count, flags, NULL, rets)
+/** uva_gather_typed that never fails for a child: see there. */
 #define uva_gather_all_typed(name, take_tasks, count, codes, rets)             \
     name##__gather(take_tasks, count, UVA_RETURN_EXCEPTIONS, codes, rets)
 
-/** A typed task as a uva_task_t; anything but a task does not compile. */
+/** UVA_ERASE gives a typed task as a uva_task_t; anything but a task does not
+ * compile. */
 #ifdef __cplusplus
 #define UVA_ERASE(task)                                                        \
     (reinterpret_cast<uva_task_t *>(uva__as_future(task)))
@@ -395,6 +401,7 @@ UVA_BEGIN_DECLS
 #define UVA__SDECLARE_HEAD(T, name)                                            \
     UVA__DECLARE_HEAD(T, name)                                                 \
     int name##_poll(name##_args_t *self, name##_ret_t *ret);
+/** Define a task that UVA_STACKLESS_DECLARE has declared. */
 #define UVA_STACKLESS_DEFINE(name)                                             \
     static int name##__body(name##_args_t *self, name##_ret_t *ret);           \
     UVA__CORO(, name, NULL, true)                                              \
@@ -411,11 +418,12 @@ UVA_BEGIN_DECLS
 #define UVA__BEGIN_DIAGNOSTIC
 #endif
 
-/** Begin and end the part of a stackless body that may await. */
+/** Begin the part of a stackless body that may await. */
 #define UVA_BEGIN                                                              \
     UVA__BEGIN_DIAGNOSTIC                                                      \
     switch (self->uva__z) {                                                    \
     case 0:
+/** End it. What follows runs once the body has come to its end. */
 #define UVA_END                                                                \
     break;                                                                     \
     default:                                                                   \

@@ -14,18 +14,18 @@
 
 UVA_BEGIN_DECLS
 
-typedef struct uva_loop_s uva_loop_t;
-typedef struct uva_handle_s uva_handle_t;
-typedef struct uva_future_s uva_future_t;
-typedef struct uva_task_s uva_task_t;
-typedef struct uva_waiter_s uva_waiter_t;
-typedef struct uva_error_s uva_error_t;
-typedef struct uva_context_s uva_context_t;
-typedef struct uva_coroutine_s uva_coroutine_t;
-typedef struct uva_server_s uva_server_t;
-typedef struct uva_transport_s uva_transport_t;
-typedef struct uva_reader_s uva_reader_t;
-typedef struct uva_writer_s uva_writer_t;
+typedef struct uva_loop_s uva_loop_t;           /**< events.h; counted. */
+typedef struct uva_handle_s uva_handle_t;       /**< events.h; counted. */
+typedef struct uva_future_s uva_future_t;       /**< futures.h; counted. */
+typedef struct uva_task_s uva_task_t;           /**< tasks.h; counted. */
+typedef struct uva_waiter_s uva_waiter_t;       /**< futures.h; a task's. */
+typedef struct uva_error_s uva_error_t;         /**< errors.h; counted. */
+typedef struct uva_context_s uva_context_t;     /**< context.h; counted. */
+typedef struct uva_coroutine_s uva_coroutine_t; /**< coroutines.h; counted. */
+typedef struct uva_server_s uva_server_t;       /**< sockets.h; counted. */
+typedef struct uva_transport_s uva_transport_t; /**< transports.h; counted. */
+typedef struct uva_reader_s uva_reader_t;       /**< streams.h; counted. */
+typedef struct uva_writer_s uva_writer_t;       /**< streams.h; counted. */
 
 /** An element of an array of futures, whatever tasks it was declared with. */
 typedef uva_future_t *UVA__MAY_ALIAS uva_future_ref_t;
