@@ -60,22 +60,24 @@ typedef struct uva_queue_s {
     size_t capacity;
     size_t head; /* Index of the first item. */
     size_t count;
+    size_t room;       /* While count is less a put needs no second look. */
+    size_t few;        /* While count is more a get needs none. */
     size_t maxsize;    /* 0: no limit. */
     size_t unfinished; /* Items put and not told done. */
     uva_compare_cb compare;
     void *compare_data; /* Borrowed. */
     uva_destroy_cb destroy;
-    uva__queue_order_t order;
-    uva_queue_overflow_t overflow;
+    uint8_t order;    /* uva__queue_order_t */
+    uint8_t overflow; /* uva_queue_overflow_t */
     bool is_shutdown;
 } uva_queue_t;
 
 /** private */
-#define UVA__QUEUE_INIT(maxsize, order, compare, data)                      \
-    {                                                                       \
-        NULL, {{NULL, NULL}, {NULL, NULL}}, {{NULL, NULL}, {NULL, NULL}},   \
-            {NULL, {NULL, NULL}, true}, NULL, 0, 0, 0, maxsize, 0, compare, \
-            data, NULL, order, UVA_QUEUE_WAIT, false                        \
+#define UVA__QUEUE_INIT(maxsize, order, compare, data)                    \
+    {                                                                     \
+        NULL, {{NULL, NULL}, {NULL, NULL}}, {{NULL, NULL}, {NULL, NULL}}, \
+            {NULL, {NULL, NULL}, true}, NULL, 0, 0, 0, 0, 0, maxsize, 0,  \
+            compare, data, NULL, order, UVA_QUEUE_WAIT, false             \
     }
 
 /** As uva_queue_init. */

@@ -38,6 +38,25 @@ static void lock_wake_first(uva_lock_t *lock)
     }
 }
 
+/* Fair: nobody overtakes a live waiter. */
+static bool lock_is_available(const uva_lock_t *lock)
+{
+    if (lock->locked) {
+        return false;
+    }
+    if (uva__list_empty(&lock->waiters)) {
+        return true;
+    }
+    for (const uva_list_t *at = lock->waiters.next; at != &lock->waiters;
+         at = at->next) {
+        if (!uva_waiter_cancelled(
+                UVA__CONTAINER_OF((uintptr_t)at, const uva_waiter_t, link))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void uva_lock_init(uva_lock_t *lock)
 {
     *lock = (uva_lock_t)UVA_LOCK_INIT;
@@ -49,8 +68,7 @@ int uva_lock_acquire_poll(uva_lock_t *lock)
     int r;
 
     if (!uva_waiter_resumed(self)) { /* The first call of this await. */
-        /* Fair: nobody overtakes a live waiter. */
-        if (!lock->locked && !uva__sync_has_live(&lock->waiters)) {
+        if (lock_is_available(lock)) {
             lock->locked = true;
             return 0;
         }

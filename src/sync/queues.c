@@ -15,7 +15,9 @@
 #include "sync/lines.h"
 
 enum {
-    QUEUE_MIN_CAPACITY = 8 /* Items; a power of two, as every capacity. */
+    QUEUE_MIN_CAPACITY = 8,     /* Items; a power of two, as every capacity. */
+    QUEUE_KEPT_CAPACITY = 4096, /* A queue of more gives memory back. */
+    QUEUE_FEW = 8               /* It does when it is filled to an eighth. */
 };
 
 /* --- making --- */
@@ -52,15 +54,34 @@ int uva_queue_set_overflow(uva_queue_t *queue, uva_queue_overflow_t overflow)
     if (!uva__list_empty(&queue->putters.waiters)) {
         return UV_EBUSY;
     }
-    queue->overflow = overflow;
+    queue->overflow = (uint8_t)overflow;
     return 0;
 }
 
 /* --- the items --- */
 
-static void **queue_slot(const uva_queue_t *queue, size_t index)
+static inline void **queue_slot(const uva_queue_t *queue, size_t index)
 {
     return &queue->items[(queue->head + index) & (queue->capacity - 1)];
+}
+
+/* Where the short ways of put and get end: at a limit, when memory is to be
+ * had or given back, in a heap, and after the shutdown. */
+static void queue_set_bounds(uva_queue_t *queue)
+{
+    size_t limit = queue->maxsize == 0 ? SIZE_MAX : queue->maxsize;
+    bool fifo = queue->order == UVA__QUEUE_FIFO;
+
+    queue->room = limit < queue->capacity ? limit : queue->capacity;
+    if (queue->is_shutdown || queue->order == UVA__QUEUE_PRIORITY) {
+        queue->room = 0;
+    }
+    queue->few = queue->capacity <= QUEUE_KEPT_CAPACITY
+                     ? 0
+                     : queue->capacity / QUEUE_FEW;
+    if (!fifo) {
+        queue->few = SIZE_MAX;
+    }
 }
 
 static int queue_resize(uva_queue_t *queue, size_t capacity)
@@ -79,6 +100,7 @@ static int queue_resize(uva_queue_t *queue, size_t capacity)
     queue->items = items;
     queue->capacity = capacity;
     queue->head = 0;
+    queue_set_bounds(queue);
     return 0;
 }
 
@@ -144,7 +166,7 @@ static int queue_push(uva_queue_t *queue, void *item)
     return 0;
 }
 
-static void *queue_pop_first(uva_queue_t *queue)
+static inline void *queue_pop_first(uva_queue_t *queue)
 {
     void *item = *queue_slot(queue, 0);
 
@@ -186,8 +208,8 @@ static void *queue_pop(uva_queue_t *queue)
         item = queue_pop_first(queue);
         break;
     }
-    if (queue->capacity > 8 * QUEUE_MIN_CAPACITY &&
-        queue->count < queue->capacity / 8) {
+    if (queue->capacity > QUEUE_KEPT_CAPACITY &&
+        queue->count < queue->capacity / QUEUE_FEW) {
         (void)queue_resize(queue, queue->capacity / 2);
     }
     return item;
@@ -213,6 +235,7 @@ void uva_queue_destroy(uva_queue_t *queue)
     queue->head = 0;
     queue->unfinished = 0;
     queue->is_shutdown = false;
+    queue_set_bounds(queue);
     uva_event_set(&queue->finished);
 }
 
@@ -238,7 +261,18 @@ static int queue_overflow(uva_queue_t *queue, void *item)
     return 1;
 }
 
-int uva_queue_put_nowait(uva_queue_t *queue, void *item)
+/* An item has come in. */
+static inline void queue_note_put(uva_queue_t *queue)
+{
+    if (queue->unfinished++ == 0) {
+        uva_event_clear(&queue->finished);
+    }
+    if (!uva__list_empty(&queue->getters.waiters)) {
+        (void)uva__line_wake_first(&queue->getters);
+    }
+}
+
+static UVA__NOINLINE int queue_put_slow(uva_queue_t *queue, void *item)
 {
     int r;
 
@@ -252,10 +286,23 @@ int uva_queue_put_nowait(uva_queue_t *queue, void *item)
     if (r < 0) {
         return r;
     }
-    queue->unfinished++;
-    uva_event_clear(&queue->finished);
-    (void)uva__line_wake_first(&queue->getters);
+    queue_note_put(queue);
     return 0;
+}
+
+static inline int queue_put(uva_queue_t *queue, void *item)
+{
+    if (UVA__UNLIKELY(queue->count >= queue->room)) {
+        return queue_put_slow(queue, item);
+    }
+    *queue_slot(queue, queue->count++) = item;
+    queue_note_put(queue);
+    return 0;
+}
+
+int uva_queue_put_nowait(uva_queue_t *queue, void *item)
+{
+    return queue_put(queue, item);
 }
 
 int uva_queue_put_poll(uva_queue_t *queue, void *item)
@@ -269,7 +316,7 @@ int uva_queue_put_poll(uva_queue_t *queue, void *item)
         r = uva_waiter_finish(self);
     }
     if (r == 0) {
-        r = uva_queue_put_nowait(queue, item);
+        r = queue_put(queue, item);
         if (r == UVA_EQUEUEFULL) {
             return uva_waiter_suspend(self, &queue->loop,
                                       &queue->putters.waiters);
@@ -284,15 +331,27 @@ int uva_queue_put_poll(uva_queue_t *queue, void *item)
 
 int uva_queue_put(uva_queue_t *queue, void *item)
 {
-    int r;
+    int r = uva_block_check();
 
-    UVA_DRIVE(r, uva_queue_put_poll(queue, item));
+    if (r < 0) {
+        return r;
+    }
+    /* The poll's first call, which need not ask whether it is the first. */
+    r = queue_put(queue, item);
+    if (r == UVA_EQUEUEFULL) {
+        r = uva_waiter_suspend(uva_waiter_current(), &queue->loop,
+                               &queue->putters.waiters);
+        while (r == UVA_PENDING) {
+            uva_block(__func__);
+            r = uva_queue_put_poll(queue, item);
+        }
+    }
     return r;
 }
 
 /* --- getting --- */
 
-int uva_queue_get_nowait(uva_queue_t *queue, void **ret_item)
+static UVA__NOINLINE int queue_get_slow(uva_queue_t *queue, void **ret_item)
 {
     if (queue->count == 0) {
         return queue->is_shutdown ? UVA_EQUEUESHUTDOWN : UVA_EQUEUEEMPTY;
@@ -300,6 +359,23 @@ int uva_queue_get_nowait(uva_queue_t *queue, void **ret_item)
     *ret_item = queue_pop(queue);
     (void)uva__line_wake_first(&queue->putters);
     return 0;
+}
+
+static inline int queue_get(uva_queue_t *queue, void **ret_item)
+{
+    if (UVA__UNLIKELY(queue->count <= queue->few)) {
+        return queue_get_slow(queue, ret_item);
+    }
+    *ret_item = queue_pop_first(queue);
+    if (!uva__list_empty(&queue->putters.waiters)) {
+        (void)uva__line_wake_first(&queue->putters);
+    }
+    return 0;
+}
+
+int uva_queue_get_nowait(uva_queue_t *queue, void **ret_item)
+{
+    return queue_get(queue, ret_item);
 }
 
 int uva_queue_get_poll(uva_queue_t *queue, void **ret_item)
@@ -319,7 +395,7 @@ int uva_queue_get_poll(uva_queue_t *queue, void **ret_item)
             return r;
         }
     }
-    r = uva_queue_get_nowait(queue, ret_item);
+    r = queue_get(queue, ret_item);
     if (r == UVA_EQUEUEEMPTY) {
         return uva_waiter_suspend(self, &queue->loop, &queue->getters.waiters);
     }
@@ -328,9 +404,20 @@ int uva_queue_get_poll(uva_queue_t *queue, void **ret_item)
 
 int uva_queue_get(uva_queue_t *queue, void **ret_item)
 {
-    int r;
+    int r = uva_block_check();
 
-    UVA_DRIVE(r, uva_queue_get_poll(queue, ret_item));
+    if (r < 0) {
+        return r;
+    }
+    r = queue_get(queue, ret_item);
+    if (r == UVA_EQUEUEEMPTY) {
+        r = uva_waiter_suspend(uva_waiter_current(), &queue->loop,
+                               &queue->getters.waiters);
+        while (r == UVA_PENDING) {
+            uva_block(__func__);
+            r = uva_queue_get_poll(queue, ret_item);
+        }
+    }
     return r;
 }
 
@@ -370,6 +457,7 @@ int uva_queue_join(uva_queue_t *queue)
 void uva_queue_shutdown(uva_queue_t *queue, bool immediate)
 {
     queue->is_shutdown = true;
+    queue_set_bounds(queue);
     if (immediate) {
         size_t count = queue->count;
 

@@ -60,21 +60,6 @@ static inline bool uva__sync_wake_first(uva_list_t *waiters)
     return false;
 }
 
-/** Whether a list has a waiter that was not cancelled. */
-static inline bool uva__sync_has_live(const uva_list_t *waiters)
-{
-    if (uva__list_empty(waiters)) {
-        return false;
-    }
-    for (const uva_list_t *at = waiters->next; at != waiters; at = at->next) {
-        if (!uva_waiter_cancelled(
-                UVA__CONTAINER_OF((uintptr_t)at, const uva_waiter_t, link))) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /** How many links a list has; for descriptions. */
 static inline size_t uva__sync_count(const uva_list_t *list)
 {
