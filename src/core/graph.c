@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "core/loop.h"
+#include "core/step.h"
 
 #define GRAPH_DEPTH 32u /* Deeper chains are cut, and it is said. */
 
@@ -63,34 +64,42 @@ static int format_future(uva_buffer_t *text, uva_future_t *future)
                                   : "a future");
 }
 
-static int format_task(uva_buffer_t *text, uva_task_t *task)
+/* Where a suspended task stands, and what it waits for. */
+static int format_place(uva_buffer_t *text, uva_task_t *task)
 {
-    uva__extra_t *extra = task->extra;
-    int r = format_future(text, &task->base);
+    int r;
 
-    if (r >= 0) {
-        bool cancelling = task->base.state == UVA__FUTURE_PENDING &&
-                          task->base.cancelling > 0;
-        r = uva__buffer_printf(text, ", %s%s", cancelling ? "cancelling, " : "",
-                               task_state(task));
-    }
-    if (r < 0 || task->base.state != UVA__FUTURE_PENDING ||
-        task->base.phase == UVA__PHASE_IDLE) {
-        return r;
-    }
     if (uva__task_stackless(task)) {
         r = uva__buffer_printf(text, " at line %d", task_line(task));
     } else {
-        const char *what =
-            UVA__CONTAINER_OF(task, uva__stackful_t, task)->what;
-        r = uva__buffer_printf(text, " in %s", what);
+        r = uva__buffer_printf(text, " in %s",
+                               uva__task_stackful(task)->what);
     }
     if (r >= 0 && task->base.phase == UVA__PHASE_FUTURE) {
         r = uva__buffer_printf(text, " for ");
         r = r < 0 ? r : format_future(text, task->waiter.future);
     }
-    if (r >= 0 && extra != NULL && extra->source != NULL) {
-        r = uva__buffer_printf(text, ", made at %s", extra->source);
+    return r;
+}
+
+static int format_task(uva_buffer_t *text, uva_task_t *task)
+{
+    bool pending = task->base.state == UVA__FUTURE_PENDING;
+    int r = format_future(text, &task->base);
+
+    if (r >= 0) {
+        r = uva__buffer_printf(
+            text, ", %s%s",
+            pending && task->base.cancelling > 0 ? "cancelling, " : "",
+            task_state(task));
+    }
+    if (r >= 0 && pending && task->base.phase != UVA__PHASE_IDLE &&
+        (task->base.flags & UVA__STARTED) != 0) {
+        r = format_place(text, task);
+    }
+    if (r >= 0 && pending && task->extra != NULL &&
+        task->extra->source != NULL) {
+        r = uva__buffer_printf(text, ", made at %s", task->extra->source);
     }
     return r;
 }
