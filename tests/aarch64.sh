@@ -46,7 +46,7 @@ for flags in "-O2" "-O0" "-O2 -mbranch-protection=standard" \
     done
     echo "== $flags"
     "$emulator" "$build/test_coro"
-    for case in Guard Pool Recursion Trim; do
+    for case in Guard Pool Trim; do
         CK_RUN_CASE=$case "$emulator" "$build/test_stacks"
     done
     "$emulator" "$build/test_census"

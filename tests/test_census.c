@@ -1,5 +1,5 @@
 /*
- * High-water marks: how deep a stack was used, and clean ones for the next use.
+ * How deep a stack was used, and how deep it can be.
  */
 #include <check.h>
 
@@ -142,16 +142,43 @@ START_TEST(census_on_the_stack_itself)
 }
 END_TEST
 
+static void body_dig(flow_t *flow)
+{
+    flow->value = dig(flow->stack->low + 8192) > 10;
+    *(bool *)flow->arg = flow->value != 0;
+}
+
+START_TEST(recursion_has_nearly_all_of_it)
+{
+    static const size_t sizes[] = {64 << 10, 256 << 10, 1 << 20, 4 << 20};
+
+    for (int i = UVA__STACK_GUARD_AUTO; i <= UVA__STACK_GUARD_CANARY; i++) {
+        const uva__stack_options_t options = {.guard = (uva__stack_guard_t)i};
+        pool_begin(&options);
+        for (size_t k = 0; k < UVA__COUNT(sizes); k++) {
+            bool deep = false;
+            ck_assert_int_eq(flow_run(&pool, sizes[k], body_dig, &deep), 0);
+            ck_assert(deep);
+        }
+        pool_end();
+    }
+}
+END_TEST
+
 static Suite *census_suite(void)
 {
     Suite *suite = suite_create("census");
     TCase *water = tcase_create("HighWater");
+    TCase *recursion = tcase_create("Recursion");
 
     suite_add_tcase(suite, water);
     tcase_add_test(water, high_water_is_exact);
     tcase_add_test(water, census_cleans);
     tcase_add_test(water, census_keeps_the_suspended);
     tcase_add_test(water, census_on_the_stack_itself);
+
+    suite_add_tcase(suite, recursion);
+    tcase_add_test(recursion, recursion_has_nearly_all_of_it);
     return suite;
 }
 

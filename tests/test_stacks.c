@@ -12,7 +12,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "uva/alloc.h"
 #include "uva/errors.h"
+#include "uva/testing.h"
 
 #include "child.h"
 #include "core/coro/overflow.h"
@@ -203,43 +205,6 @@ START_TEST(small_task_touches_one_page)
         uva__stack_put(&pool, flows[i].stack);
     }
     pool_end();
-}
-END_TEST
-
-/* --- Recursion --- */
-
-static UVA__NOINLINE long dig(const char *stop)
-{
-    volatile char frame[2000];
-
-    /* An index that is not constant keeps the whole array. */
-    frame[(uintptr_t)stop % sizeof frame] = 1;
-    if ((const char *)__builtin_frame_address(0) < stop) {
-        return 1;
-    }
-    return dig(stop) + frame[(uintptr_t)stop % sizeof frame];
-}
-
-static void body_dig(flow_t *flow)
-{
-    flow->value = dig(flow->stack->low + 8192) > 10;
-    *(bool *)flow->arg = flow->value != 0;
-}
-
-START_TEST(recursion_has_nearly_all_of_it)
-{
-    static const size_t sizes[] = {64 << 10, 256 << 10, 1 << 20, 4 << 20};
-
-    for (int i = UVA__STACK_GUARD_AUTO; i <= UVA__STACK_GUARD_CANARY; i++) {
-        const uva__stack_options_t options = {.guard = (uva__stack_guard_t)i};
-        pool_begin(&options);
-        for (size_t k = 0; k < UVA__COUNT(sizes); k++) {
-            bool deep = false;
-            ck_assert_int_eq(flow_run(&pool, sizes[k], body_dig, &deep), 0);
-            ck_assert(deep);
-        }
-        pool_end();
-    }
 }
 END_TEST
 
@@ -442,6 +407,27 @@ START_TEST(limit_below_one_stack)
     pool_end();
 }
 END_TEST
+
+#if !defined(NOCHECK_CHECK_H)
+START_TEST(no_memory_for_a_slab)
+{
+    size_t bytes = uva_allocated_bytes();
+    uva__stack_t *stack = NULL;
+
+    pool_begin(NULL);
+    uva_testing_fail_allocation(1, true);
+    ck_assert_int_eq(uva__stack_get(&pool, 0, &stack), UV_ENOMEM);
+    uva_testing_fail_allocation(0, false);
+    ck_assert_ptr_null(stack);
+    ck_assert_uint_eq(pool.mapped_bytes, 0);
+    ck_assert_uint_eq(uva_allocated_bytes(), bytes);
+    ck_assert_int_eq(uva__stack_get(&pool, 0, &stack), 0);
+    uva__stack_put(&pool, stack);
+    pool_end();
+    ck_assert_uint_eq(uva_allocated_bytes(), bytes);
+}
+END_TEST
+#endif
 
 #if !defined(UVA__ASAN) && !defined(UVA__TSAN)
 static int child_no_memory(void *arg)
@@ -717,7 +703,6 @@ static Suite *stacks_suite(void)
 {
     Suite *suite = suite_create("stacks");
     TCase *basics = tcase_create("Pool");
-    TCase *recursion = tcase_create("Recursion");
     TCase *guard = tcase_create("Guard");
     TCase *limit = tcase_create("Limit");
     TCase *trim = tcase_create("Trim");
@@ -742,12 +727,12 @@ static Suite *stacks_suite(void)
     tcase_add_test(basics, tops_are_coloured);
     tcase_add_test(basics, small_task_touches_one_page);
 
-    suite_add_tcase(suite, recursion);
-    tcase_add_test(recursion, recursion_has_nearly_all_of_it);
-
     suite_add_tcase(suite, limit);
     tcase_add_test(limit, limit_refuses);
     tcase_add_test(limit, limit_below_one_stack);
+#if !defined(NOCHECK_CHECK_H)
+    tcase_add_test(limit, no_memory_for_a_slab);
+#endif
 #if !defined(UVA__ASAN) && !defined(UVA__TSAN)
     tcase_add_test(limit, no_address_space);
 #endif

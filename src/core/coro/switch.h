@@ -128,10 +128,10 @@ static inline void uva__context_started(void)
  * Suspend `from`, which is running, and resume `to`, another one. Returns when
  * somebody switches to `from` again.
  *
- * The form for flows that suspend at the same place, so for yields: it ends
- * with a return instruction, which the processor predicts to go to the call it
- * came from. On another stack that is the right guess exactly if the flow
- * there was suspended by the same call.
+ * The form for yields, where one flow after the other suspends at the same
+ * line: it ends with a return instruction, which the processor predicts to go
+ * back to the call. On another stack that is the right guess exactly if the
+ * flow there was suspended by the same call.
  */
 static inline void uva__context_switch(uva__context_t *from, uva__context_t *to)
 {
@@ -140,9 +140,10 @@ static inline void uva__context_switch(uva__context_t *from, uva__context_t *to)
 
 /**
  * The same between different places: the loop and a task, a task and a stack
- * that waits for one. An indirect jump, which is predicted by its own history
- * and leaves the processor's stack of return addresses as it is; spawning a
- * task and joining it is twice as fast by it. The two forms mix freely.
+ * that waits for one, a coroutine and who drives it, a producer and a consumer.
+ * An indirect jump, which is predicted by its own history and leaves the
+ * processor's stack of return addresses as it is. Four instructions more; where
+ * the return would be guessed wrong, five times as fast. The forms mix freely.
  */
 static inline void uva__context_jump(uva__context_t *from, uva__context_t *to)
 {
