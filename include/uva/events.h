@@ -250,6 +250,61 @@ UVA_EXTERN int uva_call_later(uint64_t delay_ns, uva_callback_cb callback,
 UVA_EXTERN int uva_call_at(uint64_t when_ns, uva_callback_cb callback,
                            void *data, uva_handle_t **ret_handle);
 
+/** private: the same, with what debug reports use: the name of the callback,
+ * NUL, where it was scheduled. */
+UVA_EXTERN int uva__loop_call_soon(uva_loop_t *loop, uva_callback_cb callback,
+                                   void *data,
+                                   const uva_call_options_t *options,
+                                   uva_handle_t **ret_handle, const char *site);
+/** private */
+UVA_EXTERN int uva__loop_call_later(uva_loop_t *loop, uint64_t delay_ns,
+                                    uva_callback_cb callback, void *data,
+                                    const uva_call_options_t *options,
+                                    uva_handle_t **ret_handle,
+                                    const char *site);
+/** private */
+UVA_EXTERN int uva__loop_call_at(uva_loop_t *loop, uint64_t when_ns,
+                                 uva_callback_cb callback, void *data,
+                                 const uva_call_options_t *options,
+                                 uva_handle_t **ret_handle, const char *site);
+/** private */
+UVA_EXTERN int
+uva__loop_call_soon_threadsafe(uva_loop_t *loop, uva_callback_cb callback,
+                               void *data, const uva_call_options_t *options,
+                               uva_handle_t **ret_handle, const char *site);
+/** private */
+#define UVA__SITE(callback) #callback "\0" UVA__HERE
+/** The function, with the names that debug reports use. */
+#define uva_loop_call_soon(loop, callback, data, options, ret_handle)          \
+    uva__loop_call_soon(loop, callback, data, options, ret_handle,             \
+                        UVA__SITE(callback))
+/** The function, with the names that debug reports use. */
+#define uva_loop_call_later(loop, delay_ns, callback, data, options,           \
+                            ret_handle)                                        \
+    uva__loop_call_later(loop, delay_ns, callback, data, options, ret_handle,  \
+                         UVA__SITE(callback))
+/** The function, with the names that debug reports use. */
+#define uva_loop_call_at(loop, when_ns, callback, data, options, ret_handle)   \
+    uva__loop_call_at(loop, when_ns, callback, data, options, ret_handle,      \
+                      UVA__SITE(callback))
+/** The function, with the names that debug reports use. */
+#define uva_loop_call_soon_threadsafe(loop, callback, data, options,           \
+                                      ret_handle)                              \
+    uva__loop_call_soon_threadsafe(loop, callback, data, options, ret_handle,  \
+                                   UVA__SITE(callback))
+/** The function, with the names that debug reports use. */
+#define uva_call_soon(callback, data)                                          \
+    uva__loop_call_soon(uva_get_running_loop(), callback, data, NULL, NULL,    \
+                        UVA__SITE(callback))
+/** The function, with the names that debug reports use. */
+#define uva_call_later(delay_ns, callback, data, ret_handle)                   \
+    uva__loop_call_later(uva_get_running_loop(), delay_ns, callback, data,     \
+                         NULL, ret_handle, UVA__SITE(callback))
+/** The function, with the names that debug reports use. */
+#define uva_call_at(when_ns, callback, data, ret_handle)                       \
+    uva__loop_call_at(uva_get_running_loop(), when_ns, callback, data, NULL,   \
+                      ret_handle, UVA__SITE(callback))
+
 /** Forget a scheduled call; idempotent; nothing if it has run. Its destructor
  * runs at once. NULL is allowed. @asyncio Handle.cancel */
 UVA_EXTERN void uva_handle_cancel(uva_handle_t *handle);

@@ -27,6 +27,15 @@ UVA_EXTERN uva_future_t *uva_loop_create_future(uva_loop_t *loop);
 /** uva_loop_create_future on the running loop; UVA_ENOLOOP if none runs. */
 UVA_EXTERN uva_future_t *uva_create_future(void);
 
+/** private: the same, with the place that debug reports use. */
+UVA_EXTERN uva_future_t *uva__loop_create_future(uva_loop_t *loop,
+                                                 const char *here);
+/** The function, with the place that debug reports use. */
+#define uva_loop_create_future(loop) uva__loop_create_future(loop, UVA__HERE)
+/** The function, with the place that debug reports use. */
+#define uva_create_future()                                                    \
+    uva__loop_create_future(uva_get_running_loop(), UVA__HERE)
+
 /** A future that has failed already with code: what functions return that
  * cannot make a real one. Static for the codes that uva refuses with; UV_ENOMEM
  * gives NULL. @thread any */

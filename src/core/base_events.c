@@ -343,6 +343,7 @@ int uva__loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
     uva__list_init(&loop->tasks);
     uva__list_init(&loop->due);
     uva__list_init(&loop->flushes);
+    uva__list_init(&loop->never);
     uva__list_init(&loop->bonds);
     uva__slab_init(&loop->slab);
     uva__context_self(&loop->context);
@@ -443,6 +444,7 @@ static void loop_drop_calls(uva_loop_t *loop)
 
     uva__running = loop;
     uva__loop_take_inbox(loop);
+    uva__handle_drop_never(loop);
     while (loop->timers.count > 0) {
         uva__timer_t *timer = loop->timers.entries[0].timer;
         uva__handle_drop_timer(timer);
@@ -551,20 +553,35 @@ uva_loop_get_exception_handler(const uva_loop_t *loop, void **ret_data)
     return loop->handler;
 }
 
+/* asyncio: base_events.py, call_exception_handler: the context of the task or
+ * call it is about, else the one of the moment. */
+static uva_context_t *exception_context(const uva_exception_t *exception)
+{
+    uva_task_t *task = exception->task != NULL
+                           ? exception->task
+                           : uva_future_task(exception->future);
+    uva_context_t *own = uva_handle_get_context(exception->handle);
+
+    if (task != NULL) {
+        return uva_task_get_context(task);
+    }
+    /* One that was empty when it was scheduled is not the handle's any more
+     * once something was set in it: it is the current one then. */
+    return own != NULL ? own : uva__context_current();
+}
+
 void uva_loop_call_exception_handler(uva_loop_t *loop,
                                      const uva_exception_t *exception)
 {
     uva_task_t *current = loop->current;
     uva_context_t *outer;
-    uva__extra_t *extra;
 
     if (loop->handler == NULL || loop->handling) {
         uva_loop_default_exception_handler(loop, exception);
         return;
     }
-    /* It is a plain callback, in the context of what it is about. */
-    extra = uva__future_has_extra(exception->future);
-    outer = uva__context_enter(extra == NULL ? NULL : extra->context);
+    /* It is a plain callback. */
+    outer = uva__context_enter(exception_context(exception));
     loop->handling = true;
     loop->current = NULL;
     loop->handler(loop, exception, loop->handler_data);

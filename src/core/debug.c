@@ -27,42 +27,75 @@ bool uva__debug_from_environment(void)
 
 /* --- slow steps --- */
 
-static void debug_report_slow(uva_loop_t *loop, uva_task_t *task,
-                              const char *what, uint64_t took_ns)
+/* What a node of the ready queue stands for; everything but task is static. */
+typedef struct debug_work_s {
+    uva_task_t *task;     /* Counted: a step of it. */
+    const char *what;
+    const char *function; /* NULL if unknown. */
+    const char *source;   /* NULL if unknown. */
+} debug_work_t;
+
+static debug_work_t debug_look(uva__ready_t *ready)
+{
+    debug_work_t work = {NULL, "the loop's own work", NULL, NULL};
+
+    if (uva__ready_is_task(ready)) {
+        work.task = uva_task_ref(uva__task_of_ready(ready));
+    } else if (uva__handle_is(ready)) {
+        work.what = "callback";
+        work.function = uva__handle_site(ready);
+        if (work.function != NULL) {
+            work.source = work.function + strlen(work.function) + 1;
+        }
+    } else if (ready->run == uva__callback_run) {
+        uva_future_t *future =
+            UVA__CONTAINER_OF(ready, uva__callback_t, ready)->future;
+        uva_task_t *task = uva_future_task(future);
+        uva__extra_t *extra = uva__future_has_extra(future);
+        work.what = task != NULL ? "a done callback of task function"
+                                 : "a done callback of a future";
+        work.function = task != NULL ? uva__task_function(task) : NULL;
+        work.source = extra == NULL ? NULL : extra->source;
+    }
+    return work;
+}
+
+static void debug_report_slow(const debug_work_t *work, uint64_t took_ns)
 {
     unsigned long long us = took_ns / NS_PER_US;
 
-    if (task != NULL) {
+    if (work->task != NULL) {
         uva__log(UVA_LOG_WARNING,
                  "executing a step of task '%s' (function %s) took %llu.%06llu "
                  "seconds",
-                 uva_task_get_name(task), uva__task_function(task),
+                 uva_task_get_name(work->task), uva__task_function(work->task),
                  us / 1000000u, us % 1000000u);
-    } else {
-        uva__log(UVA_LOG_WARNING, "executing %s took %llu.%06llu seconds", what,
-                 us / 1000000u, us % 1000000u);
+        return;
     }
-    (void)loop;
+    uva__log(UVA_LOG_WARNING,
+             "executing %s%s%s%s%s took %llu.%06llu seconds", work->what,
+             work->function == NULL ? "" : " ",
+             work->function == NULL ? "" : work->function,
+             work->source == NULL ? "" : " made at ",
+             work->source == NULL ? "" : work->source, us / 1000000u,
+             us % 1000000u);
 }
 
 void uva__debug_run(uva_loop_t *loop, uva__ready_t *ready)
 {
-    uva_task_t *task =
-        uva__ready_is_task(ready) ? uva__task_of_ready(ready) : NULL;
-    const char *what = uva__handle_describe(ready);
-    uint64_t begin_ns = loop->driver->now(loop);
+    debug_work_t work = debug_look(ready);
+    uint64_t took_ns = loop->driver->now(loop);
     uint64_t real_ns = uva__clock_ns();
 
-    uva_task_ref(task);
     ready->run(ready);
-    /* Virtual time stands still; what a step costs is real. */
-    begin_ns = loop->driver->now(loop) - begin_ns;
+    /* Virtual time moves only by hand; what a step costs is real. */
+    took_ns = loop->driver->now(loop) - took_ns;
     real_ns = uva__clock_ns() - real_ns;
-    if (real_ns >= loop->slow_ns || begin_ns >= loop->slow_ns) {
-        debug_report_slow(loop, task, what,
-                          real_ns > begin_ns ? real_ns : begin_ns);
+    took_ns = took_ns > real_ns ? took_ns : real_ns;
+    if (took_ns >= loop->slow_ns) {
+        debug_report_slow(&work, took_ns);
     }
-    uva_task_unref(task);
+    uva_task_unref(work.task);
 }
 
 /* --- the default exception handler --- */
@@ -71,6 +104,9 @@ static void exception_describe(uva_buffer_t *text,
                                const uva_exception_t *exception)
 {
     const uva_error_t *cause = exception->error;
+    const char *source = exception->source != NULL
+                             ? exception->source
+                             : uva__handle_source(exception->handle);
 
     (void)uva__buffer_printf(text, "%s", exception->message);
     if (exception->task != NULL) {
@@ -79,9 +115,11 @@ static void exception_describe(uva_buffer_t *text,
                                  uva__task_function(exception->task));
     } else if (exception->future != NULL) {
         (void)uva__buffer_printf(text, "; a future");
+    } else if (exception->handle != NULL) {
+        (void)uva__buffer_printf(text, "; a call");
     }
-    if (exception->source != NULL) {
-        (void)uva__buffer_printf(text, " made at %s", exception->source);
+    if (source != NULL) {
+        (void)uva__buffer_printf(text, " made at %s", source);
     }
     if (exception->code != 0) {
         (void)uva__buffer_printf(

@@ -12,11 +12,12 @@
 #include "uva/events.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "core/loop.h"
 #include "core/events.h"
+#include "core/loop.h"
 
 typedef enum handle_state_e {
     HANDLE_SCHEDULED,
@@ -27,15 +28,18 @@ typedef enum handle_state_e {
 struct uva_handle_s {
     uva__ready_t ready;
     uva__timer_t timer;
-    uva_loop_t *loop; /* Borrowed; a shared handle holds a reference. */
+    uva_list_t link;  /* Of uva_loop_t.never, if that is its deadline. */
+    uva_loop_t *loop; /* Borrowed; gone, for a shared one, when it has run. */
     uva_callback_cb callback;
     void *data;
     uva_destroy_cb destroy;
     uva_context_t *context; /* Counted. */
+    const char *site; /* Static: what is called, NUL, where it was made. */
     uint64_t when_ns;
     atomic_uint refs;
-    uint8_t state; /* handle_state_t; under the loop's mutex if shared. */
-    bool shared;   /* Made by another thread, by uva__malloc. */
+    atomic_uchar state; /* handle_state_t */
+    bool timed;         /* In the timers, not in the ready queue. */
+    bool shared;        /* Made by another thread, by uva__malloc. */
 };
 
 UVA__TLS uva_loop_t *uva__running;
@@ -100,30 +104,28 @@ static void handle_drop_data(uva_handle_t *handle)
 
 /* --- running --- */
 
-static bool handle_take(uva_handle_t *handle)
+/* Leave SCHEDULED; once. Another thread may cancel a shared handle. */
+static bool handle_leave(uva_handle_t *handle, handle_state_t state)
 {
-    bool scheduled;
+    unsigned char scheduled = HANDLE_SCHEDULED;
 
     if (!handle->shared) {
-        scheduled = handle->state == HANDLE_SCHEDULED;
-        if (scheduled) {
-            handle->state = HANDLE_RUN;
+        if (atomic_load_explicit(&handle->state, memory_order_relaxed) !=
+            HANDLE_SCHEDULED) {
+            return false;
         }
-        return scheduled;
+        atomic_store_explicit(&handle->state, (unsigned char)state,
+                              memory_order_relaxed);
+        return true;
     }
-    uv_mutex_lock(&handle->loop->mutex);
-    scheduled = handle->state == HANDLE_SCHEDULED;
-    if (scheduled) {
-        handle->state = HANDLE_RUN;
-    }
-    uv_mutex_unlock(&handle->loop->mutex);
-    return scheduled;
+    return atomic_compare_exchange_strong(&handle->state, &scheduled,
+                                          (unsigned char)state);
 }
 
 static void handle_run(uva_handle_t *handle)
 {
     handle->loop->call_count--;
-    if (handle_take(handle)) {
+    if (handle_leave(handle, HANDLE_RUN)) {
         uva_context_t *outer = uva__context_enter(handle->context);
         handle->callback(handle->data);
         uva__context_exit_to(outer);
@@ -150,7 +152,7 @@ bool uva__handle_drop_ready(uva__ready_t *ready)
         return false;
     }
     handle->loop->call_count--;
-    if (handle_take(handle)) {
+    if (handle_leave(handle, HANDLE_RUN)) {
         handle_drop_data(handle);
     }
     uva_handle_unref(handle);
@@ -164,18 +166,39 @@ void uva__handle_drop_timer(uva__timer_t *timer)
     }
 }
 
-const char *uva__handle_describe(const uva__ready_t *ready)
+bool uva__handle_is(const uva__ready_t *ready)
 {
-    return ready->run == handle_run_ready || ready->run == uva__callback_run
-               ? "a callback"
-               : "the loop's own work";
+    return ready->run == handle_run_ready;
+}
+
+void uva__handle_drop_never(uva_loop_t *loop)
+{
+    while (!uva__list_empty(&loop->never)) {
+        uva_handle_cancel(UVA__LIST_FIRST(&loop->never, uva_handle_t, link));
+    }
+}
+
+const char *uva__handle_site(const uva__ready_t *ready)
+{
+    return UVA__CONTAINER_OF((uintptr_t)ready, uva_handle_t, ready)->site;
+}
+
+/* The second half of a site. */
+static const char *site_source(const char *site)
+{
+    return site == NULL ? NULL : site + strlen(site) + 1;
+}
+
+const char *uva__handle_source(const uva_handle_t *handle)
+{
+    return handle == NULL ? NULL : site_source(handle->site);
 }
 
 /* --- scheduling --- */
 
 static uva_handle_t *handle_new(uva_loop_t *loop, uva_callback_cb callback,
                                 void *data, const uva_call_options_t *options,
-                                bool shared)
+                                bool shared, const char *site)
 {
     uva_context_t *context = NULL;
     uva_handle_t *handle;
@@ -198,9 +221,10 @@ static uva_handle_t *handle_new(uva_loop_t *loop, uva_callback_cb callback,
         .data = data,
         .destroy = options == NULL ? NULL : options->destroy,
         .context = context,
-        .state = HANDLE_SCHEDULED,
+        .site = site,
         .shared = shared,
     };
+    atomic_init(&handle->state, HANDLE_SCHEDULED);
     atomic_init(&handle->refs, 1);
     return handle;
 }
@@ -222,15 +246,15 @@ static int handle_give(uva_handle_t *handle, uva_handle_t **ret_handle)
     return 0;
 }
 
-int uva_loop_call_soon(uva_loop_t *loop, uva_callback_cb callback, void *data,
-                       const uva_call_options_t *options,
-                       uva_handle_t **ret_handle)
+int uva__loop_call_soon(uva_loop_t *loop, uva_callback_cb callback, void *data,
+                        const uva_call_options_t *options,
+                        uva_handle_t **ret_handle, const char *site)
 {
     int r = callback == NULL ? UV_EINVAL : loop_schedulable(loop);
     uva_handle_t *handle;
 
     if (r >= 0) {
-        handle = handle_new(loop, callback, data, options, false);
+        handle = handle_new(loop, callback, data, options, false, site);
         if (handle != NULL) {
             uva__loop_push(loop, &handle->ready);
             return handle_give(handle, ret_handle);
@@ -241,23 +265,27 @@ int uva_loop_call_soon(uva_loop_t *loop, uva_callback_cb callback, void *data,
     return r;
 }
 
-int uva_loop_call_at(uva_loop_t *loop, uint64_t when_ns,
-                     uva_callback_cb callback, void *data,
-                     const uva_call_options_t *options,
-                     uva_handle_t **ret_handle)
+int uva__loop_call_at(uva_loop_t *loop, uint64_t when_ns,
+                      uva_callback_cb callback, void *data,
+                      const uva_call_options_t *options,
+                      uva_handle_t **ret_handle, const char *site)
 {
     int r = callback == NULL ? UV_EINVAL : loop_schedulable(loop);
     uva_handle_t *handle;
 
     if (r >= 0) {
-        handle = handle_new(loop, callback, data, options, false);
+        handle = handle_new(loop, callback, data, options, false, site);
         if (handle == NULL) {
             r = UV_ENOMEM;
         } else {
             r = uva__timer_start(loop, &handle->timer, when_ns,
                                  handle_run_timer);
             handle->when_ns = when_ns;
+            handle->timed = true;
             if (r >= 0) {
+                if (when_ns == UVA_FOREVER) {
+                    uva__list_append(&loop->never, &handle->link);
+                }
                 return handle_give(handle, ret_handle);
             }
             handle->destroy = NULL;
@@ -268,40 +296,75 @@ int uva_loop_call_at(uva_loop_t *loop, uint64_t when_ns,
     return r;
 }
 
-int uva_loop_call_later(uva_loop_t *loop, uint64_t delay_ns,
-                        uva_callback_cb callback, void *data,
+int uva__loop_call_later(uva_loop_t *loop, uint64_t delay_ns,
+                         uva_callback_cb callback, void *data,
+                         const uva_call_options_t *options,
+                         uva_handle_t **ret_handle, const char *site)
+{
+    return uva__loop_call_at(
+        loop, loop == NULL ? 0 : uva__loop_deadline(loop, delay_ns), callback,
+        data, options, ret_handle, site);
+}
+
+int(uva_loop_call_soon)(uva_loop_t *loop, uva_callback_cb callback, void *data,
                         const uva_call_options_t *options,
                         uva_handle_t **ret_handle)
 {
-    return uva_loop_call_at(
-        loop, loop == NULL ? 0 : uva__loop_deadline(loop, delay_ns), callback,
-        data, options, ret_handle);
+    return uva__loop_call_soon(loop, callback, data, options, ret_handle, NULL);
 }
 
-int uva_call_soon(uva_callback_cb callback, void *data)
+int(uva_loop_call_at)(uva_loop_t *loop, uint64_t when_ns,
+                      uva_callback_cb callback, void *data,
+                      const uva_call_options_t *options,
+                      uva_handle_t **ret_handle)
 {
-    return uva_loop_call_soon(uva__running, callback, data, NULL, NULL);
+    return uva__loop_call_at(loop, when_ns, callback, data, options, ret_handle,
+                             NULL);
 }
 
-int uva_call_later(uint64_t delay_ns, uva_callback_cb callback, void *data,
-                   uva_handle_t **ret_handle)
+int(uva_loop_call_later)(uva_loop_t *loop, uint64_t delay_ns,
+                         uva_callback_cb callback, void *data,
+                         const uva_call_options_t *options,
+                         uva_handle_t **ret_handle)
 {
-    return uva_loop_call_later(uva__running, delay_ns, callback, data, NULL,
-                               ret_handle);
+    return uva__loop_call_later(loop, delay_ns, callback, data, options,
+                                ret_handle, NULL);
 }
 
-int uva_call_at(uint64_t when_ns, uva_callback_cb callback, void *data,
-                uva_handle_t **ret_handle)
+int(uva_call_soon)(uva_callback_cb callback, void *data)
 {
-    return uva_loop_call_at(uva__running, when_ns, callback, data, NULL,
-                            ret_handle);
+    return uva__loop_call_soon(uva__running, callback, data, NULL, NULL, NULL);
+}
+
+int(uva_call_later)(uint64_t delay_ns, uva_callback_cb callback, void *data,
+                    uva_handle_t **ret_handle)
+{
+    return uva__loop_call_later(uva__running, delay_ns, callback, data, NULL,
+                                ret_handle, NULL);
+}
+
+int(uva_call_at)(uint64_t when_ns, uva_callback_cb callback, void *data,
+                 uva_handle_t **ret_handle)
+{
+    return uva__loop_call_at(uva__running, when_ns, callback, data, NULL,
+                             ret_handle, NULL);
 }
 
 /* --- other threads --- */
 
-int uva_loop_call_soon_threadsafe(uva_loop_t *loop, uva_callback_cb callback,
-                                  void *data, const uva_call_options_t *options,
-                                  uva_handle_t **ret_handle)
+int(uva_loop_call_soon_threadsafe)(uva_loop_t *loop, uva_callback_cb callback,
+                                   void *data,
+                                   const uva_call_options_t *options,
+                                   uva_handle_t **ret_handle)
+{
+    return uva__loop_call_soon_threadsafe(loop, callback, data, options,
+                                          ret_handle, NULL);
+}
+
+int uva__loop_call_soon_threadsafe(uva_loop_t *loop, uva_callback_cb callback,
+                                   void *data,
+                                   const uva_call_options_t *options,
+                                   uva_handle_t **ret_handle, const char *site)
 {
     uva_handle_t *handle;
     bool first;
@@ -312,9 +375,10 @@ int uva_loop_call_soon_threadsafe(uva_loop_t *loop, uva_callback_cb callback,
     }
     if (uva__running == loop) {
         /* One queue for all: the order of the calls is that of asyncio. */
-        return uva_loop_call_soon(loop, callback, data, options, ret_handle);
+        return uva__loop_call_soon(loop, callback, data, options, ret_handle,
+                                   site);
     }
-    handle = handle_new(loop, callback, data, options, true);
+    handle = handle_new(loop, callback, data, options, true, site);
     if (handle == NULL) {
         uva__call_refused(data, options);
         return UV_ENOMEM;
@@ -368,38 +432,17 @@ void uva__loop_take_inbox(uva_loop_t *loop)
 
 /* --- handles --- */
 
-static bool handle_mark_cancelled(uva_handle_t *handle)
-{
-    bool scheduled = handle->state == HANDLE_SCHEDULED;
-
-    if (scheduled) {
-        handle->state = HANDLE_CANCELLED;
-    }
-    return scheduled;
-}
-
 void uva_handle_cancel(uva_handle_t *handle)
 {
-    bool cancelled;
-
-    if (handle == NULL) {
-        return;
-    }
-    if (handle->shared) {
-        uv_mutex_lock(&handle->loop->mutex);
-        cancelled = handle_mark_cancelled(handle);
-        uv_mutex_unlock(&handle->loop->mutex);
-        if (cancelled) {
-            handle_drop_data(handle);
-        }
-        return;
-    }
-    if (!uva__loop_owned(handle->loop) || !handle_mark_cancelled(handle)) {
+    if (handle == NULL ||
+        (!handle->shared && !uva__loop_owned(handle->loop)) ||
+        !handle_leave(handle, HANDLE_CANCELLED)) {
         return;
     }
     handle_drop_data(handle);
-    if (handle->timer.state != 0) {
+    if (handle->timed) {
         uva__timer_stop(handle->loop, &handle->timer);
+        uva__list_remove(&handle->link);
         handle->loop->call_count--;
         uva_handle_unref(handle);
     }
@@ -407,7 +450,7 @@ void uva_handle_cancel(uva_handle_t *handle)
 
 bool uva_handle_cancelled(const uva_handle_t *handle)
 {
-    return handle != NULL && handle->state == HANDLE_CANCELLED;
+    return handle != NULL && atomic_load(&handle->state) == HANDLE_CANCELLED;
 }
 
 uint64_t uva_handle_when(const uva_handle_t *handle)

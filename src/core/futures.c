@@ -112,20 +112,35 @@ uva_future_t *uva__future_new(uva_loop_t *loop, uva__future_kind_t kind,
     return &future->base;
 }
 
-uva_future_t *uva_loop_create_future(uva_loop_t *loop)
+uva_future_t *uva__loop_create_future(uva_loop_t *loop, const char *here)
 {
+    uva_future_t *future;
+
     if (loop == NULL) {
         return uva_future_refused(UVA_ENOLOOP);
     }
     if (loop->closed || !uva__loop_owned(loop)) {
         return uva_future_refused(UV_EPERM);
     }
-    return uva__future_new(loop, UVA__KIND_PLAIN, sizeof(uva__plain_future_t));
+    future =
+        uva__future_new(loop, UVA__KIND_PLAIN, sizeof(uva__plain_future_t));
+    if (UVA__UNLIKELY(loop->debug) && future != NULL) {
+        uva__extra_t *extra = uva__future_extra(future);
+        if (extra != NULL) {
+            extra->source = here;
+        }
+    }
+    return future;
 }
 
-uva_future_t *uva_create_future(void)
+uva_future_t *(uva_loop_create_future)(uva_loop_t *loop)
 {
-    return uva_loop_create_future(uva__running);
+    return uva__loop_create_future(loop, NULL);
+}
+
+uva_future_t *(uva_create_future)(void)
+{
+    return uva__loop_create_future(uva__running, NULL);
 }
 
 uva_future_t *uva_future_ref(uva_future_t *future)

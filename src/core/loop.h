@@ -196,6 +196,7 @@ struct uva_loop_s {
     uva_list_t due;         /* Of uva__timer_t.at.due, in order. */
     uva__ready_t due_ready; /* Queued while due is not empty. */
     uva_list_t flushes;     /* Of uva__flush_t.link. */
+    uva_list_t never;       /* Of uva_handle_t.link: calls that never come. */
     uva_list_t bonds;       /* Of uva__bond_t.link: gathers and shields. */
     uint64_t looked_ns;     /* The clock at the last look. */
     uint64_t looked_iterations;
