@@ -569,14 +569,14 @@ END_TEST
 
 START_TEST(trim_is_bounded)
 {
-    static uva__stack_t *stacks[3000];
+    static uva__stack_t *stacks[2200];
     size_t calls = 0;
 
     pool_begin(NULL);
-    for (int i = 0; i < 3000; i++) {
+    for (int i = 0; i < 2200; i++) {
         stacks[i] = take(0);
     }
-    put_many(stacks, 3000);
+    put_many(stacks, 2200);
     ck_assert_uint_eq(uva__stack_pool_trim(&pool), 0);
     while (uva__stack_pool_trim(&pool) > 0) {
         calls++;
