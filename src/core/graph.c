@@ -14,13 +14,21 @@
 
 /* --- one task --- */
 
-static const char *task_state(const uva_task_t *task)
+static const char *future_state(const uva_future_t *future)
 {
-    if (task->base.state == UVA__FUTURE_CANCELLED) {
+    if (future->state == UVA__FUTURE_CANCELLED) {
         return "cancelled";
     }
-    if (task->base.state == UVA__FUTURE_FINISHED) {
-        return task->base.code < 0 ? "failed" : "finished";
+    if (future->state == UVA__FUTURE_FINISHED) {
+        return future->code < 0 ? "failed" : "finished";
+    }
+    return "pending";
+}
+
+static const char *task_state(const uva_task_t *task)
+{
+    if (task->base.state != UVA__FUTURE_PENDING) {
+        return future_state(&task->base);
     }
     if (task->base.loop->current == task) {
         return "running";
@@ -82,6 +90,30 @@ static int format_place(uva_buffer_t *text, uva_task_t *task)
     return r;
 }
 
+static int format_source(uva_buffer_t *text, const uva_future_t *future)
+{
+    const uva__extra_t *extra = uva__future_has_extra(future);
+
+    return extra == NULL || extra->source == NULL
+               ? 0
+               : uva__buffer_printf(text, ", made at %s", extra->source);
+}
+
+/* A future that is no task, as the head of a graph. */
+static int format_plain(uva_buffer_t *text, uva_future_t *future)
+{
+    int r = format_future(text, future);
+
+    if (r >= 0) {
+        r = uva__buffer_printf(text, ", %s", future_state(future));
+    }
+    if (r >= 0 && future->state == UVA__FUTURE_FINISHED && future->code < 0) {
+        r = uva__buffer_printf(text, " with %s (%d)",
+                               uva_err_name(future->code), future->code);
+    }
+    return r < 0 ? r : format_source(text, future);
+}
+
 static int format_task(uva_buffer_t *text, uva_task_t *task)
 {
     bool pending = task->base.state == UVA__FUTURE_PENDING;
@@ -97,11 +129,7 @@ static int format_task(uva_buffer_t *text, uva_task_t *task)
         (task->base.flags & UVA__STARTED) != 0) {
         r = format_place(text, task);
     }
-    if (r >= 0 && pending && task->extra != NULL &&
-        task->extra->source != NULL) {
-        r = uva__buffer_printf(text, ", made at %s", task->extra->source);
-    }
-    return r;
+    return r < 0 || !pending ? r : format_source(text, &task->base);
 }
 
 /* --- the graph --- */
@@ -190,7 +218,7 @@ int uva_format_call_graph(uva_future_t *future, uva_buffer_t *ret_buffer)
     r = uva__buffer_printf(&text, "* ");
     if (r >= 0) {
         r = task != NULL ? format_task(&text, task)
-                         : format_future(&text, future);
+                         : format_plain(&text, future);
     }
     if (r >= 0) {
         r = uva__buffer_printf(&text, "\n");
