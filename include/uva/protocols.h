@@ -25,14 +25,15 @@ typedef struct uva__direct_ops_s {
     void (*init)(void *state, uva_transport_t *transport, size_t limit_bytes);
     /** Accepted. data: what the server was made with. */
     void (*connection_made)(void *state, void *data);
-    /** Closed; status: 0, or why. NULL is not allowed here or above. */
+    /** Closed; status: 0, or why. */
     void (*connection_lost)(void *state, int status);
-    /** Where the next bytes should go; size 0: let the transport choose. */
+    /** Where the next bytes should go; *ret_size stays 0: let the transport
+     * choose. */
     void (*get_buffer)(void *state, uint8_t **ret_data, size_t *ret_size);
     /** Bytes came: at data, which is what get_buffer gave, or borrowed. A
      * negative code closes the connection with it. */
     int (*data_received)(void *state, const uint8_t *data, size_t size);
-    /** The peer sends no more; writing goes on. */
+    /** The peer sends no more; writing goes on. NULL is allowed from here on. */
     void (*eof_received)(void *state);
     /** Unsent bytes rose above the high mark, or fell to the low one. */
     void (*pause_writing)(void *state);

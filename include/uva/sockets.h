@@ -49,8 +49,6 @@ typedef struct uva_server_options_s {
     size_t limit_bytes;     /* As of a connection, for each that is accepted. */
     size_t high_bytes;      /* Likewise. */
     size_t low_bytes;       /* Likewise. */
-    size_t stack_bytes;     /* Stack of each handler; default that of the
-                               loop. */
     size_t max_connections; /* Connections at once: more wait unaccepted, which
                                is logged with UV_EAGAIN; default 65,536, at
                                most 16,777,216. */
@@ -66,15 +64,15 @@ typedef struct uva_server_options_s {
 /** The defaults. */
 #define UVA_SERVER_OPTIONS_INIT                                                \
     {                                                                          \
-        sizeof(uva_server_options_t), 0, 0, 0, 0, 0, 0, UVA_FAMILY_ANY, false, \
+        sizeof(uva_server_options_t), 0, 0, 0, 0, 0, UVA_FAMILY_ANY, false,    \
             false, false                                                       \
     }
 
 /**
  * A server: sockets that listen, and the connections they accepted.
  *
- * It goes on until it is closed, whoever holds a reference. Dropping the last
- * reference of an open one closes it and warns in debug mode.
+ * Dropping the last reference of an open one closes it and warns in debug
+ * mode; its connections live on.
  *
  * @asyncio Server
  */

@@ -364,8 +364,9 @@ UVA_EXTERN bool uva_reader_at_eof(const uva_reader_t *reader);
  * @asyncio StreamReader.exception */
 UVA_EXTERN int uva_reader_exception(const uva_reader_t *reader);
 
-/** The pair of a connection is one object with two kinds of references. The
- * last one of an open connection closes it and warns in debug mode. */
+/** Keep a reader beyond the life of the reference that there is. The last
+ * reference of a connection, of either half, closes it if it is open, and warns
+ * in debug mode. */
 UVA_EXTERN uva_reader_t *uva_reader_ref(uva_reader_t *reader);
 /** Drop a reference. @return NULL. */
 UVA_EXTERN uva_reader_t *uva_reader_unref(uva_reader_t *reader);

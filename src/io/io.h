@@ -1,0 +1,253 @@
+/*
+ * What the files of this floor share: the state that io keeps for a loop,
+ * transports, servers, addresses.
+ *
+ * Transports are uv_poll_t handles with our own read and sendmsg, because what
+ * uv_write has queued goes out by write(2): a peer that has closed its end then
+ * kills the process with SIGPIPE. See stream_transport.c.
+ */
+#ifndef UVA__IO_IO_H
+#define UVA__IO_IO_H
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <uv.h>
+
+#include "uva/protocols.h"
+#include "uva/sockets.h"
+#include "uva/transports.h"
+
+#include "base/list.h"
+#include "core/loop.h"
+
+/* One read takes at most this, and one look at a socket this. asyncio:
+ * selector_events.py, max_size. */
+#define UVA__READ_BYTES  65536u
+#define UVA__BURST_BYTES 262144u
+
+/* Writes are collected up to this, or up to the high mark if that is less. */
+#define UVA__COLLECT_BYTES 16384u
+
+/* Blocks of the reserve: 1 KiB to 64 KiB. */
+#define UVA__BLOCK_SMALLEST 10u
+#define UVA__BLOCK_CLASSES  7u
+#define UVA__RESERVE_BYTES  1048576u /* Kept idle at most. */
+
+/* --- the loop's part --- */
+
+typedef struct uva__io_s {
+    uva_loop_t *loop;        /* Borrowed: the loop owns this. */
+    uva__flush_t flush;      /* Queued while some transport is dirty. */
+    uva_transport_t *dirty;  /* Linked by next_dirty: have collected bytes. */
+    uva_list_t transports;   /* Of uva_transport_t.link: no server's. */
+    uva_list_t servers;      /* Of uva_server_t.link: not closed. */
+    void *idle[UVA__BLOCK_CLASSES]; /* Linked through their first word. */
+    size_t idle_bytes;
+    uint8_t *scratch;        /* Owned; UVA__READ_BYTES. */
+} uva__io_t;
+
+/** The part of a loop, made when it is first needed.
+ * @retval UV_ENOTSUP The loop has no sockets. */
+int uva__io_get(uva_loop_t *loop, uva__io_t **ret_io);
+
+/** A block of the reserve of at least *size bytes, which becomes its size. */
+uint8_t *uva__block_get(uva_loop_t *loop, size_t *size);
+void uva__block_put(uva_loop_t *loop, uint8_t *block, size_t size);
+
+/* --- addresses and descriptors --- */
+
+typedef union uva__sockaddr_u {
+    struct sockaddr any;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+} uva__sockaddr_t;
+
+/* Addresses that a name stands for, in the order of the resolver. */
+typedef struct uva__addresses_s {
+    uva__sockaddr_t *items; /* Owned. */
+    size_t count;
+} uva__addresses_t;
+
+void uva__addresses_clear(uva__addresses_t *addresses);
+
+static inline socklen_t uva__sockaddr_bytes(const uva__sockaddr_t *address)
+{
+    return address->any.sa_family == AF_INET ? sizeof address->in
+                                             : sizeof address->in6;
+}
+
+static inline int uva__family(uva_family_t family)
+{
+    return family == UVA_FAMILY_IPV4   ? AF_INET
+           : family == UVA_FAMILY_IPV6 ? AF_INET6
+                                       : AF_UNSPEC;
+}
+
+/** A number, an address and its port as users see them. */
+int uva__address_from(const uva__sockaddr_t *from, uva_address_t *ret_address);
+/** "('127.0.0.1', 80)", as asyncio writes it. */
+#define UVA__ADDRESS_TEXT 80
+void uva__address_format(const uva__sockaddr_t *address, char *text);
+
+/** A stream socket, not blocking, closed on exec. @return It, or a code. */
+int uva__socket_open(int family);
+/** A connection that waits at a listening socket, likewise. */
+int uva__socket_accept(int listener);
+/** Options that every connection has. */
+void uva__socket_prepare(int fd);
+
+/* --- names --- */
+
+/* A look-up that may outlive whoever asked for it. */
+typedef struct uva__resolve_s uva__resolve_t;
+/** status: 0 with addresses to be taken, or a code. Runs inside the poll. */
+typedef void (*uva__resolve_cb)(void *data, int status,
+                                uva__addresses_t *take_addresses);
+
+/* What is to be looked up. */
+typedef struct uva__name_s {
+    const char *host; /* NULL or "" is this host. */
+    const char *port;
+    int family;       /* AF_UNSPEC, AF_INET, AF_INET6. */
+    bool passive;     /* To listen: no host means all addresses. */
+} uva__name_t;
+
+/**
+ * Find the addresses of a name.
+ *
+ * @retval 1 They are there: it was numeric.
+ * @retval 0 callback comes; *ret_resolve is it until then.
+ */
+int uva__resolve(uva_loop_t *loop, const uva__name_t *name,
+                 uva__resolve_cb callback, void *data,
+                 uva__addresses_t *ret_addresses, uva__resolve_t **ret_resolve);
+/** Forget a look-up: its callback does not come. */
+void uva__resolve_cancel(uva__resolve_t *resolve);
+
+/* --- transports --- */
+
+/*
+ *   state       fd    left by
+ *   CONNECTING  open  uva__transport_open, uva__transport_discard
+ *   ACCEPTED    open  its ready node: connection_made
+ *   OPEN        open  close, abort, an error
+ *   CLOSING     open  the last byte was sent; abort, an error
+ *   LOST        -1    its ready node: connection_lost
+ *   CLOSED      -1    never
+ */
+typedef enum uva__transport_state_e {
+    UVA__TRANSPORT_CONNECTING,
+    UVA__TRANSPORT_ACCEPTED,
+    UVA__TRANSPORT_OPEN,
+    UVA__TRANSPORT_CLOSING,
+    UVA__TRANSPORT_LOST,
+    UVA__TRANSPORT_CLOSED
+} uva__transport_state_t;
+
+/* Unsent bytes: a block of the reserve with this at its front, or a taken
+ * buffer with this beside it. */
+typedef struct uva__out_s {
+    struct uva__out_s *next; /* Of a ring. */
+    uint8_t *data;           /* The first unsent byte. */
+    size_t size;
+    size_t room;       /* Free bytes behind the last. */
+    size_t block_bytes; /* Of the block that this begins. */
+    uint8_t *taken;    /* Owned: where data lies if not behind this. */
+} uva__out_t;
+
+struct uva_transport_s {
+    uva__ready_t ready; /* connection_made, connection_lost. */
+    uva_list_t link;    /* Of a server's clients, of uva__io_t.transports, or of
+                           the attempts of a connect. */
+    const uva__direct_ops_t *ops;
+    union {
+        uva_server_t *server; /* Kept alive by its clients; NULL if it is
+                                 no client of one. */
+        struct uva__dial_s *dial; /* While CONNECTING. */
+    } of;
+    uva_transport_t *next_dirty;
+    uva__out_t *out; /* The last of the ring; NULL when nothing is unsent. */
+    size_t out_bytes;
+    size_t high_bytes;
+    size_t low_bytes;
+    uva__ready_t task_ready; /* The handler's end: among its callbacks. */
+    uva_task_t *task;        /* Counted: the handler, until task_ready ran. */
+    uint32_t refs;           /* Of users. */
+    int fd;
+    int status;              /* Why it is LOST; while CONNECTING the place of
+                                its address. */
+    uint8_t state;           /* uva__transport_state_t */
+    uint8_t events;          /* What the poll is asked for. */
+    uint8_t dropped;         /* Writes after the loss, for the warning. */
+    bool handle_open : 1;    /* close_cb has not come. */
+    bool queued : 1;         /* ready is in the queue. */
+    bool dirty : 1;          /* In uva__io_t.dirty. */
+    bool blocked : 1;        /* The system takes no more: poll tells when. */
+    bool reading_paused : 1;
+    bool writing_paused : 1;
+    bool read_eof : 1;
+    bool write_eof : 1;
+    bool write_shut : 1;     /* The end of stream was sent. */
+    bool made : 1;           /* connection_made ran, or none is due. */
+    uv_poll_t poll;          /* data is the loop. */
+};
+
+static inline uva_loop_t *uva__transport_loop(const uva_transport_t *transport)
+{
+    return transport->poll.data;
+}
+
+/* The state of its protocol lies behind a transport. */
+static inline void *uva__transport_behind(uva_transport_t *transport)
+{
+    return transport + 1;
+}
+
+/* What every connection of one kind has. */
+typedef struct uva__transport_kind_s {
+    const uva__direct_ops_t *ops;
+    size_t limit_bytes;
+    size_t high_bytes;
+    size_t low_bytes;
+} uva__transport_kind_t;
+
+/** Check options and fill in what they leave out. */
+int uva__transport_kind(uva__transport_kind_t *kind,
+                        const uva__direct_ops_t *ops, size_t limit_bytes,
+                        size_t high_bytes, size_t low_bytes);
+/** A transport on a descriptor, without a reference; on failure the descriptor
+ * is closed too. */
+int uva__transport_new(uva_loop_t *loop, const uva__transport_kind_t *kind,
+                       int take_fd, uva__transport_state_t state,
+                       uva_transport_t **ret_transport);
+/** A connection is there: begin to read. */
+void uva__transport_open(uva_transport_t *transport);
+/** Close at once one that nobody has heard of. */
+void uva__transport_discard(uva_transport_t *transport);
+/** Close at once and say why. */
+void uva__transport_fail(uva_transport_t *transport, int status);
+/** Ask the poll for what the state wants. */
+void uva__transport_watch(uva_transport_t *transport);
+/** The poll's callback of an open transport. */
+void uva__transport_poll_cb(uv_poll_t *poll, int status, int events);
+/** Everything was sent: what close and write_eof waited for. */
+void uva__transport_sent(uva_transport_t *transport);
+void uva__transport_maybe_free(uva_transport_t *transport);
+/** Drop what is unsent. */
+void uva__transport_drop_out(uva_transport_t *transport);
+/** Send collected bytes of all dirty transports. */
+void uva__transports_flush(uva__flush_t *flush);
+/** Tell the protocol when a mark was passed. */
+void uva__transport_check_marks(uva_transport_t *transport);
+
+/* --- servers --- */
+
+/** A client is CLOSED. */
+void uva__server_detach(uva_transport_t *transport);
+/** Give connection_made of an accepted transport its data. */
+void *uva__server_data(const uva_server_t *server);
+/** Close all servers and connections of a loop that has no task left. */
+void uva__servers_abandon(uva__io_t *io);
+
+#endif /* UVA__IO_IO_H */

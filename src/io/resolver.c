@@ -1,0 +1,195 @@
+/*
+ * Names to addresses.
+ *
+ * Numeric hosts and ports never reach the resolver. Everything else goes to
+ * uv_getaddrinfo, behind this file alone.
+ *
+ * Invariant: a look-up belongs to itself from its start to its callback; who
+ * asked for it can only forget it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "io/io.h"
+
+struct uva__resolve_s {
+    uv_getaddrinfo_t request; /* data is the loop. */
+    uva__resolve_cb callback; /* NULL once nobody waits. */
+    void *data;
+};
+
+/* --- numbers --- */
+
+/* @return The port, or -1 if it is none. */
+static long number_port(const char *port)
+{
+    char *end;
+    long number;
+
+    if (port[0] < '0' || port[0] > '9') {
+        return -1;
+    }
+    number = strtol(port, &end, 10);
+    return *end == '\0' && number <= 65535 ? number : -1;
+}
+
+static bool number_host(const char *host, int family, int port,
+                        uva__sockaddr_t *ret_address)
+{
+    memset(ret_address, 0, sizeof *ret_address);
+    if (family != AF_INET6 && uv_ip4_addr(host, port, &ret_address->in) == 0) {
+        return true;
+    }
+    memset(ret_address, 0, sizeof *ret_address);
+    return family != AF_INET &&
+           uv_ip6_addr(host, port, &ret_address->in6) == 0;
+}
+
+/* The addresses of this host: all of them, or the one that talks to itself. */
+static size_t number_here(const uva__name_t *name, int port,
+                          uva__sockaddr_t *addresses)
+{
+    static const char *const hosts[2][2] = {{"::1", "127.0.0.1"},
+                                            {"0.0.0.0", "::"}};
+    size_t count = 0;
+
+    for (size_t i = 0; i < 2; i++) {
+        if (number_host(hosts[name->passive][i], name->family, port,
+                        &addresses[count])) {
+            count++;
+        }
+    }
+    return count;
+}
+
+/* @return 1 when found, 0 when it is a name. */
+static int resolve_numbers(const uva__name_t *name,
+                           uva__addresses_t *ret_addresses)
+{
+    uva__sockaddr_t found[2];
+    long port = number_port(name->port);
+    size_t count;
+
+    if (port < 0) {
+        return 0;
+    }
+    if (name->host == NULL || name->host[0] == '\0') {
+        count = number_here(name, (int)port, found);
+    } else {
+        count = number_host(name->host, name->family, (int)port, found);
+    }
+    if (count == 0) {
+        return 0;
+    }
+    ret_addresses->items = uva__malloc(count * sizeof *found);
+    if (ret_addresses->items == NULL) {
+        return UV_ENOMEM;
+    }
+    memcpy(ret_addresses->items, found, count * sizeof *found);
+    ret_addresses->count = count;
+    return 1;
+}
+
+/* --- names --- */
+
+static int resolve_collect(const struct addrinfo *found,
+                           uva__addresses_t *ret_addresses)
+{
+    size_t count = 0;
+
+    for (const struct addrinfo *i = found; i != NULL; i = i->ai_next) {
+        count++;
+    }
+    ret_addresses->count = 0;
+    ret_addresses->items =
+        uva__calloc(count == 0 ? 1 : count, sizeof *ret_addresses->items);
+    if (ret_addresses->items == NULL) {
+        return UV_ENOMEM;
+    }
+    for (const struct addrinfo *i = found; i != NULL; i = i->ai_next) {
+        if (i->ai_addrlen <= sizeof *ret_addresses->items &&
+            (i->ai_family == AF_INET || i->ai_family == AF_INET6)) {
+            memcpy(&ret_addresses->items[ret_addresses->count++], i->ai_addr,
+                   i->ai_addrlen);
+        }
+    }
+    if (ret_addresses->count == 0) {
+        uva__addresses_clear(ret_addresses);
+        return UV_EAI_NODATA;
+    }
+    return 0;
+}
+
+static void resolve_cb(uv_getaddrinfo_t *request, int status,
+                       struct addrinfo *found)
+{
+    uva__resolve_t *resolve =
+        UVA__CONTAINER_OF(request, uva__resolve_t, request);
+    uva_loop_t *loop = request->data;
+    uva__addresses_t addresses = {0};
+
+    if (resolve->callback != NULL) {
+        if (status == 0) {
+            status = resolve_collect(found, &addresses);
+        }
+        resolve->callback(resolve->data, status, &addresses);
+    }
+    uv_freeaddrinfo(found);
+    uva__free(resolve);
+    uva__loop_op_end(loop);
+}
+
+static int resolve_start(uva_loop_t *loop, const uva__name_t *name,
+                         uva__resolve_cb callback, void *data,
+                         uva__resolve_t **ret_resolve)
+{
+    const char *host = name->host;
+    struct addrinfo hints;
+    uva__resolve_t *resolve = uva__malloc(sizeof *resolve);
+    int r;
+
+    if (resolve == NULL) {
+        return UV_ENOMEM;
+    }
+    memset(&hints, 0, sizeof hints);
+    hints.ai_family = name->family;
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = name->passive ? AI_PASSIVE : 0;
+    resolve->callback = callback;
+    resolve->data = data;
+    resolve->request.data = loop;
+    r = uv_getaddrinfo(uva_loop_uv(loop), &resolve->request, resolve_cb,
+                       host != NULL && host[0] != '\0' ? host : NULL,
+                       name->port, &hints);
+    if (r < 0) {
+        uva__free(resolve);
+        return r;
+    }
+    uva__loop_op_begin(loop);
+    *ret_resolve = resolve;
+    return 0;
+}
+
+int uva__resolve(uva_loop_t *loop, const uva__name_t *name,
+                 uva__resolve_cb callback, void *data,
+                 uva__addresses_t *ret_addresses, uva__resolve_t **ret_resolve)
+{
+    int r;
+
+    if (name->port == NULL || name->port[0] == '\0') {
+        return UV_EINVAL;
+    }
+    r = resolve_numbers(name, ret_addresses);
+    if (r != 0) {
+        return r;
+    }
+    return resolve_start(loop, name, callback, data, ret_resolve);
+}
+
+void uva__resolve_cancel(uva__resolve_t *resolve)
+{
+    resolve->callback = NULL;
+    /* Only one that has not begun can be stopped; the others end unheard. */
+    (void)uv_cancel((uv_req_t *)&resolve->request);
+}

@@ -1,0 +1,537 @@
+/*
+ * Servers: sockets that listen, and their clients (asyncio.base_events,
+ * Server and create_server; asyncio.selector_events, _accept_connection).
+ *
+ * The descriptors are watched by uv_poll_t, not by uv_listen: libuv answers a
+ * lack of descriptors by closing whoever waits, silently, or without end. Here
+ * it is reported, and nothing is accepted for a second.
+ *
+ *   state    listens   left by
+ *   BOUND    no        start_serving, close
+ *   SERVING  yes       close; it pauses without descriptors, and while it has
+ *                      its most connections
+ *   CLOSED   no        never
+ *
+ * Invariant: a server is in memory while somebody has a reference, a client is
+ * not CLOSED, a handle or a report is on its way, or a task waits for it.
+ */
+#include "uva/sockets.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/format.h"
+#include "base/log.h"
+#include "io/io.h"
+#include "io/server.h"
+
+/* asyncio: constants.py, ACCEPT_RETRY_DELAY. */
+#define ACCEPT_RETRY_NS UVA_SEC(1)
+
+/* --- freeing --- */
+
+void uva__server_maybe_free(uva_server_t *server)
+{
+    uva_loop_t *loop = server->loop;
+
+    if (server->refs > 0 || server->state != UVA__SERVER_CLOSED ||
+        server->client_count > 0 || server->handle_count > 0 ||
+        server->report_count > 0 || server->waiting_count > 0) {
+        return;
+    }
+    if (server->destroy != NULL) {
+        server->destroy(server->data);
+    }
+    uva__slab_put(&loop->slab, server, uva__server_bytes(server->made_count));
+    if (loop->closed) {
+        uva__loop_maybe_free(loop);
+    }
+}
+
+uva_server_t *uva_server_ref(uva_server_t *server)
+{
+    if (server != NULL) {
+        server->refs++;
+    }
+    return server;
+}
+
+uva_server_t *uva_server_unref(uva_server_t *server)
+{
+    if (server == NULL || !uva__loop_owned(server->loop) ||
+        --server->refs > 0) {
+        return NULL;
+    }
+    if (server->state != UVA__SERVER_CLOSED) {
+        if (server->loop->debug) {
+            uva__log(UVA_LOG_WARNING, "a server was not closed");
+        }
+        uva_server_close(server);
+    }
+    uva__server_maybe_free(server);
+    return NULL;
+}
+
+/* --- accepting --- */
+
+static void listener_watch(uva__listener_t *listener, bool wanted);
+static void server_watch(uva_server_t *server);
+
+static void listener_report(uva__ready_t *ready)
+{
+    uva__listener_t *listener =
+        UVA__CONTAINER_OF(ready, uva__listener_t, report);
+    uva_server_t *server = listener->server;
+    uva_exception_t exception = {
+        .size = sizeof exception,
+        .message = listener->timer.state != 0
+                       ? "socket.accept() out of system resource"
+                       : "socket.accept() failed",
+        .code = listener->code,
+    };
+
+    listener->reporting = false;
+    uva_loop_call_exception_handler(server->loop, &exception);
+    server->report_count--;
+    uva__server_maybe_free(server);
+}
+
+static void listener_retry(uva__timer_t *timer)
+{
+    server_watch(UVA__CONTAINER_OF(timer, uva__listener_t, timer)->server);
+}
+
+static bool listener_code_is_scarcity(int code)
+{
+    return code == UV_EMFILE || code == UV_ENFILE || code == UV_ENOBUFS ||
+           code == UV_ENOMEM;
+}
+
+/* There is nobody to tell but the exception handler, in its own time. */
+static void listener_failed(uva__listener_t *listener, int code)
+{
+    uva_server_t *server = listener->server;
+    uva_loop_t *loop = server->loop;
+
+    listener->code = code;
+    if (listener_code_is_scarcity(code) &&
+        uva__timer_start(loop, &listener->timer,
+                         uva__loop_deadline(loop, ACCEPT_RETRY_NS),
+                         listener_retry) >= 0) {
+        listener_watch(listener, false);
+    }
+    if (!listener->reporting) {
+        listener->reporting = true;
+        server->report_count++;
+        uva__loop_push(loop, &listener->report);
+    }
+}
+
+static void server_accepted(uva_server_t *server, uva_transport_t *transport)
+{
+    transport->of.server = server;
+    uva__list_append(&server->clients, &transport->link);
+    server->client_count++;
+    uva__transport_open(transport);
+}
+
+static bool server_is_full(const uva_server_t *server)
+{
+    return server->client_count >= server->max_connections;
+}
+
+static void server_watch(uva_server_t *server)
+{
+    bool wanted =
+        server->state == UVA__SERVER_SERVING && !server_is_full(server);
+
+    for (size_t i = 0; i < server->listener_count; i++) {
+        listener_watch(&server->listeners[i], wanted);
+    }
+}
+
+static void server_full(uva_server_t *server)
+{
+    if (!server->full_logged) {
+        server->full_logged = true;
+        uva__log(UVA_LOG_WARNING,
+                 "a server has its most connections, %zu: the others wait "
+                 "(%s)",
+                 server->max_connections, uva_err_name(UV_EAGAIN));
+    }
+    server_watch(server);
+}
+
+static void listener_poll_cb(uv_poll_t *poll, int status, int events)
+{
+    uva__listener_t *listener =
+        UVA__CONTAINER_OF(poll, uva__listener_t, poll);
+    uva_server_t *server = listener->server;
+
+    (void)events;
+    if (status < 0) {
+        listener->watched = false; /* accept tells what is wrong. */
+    }
+    for (int i = 0; i <= server->backlog_count; i++) {
+        uva_transport_t *transport;
+        int r = uva__socket_accept(listener->fd);
+        if (r == UV_EAGAIN) {
+            break;
+        }
+        if (r == UV_ECONNABORTED) {
+            continue; /* It was gone before its turn came. */
+        }
+        if (r >= 0) {
+            r = uva__transport_new(server->loop, &server->kind, r,
+                                   UVA__TRANSPORT_ACCEPTED, &transport);
+        }
+        if (r < 0) {
+            listener_failed(listener, r);
+            break;
+        }
+        server_accepted(server, transport);
+        if (server_is_full(server)) {
+            server_full(server);
+            break;
+        }
+    }
+    if (status < 0 && listener->timer.state == 0) {
+        listener_watch(listener, !server_is_full(server));
+    }
+}
+
+static void listener_watch(uva__listener_t *listener, bool wanted)
+{
+    if (wanted && (listener->server->state != UVA__SERVER_SERVING ||
+                   listener->timer.state != 0)) {
+        return;
+    }
+    if (wanted == listener->watched) {
+        return;
+    }
+    listener->watched = wanted;
+    if (wanted) {
+        (void)uv_poll_start(&listener->poll, UV_READABLE, listener_poll_cb);
+    } else {
+        (void)uv_poll_stop(&listener->poll);
+    }
+}
+
+int uva__listener_init(uva__listener_t *listener, uva_server_t *server,
+                       int take_fd)
+{
+    int r = uv_poll_init(uva_loop_uv(server->loop), &listener->poll, take_fd);
+
+    if (r < 0) {
+        close(take_fd);
+        return r;
+    }
+    listener->server = server;
+    listener->fd = take_fd;
+    listener->report.run = listener_report;
+    server->handle_count++;
+    server->listener_count++;
+    return 0;
+}
+
+/* --- clients --- */
+
+void *uva__server_data(const uva_server_t *server)
+{
+    return server->data;
+}
+
+static void server_wake(uva_server_t *server)
+{
+    if (server->state == UVA__SERVER_CLOSED && server->client_count == 0) {
+        UVA__LIST_FOREACH (waiter, &server->waiters, uva_waiter_t, link) {
+            (void)uva_waiter_wake(waiter);
+        }
+    }
+}
+
+void uva__server_detach(uva_transport_t *transport)
+{
+    uva_server_t *server = transport->of.server;
+
+    transport->of.server = NULL;
+    server->client_count--;
+    if (server->state == UVA__SERVER_SERVING) {
+        server_watch(server);
+    }
+    server_wake(server);
+    uva__server_maybe_free(server);
+}
+
+/* The handler has ended. asyncio: streams.py, StreamReaderProtocol. */
+static void client_served(uva__ready_t *ready)
+{
+    uva_transport_t *transport =
+        UVA__CONTAINER_OF(ready, uva_transport_t, task_ready);
+    uva_future_t *future = &transport->task->base;
+    int r = uva__future_code(future);
+
+    if (r < 0 && r != UV_ECANCELED) {
+        uva__report(uva__transport_loop(transport), future, r,
+                    "Unhandled exception in client_connected_cb");
+    }
+    transport->task = NULL;
+    uva__future_unref(future);
+    uva_transport_close(transport);
+    (void)uva_transport_unref(transport);
+}
+
+void uva__transport_serve(uva_transport_t *transport, uva_task_t *take_task)
+{
+    uva_future_t *future = uva_task_future(take_task);
+
+    if (future == NULL || future->kind == UVA__KIND_REFUSED) {
+        uva__report(uva__transport_loop(transport), future,
+                    uva__future_code(future),
+                    "Error on the start of client_connected_cb");
+        uva_transport_close(transport);
+        return;
+    }
+    transport->refs++;
+    transport->task = take_task;
+    transport->task_ready.run = client_served;
+    uva__future_add_node(future, &transport->task_ready);
+}
+
+bool uva__transport_served(const uva_transport_t *transport)
+{
+    return transport->task != NULL && transport->task == uva__task_current();
+}
+
+void uva_server_close_clients(uva_server_t *server)
+{
+    if (uva__loop_owned(server->loop)) {
+        UVA__LIST_FOREACH_SAFE (client, &server->clients, uva_transport_t,
+                                link) {
+            uva_transport_close(client);
+        }
+    }
+}
+
+void uva_server_abort_clients(uva_server_t *server)
+{
+    if (uva__loop_owned(server->loop)) {
+        UVA__LIST_FOREACH_SAFE (client, &server->clients, uva_transport_t,
+                                link) {
+            uva_transport_abort(client);
+        }
+    }
+}
+
+/* --- opening and closing --- */
+
+int uva__server_serve(uva_server_t *server)
+{
+    if (server->state == UVA__SERVER_SERVING) {
+        return 0;
+    }
+    if (server->state == UVA__SERVER_CLOSED) {
+        return UV_EPERM;
+    }
+    for (size_t i = 0; i < server->listener_count; i++) {
+        if (listen(server->listeners[i].fd, server->backlog_count) < 0) {
+            return uv_translate_sys_error(errno);
+        }
+    }
+    server->state = UVA__SERVER_SERVING;
+    server_watch(server);
+    return 0;
+}
+
+static void listener_close_cb(uv_handle_t *handle)
+{
+    uva__listener_t *listener =
+        UVA__CONTAINER_OF(handle, uva__listener_t, poll);
+
+    listener->server->handle_count--;
+    uva__server_maybe_free(listener->server);
+}
+
+void uva_server_close(uva_server_t *server)
+{
+    if (server->state == UVA__SERVER_CLOSED ||
+        !uva__loop_owned(server->loop)) {
+        return;
+    }
+    server->state = UVA__SERVER_CLOSED;
+    for (size_t i = 0; i < server->listener_count; i++) {
+        uva__listener_t *listener = &server->listeners[i];
+        uva__timer_stop(server->loop, &listener->timer);
+        uv_close((uv_handle_t *)&listener->poll, listener_close_cb);
+        close(listener->fd);
+    }
+    server->listener_count = 0;
+    uva__list_remove(&server->link);
+    uva__loop_op_end(server->loop);
+    if (server->forever != NULL) {
+        (void)uva_waiter_wake(server->forever);
+    }
+    server_wake(server);
+}
+
+void uva__servers_abandon(uva__io_t *io)
+{
+    UVA__LIST_FOREACH_SAFE (server, &io->servers, uva_server_t, link) {
+        if (io->loop->debug) {
+            uva__log(UVA_LOG_WARNING, "a server was not closed");
+        }
+        uva_server_abort_clients(server);
+        uva_server_close(server);
+    }
+}
+
+/* --- waiting --- */
+
+int uva_server_start_serving_poll(uva_server_t *server)
+{
+    int r = 0;
+
+    if (!uva_waiter_resumed(uva_waiter_current())) {
+        r = uva__server_serve(server);
+    }
+    return r < 0 ? r : uva_yield_poll();
+}
+
+int uva_server_start_serving(uva_server_t *server)
+{
+    int r;
+
+    UVA_DRIVE(r, uva_server_start_serving_poll(server));
+    return r;
+}
+
+int uva_server_wait_closed_poll(uva_server_t *server)
+{
+    uva_waiter_t *self = uva_waiter_current();
+    int r;
+
+    if (!uva_waiter_resumed(self)) {
+        if (server->state == UVA__SERVER_CLOSED && server->client_count == 0) {
+            return 0;
+        }
+        r = uva_waiter_suspend(self, &server->loop, &server->waiters);
+        server->waiting_count += r == UVA_PENDING;
+        return r;
+    }
+    r = uva_waiter_finish(self);
+    server->waiting_count--;
+    uva__server_maybe_free(server);
+    return r;
+}
+
+int uva_server_wait_closed(uva_server_t *server)
+{
+    int r;
+
+    UVA_DRIVE(r, uva_server_wait_closed_poll(server));
+    return r;
+}
+
+/* Stages of serve_forever. */
+enum { FOREVER_SERVES, FOREVER_WAITS };
+
+static int forever_begin(uva_server_t *server, uva_waiter_t *self)
+{
+    int r;
+
+    if (server->forever != NULL) {
+        return UV_EPERM;
+    }
+    r = uva__server_serve(server);
+    if (r >= 0) {
+        r = uva_waiter_suspend(self, &server->loop, NULL);
+    }
+    if (r == UVA_PENDING) {
+        server->forever = self;
+        server->waiting_count++;
+    }
+    return r;
+}
+
+static int forever_end(uva_server_t *server, uva_waiter_t *self)
+{
+    uva_waiter_set_stage(self, FOREVER_SERVES);
+    server->waiting_count--;
+    uva__server_maybe_free(server);
+    return UV_ECANCELED;
+}
+
+int uva_server_serve_forever_poll(uva_server_t *server)
+{
+    uva_waiter_t *self = uva_waiter_current();
+
+    if (!uva_waiter_resumed(self)) {
+        return forever_begin(server, self);
+    }
+    /* Cancelled, or closed by somebody: asyncio cancels it then. */
+    (void)uva_waiter_finish(self);
+    if (uva_waiter_get_stage(self) == FOREVER_WAITS) {
+        return forever_end(server, self);
+    }
+    server->forever = NULL;
+    uva_server_close(server);
+    if (server->client_count > 0) {
+        uva_waiter_set_stage(self, FOREVER_WAITS);
+        return uva_waiter_suspend(self, NULL, &server->waiters);
+    }
+    return forever_end(server, self);
+}
+
+int uva_server_serve_forever(uva_server_t *server)
+{
+    int r;
+
+    UVA_DRIVE(r, uva_server_serve_forever_poll(server));
+    return r;
+}
+
+/* --- looking --- */
+
+uva_loop_t *uva_server_get_loop(const uva_server_t *server)
+{
+    return server->loop;
+}
+
+bool uva_server_is_serving(const uva_server_t *server)
+{
+    return server->state == UVA__SERVER_SERVING;
+}
+
+size_t uva_server_connection_count(const uva_server_t *server)
+{
+    return server->client_count;
+}
+
+size_t uva_server_socket_count(const uva_server_t *server)
+{
+    return server->listener_count;
+}
+
+int uva_server_get_sockname(const uva_server_t *server, size_t index,
+                            uva_address_t *ret_address)
+{
+    uva__sockaddr_t address;
+    socklen_t size = sizeof address;
+
+    if (index >= server->listener_count) {
+        return UV_EINVAL;
+    }
+    if (getsockname(server->listeners[index].fd, &address.any, &size) < 0) {
+        return uv_translate_sys_error(errno);
+    }
+    return uva__address_from(&address, ret_address);
+}
+
+uint16_t uva_server_port(const uva_server_t *server)
+{
+    uva_address_t address;
+
+    return uva_server_get_sockname(server, 0, &address) < 0 ? 0 : address.port;
+}

@@ -1,0 +1,486 @@
+/*
+ * The reading functions of StreamReader (asyncio.streams), each as a poll and
+ * its drive.
+ *
+ * Invariant: a poll that has not suspended begins by ending the last view. One
+ * that was resumed looks first at what has come, then at why nothing more
+ * will; so what came before a loss and suffices is given out.
+ */
+#include <limits.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "base/util.h"
+#include "streams/reader.h"
+
+static inline int count_as_int(size_t count)
+{
+    return count > INT_MAX ? INT_MAX : (int)count;
+}
+
+static inline uint8_t *reader_bytes(const uva_reader_t *reader)
+{
+    return reader->data + reader->start;
+}
+
+static inline void reader_consume(uva_reader_t *reader, size_t size)
+{
+    reader->start += size;
+    reader->size -= size;
+    uva__reader_maybe_resume(reader);
+}
+
+/* Give out the first bytes; they stay where they are until the next call. */
+static inline int reader_give(uva_reader_t *reader, size_t size,
+                              uva_bytes_t *ret_view)
+{
+    ret_view->data = size == 0 ? (const uint8_t *)"" : reader_bytes(reader);
+    ret_view->size = size;
+    reader->viewed = size > 0;
+    reader_consume(reader, size);
+    return count_as_int(size);
+}
+
+/* Copy the first bytes out. */
+static void reader_take(uva_reader_t *reader, void *data, size_t size)
+{
+    if (size > 0) {
+        memcpy(data, reader_bytes(reader), size);
+        reader_consume(reader, size);
+        uva__reader_forget_view(reader);
+    }
+}
+
+/* The same into an owned buffer. Nothing is taken without memory. */
+static int reader_take_buffer(uva_reader_t *reader, size_t size,
+                              uva_buffer_t *ret_buffer)
+{
+    uva_buffer_t buffer = {0};
+
+    if (size > 0) {
+        int r = uva__buffer_append(&buffer, reader_bytes(reader), size,
+                                   SIZE_MAX);
+        if (r < 0) {
+            return r;
+        }
+        reader_consume(reader, size);
+        uva__reader_forget_view(reader);
+    }
+    *ret_buffer = buffer;
+    return count_as_int(size);
+}
+
+/* The first call of a poll. @return 0, or the code every read fails with. */
+static inline int reader_begin(uva_reader_t *reader)
+{
+    if (reader->waiter == NULL) {
+        uva__reader_forget_view(reader);
+    }
+    return reader->exception;
+}
+
+/* --- read --- */
+
+int uva_reader_read_view_poll(uva_reader_t *reader, size_t max_bytes,
+                              uva_bytes_t *ret_view)
+{
+    uva_waiter_t *self = uva_waiter_current();
+    bool resumed = uva_waiter_resumed(self);
+    int r = resumed ? uva__reader_finish(reader, self) : reader_begin(reader);
+
+    if (UVA__UNLIKELY(r < 0)) {
+        return r;
+    }
+    if (reader->size > 0 || max_bytes == 0) {
+        return reader_give(reader,
+                           reader->size < max_bytes ? reader->size : max_bytes,
+                           ret_view);
+    }
+    if (resumed && reader->exception < 0) {
+        return reader->exception;
+    }
+    if (reader->eof) {
+        return reader_give(reader, 0, ret_view);
+    }
+    return uva__reader_wait(reader, self, UVA__WANTS_ANY);
+}
+
+int uva_reader_read_view(uva_reader_t *reader, size_t max_bytes,
+                         uva_bytes_t *ret_view)
+{
+    int r;
+
+    UVA_DRIVE(r, uva_reader_read_view_poll(reader, max_bytes, ret_view));
+    return r;
+}
+
+int uva_reader_read_poll(uva_reader_t *reader, void *data, size_t size)
+{
+    uva_waiter_t *self = uva_waiter_current();
+    int r;
+
+    if (uva_waiter_resumed(self)) {
+        r = uva__reader_finish(reader, self);
+        if (r < 0) {
+            return r;
+        }
+        if (reader->filled > 0) {
+            return (int)reader->filled;
+        }
+        r = reader->exception;
+    } else {
+        r = reader_begin(reader);
+    }
+    if (r < 0 || size == 0) {
+        return r;
+    }
+    size = size < INT_MAX ? size : INT_MAX;
+    if (reader->size > 0) {
+        size = reader->size < size ? reader->size : size;
+        reader_take(reader, data, size);
+        return (int)size;
+    }
+    if (reader->eof) {
+        return 0;
+    }
+    return uva__reader_wait_into(reader, self, UVA__WANTS_INTO, data, size, 0);
+}
+
+int uva_reader_read(uva_reader_t *reader, void *data, size_t size)
+{
+    int r;
+
+    UVA_DRIVE(r, uva_reader_read_poll(reader, data, size));
+    return r;
+}
+
+/* The block itself becomes the buffer if the bytes begin it and a 0 fits. */
+static int read_all_take(uva_reader_t *reader, uva_buffer_t *ret_buffer)
+{
+    if (reader->size == 0 || reader->start > 0 || reader->viewed ||
+        reader->size == reader->capacity) {
+        return reader_take_buffer(reader, reader->size, ret_buffer);
+    }
+    ret_buffer->data = reader->data;
+    ret_buffer->size = reader->size;
+    ret_buffer->capacity = reader->capacity;
+    ret_buffer->data[ret_buffer->size] = 0;
+    reader->data = NULL;
+    reader->capacity = 0;
+    reader->size = 0;
+    uva__reader_maybe_resume(reader);
+    return count_as_int(ret_buffer->size);
+}
+
+int uva_reader_read_all_poll(uva_reader_t *reader, size_t limit_bytes,
+                             uva_buffer_t *ret_buffer)
+{
+    uva_waiter_t *self = uva_waiter_current();
+    bool resumed = uva_waiter_resumed(self);
+    int r = resumed ? uva__reader_finish(reader, self) : reader_begin(reader);
+
+    if (r >= 0) {
+        r = reader->exception;
+    }
+    if (r < 0) {
+        return r;
+    }
+    if (reader->size > limit_bytes) {
+        return UVA_ELIMITOVERRUN;
+    }
+    if (reader->eof) {
+        return read_all_take(reader, ret_buffer);
+    }
+    if (!resumed) {
+        uva__reader_compact(reader);
+    }
+    return uva__reader_wait_into(reader, self, UVA__WANTS_ALL, NULL,
+                                 limit_bytes, 0);
+}
+
+int uva_reader_read_all(uva_reader_t *reader, size_t limit_bytes,
+                        uva_buffer_t *ret_buffer)
+{
+    int r;
+
+    UVA_DRIVE(r, uva_reader_read_all_poll(reader, limit_bytes, ret_buffer));
+    return r;
+}
+
+/* --- readexactly --- */
+
+static int readexactly_end(uva_reader_t *reader, size_t size,
+                           size_t *ret_partial)
+{
+    if (reader->filled == size) {
+        return count_as_int(size);
+    }
+    if (reader->exception < 0) {
+        return reader->exception;
+    }
+    if (ret_partial != NULL) {
+        *ret_partial = reader->filled;
+    }
+    return UVA_EINCOMPLETEREAD;
+}
+
+int uva_reader_readexactly_poll(uva_reader_t *reader, void *data, size_t size,
+                                size_t *ret_partial)
+{
+    uva_waiter_t *self = uva_waiter_current();
+    size_t ready;
+    int r;
+
+    if (uva_waiter_resumed(self)) {
+        r = uva__reader_finish(reader, self);
+        return r < 0 ? r : readexactly_end(reader, size, ret_partial);
+    }
+    r = reader_begin(reader);
+    if (r < 0 || size == 0) {
+        return r;
+    }
+    if (reader->waiter != NULL) {
+        return UV_EPERM;
+    }
+    ready = reader->size < size ? reader->size : size;
+    if (ready < size && !reader->eof && self == NULL) {
+        return UVA_ENOTASK;
+    }
+    reader_take(reader, data, ready);
+    if (ready == size || reader->eof) {
+        reader->filled = ready;
+        return readexactly_end(reader, size, ret_partial);
+    }
+    return uva__reader_wait_into(reader, self, UVA__WANTS_EXACT, data, size,
+                                 ready);
+}
+
+int uva_reader_readexactly(uva_reader_t *reader, void *data, size_t size,
+                           size_t *ret_partial)
+{
+    int r;
+
+    UVA_DRIVE(r,
+              uva_reader_readexactly_poll(reader, data, size, ret_partial));
+    return r;
+}
+
+/* --- readuntil --- */
+
+/* What a look for separators found: bytes before the first, and with it. */
+typedef struct match_s {
+    size_t before;
+    size_t size;
+} match_t;
+
+static const uint8_t *bytes_find(const uint8_t *data, size_t size,
+                                 uva_bytes_t wanted)
+{
+    while (size >= wanted.size) {
+        const uint8_t *first =
+            memchr(data, wanted.data[0], size - wanted.size + 1);
+        if (first == NULL) {
+            return NULL;
+        }
+        if (memcmp(first, wanted.data, wanted.size) == 0) {
+            return first;
+        }
+        size -= (size_t)(first - data) + 1;
+        data = first + 1;
+    }
+    return NULL;
+}
+
+/* asyncio: the shortest result wins; of two that end alike the shorter
+ * separator, which is looked for first there. */
+static bool reader_find(const uva_reader_t *reader,
+                        const uva_bytes_t *separators, size_t count,
+                        match_t *ret_match)
+{
+    const uint8_t *begin = reader_bytes(reader);
+    bool found = false;
+    size_t width = 0;
+
+    if (reader->size == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *at =
+            bytes_find(begin + reader->filled, reader->size - reader->filled,
+                       separators[i]);
+        size_t size =
+            at == NULL ? 0 : (size_t)(at - begin) + separators[i].size;
+        if (at != NULL &&
+            (!found || size < ret_match->size ||
+             (size == ret_match->size && separators[i].size < width))) {
+            found = true;
+            width = separators[i].size;
+            ret_match->size = size;
+            ret_match->before = (size_t)(at - begin);
+        }
+    }
+    return found;
+}
+
+static int separators_check(const uva_bytes_t *separators, size_t count,
+                            size_t *ret_longest)
+{
+    *ret_longest = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (separators[i].size == 0) {
+            return UV_EINVAL;
+        }
+        if (separators[i].size > *ret_longest) {
+            *ret_longest = separators[i].size;
+        }
+    }
+    return count == 0 ? UV_EINVAL : 0;
+}
+
+/*
+ * Wait until a separator has come. Nothing is taken.
+ *
+ * @retval 0 It is there: *ret_match.
+ * @retval UVA_EINCOMPLETEREAD The stream has ended without one.
+ */
+static int readuntil_poll(uva_reader_t *reader, const uva_bytes_t *separators,
+                          size_t count, match_t *ret_match)
+{
+    uva_waiter_t *self = uva_waiter_current();
+    bool resumed = uva_waiter_resumed(self);
+    size_t longest;
+    int r = separators_check(separators, count, &longest);
+
+    if (resumed) {
+        r = uva__reader_finish(reader, self);
+    } else if (r >= 0) {
+        r = reader_begin(reader);
+        if (r >= 0 && reader->waiter != NULL) {
+            return UV_EPERM;
+        }
+        reader->filled = 0;
+    }
+    if (r < 0) {
+        return r;
+    }
+    if (reader_find(reader, separators, count, ret_match)) {
+        if (ret_match->before > reader->limit) {
+            reader->filled = ret_match->before;
+            return UVA_ELIMITOVERRUN;
+        }
+        return 0;
+    }
+    /* Where a separator may begin of which a part is there. */
+    if (reader->size + 1 > longest + reader->filled) {
+        reader->filled = reader->size + 1 - longest;
+    }
+    if (reader->filled > reader->limit) {
+        return UVA_ELIMITOVERRUN;
+    }
+    if (resumed && reader->exception < 0) {
+        return reader->exception;
+    }
+    if (reader->eof) {
+        return UVA_EINCOMPLETEREAD;
+    }
+    return uva__reader_wait(reader, self, UVA__WANTS_ANY);
+}
+
+int uva_reader_readuntil_view_poll(uva_reader_t *reader,
+                                   const uva_bytes_t *separators, size_t count,
+                                   uva_bytes_t *ret_view)
+{
+    match_t match;
+    int r = readuntil_poll(reader, separators, count, &match);
+
+    if (r == UVA_EINCOMPLETEREAD) {
+        (void)reader_give(reader, reader->size, ret_view);
+    }
+    return r == 0 ? reader_give(reader, match.size, ret_view) : r;
+}
+
+int uva_reader_readuntil_view(uva_reader_t *reader,
+                              const uva_bytes_t *separators, size_t count,
+                              uva_bytes_t *ret_view)
+{
+    int r;
+
+    UVA_DRIVE(r, uva_reader_readuntil_view_poll(reader, separators, count,
+                                                ret_view));
+    return r;
+}
+
+int uva_reader_readuntil_poll(uva_reader_t *reader, uva_bytes_t separator,
+                              uva_buffer_t *ret_buffer)
+{
+    match_t match;
+    int r = readuntil_poll(reader, &separator, 1, &match);
+
+    if (r == UVA_EINCOMPLETEREAD) {
+        int taken = reader_take_buffer(reader, reader->size, ret_buffer);
+        return taken < 0 ? taken : r;
+    }
+    return r == 0 ? reader_take_buffer(reader, match.size, ret_buffer) : r;
+}
+
+int uva_reader_readuntil(uva_reader_t *reader, uva_bytes_t separator,
+                         uva_buffer_t *ret_buffer)
+{
+    int r;
+
+    UVA_DRIVE(r, uva_reader_readuntil_poll(reader, separator, ret_buffer));
+    return r;
+}
+
+/* --- readline --- */
+
+/* @retval UVA_EINCOMPLETEREAD What there is is the line. */
+static int readline_poll(uva_reader_t *reader, match_t *ret_match)
+{
+    uva_bytes_t newline = UVA_BYTES("\n");
+    int r = readuntil_poll(reader, &newline, 1, ret_match);
+
+    if (r == UVA_ELIMITOVERRUN) {
+        bool found = reader->filled < reader->size &&
+                     reader_bytes(reader)[reader->filled] == '\n';
+        reader_consume(reader, found ? reader->filled + 1 : reader->size);
+        uva__reader_forget_view(reader);
+    } else if (r == UVA_EINCOMPLETEREAD) {
+        ret_match->size = reader->size;
+        r = 0;
+    }
+    return r;
+}
+
+int uva_reader_readline_view_poll(uva_reader_t *reader, uva_bytes_t *ret_line)
+{
+    match_t match;
+    int r = readline_poll(reader, &match);
+
+    return r == 0 ? reader_give(reader, match.size, ret_line) : r;
+}
+
+int uva_reader_readline_view(uva_reader_t *reader, uva_bytes_t *ret_line)
+{
+    int r;
+
+    UVA_DRIVE(r, uva_reader_readline_view_poll(reader, ret_line));
+    return r;
+}
+
+int uva_reader_readline_poll(uva_reader_t *reader, uva_buffer_t *ret_line)
+{
+    match_t match;
+    int r = readline_poll(reader, &match);
+
+    return r == 0 ? reader_take_buffer(reader, match.size, ret_line) : r;
+}
+
+int uva_reader_readline(uva_reader_t *reader, uva_buffer_t *ret_line)
+{
+    int r;
+
+    UVA_DRIVE(r, uva_reader_readline_poll(reader, ret_line));
+    return r;
+}

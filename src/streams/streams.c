@@ -1,0 +1,263 @@
+/*
+ * open_connection, start_server, and the protocol that stands between a
+ * transport and its streams (asyncio.streams, StreamReaderProtocol).
+ *
+ * Invariant: reader, writer and transport are one object; every reference of
+ * any of them is one of the transport's.
+ */
+#include "uva/streams.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/list.h"
+#include "streams/streams.h"
+
+/* What a server of streams was started with; it owns this. */
+typedef struct service_s {
+    const uva__coro_t *coro; /* Static. */
+    uva_context_t *context; /* Counted: that of who started the server. */
+    size_t reader_offset;   /* In args. */
+    size_t writer_offset;
+    max_align_t args[];     /* Copied for each connection. */
+} service_t;
+
+/* --- the protocol --- */
+
+static void stream_init(void *state, uva_transport_t *transport,
+                        size_t limit_bytes)
+{
+    uva__stream_t *stream = state;
+
+    stream->reader.loop = uva_transport_get_loop(transport);
+    stream->reader.transport = transport;
+    stream->reader.limit = (uint32_t)limit_bytes;
+    uva__list_init(&stream->writer.drainers);
+    uva__list_init(&stream->writer.closers);
+}
+
+static void stream_get_buffer(void *state, uint8_t **ret_data,
+                              size_t *ret_size)
+{
+    uva__stream_t *stream = state;
+
+    uva__reader_get_buffer(&stream->reader, ret_data, ret_size);
+}
+
+static int stream_data_received(void *state, const uint8_t *data, size_t size)
+{
+    uva__stream_t *stream = state;
+
+    return uva__reader_data_received(&stream->reader, data, size);
+}
+
+static void stream_eof_received(void *state)
+{
+    uva__stream_t *stream = state;
+
+    uva_reader_feed_eof(&stream->reader);
+}
+
+static void stream_pause_writing(void *state)
+{
+    uva__stream_t *stream = state;
+
+    stream->writer.paused = true;
+}
+
+static void stream_resume_writing(void *state)
+{
+    uva__stream_t *stream = state;
+
+    uva__writer_resume(&stream->writer);
+}
+
+static void stream_connection_lost(void *state, int status)
+{
+    uva__stream_t *stream = state;
+
+    if (status < 0) {
+        uva_reader_set_exception(&stream->reader, status);
+    } else {
+        uva_reader_feed_eof(&stream->reader);
+    }
+    uva__writer_lost(&stream->writer);
+}
+
+static void stream_destroy(void *state)
+{
+    uva__stream_t *stream = state;
+
+    uva__reader_destroy(&stream->reader);
+}
+
+/* A connection that was accepted, and what serves it. */
+typedef struct accepted_s {
+    uva__stream_t *stream;
+    service_t *service;
+} accepted_t;
+
+/* Spawn the handler. */
+static void stream_spawn(void *data)
+{
+    const accepted_t *accepted = data;
+    service_t *service = accepted->service;
+    uva_reader_t *reader = &accepted->stream->reader;
+    uva_writer_t *writer = &accepted->stream->writer;
+    char *args = (char *)service->args;
+
+    memcpy(args + service->reader_offset, &reader, sizeof reader);
+    memcpy(args + service->writer_offset, &writer, sizeof writer);
+    uva__transport_serve(reader->transport,
+                         uva__spawn(service->coro, args, "uva_start_server"));
+}
+
+static void stream_connection_made(void *state, void *data)
+{
+    accepted_t accepted = {.stream = state, .service = data};
+
+    /* asyncio: a handler's task copies the context of start_server. */
+    if (uva_context_run(accepted.service->context, stream_spawn, &accepted) <
+        0) {
+        stream_spawn(&accepted);
+    }
+}
+
+static const uva__direct_ops_t stream_ops = {
+    .size = sizeof(uva__direct_ops_t),
+    .state_bytes = sizeof(uva__stream_t),
+    .init = stream_init,
+    .connection_made = stream_connection_made,
+    .connection_lost = stream_connection_lost,
+    .get_buffer = stream_get_buffer,
+    .data_received = stream_data_received,
+    .eof_received = stream_eof_received,
+    .pause_writing = stream_pause_writing,
+    .resume_writing = stream_resume_writing,
+    .destroy = stream_destroy,
+};
+
+/* --- open_connection --- */
+
+int uva_open_connection_poll(uva_open_connection_op_t *op, const char *host,
+                             const char *port,
+                             const uva_connection_options_t *options,
+                             uva_reader_t **ret_reader,
+                             uva_writer_t **ret_writer)
+{
+    uva_transport_t *transport;
+    int r = uva__connect_poll(&op->connect, host, port, options, &stream_ops,
+                              &transport);
+
+    if (r >= 0) {
+        uva__stream_t *stream = uva__transport_state(transport);
+        *ret_reader = &stream->reader; /* The reference we were given. */
+        *ret_writer = uva_writer_ref(&stream->writer);
+    }
+    return r;
+}
+
+int uva_open_connection(const char *host, const char *port,
+                        const uva_connection_options_t *options,
+                        uva_reader_t **ret_reader, uva_writer_t **ret_writer)
+{
+    uva_open_connection_op_t op = {{NULL}};
+    int r;
+
+    UVA_DRIVE(r, uva_open_connection_poll(&op, host, port, options, ret_reader,
+                                          ret_writer));
+    return r;
+}
+
+/* --- start_server --- */
+
+static void service_free(void *data)
+{
+    service_t *service = data;
+
+    if (service != NULL) {
+        uva_context_unref(service->context);
+        uva__free(service);
+    }
+}
+
+static service_t *service_new(const uva__coro_t *coro, const void *args)
+{
+    service_t *service =
+        uva__calloc(1, sizeof *service + coro->frame_bytes);
+
+    if (service == NULL) {
+        return NULL;
+    }
+    service->context = uva_copy_context();
+    if (service->context == NULL) {
+        service_free(service);
+        return NULL;
+    }
+    service->coro = coro;
+    memcpy(service->args, args, coro->frame_bytes);
+    return service;
+}
+
+int uva__start_server_typed_poll(uva_start_server_op_t *op,
+                                 const uva__coro_t *coro, const void *args,
+                                 size_t reader_offset, size_t writer_offset,
+                                 const char *host, const char *port,
+                                 const uva_server_options_t *options,
+                                 uva_server_t **ret_server)
+{
+    service_t *service = NULL;
+
+    if (op->listen.state == NULL) { /* The first call. */
+        service = service_new(coro, args);
+        if (service == NULL) {
+            return UV_ENOMEM;
+        }
+        service->reader_offset = reader_offset;
+        service->writer_offset = writer_offset;
+    }
+    return uva__listen_poll(&op->listen, host, port, options, &stream_ops,
+                            service, service_free, ret_server);
+}
+
+int uva__start_server_typed(const uva__coro_t *coro, const void *args,
+                            size_t reader_offset, size_t writer_offset,
+                            const char *host, const char *port,
+                            const uva_server_options_t *options,
+                            uva_server_t **ret_server)
+{
+    uva_start_server_op_t op = {{NULL}};
+    int r;
+
+    UVA_DRIVE(r, uva__start_server_typed_poll(&op, coro, args, reader_offset,
+                                              writer_offset, host, port,
+                                              options, ret_server));
+    return r;
+}
+
+UVA_TASK(void, client_connected_cb, uva_reader_t *reader; uva_writer_t *writer;
+         uva_client_connected_cb handler; void *arg;)
+{
+    return args->handler(args->reader, args->writer, args->arg);
+}
+
+int uva_start_server_poll(uva_start_server_op_t *op,
+                          uva_client_connected_cb handler, void *arg,
+                          const char *host, const char *port,
+                          const uva_server_options_t *options,
+                          uva_server_t **ret_server)
+{
+    return uva_start_server_typed_poll(op, client_connected_cb, host, port,
+                                       options, ret_server, .handler = handler,
+                                       .arg = arg);
+}
+
+int uva_start_server(uva_client_connected_cb handler, void *arg,
+                     const char *host, const char *port,
+                     const uva_server_options_t *options,
+                     uva_server_t **ret_server)
+{
+    return uva_start_server_typed(client_connected_cb, host, port, options,
+                                  ret_server, .handler = handler, .arg = arg);
+}

@@ -1,0 +1,326 @@
+/*
+ * StreamWriter (asyncio.streams): writing, and waiting until it is time to
+ * write more, or until the connection is closed.
+ *
+ * Invariant: who drains is woken when the writer is resumed or lost; who waits
+ * for the close when it is lost, which comes once for every connection.
+ */
+#include <limits.h>
+#include <stdarg.h>
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "base/format.h"
+#include "base/list.h"
+#include "base/util.h"
+#include "streams/streams.h"
+
+/* What printf makes on the stack; more is allocated. */
+#define PRINTF_BYTES 512
+
+static uva_reader_t *writer_reader(const uva_writer_t *writer)
+{
+    return &UVA__CONTAINER_OF((uintptr_t)writer, uva__stream_t, writer)->reader;
+}
+
+static inline uva_transport_t *writer_transport(const uva_writer_t *writer)
+{
+    return writer_reader(writer)->transport;
+}
+
+/* --- writing --- */
+
+int uva_writer_write(uva_writer_t *writer, const void *data, size_t size)
+{
+    return uva_transport_write(writer_transport(writer), data, size);
+}
+
+int uva_writer_write_take(uva_writer_t *writer, uva_buffer_t *take_buffer)
+{
+    int r = uva_transport_write(writer_transport(writer), take_buffer->data,
+                                take_buffer->size);
+
+    uva_buffer_clear(take_buffer);
+    return r;
+}
+
+int uva_writer_writelines(uva_writer_t *writer, const uva_bytes_t *lines,
+                          size_t count)
+{
+    return uva_transport_writelines(writer_transport(writer), lines, count);
+}
+
+int uva_writer_printf(uva_writer_t *writer, const char *format, ...)
+{
+    char text[PRINTF_BYTES];
+    uva_buffer_t longer = {0};
+    va_list list;
+    size_t size;
+    int r = 0;
+
+    va_start(list, format);
+    size = uva__vformat(text, sizeof text, format, list);
+    va_end(list);
+    if (size < sizeof text) {
+        r = uva_writer_write(writer, text, size);
+    } else {
+        va_start(list, format);
+        r = uva__buffer_vprintf(&longer, format, list);
+        va_end(list);
+        size = longer.size;
+        r = r < 0 ? r : uva_writer_write_take(writer, &longer);
+    }
+    return r < 0 ? r : size > INT_MAX ? INT_MAX : (int)size;
+}
+
+int uva_writer_write_eof(uva_writer_t *writer)
+{
+    return uva_transport_write_eof(writer_transport(writer));
+}
+
+bool uva_writer_can_write_eof(const uva_writer_t *writer)
+{
+    return uva_transport_can_write_eof(writer_transport(writer));
+}
+
+/* --- draining --- */
+
+static void writer_wake(uva_list_t *waiters)
+{
+    UVA__LIST_FOREACH (waiter, waiters, uva_waiter_t, link) {
+        (void)uva_waiter_wake(waiter);
+    }
+}
+
+void uva__writer_resume(uva_writer_t *writer)
+{
+    writer->paused = false;
+    writer_wake(&writer->drainers);
+}
+
+void uva__writer_lost(uva_writer_t *writer)
+{
+    writer->lost = true;
+    writer_wake(&writer->drainers);
+    writer_wake(&writer->closers);
+}
+
+/* Stages of a drain. */
+enum { DRAIN_FIRST, DRAIN_YIELDED };
+
+/* asyncio: streams.py, FlowControlMixin._drain_helper. */
+static int drain_wait(uva_writer_t *writer, uva_waiter_t *self)
+{
+    if (UVA__UNLIKELY(writer->lost)) {
+        return UV_ECONNRESET;
+    }
+    if (UVA__LIKELY(!writer->paused)) {
+        return 0;
+    }
+    return uva_waiter_suspend(self, &writer_reader(writer)->loop,
+                              &writer->drainers);
+}
+
+static UVA__NOINLINE int drain_resumed(uva_writer_t *writer, uva_waiter_t *self)
+{
+    int r;
+
+    if (uva_waiter_get_stage(self) == DRAIN_YIELDED) {
+        uva_waiter_set_stage(self, DRAIN_FIRST);
+        r = uva_yield_poll();
+        return r < 0 ? r : drain_wait(writer, self);
+    }
+    r = uva_waiter_finish(self);
+    if (r >= 0 && writer->lost) {
+        r = uva__transport_status(writer_transport(writer));
+    }
+    return r;
+}
+
+int uva_writer_drain_poll(uva_writer_t *writer)
+{
+    uva_waiter_t *self = uva_waiter_current();
+    int r = writer_reader(writer)->exception;
+
+    if (UVA__UNLIKELY(uva_waiter_resumed(self))) {
+        return drain_resumed(writer, self);
+    }
+    if (UVA__UNLIKELY(r < 0)) {
+        return r;
+    }
+    if (UVA__UNLIKELY(uva_transport_is_closing(writer_transport(writer)))) {
+        /* An iteration, so that connection_lost can run: else a task that
+         * writes and drains in a loop would never hear of it. */
+        r = uva_yield_poll();
+        if (r == UVA_PENDING) {
+            uva_waiter_set_stage(self, DRAIN_YIELDED);
+        }
+        return r;
+    }
+    return drain_wait(writer, self);
+}
+
+int uva_writer_drain(uva_writer_t *writer)
+{
+    int r;
+
+    UVA_DRIVE(r, uva_writer_drain_poll(writer));
+    return r;
+}
+
+/* --- closing --- */
+
+void uva_writer_close(uva_writer_t *writer)
+{
+    uva_transport_close(writer_transport(writer));
+}
+
+bool uva_writer_is_closing(const uva_writer_t *writer)
+{
+    return uva_transport_is_closing(writer_transport(writer));
+}
+
+int uva_writer_wait_closed_poll(uva_writer_t *writer)
+{
+    uva_waiter_t *self = uva_waiter_current();
+    int r;
+
+    if (uva_waiter_resumed(self)) {
+        r = uva_waiter_finish(self);
+        if (r < 0) {
+            return r;
+        }
+    } else if (!writer->lost) {
+        return uva_waiter_suspend(self, &writer_reader(writer)->loop,
+                                  &writer->closers);
+    }
+    return uva__transport_status(writer_transport(writer));
+}
+
+int uva_writer_wait_closed(uva_writer_t *writer)
+{
+    int r;
+
+    UVA_DRIVE(r, uva_writer_wait_closed_poll(writer));
+    return r;
+}
+
+/* --- closing a connection --- */
+
+/* A cancellation that came here is put back: the next await delivers it. */
+static void connection_keep_cancellation(void)
+{
+    uva_task_t *task = uva_current_task();
+
+    (void)uva_task_cancel(task);
+    (void)uva_task_uncancel(task);
+}
+
+static uva_transport_t *connection_transport(const uva_reader_t *reader,
+                                             const uva_writer_t *writer)
+{
+    return reader != NULL ? reader->transport
+           : writer != NULL ? writer_transport(writer)
+                            : NULL;
+}
+
+static int connection_end(uva_reader_t *take_reader, uva_writer_t *take_writer,
+                          uva_transport_t *transport)
+{
+    int r = uva__transport_status(transport);
+
+    if (!uva__transport_served(transport)) {
+        (void)uva_reader_unref(take_reader);
+        (void)uva_writer_unref(take_writer);
+    }
+    return r;
+}
+
+int uva_connection_close_poll(uva_reader_t *take_reader,
+                              uva_writer_t *take_writer)
+{
+    uva_transport_t *transport =
+        connection_transport(take_reader, take_writer);
+    uva_waiter_t *self = uva_waiter_current();
+    uva__stream_t *stream;
+    int r;
+
+    if (transport == NULL) {
+        (void)uva_reader_unref(take_reader); /* One of its own. */
+        return 0;
+    }
+    if (uva_waiter_resumed(self)) {
+        if (uva_waiter_finish(self) < 0) {
+            connection_keep_cancellation();
+        }
+        return connection_end(take_reader, take_writer, transport);
+    }
+    uva_transport_close(transport);
+    if (uva_transport_get_write_buffer_size(transport) > 0) {
+        stream = uva__transport_state(transport);
+        r = uva_waiter_suspend(self, &stream->reader.loop,
+                               &stream->writer.closers);
+        if (r == UVA_PENDING) {
+            return r;
+        }
+    }
+    return connection_end(take_reader, take_writer, transport);
+}
+
+int uva_connection_close(uva_reader_t *take_reader, uva_writer_t *take_writer)
+{
+    uva_transport_t *transport =
+        connection_transport(take_reader, take_writer);
+    int r;
+
+    if (uva_block_check() < 0 && transport != NULL) {
+        /* Nothing can wait here; the rest is sent all the same. */
+        uva_transport_close(transport);
+        return connection_end(take_reader, take_writer, transport);
+    }
+    while ((r = uva_connection_close_poll(take_reader, take_writer)) ==
+           UVA_PENDING) {
+        uva_block("uva_connection_close");
+    }
+    return r;
+}
+
+/* --- the rest --- */
+
+uva_transport_t *uva_writer_transport(const uva_writer_t *writer)
+{
+    return writer_transport(writer);
+}
+
+int uva_writer_get_peername(const uva_writer_t *writer,
+                            uva_address_t *ret_address)
+{
+    return uva_transport_get_peername(writer_transport(writer), ret_address);
+}
+
+int uva_writer_get_sockname(const uva_writer_t *writer,
+                            uva_address_t *ret_address)
+{
+    return uva_transport_get_sockname(writer_transport(writer), ret_address);
+}
+
+int uva_writer_fileno(const uva_writer_t *writer)
+{
+    return uva_transport_fileno(writer_transport(writer));
+}
+
+uva_writer_t *uva_writer_ref(uva_writer_t *writer)
+{
+    if (writer != NULL) {
+        (void)uva_transport_ref(writer_transport(writer));
+    }
+    return writer;
+}
+
+uva_writer_t *uva_writer_unref(uva_writer_t *writer)
+{
+    if (writer != NULL) {
+        (void)uva_transport_unref(writer_transport(writer));
+    }
+    return NULL;
+}
