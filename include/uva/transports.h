@@ -127,6 +127,14 @@ UVA_EXTERN void uva__transport_buffer_return(uva_transport_t *transport,
 UVA_EXTERN bool uva__transport_flush(uva_transport_t *transport);
 /** private: the state of the protocol that stands on it. */
 UVA_EXTERN void *uva__transport_state(uva_transport_t *transport);
+/** private: why it was lost; 0 if it was not, or by a close. */
+UVA_EXTERN int uva__transport_status(const uva_transport_t *transport);
+/** private: keep it until a task has ended, then report a failure of that and
+ * close. */
+UVA_EXTERN void uva__transport_serve(uva_transport_t *transport,
+                                     uva_task_t *take_task);
+/** private: whether the running task is that one. */
+UVA_EXTERN bool uva__transport_served(const uva_transport_t *transport);
 
 UVA_END_DECLS
 
