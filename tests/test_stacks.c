@@ -311,7 +311,7 @@ END_TEST
 #if !defined(UVA__ASAN) && !defined(UVA__TSAN)
 static int child_locked(void *arg)
 {
-    uva__stack_t *stacks[40];
+    uva__stack_t *stacks[60];
     size_t sum = 0;
 
     (void)arg;
@@ -322,7 +322,7 @@ static int child_locked(void *arg)
     if (uva__stack_pool_init(&pool, NULL) != 0) {
         return 1;
     }
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < 60; i++) {
         if (uva__stack_get(&pool, 0, &stacks[i]) != 0) {
             return 2; /* A limit on locked memory, perhaps. */
         }
@@ -337,7 +337,7 @@ static int child_locked(void *arg)
     if (pool.mapped_bytes > 80 * pool.standard->slot_bytes) {
         return 5; /* All of it is resident: slabs stay small. */
     }
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < 60; i++) {
         uva__stack_put(&pool, stacks[i]);
     }
     /* Locked pages cannot be given back; nothing is lost by trying. */
