@@ -1,0 +1,94 @@
+/*
+ * A C++17 program that uses tasks of C: it fills in the arguments by name and
+ * calls the plain function that each declared task has.
+ */
+#include <cstdio>
+#include <cstring>
+
+#include "declared.h"
+
+static int failed;
+
+static void check(bool holds, const char *what)
+{
+    if (!holds) {
+        std::fprintf(stderr, "failed: %s\n", what);
+        failed = 1;
+    }
+}
+
+#define CHECK(condition) check(condition, #condition)
+
+static declared_stackful_args_t stackful(int a, int b)
+{
+    declared_stackful_args_t args = {};
+
+    args.a = a;
+    args.b = b;
+    return args;
+}
+
+static void await_one_by_one()
+{
+    declared_stackless_args_t light = {};
+    declared_sum_t sum = {};
+    int number = 0;
+
+    CHECK(uva_await_typed(declared_stackful,
+                          declared_stackful_spawn(stackful(40, 2)),
+                          &sum) == 0);
+    CHECK(sum.sum == 42 && std::strcmp(sum.by, "stackful") == 0);
+    CHECK(uva_await_typed(declared_stackful,
+                          declared_stackful_spawn(stackful(UV_EIO, 0)),
+                          &sum) == UV_EIO);
+    light.a = 5;
+    CHECK(uva_await_typed(declared_stackless, declared_stackless_spawn(light),
+                          &sum) == 0);
+    CHECK(sum.sum == 5 && std::strcmp(sum.by, "stackless") == 0);
+    CHECK(uva_await_typed(declared_nothing, declared_nothing_spawn({}),
+                          &number) == 0);
+    CHECK(number == 17);
+}
+
+static void gather_all()
+{
+    declared_stackful_task_t *tasks[3];
+    declared_sum_t sums[3] = {};
+    void *place = nullptr;
+
+    for (int i = 0; i < 3; i++) {
+        tasks[i] = declared_stackful_spawn(stackful(i, 10));
+    }
+    CHECK(uva_wait(UVA_FUTURES(tasks), 3, UVA_FOREVER, UVA_ALL_COMPLETED,
+                   nullptr, nullptr) == 3);
+    CHECK(uva_future_result(UVA_FUTURE(tasks[1]), &place) == 0);
+    CHECK(static_cast<declared_sum_t *>(place)->sum == 11);
+    CHECK(uva_gather_typed(declared_stackful, tasks, 3, 0, sums) == 0);
+    CHECK(sums[0].sum == 10 && sums[2].sum == 12);
+}
+
+static void forget_one()
+{
+    declared_stackful_task_t *task = declared_stackful_spawn(stackful(1, 1));
+
+    uva_task_t *plain = UVA_ERASE(task);
+    CHECK(uva_task_cancel(plain));
+    CHECK(uva_cancel_and_wait(UVA_FUTURE(plain)) == 0);
+    CHECK(uva_task_cancelled(plain));
+    uva_task_unref(plain);
+}
+
+static int body(void *arg, void **)
+{
+    CHECK(arg == &failed);
+    await_one_by_one();
+    gather_all();
+    forget_one();
+    return 0;
+}
+
+int main()
+{
+    CHECK(uva_run(body, &failed, nullptr, nullptr) == 0);
+    return failed;
+}

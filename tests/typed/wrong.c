@@ -1,0 +1,70 @@
+/*
+ * One mistake for each value of WRONG, none for 0: the compiler must find it.
+ */
+#include "uva.h"
+
+UVA_TASK(int, fetch, const char *path; int port;)
+{
+    *ret = args->port;
+#if WRONG == 1 /* The arguments are the task's own, and const. */
+    args->port = 1;
+#endif
+    return 0;
+}
+
+UVA_STACKLESS(double, measure, int times;)
+{
+    *ret = self->times;
+    return 0;
+}
+
+int uses(void);
+
+int uses(void)
+{
+    fetch_task_t *task = uva_spawn(fetch, .path = "/", .port = 1);
+    fetch_task_t *tasks[2] = {uva_spawn(fetch), uva_spawn(fetch, "/")};
+    measure_task_t *measuring = uva_spawn(measure, .times = 1);
+    int number = 0;
+    int numbers[2];
+    double width;
+    int r;
+
+#if WRONG == 2 /* A result of another type. */
+    r = uva_await_typed(fetch, task, &width);
+#elif WRONG == 3 /* A task of another function. */
+    r = uva_await_typed(fetch, measuring, &number);
+#elif WRONG == 4 /* An array of other results. */
+    r = uva_gather_typed(fetch, tasks, 2, 0, &width);
+#elif WRONG == 5 /* Tasks of another function. */
+    r = uva_gather_typed(measure, tasks, 2, 0, &width);
+#elif WRONG == 6 /* An argument that it does not have. */
+    task = uva_spawn(fetch, .host = "localhost");
+#elif WRONG == 7 /* An argument of another type. */
+    task = uva_spawn(fetch, .path = &width);
+#elif WRONG == 8 /* Too many arguments. */
+    task = uva_spawn(measure, 1, 2, 3);
+#elif WRONG == 9 /* No task. */
+    r = uva_await(UVA_FUTURE(&number), NULL);
+#elif WRONG == 10 /* An array of no tasks. */
+    r = uva_gather(UVA_FUTURES(numbers), 2, 0, NULL);
+#elif WRONG == 11 /* A task where an array of tasks belongs. */
+    r = uva_gather(UVA_FUTURES(task), 1, 0, NULL);
+#elif WRONG == 12 /* No task as one without its type. */
+    uva_task_unref(UVA_ERASE(&number));
+#elif WRONG == 13 /* A typed task as one without its type, and not a word. */
+    uva_task_unref(task);
+#elif WRONG == 14 /* No function of that name. */
+    r = uva_run_typed(fetched, &number);
+#elif WRONG == 15 /* A task of one function as that of another. */
+    task = measuring;
+#elif WRONG == 16 /* A child's argument of another type. */
+    uva_taskgroup_t group;
+    (void)uva_taskgroup_spawn(&group, fetch, .port = "80");
+#endif
+    r = uva_await_typed(fetch, task, &number);
+    r = r < 0 ? r : uva_gather_typed(fetch, tasks, 2, 0, numbers);
+    r = r < 0 ? r : uva_gather(UVA_FUTURES(&measuring), 1, 0, NULL);
+    r = r < 0 ? r : uva_await_typed(measure, uva_spawn(measure, 1), &width);
+    return r < 0 ? r : number + numbers[1] + (int)width;
+}
