@@ -203,13 +203,16 @@ enum {
  * The first failure is returned at once; the other children go on. Cancelling
  * the waiting task cancels every child and waits for them.
  *
- * @param take_futures UVA_FUTURES(array): a reference each is taken; the same
- *                     future may stand there more than once.
+ * @param take_futures UVA_FUTURES(array): a reference each is taken. The same
+ *                     future may stand there more than once: a reference for
+ *                     each place, and its result in each.
  * @param flags        0 or UVA_RETURN_EXCEPTIONS.
  * @param ret_results  Array of count void pointers, or of count uva_result_t
  *                     with UVA_RETURN_EXCEPTIONS; may be NULL. Results are
  *                     moved out: the caller owns them.
  * @return 0, the code of the first child that failed, or:
+ * @retval UVA_EINVALIDSTATE Somebody has moved a result out before: its place
+ *                        is 0, the others are filled.
  * @retval UV_ENOMEM      Nothing is waited for; the children go on.
  * @retval UVA_EWRONGLOOP A child belongs to another loop; likewise.
  * @suspends Unless every child is done.

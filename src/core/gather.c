@@ -113,12 +113,13 @@ static void gather_fail(gather_t *gather, uva_future_t *child, int code)
     uva__future_finish(&gather->outer.base, UVA__FUTURE_FINISHED, code);
 }
 
-static void *child_value(gather_child_t *child)
+static void child_borrow(gather_child_t *child, uva_result_t *ret_result)
 {
-    void *value = NULL;
-
-    (void)uva_future_result(child->future, &value);
-    return value;
+    if ((child->future->flags & UVA__MOVED) != 0) {
+        ret_result->status = UVA_EINVALIDSTATE;
+    } else {
+        (void)uva_future_result(child->future, &ret_result->value);
+    }
 }
 
 static void gather_complete(gather_t *gather, uva_future_t *last)
@@ -138,7 +139,7 @@ static void gather_complete(gather_t *gather, uva_future_t *last)
             gather_child_t *child = &gather->children[i];
             gather->results[i].status = child_code(child);
             if (child_code(child) >= 0) {
-                gather->results[i].value = child_value(child);
+                child_borrow(child, &gather->results[i]);
             }
         }
         gather->outer.result = gather->results;
@@ -295,28 +296,87 @@ typedef struct gather_out_s {
     uva_result_t *results; /* Array, or NULL. */
 } gather_out_t;
 
-static void gather_move(gather_t *gather, const gather_out_t *out)
+/* asyncio: one child may fill several places. The first of them moves its
+ * result out, the others have a copy of what that place got. */
+static size_t gather_first_place(const gather_t *gather, size_t i)
 {
+    const uva_future_t *future = gather->children[i].future;
+    size_t first = 0;
+
+    if ((future->flags & UVA__MOVED) == 0) {
+        return i;
+    }
+    while (gather->children[first].future != future) {
+        first++;
+    }
+    return first;
+}
+
+static int gather_move_result(uva_future_t *future, size_t i, size_t first,
+                              uva_result_t *results)
+{
+    if (first != i) {
+        results[i] = results[first];
+    } else {
+        results[i].value = NULL;
+        results[i].status =
+            uva__future_take(future, &results[i].value, sizeof(void *));
+    }
+    return results[i].status;
+}
+
+static int gather_move_value(uva_future_t *future, size_t i, size_t first,
+                             const gather_out_t *out)
+{
+    char *places = out->values;
+    char *place = places + i * out->value_bytes;
+    int code = future->code;
+
+    if (first != i) {
+        memcpy(place, places + first * out->value_bytes, out->value_bytes);
+        return code;
+    }
+    code = uva__future_take(future, place, out->value_bytes);
+    if (code < 0) {
+        memset(place, 0, out->value_bytes);
+    }
+    return code;
+}
+
+static int gather_move_one(gather_t *gather, size_t i,
+                           const gather_out_t *out)
+{
+    uva_future_t *future = gather->children[i].future;
+    int code = child_code(&gather->children[i]);
+    size_t first = code < 0 ? i : gather_first_place(gather, i);
+
+    if (code >= 0 && out->results != NULL) {
+        code = gather_move_result(future, i, first, out->results);
+    } else if (code >= 0 && out->values != NULL && out->value_bytes > 0) {
+        code = gather_move_value(future, i, first, out);
+    } else if (out->results != NULL) {
+        out->results[i] = (uva_result_t){code, NULL};
+    }
+    if (out->codes != NULL) {
+        out->codes[i] = first == i ? code : out->codes[first];
+    }
+    return code;
+}
+
+/* @return 0, or UVA_EINVALIDSTATE where somebody was faster and nothing tells
+ * it beside the results. */
+static int gather_move(gather_t *gather, const gather_out_t *out)
+{
+    int r = 0;
+
     for (size_t i = 0; i < gather->count; i++) {
-        uva_future_t *future = gather->children[i].future;
-        int code = child_code(&gather->children[i]);
-        if (out->results != NULL) {
-            out->results[i].status = code;
-            out->results[i].value = NULL;
-            if (code >= 0) {
-                out->results[i].status = uva__future_take(
-                    future, &out->results[i].value, sizeof(void *));
-            }
-        }
-        if (out->codes != NULL) {
-            out->codes[i] = code;
-        }
-        if (code >= 0 && out->values != NULL && out->value_bytes > 0) {
-            (void)uva__future_take(future,
-                                   (char *)out->values + i * out->value_bytes,
-                                   out->value_bytes);
+        int code = gather_move_one(gather, i, out);
+        if (code == UVA_EINVALIDSTATE &&
+            (gather->flags & UVA_RETURN_EXCEPTIONS) == 0) {
+            r = code;
         }
     }
+    return r;
 }
 
 static int gather_poll(uva_gather_op_t *op,
@@ -341,7 +401,7 @@ static int gather_poll(uva_gather_op_t *op,
         return r;
     }
     if (r >= 0) {
-        gather_move(gather_of(outer), out);
+        r = gather_move(gather_of(outer), out);
     }
     op->outer = NULL;
     uva__future_unref(outer);

@@ -447,10 +447,22 @@ static uva_task_t *task_cancel_one(uva_task_t *task, const char *message)
     return NULL;
 }
 
+/* Tasks that await each other in a ring have no innermost wait to end: the one
+ * that closes the ring stops waiting. */
+static void task_leave_ring(uva_task_t *task, const char *message)
+{
+    if (uva__future_remove_node(task->waiter.future, &task->ready)) {
+        task->base.flags |= UVA__MUST_CANCEL;
+        task_set_message(task, message);
+        uva__loop_push(task->base.loop, &task->ready);
+    }
+}
+
 /* Tasks that await each other form a chain of any length, so this walks and
- * does not recurse; tasks that await themselves in a ring are asked once. */
+ * does not recurse; each is asked once. */
 bool uva_task_cancel_message(uva_task_t *task, const char *message)
 {
+    uva_task_t *last = task;
     uva_task_t *next;
 
     if (task == NULL || task->base.kind == UVA__KIND_REFUSED ||
@@ -464,7 +476,11 @@ bool uva_task_cancel_message(uva_task_t *task, const char *message)
     for (next = task;
          next != NULL && (next->base.flags & UVA__VISITED) == 0;) {
         next->base.flags |= UVA__VISITED;
+        last = next;
         next = task_cancel_one(next, message);
+    }
+    if (next != NULL) {
+        task_leave_ring(last, message);
     }
     for (next = task;
          next != NULL && (next->base.flags & UVA__VISITED) != 0;) {

@@ -1,0 +1,846 @@
+/*
+ * The differences from asyncio that docs/asyncio-parity.md lists and no test of
+ * a module pins, and what uva holds where asyncio leaves it to chance.
+ */
+#include <signal.h>
+#include <string.h>
+
+#include "by_hand.h"
+
+/* --- the loop --- */
+
+KIND_CORO(void, counts, uint64_t delay_ns; int *count; int r;)
+{
+    UVA_BEGIN
+    AWAIT_SLEEP(self->r, self->delay_ns);
+    ++*self->count;
+    UVA_END
+    return self->r;
+}
+
+HAND_TEST(unfinished_task_is_kept)
+{
+    int count = 0;
+
+    for (int i = 0; i < 100; i++) {
+        uva_task_unref(
+            HAND_SPAWN(counts, .delay_ns = UVA_MS(1), .count = &count));
+    }
+    ck_assert_int_eq(uva_loop_run_until_idle(uva_test_loop), 0);
+    ck_assert_int_eq(count, 100);
+}
+
+typedef struct fired_s {
+    uva_test_trace_t *trace;
+    const char *name;
+    uint64_t when_ns;
+} fired_t;
+
+static void fire(void *data)
+{
+    const fired_t *fired = data;
+
+    uva_test_trace(fired->trace, "%s", fired->name);
+    ck_assert_uint_ge(uva_loop_time(uva_get_running_loop()), fired->when_ns);
+}
+
+/* asyncio promises no order of equal deadlines, and lets a timer fire up to the
+ * resolution of the clock before its own. */
+START_TEST(equal_deadlines_run_in_order)
+{
+    uva_test_trace_t trace = {{0}, 0};
+    fired_t fired[] = {{&trace, "a", 100}, {&trace, "b", 50},
+                       {&trace, "c", 100}, {&trace, "d", 99},
+                       {&trace, "e", 100}, {&trace, "f", 50},
+                       {&trace, "g", 100}, {&trace, "h", 101}};
+
+    for (size_t i = 0; i < 8; i++) {
+        ck_assert_int_eq(uva_loop_call_at(uva_test_loop, fired[i].when_ns, fire,
+                                          &fired[i], NULL, NULL),
+                         0);
+    }
+    ck_assert_int_eq(uva_loop_advance(uva_test_loop, 49), 0);
+    ck_assert_int_eq(uva_loop_run_until_idle(uva_test_loop), 0);
+    ck_assert_str_eq(trace.text, "b f d a c e g h");
+}
+END_TEST
+
+static void stop(void *data)
+{
+    uva_loop_stop(data);
+}
+
+START_TEST(no_deadline_is_early)
+{
+    uva_test_trace_t trace = {{0}, 0};
+    fired_t fired[4];
+    uva_loop_t *loop;
+
+    ck_assert_int_eq(uva_loop_new(NULL, &loop), 0);
+    for (size_t i = 0; i < 4; i++) {
+        fired[i] = (fired_t){&trace, "x", uva_loop_time(loop) + UVA_US(70) * i};
+        ck_assert_int_eq(uva_loop_call_at(loop, fired[i].when_ns, fire,
+                                          &fired[i], NULL, NULL),
+                         0);
+    }
+    ck_assert_int_eq(
+        uva_loop_call_at(loop, fired[3].when_ns + 1, stop, loop, NULL, NULL),
+        0);
+    ck_assert_int_eq(uva_loop_run_forever(loop), 0);
+    ck_assert_str_eq(trace.text, "x x x x");
+    ck_assert_int_eq(uva_loop_close(loop), 0);
+    uva_loop_unref(loop);
+}
+END_TEST
+
+/* A chain of calls, whose first makes a timer that is due at once. */
+typedef struct chain_s {
+    uva_test_trace_t trace;
+    int links;
+    int steps; /* Links and the timer. */
+} chain_t;
+
+static void chain_step(chain_t *chain)
+{
+    if (++chain->steps == 6) {
+        uva_loop_stop(uva_get_running_loop());
+    }
+}
+
+static void chain_timer(void *data)
+{
+    chain_t *chain = data;
+
+    uva_test_trace(&chain->trace, "timer");
+    chain_step(chain);
+}
+
+static void chain_link(void *data)
+{
+    chain_t *chain = data;
+
+    uva_test_trace(&chain->trace, "%d", chain->links);
+    if (chain->links == 0) {
+        ck_assert_int_eq(uva_call_later(0, chain_timer, chain, NULL), 0);
+    }
+    if (++chain->links < 5) {
+        ck_assert_int_eq(uva_call_soon(chain_link, chain), 0);
+    }
+    chain_step(chain);
+}
+
+static void
+chain_runs(unsigned iterations_per_poll, bool is_virtual, const char *expected)
+{
+    uva_loop_options_t options = UVA_LOOP_OPTIONS_INIT;
+    chain_t chain = {{{0}, 0}, 0, 0};
+    uva_loop_t *loop;
+
+    options.iterations_per_poll = iterations_per_poll;
+    ck_assert_int_eq(
+        (is_virtual ? uva_loop_new_virtual : uva_loop_new)(&options, &loop), 0);
+    ck_assert_int_eq(uva_loop_call_soon(loop, chain_link, &chain, NULL, NULL),
+                     0);
+    ck_assert_int_eq(uva_loop_run_forever(loop), 0);
+    ck_assert_str_eq(chain.trace.text, expected);
+    ck_assert_int_eq(uva_loop_close(loop), 0);
+    uva_loop_unref(loop);
+}
+
+/* asyncio looks at timers and sockets before each iteration. */
+START_TEST(iterations_between_two_looks)
+{
+    chain_runs(0, false, "0 1 2 3 4 timer");
+    chain_runs(1, false, "0 1 timer 2 3 4");
+    chain_runs(0, true, "0 1 timer 2 3 4");
+}
+END_TEST
+
+START_TEST(run_until_complete_of_null)
+{
+    ck_assert_int_eq(uva_loop_run_until_complete(uva_test_loop, NULL, NULL),
+                     UV_ENOMEM);
+    ck_assert_uint_eq(uva_loop_iterations(uva_test_loop), 0);
+}
+END_TEST
+
+static void
+count_reports(uva_loop_t *loop, const uva_exception_t *exception, void *data)
+{
+    (void)loop;
+    ck_assert_ptr_nonnull(exception->message);
+    ++*(int *)data;
+}
+
+HAND_TEST(close_with_unfinished_tasks)
+{
+    int reports = 0;
+    int count = 0;
+    uva_task_t *task =
+        HAND_SPAWN(counts, .delay_ns = UVA_MS(1), .count = &count);
+
+    uva_loop_set_exception_handler(uva_test_loop, count_reports, &reports);
+    ck_assert_int_eq(uva_loop_close(uva_test_loop), UV_EBUSY);
+    ck_assert_int_eq(reports, 1);
+    ck_assert(!uva_loop_is_closed(uva_test_loop));
+    ck_assert_int_eq(hand_run_take(task), 0);
+    ck_assert_int_eq(count, 1);
+}
+
+KIND_CORO(void, sleeps_on, int *cancelled; int r;)
+{
+    UVA_BEGIN
+    AWAIT_SLEEP(self->r, UVA_FOREVER);
+    *self->cancelled += self->r == UV_ECANCELED;
+    UVA_END
+    return self->r;
+}
+
+/* Leaves another task behind when it is cancelled. */
+KIND_CORO(void, leaves_another, int *cancelled; int left; int r;)
+{
+    UVA_BEGIN
+    AWAIT_SLEEP(self->r, UVA_FOREVER);
+    *self->cancelled += self->r == UV_ECANCELED;
+    if (self->left > 0) {
+        uva_future_unref(
+            UVA_FUTURE(KIND_SPAWN(leaves_another, .cancelled = self->cancelled,
+                                  .left = self->left - 1)));
+        AWAIT_SLEEP(self->r, 0); /* The other begins. */
+    }
+    UVA_END
+    return UV_ECANCELED;
+}
+
+static void shutdown_runs(int kind)
+{
+    uva_test_mark_t mark = uva_test_mark();
+    int cancelled = 0;
+    uva_loop_t *loop;
+
+    ck_assert_int_eq(uva_loop_new_virtual(NULL, &loop), 0);
+    uva_future_unref(UVA_FUTURE(KIND_SPAWN_ON(
+        loop, kind == 0, leaves_another, .cancelled = &cancelled, .left = 3)));
+    uva_future_unref(UVA_FUTURE(
+        KIND_SPAWN_ON(loop, kind == 0, sleeps_on, .cancelled = &cancelled)));
+    ck_assert_int_eq(uva_loop_run_until_idle(loop), 0);
+    ck_assert_int_eq(uva_loop_shutdown(loop, NULL, NULL), 0);
+    ck_assert_int_eq(cancelled, 5);
+    ck_assert(uva_loop_is_closed(loop));
+    uva_loop_unref(loop);
+    uva_test_nothing_left(mark);
+}
+
+/* asyncio.run cancels once, and abandons what is made meanwhile. */
+START_TEST(shutdown_goes_on_until_no_task_is_left)
+{
+    shutdown_runs(_i);
+}
+END_TEST
+
+static void nothing(void *data)
+{
+    (void)data;
+}
+
+static void call_from_elsewhere(void *arg)
+{
+    uva_loop_t *loop = arg;
+
+    ck_assert_int_eq(uva_loop_call_soon(loop, nothing, NULL, NULL, NULL),
+                     UV_EPERM);
+    ck_assert_int_eq(uva_future_exception(uva_loop_create_future(loop)),
+                     UV_EPERM);
+}
+
+/* asyncio checks in debug mode alone. */
+START_TEST(wrong_thread_is_always_noticed)
+{
+    uv_thread_t thread;
+
+    ck_assert(!uva_loop_get_debug(uva_test_loop));
+    uva_test_log_begin();
+    ck_assert_int_eq(
+        uv_thread_create(&thread, call_from_elsewhere, uva_test_loop), 0);
+    ck_assert_int_eq(uv_thread_join(&thread), 0);
+    ck_assert_ptr_nonnull(strstr(uva_test_log(), "non-thread-safe"));
+    uva_test_log_end();
+}
+END_TEST
+
+/* --- futures and tasks --- */
+
+static int task_number(uva_task_t *task)
+{
+    int number = 0;
+
+    ck_assert_int_eq(sscanf(uva_task_get_name(task), "Task-%d", &number), 1);
+    return number;
+}
+
+HAND_TEST(names_are_numbered_when_asked_for)
+{
+    int count = 0;
+    uva_task_t *first = HAND_SPAWN(counts, .count = &count);
+    uva_task_t *second = HAND_SPAWN(counts, .count = &count);
+    int number = task_number(second);
+
+    ck_assert_int_eq(task_number(first), number + 1);
+    ck_assert_int_eq(task_number(second), number);
+    ck_assert_int_eq(hand_run_take(first), 0);
+    ck_assert_int_eq(hand_run_take(second), 0);
+}
+
+KIND_CORO(void, returns, int code;)
+{
+    UVA_BEGIN
+    UVA_END
+    return self->code;
+}
+
+/* A code is a number: asyncio's body has to raise CancelledError. */
+HAND_TEST(body_that_returns_canceled_is_cancelled)
+{
+    uva_task_t *task = HAND_SPAWN(returns, .code = UV_ECANCELED);
+
+    ck_assert_int_eq(hand_run(task), UV_ECANCELED);
+    ck_assert(uva_task_cancelled(task));
+    ck_assert_uint_eq(uva_task_cancelling(task), 0);
+    uva_task_unref(task);
+}
+
+HAND_TEST(body_that_returns_more_than_zero)
+{
+    uva_task_t *task = HAND_SPAWN(returns, .code = 7);
+
+    ck_assert_int_eq(hand_run(task), 7);
+    ck_assert_int_eq(uva_future_exception(UVA_FUTURE(task)), 0);
+    uva_task_unref(task);
+}
+
+/* Awaits what it cannot. */
+KIND_CORO(void, awaits_in_vain, uva_future_t *other; uva_task_t * *self_task;
+          int r;)
+{
+    uint64_t before;
+
+    UVA_BEGIN
+    before = uva_loop_iterations(uva_get_running_loop());
+    AWAIT_FUTURE(self->r, self->other, NULL);
+    ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
+    AWAIT_FUTURE(self->r, UVA_FUTURE(*self->self_task), NULL);
+    ck_assert_int_eq(self->r, UV_EPERM);
+    ck_assert_uint_eq(uva_loop_iterations(uva_get_running_loop()), before);
+    UVA_END
+    return 0;
+}
+
+/* asyncio throws the error in at the task's next step. */
+HAND_TEST(impossible_await_returns_at_once)
+{
+    uva_loop_t *loop = hand_loop_new();
+    uva_future_t *other = uva_loop_create_future(loop);
+    uva_task_t *task;
+
+    task = HAND_SPAWN(awaits_in_vain, .other = other, .self_task = &task);
+    ck_assert_int_eq(hand_run(task), 0);
+    uva_task_unref(task);
+    uva_future_unref(other);
+    hand_loop_close(loop);
+}
+
+KIND_TEST(results_are_moved_out, uva_future_t *futures[3]; int values[3];
+          void *value;
+          void *gathered[1];
+          int r;
+          int i;)
+{
+    UVA_BEGIN
+    for (self->i = 0; self->i < 3; self->i++) {
+        self->futures[self->i] = uva_create_future();
+        /* There is no destructor to be disarmed: it is moved all the same. */
+        ck_assert_int_eq(uva_future_set_result(self->futures[self->i],
+                                               &self->values[self->i], NULL),
+                         0);
+        uva_future_ref(self->futures[self->i]);
+    }
+    AWAIT_JOIN(self->r, self->futures[0], &self->value);
+    ck_assert_int_eq(self->r, 0);
+    ck_assert_ptr_eq(self->value, &self->values[0]);
+    AWAIT_WAIT_FOR(self->r, self->futures[1], UVA_SEC(1), &self->value);
+    ck_assert_int_eq(self->r, 0);
+    ck_assert_ptr_eq(self->value, &self->values[1]);
+    AWAIT_GATHER(self->r, UVA_FUTURES(&self->futures[2]), 1, 0, self->gathered);
+    ck_assert_int_eq(self->r, 0);
+    ck_assert_ptr_eq(self->gathered[0], &self->values[2]);
+    for (self->i = 0; self->i < 3; self->i++) {
+        ck_assert_int_eq(uva_future_result(self->futures[self->i], NULL),
+                         UVA_EINVALIDSTATE);
+        ck_assert_int_eq(uva_future_exception(self->futures[self->i]), 0);
+        AWAIT_JOIN(self->r, self->futures[self->i], NULL);
+        ck_assert_int_eq(self->r, UVA_EINVALIDSTATE);
+    }
+    UVA_END
+    return 0;
+}
+
+KIND_TEST(null_is_a_failed_future, uva_future_t *none; uva_future_t * done;
+          uva_result_t result;
+          void *value;
+          int r;)
+{
+    UVA_BEGIN
+    ck_assert(uva_future_done(NULL));
+    ck_assert(!uva_future_cancelled(NULL));
+    ck_assert(!uva_future_cancel(NULL));
+    ck_assert_ptr_null(uva_future_ref(NULL));
+    ck_assert_ptr_null(uva_future_unref(NULL));
+    ck_assert_int_eq(uva_future_result(NULL, &self->value), UV_ENOMEM);
+    ck_assert_int_eq(uva_future_exception(NULL), UV_ENOMEM);
+    ck_assert_int_eq(uva_future_set_result(NULL, NULL, NULL),
+                     UVA_EINVALIDSTATE);
+    AWAIT_FUTURE(self->r, NULL, NULL);
+    ck_assert_int_eq(self->r, UV_ENOMEM);
+    AWAIT_JOIN(self->r, NULL, NULL);
+    ck_assert_int_eq(self->r, UV_ENOMEM);
+    AWAIT_WAIT_FOR(self->r, NULL, UVA_SEC(1), NULL);
+    ck_assert_int_eq(self->r, UV_ENOMEM);
+    AWAIT_SHIELD(self->r, NULL, NULL);
+    ck_assert_int_eq(self->r, UV_ENOMEM);
+    AWAIT_GATHER(self->r, UVA_FUTURES(&self->none), 1, 0, NULL);
+    ck_assert_int_eq(self->r, UV_ENOMEM);
+    AWAIT_GATHER(self->r, UVA_FUTURES(&self->none), 1, UVA_RETURN_EXCEPTIONS,
+                 &self->result);
+    ck_assert_int_eq(self->r, 0);
+    ck_assert_int_eq(self->result.status, UV_ENOMEM);
+    AWAIT_WAIT(self->r, UVA_FUTURES(&self->none), 1, UVA_FOREVER,
+               UVA_ALL_COMPLETED, &self->done, NULL);
+    ck_assert_int_eq(self->r, 1);
+    ck_assert_ptr_null(self->done);
+    UVA_END
+    return 0;
+}
+
+static const char *reported;
+
+static void
+note_report(uva_loop_t *loop, const uva_exception_t *exception, void *data)
+{
+    (void)loop;
+    (void)data;
+    ck_assert_ptr_null(reported);
+    reported = exception->message;
+}
+
+/* asyncio reports when the garbage collector comes by. */
+HAND_TEST(unseen_failure_is_told_by_the_last_reference)
+{
+    uva_task_t *task = HAND_SPAWN(returns, .code = KEY_ERROR);
+
+    reported = NULL;
+    uva_loop_set_exception_handler(uva_test_loop, note_report, NULL);
+    hand_run_ready();
+    uva_task_unref(uva_task_ref(task));
+    ck_assert_ptr_null(reported);
+    uva_task_unref(task);
+    ck_assert_str_eq(reported, "Task exception was never retrieved");
+}
+
+KIND_CORO(void, awaits_task, uva_task_t **other; int r;)
+{
+    UVA_BEGIN
+    AWAIT_FUTURE(self->r, UVA_FUTURE(*self->other), NULL);
+    UVA_END
+    return self->r;
+}
+
+/* asyncio's cancel goes round until the interpreter's stack is full. */
+HAND_TEST(ring_of_tasks_can_be_cancelled)
+{
+    uva_task_t *tasks[3];
+
+    for (int i = 0; i < 3; i++) {
+        tasks[i] = HAND_SPAWN(awaits_task, .other = &tasks[(i + 1) % 3]);
+    }
+    hand_run_ready();
+    ck_assert(uva_task_cancel(tasks[1]));
+    ck_assert_int_eq(uva_loop_run_until_idle(uva_test_loop), 0);
+    for (int i = 0; i < 3; i++) {
+        ck_assert(uva_task_cancelled(tasks[i]));
+        ck_assert_uint_eq(uva_task_cancelling(tasks[i]), 1);
+        uva_task_unref(tasks[i]);
+    }
+}
+
+KIND_CORO(void, gathers_task, uva_task_t **other; uva_task_t * task; int r;)
+{
+    UVA_BEGIN
+    self->task = uva_task_ref(*self->other);
+    AWAIT_GATHER(self->r, UVA_FUTURES(&self->task), 1, 0, NULL);
+    UVA_END
+    return self->r;
+}
+
+HAND_TEST(ring_by_way_of_gather_can_be_cancelled)
+{
+    for (int first = 0; first < 2; first++) {
+        uva_task_t *tasks[2];
+
+        tasks[0] = HAND_SPAWN(gathers_task, .other = &tasks[1]);
+        tasks[1] = HAND_SPAWN(awaits_task, .other = &tasks[0]);
+        hand_run_ready();
+        ck_assert(uva_task_cancel(tasks[first]));
+        ck_assert_int_eq(uva_loop_run_until_idle(uva_test_loop), 0);
+        for (int i = 0; i < 2; i++) {
+            ck_assert_int_eq(uva_future_exception(UVA_FUTURE(tasks[i])),
+                             UV_ECANCELED);
+            uva_task_unref(tasks[i]);
+        }
+    }
+}
+
+/* --- gather, wait, shield --- */
+
+KIND_CORO(int, gives, int value;)
+{
+    UVA_BEGIN
+    *ret = self->value;
+    UVA_END
+    return 0;
+}
+
+KIND_TEST(gather_fills_each_place_of_a_duplicate, gives_task_t *tasks[4];
+          int values[4];
+          int r;)
+{
+    UVA_BEGIN
+    self->tasks[0] = KIND_SPAWN(gives, .value = 1);
+    self->tasks[1] = KIND_SPAWN(gives, .value = 2);
+    self->tasks[2] = self->tasks[0];
+    self->tasks[3] = self->tasks[0];
+    uva_future_ref(UVA_FUTURE(self->tasks[0]));
+    uva_future_ref(UVA_FUTURE(self->tasks[0]));
+    KIND__AWAIT(self->r,
+                uva_gather_typed(gives, self->tasks, 4, 0, self->values),
+                uva_gather_typed_poll(gives, &self->ops.gather, self->tasks, 4,
+                                      0, self->values));
+    ck_assert_int_eq(self->r, 0);
+    ck_assert_int_eq(self->values[0], 1);
+    ck_assert_int_eq(self->values[1], 2);
+    ck_assert_int_eq(self->values[2], 1);
+    ck_assert_int_eq(self->values[3], 1);
+    UVA_END
+    return 0;
+}
+
+UVA_TEST(gather_of_what_was_moved_out)
+{
+    gives_task_t *tasks[2] = {KIND_SPAWN(gives, .value = 1),
+                              KIND_SPAWN(gives, .value = 2)};
+    int values[2] = {5, 5};
+    int codes[2];
+
+    uva_future_ref(UVA_FUTURE(tasks[0]));
+    uva_future_ref(UVA_FUTURE(tasks[0]));
+    uva_future_ref(UVA_FUTURE(tasks[1]));
+    ck_assert_int_eq(uva_await_typed(gives, tasks[0], &values[0]), 0);
+    ck_assert_int_eq(uva_gather_typed(gives, tasks, 2, 0, values),
+                     UVA_EINVALIDSTATE);
+    ck_assert_int_eq(values[0], 0);
+    ck_assert_int_eq(values[1], 2);
+    ck_assert_int_eq(uva_gather_all_typed(gives, tasks, 2, codes, values), 0);
+    ck_assert_int_eq(codes[0], UVA_EINVALIDSTATE);
+    ck_assert_int_eq(codes[1], UVA_EINVALIDSTATE);
+}
+
+/* asyncio's are sets. */
+KIND_TEST(wait_keeps_the_order_of_its_arguments, uva_future_t *futures[4];
+          uva_future_t * done[4];
+          uva_future_t * pending[4];
+          int r;
+          int i;)
+{
+    UVA_BEGIN
+    for (self->i = 0; self->i < 4; self->i++) {
+        self->futures[self->i] = uva_create_future();
+    }
+    ck_assert_int_eq(uva_future_set_result(self->futures[3], NULL, NULL), 0);
+    ck_assert_int_eq(uva_future_set_result(self->futures[1], NULL, NULL), 0);
+    AWAIT_WAIT(self->r, UVA_FUTURES(self->futures), 4, 0, UVA_ALL_COMPLETED,
+               self->done, self->pending);
+    ck_assert_int_eq(self->r, 2);
+    ck_assert_ptr_eq(self->done[0], self->futures[1]);
+    ck_assert_ptr_eq(self->done[1], self->futures[3]);
+    ck_assert_ptr_eq(self->pending[0], self->futures[0]);
+    ck_assert_ptr_eq(self->pending[1], self->futures[2]);
+    for (self->i = 0; self->i < 4; self->i++) {
+        uva_future_unref(self->futures[self->i]);
+    }
+    UVA_END
+    return 0;
+}
+
+/* Those that are done already come in the order of the arguments; in asyncio in
+ * that of a set. */
+UVA_TEST(as_completed_keeps_the_order_of_its_arguments)
+{
+    uva_as_completed_t iterator;
+    uva_future_t *futures[8];
+    uva_future_t *next;
+
+    for (int i = 0; i < 8; i++) {
+        futures[i] = uva_create_future();
+    }
+    for (int i = 7; i >= 0; i--) {
+        ck_assert_int_eq(uva_future_set_result(futures[i], NULL, NULL), 0);
+    }
+    ck_assert_int_eq(
+        uva_as_completed_start(&iterator, UVA_FUTURES(futures), 8, UVA_FOREVER),
+        0);
+    for (int i = 0; i < 8; i++) {
+        ck_assert_int_eq(uva_as_completed_next(&iterator, &next), 1);
+        ck_assert_ptr_eq(next, futures[i]);
+    }
+    uva_as_completed_destroy(&iterator);
+    for (int i = 0; i < 8; i++) {
+        uva_future_unref(futures[i]);
+    }
+}
+
+/* 3.14 reports it at once, as "exception in shielded future". */
+HAND_TEST(late_failure_behind_a_shield)
+{
+    uva_future_t *inner = hand_future();
+    uva_future_t *outer = uva_shield_future(inner);
+
+    reported = NULL;
+    uva_loop_set_exception_handler(uva_test_loop, note_report, NULL);
+    ck_assert(uva_future_cancel(outer));
+    hand_run_ready();
+    ck_assert_int_eq(uva_future_set_exception(inner, KEY_ERROR, NULL), 0);
+    hand_run_ready();
+    ck_assert_ptr_null(reported);
+    uva_future_unref(outer);
+    uva_future_unref(inner);
+    ck_assert_str_eq(reported, "Future exception was never retrieved");
+}
+
+/* --- timeouts and groups --- */
+
+/* What the loop touches lies beside the task: the frame of a scope may be gone.
+ * The first of a task makes the place for what few tasks have, too. */
+UVA_TEST_STRICT(scope_costs_an_object)
+{
+    uva_timeout_t timeout;
+    uva_taskgroup_t group;
+    uint64_t before;
+
+    (void)uva_timeout_enter(&timeout, UVA_FOREVER);
+    ck_assert_int_eq(uva_timeout_exit(&timeout, 0), 0);
+    before = uva_testing_allocations();
+    (void)uva_timeout_enter(&timeout, UVA_FOREVER);
+    ck_assert_uint_eq(uva_testing_allocations() - before, 1);
+    ck_assert_int_eq(uva_timeout_exit(&timeout, 0), 0);
+    before = uva_testing_allocations();
+    (void)uva_taskgroup_enter(&group);
+    ck_assert_uint_eq(uva_testing_allocations() - before, 1);
+    ck_assert_int_eq(uva_taskgroup_exit(&group, 0), 0);
+}
+
+KIND_CORO(void, notes_cancel, uva_test_trace_t *trace; int number; int r;)
+{
+    UVA_BEGIN
+    AWAIT_SLEEP(self->r, UVA_FOREVER);
+    uva_test_trace(self->trace, "%d", self->number);
+    UVA_END
+    return self->r;
+}
+
+/* In asyncio in the order of a set. */
+KIND_TEST(group_cancels_in_order_of_creation, uva_taskgroup_t group;
+          uva_test_trace_t trace;
+          int r;
+          int i;)
+{
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->group);
+    for (self->i = 0; self->i < 8; self->i++) {
+        (void)KIND_SPAWN_IN(&self->group, notes_cancel, .trace = &self->trace,
+                            .number = self->i);
+    }
+    AWAIT_SLEEP(self->r, 0);
+    (void)KIND_SPAWN_IN(&self->group, returns, .code = KEY_ERROR);
+    AWAIT_GROUP(self->r, &self->group, 0);
+    ck_assert_int_eq(self->r, UVA_EGROUP);
+    ck_assert_str_eq(self->trace.text, "0 1 2 3 4 5 6 7");
+    UVA_END
+    return 0;
+}
+
+KIND_CORO(void, fails_in_a_group, uva_taskgroup_t group; int r;)
+{
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->group);
+    (void)KIND_SPAWN_IN(&self->group, returns, .code = KEY_ERROR);
+    AWAIT_GROUP(self->r, &self->group, 0);
+    UVA_END
+    return self->r;
+}
+
+/* ExceptionGroup as a code with members; groups in groups nest. */
+KIND_TEST(group_of_failures_is_a_code, uva_taskgroup_t group; int r;)
+{
+    const uva_error_t *error;
+
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->group);
+    (void)KIND_SPAWN_IN(&self->group, fails_in_a_group);
+    AWAIT_GROUP(self->r, &self->group, VALUE_ERROR);
+    ck_assert_int_eq(self->r, UVA_EGROUP);
+    error = uva_task_error();
+    ck_assert_int_eq(uva_error_code(error), UVA_EGROUP);
+    ck_assert_uint_eq(uva_error_member_count(error), 1);
+    error = uva_error_member(error, 0);
+    ck_assert_int_eq(uva_error_code(error), VALUE_ERROR);
+
+    (void)uva_taskgroup_enter(&self->group);
+    (void)KIND_SPAWN_IN(&self->group, fails_in_a_group);
+    AWAIT_GROUP(self->r, &self->group, 0);
+    ck_assert_int_eq(self->r, UVA_EGROUP);
+    error = uva_error_member(uva_task_error(), 0);
+    ck_assert_int_eq(uva_error_code(error), UVA_EGROUP);
+    ck_assert_int_eq(uva_error_code(uva_error_member(error, 0)), KEY_ERROR);
+    UVA_END
+    return 0;
+}
+
+/* 3.13; from 3.14 on the exit takes two iterations. */
+UVA_TEST(exit_after_eager_children)
+{
+    uva_loop_t *loop = uva_get_running_loop();
+    uint64_t before = uva_loop_iterations(loop);
+    uva_taskgroup_t group;
+    gives_task_t *task;
+
+    uva_loop_set_task_factory(loop, uva_eager_task_factory, NULL);
+    (void)uva_taskgroup_enter(&group);
+    for (int i = 0; i < 3; i++) {
+        task = KIND_SPAWN_IN(&group, gives, .value = i);
+        ck_assert(UVA_DONE(task));
+    }
+    ck_assert_int_eq(uva_taskgroup_exit(&group, 0), 0);
+    ck_assert_uint_eq(uva_loop_iterations(loop), before);
+}
+
+/* --- contexts --- */
+
+static uva_context_var_t colour = {"colour", NULL};
+
+KIND_TEST(empty_context_is_null, uva_context_t *context; uva_handle_t * handle;)
+{
+    UVA_BEGIN
+    ck_assert_ptr_null(uva_task_get_context(uva_current_task()));
+    ck_assert_int_eq(uva_call_later(UVA_MS(1), nothing, NULL, &self->handle),
+                     0);
+    ck_assert_ptr_null(uva_handle_get_context(self->handle));
+    uva_handle_cancel(self->handle);
+    uva_handle_unref(self->handle);
+
+    ck_assert_int_eq(uva_context_var_set(&colour, &colour, NULL), 0);
+    self->context = uva_task_get_context(uva_current_task());
+    ck_assert_ptr_nonnull(self->context);
+    ck_assert_int_eq(uva_call_later(UVA_MS(1), nothing, NULL, &self->handle),
+                     0);
+    ck_assert_ptr_nonnull(uva_handle_get_context(self->handle));
+    ck_assert_ptr_ne(uva_handle_get_context(self->handle), self->context);
+    uva_handle_cancel(self->handle);
+    uva_handle_unref(self->handle);
+    UVA_END
+    return 0;
+}
+
+/* --- run --- */
+
+static int interrupted(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    ck_assert_int_eq(raise(SIGINT), 0);
+    *(int *)arg = uva_sleep(UVA_SEC(3600));
+    return *(int *)arg;
+}
+
+/* asyncio raises KeyboardInterrupt. */
+START_TEST(sigint_is_a_code)
+{
+    int seen = 0;
+
+    /* Check has a handler of its own. */
+    ck_assert(signal(SIGINT, SIG_DFL) != SIG_ERR);
+    ck_assert_int_eq(uva_run(interrupted, &seen, NULL, NULL), UV_EINTR);
+    ck_assert_int_eq(seen, UV_ECANCELED);
+}
+END_TEST
+
+/* --- cases --- */
+
+static void add_loop(TCase *tcase)
+{
+    UVA_TEST_BOTH(tcase, unfinished_task_is_kept);
+    tcase_add_test(tcase, no_deadline_is_early);
+    tcase_add_test(tcase, iterations_between_two_looks);
+    UVA_TEST_BOTH(tcase, close_with_unfinished_tasks);
+    UVA_TEST_BOTH(tcase, shutdown_goes_on_until_no_task_is_left);
+    tcase_add_test(tcase, sigint_is_a_code);
+}
+
+static void add_by_hand(TCase *tcase)
+{
+    tcase_add_checked_fixture(tcase, uva_test_loop_setup,
+                              uva_test_loop_teardown);
+    tcase_add_test(tcase, equal_deadlines_run_in_order);
+    tcase_add_test(tcase, run_until_complete_of_null);
+    tcase_add_test(tcase, wrong_thread_is_always_noticed);
+}
+
+static void add_tasks(TCase *tcase)
+{
+    UVA_TEST_BOTH(tcase, names_are_numbered_when_asked_for);
+    UVA_TEST_BOTH(tcase, body_that_returns_canceled_is_cancelled);
+    UVA_TEST_BOTH(tcase, body_that_returns_more_than_zero);
+    UVA_TEST_BOTH(tcase, impossible_await_returns_at_once);
+    UVA_TEST_BOTH(tcase, results_are_moved_out);
+    UVA_TEST_BOTH(tcase, null_is_a_failed_future);
+    UVA_TEST_BOTH(tcase, unseen_failure_is_told_by_the_last_reference);
+    UVA_TEST_BOTH(tcase, ring_of_tasks_can_be_cancelled);
+    UVA_TEST_BOTH(tcase, ring_by_way_of_gather_can_be_cancelled);
+    UVA_TEST_BOTH(tcase, empty_context_is_null);
+}
+
+static void add_waits(TCase *tcase)
+{
+    UVA_TEST_BOTH(tcase, gather_fills_each_place_of_a_duplicate);
+    tcase_add_test(tcase, gather_of_what_was_moved_out);
+    UVA_TEST_BOTH(tcase, wait_keeps_the_order_of_its_arguments);
+    tcase_add_test(tcase, as_completed_keeps_the_order_of_its_arguments);
+    UVA_TEST_BOTH(tcase, late_failure_behind_a_shield);
+}
+
+static void add_scopes(TCase *tcase)
+{
+    tcase_add_test(tcase, scope_costs_an_object);
+    UVA_TEST_BOTH(tcase, group_cancels_in_order_of_creation);
+    UVA_TEST_BOTH(tcase, group_of_failures_is_a_code);
+    tcase_add_test(tcase, exit_after_eager_children);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("parity");
+
+    add_loop(UVA_TCASE(suite, "Loop"));
+    add_by_hand(UVA_TCASE(suite, "LoopByHand"));
+    add_tasks(UVA_TCASE(suite, "Tasks"));
+    add_waits(UVA_TCASE(suite, "Waits"));
+    add_scopes(UVA_TCASE(suite, "Scopes"));
+    return uva_test_main(suite);
+}
