@@ -3,6 +3,7 @@
  */
 #include "uva_test.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "sync/waiters.h"
@@ -554,6 +555,44 @@ UVA_TEST_STRICT(select_no_memory)
     desk_clear(&desk, 17, 0);
 }
 
+static void *put_from_elsewhere(void *data)
+{
+    PUT(data, 1);
+    return NULL;
+}
+
+/* A put of another thread is reported and wakes nobody; who waits is not
+ * forgotten. */
+UVA_TEST(select_wrong_thread)
+{
+    desk_t desk = DESK_INIT(0);
+    uva_future_t *tasks[2];
+    pthread_t thread;
+
+    tasks[0] = UVA_FUTURE(SELECT(loop_test, &desk, 's'));
+    tasks[1] = UVA_FUTURE(
+        UVA_BOTH_SPAWN(loop_test, get_item, &desk.b, &desk.trace, 'g'));
+    UVA_TICK();
+    for (int i = 0; i < 2; i++) {
+        uva_queue_t *queue = i == 0 ? &desk.a : &desk.b;
+
+        uva_test_log_begin();
+        ck_assert_int_eq(
+            pthread_create(&thread, NULL, put_from_elsewhere, queue), 0);
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+        ck_assert(strstr(uva_test_log(), "thread") != NULL);
+        uva_test_log_end();
+        UVA_TICK();
+        ck_assert(!uva_future_done(tasks[i]));
+        PUT(queue, 2);
+        UVA_TICK();
+        ck_assert(uva_future_done(tasks[i]));
+    }
+    ck_assert_int_eq(uva_gather(UVA_FUTURES(tasks), 2, 0, NULL), 0);
+    ck_assert_str_eq(desk.trace.text, "s0=1 g=1");
+    desk_clear(&desk, 1, 1);
+}
+
 /* Many selects and gets and puts at random, cancelled at random: no item is
  * lost or doubled, nobody sleeps beside an item. */
 UVA_TEST(select_storm)
@@ -753,6 +792,7 @@ static void add_select(TCase *tcase)
     tcase_add_test(tcase, select_no_task);
     tcase_add_test(tcase, select_wrong_loop);
     UVA_TEST_BOTH(tcase, select_no_memory);
+    UVA_TEST_BOTH(tcase, select_wrong_thread);
     UVA_TEST_BOTH(tcase, select_storm);
 }
 

@@ -226,6 +226,7 @@ void uva_queue_destroy(uva_queue_t *queue)
 {
     UVA__ASSERT(uva__list_empty(&queue->getters.waiters));
     UVA__ASSERT(uva__list_empty(&queue->putters.waiters));
+    UVA__ASSERT(uva__list_empty(&queue->finished.waiters));
     while (queue->count > 0) {
         queue_drop(queue, queue_pop(queue));
     }

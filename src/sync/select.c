@@ -17,38 +17,60 @@ static void select_leave_line(uva_select_case_t *one)
     uva__list_remove(&one->among_cases);
 }
 
-static bool line_wake_case(uva_select_case_t *one)
+/* @retval 1 Woken. @retval 0 Its wait is over already: another of its cases
+ * was called first, or it was cancelled. @retval UV_EPERM A wrong thread. */
+static int line_wake_case(uva_select_case_t *one)
 {
-    select_leave_line(one);
-    if (!uva_waiter_wake(one->waiter)) {
-        return false; /* Another of its cases was first, or a cancellation. */
+    uva_waiter_t *waiter = one->waiter;
+
+    if (uva_waiter_wake(waiter)) {
+        uva_waiter_set_value(waiter, one->index);
+        select_leave_line(one);
+        return 1;
     }
-    uva_waiter_set_value(one->waiter, one->index);
-    return true;
+    if (!uva_waiter_woken(waiter) && !uva_waiter_cancelled(waiter)) {
+        return UV_EPERM;
+    }
+    select_leave_line(one);
+    return 0;
+}
+
+/* As line_wake_case, for a task in a get or put. */
+static int line_wake_waiter(uva_waiter_t *waiter)
+{
+    int woken = uva_waiter_wake(waiter);
+
+    if (!woken && !uva_waiter_cancelled(waiter)) {
+        return UV_EPERM;
+    }
+    uva__list_remove(&waiter->link);
+    return woken;
+}
+
+/* The oldest of the line if it is a case; else NULL. */
+static uva_select_case_t *line_first_case(const uva__queue_line_t *line)
+{
+    uva_select_case_t *one;
+
+    if (uva__list_empty(&line->cases)) {
+        return NULL;
+    }
+    one = UVA__LIST_FIRST(&line->cases, uva_select_case_t, among_cases);
+    return line->waiters.next == &one->link ? one : NULL;
 }
 
 bool uva__line_wake_first(uva__queue_line_t *line)
 {
-    while (!uva__list_empty(&line->waiters)) {
-        uva_list_t *first = line->waiters.next;
+    int r = 0;
 
-        if (!uva__list_empty(&line->cases)) {
-            uva_select_case_t *one =
-                UVA__LIST_FIRST(&line->cases, uva_select_case_t, among_cases);
+    while (r == 0 && !uva__list_empty(&line->waiters)) {
+        uva_select_case_t *one = line_first_case(line);
 
-            if (first == &one->link) {
-                if (line_wake_case(one)) {
-                    return true;
-                }
-                continue;
-            }
-        }
-        uva__list_remove(first);
-        if (uva_waiter_wake(UVA__CONTAINER_OF(first, uva_waiter_t, link))) {
-            return true;
-        }
+        r = one != NULL ? line_wake_case(one)
+                        : line_wake_waiter(UVA__LIST_FIRST(&line->waiters,
+                                                           uva_waiter_t, link));
     }
-    return false;
+    return r > 0;
 }
 
 void uva__line_wake_all(uva__queue_line_t *line)

@@ -51,9 +51,13 @@ static inline bool uva__sync_wake_first(uva_list_t *waiters)
 {
     while (!uva__list_empty(waiters)) {
         uva_waiter_t *waiter = UVA__LIST_FIRST(waiters, uva_waiter_t, link);
+        bool woken = uva_waiter_wake(waiter);
 
+        if (!woken && !uva_waiter_cancelled(waiter)) {
+            return false; /* Refused to a wrong thread: it waits on. */
+        }
         uva__list_remove(&waiter->link);
-        if (uva_waiter_wake(waiter)) {
+        if (woken) {
             return true;
         }
     }
