@@ -242,7 +242,7 @@ int uva_loop_run_until_complete(uva_loop_t *loop, uva_future_t *future,
 
 void uva_loop_stop(uva_loop_t *loop)
 {
-    if (loop != NULL && uva__loop_owned(loop)) {
+    if (loop != NULL && !loop->closing && uva__loop_owned(loop)) {
         loop->stopping = true;
         if (loop->running) {
             loop->budget = 0; /* No further iteration begins. */
@@ -275,7 +275,7 @@ uint64_t uva_loop_iterations(const uva_loop_t *loop)
 
 uv_loop_t *uva_loop_uv(uva_loop_t *loop)
 {
-    return loop->driver->uv(loop);
+    return loop->closed ? NULL : loop->driver->uv(loop);
 }
 
 /* --- making --- */
@@ -447,11 +447,16 @@ static void loop_drop_calls(uva_loop_t *loop)
     uva__handle_drop_never(loop);
     while (loop->timers.count > 0) {
         uva__timer_t *timer = loop->timers.entries[0].timer;
-        uva__handle_drop_timer(timer);
-        uva__timer_stop(loop, timer);
+        if (!uva__handle_drop_timer(timer)) {
+            uva__timer_stop(loop, timer);
+        }
     }
-    UVA__LIST_FOREACH_SAFE (timer, &loop->due, uva__timer_t, at.due) {
-        uva__handle_drop_timer(timer);
+    while (!uva__list_empty(&loop->due)) {
+        uva__timer_t *timer =
+            UVA__LIST_FIRST(&loop->due, uva__timer_t, at.due);
+        if (!uva__handle_drop_timer(timer)) {
+            uva__timer_stop(loop, timer);
+        }
     }
     while (loop->head != NULL) {
         uva__ready_t *ready = loop->head;

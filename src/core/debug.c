@@ -41,12 +41,10 @@ static debug_work_t debug_look(uva__ready_t *ready)
 
     if (uva__ready_is_task(ready)) {
         work.task = uva_task_ref(uva__task_of_ready(ready));
-    } else if (uva__handle_is(ready)) {
+    } else if (uva__handle_of(ready) != NULL) {
         work.what = "callback";
-        work.function = uva__handle_site(ready);
-        if (work.function != NULL) {
-            work.source = work.function + strlen(work.function) + 1;
-        }
+        work.function = uva__handle_function(uva__handle_of(ready));
+        work.source = uva__handle_source(uva__handle_of(ready));
     } else if (ready->run == uva__callback_run) {
         uva_future_t *future =
             UVA__CONTAINER_OF(ready, uva__callback_t, ready)->future;
@@ -116,7 +114,11 @@ static void exception_describe(uva_buffer_t *text,
     } else if (exception->future != NULL) {
         (void)uva__buffer_printf(text, "; a future");
     } else if (exception->handle != NULL) {
-        (void)uva__buffer_printf(text, "; a call");
+        const char *function = uva__handle_function(exception->handle);
+        (void)uva__buffer_printf(
+            text, "; a %scall of %s",
+            uva_handle_cancelled(exception->handle) ? "cancelled " : "",
+            function == NULL ? "a callback" : function);
     }
     if (source != NULL) {
         (void)uva__buffer_printf(text, " made at %s", source);

@@ -20,9 +20,12 @@ static virtual_driver_t *driver_of(const uva_loop_t *loop)
     return loop->driver_data;
 }
 
+/* The clock of a closed loop stands still. */
 static uint64_t virtual_now(const uva_loop_t *loop)
 {
-    return driver_of(loop)->now_ns;
+    const virtual_driver_t *driver = driver_of(loop);
+
+    return driver == NULL ? loop->looked_ns : driver->now_ns;
 }
 
 static uv_loop_t *virtual_uv(const uva_loop_t *loop)
@@ -106,6 +109,8 @@ static void virtual_close(uva_loop_t *loop)
 {
     virtual_driver_t *driver = driver_of(loop);
 
+    loop->looked_ns = driver->now_ns;
+    loop->driver_data = NULL;
     uv_cond_destroy(&driver->woken);
     uva__free(driver);
     uva__loop_closed(loop);

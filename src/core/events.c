@@ -159,16 +159,13 @@ bool uva__handle_drop_ready(uva__ready_t *ready)
     return true;
 }
 
-void uva__handle_drop_timer(uva__timer_t *timer)
+bool uva__handle_drop_timer(uva__timer_t *timer)
 {
-    if (timer->fire == handle_run_timer) {
-        uva_handle_cancel(UVA__CONTAINER_OF(timer, uva_handle_t, timer));
+    if (timer->fire != handle_run_timer) {
+        return false;
     }
-}
-
-bool uva__handle_is(const uva__ready_t *ready)
-{
-    return ready->run == handle_run_ready;
+    uva_handle_cancel(UVA__CONTAINER_OF(timer, uva_handle_t, timer));
+    return true;
 }
 
 void uva__handle_drop_never(uva_loop_t *loop)
@@ -178,20 +175,23 @@ void uva__handle_drop_never(uva_loop_t *loop)
     }
 }
 
-const char *uva__handle_site(const uva__ready_t *ready)
+uva_handle_t *uva__handle_of(const uva__ready_t *ready)
 {
-    return UVA__CONTAINER_OF((uintptr_t)ready, uva_handle_t, ready)->site;
+    return ready->run == handle_run_ready
+               ? UVA__CONTAINER_OF((uintptr_t)ready, uva_handle_t, ready)
+               : NULL;
 }
 
-/* The second half of a site. */
-static const char *site_source(const char *site)
+const char *uva__handle_function(const uva_handle_t *handle)
 {
-    return site == NULL ? NULL : site + strlen(site) + 1;
+    return handle == NULL ? NULL : handle->site;
 }
 
 const char *uva__handle_source(const uva_handle_t *handle)
 {
-    return handle == NULL ? NULL : site_source(handle->site);
+    return handle == NULL || handle->site == NULL
+               ? NULL
+               : handle->site + strlen(handle->site) + 1;
 }
 
 /* --- scheduling --- */
@@ -246,6 +246,22 @@ static int handle_give(uva_handle_t *handle, uva_handle_t **ret_handle)
     return 0;
 }
 
+/* One queue for all threads, as in asyncio: what another one has scheduled
+ * before runs before. */
+static void inbox_first(uva_loop_t *loop)
+{
+    if (UVA__UNLIKELY(atomic_load_explicit(&loop->inbox,
+                                           memory_order_relaxed) != NULL)) {
+        uva__loop_take_inbox(loop);
+    }
+}
+
+void uva__loop_attend(uva_loop_t *loop)
+{
+    loop->driver->attend(loop);
+    inbox_first(loop);
+}
+
 int uva__loop_call_soon(uva_loop_t *loop, uva_callback_cb callback, void *data,
                         const uva_call_options_t *options,
                         uva_handle_t **ret_handle, const char *site)
@@ -256,6 +272,7 @@ int uva__loop_call_soon(uva_loop_t *loop, uva_callback_cb callback, void *data,
     if (r >= 0) {
         handle = handle_new(loop, callback, data, options, false, site);
         if (handle != NULL) {
+            inbox_first(loop);
             uva__loop_push(loop, &handle->ready);
             return handle_give(handle, ret_handle);
         }

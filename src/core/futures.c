@@ -278,6 +278,9 @@ void uva__future_wake_slow(uva_future_t *future)
     uva_loop_t *loop = future->loop;
     uva__ready_t *last = future->callbacks;
 
+    if (!loop->attended) {
+        uva__loop_attend(loop);
+    }
     if ((future->flags & UVA__RECORDS) != 0) {
         future_pin_records(future);
     }
@@ -285,9 +288,6 @@ void uva__future_wake_slow(uva_future_t *future)
     *loop->tail = last->next;
     last->next = NULL;
     loop->tail = &last->next;
-    if (!loop->attended) {
-        loop->driver->attend(loop);
-    }
 }
 
 void uva__future_finish(uva_future_t *future, uva__future_state_t state,

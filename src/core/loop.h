@@ -10,6 +10,7 @@
 #define UVA__CORE_LOOP_H
 
 #include <signal.h>
+#include <stdatomic.h>
 
 #include "uva/context.h"
 #include "uva/events.h"
@@ -233,7 +234,8 @@ struct uva_loop_s {
 
     /* What other threads touch, under the mutex. */
     uv_mutex_t mutex;
-    uva__ready_t *inbox; /* Calls, the last of a ring. */
+    _Atomic(uva__ready_t *) inbox; /* Calls, the last of a ring. The owner may
+                                      see without the mutex that it is empty. */
     unsigned holds;      /* uva_loop_hold. */
     bool inbox_closed;
 };
@@ -249,15 +251,19 @@ static inline bool uva__loop_owned(const uva_loop_t *loop)
     return UVA__LIKELY(uva__running == loop) || uva__loop_owned_slow(loop);
 }
 
+/** Work is about to be queued while the driver does not look: tell it, and let
+ * go first what other threads have queued before. */
+void uva__loop_attend(uva_loop_t *loop);
+
 /** Append a node to the ready queue: it runs in the next iteration. */
 static inline void uva__loop_push(uva_loop_t *loop, uva__ready_t *ready)
 {
+    if (UVA__UNLIKELY(!loop->attended)) {
+        uva__loop_attend(loop);
+    }
     ready->next = NULL;
     *loop->tail = ready;
     loop->tail = &ready->next;
-    if (UVA__UNLIKELY(!loop->attended)) {
-        loop->driver->attend(loop);
-    }
 }
 
 /** Begin the next iteration inside a drain. @return Its first node; NULL when
