@@ -647,7 +647,7 @@ HAND_TEST(sleep_cancel)
 
     hand_briefly();
     ck_assert_uint_eq(uva_test_loop->timers.count, 1);
-    ck_assert_uint_eq(uva__heap_next(&uva_test_loop->timers), UVA_SEC(10));
+    ck_assert_uint_eq(uva__wheel_next(&uva_test_loop->timers), UVA_SEC(10));
     ck_assert(uva_task_cancel(task));
     hand_briefly();
     ck_assert_uint_eq(uva_test_loop->timers.count, 0);

@@ -46,14 +46,13 @@ typedef struct uva__ready_s {
 /** private: a deadline, in the timer heap or among those that are due. */
 typedef struct uva__timer_s {
     union {
-        struct {
-            uint64_t sequence; /* Equal deadlines fire in this order. */
-            size_t index;      /* Place in the heap. */
-        } heap;
-        uva_list_t due; /* Of the loop's due timers. */
+        size_t index;    /* In the heap. */
+        uva_list_t link; /* Of a slot of the wheel, or of those due. */
     } at;
+    uint64_t when_ns;
+    uint64_t sequence; /* Equal deadlines fire in this order. */
     void (*fire)(struct uva__timer_s *timer);
-    int state; /* 0 idle, 1 in the heap, 2 due. */
+    int state; /* 0 idle, 1 in the heap, 2 due, 3 in the wheel. */
 } uva__timer_t;
 
 /** A borrowed view of bytes; the function that gives it says how long it

@@ -19,14 +19,14 @@ static inline bool entry_before(const uva__heap_entry_t *a,
     if (a->when_ns != b->when_ns) {
         return a->when_ns < b->when_ns;
     }
-    return a->timer->at.heap.sequence < b->timer->at.heap.sequence;
+    return a->timer->sequence < b->timer->sequence;
 }
 
 static inline void heap_place(uva__heap_t *heap, size_t index,
                               uva__heap_entry_t entry)
 {
     heap->entries[index] = entry;
-    entry.timer->at.heap.index = index;
+    entry.timer->at.index = index;
 }
 
 static void heap_sift_up(uva__heap_t *heap, size_t index,
@@ -68,28 +68,41 @@ static void heap_sift_down(uva__heap_t *heap, size_t index,
     heap_place(heap, index, entry);
 }
 
-int uva__heap_insert(uva__heap_t *heap, uva__timer_t *timer, uint64_t when_ns)
+static UVA__NOINLINE int heap_grow(uva__heap_t *heap)
 {
-    if (UVA__UNLIKELY(heap->count == heap->capacity)) {
-        size_t capacity =
-            heap->capacity == 0 ? HEAP_FIRST_CAPACITY : heap->capacity * 2;
-        void *entries =
-            uva__realloc(heap->entries, capacity * sizeof *heap->entries);
-        if (entries == NULL) {
-            return UV_ENOMEM;
-        }
-        heap->entries = entries;
-        heap->capacity = capacity;
+    size_t capacity =
+        heap->capacity == 0 ? HEAP_FIRST_CAPACITY : heap->capacity * 2;
+    void *entries =
+        uva__realloc(heap->entries, capacity * sizeof *heap->entries);
+
+    if (entries == NULL) {
+        return UV_ENOMEM;
     }
-    timer->at.heap.sequence = ++heap->sequence;
-    heap_sift_up(heap, heap->count++,
-                 (uva__heap_entry_t){.when_ns = when_ns, .timer = timer});
+    heap->entries = entries;
+    heap->capacity = capacity;
     return 0;
+}
+
+int uva__heap_reserve(uva__heap_t *heap, size_t count)
+{
+    while (UVA__UNLIKELY(count > heap->capacity)) {
+        int r = heap_grow(heap);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+void uva__heap_insert(uva__heap_t *heap, uva__timer_t *timer)
+{
+    heap_sift_up(heap, heap->count++,
+                 (uva__heap_entry_t){timer->when_ns, timer});
 }
 
 void uva__heap_remove(uva__heap_t *heap, uva__timer_t *timer)
 {
-    size_t index = timer->at.heap.index;
+    size_t index = timer->at.index;
     uva__heap_entry_t last = heap->entries[--heap->count];
 
     if (index == heap->count) {

@@ -1,5 +1,5 @@
 /*
- * The timer heap: 4-ary, keyed by (deadline, sequence), keys beside each other
+ * A heap of timers: 4-ary, keyed by (deadline, sequence), keys beside each other
  * in one array, each timer knowing its place.
  */
 #ifndef UVA__BASE_HEAP_H
@@ -19,11 +19,12 @@ typedef struct uva__heap_s {
     uva__heap_entry_t *entries; /* Owned. */
     size_t count;
     size_t capacity;
-    uint64_t sequence; /* Of the newest timer. */
 } uva__heap_t;
 
-/** Add a timer. @retval UV_ENOMEM Unchanged. */
-int uva__heap_insert(uva__heap_t *heap, uva__timer_t *timer, uint64_t when_ns);
+/** Make room for count timers in all. @retval UV_ENOMEM Unchanged. */
+int uva__heap_reserve(uva__heap_t *heap, size_t count);
+/** Add a timer for which there is room, by its when_ns and sequence. */
+void uva__heap_insert(uva__heap_t *heap, uva__timer_t *timer);
 /** Take a timer out, which must be in. */
 void uva__heap_remove(uva__heap_t *heap, uva__timer_t *timer);
 void uva__heap_destroy(uva__heap_t *heap);

@@ -112,7 +112,7 @@ bool uva__loop_turn(uva_loop_t *loop)
             (void)uva_task_cancel(loop->interrupt_task);
         }
     }
-    if (uva__heap_next(&loop->timers) <= now_ns) {
+    if (uva__wheel_next(&loop->timers) <= now_ns) {
         uva__timers_collect(loop, now_ns);
     }
     uva__loop_drain(loop);
@@ -431,7 +431,7 @@ void uva__loop_maybe_free(uva_loop_t *loop)
 {
     if (loop->refs == 0 && loop->closed && loop->slab.live == 0) {
         uva__usage_free(loop);
-        uva__heap_destroy(&loop->timers);
+        uva__wheel_destroy(&loop->timers);
         loop_discard(loop);
     }
 }
@@ -446,14 +446,14 @@ static void loop_drop_calls(uva_loop_t *loop)
     uva__loop_take_inbox(loop);
     uva__handle_drop_never(loop);
     while (loop->timers.count > 0) {
-        uva__timer_t *timer = loop->timers.entries[0].timer;
+        uva__timer_t *timer = uva__wheel_first(&loop->timers);
         if (!uva__handle_drop_timer(timer)) {
             uva__timer_stop(loop, timer);
         }
     }
     while (!uva__list_empty(&loop->due)) {
         uva__timer_t *timer =
-            UVA__LIST_FIRST(&loop->due, uva__timer_t, at.due);
+            UVA__LIST_FIRST(&loop->due, uva__timer_t, at.link);
         if (!uva__handle_drop_timer(timer)) {
             uva__timer_stop(loop, timer);
         }

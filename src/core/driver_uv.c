@@ -33,6 +33,9 @@
 
 #define NS_PER_MS     1000000u
 #define TIMER_NEAR_NS (2 * (uint64_t)NS_PER_MS)
+/* No wake-up is set nearer than this: dense deadlines fire in batches, each a
+ * little late, and not each for the price of two system calls. */
+#define TIMER_LEAST_NS ((uint64_t)20 * 1000)
 /* A day: libuv and timerfd need no larger numbers. */
 #define TIMER_FAR_NS ((uint64_t)86400 * 1000 * NS_PER_MS)
 
@@ -206,6 +209,9 @@ static bool driver_arm(uv_driver_t *driver, uint64_t when_ns)
         return true;
     }
     delay_ns = when_ns - now_ns;
+    if (delay_ns < TIMER_LEAST_NS) {
+        when_ns = now_ns + TIMER_LEAST_NS;
+    }
     if (delay_ns <= TIMER_NEAR_NS && timer_fd_arm(driver, when_ns)) {
         driver->armed_ns = when_ns;
         return false;
@@ -259,7 +265,7 @@ static void prepare_cb(uv_prepare_t *prepare)
     uva__loop_flush(loop);
     ready = loop->head != NULL || (loop->stopping && loop->running) ||
             loop->shutdown != NULL ||
-            driver_arm(driver, uva__heap_next(&loop->timers));
+            driver_arm(driver, uva__wheel_next(&loop->timers));
     if (ready) {
         (void)uv_idle_start(&driver->idle, idle_cb);
     } else {

@@ -79,7 +79,7 @@ static bool virtual_has_inbox(uva_loop_t *loop)
 static bool virtual_iterate(uva_loop_t *loop)
 {
     virtual_driver_t *driver = driver_of(loop);
-    uint64_t next_ns = uva__heap_next(&loop->timers);
+    uint64_t next_ns = uva__wheel_next(&loop->timers);
 
     if (loop->head == NULL && uva__list_empty(&loop->flushes) &&
         loop->shutdown == NULL && !virtual_has_inbox(loop) && next_ns > driver->now_ns &&

@@ -19,11 +19,11 @@
 #include "uva/typed.h"
 
 #include "base/assert.h"
-#include "base/heap.h"
 #include "base/list.h"
 #include "base/slab.h"
 #include "base/thread.h"
 #include "base/util.h"
+#include "base/wheel.h"
 #include "core/coro/stacks.h"
 #include "core/coro/switch.h"
 #include "core/driver.h"
@@ -193,8 +193,8 @@ struct uva_loop_s {
     size_t op_count;   /* Operations in flight. */
     uint64_t iterations;
 
-    uva__heap_t timers;
-    uva_list_t due;         /* Of uva__timer_t.at.due, in order. */
+    uva__wheel_t timers;
+    uva_list_t due;         /* Of uva__timer_t.at.link, in order. */
     uva__ready_t due_ready; /* Queued while due is not empty. */
     uva_list_t flushes;     /* Of uva__flush_t.link. */
     uva_list_t never;       /* Of uva_handle_t.link: calls that never come. */

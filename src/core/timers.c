@@ -1,5 +1,5 @@
 /*
- * Deadlines: a heap, and the list of those that are due.
+ * Deadlines: a wheel with a heap, and the list of those that are due.
  *
  * Invariant: while the list of due timers is not empty, its one node is in the
  * ready queue. So the due timers of a look run one after another at the place
@@ -9,7 +9,8 @@
 #include "core/loop.h"
 #include "core/timers.h"
 
-enum { TIMER_IDLE, TIMER_ARMED, TIMER_DUE };
+/* The others are the wheel's: 1 and 3. */
+enum { TIMER_IDLE = 0, TIMER_DUE = 2 };
 
 int uva__timer_start(uva_loop_t *loop, uva__timer_t *timer, uint64_t when_ns,
                      void (*fire)(uva__timer_t *timer))
@@ -21,11 +22,10 @@ int uva__timer_start(uva_loop_t *loop, uva__timer_t *timer, uint64_t when_ns,
     if (when_ns == UVA_FOREVER) {
         return 0;
     }
-    r = uva__heap_insert(&loop->timers, timer, when_ns);
+    r = uva__wheel_insert(&loop->timers, timer, when_ns);
     if (r < 0) {
         return r;
     }
-    timer->state = TIMER_ARMED;
     if (UVA__UNLIKELY(!loop->attended)) {
         loop->driver->attend(loop);
     }
@@ -34,10 +34,10 @@ int uva__timer_start(uva_loop_t *loop, uva__timer_t *timer, uint64_t when_ns,
 
 void uva__timer_stop(uva_loop_t *loop, uva__timer_t *timer)
 {
-    if (timer->state == TIMER_ARMED) {
-        uva__heap_remove(&loop->timers, timer);
-    } else if (timer->state == TIMER_DUE) {
-        uva__list_remove(&timer->at.due);
+    if (timer->state == TIMER_DUE) {
+        uva__list_remove(&timer->at.link);
+    } else if (timer->state != TIMER_IDLE) {
+        uva__wheel_remove(&loop->timers, timer);
     }
     timer->state = TIMER_IDLE;
 }
@@ -56,8 +56,8 @@ static void timers_run_due(uva__ready_t *ready)
         uva__list_init(&loop->due);
     }
     while (!uva__list_empty(&due)) {
-        uva__timer_t *timer = UVA__LIST_FIRST(&due, uva__timer_t, at.due);
-        uva__list_remove(&timer->at.due);
+        uva__timer_t *timer = UVA__LIST_FIRST(&due, uva__timer_t, at.link);
+        uva__list_remove(&timer->at.link);
         timer->state = TIMER_IDLE;
         timer->fire(timer);
     }
@@ -67,11 +67,11 @@ void uva__timers_collect(uva_loop_t *loop, uint64_t now_ns)
 {
     bool any = false;
 
-    while (uva__heap_next(&loop->timers) <= now_ns && loop->timers.count > 0) {
-        uva__timer_t *timer = loop->timers.entries[0].timer;
-        uva__heap_remove(&loop->timers, timer);
+    while (loop->timers.count > 0 && uva__wheel_next(&loop->timers) <= now_ns) {
+        uva__timer_t *timer = uva__wheel_first(&loop->timers);
+        uva__wheel_remove(&loop->timers, timer);
         timer->state = TIMER_DUE;
-        uva__list_append(&loop->due, &timer->at.due);
+        uva__list_append(&loop->due, &timer->at.link);
         any = true;
     }
     if (any && loop->due_ready.run == NULL) {
