@@ -106,6 +106,9 @@ typedef struct slow_server_s {
 /** @return 0, or a negative code. */
 int slow_server_start(slow_server_t *server, uint64_t delay_ns);
 void slow_server_stop(slow_server_t *server);
+/** In a child process: let go of the server, which must not live until the
+ * child ends. */
+void slow_server_leave(const slow_server_t *server);
 
 /** A body on its way into a file. It takes its name when it is whole. */
 typedef struct body_file_s {

@@ -29,6 +29,13 @@ typedef struct way_s {
     int (*crawl)(crawl_t *crawl);
 } way_t;
 
+/* What every way is given. */
+typedef struct demo_s {
+    const crawl_options_t *options;
+    slow_server_t server;
+    char **urls;
+} demo_t;
+
 static const way_t ways[] = {
     {"one after another", crawl_in_turn},
     {"a thread for each page", crawl_with_threads},
@@ -42,15 +49,14 @@ typedef struct outcome_s {
     size_t failed_count;
 } outcome_t;
 
-static void way_process(const way_t *way,
-                        const crawl_options_t *options,
-                        char *const *urls,
-                        int outcome_pipe)
+static void way_process(const way_t *way, const demo_t *demo, int outcome_pipe)
 {
-    outcome_t outcome = {0, 0, options->demo_pages};
+    size_t count = demo->options->demo_pages;
+    outcome_t outcome = {0, 0, count};
     crawl_t crawl;
 
-    outcome.code = crawl_init(&crawl, options, urls, options->demo_pages, 1);
+    slow_server_leave(&demo->server);
+    outcome.code = crawl_init(&crawl, demo->options, demo->urls, count, 1);
     if (outcome.code == 0) {
         uint64_t began_ns = clock_ns();
 
@@ -65,8 +71,7 @@ static void way_process(const way_t *way,
 
 /* @return 0, or a code if the process did not come to its end. */
 static int way_measure(const way_t *way,
-                       const crawl_options_t *options,
-                       char *const *urls,
+                       const demo_t *demo,
                        outcome_t *ret_outcome,
                        struct rusage *ret_usage)
 {
@@ -86,7 +91,7 @@ static int way_measure(const way_t *way,
     }
     if (pid == 0) {
         close(outcome_pipe[0]);
-        way_process(way, options, urls, outcome_pipe[1]);
+        way_process(way, demo, outcome_pipe[1]);
     }
     close(outcome_pipe[1]);
     do {
@@ -114,13 +119,12 @@ static double peak_mib(const struct rusage *usage)
 }
 
 /* @return Whether every page came. */
-static bool
-way_run(const way_t *way, const crawl_options_t *options, char *const *urls)
+static bool way_run(const way_t *way, const demo_t *demo)
 {
     outcome_t outcome;
     struct rusage usage;
     double wall_s;
-    int r = way_measure(way, options, urls, &outcome, &usage);
+    int r = way_measure(way, demo, &outcome, &usage);
 
     if (r < 0) {
         fprintf(stderr, "uva crawl: %s: %s\n", way->name, uva_strerror(r));
@@ -129,7 +133,7 @@ way_run(const way_t *way, const crawl_options_t *options, char *const *urls)
     wall_s = (double)outcome.wall_ns / 1e9;
     printf("%-24s %8.3f s %8.3f s %8.1f MiB %10.1f\n", way->name, wall_s,
            seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime),
-           peak_mib(&usage), (double)options->demo_pages / wall_s);
+           peak_mib(&usage), (double)demo->options->demo_pages / wall_s);
     fflush(stdout);
     return outcome.failed_count == 0;
 }
@@ -146,32 +150,36 @@ static char **urls_make(size_t count, int port)
     return urls;
 }
 
+static void print_heading(const crawl_options_t *options)
+{
+    printf("%zu pages, each answered after %g ms\n\n", options->demo_pages,
+           (double)options->demo_delay_ns / 1e6);
+    printf("%-24s %10s %10s %12s %10s\n", "", "wall", "cpu", "peak memory",
+           "pages/s");
+    fflush(stdout); /* Before the forks: nothing is printed twice. */
+}
+
 int crawl_demo(const crawl_options_t *options)
 {
-    slow_server_t server;
+    demo_t demo = {.options = options};
     bool good = true;
-    char **urls;
-    int r = slow_server_start(&server, options->demo_delay_ns);
+    int r = slow_server_start(&demo.server, options->demo_delay_ns);
 
     if (r < 0) {
         fprintf(stderr, "uva crawl: no server: %s\n", uva_strerror(r));
         return 1;
     }
-    urls = urls_make(options->demo_pages, server.port);
-    if (urls == NULL) {
+    demo.urls = urls_make(options->demo_pages, demo.server.port);
+    if (demo.urls != NULL) {
+        print_heading(options);
+        for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+            good = way_run(&ways[i], &demo) && good;
+        }
+    } else {
         fprintf(stderr, "uva crawl: %s\n", uva_strerror(UV_ENOMEM));
         good = false;
-    } else {
-        printf("%zu pages, each answered after %g ms\n\n", options->demo_pages,
-               (double)options->demo_delay_ns / 1e6);
-        printf("%-24s %10s %10s %12s %10s\n", "", "wall", "cpu", "peak memory",
-               "pages/s");
-        fflush(stdout); /* Before the forks: nothing is printed twice. */
     }
-    for (size_t i = 0; urls != NULL && i < sizeof ways / sizeof *ways; i++) {
-        good = way_run(&ways[i], options, urls) && good;
-    }
-    free(urls);
-    slow_server_stop(&server);
+    free(demo.urls);
+    slow_server_stop(&demo.server);
     return good ? 0 : 1;
 }

@@ -121,3 +121,8 @@ void slow_server_stop(slow_server_t *server)
            errno == EINTR) {
     }
 }
+
+void slow_server_leave(const slow_server_t *server)
+{
+    close(server->lifeline);
+}

@@ -1,3 +1,7 @@
+/*
+ * Strings of JSON. Command lines hold any bytes, JSON is UTF-8: what is none
+ * must not get through.
+ */
 #include "json.h"
 
 #include <stddef.h>

@@ -1,3 +1,7 @@
+/*
+ * The bar is one line that is drawn over itself, at most twenty times a second:
+ * a crawl must not wait for its terminal.
+ */
 #include "progress.h"
 
 #include <stdio.h>

@@ -1,3 +1,6 @@
+/*
+ * Clocks for all words.
+ */
 #include "tool.h"
 
 #include <sys/resource.h>
