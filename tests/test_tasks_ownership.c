@@ -308,6 +308,7 @@ UVA_TEST(dropped_by_group)
     int cancelled = 0;
     int late = 0;
 
+    bodies = 0;
     (void)uva_taskgroup_enter(&group);
     (void)make_child(&group, loop_test, &ran);
     ck_assert_int_eq(uva_sleep(0), 0);
