@@ -74,16 +74,15 @@ static inline int64_t bench_mappings(void)
 }
 
 /** Wall and CPU nanoseconds per unit of work. */
-static inline void bench_end(bench_mark_t mark, const char *bench,
-                             const char *peer, double units)
+static inline void
+bench_end(bench_mark_t mark, const char *bench, const char *peer, double units)
 {
     int64_t cpu_ns = bench_clock(CLOCK_PROCESS_CPUTIME_ID) - mark.cpu_ns;
     int64_t wall_ns = bench_wall() - mark.wall_ns;
 
     printf("{\"bench\":\"%s\",\"peer\":\"%s\",\"n\":%.0f,\"wall_ns\":%.2f,"
            "\"cpu_ns\":%.2f}\n",
-           bench, peer, units, (double)wall_ns / units,
-           (double)cpu_ns / units);
+           bench, peer, units, (double)wall_ns / units, (double)cpu_ns / units);
     fflush(stdout);
 }
 
@@ -96,8 +95,8 @@ static inline int bench_compare(const void *a, const void *b)
 }
 
 /** late: actual - requested nanoseconds of count timers; sorted by it. */
-static inline void bench_timers(const char *peer, int64_t count, int64_t *late,
-                                bench_mark_t mark)
+static inline void
+bench_timers(const char *peer, int64_t count, int64_t *late, bench_mark_t mark)
 {
     int64_t cpu_ns = bench_clock(CLOCK_PROCESS_CPUTIME_ID) - mark.cpu_ns;
     int64_t wall_ns = bench_wall() - mark.wall_ns;
@@ -108,8 +107,7 @@ static inline void bench_timers(const char *peer, int64_t count, int64_t *late,
            "\"late_p50_us\":%.1f,\"late_p99_us\":%.1f,\"late_max_us\":%.1f}\n",
            peer, count, (double)cpu_ns / 1e9, (double)wall_ns / 1e9,
            (double)late[0] / 1e3, (double)late[count / 2] / 1e3,
-           (double)late[count * 99 / 100] / 1e3,
-           (double)late[count - 1] / 1e3);
+           (double)late[count * 99 / 100] / 1e3, (double)late[count - 1] / 1e3);
     fflush(stdout);
 }
 
@@ -124,8 +122,8 @@ static inline int64_t bench_delay(void)
     return (int64_t)(seed % 1000000000u);
 }
 
-static inline int64_t bench_arg(int argc, char **argv, int index,
-                                int64_t missing)
+static inline int64_t
+bench_arg(int argc, char **argv, int index, int64_t missing)
 {
     return argc > index ? (int64_t)strtod(argv[index], NULL) : missing;
 }

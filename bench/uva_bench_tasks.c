@@ -39,10 +39,9 @@ UVA_TASK(int, ctx_main, int64_t tasks; int64_t each;)
     int r = 0;
 
     for (int64_t i = 0; i < args->tasks; i++) {
-        futures[i] =
-            bench_stackless
-                ? UVA_FUTURE(uva_spawn(yielder_s, .count = args->each))
-                : UVA_FUTURE(uva_spawn(yielder, .count = args->each));
+        futures[i] = bench_stackless
+                         ? UVA_FUTURE(uva_spawn(yielder_s, .count = args->each))
+                         : UVA_FUTURE(uva_spawn(yielder, .count = args->each));
     }
     for (int64_t i = 0; i < args->tasks; i++) {
         int one = uva_join(futures[i], NULL);
@@ -60,9 +59,9 @@ void bench_ctx(int argc, char **argv)
     char name[32];
     bench_mark_t mark = bench_begin();
 
-    bench_check(uva_run_typed(ctx_main, NULL, .tasks = tasks,
-                              .each = count / tasks),
-                "ctx");
+    bench_check(
+        uva_run_typed(ctx_main, NULL, .tasks = tasks, .each = count / tasks),
+        "ctx");
     snprintf(name, sizeof name, "ctx%d", (int)tasks);
     bench_end(mark, name, bench_peer(), (double)count);
 }
@@ -95,7 +94,8 @@ UVA_TASK(int, spawn_seq_main, int64_t count;)
 
 /* The same from a stackless parent: nothing of it has a stack. */
 UVA_STACKLESS(int, spawn_seq_main_s, int64_t count; int64_t i;
-              leaf_s_task_t *task; int one;)
+              leaf_s_task_t * task;
+              int one;)
 {
     int r;
 
@@ -149,9 +149,9 @@ void bench_spawn_batch(int argc, char **argv)
     int64_t batch = bench_arg(argc, argv, 2, 100000);
     bench_mark_t mark = bench_begin();
 
-    bench_check(uva_run_typed(spawn_batch_main, NULL, .count = count,
-                              .batch = batch),
-                "spawn_batch");
+    bench_check(
+        uva_run_typed(spawn_batch_main, NULL, .count = count, .batch = batch),
+        "spawn_batch");
     bench_end(mark, "spawn_batch", bench_peer(), (double)count);
 }
 
@@ -218,8 +218,8 @@ UVA_STACKLESS(int, blocked_s, uva_future_t *gate;)
     return 0;
 }
 
-static void live_report(int64_t count, int64_t rss, int64_t pte,
-                        bench_mark_t mark)
+static void
+live_report(int64_t count, int64_t rss, int64_t pte, bench_mark_t mark)
 {
     int64_t cpu_ns = bench_clock(CLOCK_PROCESS_CPUTIME_ID) - mark.cpu_ns;
 
@@ -272,7 +272,7 @@ void bench_live(int argc, char **argv)
 
 /* --- sleeps --- */
 
-UVA_TASK(int, sleeper, int64_t delay_ns; int64_t *late;)
+UVA_TASK(int, sleeper, int64_t delay_ns; int64_t * late;)
 {
     int64_t due = bench_wall() + args->delay_ns;
     int r = uva_sleep((uint64_t)args->delay_ns);
@@ -282,7 +282,7 @@ UVA_TASK(int, sleeper, int64_t delay_ns; int64_t *late;)
     return r;
 }
 
-UVA_STACKLESS(int, sleeper_s, int64_t delay_ns; int64_t *late; int64_t due;
+UVA_STACKLESS(int, sleeper_s, int64_t delay_ns; int64_t * late; int64_t due;
               uva_sleep_op_t nap;)
 {
     int r;
@@ -298,7 +298,7 @@ UVA_STACKLESS(int, sleeper_s, int64_t delay_ns; int64_t *late; int64_t due;
     return 0;
 }
 
-UVA_TASK(int, sleeps_main, int64_t count; int64_t *late;)
+UVA_TASK(int, sleeps_main, int64_t count; int64_t * late;)
 {
     uva_future_t **futures = calloc((size_t)args->count, sizeof *futures);
     int r;
@@ -306,12 +306,11 @@ UVA_TASK(int, sleeps_main, int64_t count; int64_t *late;)
     for (int64_t i = 0; i < args->count; i++) {
         int64_t delay_ns = bench_delay() + 1;
         int64_t *late = &args->late[i];
-        futures[i] =
-            bench_stackless
-                ? UVA_FUTURE(uva_spawn(sleeper_s, .delay_ns = delay_ns,
-                                       .late = late))
-                : UVA_FUTURE(uva_spawn(sleeper, .delay_ns = delay_ns,
-                                       .late = late));
+        futures[i] = bench_stackless
+                         ? UVA_FUTURE(uva_spawn(sleeper_s, .delay_ns = delay_ns,
+                                                .late = late))
+                         : UVA_FUTURE(uva_spawn(sleeper, .delay_ns = delay_ns,
+                                                .late = late));
     }
     r = uva_gather(UVA_FUTURES(futures), (size_t)args->count, 0, NULL);
     free(futures);
@@ -332,7 +331,7 @@ void bench_sleeps(int argc, char **argv)
 }
 
 /* One sleep of 100 us after another: how late each is. */
-UVA_TASK(int, naps_main, int64_t count; int64_t *late;)
+UVA_TASK(int, naps_main, int64_t count; int64_t * late;)
 {
     int r = 0;
 

@@ -431,8 +431,8 @@ START_TEST(future_exception_never_retrieved_debug)
 }
 END_TEST
 
-static void keep_source(uva_loop_t *loop, const uva_exception_t *what,
-                        void *data)
+static void
+keep_source(uva_loop_t *loop, const uva_exception_t *what, void *data)
 {
     (void)loop;
     *(const char **)data = what->source;
@@ -472,8 +472,8 @@ END_TEST
 static uva_context_var_t name = {"name", foo};
 static char bar[] = "bar";
 
-static void expect_bar(uva_loop_t *loop, const uva_exception_t *what,
-                       void *data)
+static void
+expect_bar(uva_loop_t *loop, const uva_exception_t *what, void *data)
 {
     (void)loop;
     (void)what;
@@ -513,7 +513,8 @@ static void report_in_context(void *data)
     uva_loop_call_exception_handler(uva_get_running_loop(), &what);
 }
 
-KIND_TEST(handle_exc_handler_correct_context, bool called; uva_handle_t *handle;
+KIND_TEST(handle_exc_handler_correct_context, bool called;
+          uva_handle_t * handle;
           int r;)
 {
     /* test_futures2.py, FutureTests.test_handle_exc_handler_correct_context: a

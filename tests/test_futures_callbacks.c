@@ -231,8 +231,7 @@ static const uva_call_options_t destroying = {sizeof(uva_call_options_t), NULL,
 static void add_owned(uva_future_t *f, int *destroyed)
 {
     ck_assert_int_eq(
-        uva_future_add_done_callback(f, count_call, destroyed, &destroying),
-        0);
+        uva_future_add_done_callback(f, count_call, destroyed, &destroying), 0);
 }
 
 /* The destructor runs once: after the call, or instead of it. */
@@ -246,8 +245,8 @@ START_TEST(destructor_runs_once)
 
     add_owned(f, &ran);
     add_owned(f, &removed);
-    ck_assert_uint_eq(
-        uva_future_remove_done_callback(f, count_call, &removed), 1);
+    ck_assert_uint_eq(uva_future_remove_done_callback(f, count_call, &removed),
+                      1);
     ck_assert_int_eq(removed, 1);
     (void)uva_future_set_result(f, foo, NULL);
     ck_assert_int_eq(ran, 0);
@@ -260,14 +259,14 @@ START_TEST(destructor_runs_once)
     uva_future_unref(f); /* Pending, and nobody will complete it. */
     ck_assert_int_eq(dropped, 1);
 
-    ck_assert_int_eq(uva_future_add_done_callback(NULL, count_call, &refused,
-                                                  &destroying),
-                     UV_ENOMEM);
-    ck_assert_int_eq(refused, 1);
     ck_assert_int_eq(
-        uva_future_add_done_callback(uva_future_refused(UV_EAGAIN), count_call,
-                                     &refused, &destroying),
-        UV_EAGAIN);
+        uva_future_add_done_callback(NULL, count_call, &refused, &destroying),
+        UV_ENOMEM);
+    ck_assert_int_eq(refused, 1);
+    ck_assert_int_eq(uva_future_add_done_callback(uva_future_refused(UV_EAGAIN),
+                                                  count_call, &refused,
+                                                  &destroying),
+                     UV_EAGAIN);
     ck_assert_int_eq(refused, 2);
     f = new_future();
     ck_assert_int_eq(
@@ -390,8 +389,7 @@ static void job_run(void *data)
 
     job->ident = uv_thread_self();
     ck_assert_int_eq(
-        uva_loop_call_soon_threadsafe(job->loop, job_done, job, NULL, NULL),
-        0);
+        uva_loop_call_soon_threadsafe(job->loop, job_done, job, NULL, NULL), 0);
     uva_loop_release(job->loop);
 }
 
@@ -436,8 +434,7 @@ END_TEST
 UVA_TEST(wrap_future_use_running_loop)
 {
     /* test_futures.py, BaseFutureTests.test_wrap_future_use_running_loop */
-    job_t job = {.loop = uva_get_running_loop(),
-                 .future = uva_create_future()};
+    job_t job = {.loop = uva_get_running_loop(), .future = uva_create_future()};
     uv_thread_t thread;
 
     job_begin(&job, &thread);
@@ -485,8 +482,8 @@ END_TEST
 static int register_two(uva_future_t *f)
 {
     int destroyed = 0;
-    int r = uva_future_add_done_callback(f, count_call, &destroyed,
-                                         &destroying);
+    int r =
+        uva_future_add_done_callback(f, count_call, &destroyed, &destroying);
     int second;
 
     ck_assert_int_eq(r, 0); /* The first of a plain future needs no memory. */

@@ -30,9 +30,9 @@ static uva_handle_t *later(uint64_t delay_ns, char *word)
 {
     uva_handle_t *handle;
 
-    ck_assert_int_eq(uva_loop_call_later(uva_test_loop, delay_ns, note, word,
-                                         NULL, &handle),
-                     0);
+    ck_assert_int_eq(
+        uva_loop_call_later(uva_test_loop, delay_ns, note, word, NULL, &handle),
+        0);
     return handle;
 }
 
@@ -65,8 +65,8 @@ typedef struct reported_s {
     char message[64];
 } reported_t;
 
-static void keep_report(uva_loop_t *loop, const uva_exception_t *exception,
-                        void *data)
+static void
+keep_report(uva_loop_t *loop, const uva_exception_t *exception, void *data)
 {
     reported_t *reported = data;
 
@@ -316,18 +316,17 @@ START_TEST(call_soon_non_callable)
     int destroyed = 0;
     uva_handle_t *h = NULL;
 
-    ck_assert_int_eq(uva_loop_call_soon(loop, NULL, &destroyed, &destroying,
-                                        &h),
-                     UV_EINVAL);
-    ck_assert_int_eq(uva_loop_call_later(loop, 0, NULL, &destroyed,
-                                         &destroying, &h),
-                     UV_EINVAL);
-    ck_assert_int_eq(uva_loop_call_at(loop, 0, NULL, &destroyed, &destroying,
-                                      &h),
-                     UV_EINVAL);
-    ck_assert_int_eq(uva_loop_call_soon_threadsafe(loop, NULL, &destroyed,
-                                                   &destroying, &h),
-                     UV_EINVAL);
+    ck_assert_int_eq(
+        uva_loop_call_soon(loop, NULL, &destroyed, &destroying, &h), UV_EINVAL);
+    ck_assert_int_eq(
+        uva_loop_call_later(loop, 0, NULL, &destroyed, &destroying, &h),
+        UV_EINVAL);
+    ck_assert_int_eq(
+        uva_loop_call_at(loop, 0, NULL, &destroyed, &destroying, &h),
+        UV_EINVAL);
+    ck_assert_int_eq(
+        uva_loop_call_soon_threadsafe(loop, NULL, &destroyed, &destroying, &h),
+        UV_EINVAL);
     ck_assert_int_eq(destroyed, 4);
     ck_assert_ptr_null(h);
 }
@@ -616,10 +615,10 @@ START_TEST(destructor_runs_when_the_loop_closes)
     ck_assert_int_eq(uva_loop_call_later(loop, 0, check_alive, &destroyed,
                                          &destroying, &handles[4]),
                      UV_EPERM);
-    ck_assert_int_eq(
-        uva_loop_call_soon_threadsafe(loop, check_alive, &destroyed,
-                                      &destroying, &handles[4]),
-        UV_EPERM);
+    ck_assert_int_eq(uva_loop_call_soon_threadsafe(loop, check_alive,
+                                                   &destroyed, &destroying,
+                                                   &handles[4]),
+                     UV_EPERM);
     ck_assert_int_eq(destroyed, 7);
     ck_assert_ptr_null(handles[4]);
     uva_loop_unref(loop);
@@ -690,10 +689,9 @@ static void note_number(void *data)
 START_TEST(equal_deadlines_in_order)
 {
     for (int i = 0; i < 100; i++) {
-        (void)uva_loop_call_later(uva_test_loop, UVA_MS(1),
-                                  i == 0 ? cancel_odd_ones : note_number,
-                                  i == 0 ? (void *)a : &equals[i], NULL,
-                                  &equals[i]);
+        (void)uva_loop_call_later(
+            uva_test_loop, UVA_MS(1), i == 0 ? cancel_odd_ones : note_number,
+            i == 0 ? (void *)a : &equals[i], NULL, &equals[i]);
     }
     step();
     ck_assert_int_eq(strncmp(calls.text, "a 2 4 6 8 10 12 14", 18), 0);
@@ -726,13 +724,12 @@ static int schedule(int kind)
     uva_loop_t *loop = uva_get_running_loop();
     uva_handle_t *h = NULL;
     int destroyed = 0;
-    int r = kind == 0 ? uva_loop_call_soon(loop, check_alive, &destroyed,
-                                           &destroying, &h)
+    int r = kind == 0   ? uva_loop_call_soon(loop, check_alive, &destroyed,
+                                             &destroying, &h)
             : kind == 1 ? uva_loop_call_later(loop, UVA_SEC(1), check_alive,
                                               &destroyed, &destroying, &h)
-                        : uva_loop_call_soon_threadsafe(loop, check_alive,
-                                                        &destroyed,
-                                                        &destroying, &h);
+                        : uva_loop_call_soon_threadsafe(
+                              loop, check_alive, &destroyed, &destroying, &h);
 
     uva_testing_fail_allocation(0, false);
     ck_assert_int_eq(destroyed, r < 0 ? 1 : 0);

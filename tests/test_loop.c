@@ -40,12 +40,12 @@ START_TEST(close_events)
                      UV_EPERM);
     ck_assert_int_eq(
         uva_loop_call_soon_threadsafe(loop, stop, loop, NULL, NULL), UV_EPERM);
-    ck_assert_int_eq(uva_loop_call_later(loop, UVA_SEC(1), stop, loop, NULL,
-                                         NULL),
-                     UV_EPERM);
-    ck_assert_int_eq(uva_loop_call_at(loop, uva_loop_time(loop), stop, loop,
-                                      NULL, NULL),
-                     UV_EPERM);
+    ck_assert_int_eq(
+        uva_loop_call_later(loop, UVA_SEC(1), stop, loop, NULL, NULL),
+        UV_EPERM);
+    ck_assert_int_eq(
+        uva_loop_call_at(loop, uva_loop_time(loop), stop, loop, NULL, NULL),
+        UV_EPERM);
     task = uva_loop_create_task(loop, nothing, &dropped, &options);
     ck_assert_int_eq(uva_future_exception(UVA_FUTURE(task)), UV_EPERM);
     ck_assert_int_eq(dropped, 1);
@@ -364,10 +364,9 @@ static void check_in_thread(void *data)
         UV_EPERM);
     ck_assert_int_eq(uva_loop_call_at(loop, 0, stop, loop, NULL, NULL),
                      UV_EPERM);
-    ck_assert_int_eq(
-        uva_future_exception(UVA_FUTURE(
-            uva_loop_create_task(loop, nothing, &dropped, &options))),
-        UV_EPERM);
+    ck_assert_int_eq(uva_future_exception(UVA_FUTURE(uva_loop_create_task(
+                         loop, nothing, &dropped, &options))),
+                     UV_EPERM);
     ck_assert_int_eq(dropped, 1);
     ck_assert_int_eq(uva_future_exception(uva_loop_create_future(loop)),
                      UV_EPERM);
@@ -376,9 +375,9 @@ static void check_in_thread(void *data)
     if (own != NULL) {
         end_loop(own);
     }
-    ck_assert_int_eq(uva_loop_call_soon_threadsafe(loop, set_done, checker->fut,
-                                                   NULL, NULL),
-                     0);
+    ck_assert_int_eq(
+        uva_loop_call_soon_threadsafe(loop, set_done, checker->fut, NULL, NULL),
+        0);
     uva_loop_release(loop);
 }
 

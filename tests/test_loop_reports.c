@@ -142,9 +142,9 @@ static void report_handle(void *data)
 
 static void run_reporter(uva_loop_t *loop, uva_handle_t **ret_handle)
 {
-    ck_assert_int_eq(uva_loop_call_soon(loop, report_handle, ret_handle, NULL,
-                                        ret_handle),
-                     0);
+    ck_assert_int_eq(
+        uva_loop_call_soon(loop, report_handle, ret_handle, NULL, ret_handle),
+        0);
     ck_assert_int_eq(uva_loop_step(loop), 1);
 }
 
@@ -180,8 +180,8 @@ START_TEST(set_exc_handler_custom)
 END_TEST
 
 /* A handler that has a failure of its own to tell. */
-static void broken(uva_loop_t *loop, const uva_exception_t *exception,
-                   void *data)
+static void
+broken(uva_loop_t *loop, const uva_exception_t *exception, void *data)
 {
     uva_exception_t own = {.size = sizeof own,
                            .message = "the handler has failed too",
@@ -211,8 +211,11 @@ END_TEST
 
 /* --- task factories and names --- */
 
-static uva_task_t *naming_factory(uva_loop_t *loop, uva_coro_cb body, void *arg,
-                                  const uva_task_options_t *options, void *data)
+static uva_task_t *naming_factory(uva_loop_t *loop,
+                                  uva_coro_cb body,
+                                  void *arg,
+                                  const uva_task_options_t *options,
+                                  void *data)
 {
     uva_task_t *task = uva_loop_create_task(loop, body, arg, options);
 
@@ -223,8 +226,8 @@ static uva_task_t *naming_factory(uva_loop_t *loop, uva_coro_cb body, void *arg,
     return task;
 }
 
-static bool runs_named(uva_loop_t *loop, uva_task_t *take_task,
-                       const char *name)
+static bool
+runs_named(uva_loop_t *loop, uva_task_t *take_task, const char *name)
 {
     bool named = strcmp(uva_task_get_name(take_task), name) == 0;
 
@@ -266,9 +269,9 @@ START_TEST(create_named_task_with_default_factory)
     uva_loop_t *loop = new_loop();
 
     options.name = "test_task";
-    ck_assert(runs_named(
-        loop, uva_loop_create_task(loop, nothing, NULL, &options),
-        "test_task"));
+    ck_assert(runs_named(loop,
+                         uva_loop_create_task(loop, nothing, NULL, &options),
+                         "test_task"));
     end_loop(loop);
 }
 END_TEST
@@ -283,9 +286,9 @@ START_TEST(create_named_task_with_custom_factory)
 
     options.name = "test_task";
     uva_loop_set_task_factory(loop, naming_factory, &made);
-    ck_assert(runs_named(
-        loop, uva_loop_create_task(loop, nothing, NULL, &options),
-        "test_task"));
+    ck_assert(runs_named(loop,
+                         uva_loop_create_task(loop, nothing, NULL, &options),
+                         "test_task"));
     ck_assert_int_eq(made, 1);
     end_loop(loop);
 }

@@ -20,9 +20,9 @@ static int run_attempt(void *arg, void **ret_result)
     int r = 0;
 
     if (attempt->trace != NULL) {
-        uva_test_trace(attempt->trace, "%d@%d", attempt->index,
-                       (int)(uva_loop_time(uva_get_running_loop()) /
-                             UVA_MS(1)));
+        uva_test_trace(
+            attempt->trace, "%d@%d", attempt->index,
+            (int)(uva_loop_time(uva_get_running_loop()) / UVA_MS(1)));
     }
     if (attempt->delay_ns > 0) {
         r = uva_sleep(attempt->delay_ns);
@@ -42,8 +42,8 @@ UVA_TEST(empty)
     /* test_staggered.py, StaggeredTests.test_empty */
     void *winner = NULL;
 
-    ck_assert_int_eq(
-        uva_staggered_race(NULL, 0, UVA_FOREVER, &winner, NULL), UV_ENOENT);
+    ck_assert_int_eq(uva_staggered_race(NULL, 0, UVA_FOREVER, &winner, NULL),
+                     UV_ENOENT);
     ck_assert_ptr_null(winner);
 }
 
@@ -171,8 +171,8 @@ UVA_TEST(cancelled_race_ends_its_attempts)
 
 static int race_without_memory(uint64_t first_ns)
 {
-    attempt_t args[] = {
-        {.index = 0, .delay_ns = first_ns, .code = VALUE_ERROR}, {.index = 1}};
+    attempt_t args[] = {{.index = 0, .delay_ns = first_ns, .code = VALUE_ERROR},
+                        {.index = 1}};
     uva_attempt_t attempts[] = {{run_attempt, &args[0]},
                                 {run_attempt, &args[1]}};
     void *winner = NULL;

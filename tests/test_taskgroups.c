@@ -6,8 +6,9 @@
 
 /* --- children --- */
 
-KIND_TEST(taskgroup_01, uva_taskgroup_t g; foo_task_t *t1; foo_task_t *t2;
-          int value; int r;)
+KIND_TEST(taskgroup_01, uva_taskgroup_t g; foo_task_t * t1; foo_task_t * t2;
+          int value;
+          int r;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_01 */
     UVA_BEGIN
@@ -27,12 +28,13 @@ KIND_TEST(taskgroup_01, uva_taskgroup_t g; foo_task_t *t1; foo_task_t *t2;
     return 0;
 }
 
-KIND_TEST(taskgroup_02, uva_taskgroup_t g; foo_task_t *t1; foo_task_t *t2;
-          int value; int r;)
+KIND_TEST(taskgroup_02, uva_taskgroup_t g; foo_task_t * t1; foo_task_t * t2;
+          int value;
+          int r;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_02 */
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->g);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->g);
     self->t1 = KIND_SPAWN_IN(&self->g, foo, UVA_MS(100), 42);
     uva_task_ref(UVA_ERASE(self->t1));
     AWAIT_SLEEP(self->r, UVA_MS(150));
@@ -48,12 +50,13 @@ KIND_TEST(taskgroup_02, uva_taskgroup_t g; foo_task_t *t1; foo_task_t *t2;
     return 0;
 }
 
-KIND_TEST(taskgroup_03, uva_taskgroup_t g; foo_task_t *t1; foo_task_t *t2;
-          int value; int r;)
+KIND_TEST(taskgroup_03, uva_taskgroup_t g; foo_task_t * t1; foo_task_t * t2;
+          int value;
+          int r;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_03 */
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->g);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->g);
     self->t1 = KIND_SPAWN_IN(&self->g, foo, UVA_SEC(1), 42);
     uva_task_ref(UVA_ERASE(self->t1));
     AWAIT_SLEEP(self->r, UVA_MS(150));
@@ -83,13 +86,12 @@ typedef struct shared_s {
 
 KIND_CORO(void, runner_04, shared_t *shared; uva_taskgroup_t g; int r;)
 {
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->g);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->g);
     (void)KIND_SPAWN_IN(&self->g, crash_after, UVA_MS(100),
                         ZERO_DIVISION_ERROR);
-    self->shared->t2 = uva_task_ref(
-        UVA_ERASE(KIND_SPAWN_IN(&self->g, count, UVA_SEC(1),
-                                &self->shared->cancelled, 1, 100)));
+    self->shared->t2 = uva_task_ref(UVA_ERASE(KIND_SPAWN_IN(
+        &self->g, count, UVA_SEC(1), &self->shared->cancelled, 1, 100)));
     AWAIT_GROUP(self->r, &self->g, 0);
     if (self->r < 0) {
         return self->r;
@@ -99,7 +101,7 @@ KIND_CORO(void, runner_04, shared_t *shared; uva_taskgroup_t g; int r;)
     return 0;
 }
 
-KIND_TEST(taskgroup_04, shared_t shared; runner_04_task_t *task; int r;)
+KIND_TEST(taskgroup_04, shared_t shared; runner_04_task_t * task; int r;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_04 */
     UVA_BEGIN
@@ -118,8 +120,8 @@ KIND_TEST(taskgroup_04, shared_t shared; runner_04_task_t *task; int r;)
 KIND_CORO(void, runner_on_error, shared_t *shared; uva_taskgroup_t g; int i;
           int r;)
 {
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->g);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->g);
     for (self->i = 0; self->i < 3; self->i++) {
         (void)KIND_SPAWN_IN(&self->g, crash_after, UVA_MS(100),
                             ZERO_DIVISION_ERROR);
@@ -138,7 +140,8 @@ KIND_CORO(void, runner_on_error, shared_t *shared; uva_taskgroup_t g; int i;
 }
 
 KIND_TEST(cancel_children_on_child_error, shared_t shared;
-          runner_on_error_task_t *task; int r;)
+          runner_on_error_task_t * task;
+          int r;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_cancel_children_on_child_error */
     UVA_BEGIN
@@ -161,8 +164,8 @@ KIND_TEST(cancel_children_on_child_error, shared_t shared;
 KIND_CORO(void, runner_of_five, int *num; bool sleeps; uva_taskgroup_t g; int i;
           int r;)
 {
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->g);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->g);
     for (self->i = 0; self->i < 5; self->i++) {
         (void)KIND_SPAWN_IN(&self->g, count, UVA_SEC(5), self->num, 1, 100);
     }
@@ -175,7 +178,7 @@ KIND_CORO(void, runner_of_five, int *num; bool sleeps; uva_taskgroup_t g; int i;
     return self->r;
 }
 
-KIND_TEST(cancellation, int num; runner_of_five_task_t *task; int r;)
+KIND_TEST(cancellation, int num; runner_of_five_task_t * task; int r;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_cancellation */
     UVA_BEGIN
@@ -190,7 +193,7 @@ KIND_TEST(cancellation, int num; runner_of_five_task_t *task; int r;)
     return 0;
 }
 
-KIND_TEST(taskgroup_07, int num; runner_of_five_task_t *task; int r;)
+KIND_TEST(taskgroup_07, int num; runner_of_five_task_t * task; int r;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_07 */
     UVA_BEGIN
@@ -208,7 +211,10 @@ KIND_TEST(taskgroup_07, int num; runner_of_five_task_t *task; int r;)
 /* Five children that fail when they are cancelled, in `depth` groups of which
  * the inner has them; the outer one may have a child of its own. */
 KIND_CORO(void, runner_that_crashes, int depth; bool sibling;
-          uva_taskgroup_t outer; uva_taskgroup_t inner; int i; int r;)
+          uva_taskgroup_t outer;
+          uva_taskgroup_t inner;
+          int i;
+          int r;)
 {
     UVA_BEGIN
     if (self->depth == 2) {
@@ -249,10 +255,11 @@ KIND_TEST(taskgroup_08, runner_that_crashes_task_t *task; int r;)
 /* --- a body that fails --- */
 
 KIND_CORO(void, runner_that_fails, shared_t *shared; uint64_t delay_ns;
-          uva_taskgroup_t g; int r;)
+          uva_taskgroup_t g;
+          int r;)
 {
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->g);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->g);
     self->shared->t1 =
         uva_task_ref(UVA_ERASE(KIND_SPAWN_IN(&self->g, foo, UVA_SEC(1), 42)));
     self->shared->t2 =
@@ -339,10 +346,12 @@ KIND_TEST(taskgroup_12, runner_that_crashes_task_t *task; int r;)
 }
 
 KIND_CORO(void, runner_nested, uint64_t outer_ns; uint64_t inner_ns;
-          uva_taskgroup_t g1; uva_taskgroup_t g2; int r;)
+          uva_taskgroup_t g1;
+          uva_taskgroup_t g2;
+          int r;)
 {
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->g1);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->g1);
     (void)KIND_SPAWN_IN(&self->g1, crash_after, self->outer_ns, VALUE_ERROR);
     (void)uva_taskgroup_enter(&self->g2);
     (void)KIND_SPAWN_IN(&self->g2, crash_after, self->inner_ns, VALUE_ERROR);
@@ -380,8 +389,8 @@ KIND_TEST(taskgroup_14, runner_nested_task_t *task; int r;)
 
 KIND_CORO(void, runner_slow_to_cancel, uva_taskgroup_t g1; int r;)
 {
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->g1);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->g1);
     (void)KIND_SPAWN_IN(&self->g1, crash_after, UVA_MS(300),
                         ZERO_DIVISION_ERROR);
     AWAIT_SLEEP(self->r, UVA_SEC(10));
@@ -439,8 +448,8 @@ KIND_TEST(taskgroup_16, runner_16_task_t *task; int r;)
 /* Ends with a code of its own if one is given and it is cancelled. */
 KIND_CORO(void, runner_alone, int *num; int code; uva_taskgroup_t g; int r;)
 {
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->g);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->g);
     AWAIT_SLEEP(self->r, UVA_SEC(10));
     if (self->r == UV_ECANCELED) {
         *self->num += 10;
@@ -451,7 +460,7 @@ KIND_CORO(void, runner_alone, int *num; int code; uva_taskgroup_t g; int r;)
     return self->r;
 }
 
-KIND_TEST(taskgroup_17, int num; runner_alone_task_t *task; int r;)
+KIND_TEST(taskgroup_17, int num; runner_alone_task_t * task; int r;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_17 */
     UVA_BEGIN
@@ -466,12 +475,12 @@ KIND_TEST(taskgroup_17, int num; runner_alone_task_t *task; int r;)
     return 0;
 }
 
-KIND_TEST(taskgroup_18, int num; runner_alone_task_t *task; int r;)
+KIND_TEST(taskgroup_18, int num; runner_alone_task_t * task; int r;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_18 */
     UVA_BEGIN
-    self->task = KIND_SPAWN(runner_alone, .num = &self->num,
-                            .code = CUSTOM_ERROR);
+    self->task =
+        KIND_SPAWN(runner_alone, .num = &self->num, .code = CUSTOM_ERROR);
     AWAIT_SLEEP(self->r, UVA_MS(100));
     ck_assert(!UVA_DONE(self->task));
     uva_task_cancel(UVA_ERASE(self->task));
@@ -485,10 +494,11 @@ KIND_TEST(taskgroup_18, int num; runner_alone_task_t *task; int r;)
 
 /* A child crashes with one code, the body it cancels with another. */
 KIND_CORO(void, runner_and_child_fail, int child_code; int body_code;
-          uva_taskgroup_t g; int r;)
+          uva_taskgroup_t g;
+          int r;)
 {
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->g);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->g);
     (void)KIND_SPAWN_IN(&self->g, crash_after, UVA_MS(100), self->child_code);
     AWAIT_SLEEP(self->r, UVA_SEC(10));
     AWAIT_GROUP(self->r, &self->g, self->body_code);
@@ -500,12 +510,11 @@ KIND_TEST(taskgroup_19, runner_and_child_fail_task_t *task; int r;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_19 */
     UVA_BEGIN
-    self->task = KIND_SPAWN(runner_and_child_fail, ZERO_DIVISION_ERROR,
-                            CUSTOM_ERROR);
+    self->task =
+        KIND_SPAWN(runner_and_child_fail, ZERO_DIVISION_ERROR, CUSTOM_ERROR);
     AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UVA_EGROUP);
-    ck_assert(
-        error_types(uva_task_error(), CUSTOM_ERROR, ZERO_DIVISION_ERROR));
+    ck_assert(error_types(uva_task_error(), CUSTOM_ERROR, ZERO_DIVISION_ERROR));
     UVA_END
     return 0;
 }
@@ -533,8 +542,7 @@ KIND_TEST(taskgroup_20a, runner_and_child_fail_args_t sub; int r;)
     self->sub.body_code = CUSTOM_ERROR;
     AWAIT_CALL(self->r, runner_and_child_fail, &self->sub, NULL);
     ck_assert_int_eq(self->r, UVA_EGROUP);
-    ck_assert(
-        error_types(uva_task_error(), CUSTOM_ERROR, ZERO_DIVISION_ERROR));
+    ck_assert(error_types(uva_task_error(), CUSTOM_ERROR, ZERO_DIVISION_ERROR));
     UVA_END
     return 0;
 }
@@ -554,8 +562,8 @@ KIND_TEST(taskgroup_21a, runner_and_child_fail_args_t sub; int r;)
 
 KIND_CORO(void, runner_22, uva_taskgroup_t g; int r;)
 {
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->g);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->g);
     (void)KIND_SPAWN_IN(&self->g, foo, UVA_SEC(1), 42);
     (void)KIND_SPAWN_IN(&self->g, foo, UVA_SEC(2), 11);
     AWAIT_GROUP(self->r, &self->g, 0);

@@ -13,8 +13,8 @@ KIND_TEST(taskgroup_23, uva_taskgroup_t g; int i; int r;)
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_23 */
     uva_loop_t *loop = uva_get_running_loop();
 
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->g);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->g);
     for (self->i = 0; self->i < 10; self->i++) {
         AWAIT_SLEEP(self->r, UVA_MS(100));
         (void)KIND_SPAWN_IN(&self->g, foo, UVA_MS(300));
@@ -44,8 +44,8 @@ KIND_CORO(void, root, uva_taskgroup_t *g; int r;)
 KIND_TEST(taskgroup_24, uva_taskgroup_t g; int r;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_24 */
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->g);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->g);
     (void)KIND_SPAWN_IN(&self->g, root, .g = &self->g);
     AWAIT_GROUP(self->r, &self->g, 0);
     ck_assert_int_eq(self->r, 0);
@@ -81,8 +81,8 @@ KIND_CORO(void, hercules, int *nhydras; int r;)
 KIND_TEST(taskgroup_25, uva_taskgroup_t g; int nhydras; int r;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_25 */
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->g);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->g);
     (void)KIND_SPAWN_IN(&self->g, hydra, &self->g, &self->nhydras);
     (void)KIND_SPAWN_IN(&self->g, hercules, &self->nhydras);
     AWAIT_GROUP(self->r, &self->g, 0);
@@ -158,8 +158,8 @@ KIND_CORO(void, late_spawner, uva_taskgroup_t *g; int r;)
     UVA_BEGIN
     AWAIT_SLEEP(self->r, UVA_SEC(1));
     ck_assert_int_eq(self->r, UV_ECANCELED);
-    ck_assert_int_eq(uva_future_exception(UVA_FUTURE(
-                         KIND_SPAWN_IN(self->g, foo, UVA_MS(1)))),
+    ck_assert_int_eq(uva_future_exception(
+                         UVA_FUTURE(KIND_SPAWN_IN(self->g, foo, UVA_MS(1)))),
                      UV_EPERM);
     UVA_END
     return 0;
@@ -169,8 +169,8 @@ KIND_TEST(taskgroup_no_create_task_after_failure, uva_taskgroup_t g; int r;)
 {
     /* test_taskgroups.py,
      * TestTaskGroup.test_taskgroup_no_create_task_after_failure */
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->g);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->g);
     (void)KIND_SPAWN_IN(&self->g, crash_after, UVA_MS(1), ZERO_DIVISION_ERROR);
     (void)KIND_SPAWN_IN(&self->g, late_spawner, &self->g);
     AWAIT_GROUP(self->r, &self->g, 0);
@@ -182,8 +182,8 @@ KIND_TEST(taskgroup_no_create_task_after_failure, uva_taskgroup_t g; int r;)
 
 KIND_CORO(void, exit_raises, uva_taskgroup_t tg; int r;)
 {
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->tg);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->tg);
     (void)KIND_SPAWN_IN(&self->tg, crash_after, 0, CUSTOM_ERROR);
     AWAIT_SLEEP(self->r, UVA_SEC(1));
     ck_assert_int_eq(self->r, UV_ECANCELED);
@@ -264,8 +264,8 @@ static int spawn_refused(uva_taskgroup_t *tg)
 KIND_TEST(taskgroup_finished, uva_taskgroup_t tg; int r;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_finished */
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->tg);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->tg);
     AWAIT_GROUP(self->r, &self->tg, 0);
     ck_assert_int_eq(spawn_refused(&self->tg), UV_EPERM);
     UVA_END
@@ -276,9 +276,9 @@ KIND_TEST(taskgroup_not_entered, uva_taskgroup_t tg;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_not_entered */
     ck_assert_int_eq(spawn_refused(&self->tg), UV_EPERM);
-    ck_assert_int_eq(uva_future_exception(
-                         UVA_FUTURE(KIND_SPAWN_IN(&self->tg, foo, 0))),
-                     UV_EPERM);
+    ck_assert_int_eq(
+        uva_future_exception(UVA_FUTURE(KIND_SPAWN_IN(&self->tg, foo, 0))),
+        UV_EPERM);
     return 0;
 }
 
@@ -342,8 +342,8 @@ UVA_TEST(coro_closed_when_tg_closed)
 KIND_TEST(cancelling_level_preserved, uva_taskgroup_t tg; int r;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_cancelling_level_preserved */
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->tg);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->tg);
     (void)KIND_SPAWN_IN(&self->tg, crash_after, 0, RUNTIME_ERROR);
     AWAIT_GROUP(self->r, &self->tg, 0);
     ck_assert_int_eq(self->r, UVA_EGROUP);
@@ -353,11 +353,12 @@ KIND_TEST(cancelling_level_preserved, uva_taskgroup_t tg; int r;)
 }
 
 KIND_TEST(nested_groups_both_cancelled, uva_taskgroup_t outer;
-          uva_taskgroup_t inner; int r;)
+          uva_taskgroup_t inner;
+          int r;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_nested_groups_both_cancelled */
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->outer);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->outer);
     (void)uva_taskgroup_enter(&self->inner);
     (void)KIND_SPAWN_IN(&self->inner, crash_after, 0, RUNTIME_ERROR);
     (void)KIND_SPAWN_IN(&self->outer, crash_after, 0, VALUE_ERROR);
@@ -375,8 +376,8 @@ KIND_TEST(nested_groups_both_cancelled, uva_taskgroup_t outer;
 
 KIND_CORO(void, raise_error, uva_future_t *event; int r;)
 {
-    UVA_BEGIN
-    (void)uva_future_set_result(self->event, NULL, NULL);
+    UVA_BEGIN(void)
+    uva_future_set_result(self->event, NULL, NULL);
     AWAIT_SLEEP(self->r, 0);
     UVA_END
     return RUNTIME_ERROR;
@@ -384,8 +385,8 @@ KIND_CORO(void, raise_error, uva_future_t *event; int r;)
 
 KIND_CORO(void, inner, uva_future_t *event; uva_taskgroup_t tg; int r;)
 {
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->tg);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->tg);
     (void)KIND_SPAWN_IN(&self->tg, raise_error, self->event);
     AWAIT_SLEEP(self->r, UVA_SEC(1));
     ck_assert_int_eq(self->r, UV_ECANCELED);
@@ -399,7 +400,7 @@ KIND_CORO(void, inner, uva_future_t *event; uva_taskgroup_t tg; int r;)
     return self->r;
 }
 
-KIND_TEST(error_and_cancel, uva_future_t *event; inner_task_t *task; int r;)
+KIND_TEST(error_and_cancel, uva_future_t *event; inner_task_t * task; int r;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_error_and_cancel */
     UVA_BEGIN
@@ -421,8 +422,8 @@ KIND_TEST(error_and_cancel, uva_future_t *event; inner_task_t *task; int r;)
 
 KIND_TEST(group_cancel_from_inside, uva_taskgroup_t g; int num; int r;)
 {
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->g);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->g);
     (void)KIND_SPAWN_IN(&self->g, count, UVA_SEC(5), &self->num, 1, 100);
     AWAIT_SLEEP(self->r, 0);
     uva_taskgroup_cancel(&self->g);
@@ -457,8 +458,8 @@ KIND_CORO(void, canceller, uva_taskgroup_t *g; int r;)
 
 KIND_TEST(group_cancel_from_a_child, uva_taskgroup_t g; int num; int r;)
 {
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->g);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->g);
     (void)KIND_SPAWN_IN(&self->g, canceller, &self->g);
     (void)KIND_SPAWN_IN(&self->g, count, UVA_SEC(5), &self->num, 1, 100);
     AWAIT_GROUP(self->r, &self->g, 0);
@@ -468,11 +469,12 @@ KIND_TEST(group_cancel_from_a_child, uva_taskgroup_t g; int num; int r;)
     return 0;
 }
 
-KIND_TEST(group_cancel_from_outside, uva_taskgroup_t g;
-          canceller_task_t *task; int num; int r;)
+KIND_TEST(group_cancel_from_outside, uva_taskgroup_t g; canceller_task_t * task;
+          int num;
+          int r;)
 {
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->g);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->g);
     self->task = KIND_SPAWN(canceller, &self->g);
     (void)KIND_SPAWN_IN(&self->g, count, UVA_SEC(5), &self->num, 1, 100);
     AWAIT_SLEEP(self->r, UVA_SEC(1));
@@ -492,8 +494,8 @@ KIND_TEST(group_cancel_from_outside, uva_taskgroup_t g;
 
 KIND_TEST(group_cancel_does_not_hide_failures, uva_taskgroup_t g; int r;)
 {
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->g);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->g);
     (void)KIND_SPAWN_IN(&self->g, crash_after, UVA_SEC(1), ZERO_DIVISION_ERROR,
                         true);
     AWAIT_SLEEP(self->r, 0);
@@ -508,8 +510,8 @@ KIND_TEST(group_cancel_does_not_hide_failures, uva_taskgroup_t g; int r;)
 /* The parent is cancelled from outside too: that one is not swallowed. */
 KIND_CORO(void, cancels_its_group, uva_taskgroup_t g; int r;)
 {
-    UVA_BEGIN
-    (void)uva_taskgroup_enter(&self->g);
+    UVA_BEGIN(void)
+    uva_taskgroup_enter(&self->g);
     (void)KIND_SPAWN_IN(&self->g, canceller, &self->g);
     AWAIT_GROUP(self->r, &self->g, 0);
     UVA_END
@@ -674,8 +676,8 @@ START_TEST(refused_child_fails_its_group)
     ck_assert_int_eq(uva_loop_new_virtual(&options, &loop), 0);
     task = uva_loop_create_task(loop, too_many_children, NULL, NULL);
     /* The first one was cancelled before its first step. */
-    ck_assert_int_eq(
-        uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL), 0);
+    ck_assert_int_eq(uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL),
+                     0);
     uva_task_unref(task);
     ck_assert_int_eq(uva_loop_close(loop), 0);
     uva_loop_unref(loop);

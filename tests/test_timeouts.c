@@ -40,8 +40,8 @@ KIND_TEST(nested_timeouts, uva_timeout_t cm1; uva_timeout_t cm2; int r;)
     /* test_timeouts.py, TimeoutTests.test_nested_timeouts */
     uva_loop_t *loop = uva_get_running_loop();
 
-    UVA_BEGIN
-    (void)uva_timeout_at_enter(&self->cm1, uva_loop_time(loop) + UVA_MS(10));
+    UVA_BEGIN(void)
+    uva_timeout_at_enter(&self->cm1, uva_loop_time(loop) + UVA_MS(10));
     (void)uva_timeout_at_enter(&self->cm2, uva_timeout_when(&self->cm1));
     AWAIT_SLEEP(self->r, UVA_SEC(10));
     /* Only the outermost one turns the cancellation. */
@@ -57,8 +57,8 @@ KIND_TEST(nested_timeouts, uva_timeout_t cm1; uva_timeout_t cm2; int r;)
 KIND_TEST(waiter_cancelled, uva_timeout_t cm; int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_waiter_cancelled */
-    UVA_BEGIN
-    (void)uva_timeout_enter(&self->cm, UVA_MS(10));
+    UVA_BEGIN(void)
+    uva_timeout_enter(&self->cm, UVA_MS(10));
     AWAIT_SLEEP(self->r, UVA_SEC(10));
     ck_assert_int_eq(self->r, UV_ECANCELED);
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
@@ -71,8 +71,8 @@ KIND_TEST(timeout_not_called, uva_timeout_t cm; int r;)
     /* test_timeouts.py, TimeoutTests.test_timeout_not_called */
     uva_loop_t *loop = uva_get_running_loop();
 
-    UVA_BEGIN
-    (void)uva_timeout_enter(&self->cm, UVA_SEC(10));
+    UVA_BEGIN(void)
+    uva_timeout_enter(&self->cm, UVA_SEC(10));
     AWAIT_SLEEP(self->r, UVA_MS(10));
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), 0);
     ck_assert(!uva_timeout_expired(&self->cm));
@@ -84,8 +84,8 @@ KIND_TEST(timeout_not_called, uva_timeout_t cm; int r;)
 KIND_TEST(timeout_disabled, uva_timeout_t cm; int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_timeout_disabled */
-    UVA_BEGIN
-    (void)uva_timeout_enter(&self->cm, UVA_FOREVER);
+    UVA_BEGIN(void)
+    uva_timeout_enter(&self->cm, UVA_FOREVER);
     AWAIT_SLEEP(self->r, UVA_MS(10));
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), 0);
     ck_assert(!uva_timeout_expired(&self->cm));
@@ -97,8 +97,8 @@ KIND_TEST(timeout_disabled, uva_timeout_t cm; int r;)
 KIND_TEST(timeout_at_disabled, uva_timeout_t cm; int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_timeout_at_disabled */
-    UVA_BEGIN
-    (void)uva_timeout_at_enter(&self->cm, UVA_FOREVER);
+    UVA_BEGIN(void)
+    uva_timeout_at_enter(&self->cm, UVA_FOREVER);
     AWAIT_SLEEP(self->r, UVA_MS(10));
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), 0);
     ck_assert(!uva_timeout_expired(&self->cm));
@@ -183,8 +183,8 @@ KIND_TEST(foreign_exception_on_timeout, uva_timeout_t cm; crash_args_t sub;
           int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_foreign_exception_on_timeout */
-    UVA_BEGIN
-    (void)uva_timeout_enter(&self->cm, UVA_MS(10));
+    UVA_BEGIN(void)
+    uva_timeout_enter(&self->cm, UVA_MS(10));
     AWAIT_CALL(self->r, crash, &self->sub, NULL);
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), ZERO_DIVISION_ERROR);
     ck_assert(uva_timeout_expired(&self->cm));
@@ -199,8 +199,8 @@ KIND_TEST(foreign_exception_on_timeout, uva_timeout_t cm; crash_args_t sub;
 KIND_TEST(foreign_exception_on_timeout_2, uva_timeout_t cm; int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_foreign_exception_on_timeout_2 */
-    UVA_BEGIN
-    (void)uva_timeout_enter(&self->cm, UVA_MS(10));
+    UVA_BEGIN(void)
+    uva_timeout_enter(&self->cm, UVA_MS(10));
     self->r = uva_fail(VALUE_ERROR, "first");
     AWAIT_SLEEP(self->r, UVA_SEC(1));
     ck_assert_int_eq(self->r, UV_ECANCELED);
@@ -220,8 +220,8 @@ KIND_TEST(foreign_cancel_doesnt_timeout_if_not_expired, uva_timeout_t cm;
 {
     /* test_timeouts.py,
      * TimeoutTests.test_foreign_cancel_doesnt_timeout_if_not_expired */
-    UVA_BEGIN
-    (void)uva_timeout_enter(&self->cm, UVA_SEC(10));
+    UVA_BEGIN(void)
+    uva_timeout_enter(&self->cm, UVA_SEC(10));
     uva_task_cancel(uva_current_task());
     AWAIT_SLEEP(self->r, UVA_SEC(10));
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ECANCELED);
@@ -232,8 +232,8 @@ KIND_TEST(foreign_cancel_doesnt_timeout_if_not_expired, uva_timeout_t cm;
 
 KIND_CORO(void, outer, uva_timeout_t cm; int r;)
 {
-    UVA_BEGIN
-    (void)uva_timeout_enter(&self->cm, UVA_MS(1));
+    UVA_BEGIN(void)
+    uva_timeout_enter(&self->cm, UVA_MS(1));
     AWAIT_SLEEP(self->r, UVA_SEC(10));
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
     UVA_END
@@ -260,8 +260,8 @@ KIND_TEST(nested_timeouts_concurrent, uva_timeout_t cm1; uva_timeout_t cm2;
           int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_nested_timeouts_concurrent */
-    UVA_BEGIN
-    (void)uva_timeout_enter(&self->cm1, UVA_MS(2));
+    UVA_BEGIN(void)
+    uva_timeout_enter(&self->cm1, UVA_MS(2));
     (void)uva_timeout_enter(&self->cm2, UVA_MS(100));
     /* Pretend we crunch some numbers. */
     (void)uva_loop_advance(uva_get_running_loop(), UVA_MS(10));
@@ -274,7 +274,8 @@ KIND_TEST(nested_timeouts_concurrent, uva_timeout_t cm1; uva_timeout_t cm2;
 }
 
 KIND_TEST(nested_timeouts_loop_busy, uva_timeout_t cm1; uva_timeout_t cm2;
-          uint64_t t0; int r;)
+          uint64_t t0;
+          int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_nested_timeouts_loop_busy */
     uva_loop_t *loop = uva_get_running_loop();
@@ -302,8 +303,8 @@ KIND_TEST(nested_timeouts_loop_busy, uva_timeout_t cm1; uva_timeout_t cm2;
 KIND_TEST(both_deadlines_pass_while_busy, uva_timeout_t cm1; uva_timeout_t cm2;
           int r;)
 {
-    UVA_BEGIN
-    (void)uva_timeout_enter(&self->cm1, UVA_MS(100));
+    UVA_BEGIN(void)
+    uva_timeout_enter(&self->cm1, UVA_MS(100));
     (void)uva_timeout_enter(&self->cm2, UVA_MS(10));
     (void)uva_loop_advance(uva_get_running_loop(), UVA_MS(100));
     AWAIT_SLEEP(self->r, UVA_SEC(1));
@@ -319,8 +320,8 @@ KIND_TEST(both_deadlines_pass_while_busy, uva_timeout_t cm1; uva_timeout_t cm2;
 KIND_CORO(void, f, uva_future_t *fut; uint64_t deadline_ns; uva_timeout_t cm;
           int r;)
 {
-    UVA_BEGIN
-    (void)uva_timeout_at_enter(&self->cm, self->deadline_ns);
+    UVA_BEGIN(void)
+    uva_timeout_at_enter(&self->cm, self->deadline_ns);
     (void)uva_future_set_result(self->fut, &self->cm, NULL);
     AWAIT_SLEEP(self->r, UVA_SEC(50));
     self->r = uva_timeout_exit(&self->cm, self->r);
@@ -329,8 +330,9 @@ KIND_CORO(void, f, uva_future_t *fut; uint64_t deadline_ns; uva_timeout_t cm;
     return self->r;
 }
 
-KIND_TEST(reschedule, uva_future_t *fut; f_task_t *task; uint64_t deadline1;
-          void *cm; int r;)
+KIND_TEST(reschedule, uva_future_t *fut; f_task_t * task; uint64_t deadline1;
+          void *cm;
+          int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_reschedule */
     uva_loop_t *loop = uva_get_running_loop();
@@ -338,8 +340,8 @@ KIND_TEST(reschedule, uva_future_t *fut; f_task_t *task; uint64_t deadline1;
     UVA_BEGIN
     self->fut = uva_create_future();
     self->deadline1 = uva_loop_time(loop) + UVA_SEC(10);
-    self->task = KIND_SPAWN(f, .fut = self->fut,
-                            .deadline_ns = self->deadline1);
+    self->task =
+        KIND_SPAWN(f, .fut = self->fut, .deadline_ns = self->deadline1);
     AWAIT_JOIN(self->r, self->fut, &self->cm);
     ck_assert_uint_eq(uva_timeout_when(self->cm), self->deadline1);
     ck_assert_int_eq(
@@ -373,8 +375,7 @@ KIND_TEST(reschedule_moves_the_deadline, uva_timeout_t cm; uint64_t t0; int r;)
     ck_assert_uint_eq(uva_loop_time(loop) - self->t0, UVA_MS(25));
 
     (void)uva_timeout_enter(&self->cm, UVA_FOREVER);
-    ck_assert_int_eq(uva_timeout_reschedule(&self->cm, uva_loop_time(loop)),
-                     0);
+    ck_assert_int_eq(uva_timeout_reschedule(&self->cm, uva_loop_time(loop)), 0);
     AWAIT_SLEEP(self->r, 0);
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
 
@@ -403,8 +404,8 @@ KIND_TEST(repr_active, uva_timeout_t cm;)
 KIND_TEST(repr_expired, uva_timeout_t cm; int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_repr_expired */
-    UVA_BEGIN
-    (void)uva_timeout_enter(&self->cm, UVA_MS(10));
+    UVA_BEGIN(void)
+    uva_timeout_enter(&self->cm, UVA_MS(10));
     AWAIT_SLEEP(self->r, UVA_SEC(10));
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
     ck_assert(uva_timeout_expired(&self->cm));
@@ -415,8 +416,8 @@ KIND_TEST(repr_expired, uva_timeout_t cm; int r;)
 KIND_TEST(repr_finished, uva_timeout_t cm; int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_repr_finished */
-    UVA_BEGIN
-    (void)uva_timeout_enter(&self->cm, UVA_SEC(10));
+    UVA_BEGIN(void)
+    uva_timeout_enter(&self->cm, UVA_SEC(10));
     AWAIT_SLEEP(self->r, 0);
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), 0);
     ck_assert(!uva_timeout_expired(&self->cm));
@@ -440,8 +441,8 @@ KIND_TEST(nested_timeout_in_finally, uva_timeout_t cm1; uva_timeout_t cm2;
           int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_nested_timeout_in_finally */
-    UVA_BEGIN
-    (void)uva_timeout_enter(&self->cm1, UVA_MS(10));
+    UVA_BEGIN(void)
+    uva_timeout_enter(&self->cm1, UVA_MS(10));
     AWAIT_SLEEP(self->r, UVA_SEC(1));
     ck_assert_int_eq(self->r, UV_ECANCELED);
     (void)uva_timeout_enter(&self->cm2, UVA_MS(10));
@@ -518,8 +519,8 @@ KIND_TEST(timeout_finished, uva_timeout_t cm;)
 KIND_TEST(timeout_expired, uva_timeout_t cm; int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_timeout_expired */
-    UVA_BEGIN
-    (void)uva_timeout_enter(&self->cm, UVA_MS(10));
+    UVA_BEGIN(void)
+    uva_timeout_enter(&self->cm, UVA_MS(10));
     AWAIT_SLEEP(self->r, UVA_SEC(1));
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
     ck_assert_int_eq(uva_timeout_reschedule(&self->cm, UVA_MS(20)), UV_EPERM);
@@ -530,8 +531,8 @@ KIND_TEST(timeout_expired, uva_timeout_t cm; int r;)
 KIND_TEST(timeout_expiring, uva_timeout_t cm; int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_timeout_expiring */
-    UVA_BEGIN
-    (void)uva_timeout_enter(&self->cm, UVA_MS(10));
+    UVA_BEGIN(void)
+    uva_timeout_enter(&self->cm, UVA_MS(10));
     AWAIT_SLEEP(self->r, UVA_SEC(1));
     ck_assert_int_eq(self->r, UV_ECANCELED);
     ck_assert_int_eq(uva_timeout_reschedule(&self->cm, UVA_MS(20)), UV_EPERM);
@@ -596,8 +597,8 @@ KIND_TEST(timeout_taskgroup, uva_timeout_t cm; uva_taskgroup_t tg; int r;)
     /* test_timeouts.py, TimeoutTests.test_timeout_taskgroup */
     const uva_error_t *error;
 
-    UVA_BEGIN
-    (void)uva_timeout_enter(&self->cm, UVA_MS(10));
+    UVA_BEGIN(void)
+    uva_timeout_enter(&self->cm, UVA_MS(10));
     (void)uva_taskgroup_enter(&self->tg);
     (void)KIND_SPAWN_IN(&self->tg, crash_in_cleanup);
     AWAIT_SLEEP(self->r, UVA_SEC(1));

@@ -29,10 +29,11 @@ KIND_CORO(void, slow_task, bool *exited; uint64_t exit_at; int r;)
 
 /* As wait_for of a coroutine: it runs in this task. */
 KIND_CORO(void, wait_for_slow, bool *exited; uva_timeout_t timeout;
-          slow_task_args_t sub; int r;)
+          slow_task_args_t sub;
+          int r;)
 {
-    UVA_BEGIN
-    (void)uva_timeout_enter(&self->timeout, 2 * TASK_TIMEOUT);
+    UVA_BEGIN(void)
+    uva_timeout_enter(&self->timeout, 2 * TASK_TIMEOUT);
     self->sub.exited = self->exited;
     AWAIT_CALL(self->r, slow_task, &self->sub, NULL);
     self->r = uva_timeout_exit(&self->timeout, self->r);
@@ -40,8 +41,9 @@ KIND_CORO(void, wait_for_slow, bool *exited; uva_timeout_t timeout;
     return self->r;
 }
 
-KIND_TEST(asyncio_wait_for_cancelled, bool exited; wait_for_slow_task_t *task;
-          uva_future_ref_t futures[1]; int r;)
+KIND_TEST(asyncio_wait_for_cancelled, bool exited; wait_for_slow_task_t * task;
+          uva_future_ref_t futures[1];
+          int r;)
 {
     /* test_waitfor.py, AsyncioWaitForTest.test_asyncio_wait_for_cancelled */
     UVA_BEGIN
@@ -58,7 +60,8 @@ KIND_TEST(asyncio_wait_for_cancelled, bool exited; wait_for_slow_task_t *task;
     return 0;
 }
 
-KIND_TEST(asyncio_wait_for_timeout, bool exited; slow_task_task_t *task; int r;)
+KIND_TEST(asyncio_wait_for_timeout, bool exited; slow_task_task_t * task;
+          int r;)
 {
     /* test_waitfor.py, AsyncioWaitForTest.test_asyncio_wait_for_timeout */
     UVA_BEGIN
@@ -74,7 +77,8 @@ KIND_TEST(asyncio_wait_for_timeout, bool exited; slow_task_task_t *task; int r;)
 /* --- a timeout of nothing --- */
 
 KIND_TEST(wait_for_timeout_less_then_0_or_0_future_done, uva_future_t *fut;
-          void *value; int r;)
+          void *value;
+          int r;)
 {
     /* test_waitfor.py,
      * AsyncioWaitForTest.test_wait_for_timeout_less_then_0_or_0_future_done */
@@ -109,7 +113,7 @@ UVA_TEST(wait_for_timeout_less_then_0_or_0_coroutine_do_not_started)
     ck_assert(!foo_started);
 }
 
-KIND_CORO(void *, long_foo, bool *running; uva_future_t *started; int r;)
+KIND_CORO(void *, long_foo, bool *running; uva_future_t * started; int r;)
 {
     UVA_BEGIN
     *self->running = true;
@@ -124,7 +128,9 @@ KIND_CORO(void *, long_foo, bool *running; uva_future_t *started; int r;)
 }
 
 KIND_TEST(wait_for_timeout_less_then_0_or_0, uva_future_t *started;
-          bool foo_running; long_foo_task_t *fut; int r;)
+          bool foo_running;
+          long_foo_task_t * fut;
+          int r;)
 {
     /* test_waitfor.py,
      * AsyncioWaitForTest.test_wait_for_timeout_less_then_0_or_0: there are no
@@ -146,7 +152,7 @@ KIND_TEST(wait_for_timeout_less_then_0_or_0, uva_future_t *started;
 
 /* --- in time and late --- */
 
-KIND_TEST(wait_for, bool foo_running; long_foo_task_t *fut; int r;)
+KIND_TEST(wait_for, bool foo_running; long_foo_task_t * fut; int r;)
 {
     /* test_waitfor.py, AsyncioWaitForTest.test_wait_for */
     UVA_BEGIN
@@ -248,7 +254,8 @@ KIND_CORO(void, slow_to_cancel, bool *task_done; int r;)
 }
 
 KIND_TEST(wait_for_waits_for_task_cancellation, bool task_done;
-          slow_to_cancel_task_t *inner_task; int r;)
+          slow_to_cancel_task_t * inner_task;
+          int r;)
 {
     /* test_waitfor.py,
      * AsyncioWaitForTest.test_wait_for_waits_for_task_cancellation */
@@ -262,7 +269,8 @@ KIND_TEST(wait_for_waits_for_task_cancellation, bool task_done;
 }
 
 KIND_TEST(wait_for_waits_for_task_cancellation_w_timeout_0, bool task_done;
-          slow_to_cancel_task_t *inner_task; int r;)
+          slow_to_cancel_task_t * inner_task;
+          int r;)
 {
     /* test_waitfor.py,
      * AsyncioWaitForTest.test_wait_for_waits_for_task_cancellation_w_timeout_0
@@ -286,7 +294,8 @@ KIND_CORO(void, raise_when_cancelled, int r;)
 }
 
 KIND_TEST(wait_for_reraises_exception_during_cancellation,
-          raise_when_cancelled_task_t *inner_task; int r;)
+          raise_when_cancelled_task_t *inner_task;
+          int r;)
 {
     /* test_waitfor.py,
      * AsyncioWaitForTest.test_wait_for_reraises_exception_during_cancellation
@@ -321,14 +330,15 @@ KIND_CORO(void, wait_for_task, uva_task_t *take_task; uint64_t timeout_ns;
     return self->r;
 }
 
-KIND_CORO(void, check_cancel, uint64_t timeout_ns; block_for_ever_task_t *task;
-          wait_for_task_task_t *wait; int r;)
+KIND_CORO(void, check_cancel, uint64_t timeout_ns; block_for_ever_task_t * task;
+          wait_for_task_task_t * wait;
+          int r;)
 {
     UVA_BEGIN
     self->task = KIND_SPAWN(block_for_ever);
     uva_task_ref(UVA_ERASE(self->task));
-    self->wait = KIND_SPAWN(wait_for_task, UVA_ERASE(self->task),
-                            self->timeout_ns);
+    self->wait =
+        KIND_SPAWN(wait_for_task, UVA_ERASE(self->task), self->timeout_ns);
     ck_assert_int_eq(uva_call_soon(uva_test_cancel, self->wait), 0);
     AWAIT_JOIN(self->r, UVA_FUTURE(self->wait), NULL);
     ck_assert_int_eq(self->r, UV_ECANCELED);
@@ -365,7 +375,8 @@ KIND_CORO(void *, at_once)
     return 0;
 }
 
-KIND_CORO(void, wait_for_coro, uva_task_t *inner_task; bool *reached_end; int r;)
+KIND_CORO(void, wait_for_coro, uva_task_t *inner_task; bool *reached_end;
+          int r;)
 {
     UVA_BEGIN
     AWAIT_WAIT_FOR(self->r, uva_future_ref(UVA_FUTURE(self->inner_task)),
@@ -383,7 +394,9 @@ KIND_CORO(void, wait_for_coro, uva_task_t *inner_task; bool *reached_end; int r;
 }
 
 KIND_TEST(wait_for_issue86296, at_once_task_t *inner_task; bool reached_end;
-          wait_for_coro_task_t *task; void *value; int r;)
+          wait_for_coro_task_t * task;
+          void *value;
+          int r;)
 {
     /* test_waitfor.py, AsyncioWaitForTest.test_wait_for_issue86296 */
     UVA_BEGIN
@@ -415,7 +428,7 @@ KIND_CORO(void *, sleep_done, uint64_t delay_ns; int r;)
     return self->r;
 }
 
-KIND_TEST(zero_timeout, sleep_done_task_t *task; uva_future_t *shielded_task;
+KIND_TEST(zero_timeout, sleep_done_task_t *task; uva_future_t * shielded_task;
           int r;)
 {
     /* test_waitfor.py, WaitForShieldTests.test_zero_timeout */
@@ -437,8 +450,9 @@ KIND_TEST(zero_timeout, sleep_done_task_t *task; uva_future_t *shielded_task;
     return 0;
 }
 
-KIND_TEST(none_timeout, sleep_done_task_t *task; uva_future_t *shielded;
-          void *value; int r;)
+KIND_TEST(none_timeout, sleep_done_task_t *task; uva_future_t * shielded;
+          void *value;
+          int r;)
 {
     /* test_waitfor.py, WaitForShieldTests.test_none_timeout */
     UVA_BEGIN
@@ -453,8 +467,9 @@ KIND_TEST(none_timeout, sleep_done_task_t *task; uva_future_t *shielded;
     return 0;
 }
 
-KIND_TEST(shielded_timeout, sleep_done_task_t *task; uva_future_t *shielded;
-          void *value; int r;)
+KIND_TEST(shielded_timeout, sleep_done_task_t *task; uva_future_t * shielded;
+          void *value;
+          int r;)
 {
     /* test_waitfor.py, WaitForShieldTests.test_shielded_timeout */
     UVA_BEGIN
@@ -503,8 +518,8 @@ UVA_TEST(wait_for_takes_the_reference)
 
     ck_assert_int_eq(uva_wait_for(NULL, UVA_SEC(1), &value), UV_ENOMEM);
     ck_assert_int_eq(uva_wait_for(NULL, 0, &value), UV_ENOMEM);
-    ck_assert_int_eq(
-        uva_wait_for(uva_future_refused(UV_EAGAIN), 0, &value), UV_EAGAIN);
+    ck_assert_int_eq(uva_wait_for(uva_future_refused(UV_EAGAIN), 0, &value),
+                     UV_EAGAIN);
 }
 
 static int wait_without_memory(uint64_t timeout_ns)
@@ -554,8 +569,8 @@ int main(void)
     TCase *ownership = UVA_TCASE(suite, "Ownership");
 
     UVA_TEST_BOTH(timeout, wait_for_timeout_less_then_0_or_0_future_done);
-    tcase_add_test(
-        timeout, wait_for_timeout_less_then_0_or_0_coroutine_do_not_started);
+    tcase_add_test(timeout,
+                   wait_for_timeout_less_then_0_or_0_coroutine_do_not_started);
     UVA_TEST_BOTH(timeout, wait_for_timeout_less_then_0_or_0);
     UVA_TEST_BOTH(timeout, wait_for);
     tcase_add_test(timeout, wait_for_blocking);

@@ -36,8 +36,7 @@ static uint64_t model_when(model_t *model, uint64_t now_ns)
     if (model_random(model) % 3 == 0) {
         when_ns &= ~(uint64_t)0xfffff; /* On a tick. */
     }
-    return when_ns < now_ns || when_ns == UINT64_MAX ? UINT64_MAX - 1
-                                                     : when_ns;
+    return when_ns < now_ns || when_ns == UINT64_MAX ? UINT64_MAX - 1 : when_ns;
 }
 
 static uva__timer_t *model_first(model_t *model)

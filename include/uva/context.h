@@ -43,7 +43,8 @@ UVA_EXTERN void *uva_context_var_get(const uva_context_var_t *var);
  * @retval UV_ENOMEM Unchanged.
  * @asyncio ContextVar.set
  */
-UVA_EXTERN int uva_context_var_set(uva_context_var_t *var, void *value,
+UVA_EXTERN int uva_context_var_set(uva_context_var_t *var,
+                                   void *value,
                                    uva_context_token_t *ret_token);
 
 /**
@@ -71,8 +72,8 @@ UVA_EXTERN uva_context_t *uva_context_unref(uva_context_t *context);
  * @retval UV_EPERM  The context is entered already.
  * @asyncio Context.run
  */
-UVA_EXTERN int uva_context_run(uva_context_t *context, uva_callback_cb callback,
-                               void *data);
+UVA_EXTERN int
+uva_context_run(uva_context_t *context, uva_callback_cb callback, void *data);
 
 /** The value in a context that need not be current; *ret_value is unset if the
  * variable is not in it. @return Whether it is. @asyncio Context.get */

@@ -32,9 +32,9 @@ typedef struct uva_coroutine_options_s {
 } uva_coroutine_options_t;
 
 /** The defaults. */
-#define UVA_COROUTINE_OPTIONS_INIT                                             \
-    {                                                                          \
-        sizeof(uva_coroutine_options_t), 0, NULL                               \
+#define UVA_COROUTINE_OPTIONS_INIT               \
+    {                                            \
+        sizeof(uva_coroutine_options_t), 0, NULL \
     }
 
 /**
@@ -46,7 +46,8 @@ typedef struct uva_coroutine_options_s {
  * @retval UVA_ENOLOOP No loop runs in this thread.
  * @retval UV_ENOMEM   Nothing was created; a destructor given has run.
  */
-UVA_EXTERN int uva_coroutine_new(uva_coro_cb body, void *arg,
+UVA_EXTERN int uva_coroutine_new(uva_coro_cb body,
+                                 void *arg,
                                  const uva_coroutine_options_t *options,
                                  uva_coroutine_t **ret_coroutine);
 
@@ -62,13 +63,13 @@ UVA_EXTERN int uva_coroutine_new(uva_coro_cb body, void *arg,
  * @retval UV_EALREADY It has finished before (StopIteration).
  * @retval UV_ENOMEM No stack could be had; it has not started.
  */
-UVA_EXTERN int uva_coroutine_send(uva_coroutine_t *coroutine, void *value,
-                                  void **ret_value);
+UVA_EXTERN int
+uva_coroutine_send(uva_coroutine_t *coroutine, void *value, void **ret_value);
 
 /** Resume with an error: the pending yield returns code. A coroutine that has
  * not started fails with code without running. Returns as send does. */
-UVA_EXTERN int uva_coroutine_throw(uva_coroutine_t *coroutine, int code,
-                                   void **ret_value);
+UVA_EXTERN int
+uva_coroutine_throw(uva_coroutine_t *coroutine, int code, void **ret_value);
 
 /**
  * Throw UV_ECANCELED in and drop what it returns; nothing if it has finished.

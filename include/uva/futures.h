@@ -33,7 +33,7 @@ UVA_EXTERN uva_future_t *uva__loop_create_future(uva_loop_t *loop,
 /** The function, with the place that debug reports use. */
 #define uva_loop_create_future(loop) uva__loop_create_future(loop, UVA__HERE)
 /** The function, with the place that debug reports use. */
-#define uva_create_future()                                                    \
+#define uva_create_future() \
     uva__loop_create_future(uva_get_running_loop(), UVA__HERE)
 
 /** A future that has failed already with code: what functions return that
@@ -96,7 +96,8 @@ UVA_EXTERN const uva_error_t *uva_future_error(const uva_future_t *future);
  * @retval UV_EPERM          Called from a wrong thread.
  * @asyncio Future.set_result
  */
-UVA_EXTERN int uva_future_set_result(uva_future_t *future, void *result,
+UVA_EXTERN int uva_future_set_result(uva_future_t *future,
+                                     void *result,
                                      uva_destroy_cb destroy);
 
 /**
@@ -105,8 +106,8 @@ UVA_EXTERN int uva_future_set_result(uva_future_t *future, void *result,
  * @retval UV_EINVAL code is not negative.
  * @asyncio Future.set_exception
  */
-UVA_EXTERN int uva_future_set_exception(uva_future_t *future, int code,
-                                        const char *text);
+UVA_EXTERN int
+uva_future_set_exception(uva_future_t *future, int code, const char *text);
 
 /** Fail a future with an error record. @param error Borrowed. */
 UVA_EXTERN int uva_future_set_error(uva_future_t *future,
@@ -126,7 +127,8 @@ UVA_EXTERN bool uva_future_cancel_message(uva_future_t *future,
                                           const char *message);
 /** The message of the cancellation that a cancelled future ended with; NULL if
  * none was given. Borrowed. */
-UVA_EXTERN const char *uva_future_get_cancel_message(const uva_future_t *future);
+UVA_EXTERN const char *
+uva_future_get_cancel_message(const uva_future_t *future);
 
 /** Called once a future is done. future: borrowed for the call. */
 typedef void (*uva_done_cb)(uva_future_t *future, void *data);
@@ -142,7 +144,8 @@ typedef void (*uva_done_cb)(uva_future_t *future, void *data);
  * @asyncio Future.add_done_callback
  */
 UVA_EXTERN int uva_future_add_done_callback(uva_future_t *future,
-                                            uva_done_cb callback, void *data,
+                                            uva_done_cb callback,
+                                            void *data,
                                             const uva_call_options_t *options);
 
 /** Remove every registration of callback with data.
@@ -231,8 +234,8 @@ UVA_EXTERN bool uva_waiter_resumed(const uva_waiter_t *waiter);
  * @retval UVA_ENOTASK    There is no task.
  * @retval UVA_EWRONGLOOP The primitive belongs to another loop.
  */
-UVA_EXTERN int uva_waiter_suspend(uva_waiter_t *waiter, uva_loop_t **owner,
-                                  uva_list_t *list);
+UVA_EXTERN int
+uva_waiter_suspend(uva_waiter_t *waiter, uva_loop_t **owner, uva_list_t *list);
 /** Wake a waiter, which runs in the next iteration. Nothing if it was woken or
  * cancelled already. It stays in its list until it runs.
  * @return Whether this call woke it. */
@@ -269,14 +272,14 @@ UVA_EXTERN void uva_waiter_set_value(uva_waiter_t *waiter, int32_t value);
  *         return r;
  *     }
  */
-#define UVA_DRIVE(r, expression)                                               \
-    do {                                                                       \
-        (r) = uva_block_check();                                               \
-        if ((r) == 0) {                                                        \
-            while (((r) = (expression)) == UVA_PENDING) {                      \
-                uva_block(__func__);                                           \
-            }                                                                  \
-        }                                                                      \
+#define UVA_DRIVE(r, expression)                          \
+    do {                                                  \
+        (r) = uva_block_check();                          \
+        if ((r) == 0) {                                   \
+            while (((r) = (expression)) == UVA_PENDING) { \
+                uva_block(__func__);                      \
+            }                                             \
+        }                                                 \
     } while (0)
 
 /** @retval UVA_ENOTASK The caller runs in no stackful task. */
@@ -310,22 +313,22 @@ template <class T> inline const uva_future_ref_t *uva__as_futures(T *const *a)
     return (void)sizeof(uva__as_future(a[0])),
            reinterpret_cast<const uva_future_ref_t *>(a);
 }
-#define UVA_FUTURE(task)   (uva__as_future(task))
-#define UVA_FUTURES(array) (uva__as_futures(array))
+#    define UVA_FUTURE(task)   (uva__as_future(task))
+#    define UVA_FUTURES(array) (uva__as_futures(array))
 UVA_BEGIN_DECLS
 #else
 typedef struct uva__typed_s {
     char uva__task;
 } uva__typed_t;
-#define UVA_FUTURE(task)                                                       \
-    ((void)sizeof(_Generic((task), uva_task_t *                                \
-                           : (uva__typed_t *)0, uva_future_t *                 \
-                           : (uva__typed_t *)0, default                        \
-                           : (task))                                           \
-                      ->uva__task),                                            \
-     (uva_future_t *)(void *)(task))
-#define UVA_FUTURES(array)                                                     \
-    ((void)sizeof((*_Generic(&*(array), uva_task_t **                          \
+#    define UVA_FUTURE(task)                                       \
+        ((void)sizeof(_Generic((task), uva_task_t *                \
+                               : (uva__typed_t *)0, uva_future_t * \
+                               : (uva__typed_t *)0, default        \
+                               : (task))                           \
+                          ->uva__task),                            \
+         (uva_future_t *)(void *)(task))
+#    define UVA_FUTURES(array) \
+        ((void)sizeof((*_Generic(&*(array), uva_task_t **                          \
                              : (uva__typed_t **)0, uva_task_t *const *         \
                              : (uva__typed_t **)0, uva_future_t **             \
                              : (uva__typed_t **)0, uva_future_t *const *       \

@@ -8,31 +8,31 @@
 /** UVA_BEGIN_DECLS and UVA_END_DECLS stand around the declarations of a
  * header: extern "C" for C++. */
 #ifdef __cplusplus
-#define UVA_BEGIN_DECLS extern "C" {
-#define UVA_END_DECLS   }
+#    define UVA_BEGIN_DECLS extern "C" {
+#    define UVA_END_DECLS   }
 #else
-#define UVA_BEGIN_DECLS
-#define UVA_END_DECLS
+#    define UVA_BEGIN_DECLS
+#    define UVA_END_DECLS
 #endif
 
 /** UVA_EXTERN: part of the library's interface. UVA_NODISCARD: the result must
  * be looked at. UVA_UNUSED: may go unused. UVA_PRINTF: parameter f is a format
  * for printf, a the first that it formats. */
 #if defined(__GNUC__)
-#define UVA_EXTERN        __attribute__((visibility("default")))
-#define UVA_NODISCARD     __attribute__((warn_unused_result))
-#define UVA_UNUSED        __attribute__((unused))
-#define UVA_PRINTF(f, a)  __attribute__((format(printf, f, a)))
-#define UVA__MAY_ALIAS    __attribute__((may_alias))
-#define UVA__CLEANUP(f)   __attribute__((cleanup(f)))
-#define UVA__HAVE_CLEANUP 1
+#    define UVA_EXTERN        __attribute__((visibility("default")))
+#    define UVA_NODISCARD     __attribute__((warn_unused_result))
+#    define UVA_UNUSED        __attribute__((unused))
+#    define UVA_PRINTF(f, a)  __attribute__((format(printf, f, a)))
+#    define UVA__MAY_ALIAS    __attribute__((may_alias))
+#    define UVA__CLEANUP(f)   __attribute__((cleanup(f)))
+#    define UVA__HAVE_CLEANUP 1
 #else
-#define UVA_EXTERN
-#define UVA_NODISCARD
-#define UVA_UNUSED
-#define UVA_PRINTF(f, a)
-#define UVA__MAY_ALIAS
-#define UVA__CLEANUP(f)
+#    define UVA_EXTERN
+#    define UVA_NODISCARD
+#    define UVA_UNUSED
+#    define UVA_PRINTF(f, a)
+#    define UVA__MAY_ALIAS
+#    define UVA__CLEANUP(f)
 #endif
 
 /**
@@ -41,11 +41,11 @@
  */
 #define UVA_CORO
 
-#define UVA__CAT_(a, b)    a##b
-#define UVA__CAT(a, b)     UVA__CAT_(a, b)
-#define UVA__STRING_(a)    #a
-#define UVA__STRING(a)     UVA__STRING_(a)
+#define UVA__CAT_(a, b) a##b
+#define UVA__CAT(a, b)  UVA__CAT_(a, b)
+#define UVA__STRING_(a) #a
+#define UVA__STRING(a)  UVA__STRING_(a)
 /** Where a call stands in the source: "file.c:12". */
-#define UVA__HERE          __FILE__ ":" UVA__STRING(__LINE__)
+#define UVA__HERE __FILE__ ":" UVA__STRING(__LINE__)
 
 #endif /* UVA_PLATFORM_H */

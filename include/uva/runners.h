@@ -12,16 +12,16 @@ UVA_BEGIN_DECLS
 
 /** Settings of a run; zero means default. */
 typedef struct uva_run_options_s {
-    size_t size;                          /* sizeof(uva_run_options_t). */
-    const uva_loop_options_t *loop;       /* Borrowed; of the loop it makes. */
+    size_t size;                    /* sizeof(uva_run_options_t). */
+    const uva_loop_options_t *loop; /* Borrowed; of the loop it makes. */
     int (*loop_factory)(uva_loop_t **ret_loop); /* Default uva_loop_new. */
-    bool keep_sigint;                     /* Leave SIGINT alone. */
+    bool keep_sigint;                           /* Leave SIGINT alone. */
 } uva_run_options_t;
 
 /** The defaults. */
-#define UVA_RUN_OPTIONS_INIT                                                   \
-    {                                                                          \
-        sizeof(uva_run_options_t), NULL, NULL, false                           \
+#define UVA_RUN_OPTIONS_INIT                         \
+    {                                                \
+        sizeof(uva_run_options_t), NULL, NULL, false \
     }
 
 /**
@@ -38,8 +38,10 @@ typedef struct uva_run_options_s {
  * @retval UV_EINTR  SIGINT ended the main task (KeyboardInterrupt).
  * @asyncio run
  */
-UVA_EXTERN int uva_run(uva_coro_cb body, void *arg,
-                       const uva_run_options_t *options, void **ret_result);
+UVA_EXTERN int uva_run(uva_coro_cb body,
+                       void *arg,
+                       const uva_run_options_t *options,
+                       void **ret_result);
 
 /** The same in pieces: several runs on one loop. Embedded.
  * @asyncio Runner */
@@ -63,7 +65,9 @@ UVA_EXTERN int uva_runner_get_loop(uva_runner_t *runner, uva_loop_t **ret_loop);
 /** Run body(arg) as a task to its end; returns as uva_run.
  * @param options NULL for the defaults; the context is that of the runner.
  * @asyncio Runner.run */
-UVA_EXTERN int uva_runner_run(uva_runner_t *runner, uva_coro_cb body, void *arg,
+UVA_EXTERN int uva_runner_run(uva_runner_t *runner,
+                              uva_coro_cb body,
+                              void *arg,
                               const uva_task_options_t *options,
                               void **ret_result);
 /** Cancel what is left, wait for it, close the loop. Idempotent.

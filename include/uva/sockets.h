@@ -18,22 +18,23 @@ UVA_BEGIN_DECLS
 
 /** Settings of a connection to be opened; zero means the default. */
 typedef struct uva_connection_options_s {
-    size_t size;            /* sizeof(uva_connection_options_t). */
-    size_t limit_bytes;     /* Of the reader: the longest line, and half of
-                               what is read ahead; default 64 KiB, at most
-                               1 GiB. */
-    size_t high_bytes;      /* Unsent bytes above which a drain waits; default
-                               64 KiB, or 4 * low_bytes. */
-    size_t low_bytes;       /* Unsent bytes at which it goes on; default a
-                               quarter of high_bytes. */
-    uva_family_t family;    /* Addresses to use; default both. */
-    const char *local_host; /* Borrowed: address to connect from; default any. */
+    size_t size;         /* sizeof(uva_connection_options_t). */
+    size_t limit_bytes;  /* Of the reader: the longest line, and half of
+                            what is read ahead; default 64 KiB, at most
+                            1 GiB. */
+    size_t high_bytes;   /* Unsent bytes above which a drain waits; default
+                            64 KiB, or 4 * low_bytes. */
+    size_t low_bytes;    /* Unsent bytes at which it goes on; default a
+                            quarter of high_bytes. */
+    uva_family_t family; /* Addresses to use; default both. */
+    const char
+        *local_host; /* Borrowed: address to connect from; default any. */
     const char *local_port; /* Borrowed: port to connect from; default any. */
     uint64_t happy_eyeballs_delay_ns; /* Start with the next address when one
                                takes longer; default only when it has failed. */
-    unsigned interleave;    /* Addresses of the first family before one of the
-                               other; default 1 with a delay, else the order of
-                               the resolver. */
+    unsigned interleave; /* Addresses of the first family before one of the
+                            other; default 1 with a delay, else the order of
+                            the resolver. */
 } uva_connection_options_t;
 
 /** The defaults. */
@@ -62,10 +63,10 @@ typedef struct uva_server_options_s {
 } uva_server_options_t;
 
 /** The defaults. */
-#define UVA_SERVER_OPTIONS_INIT                                                \
-    {                                                                          \
-        sizeof(uva_server_options_t), 0, 0, 0, 0, 0, UVA_FAMILY_ANY, false,    \
-            false, false                                                       \
+#define UVA_SERVER_OPTIONS_INIT                                             \
+    {                                                                       \
+        sizeof(uva_server_options_t), 0, 0, 0, 0, 0, UVA_FAMILY_ANY, false, \
+            false, false                                                    \
     }
 
 /**
@@ -89,7 +90,8 @@ UVA_EXTERN size_t uva_server_socket_count(const uva_server_t *server);
  * The address of one of its sockets: with port 0 asked for, the one it got.
  * @retval UV_EINVAL There is no such socket.
  */
-UVA_EXTERN int uva_server_get_sockname(const uva_server_t *server, size_t index,
+UVA_EXTERN int uva_server_get_sockname(const uva_server_t *server,
+                                       size_t index,
                                        uva_address_t *ret_address);
 /** The port of its first socket; 0 once it is closed. */
 UVA_EXTERN uint16_t uva_server_port(const uva_server_t *server);
@@ -170,7 +172,9 @@ typedef struct uva__listen_op_s {
  * @param ret_transport New reference.
  */
 UVA_EXTERN UVA_NODISCARD int
-uva__connect_poll(uva__connect_op_t *op, const char *host, const char *port,
+uva__connect_poll(uva__connect_op_t *op,
+                  const char *host,
+                  const char *port,
                   const uva_connection_options_t *options,
                   const uva__direct_ops_t *ops,
                   uva_transport_t **ret_transport);
@@ -183,10 +187,14 @@ uva__connect_poll(uva__connect_op_t *op, const char *host, const char *port,
  *                  or at once if an error is returned.
  */
 UVA_EXTERN UVA_NODISCARD int
-uva__listen_poll(uva__listen_op_t *op, const char *host, const char *port,
+uva__listen_poll(uva__listen_op_t *op,
+                 const char *host,
+                 const char *port,
                  const uva_server_options_t *options,
-                 const uva__direct_ops_t *ops, void *take_data,
-                 uva_destroy_cb destroy, uva_server_t **ret_server);
+                 const uva__direct_ops_t *ops,
+                 void *take_data,
+                 uva_destroy_cb destroy,
+                 uva_server_t **ret_server);
 
 UVA_END_DECLS
 

@@ -84,15 +84,19 @@ typedef struct uva_open_connection_op_s {
  * @asyncio open_connection
  */
 UVA_EXTERN UVA_CORO UVA_NODISCARD int
-uva_open_connection(const char *host, const char *port,
+uva_open_connection(const char *host,
+                    const char *port,
                     const uva_connection_options_t *options,
-                    uva_reader_t **ret_reader, uva_writer_t **ret_writer);
+                    uva_reader_t **ret_reader,
+                    uva_writer_t **ret_writer);
 /** The poll half of uva_open_connection. */
 UVA_EXTERN UVA_NODISCARD int
-uva_open_connection_poll(uva_open_connection_op_t *op, const char *host,
+uva_open_connection_poll(uva_open_connection_op_t *op,
+                         const char *host,
                          const char *port,
                          const uva_connection_options_t *options,
-                         uva_reader_t **ret_reader, uva_writer_t **ret_writer);
+                         uva_reader_t **ret_reader,
+                         uva_writer_t **ret_writer);
 
 /**
  * Send what was written, close the connection, drop both references.
@@ -129,7 +133,8 @@ UVA_EXTERN int uva_connection_close_poll(uva_reader_t *take_reader,
  * @param arg What the server was started with.
  */
 typedef int (*uva_client_connected_cb)(uva_reader_t *reader,
-                                       uva_writer_t *writer, void *arg);
+                                       uva_writer_t *writer,
+                                       void *arg);
 
 /** State of one call of uva_start_server_poll; zeroed before the first. */
 typedef struct uva_start_server_op_s {
@@ -158,14 +163,19 @@ typedef struct uva_start_server_op_s {
  * @asyncio start_server
  */
 UVA_EXTERN UVA_CORO UVA_NODISCARD int
-uva_start_server(uva_client_connected_cb handler, void *arg, const char *host,
-                 const char *port, const uva_server_options_t *options,
+uva_start_server(uva_client_connected_cb handler,
+                 void *arg,
+                 const char *host,
+                 const char *port,
+                 const uva_server_options_t *options,
                  uva_server_t **ret_server);
 /** The poll half of uva_start_server. */
 UVA_EXTERN UVA_NODISCARD int
 uva_start_server_poll(uva_start_server_op_t *op,
-                      uva_client_connected_cb handler, void *arg,
-                      const char *host, const char *port,
+                      uva_client_connected_cb handler,
+                      void *arg,
+                      const char *host,
+                      const char *port,
                       const uva_server_options_t *options,
                       uva_server_t **ret_server);
 
@@ -180,41 +190,48 @@ uva_start_server_poll(uva_start_server_op_t *op,
  *
  *     r = uva_start_server_typed(echo, "127.0.0.1", "0", NULL, &server);
  */
-#define uva_start_server_typed(...)                                            \
+#define uva_start_server_typed(...) \
     UVA__START_SERVER_TYPED(__VA_ARGS__, .uva__z = 0)
-#define UVA__START_SERVER_TYPED(name, host, port, options, ret_server, ...)    \
-    uva__start_server_typed(UVA__HANDLER(name, __VA_ARGS__), host, port,       \
+#define UVA__START_SERVER_TYPED(name, host, port, options, ret_server, ...) \
+    uva__start_server_typed(UVA__HANDLER(name, __VA_ARGS__), host, port,    \
                             options, ret_server)
 /** The poll half of uva_start_server_typed. */
-#define uva_start_server_typed_poll(op, ...)                                   \
+#define uva_start_server_typed_poll(op, ...) \
     UVA__START_SERVER_TYPED_POLL(op, __VA_ARGS__, .uva__z = 0)
-#define UVA__START_SERVER_TYPED_POLL(op, name, host, port, options,            \
-                                     ret_server, ...)                          \
-    uva__start_server_typed_poll(op, UVA__HANDLER(name, __VA_ARGS__), host,    \
+#define UVA__START_SERVER_TYPED_POLL(op, name, host, port, options,         \
+                                     ret_server, ...)                       \
+    uva__start_server_typed_poll(op, UVA__HANDLER(name, __VA_ARGS__), host, \
                                  port, options, ret_server)
 /** private */
-#define UVA__HANDLER(name, ...)                                                \
-    &name##__coro, &(name##_args_t){__VA_ARGS__},                              \
-        UVA__MEMBER(name##_args_t, reader, uva_reader_t),                      \
+#define UVA__HANDLER(name, ...)                           \
+    &name##__coro, &(name##_args_t){__VA_ARGS__},         \
+        UVA__MEMBER(name##_args_t, reader, uva_reader_t), \
         UVA__MEMBER(name##_args_t, writer, uva_writer_t)
 /** private: the offset of a pointer member, which must point to T. */
-#define UVA__MEMBER(type, member, T)                                           \
-    (offsetof(type, member) +                                                  \
-     0 * sizeof(((type *)0)->member == (T *)0))
+#define UVA__MEMBER(type, member, T) \
+    (offsetof(type, member) + 0 * sizeof(((type *)0)->member == (T *)0))
 
 /** private */
 UVA_EXTERN UVA_CORO UVA_NODISCARD int
-uva__start_server_typed(const uva__coro_t *coro, const void *args,
-                        size_t reader_offset, size_t writer_offset,
-                        const char *host, const char *port,
+uva__start_server_typed(const uva__coro_t *coro,
+                        const void *args,
+                        size_t reader_offset,
+                        size_t writer_offset,
+                        const char *host,
+                        const char *port,
                         const uva_server_options_t *options,
                         uva_server_t **ret_server);
 /** private */
-UVA_EXTERN UVA_NODISCARD int uva__start_server_typed_poll(
-    uva_start_server_op_t *op, const uva__coro_t *coro, const void *args,
-    size_t reader_offset, size_t writer_offset, const char *host,
-    const char *port, const uva_server_options_t *options,
-    uva_server_t **ret_server);
+UVA_EXTERN UVA_NODISCARD int
+uva__start_server_typed_poll(uva_start_server_op_t *op,
+                             const uva__coro_t *coro,
+                             const void *args,
+                             size_t reader_offset,
+                             size_t writer_offset,
+                             const char *host,
+                             const char *port,
+                             const uva_server_options_t *options,
+                             uva_server_t **ret_server);
 
 /* --- reading --- */
 
@@ -247,15 +264,14 @@ UVA_EXTERN UVA_NODISCARD int uva__start_server_typed_poll(
  * @suspends Only while there is nothing.
  * @asyncio StreamReader.read
  */
-UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_reader_read(uva_reader_t *reader,
-                                                      void *data, size_t size);
-/** The poll half of uva_reader_read. */
-UVA_EXTERN UVA_NODISCARD int uva_reader_read_poll(uva_reader_t *reader,
-                                                  void *data, size_t size);
-/** The same without a copy. A reader that waits in it holds no memory. */
 UVA_EXTERN UVA_CORO UVA_NODISCARD int
-uva_reader_read_view(uva_reader_t *reader, size_t max_bytes,
-                     uva_bytes_t *ret_view);
+uva_reader_read(uva_reader_t *reader, void *data, size_t size);
+/** The poll half of uva_reader_read. */
+UVA_EXTERN UVA_NODISCARD int
+uva_reader_read_poll(uva_reader_t *reader, void *data, size_t size);
+/** The same without a copy. A reader that waits in it holds no memory. */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_reader_read_view(
+    uva_reader_t *reader, size_t max_bytes, uva_bytes_t *ret_view);
 /** The poll half of uva_reader_read_view. */
 UVA_EXTERN UVA_NODISCARD int uva_reader_read_view_poll(uva_reader_t *reader,
                                                        size_t max_bytes,
@@ -270,9 +286,8 @@ UVA_EXTERN UVA_NODISCARD int uva_reader_read_view_poll(uva_reader_t *reader,
  * @return Bytes read; they are in an owned buffer.
  * @asyncio StreamReader.read(-1)
  */
-UVA_EXTERN UVA_CORO UVA_NODISCARD int
-uva_reader_read_all(uva_reader_t *reader, size_t limit_bytes,
-                    uva_buffer_t *ret_buffer);
+UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_reader_read_all(
+    uva_reader_t *reader, size_t limit_bytes, uva_buffer_t *ret_buffer);
 /** The poll half of uva_reader_read_all. */
 UVA_EXTERN UVA_NODISCARD int uva_reader_read_all_poll(uva_reader_t *reader,
                                                       size_t limit_bytes,
@@ -288,13 +303,13 @@ UVA_EXTERN UVA_NODISCARD int uva_reader_read_all_poll(uva_reader_t *reader,
  * @suspends Only while there is less.
  * @asyncio StreamReader.readexactly
  */
-UVA_EXTERN UVA_CORO UVA_NODISCARD int
-uva_reader_readexactly(uva_reader_t *reader, void *data, size_t size,
-                       size_t *ret_partial);
+UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_reader_readexactly(
+    uva_reader_t *reader, void *data, size_t size, size_t *ret_partial);
 /** The poll half of uva_reader_readexactly. */
-UVA_EXTERN UVA_NODISCARD int
-uva_reader_readexactly_poll(uva_reader_t *reader, void *data, size_t size,
-                            size_t *ret_partial);
+UVA_EXTERN UVA_NODISCARD int uva_reader_readexactly_poll(uva_reader_t *reader,
+                                                         void *data,
+                                                         size_t size,
+                                                         size_t *ret_partial);
 
 /**
  * Read a line, its newline included; the last one may have none.
@@ -332,13 +347,11 @@ uva_reader_readline_view_poll(uva_reader_t *reader, uva_bytes_t *ret_line);
  * @suspends Only while there is no separator.
  * @asyncio StreamReader.readuntil
  */
-UVA_EXTERN UVA_CORO UVA_NODISCARD int
-uva_reader_readuntil(uva_reader_t *reader, uva_bytes_t separator,
-                     uva_buffer_t *ret_buffer);
+UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_reader_readuntil(
+    uva_reader_t *reader, uva_bytes_t separator, uva_buffer_t *ret_buffer);
 /** The poll half of uva_reader_readuntil. */
-UVA_EXTERN UVA_NODISCARD int uva_reader_readuntil_poll(uva_reader_t *reader,
-                                                       uva_bytes_t separator,
-                                                       uva_buffer_t *ret_buffer);
+UVA_EXTERN UVA_NODISCARD int uva_reader_readuntil_poll(
+    uva_reader_t *reader, uva_bytes_t separator, uva_buffer_t *ret_buffer);
 /**
  * The same without a copy, and with one of several separators: the result is
  * the shortest that ends with one of them.
@@ -346,12 +359,15 @@ UVA_EXTERN UVA_NODISCARD int uva_reader_readuntil_poll(uva_reader_t *reader,
  * @param separators Array of count, borrowed.
  */
 UVA_EXTERN UVA_CORO UVA_NODISCARD int
-uva_reader_readuntil_view(uva_reader_t *reader, const uva_bytes_t *separators,
-                          size_t count, uva_bytes_t *ret_view);
+uva_reader_readuntil_view(uva_reader_t *reader,
+                          const uva_bytes_t *separators,
+                          size_t count,
+                          uva_bytes_t *ret_view);
 /** The poll half of uva_reader_readuntil_view. */
 UVA_EXTERN UVA_NODISCARD int
 uva_reader_readuntil_view_poll(uva_reader_t *reader,
-                               const uva_bytes_t *separators, size_t count,
+                               const uva_bytes_t *separators,
+                               size_t count,
                                uva_bytes_t *ret_view);
 /** After UVA_ELIMITOVERRUN of readuntil: the bytes before the separator, or
  * those that surely hold none. @asyncio LimitOverrunError.consumed */
@@ -385,8 +401,8 @@ UVA_EXTERN int uva_reader_new(size_t limit_bytes, uva_reader_t **ret_reader);
  * @retval UV_EPERM  After feed_eof.
  * @retval UV_ENOMEM Nothing was added.
  * @asyncio StreamReader.feed_data */
-UVA_EXTERN int uva_reader_feed_data(uva_reader_t *reader, const void *data,
-                                    size_t size);
+UVA_EXTERN int
+uva_reader_feed_data(uva_reader_t *reader, const void *data, size_t size);
 /** @asyncio StreamReader.feed_eof */
 UVA_EXTERN void uva_reader_feed_eof(uva_reader_t *reader);
 /** Let every read fail with a negative code.
@@ -408,14 +424,15 @@ UVA_EXTERN void uva_reader_set_exception(uva_reader_t *reader, int code);
  * @suspends Never.
  * @asyncio StreamWriter.write
  */
-UVA_EXTERN int uva_writer_write(uva_writer_t *writer, const void *data,
-                                size_t size);
+UVA_EXTERN int
+uva_writer_write(uva_writer_t *writer, const void *data, size_t size);
 /** The same for an owned buffer, which is empty afterwards, also on error. */
 UVA_EXTERN int uva_writer_write_take(uva_writer_t *writer,
                                      uva_buffer_t *take_buffer);
 /** The same for several pieces, as one. @asyncio StreamWriter.writelines */
 UVA_EXTERN int uva_writer_writelines(uva_writer_t *writer,
-                                     const uva_bytes_t *lines, size_t count);
+                                     const uva_bytes_t *lines,
+                                     size_t count);
 /** The same for text made as printf makes it. @return Its bytes. */
 UVA_EXTERN int uva_writer_printf(uva_writer_t *writer, const char *format, ...)
     UVA_PRINTF(2, 3);

@@ -30,9 +30,9 @@ typedef struct uva_taskgroup_options_s {
 } uva_taskgroup_options_t;
 
 /** The defaults. */
-#define UVA_TASKGROUP_OPTIONS_INIT                                             \
-    {                                                                          \
-        sizeof(uva_taskgroup_options_t), UVA_GROUP_FAIL_FAST, 0                \
+#define UVA_TASKGROUP_OPTIONS_INIT                              \
+    {                                                           \
+        sizeof(uva_taskgroup_options_t), UVA_GROUP_FAIL_FAST, 0 \
     }
 
 /**
@@ -63,9 +63,8 @@ typedef struct uva_taskgroup_s {
 UVA_EXTERN int uva_taskgroup_enter(uva_taskgroup_t *group);
 /** @param options NULL for the defaults.
  * @retval UV_EINVAL An option is out of its range; the exit returns it too. */
-UVA_EXTERN int
-uva_taskgroup_enter_with(uva_taskgroup_t *group,
-                         const uva_taskgroup_options_t *options);
+UVA_EXTERN int uva_taskgroup_enter_with(uva_taskgroup_t *group,
+                                        const uva_taskgroup_options_t *options);
 
 /**
  * Run body(arg) as a child. Children may create siblings.
@@ -78,7 +77,9 @@ uva_taskgroup_enter_with(uva_taskgroup_t *group,
  * @asyncio TaskGroup.create_task
  */
 UVA_EXTERN uva_task_t *
-uva_taskgroup_create_task(uva_taskgroup_t *group, uva_coro_cb body, void *arg,
+uva_taskgroup_create_task(uva_taskgroup_t *group,
+                          uva_coro_cb body,
+                          void *arg,
                           const uva_task_options_t *options);
 
 /** Cancel the children and the body; the exit then returns normally. Works

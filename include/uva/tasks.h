@@ -42,9 +42,9 @@ typedef struct uva_task_options_s {
 } uva_task_options_t;
 
 /** The defaults. */
-#define UVA_TASK_OPTIONS_INIT                                                  \
-    {                                                                          \
-        sizeof(uva_task_options_t), NULL, NULL, false, 0, NULL, NULL           \
+#define UVA_TASK_OPTIONS_INIT                                        \
+    {                                                                \
+        sizeof(uva_task_options_t), NULL, NULL, false, 0, NULL, NULL \
     }
 
 /**
@@ -57,24 +57,27 @@ typedef struct uva_task_options_s {
  */
 UVA_EXTERN uva_task_t *uva_create_task(uva_coro_cb body, void *arg);
 /** uva_create_task with options; NULL for the defaults. */
-UVA_EXTERN uva_task_t *uva_create_task_with(uva_coro_cb body, void *arg,
+UVA_EXTERN uva_task_t *uva_create_task_with(uva_coro_cb body,
+                                            void *arg,
                                             const uva_task_options_t *options);
 /** The same on a loop that need not run. @asyncio loop.create_task */
-UVA_EXTERN uva_task_t *
-uva_loop_create_task(uva_loop_t *loop, uva_coro_cb body, void *arg,
-                     const uva_task_options_t *options);
+UVA_EXTERN uva_task_t *uva_loop_create_task(uva_loop_t *loop,
+                                            uva_coro_cb body,
+                                            void *arg,
+                                            const uva_task_options_t *options);
 
 /** private: the same, with the names that debug reports use. */
-UVA_EXTERN uva_task_t *uva__create_task(uva_loop_t *loop, uva_coro_cb body,
+UVA_EXTERN uva_task_t *uva__create_task(uva_loop_t *loop,
+                                        uva_coro_cb body,
                                         void *arg,
                                         const uva_task_options_t *options,
                                         const char *function,
                                         const char *here);
 /** The function, with the names that debug reports use. */
-#define uva_create_task(body, arg)                                             \
+#define uva_create_task(body, arg) \
     uva__create_task(NULL, body, arg, NULL, #body, UVA__HERE)
 /** The function, with the names that debug reports use. */
-#define uva_create_task_with(body, arg, options)                               \
+#define uva_create_task_with(body, arg, options) \
     uva__create_task(NULL, body, arg, options, #body, UVA__HERE)
 
 /** A future, or a body that becomes a task. */
@@ -92,7 +95,8 @@ UVA_EXTERN uva_future_t *uva_ensure_future(const uva_awaitable_t *awaitable,
 
 /** Makes the tasks of a loop. It ends with uva_loop_create_task, which does
  * not call it again, or refuses. */
-typedef uva_task_t *(*uva_task_factory_cb)(uva_loop_t *loop, uva_coro_cb body,
+typedef uva_task_t *(*uva_task_factory_cb)(uva_loop_t *loop,
+                                           uva_coro_cb body,
                                            void *arg,
                                            const uva_task_options_t *options,
                                            void *data);
@@ -104,13 +108,15 @@ UVA_EXTERN void uva_loop_set_task_factory(uva_loop_t *loop,
                                           void *data);
 /** The factory that was set, NULL for the default; its data if wanted.
  * @asyncio loop.get_task_factory */
-UVA_EXTERN uva_task_factory_cb
-uva_loop_get_task_factory(const uva_loop_t *loop, void **ret_data);
+UVA_EXTERN uva_task_factory_cb uva_loop_get_task_factory(const uva_loop_t *loop,
+                                                         void **ret_data);
 /** A factory that starts every task eagerly while the loop runs.
  * @asyncio eager_task_factory */
-UVA_EXTERN uva_task_t *
-uva_eager_task_factory(uva_loop_t *loop, uva_coro_cb body, void *arg,
-                       const uva_task_options_t *options, void *data);
+UVA_EXTERN uva_task_t *uva_eager_task_factory(uva_loop_t *loop,
+                                              uva_coro_cb body,
+                                              void *arg,
+                                              const uva_task_options_t *options,
+                                              void *data);
 
 /** Take a reference. @return task itself. */
 UVA_EXTERN uva_task_t *uva_task_ref(uva_task_t *task);
@@ -168,7 +174,8 @@ UVA_EXTERN uva_task_t *uva_loop_current_task(uva_loop_t *loop);
  * @return How many there are, which may be more than count.
  * @asyncio all_tasks
  */
-UVA_EXTERN size_t uva_loop_all_tasks(uva_loop_t *loop, uva_task_t **tasks,
+UVA_EXTERN size_t uva_loop_all_tasks(uva_loop_t *loop,
+                                     uva_task_t **tasks,
                                      size_t count);
 
 /** private */
@@ -219,7 +226,8 @@ enum {
  * @asyncio await gather(...)
  */
 UVA_EXTERN UVA_CORO int uva_gather(const uva_future_ref_t *take_futures,
-                                   size_t count, unsigned flags,
+                                   size_t count,
+                                   unsigned flags,
                                    void *ret_results);
 
 /** private */
@@ -230,15 +238,17 @@ typedef struct uva_gather_op_s {
 /** The poll half of uva_gather. */
 UVA_EXTERN int uva_gather_poll(uva_gather_op_t *op,
                                const uva_future_ref_t *take_futures,
-                               size_t count, unsigned flags,
+                               size_t count,
+                               unsigned flags,
                                void *ret_results);
 /** gather as a future. Its result is an array of count uva_result_t that
  * lives as long as the future, which owns the values. @asyncio gather */
 UVA_EXTERN uva_future_t *uva_gather_future(const uva_future_ref_t *take_futures,
-                                           size_t count, unsigned flags);
+                                           size_t count,
+                                           unsigned flags);
 
-/** When a wait is over: all are done, one is, or one has failed (a cancelled one
- * has not). @asyncio ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION */
+/** When a wait is over: all are done, one is, or one has failed (a cancelled
+ * one has not). @asyncio ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION */
 typedef enum uva_return_when_e {
     UVA_ALL_COMPLETED,
     UVA_FIRST_COMPLETED,
@@ -265,14 +275,19 @@ typedef struct uva_wait_op_s {
  * @suspends Always.
  * @asyncio wait
  */
-UVA_EXTERN UVA_CORO int uva_wait(const uva_future_ref_t *futures, size_t count,
-                                 uint64_t timeout_ns, uva_return_when_t when,
+UVA_EXTERN UVA_CORO int uva_wait(const uva_future_ref_t *futures,
+                                 size_t count,
+                                 uint64_t timeout_ns,
+                                 uva_return_when_t when,
                                  uva_future_t **ret_done,
                                  uva_future_t **ret_pending);
 /** The poll half of uva_wait. */
-UVA_EXTERN int uva_wait_poll(uva_wait_op_t *op, const uva_future_ref_t *futures,
-                             size_t count, uint64_t timeout_ns,
-                             uva_return_when_t when, uva_future_t **ret_done,
+UVA_EXTERN int uva_wait_poll(uva_wait_op_t *op,
+                             const uva_future_ref_t *futures,
+                             size_t count,
+                             uint64_t timeout_ns,
+                             uva_return_when_t when,
+                             uva_future_t **ret_done,
                              uva_future_t **ret_pending);
 
 /** private */
@@ -290,17 +305,19 @@ typedef struct uva_wait_for_op_s {
  * @return Otherwise as uva_join.
  * @asyncio wait_for
  */
-UVA_EXTERN UVA_CORO int uva_wait_for(uva_future_t *take_future,
-                                     uint64_t timeout_ns, void **ret_result);
+UVA_EXTERN UVA_CORO int
+uva_wait_for(uva_future_t *take_future, uint64_t timeout_ns, void **ret_result);
 /** The poll half of uva_wait_for. */
 UVA_EXTERN int uva_wait_for_poll(uva_wait_for_op_t *op,
                                  uva_future_t *take_future,
-                                 uint64_t timeout_ns, void **ret_result);
+                                 uint64_t timeout_ns,
+                                 void **ret_result);
 /** Call body(arg) in this task with a deadline. With a timeout of 0 it is
  * never called.
  * @suspends As body does.
  * @asyncio wait_for(coroutine) */
-UVA_EXTERN UVA_CORO int uva_wait_for_call(uva_coro_cb body, void *arg,
+UVA_EXTERN UVA_CORO int uva_wait_for_call(uva_coro_cb body,
+                                          void *arg,
                                           uint64_t timeout_ns,
                                           void **ret_result);
 
@@ -330,8 +347,8 @@ typedef struct uva_shield_op_s {
  */
 UVA_EXTERN UVA_CORO int uva_shield(uva_future_t *future, void **ret_result);
 /** The poll half of uva_shield. */
-UVA_EXTERN int uva_shield_poll(uva_shield_op_t *op, uva_future_t *future,
-                               void **ret_result);
+UVA_EXTERN int
+uva_shield_poll(uva_shield_op_t *op, uva_future_t *future, void **ret_result);
 /** A future that ends as the inner one and can be cancelled alone; a new
  * reference of the inner one itself if that is done. It keeps the inner one,
  * from which its value is borrowed. @asyncio shield */
@@ -354,7 +371,8 @@ typedef struct uva_as_completed_s {
  */
 UVA_EXTERN int uva_as_completed_start(uva_as_completed_t *iterator,
                                       const uva_future_ref_t *futures,
-                                      size_t count, uint64_t timeout_ns);
+                                      size_t count,
+                                      uint64_t timeout_ns);
 /**
  * Wait for the next future that is done.
  *
@@ -395,8 +413,10 @@ typedef struct uva_attempt_s {
  * @asyncio staggered_race
  */
 UVA_EXTERN UVA_CORO int uva_staggered_race(const uva_attempt_t *attempts,
-                                           size_t count, uint64_t delay_ns,
-                                           void **ret_result, int *ret_codes);
+                                           size_t count,
+                                           uint64_t delay_ns,
+                                           void **ret_result,
+                                           int *ret_codes);
 
 UVA_END_DECLS
 

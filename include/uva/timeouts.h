@@ -26,7 +26,7 @@ typedef struct uva_timeout_s {
     /* private */
     struct uva__scope_s *entry; /* Its part that belongs to the task; NULL
                                    outside of enter and exit. */
-    uva_task_t *task;    /* Borrowed: the task outlives its scopes. */
+    uva_task_t *task;           /* Borrowed: the task outlives its scopes. */
     uint64_t when_ns;
     int code;            /* What the exit gives when the deadline came. */
     unsigned cancelling; /* Requests at entry. */
@@ -60,8 +60,7 @@ UVA_EXTERN uint64_t uva_timeout_when(const uva_timeout_t *timeout);
 UVA_EXTERN bool uva_timeout_expired(const uva_timeout_t *timeout);
 /** Move the deadline. @retval UV_EPERM It has come, or the scope was left.
  * @asyncio Timeout.reschedule */
-UVA_EXTERN int uva_timeout_reschedule(uva_timeout_t *timeout,
-                                      uint64_t when_ns);
+UVA_EXTERN int uva_timeout_reschedule(uva_timeout_t *timeout, uint64_t when_ns);
 
 #ifdef UVA__HAVE_CLEANUP
 /** private: what UVA_TIMEOUT leaves by break, return or goto. */
@@ -76,15 +75,15 @@ UVA_EXTERN void uva__timeout_leave(uva_timeout_t *timeout);
  *         r = talk(peer);
  *     }
  */
-#define UVA_TIMEOUT(r, delay_ns)                                               \
-    UVA__TIMEOUT(r, delay_ns, UVA__CAT(uva__timeout_, __LINE__),               \
-                 UVA__CAT(uva__once_, __LINE__))
-#define UVA__TIMEOUT(r, delay_ns, scope, once)                                 \
-    for (int once = 1; once; once = 0)                                         \
-        for (uva_timeout_t scope UVA__CLEANUP(uva__timeout_leave) =            \
-                 uva__timeout_block(delay_ns);                                 \
-             once && (uva__timeout_begin(&scope), 1);                          \
-             (r) = uva_timeout_exit(&scope, (r)), once = 0)
+#    define UVA_TIMEOUT(r, delay_ns)                                 \
+        UVA__TIMEOUT(r, delay_ns, UVA__CAT(uva__timeout_, __LINE__), \
+                     UVA__CAT(uva__once_, __LINE__))
+#    define UVA__TIMEOUT(r, delay_ns, scope, once)                      \
+        for (int once = 1; once; once = 0)                              \
+            for (uva_timeout_t scope UVA__CLEANUP(uva__timeout_leave) = \
+                     uva__timeout_block(delay_ns);                      \
+                 once && (uva__timeout_begin(&scope), 1);               \
+                 (r) = uva_timeout_exit(&scope, (r)), once = 0)
 
 /** private */
 static inline uva_timeout_t uva__timeout_block(uint64_t delay_ns)

@@ -33,20 +33,23 @@ typedef struct uva__coro_s {
     const char *name;
     int (*enter)(void *frame, void *ret);
     void (*drop)(void *frame); /* Destructor of the arguments, or NULL. */
-    uint32_t frame_bytes; /* Of the arguments. */
-    uint32_t place;       /* Of uva__z in them. */
-    uint32_t ret_place;   /* Of the result, behind uva__z. */
+    uint32_t frame_bytes;      /* Of the arguments. */
+    uint32_t place;            /* Of uva__z in them. */
+    uint32_t ret_place;        /* Of the result, behind uva__z. */
     uint32_t ret_bytes;
-    uint32_t task_bytes;  /* Of the task object, all in all. */
+    uint32_t task_bytes; /* Of the task object, all in all. */
     bool stackless;
 } uva__coro_t;
 
 /** private: bytes of a task before its arguments. */
-enum { UVA__STACKLESS_BYTES = 96, UVA__STACKFUL_BYTES = 112 };
+enum {
+    UVA__STACKLESS_BYTES = 96,
+    UVA__STACKFUL_BYTES = 112
+};
 
 /** private */
-UVA_EXTERN uva_task_t *uva__spawn(const uva__coro_t *coro, const void *args,
-                                  const char *here);
+UVA_EXTERN uva_task_t *
+uva__spawn(const uva__coro_t *coro, const void *args, const char *here);
 /** private */
 UVA_EXTERN uva_task_t *uva__spawn_with(const uva__coro_t *coro,
                                        const void *args,
@@ -54,27 +57,35 @@ UVA_EXTERN uva_task_t *uva__spawn_with(const uva__coro_t *coro,
                                        const char *here);
 /** private */
 UVA_EXTERN uva_task_t *uva__spawn_in(uva_taskgroup_t *group,
-                                     const uva__coro_t *coro, const void *args,
+                                     const uva__coro_t *coro,
+                                     const void *args,
                                      const char *here);
 /** private */
-UVA_EXTERN int uva__run_typed(const uva__coro_t *coro, const void *args,
-                              void *ret, size_t ret_bytes, const char *here);
+UVA_EXTERN int uva__run_typed(const uva__coro_t *coro,
+                              const void *args,
+                              void *ret,
+                              size_t ret_bytes,
+                              const char *here);
 /** private */
-UVA_EXTERN UVA_CORO int uva__await_typed(uva_future_t *take_task, void *ret,
-                                         size_t ret_bytes);
+UVA_EXTERN UVA_CORO int
+uva__await_typed(uva_future_t *take_task, void *ret, size_t ret_bytes);
 /** private */
-UVA_EXTERN int uva__await_typed_poll(uva_future_t *take_task, void *ret,
-                                     size_t ret_bytes);
+UVA_EXTERN int
+uva__await_typed_poll(uva_future_t *take_task, void *ret, size_t ret_bytes);
 /** private */
 UVA_EXTERN UVA_CORO int uva__gather_typed(const uva_future_ref_t *take_tasks,
-                                          size_t count, unsigned flags,
-                                          int *ret_codes, void *ret,
+                                          size_t count,
+                                          unsigned flags,
+                                          int *ret_codes,
+                                          void *ret,
                                           size_t ret_bytes);
 /** private */
 UVA_EXTERN int uva__gather_typed_poll(uva_gather_op_t *op,
                                       const uva_future_ref_t *take_tasks,
-                                      size_t count, unsigned flags,
-                                      int *ret_codes, void *ret,
+                                      size_t count,
+                                      unsigned flags,
+                                      int *ret_codes,
+                                      void *ret,
                                       size_t ret_bytes);
 /** private: a stackless body was entered at no await. */
 UVA_EXTERN int uva__bad_resume(const char *function);
@@ -87,39 +98,39 @@ template <class T> struct uva__size_of {
 template <> struct uva__size_of<void> {
     static constexpr size_t value = 0;
 };
-#define UVA__SIZEOF(T) uva__size_of<T>::value
+#    define UVA__SIZEOF(T) uva__size_of<T>::value
 UVA_BEGIN_DECLS
 #else
 /** private: 0 for void. */
-#define UVA__SIZEOF(T)                                                         \
-    _Generic((T *)0, void *                                                    \
+#    define UVA__SIZEOF(T) \
+        _Generic((T *)0, void *                                                    \
              : (size_t)0, default                                              \
              : sizeof(*_Generic((T *)0, void * : (char *)0, default : (T *)0)))
 #endif
 
 /** private: an alignment that fits a type of this size: the largest power of
  * two in it, up to 16; 1 for 0. */
-#define UVA__ALIGNMENT(size)                                                   \
-    ((size) % 2 != 0 || (size) == 0 ? 1u                                       \
-     : (size) % 4 != 0              ? 2u                                       \
-     : (size) % 8 != 0              ? 4u                                       \
-     : (size) % 16 != 0             ? 8u                                       \
+#define UVA__ALIGNMENT(size)             \
+    ((size) % 2 != 0 || (size) == 0 ? 1u \
+     : (size) % 4 != 0              ? 2u \
+     : (size) % 8 != 0              ? 4u \
+     : (size) % 16 != 0             ? 8u \
                                     : 16u)
 /** private: the first place behind uva__z that fits the result: often the
  * padding of the arguments. */
-#define UVA__RET_PLACE(name)                                                   \
-    UVA__ROUND(offsetof(name##_args_t, uva__z) +                               \
-                   sizeof(((name##_args_t *)0)->uva__z),                       \
+#define UVA__RET_PLACE(name)                             \
+    UVA__ROUND(offsetof(name##_args_t, uva__z) +         \
+                   sizeof(((name##_args_t *)0)->uva__z), \
                UVA__ALIGNMENT(UVA__SIZEOF(name##_ret_t)))
-#define UVA__TASK_BYTES(stackless, frame, end)                                 \
-    (uint32_t)(((stackless) ? (size_t)UVA__STACKLESS_BYTES                     \
-                            : (size_t)UVA__STACKFUL_BYTES) +                   \
+#define UVA__TASK_BYTES(stackless, frame, end)               \
+    (uint32_t)(((stackless) ? (size_t)UVA__STACKLESS_BYTES   \
+                            : (size_t)UVA__STACKFUL_BYTES) + \
                ((frame) > (end) ? (frame) : (end)))
 #define UVA__ROUND(number, step) (((number) + (step)-1) / (step) * (step))
 
 /* A for three or more arguments, 0 for two. */
 #define UVA__PICK(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, ...) q
-#define UVA__HAS_ARGS(...)                                                     \
+#define UVA__HAS_ARGS(...) \
     UVA__PICK(__VA_ARGS__, A, A, A, A, A, A, A, A, A, A, A, A, A, A, 0, 0, 0)
 
 /**
@@ -127,22 +138,23 @@ UVA_BEGIN_DECLS
  *
  * The members are struct members, each with its semicolon.
  */
-#define UVA_TASK(...) UVA__CAT(UVA__TASK_, UVA__HAS_ARGS(__VA_ARGS__))(__VA_ARGS__)
-#define UVA__TASK_0(T, name)                                                   \
-    struct name##_args_s {                                                     \
-        char uva__z;                                                           \
-    };                                                                         \
+#define UVA_TASK(...) \
+    UVA__CAT(UVA__TASK_, UVA__HAS_ARGS(__VA_ARGS__))(__VA_ARGS__)
+#define UVA__TASK_0(T, name) \
+    struct name##_args_s {   \
+        char uva__z;         \
+    };                       \
     UVA__TASK_HEAD(T, name, NULL)
-#define UVA__TASK_A(T, name, ...)                                              \
-    struct name##_args_s {                                                     \
-        __VA_ARGS__ char uva__z;                                               \
-    };                                                                         \
+#define UVA__TASK_A(T, name, ...) \
+    struct name##_args_s {        \
+        __VA_ARGS__ char uva__z;  \
+    };                            \
     UVA__TASK_HEAD(T, name, NULL)
-#define UVA__TASK_HEAD(T, name, drop)                                          \
-    UVA__TYPES(T, name)                                                        \
-    static int name##__body(const name##_args_t *args, name##_ret_t *ret);     \
-    UVA__CORO(static, name, drop, false)                                       \
-    UVA__TYPED(name)                                                           \
+#define UVA__TASK_HEAD(T, name, drop)                                      \
+    UVA__TYPES(T, name)                                                    \
+    static int name##__body(const name##_args_t *args, name##_ret_t *ret); \
+    UVA__CORO(static, name, drop, false)                                   \
+    UVA__TYPED(name)                                                       \
     UVA__BODY(name)
 
 /**
@@ -150,159 +162,159 @@ UVA_BEGIN_DECLS
  * defined by the user, runs exactly once, after the body or instead of it
  * (cancelled before its first step, refused, loop closed).
  */
-#define UVA_TASK_DROP(T, name, drop, ...)                                      \
-    struct name##_args_s {                                                     \
-        __VA_ARGS__ char uva__z;                                               \
-    };                                                                         \
-    typedef struct name##_args_s name##_args_t;                                \
-    static void drop(name##_args_t *args);                                     \
-    static void name##__drop(void *frame)                                      \
-    {                                                                          \
-        drop((name##_args_t *)frame);                                          \
-    }                                                                          \
+#define UVA_TASK_DROP(T, name, drop, ...)       \
+    struct name##_args_s {                      \
+        __VA_ARGS__ char uva__z;                \
+    };                                          \
+    typedef struct name##_args_s name##_args_t; \
+    static void drop(name##_args_t *args);      \
+    static void name##__drop(void *frame)       \
+    {                                           \
+        drop((name##_args_t *)frame);           \
+    }                                           \
     UVA__TASK_HEAD(T, name, name##__drop)
 
 /**
  * The same split over a header (declare) and one source file (define): the
  * members are written once, in the header.
  */
-#define UVA_TASK_DECLARE(...)                                                  \
+#define UVA_TASK_DECLARE(...) \
     UVA__CAT(UVA__DECLARE_, UVA__HAS_ARGS(__VA_ARGS__))(__VA_ARGS__)
-#define UVA__DECLARE_0(T, name)                                                \
-    struct name##_args_s {                                                     \
-        char uva__z;                                                           \
-    };                                                                         \
+#define UVA__DECLARE_0(T, name) \
+    struct name##_args_s {      \
+        char uva__z;            \
+    };                          \
     UVA__DECLARE_HEAD(T, name)
-#define UVA__DECLARE_A(T, name, ...)                                           \
-    struct name##_args_s {                                                     \
-        __VA_ARGS__ char uva__z;                                               \
-    };                                                                         \
+#define UVA__DECLARE_A(T, name, ...) \
+    struct name##_args_s {           \
+        __VA_ARGS__ char uva__z;     \
+    };                               \
     UVA__DECLARE_HEAD(T, name)
-#define UVA__DECLARE_HEAD(T, name)                                             \
-    UVA__TYPES(T, name)                                                        \
-    extern const uva__coro_t name##__coro;                                     \
+#define UVA__DECLARE_HEAD(T, name)         \
+    UVA__TYPES(T, name)                    \
+    extern const uva__coro_t name##__coro; \
     UVA__TYPED(name)
 /** Define a task that UVA_TASK_DECLARE has declared: UVA_TASK_DEFINE(name)
  * { body }. */
-#define UVA_TASK_DEFINE(name)                                                  \
-    static int name##__body(const name##_args_t *args, name##_ret_t *ret);     \
-    UVA__CORO(, name, NULL, false)                                             \
+#define UVA_TASK_DEFINE(name)                                              \
+    static int name##__body(const name##_args_t *args, name##_ret_t *ret); \
+    UVA__CORO(, name, NULL, false)                                         \
     UVA__BODY(name)
 
 /** private */
-#define UVA__TYPES(T, name)                                                    \
-    typedef struct name##_args_s name##_args_t;                                \
-    typedef T name##_ret_t;                                                    \
-    typedef struct name##_task_s {                                             \
-        char uva__task; /* Never read: the type is a name for uva_task_t. */   \
+#define UVA__TYPES(T, name)                                                  \
+    typedef struct name##_args_s name##_args_t;                              \
+    typedef T name##_ret_t;                                                  \
+    typedef struct name##_task_s {                                           \
+        char uva__task; /* Never read: the type is a name for uva_task_t. */ \
     } name##_task_t;
 /** private */
-#define UVA__CORO(storage, name, drop, stackless)                              \
-    static int name##__enter(void *frame, void *ret)                           \
-    {                                                                          \
-        return name##__body((name##_args_t *)frame, (name##_ret_t *)ret);      \
-    }                                                                          \
-    storage const uva__coro_t name##__coro = {                                 \
-        #name,                                                                 \
-        name##__enter,                                                         \
-        drop,                                                                  \
-        (uint32_t)sizeof(name##_args_t),                                       \
-        (uint32_t)offsetof(name##_args_t, uva__z),                             \
-        (uint32_t)UVA__RET_PLACE(name),                                        \
-        (uint32_t)UVA__SIZEOF(name##_ret_t),                                   \
-        UVA__TASK_BYTES(stackless, sizeof(name##_args_t),                      \
-                        UVA__RET_PLACE(name) + UVA__SIZEOF(name##_ret_t)),     \
+#define UVA__CORO(storage, name, drop, stackless)                          \
+    static int name##__enter(void *frame, void *ret)                       \
+    {                                                                      \
+        return name##__body((name##_args_t *)frame, (name##_ret_t *)ret);  \
+    }                                                                      \
+    storage const uva__coro_t name##__coro = {                             \
+        #name,                                                             \
+        name##__enter,                                                     \
+        drop,                                                              \
+        (uint32_t)sizeof(name##_args_t),                                   \
+        (uint32_t)offsetof(name##_args_t, uva__z),                         \
+        (uint32_t)UVA__RET_PLACE(name),                                    \
+        (uint32_t)UVA__SIZEOF(name##_ret_t),                               \
+        UVA__TASK_BYTES(stackless, sizeof(name##_args_t),                  \
+                        UVA__RET_PLACE(name) + UVA__SIZEOF(name##_ret_t)), \
         stackless};
 /** private */
-#define UVA__BODY(name)                                                        \
-    static int name##__body(UVA_UNUSED const name##_args_t *args,              \
+#define UVA__BODY(name)                                           \
+    static int name##__body(UVA_UNUSED const name##_args_t *args, \
                             UVA_UNUSED name##_ret_t *ret)
 /** private */
-#define UVA__TYPED(name)                                                       \
-    UVA_UNUSED static inline name##_task_t *name##__spawn(name##_args_t args,  \
-                                                          const char *here)    \
-    {                                                                          \
-        return (name##_task_t *)(void *)uva__spawn(&name##__coro, &args,       \
-                                                   here);                      \
-    }                                                                          \
-    UVA_UNUSED static inline name##_task_t *name##_spawn(name##_args_t args)   \
-    {                                                                          \
-        return name##__spawn(args, #name);                                     \
-    }                                                                          \
-    UVA_UNUSED static inline name##_task_t *name##__spawn_with(                \
-        name##_args_t args, const uva_task_options_t *options,                 \
-        const char *here)                                                      \
-    {                                                                          \
-        return (name##_task_t *)(void *)uva__spawn_with(&name##__coro, &args,  \
-                                                        options, here);        \
-    }                                                                          \
-    UVA_UNUSED static inline name##_task_t *name##__spawn_in(                  \
-        uva_taskgroup_t *group, name##_args_t args, const char *here)          \
-    {                                                                          \
-        return (name##_task_t *)(void *)uva__spawn_in(group, &name##__coro,    \
-                                                      &args, here);            \
-    }                                                                          \
-    UVA_UNUSED static inline int name##__run(                                  \
-        name##_args_t args, name##_ret_t *ret, const char *here)               \
-    {                                                                          \
-        return uva__run_typed(&name##__coro, &args, ret,                       \
-                              UVA__SIZEOF(name##_ret_t), here);                \
-    }                                                                          \
-    UVA_UNUSED static inline int name##__await(name##_task_t *take_task,       \
-                                               name##_ret_t *ret)              \
-    {                                                                          \
-        return uva__await_typed((uva_future_t *)(void *)take_task, ret,        \
-                                UVA__SIZEOF(name##_ret_t));                    \
-    }                                                                          \
-    UVA_UNUSED static inline int name##__await_poll(name##_task_t *take_task,  \
-                                                    name##_ret_t *ret)         \
-    {                                                                          \
-        return uva__await_typed_poll((uva_future_t *)(void *)take_task, ret,   \
-                                     UVA__SIZEOF(name##_ret_t));               \
-    }                                                                          \
-    UVA_UNUSED static inline int name##__gather(                               \
-        name##_task_t *const *take_tasks, size_t count, unsigned flags,        \
-        int *ret_codes, name##_ret_t *ret)                                     \
-    {                                                                          \
-        return uva__gather_typed(                                              \
-            (const uva_future_ref_t *)(const void *)take_tasks, count, flags,  \
-            ret_codes, ret, UVA__SIZEOF(name##_ret_t));                        \
-    }                                                                          \
-    UVA_UNUSED static inline int name##__gather_poll(                          \
-        uva_gather_op_t *op, name##_task_t *const *take_tasks, size_t count,   \
-        unsigned flags, int *ret_codes, name##_ret_t *ret)                     \
-    {                                                                          \
-        return uva__gather_typed_poll(                                         \
-            op, (const uva_future_ref_t *)(const void *)take_tasks, count,     \
-            flags, ret_codes, ret, UVA__SIZEOF(name##_ret_t));                 \
+#define UVA__TYPED(name)                                                      \
+    UVA_UNUSED static inline name##_task_t *name##__spawn(name##_args_t args, \
+                                                          const char *here)   \
+    {                                                                         \
+        return (name##_task_t *)(void *)uva__spawn(&name##__coro, &args,      \
+                                                   here);                     \
+    }                                                                         \
+    UVA_UNUSED static inline name##_task_t *name##_spawn(name##_args_t args)  \
+    {                                                                         \
+        return name##__spawn(args, #name);                                    \
+    }                                                                         \
+    UVA_UNUSED static inline name##_task_t *name##__spawn_with(               \
+        name##_args_t args, const uva_task_options_t *options,                \
+        const char *here)                                                     \
+    {                                                                         \
+        return (name##_task_t *)(void *)uva__spawn_with(&name##__coro, &args, \
+                                                        options, here);       \
+    }                                                                         \
+    UVA_UNUSED static inline name##_task_t *name##__spawn_in(                 \
+        uva_taskgroup_t *group, name##_args_t args, const char *here)         \
+    {                                                                         \
+        return (name##_task_t *)(void *)uva__spawn_in(group, &name##__coro,   \
+                                                      &args, here);           \
+    }                                                                         \
+    UVA_UNUSED static inline int name##__run(                                 \
+        name##_args_t args, name##_ret_t *ret, const char *here)              \
+    {                                                                         \
+        return uva__run_typed(&name##__coro, &args, ret,                      \
+                              UVA__SIZEOF(name##_ret_t), here);               \
+    }                                                                         \
+    UVA_UNUSED static inline int name##__await(name##_task_t *take_task,      \
+                                               name##_ret_t *ret)             \
+    {                                                                         \
+        return uva__await_typed((uva_future_t *)(void *)take_task, ret,       \
+                                UVA__SIZEOF(name##_ret_t));                   \
+    }                                                                         \
+    UVA_UNUSED static inline int name##__await_poll(name##_task_t *take_task, \
+                                                    name##_ret_t *ret)        \
+    {                                                                         \
+        return uva__await_typed_poll((uva_future_t *)(void *)take_task, ret,  \
+                                     UVA__SIZEOF(name##_ret_t));              \
+    }                                                                         \
+    UVA_UNUSED static inline int name##__gather(                              \
+        name##_task_t *const *take_tasks, size_t count, unsigned flags,       \
+        int *ret_codes, name##_ret_t *ret)                                    \
+    {                                                                         \
+        return uva__gather_typed(                                             \
+            (const uva_future_ref_t *)(const void *)take_tasks, count, flags, \
+            ret_codes, ret, UVA__SIZEOF(name##_ret_t));                       \
+    }                                                                         \
+    UVA_UNUSED static inline int name##__gather_poll(                         \
+        uva_gather_op_t *op, name##_task_t *const *take_tasks, size_t count,  \
+        unsigned flags, int *ret_codes, name##_ret_t *ret)                    \
+    {                                                                         \
+        return uva__gather_typed_poll(                                        \
+            op, (const uva_future_ref_t *)(const void *)take_tasks, count,    \
+            flags, ret_codes, ret, UVA__SIZEOF(name##_ret_t));                \
     }
 
 /**
  * Create a task: uva_spawn(name, .argument = value, ...). Refused as
  * uva_create_task. @return NAME_task_t *, new reference.
  */
-#define uva_spawn(...)                UVA__SPAWN(__VA_ARGS__, .uva__z = 0)
-#define UVA__SPAWN(name, ...)                                                  \
+#define uva_spawn(...) UVA__SPAWN(__VA_ARGS__, .uva__z = 0)
+#define UVA__SPAWN(name, ...) \
     name##__spawn((name##_args_t){__VA_ARGS__}, UVA__HERE)
 /** uva_spawn with options: uva_spawn_with(&options, name, ...). */
-#define uva_spawn_with(options, ...)                                           \
+#define uva_spawn_with(options, ...) \
     UVA__SPAWN_WITH(options, __VA_ARGS__, .uva__z = 0)
-#define UVA__SPAWN_WITH(options, name, ...)                                    \
+#define UVA__SPAWN_WITH(options, name, ...) \
     name##__spawn_with((name##_args_t){__VA_ARGS__}, options, UVA__HERE)
 /** A child of a group: uva_taskgroup_spawn(&group, name, ...). Borrowed. */
-#define uva_taskgroup_spawn(group, ...)                                        \
+#define uva_taskgroup_spawn(group, ...) \
     UVA__SPAWN_IN(group, __VA_ARGS__, .uva__z = 0)
-#define UVA__SPAWN_IN(group, name, ...)                                        \
+#define UVA__SPAWN_IN(group, name, ...) \
     name##__spawn_in(group, (name##_args_t){__VA_ARGS__}, UVA__HERE)
 /** uva_run for a typed task: uva_run_typed(name, &ret or NULL, ...). */
-#define uva_run_typed(...)            UVA__RUN_TYPED(__VA_ARGS__, .uva__z = 0)
-#define UVA__RUN_TYPED(name, ret, ...)                                         \
+#define uva_run_typed(...) UVA__RUN_TYPED(__VA_ARGS__, .uva__z = 0)
+#define UVA__RUN_TYPED(name, ret, ...) \
     name##__run((name##_args_t){__VA_ARGS__}, ret, UVA__HERE)
 
 /** Await a typed task, take its result and its reference. */
 #define uva_await_typed(name, take_task, ret) name##__await(take_task, ret)
 /** The poll half of uva_await_typed. */
-#define uva_await_typed_poll(name, take_task, ret)                             \
+#define uva_await_typed_poll(name, take_task, ret) \
     name##__await_poll(take_task, ret)
 /**
  * uva_gather over tasks of one function; rets: array of count results, may be
@@ -310,22 +322,22 @@ UVA_BEGIN_DECLS
  * (array of count: 0 or the failure) and leaves the results of failures as
  * they are.
  */
-#define uva_gather_typed(name, take_tasks, count, flags, rets)                 \
+#define uva_gather_typed(name, take_tasks, count, flags, rets) \
     name##__gather(take_tasks, count, flags, NULL, rets)
 /** The poll half of uva_gather_typed; op zeroed before the first call. */
-#define uva_gather_typed_poll(name, op, take_tasks, count, flags, rets)        \
+#define uva_gather_typed_poll(name, op, take_tasks, count, flags, rets) \
     name##__gather_poll(op, take_tasks, count, flags, NULL, rets)
 /** uva_gather_typed that never fails for a child: see there. */
-#define uva_gather_all_typed(name, take_tasks, count, codes, rets)             \
+#define uva_gather_all_typed(name, take_tasks, count, codes, rets) \
     name##__gather(take_tasks, count, UVA_RETURN_EXCEPTIONS, codes, rets)
 
 /** UVA_ERASE gives a typed task as a uva_task_t; anything but a task does not
  * compile. */
 #ifdef __cplusplus
-#define UVA_ERASE(task)                                                        \
-    (reinterpret_cast<uva_task_t *>(uva__as_future(task)))
+#    define UVA_ERASE(task) \
+        (reinterpret_cast<uva_task_t *>(uva__as_future(task)))
 #else
-#define UVA_ERASE(task) ((uva_task_t *)(void *)UVA_FUTURE(task))
+#    define UVA_ERASE(task) ((uva_task_t *)(void *)UVA_FUTURE(task))
 #endif
 
 /**
@@ -338,129 +350,128 @@ UVA_BEGIN_DECLS
  * UVA_AWAIT(r, name_poll(&self->sub, &self->part)), with self->sub set to its
  * arguments and all else zero before.
  */
-#define UVA_STACKLESS(...)                                                     \
+#define UVA_STACKLESS(...) \
     UVA__CAT(UVA__STACKLESS_, UVA__HAS_ARGS(__VA_ARGS__))(__VA_ARGS__)
-#define UVA__STACKLESS_0(T, name)                                              \
-    struct name##_args_s {                                                     \
-        int uva__z; /* Where to go on: the line of the await. */               \
-    };                                                                         \
+#define UVA__STACKLESS_0(T, name)                                \
+    struct name##_args_s {                                       \
+        int uva__z; /* Where to go on: the line of the await. */ \
+    };                                                           \
     UVA__STACKLESS_HEAD(T, name, NULL)
-#define UVA__STACKLESS_A(T, name, ...)                                         \
-    struct name##_args_s {                                                     \
-        __VA_ARGS__ int uva__z;                                                \
-    };                                                                         \
+#define UVA__STACKLESS_A(T, name, ...) \
+    struct name##_args_s {             \
+        __VA_ARGS__ int uva__z;        \
+    };                                 \
     UVA__STACKLESS_HEAD(T, name, NULL)
-#define UVA__STACKLESS_HEAD(T, name, drop)                                     \
-    UVA__TYPES(T, name)                                                        \
-    static int name##__body(name##_args_t *self, name##_ret_t *ret);           \
-    UVA__CORO(static, name, drop, true)                                        \
-    UVA__TYPED(name)                                                           \
-    UVA_UNUSED static inline int name##_poll(name##_args_t *self,              \
-                                             name##_ret_t *ret)                \
-    {                                                                          \
-        UVA__NESTED(name, self, ret)                                           \
-    }                                                                          \
-    UVA__STACKLESS_BODY(name)
-/* A body that is called and not a task cannot yield by itself: its task does. */
-#define UVA__NESTED(name, self, ret)                                           \
-    int r;                                                                     \
-    if ((self)->uva__z >= UVA__AT_YIELD && uva_yield_poll() < 0) {             \
-        (self)->uva__z += UVA__AT_CANCELLED - UVA__AT_YIELD;                   \
-    }                                                                          \
-    r = name##__body(self, ret);                                               \
+#define UVA__STACKLESS_HEAD(T, name, drop)                           \
+    UVA__TYPES(T, name)                                              \
+    static int name##__body(name##_args_t *self, name##_ret_t *ret); \
+    UVA__CORO(static, name, drop, true)                              \
+    UVA__TYPED(name)                                                 \
+    UVA_UNUSED static inline int name##_poll(name##_args_t *self,    \
+                                             name##_ret_t *ret){     \
+        UVA__NESTED(name, self, ret)} UVA__STACKLESS_BODY(name)
+/* A body that is called and not a task cannot yield by itself: its task does.
+ */
+#define UVA__NESTED(name, self, ret)                               \
+    int r;                                                         \
+    if ((self)->uva__z >= UVA__AT_YIELD && uva_yield_poll() < 0) { \
+        (self)->uva__z += UVA__AT_CANCELLED - UVA__AT_YIELD;       \
+    }                                                              \
+    r = name##__body(self, ret);                                   \
     return r == UVA__YIELD ? uva_yield_poll() : r;
-#define UVA__STACKLESS_BODY(name)                                              \
+#define UVA__STACKLESS_BODY(name) \
     static int name##__body(name##_args_t *self, UVA_UNUSED name##_ret_t *ret)
 
 /** As UVA_TASK_DROP, for a stackless task. */
-#define UVA_STACKLESS_DROP(T, name, drop, ...)                                 \
-    struct name##_args_s {                                                     \
-        __VA_ARGS__ int uva__z;                                                \
-    };                                                                         \
-    typedef struct name##_args_s name##_args_t;                                \
-    static void drop(name##_args_t *self);                                     \
-    static void name##__drop(void *frame)                                      \
-    {                                                                          \
-        drop((name##_args_t *)frame);                                          \
-    }                                                                          \
+#define UVA_STACKLESS_DROP(T, name, drop, ...)  \
+    struct name##_args_s {                      \
+        __VA_ARGS__ int uva__z;                 \
+    };                                          \
+    typedef struct name##_args_s name##_args_t; \
+    static void drop(name##_args_t *self);      \
+    static void name##__drop(void *frame)       \
+    {                                           \
+        drop((name##_args_t *)frame);           \
+    }                                           \
     UVA__STACKLESS_HEAD(T, name, name##__drop)
 
 /** As UVA_TASK_DECLARE and UVA_TASK_DEFINE, for a stackless task. */
-#define UVA_STACKLESS_DECLARE(...)                                             \
+#define UVA_STACKLESS_DECLARE(...) \
     UVA__CAT(UVA__SDECLARE_, UVA__HAS_ARGS(__VA_ARGS__))(__VA_ARGS__)
-#define UVA__SDECLARE_0(T, name)                                               \
-    struct name##_args_s {                                                     \
-        int uva__z;                                                            \
-    };                                                                         \
+#define UVA__SDECLARE_0(T, name) \
+    struct name##_args_s {       \
+        int uva__z;              \
+    };                           \
     UVA__SDECLARE_HEAD(T, name)
-#define UVA__SDECLARE_A(T, name, ...)                                          \
-    struct name##_args_s {                                                     \
-        __VA_ARGS__ int uva__z;                                                \
-    };                                                                         \
+#define UVA__SDECLARE_A(T, name, ...) \
+    struct name##_args_s {            \
+        __VA_ARGS__ int uva__z;       \
+    };                                \
     UVA__SDECLARE_HEAD(T, name)
-#define UVA__SDECLARE_HEAD(T, name)                                            \
-    UVA__DECLARE_HEAD(T, name)                                                 \
+#define UVA__SDECLARE_HEAD(T, name) \
+    UVA__DECLARE_HEAD(T, name)      \
     int name##_poll(name##_args_t *self, name##_ret_t *ret);
 /** Define a task that UVA_STACKLESS_DECLARE has declared. */
-#define UVA_STACKLESS_DEFINE(name)                                             \
-    static int name##__body(name##_args_t *self, name##_ret_t *ret);           \
-    UVA__CORO(, name, NULL, true)                                              \
-    int name##_poll(name##_args_t *self, name##_ret_t *ret)                    \
-    {                                                                          \
-        UVA__NESTED(name, self, ret)                                           \
-    }                                                                          \
-    UVA__STACKLESS_BODY(name)
+#define UVA_STACKLESS_DEFINE(name)                                   \
+    static int name##__body(name##_args_t *self, name##_ret_t *ret); \
+    UVA__CORO(, name, NULL, true)                                    \
+    int name##_poll(name##_args_t *self, name##_ret_t *ret){         \
+        UVA__NESTED(name, self, ret)} UVA__STACKLESS_BODY(name)
 
 /* A local that is initialised between awaits is jumped over: gcc says so. */
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__cplusplus)
-#define UVA__BEGIN_DIAGNOSTIC _Pragma("GCC diagnostic error \"-Wjump-misses-init\"")
+#    define UVA__BEGIN_DIAGNOSTIC \
+        _Pragma("GCC diagnostic error \"-Wjump-misses-init\"")
 #else
-#define UVA__BEGIN_DIAGNOSTIC
+#    define UVA__BEGIN_DIAGNOSTIC
 #endif
 
 /** Begin the part of a stackless body that may await. */
-#define UVA_BEGIN                                                              \
-    UVA__BEGIN_DIAGNOSTIC                                                      \
-    switch (self->uva__z) {                                                    \
+#define UVA_BEGIN           \
+    UVA__BEGIN_DIAGNOSTIC   \
+    switch (self->uva__z) { \
     case 0:
 /** End it. What follows runs once the body has come to its end. */
-#define UVA_END                                                                \
-    break;                                                                     \
-    default:                                                                   \
-        return uva__bad_resume(__func__);                                      \
-        }                                                                      \
-        self->uva__z = -1;
+#define UVA_END                       \
+    break;                            \
+default:                              \
+    return uva__bad_resume(__func__); \
+    }                                 \
+    self->uva__z = -1;
 
 /**
  * Let everything that is ready run once: uva_sleep(0) in a stackless body, at
  * its least cost. r becomes 0 or UV_ECANCELED. One on a line.
  */
-#define UVA_YIELD(r)                                                           \
-    do {                                                                       \
-        self->uva__z = UVA__AT_YIELD + __LINE__;                               \
-        return UVA__YIELD;                                                     \
-    case UVA__AT_CANCELLED + __LINE__:                                         \
-        (r) = UV_ECANCELED;                                                    \
-        break;                                                                 \
-    case UVA__AT_YIELD + __LINE__:                                             \
-        (r) = 0;                                                               \
+#define UVA_YIELD(r)                             \
+    do {                                         \
+        self->uva__z = UVA__AT_YIELD + __LINE__; \
+        return UVA__YIELD;                       \
+    case UVA__AT_CANCELLED + __LINE__:           \
+        (r) = UV_ECANCELED;                      \
+        break;                                   \
+    case UVA__AT_YIELD + __LINE__:               \
+        (r) = 0;                                 \
     } while (0)
 
 /** private: added to the line where a body yields, and goes on cancelled. */
-enum { UVA__AT_YIELD = 1 << 28, UVA__AT_CANCELLED = 1 << 29 };
+enum {
+    UVA__AT_YIELD = 1 << 28,
+    UVA__AT_CANCELLED = 1 << 29
+};
 
 /** Await in a stackless body: call the poll, leave while it is UVA_PENDING,
  * call it again after the wake-up. One on a line. */
-#define UVA_AWAIT(r, poll)                                                     \
-    do {                                                                       \
-        if (((r) = (poll)) == UVA_PENDING) {                                   \
-            self->uva__z = __LINE__;                                           \
-            return UVA_PENDING;                                                \
-        case __LINE__:                                                         \
-            if (((r) = (poll)) == UVA_PENDING) {                               \
-                return UVA_PENDING;                                            \
-            }                                                                  \
-        }                                                                      \
+#define UVA_AWAIT(r, poll)                       \
+    do {                                         \
+        if (((r) = (poll)) == UVA_PENDING) {     \
+            self->uva__z = __LINE__;             \
+            return UVA_PENDING;                  \
+        case __LINE__:                           \
+            if (((r) = (poll)) == UVA_PENDING) { \
+                return UVA_PENDING;              \
+            }                                    \
+        }                                        \
     } while (0)
 
 UVA_END_DECLS

@@ -24,8 +24,8 @@ typedef union alloc_header_u {
     max_align_t align;
 } alloc_header_t;
 
-static uva_allocator_t allocator = {
-    sizeof(uva_allocator_t), malloc, realloc, calloc, free};
+static uva_allocator_t allocator = {sizeof(uva_allocator_t), malloc, realloc,
+                                    calloc, free};
 static atomic_size_t live_bytes;
 static atomic_bool in_use;
 
@@ -85,8 +85,7 @@ void *uva__calloc(size_t count, size_t size)
         return NULL;
     }
     size *= count;
-    return alloc_note(allocator.calloc(1, sizeof(alloc_header_t) + size),
-                      size);
+    return alloc_note(allocator.calloc(1, sizeof(alloc_header_t) + size), size);
 }
 
 void *uva__realloc(void *pointer, size_t size)
@@ -142,7 +141,8 @@ int uva_set_allocator(const uva_allocator_t *replacement, unsigned flags)
 {
     if (replacement == NULL || replacement->malloc == NULL ||
         replacement->realloc == NULL || replacement->calloc == NULL ||
-        replacement->free == NULL || (flags & ~(unsigned)UVA_ALLOCATOR_LIBUV) != 0) {
+        replacement->free == NULL ||
+        (flags & ~(unsigned)UVA_ALLOCATOR_LIBUV) != 0) {
         return UV_EINVAL;
     }
     if (atomic_load(&in_use)) {

@@ -10,24 +10,24 @@
 #include "base/util.h"
 
 #ifndef UVA_ASSERT_LEVEL
-#define UVA_ASSERT_LEVEL 1
+#    define UVA_ASSERT_LEVEL 1
 #endif
 
 /** Write one line to standard error and abort. */
 _Noreturn void uva__assert_failed(const char *condition, const char *here);
 
 #if UVA_ASSERT_LEVEL >= 1
-#define UVA__ASSERT(condition)                                                 \
-    (UVA__LIKELY(condition) ? (void)0                                          \
-                            : uva__assert_failed(#condition, UVA__HERE))
+#    define UVA__ASSERT(condition)        \
+        (UVA__LIKELY(condition) ? (void)0 \
+                                : uva__assert_failed(#condition, UVA__HERE))
 #else
-#define UVA__ASSERT(condition) ((void)sizeof(condition))
+#    define UVA__ASSERT(condition) ((void)sizeof(condition))
 #endif
 
 #if UVA_ASSERT_LEVEL >= 2
-#define UVA__ASSERT2(condition) UVA__ASSERT(condition)
+#    define UVA__ASSERT2(condition) UVA__ASSERT(condition)
 #else
-#define UVA__ASSERT2(condition) ((void)sizeof(condition))
+#    define UVA__ASSERT2(condition) ((void)sizeof(condition))
 #endif
 
 #endif /* UVA__BASE_ASSERT_H */

@@ -40,7 +40,9 @@ int uva__buffer_reserve(uva_buffer_t *buffer, size_t count, size_t limit)
     return 0;
 }
 
-int uva__buffer_append(uva_buffer_t *buffer, const void *data, size_t size,
+int uva__buffer_append(uva_buffer_t *buffer,
+                       const void *data,
+                       size_t size,
                        size_t limit)
 {
     int r = uva__buffer_reserve(buffer, size, limit);

@@ -14,7 +14,9 @@
  * @retval UV_ENOMEM  Unchanged.
  * @retval UV_ENOBUFS It would hold more than limit bytes; unchanged. */
 int uva__buffer_reserve(uva_buffer_t *buffer, size_t count, size_t limit);
-int uva__buffer_append(uva_buffer_t *buffer, const void *data, size_t size,
+int uva__buffer_append(uva_buffer_t *buffer,
+                       const void *data,
+                       size_t size,
                        size_t limit);
 /** Drop bytes at the front. */
 void uva__buffer_consume(uva_buffer_t *buffer, size_t count);

@@ -25,8 +25,8 @@ struct uva_error_s {
 const char *uva_strerror(int code)
 {
     switch (code) {
-#define UVA__ERRNO_TEXT(name, number, text)                                    \
-    case UVA_E##name:                                                          \
+#define UVA__ERRNO_TEXT(name, number, text) \
+    case UVA_E##name:                       \
         return text;
         UVA_ERRNO_MAP(UVA__ERRNO_TEXT)
 #undef UVA__ERRNO_TEXT
@@ -34,27 +34,26 @@ const char *uva_strerror(int code)
         return "success";
     case UVA_PENDING:
         return "the operation is pending";
-#define UVA__UV_TEXT(name, text)                                               \
-    case UV_##name:                                                            \
+#define UVA__UV_TEXT(name, text) \
+    case UV_##name:              \
         return text;
         UV_ERRNO_MAP(UVA__UV_TEXT)
 #undef UVA__UV_TEXT
     default:
-        return code <= UVA_EUSER ? "error of the application"
-                                 : "unknown error";
+        return code <= UVA_EUSER ? "error of the application" : "unknown error";
     }
 }
 
 const char *uva_err_name(int code)
 {
     switch (code) {
-#define UVA__ERRNO_NAME(name, number, text)                                    \
-    case UVA_E##name:                                                          \
+#define UVA__ERRNO_NAME(name, number, text) \
+    case UVA_E##name:                       \
         return "UVA_E" #name;
         UVA_ERRNO_MAP(UVA__ERRNO_NAME)
 #undef UVA__ERRNO_NAME
-#define UVA__UV_NAME(name, text)                                               \
-    case UV_##name:                                                            \
+#define UVA__UV_NAME(name, text) \
+    case UV_##name:              \
         return #name;
         UV_ERRNO_MAP(UVA__UV_NAME)
 #undef UVA__UV_NAME
@@ -150,9 +149,8 @@ uva_error_t *uva_error_ref(const uva_error_t *error)
  * deep as there are tasks. */
 uva_error_t *uva_error_unref(uva_error_t *error)
 {
-    while (error != NULL &&
-           atomic_fetch_sub_explicit(&error->refs, 1, memory_order_acq_rel) ==
-               1) {
+    while (error != NULL && atomic_fetch_sub_explicit(
+                                &error->refs, 1, memory_order_acq_rel) == 1) {
         uva_error_t *cause = error->cause;
         for (size_t i = 0; i < error->member_count; i++) {
             uva_error_unref(error->members[i]);

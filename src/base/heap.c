@@ -22,15 +22,15 @@ static inline bool entry_before(const uva__heap_entry_t *a,
     return a->timer->sequence < b->timer->sequence;
 }
 
-static inline void heap_place(uva__heap_t *heap, size_t index,
-                              uva__heap_entry_t entry)
+static inline void
+heap_place(uva__heap_t *heap, size_t index, uva__heap_entry_t entry)
 {
     heap->entries[index] = entry;
     entry.timer->at.index = index;
 }
 
-static void heap_sift_up(uva__heap_t *heap, size_t index,
-                         uva__heap_entry_t entry)
+static void
+heap_sift_up(uva__heap_t *heap, size_t index, uva__heap_entry_t entry)
 {
     while (index > 0) {
         size_t parent = (index - 1) / 4;
@@ -43,8 +43,8 @@ static void heap_sift_up(uva__heap_t *heap, size_t index,
     heap_place(heap, index, entry);
 }
 
-static void heap_sift_down(uva__heap_t *heap, size_t index,
-                           uva__heap_entry_t entry)
+static void
+heap_sift_down(uva__heap_t *heap, size_t index, uva__heap_entry_t entry)
 {
     for (;;) {
         size_t child = 4 * index + 1;

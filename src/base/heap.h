@@ -1,6 +1,6 @@
 /*
- * A heap of timers: 4-ary, keyed by (deadline, sequence), keys beside each other
- * in one array, each timer knowing its place.
+ * A heap of timers: 4-ary, keyed by (deadline, sequence), keys beside each
+ * other in one array, each timer knowing its place.
  */
 #ifndef UVA__BASE_HEAP_H
 #define UVA__BASE_HEAP_H

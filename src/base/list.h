@@ -63,25 +63,25 @@ static inline void uva__list_remove(uva_list_t *link)
 }
 
 /** The first object of a list that is not empty. */
-#define UVA__LIST_FIRST(list, type, member)                                    \
+#define UVA__LIST_FIRST(list, type, member) \
     UVA__CONTAINER_OF((list)->next, type, member)
 
 /** Visit each object. The body may remove the object it visits if it leaves
  * the loop then; use UVA__LIST_FOREACH_SAFE otherwise. */
-#define UVA__LIST_FOREACH(item, list, type, member)                            \
-    for (type *item = UVA__CONTAINER_OF(                                       \
-             (list)->next == NULL ? (list) : (list)->next, type, member);      \
-         &item->member != (list);                                              \
+#define UVA__LIST_FOREACH(item, list, type, member)                       \
+    for (type *item = UVA__CONTAINER_OF(                                  \
+             (list)->next == NULL ? (list) : (list)->next, type, member); \
+         &item->member != (list);                                         \
          item = UVA__CONTAINER_OF(item->member.next, type, member))
 
 /** The body may remove the object it visits, and only that. */
-#define UVA__LIST_FOREACH_SAFE(item, list, type, member)                       \
-    for (type *item = UVA__CONTAINER_OF(                                       \
-                  (list)->next == NULL ? (list) : (list)->next, type, member), \
-              *item##_next;                                                    \
-         &item->member != (list) &&                                            \
-         (item##_next =                                                        \
-              UVA__CONTAINER_OF(item->member.next, type, member), 1);          \
+#define UVA__LIST_FOREACH_SAFE(item, list, type, member)                    \
+    for (type *item = UVA__CONTAINER_OF(                                    \
+             (list)->next == NULL ? (list) : (list)->next, type, member),   \
+              *item##_next;                                                 \
+         &item->member != (list) &&                                         \
+         (item##_next = UVA__CONTAINER_OF(item->member.next, type, member), \
+         1);                                                                \
          item = item##_next)
 
 #endif /* UVA__BASE_LIST_H */

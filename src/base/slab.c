@@ -36,8 +36,8 @@ static void slab_reuse_rest(uva__slab_t *slab)
     size_t index = slab->carve_bytes / UVA__SLAB_UNIT;
 
     while (index > 0) {
-        size_t piece = index < UVA__SLAB_CLASSES ? index
-                                                 : UVA__SLAB_CLASSES - 1;
+        size_t piece =
+            index < UVA__SLAB_CLASSES ? index : UVA__SLAB_CLASSES - 1;
         *(void **)(void *)slab->carve = slab->idle[piece];
         slab->idle[piece] = slab->carve;
         slab->carve += piece * UVA__SLAB_UNIT;

@@ -9,27 +9,27 @@
 #include "uva/platform.h"
 
 #if defined(__GNUC__)
-#define UVA__LIKELY(condition)   __builtin_expect(!!(condition), 1)
-#define UVA__UNLIKELY(condition) __builtin_expect(!!(condition), 0)
-#define UVA__NOINLINE            __attribute__((noinline))
-#define UVA__INLINE              static inline __attribute__((always_inline))
+#    define UVA__LIKELY(condition)   __builtin_expect(!!(condition), 1)
+#    define UVA__UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#    define UVA__NOINLINE            __attribute__((noinline))
+#    define UVA__INLINE              static inline __attribute__((always_inline))
 /* Thread-local data of the library: one fixed offset, no call. */
-#define UVA__TLS _Thread_local __attribute__((tls_model("initial-exec")))
+#    define UVA__TLS _Thread_local __attribute__((tls_model("initial-exec")))
 #else
-#define UVA__LIKELY(condition)   (condition)
-#define UVA__UNLIKELY(condition) (condition)
-#define UVA__NOINLINE
-#define UVA__INLINE static inline
-#define UVA__TLS    _Thread_local
+#    define UVA__LIKELY(condition)   (condition)
+#    define UVA__UNLIKELY(condition) (condition)
+#    define UVA__NOINLINE
+#    define UVA__INLINE static inline
+#    define UVA__TLS    _Thread_local
 #endif
 
 /** The object of a type in which pointer is the address of a member. */
-#define UVA__CONTAINER_OF(pointer, type, member)                               \
+#define UVA__CONTAINER_OF(pointer, type, member) \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 #define UVA__COUNT(array) (sizeof(array) / sizeof *(array))
 
-#define UVA__ALIGN_UP(number, power)                                           \
+#define UVA__ALIGN_UP(number, power) \
     (((number) + ((power)-1)) & ~((size_t)(power)-1))
 
 #endif /* UVA__BASE_UTIL_H */

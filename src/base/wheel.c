@@ -21,7 +21,10 @@
 #define WHEEL_TICK_BITS 20u
 #define WHEEL_SLOT_BITS 6u
 
-enum { TIMER_IN_HEAP = 1, TIMER_IN_WHEEL = 3 };
+enum {
+    TIMER_IN_HEAP = 1,
+    TIMER_IN_WHEEL = 3
+};
 
 static unsigned wheel_level(const uva__wheel_t *wheel, uint64_t tick)
 {
@@ -31,8 +34,7 @@ static unsigned wheel_level(const uva__wheel_t *wheel, uint64_t tick)
 
 static unsigned wheel_slot(unsigned level, uint64_t tick)
 {
-    return (unsigned)(tick >> (level * WHEEL_SLOT_BITS)) %
-           UVA__WHEEL_SLOTS;
+    return (unsigned)(tick >> (level * WHEEL_SLOT_BITS)) % UVA__WHEEL_SLOTS;
 }
 
 /* The tick at which the wheel's turn of a level began. */
@@ -44,8 +46,8 @@ static uint64_t wheel_turn(const uva__wheel_t *wheel, unsigned level)
 }
 
 /* The first slot that is occupied. @return Whether there is one. */
-static bool wheel_find(const uva__wheel_t *wheel, unsigned *ret_level,
-                       unsigned *ret_slot)
+static bool
+wheel_find(const uva__wheel_t *wheel, unsigned *ret_level, unsigned *ret_slot)
 {
     for (unsigned level = 0; level < UVA__WHEEL_LEVELS; level++) {
         if (wheel->levels[level].occupied != 0) {
@@ -58,11 +60,11 @@ static bool wheel_find(const uva__wheel_t *wheel, unsigned *ret_level,
     return false;
 }
 
-static uint64_t slot_begin(const uva__wheel_t *wheel, unsigned level,
-                           unsigned slot)
+static uint64_t
+slot_begin(const uva__wheel_t *wheel, unsigned level, unsigned slot)
 {
-    return wheel_turn(wheel, level) |
-           (uint64_t)slot << (level * WHEEL_SLOT_BITS);
+    return wheel_turn(wheel, level) | (uint64_t)slot
+                                          << (level * WHEEL_SLOT_BITS);
 }
 
 /* The heap has room for every timer, so placing one cannot fail. */
@@ -89,7 +91,8 @@ static void wheel_place(uva__wheel_t *wheel, uva__timer_t *timer)
     }
 }
 
-int uva__wheel_insert(uva__wheel_t *wheel, uva__timer_t *timer,
+int uva__wheel_insert(uva__wheel_t *wheel,
+                      uva__timer_t *timer,
                       uint64_t when_ns)
 {
     if (uva__heap_reserve(&wheel->heap, wheel->count + 1) < 0) {
@@ -152,10 +155,9 @@ void uva__wheel_pull(uva__wheel_t *wheel)
             return;
         }
         wheel_pull_slot(wheel, level, slot);
-        wheel->slot_ns =
-            wheel_find(wheel, &level, &slot)
-                ? slot_begin(wheel, level, slot) << WHEEL_TICK_BITS
-                : UINT64_MAX;
+        wheel->slot_ns = wheel_find(wheel, &level, &slot)
+                             ? slot_begin(wheel, level, slot) << WHEEL_TICK_BITS
+                             : UINT64_MAX;
     }
 }
 

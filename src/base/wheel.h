@@ -26,16 +26,17 @@ typedef struct uva__wheel_level_s {
 
 typedef struct uva__wheel_s {
     uva__heap_t heap;
-    uint64_t tick;    /* Deadlines up to this tick are in the heap. */
-    uint64_t slot_ns; /* No timer of the wheel is due before; never too late,
-                         UINT64_MAX when the wheel is empty. */
+    uint64_t tick;     /* Deadlines up to this tick are in the heap. */
+    uint64_t slot_ns;  /* No timer of the wheel is due before; never too late,
+                          UINT64_MAX when the wheel is empty. */
     uint64_t sequence; /* Of the newest timer. */
     size_t count;      /* In heap and wheel. */
     uva__wheel_level_t levels[UVA__WHEEL_LEVELS];
 } uva__wheel_t;
 
 /** Add a timer that is in no list. @retval UV_ENOMEM Unchanged. */
-int uva__wheel_insert(uva__wheel_t *wheel, uva__timer_t *timer,
+int uva__wheel_insert(uva__wheel_t *wheel,
+                      uva__timer_t *timer,
                       uint64_t when_ns);
 /** Take a timer out, which must be in. */
 void uva__wheel_remove(uva__wheel_t *wheel, uva__timer_t *timer);

@@ -12,12 +12,12 @@
 typedef struct state_s state_t;
 
 typedef struct node_s {
-    uva__ready_t ready; /* Of the future's callbacks. */
-    uva_list_t link;    /* Of state_t.done. */
+    uva__ready_t ready;   /* Of the future's callbacks. */
+    uva_list_t link;      /* Of state_t.done. */
     uva_future_t *future; /* Counted; NULL failed with UV_ENOMEM. */
     state_t *state;
     bool counted;
-    bool ran;       /* The node left the callbacks. */
+    bool ran; /* The node left the callbacks. */
     bool timed_out;
 } node_t;
 
@@ -27,8 +27,8 @@ struct state_s {
     uva_list_t done;    /* Of node_t.link. */
     uva_list_t waiters; /* Of uva_waiter_t.link: who waits for the next. */
     size_t count;
-    size_t left;     /* Not asked for yet. */
-    size_t todo;     /* Neither done nor timed out. */
+    size_t left; /* Not asked for yet. */
+    size_t todo; /* Neither done nor timed out. */
     size_t refs;
     bool destroyed;
     node_t nodes[];
@@ -142,7 +142,8 @@ static void state_fill(state_t *state, const uva_future_ref_t *futures)
 }
 
 int uva_as_completed_start(uva_as_completed_t *iterator,
-                           const uva_future_ref_t *futures, size_t count,
+                           const uva_future_ref_t *futures,
+                           size_t count,
                            uint64_t timeout_ns)
 {
     uva_loop_t *loop = uva__running;

@@ -21,11 +21,11 @@
 #include "core/step.h"
 #include "core/timers.h"
 
-#define LOOP_ITERATIONS 61u
+#define LOOP_ITERATIONS      61u
 #define LOOP_ITERATIONS_MOST 1000000u
-#define LOOP_STEPS      256
-#define LOOP_DRAIN_NS   50000u
-#define LOOP_SLOW_NS    100000000u
+#define LOOP_STEPS           256
+#define LOOP_DRAIN_NS        50000u
+#define LOOP_SLOW_NS         100000000u
 /* Fewer steps than this say nothing about how long a step takes. */
 #define LOOP_STEPS_MEASURED 16
 
@@ -150,9 +150,8 @@ void uva__loop_flush(uva_loop_t *loop)
 
 bool uva__loop_busy(const uva_loop_t *loop)
 {
-    return loop->head != NULL || loop->task_count > 0 ||
-           loop->call_count > 0 || loop->op_count > 0 ||
-           loop->shutdown != NULL;
+    return loop->head != NULL || loop->task_count > 0 || loop->call_count > 0 ||
+           loop->op_count > 0 || loop->shutdown != NULL;
 }
 
 void uva__loop_report_stuck(uva_loop_t *loop)
@@ -206,7 +205,8 @@ static void loop_stop_cb(uva_future_t *future, void *data)
     uva_loop_stop(data);
 }
 
-int uva_loop_run_until_complete(uva_loop_t *loop, uva_future_t *future,
+int uva_loop_run_until_complete(uva_loop_t *loop,
+                                uva_future_t *future,
                                 void **ret_result)
 {
     int r;
@@ -364,8 +364,10 @@ static void loop_discard(uva_loop_t *loop)
     uva__free(loop);
 }
 
-static int loop_new(const uva_loop_options_t *options, uv_loop_t *host,
-                    bool is_virtual, uva_loop_t **ret_loop)
+static int loop_new(const uva_loop_options_t *options,
+                    uv_loop_t *host,
+                    bool is_virtual,
+                    uva_loop_t **ret_loop)
 {
     uva_loop_t *loop;
     int r = uva__loop_create(options, &loop);
@@ -389,7 +391,8 @@ int uva_loop_new(const uva_loop_options_t *options, uva_loop_t **ret_loop)
     return loop_new(options, NULL, false, ret_loop);
 }
 
-int uva_loop_attach(uv_loop_t *host, const uva_loop_options_t *options,
+int uva_loop_attach(uv_loop_t *host,
+                    const uva_loop_options_t *options,
                     uva_loop_t **ret_loop)
 {
     return host == NULL ? UV_EINVAL : loop_new(options, host, false, ret_loop);
@@ -549,8 +552,8 @@ void uva_loop_set_exception_handler(uva_loop_t *loop,
     loop->handler_data = data;
 }
 
-uva_exception_handler_cb
-uva_loop_get_exception_handler(const uva_loop_t *loop, void **ret_data)
+uva_exception_handler_cb uva_loop_get_exception_handler(const uva_loop_t *loop,
+                                                        void **ret_data)
 {
     if (ret_data != NULL) {
         *ret_data = loop->handler_data;
@@ -595,7 +598,9 @@ void uva_loop_call_exception_handler(uva_loop_t *loop,
     uva__context_exit_to(outer);
 }
 
-void uva__report(uva_loop_t *loop, uva_future_t *future, int code,
+void uva__report(uva_loop_t *loop,
+                 uva_future_t *future,
+                 int code,
                  const char *message)
 {
     uva__extra_t *extra = uva__future_has_extra(future);

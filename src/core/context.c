@@ -56,8 +56,11 @@ static context_entry_t *map_find(context_map_t *map,
 
 /* A copy of map in which var is set; *ret is NULL if it is to be left out and
  * was the only one. */
-static int map_with(context_map_t *map, const uva_context_var_t *var,
-                    void *value, bool keep, context_map_t **ret_map)
+static int map_with(context_map_t *map,
+                    const uva_context_var_t *var,
+                    void *value,
+                    bool keep,
+                    context_map_t **ret_map)
 {
     size_t count = map == NULL ? 0 : map->count;
     context_map_t *copy =
@@ -184,13 +187,14 @@ static uva_context_t *context_make_current(void)
 void *uva_context_var_get(const uva_context_var_t *var)
 {
     uva_context_t *context = uva__context_current();
-    context_entry_t *entry = map_find(context == NULL ? NULL : context->map,
-                                      var);
+    context_entry_t *entry =
+        map_find(context == NULL ? NULL : context->map, var);
 
     return entry == NULL ? var->default_value : entry->value;
 }
 
-int uva_context_var_set(uva_context_var_t *var, void *value,
+int uva_context_var_set(uva_context_var_t *var,
+                        void *value,
                         uva_context_token_t *ret_token)
 {
     uva_context_t *context = context_make_current();
@@ -232,7 +236,8 @@ int uva_context_var_reset(uva_context_var_t *var, uva_context_token_t *token)
     return 0;
 }
 
-int uva_context_run(uva_context_t *context, uva_callback_cb callback,
+int uva_context_run(uva_context_t *context,
+                    uva_callback_cb callback,
                     void *data)
 {
     uva_loop_t *loop = uva__running;
@@ -266,11 +271,12 @@ int uva_context_run(uva_context_t *context, uva_callback_cb callback,
     return 0;
 }
 
-bool uva_context_get(const uva_context_t *context, const uva_context_var_t *var,
+bool uva_context_get(const uva_context_t *context,
+                     const uva_context_var_t *var,
                      void **ret_value)
 {
-    context_entry_t *entry = map_find(context == NULL ? NULL : context->map,
-                                      var);
+    context_entry_t *entry =
+        map_find(context == NULL ? NULL : context->map, var);
 
     if (entry == NULL) {
         return false;

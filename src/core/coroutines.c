@@ -30,8 +30,8 @@ static inline size_t task_stack_bytes(uva_task_t *task)
 }
 
 /* Give a task a stack and make it current. */
-static inline void task_bind(uva_loop_t *loop, uva_task_t *task,
-                             uva__stack_t *stack)
+static inline void
+task_bind(uva_loop_t *loop, uva_task_t *task, uva__stack_t *stack)
 {
     uva__task_stackful(task)->flow = &stack->context;
     stack->owner = task;
@@ -127,8 +127,8 @@ void uva__task_start(uva_task_t *task)
 bool uva__ready_is_task(const uva__ready_t *ready)
 {
     return ready->run == uva__task_resume ||
-           ready->run == uva__stackless_step ||
-           ready->run == stackful_start || ready->run == stackless_start;
+           ready->run == uva__stackless_step || ready->run == stackful_start ||
+           ready->run == stackless_start;
 }
 
 /* Whether a new task can start without the loop's help. */
@@ -174,8 +174,8 @@ void uva__task_leave_checks(uva_task_t *task)
 
 /* --- the first frame of every stack --- */
 
-static UVA__NOINLINE void task_measure(uva_loop_t *loop, uva_task_t *task,
-                                       uva__stack_t *stack)
+static UVA__NOINLINE void
+task_measure(uva_loop_t *loop, uva_task_t *task, uva__stack_t *stack)
 {
     if (uva__usage_wanted(loop, task, uva__stack_is_clean(stack))) {
         uva__usage_note(loop, task,
@@ -212,8 +212,7 @@ static void task_entry(void)
         uva_loop_t *loop = uva__running;
         uva_task_t *task = loop->current;
         uva__stack_t *stack = flow_stack(uva__task_stackful(task)->flow);
-        int r =
-            task->coro->enter(uva__task_frame(task), uva__task_ret(task));
+        int r = task->coro->enter(uva__task_frame(task), uva__task_ret(task));
 
         if (UVA__UNLIKELY(loop->limits.stack_census ||
                           uva__stack_is_clean(stack))) {

@@ -29,7 +29,7 @@ bool uva__debug_from_environment(void)
 
 /* What a node of the ready queue stands for; everything but task is static. */
 typedef struct debug_work_s {
-    uva_task_t *task;     /* Counted: a step of it. */
+    uva_task_t *task; /* Counted: a step of it. */
     const char *what;
     const char *function; /* NULL if unknown. */
     const char *source;   /* NULL if unknown. */
@@ -70,9 +70,8 @@ static void debug_report_slow(const debug_work_t *work, uint64_t took_ns)
                  us / 1000000u, us % 1000000u);
         return;
     }
-    uva__log(UVA_LOG_WARNING,
-             "executing %s%s%s%s%s took %llu.%06llu seconds", work->what,
-             work->function == NULL ? "" : " ",
+    uva__log(UVA_LOG_WARNING, "executing %s%s%s%s%s took %llu.%06llu seconds",
+             work->what, work->function == NULL ? "" : " ",
              work->function == NULL ? "" : work->function,
              work->source == NULL ? "" : " made at ",
              work->source == NULL ? "" : work->source, us / 1000000u,
@@ -124,11 +123,10 @@ static void exception_describe(uva_buffer_t *text,
         (void)uva__buffer_printf(text, " made at %s", source);
     }
     if (exception->code != 0) {
-        (void)uva__buffer_printf(
-            text, ": %s (%s)",
-            cause != NULL ? uva_error_text(cause)
-                          : uva_strerror(exception->code),
-            uva_err_name(exception->code));
+        (void)uva__buffer_printf(text, ": %s (%s)",
+                                 cause != NULL ? uva_error_text(cause)
+                                               : uva_strerror(exception->code),
+                                 uva_err_name(exception->code));
     }
     for (size_t i = 0; i < uva_error_member_count(cause); i++) {
         const uva_error_t *member = uva_error_member(cause, i);
@@ -183,9 +181,8 @@ static struct uva__usage_s *usage_find(uva_loop_t *loop, const uva_task_t *task)
 
     for (struct uva__usage_s *usage = loop->usage; usage != NULL;
          usage = usage->next) {
-        if (usage->body == body &&
-            (usage->function == function ||
-             strcmp(usage->function, function) == 0)) {
+        if (usage->body == body && (usage->function == function ||
+                                    strcmp(usage->function, function) == 0)) {
             return usage;
         }
     }
@@ -232,7 +229,8 @@ void uva__usage_free(uva_loop_t *loop)
     }
 }
 
-size_t uva_loop_stack_usage(const uva_loop_t *loop, uva_stack_usage_t *usages,
+size_t uva_loop_stack_usage(const uva_loop_t *loop,
+                            uva_stack_usage_t *usages,
                             size_t count)
 {
     size_t found = 0;
@@ -240,8 +238,8 @@ size_t uva_loop_stack_usage(const uva_loop_t *loop, uva_stack_usage_t *usages,
     for (const struct uva__usage_s *usage = loop->usage; usage != NULL;
          usage = usage->next) {
         if (found < count) {
-            usages[found] = (uva_stack_usage_t){
-                usage->function, usage->samples, usage->max_bytes};
+            usages[found] = (uva_stack_usage_t){usage->function, usage->samples,
+                                                usage->max_bytes};
         }
         found++;
     }

@@ -17,12 +17,12 @@
 #include <unistd.h>
 
 #if defined(__linux__)
-#include <sys/timerfd.h>
+#    include <sys/timerfd.h>
 #endif
 
 #if defined(__GNUC__)
-#include <dlfcn.h>
-#include <unwind.h>
+#    include <dlfcn.h>
+#    include <unwind.h>
 #endif
 
 #include "base/alloc.h"
@@ -51,10 +51,11 @@ typedef struct uv_driver_s {
     uv_poll_t poll;
     int timer_fd; /* -1 until a near deadline; -2 if there is none here. */
     bool fd_expired;
-    bool referenced;   /* async is. */
+    bool referenced; /* async is. */
     bool closing;
-    unsigned open;     /* Handles that are not closed. */
-    uint64_t armed_ns; /* When libuv will wake us; UVA_FOREVER if it will not. */
+    unsigned open; /* Handles that are not closed. */
+    uint64_t
+        armed_ns; /* When libuv will wake us; UVA_FOREVER if it will not. */
 } uv_driver_t;
 
 static uv_driver_t *driver_of(const uva_loop_t *loop)
@@ -113,8 +114,8 @@ static void poll_cb(uv_poll_t *poll, int status, int events)
 
 static void timer_fd_open(uv_driver_t *driver)
 {
-    driver->timer_fd = timerfd_create(CLOCK_MONOTONIC,
-                                      TFD_NONBLOCK | TFD_CLOEXEC);
+    driver->timer_fd =
+        timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (driver->timer_fd < 0) {
         driver->timer_fd = -2;
         return;

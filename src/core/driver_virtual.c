@@ -82,8 +82,8 @@ static bool virtual_iterate(uva_loop_t *loop)
     uint64_t next_ns = uva__wheel_next(&loop->timers);
 
     if (loop->head == NULL && uva__list_empty(&loop->flushes) &&
-        loop->shutdown == NULL && !virtual_has_inbox(loop) && next_ns > driver->now_ns &&
-        !virtual_wait_inbox(loop)) {
+        loop->shutdown == NULL && !virtual_has_inbox(loop) &&
+        next_ns > driver->now_ns && !virtual_wait_inbox(loop)) {
         if (next_ns == UVA_FOREVER) {
             return false;
         }

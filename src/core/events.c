@@ -196,9 +196,12 @@ const char *uva__handle_source(const uva_handle_t *handle)
 
 /* --- scheduling --- */
 
-static uva_handle_t *handle_new(uva_loop_t *loop, uva_callback_cb callback,
-                                void *data, const uva_call_options_t *options,
-                                bool shared, const char *site)
+static uva_handle_t *handle_new(uva_loop_t *loop,
+                                uva_callback_cb callback,
+                                void *data,
+                                const uva_call_options_t *options,
+                                bool shared,
+                                const char *site)
 {
     uva_context_t *context = NULL;
     uva_handle_t *handle;
@@ -250,8 +253,8 @@ static int handle_give(uva_handle_t *handle, uva_handle_t **ret_handle)
  * before runs before. */
 static void inbox_first(uva_loop_t *loop)
 {
-    if (UVA__UNLIKELY(atomic_load_explicit(&loop->inbox,
-                                           memory_order_relaxed) != NULL)) {
+    if (UVA__UNLIKELY(
+            atomic_load_explicit(&loop->inbox, memory_order_relaxed) != NULL)) {
         uva__loop_take_inbox(loop);
     }
 }
@@ -262,9 +265,12 @@ void uva__loop_attend(uva_loop_t *loop)
     inbox_first(loop);
 }
 
-int uva__loop_call_soon(uva_loop_t *loop, uva_callback_cb callback, void *data,
+int uva__loop_call_soon(uva_loop_t *loop,
+                        uva_callback_cb callback,
+                        void *data,
                         const uva_call_options_t *options,
-                        uva_handle_t **ret_handle, const char *site)
+                        uva_handle_t **ret_handle,
+                        const char *site)
 {
     int r = callback == NULL ? UV_EINVAL : loop_schedulable(loop);
     uva_handle_t *handle;
@@ -282,10 +288,13 @@ int uva__loop_call_soon(uva_loop_t *loop, uva_callback_cb callback, void *data,
     return r;
 }
 
-int uva__loop_call_at(uva_loop_t *loop, uint64_t when_ns,
-                      uva_callback_cb callback, void *data,
+int uva__loop_call_at(uva_loop_t *loop,
+                      uint64_t when_ns,
+                      uva_callback_cb callback,
+                      void *data,
                       const uva_call_options_t *options,
-                      uva_handle_t **ret_handle, const char *site)
+                      uva_handle_t **ret_handle,
+                      const char *site)
 {
     int r = callback == NULL ? UV_EINVAL : loop_schedulable(loop);
     uva_handle_t *handle;
@@ -313,25 +322,32 @@ int uva__loop_call_at(uva_loop_t *loop, uint64_t when_ns,
     return r;
 }
 
-int uva__loop_call_later(uva_loop_t *loop, uint64_t delay_ns,
-                         uva_callback_cb callback, void *data,
+int uva__loop_call_later(uva_loop_t *loop,
+                         uint64_t delay_ns,
+                         uva_callback_cb callback,
+                         void *data,
                          const uva_call_options_t *options,
-                         uva_handle_t **ret_handle, const char *site)
+                         uva_handle_t **ret_handle,
+                         const char *site)
 {
     return uva__loop_call_at(
         loop, loop == NULL ? 0 : uva__loop_deadline(loop, delay_ns), callback,
         data, options, ret_handle, site);
 }
 
-int(uva_loop_call_soon)(uva_loop_t *loop, uva_callback_cb callback, void *data,
+int(uva_loop_call_soon)(uva_loop_t *loop,
+                        uva_callback_cb callback,
+                        void *data,
                         const uva_call_options_t *options,
                         uva_handle_t **ret_handle)
 {
     return uva__loop_call_soon(loop, callback, data, options, ret_handle, NULL);
 }
 
-int(uva_loop_call_at)(uva_loop_t *loop, uint64_t when_ns,
-                      uva_callback_cb callback, void *data,
+int(uva_loop_call_at)(uva_loop_t *loop,
+                      uint64_t when_ns,
+                      uva_callback_cb callback,
+                      void *data,
                       const uva_call_options_t *options,
                       uva_handle_t **ret_handle)
 {
@@ -339,8 +355,10 @@ int(uva_loop_call_at)(uva_loop_t *loop, uint64_t when_ns,
                              NULL);
 }
 
-int(uva_loop_call_later)(uva_loop_t *loop, uint64_t delay_ns,
-                         uva_callback_cb callback, void *data,
+int(uva_loop_call_later)(uva_loop_t *loop,
+                         uint64_t delay_ns,
+                         uva_callback_cb callback,
+                         void *data,
                          const uva_call_options_t *options,
                          uva_handle_t **ret_handle)
 {
@@ -353,14 +371,18 @@ int(uva_call_soon)(uva_callback_cb callback, void *data)
     return uva__loop_call_soon(uva__running, callback, data, NULL, NULL, NULL);
 }
 
-int(uva_call_later)(uint64_t delay_ns, uva_callback_cb callback, void *data,
+int(uva_call_later)(uint64_t delay_ns,
+                    uva_callback_cb callback,
+                    void *data,
                     uva_handle_t **ret_handle)
 {
     return uva__loop_call_later(uva__running, delay_ns, callback, data, NULL,
                                 ret_handle, NULL);
 }
 
-int(uva_call_at)(uint64_t when_ns, uva_callback_cb callback, void *data,
+int(uva_call_at)(uint64_t when_ns,
+                 uva_callback_cb callback,
+                 void *data,
                  uva_handle_t **ret_handle)
 {
     return uva__loop_call_at(uva__running, when_ns, callback, data, NULL,
@@ -369,7 +391,8 @@ int(uva_call_at)(uint64_t when_ns, uva_callback_cb callback, void *data,
 
 /* --- other threads --- */
 
-int(uva_loop_call_soon_threadsafe)(uva_loop_t *loop, uva_callback_cb callback,
+int(uva_loop_call_soon_threadsafe)(uva_loop_t *loop,
+                                   uva_callback_cb callback,
                                    void *data,
                                    const uva_call_options_t *options,
                                    uva_handle_t **ret_handle)
@@ -378,10 +401,12 @@ int(uva_loop_call_soon_threadsafe)(uva_loop_t *loop, uva_callback_cb callback,
                                           ret_handle, NULL);
 }
 
-int uva__loop_call_soon_threadsafe(uva_loop_t *loop, uva_callback_cb callback,
+int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
+                                   uva_callback_cb callback,
                                    void *data,
                                    const uva_call_options_t *options,
-                                   uva_handle_t **ret_handle, const char *site)
+                                   uva_handle_t **ret_handle,
+                                   const char *site)
 {
     uva_handle_t *handle;
     bool first;
@@ -451,8 +476,7 @@ void uva__loop_take_inbox(uva_loop_t *loop)
 
 void uva_handle_cancel(uva_handle_t *handle)
 {
-    if (handle == NULL ||
-        (!handle->shared && !uva__loop_owned(handle->loop)) ||
+    if (handle == NULL || (!handle->shared && !uva__loop_owned(handle->loop)) ||
         !handle_leave(handle, HANDLE_CANCELLED)) {
         return;
     }

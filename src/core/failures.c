@@ -16,9 +16,8 @@
 
 void uva__task_set_error(uva_task_t *task, uva_error_t *take_error)
 {
-    uva__extra_t *extra = take_error == NULL
-                              ? task->extra
-                              : uva__future_extra(&task->base);
+    uva__extra_t *extra =
+        take_error == NULL ? task->extra : uva__future_extra(&task->base);
 
     if (extra == NULL) {
         uva_error_unref(take_error);
@@ -33,7 +32,8 @@ void uva__task_note_failure(uva_task_t *task, uva_future_t *future)
 {
     uva__extra_t *source = uva__future_has_extra(future);
 
-    if (source == NULL || (source->error == NULL && source->delivered == NULL)) {
+    if (source == NULL ||
+        (source->error == NULL && source->delivered == NULL)) {
         uva__task_set_error(task, NULL);
         return;
     }

@@ -4,7 +4,7 @@
 #include "uva/version.h"
 
 #if defined(UVA_HAVE_VALGRIND)
-#include <valgrind/valgrind.h>
+#    include <valgrind/valgrind.h>
 #endif
 
 #include "core/coro/stacks.h"

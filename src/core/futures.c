@@ -18,10 +18,10 @@
 #include "base/errors.h"
 #include "core/loop.h"
 
-#define FUTURE_REFUSED(number)                                                 \
-    {                                                                          \
-        .refs = 1, .code = (number), .state = UVA__FUTURE_FINISHED,            \
-        .kind = UVA__KIND_REFUSED, .flags = UVA__RETRIEVED | UVA__QUIET        \
+#define FUTURE_REFUSED(number)                                          \
+    {                                                                   \
+        .refs = 1, .code = (number), .state = UVA__FUTURE_FINISHED,     \
+        .kind = UVA__KIND_REFUSED, .flags = UVA__RETRIEVED | UVA__QUIET \
     }
 
 /* One per code that uva refuses with; nobody writes to them. */
@@ -97,8 +97,8 @@ void uva__extra_free(uva_loop_t *loop, uva__extra_t *extra)
 
 /* --- making and freeing --- */
 
-uva_future_t *uva__future_new(uva_loop_t *loop, uva__future_kind_t kind,
-                              size_t size)
+uva_future_t *
+uva__future_new(uva_loop_t *loop, uva__future_kind_t kind, size_t size)
 {
     uva__plain_future_t *future = uva__slab_get(&loop->slab, size);
 
@@ -290,7 +290,8 @@ void uva__future_wake_slow(uva_future_t *future)
     loop->tail = &last->next;
 }
 
-void uva__future_finish(uva_future_t *future, uva__future_state_t state,
+void uva__future_finish(uva_future_t *future,
+                        uva__future_state_t state,
                         int code)
 {
     UVA__ASSERT(future->state == UVA__FUTURE_PENDING);
@@ -315,7 +316,8 @@ static int future_settable(const uva_future_t *future)
     return 0;
 }
 
-int uva_future_set_result(uva_future_t *future, void *result,
+int uva_future_set_result(uva_future_t *future,
+                          void *result,
                           uva_destroy_cb destroy)
 {
     int r = future_settable(future);
@@ -635,8 +637,10 @@ void uva__call_refused(void *data, const uva_call_options_t *options)
     }
 }
 
-static int future_register(uva_future_t *future, uva_done_cb callback,
-                           void *data, const uva_call_options_t *options)
+static int future_register(uva_future_t *future,
+                           uva_done_cb callback,
+                           void *data,
+                           const uva_call_options_t *options)
 {
     uva_context_t *context = NULL;
     uva__callback_t *record;
@@ -667,8 +671,10 @@ static int future_register(uva_future_t *future, uva_done_cb callback,
     return 0;
 }
 
-int uva_future_add_done_callback(uva_future_t *future, uva_done_cb callback,
-                                 void *data, const uva_call_options_t *options)
+int uva_future_add_done_callback(uva_future_t *future,
+                                 uva_done_cb callback,
+                                 void *data,
+                                 const uva_call_options_t *options)
 {
     int r;
 
@@ -689,7 +695,8 @@ int uva_future_add_done_callback(uva_future_t *future, uva_done_cb callback,
 }
 
 size_t uva_future_remove_done_callback(uva_future_t *future,
-                                       uva_done_cb callback, void *data)
+                                       uva_done_cb callback,
+                                       void *data)
 {
     uva__ready_t *node;
     size_t count = 0;

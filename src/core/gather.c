@@ -16,7 +16,7 @@
 typedef struct gather_s gather_t;
 
 typedef struct gather_child_s {
-    uva__ready_t ready; /* Of the child's callbacks. */
+    uva__ready_t ready;   /* Of the child's callbacks. */
     uva_future_t *future; /* Counted; NULL stands for UV_ENOMEM. */
     gather_t *gather;
 } gather_child_t;
@@ -62,8 +62,8 @@ void uva__gather_free(uva_future_t *future)
 
     UVA__ASSERT2(last == NULL || last->run == uva__callback_run);
     while (future->callbacks != NULL) {
-        uva__callback_t *record = UVA__CONTAINER_OF(future->callbacks->next,
-                                                    uva__callback_t, ready);
+        uva__callback_t *record =
+            UVA__CONTAINER_OF(future->callbacks->next, uva__callback_t, ready);
         (void)uva__future_remove_node(future, &record->ready);
         uva__callback_release(record);
     }
@@ -129,8 +129,7 @@ static void gather_complete(gather_t *gather, uva_future_t *last)
         return;
     }
     if (gather->as_future) {
-        gather->results =
-            uva__calloc(gather->count, sizeof *gather->results);
+        gather->results = uva__calloc(gather->count, sizeof *gather->results);
         if (gather->results == NULL) {
             gather_fail(gather, NULL, UV_ENOMEM);
             return;
@@ -194,8 +193,7 @@ uva_future_t *uva__gather_of_node(uva__ready_t *ready)
     if (ready->run != gather_child_done) {
         return NULL;
     }
-    return &UVA__CONTAINER_OF(ready, gather_child_t, ready)
-                ->gather->outer.base;
+    return &UVA__CONTAINER_OF(ready, gather_child_t, ready)->gather->outer.base;
 }
 
 static void futures_unref(const uva_future_ref_t *futures, size_t count)
@@ -207,8 +205,8 @@ static void futures_unref(const uva_future_ref_t *futures, size_t count)
 
 /* Children of another loop cannot be waited for. NULL and refused futures
  * belong to none. */
-static bool futures_of_loop(uva_loop_t *loop, const uva_future_ref_t *futures,
-                            size_t count)
+static bool
+futures_of_loop(uva_loop_t *loop, const uva_future_ref_t *futures, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (futures[i] != NULL && futures[i]->kind != UVA__KIND_REFUSED &&
@@ -221,7 +219,9 @@ static bool futures_of_loop(uva_loop_t *loop, const uva_future_ref_t *futures,
 
 static uva_future_t *gather_new(uva_loop_t *loop,
                                 const uva_future_ref_t *take_futures,
-                                size_t count, unsigned flags, bool as_future)
+                                size_t count,
+                                unsigned flags,
+                                bool as_future)
 {
     uva_future_t *outer;
     gather_t *gather;
@@ -275,7 +275,8 @@ static uva_loop_t *gather_loop(const uva_future_ref_t *futures, size_t count)
 }
 
 uva_future_t *uva_gather_future(const uva_future_ref_t *take_futures,
-                                size_t count, unsigned flags)
+                                size_t count,
+                                unsigned flags)
 {
     uva_loop_t *loop = gather_loop(take_futures, count);
 
@@ -290,7 +291,7 @@ uva_future_t *uva_gather_future(const uva_future_ref_t *take_futures,
 
 /* Where the results of an await go. */
 typedef struct gather_out_s {
-    void *values;          /* Array of void pointers or typed values. */
+    void *values; /* Array of void pointers or typed values. */
     size_t value_bytes;
     int *codes;            /* Array, or NULL. */
     uva_result_t *results; /* Array, or NULL. */
@@ -312,7 +313,9 @@ static size_t gather_first_place(const gather_t *gather, size_t i)
     return first;
 }
 
-static int gather_move_result(uva_future_t *future, size_t i, size_t first,
+static int gather_move_result(uva_future_t *future,
+                              size_t i,
+                              size_t first,
                               uva_result_t *results)
 {
     if (first != i) {
@@ -325,7 +328,9 @@ static int gather_move_result(uva_future_t *future, size_t i, size_t first,
     return results[i].status;
 }
 
-static int gather_move_value(uva_future_t *future, size_t i, size_t first,
+static int gather_move_value(uva_future_t *future,
+                             size_t i,
+                             size_t first,
                              const gather_out_t *out)
 {
     char *places = out->values;
@@ -343,8 +348,7 @@ static int gather_move_value(uva_future_t *future, size_t i, size_t first,
     return code;
 }
 
-static int gather_move_one(gather_t *gather, size_t i,
-                           const gather_out_t *out)
+static int gather_move_one(gather_t *gather, size_t i, const gather_out_t *out)
 {
     uva_future_t *future = gather->children[i].future;
     int code = child_code(&gather->children[i]);
@@ -380,8 +384,10 @@ static int gather_move(gather_t *gather, const gather_out_t *out)
 }
 
 static int gather_poll(uva_gather_op_t *op,
-                       const uva_future_ref_t *take_futures, size_t count,
-                       unsigned flags, const gather_out_t *out)
+                       const uva_future_ref_t *take_futures,
+                       size_t count,
+                       unsigned flags,
+                       const gather_out_t *out)
 {
     uva_task_t *task = uva__task_current();
     uva_future_t *outer;
@@ -421,16 +427,21 @@ static gather_out_t gather_plain_out(unsigned flags, void *ret_results)
     return out;
 }
 
-int uva_gather_poll(uva_gather_op_t *op, const uva_future_ref_t *take_futures,
-                    size_t count, unsigned flags, void *ret_results)
+int uva_gather_poll(uva_gather_op_t *op,
+                    const uva_future_ref_t *take_futures,
+                    size_t count,
+                    unsigned flags,
+                    void *ret_results)
 {
     gather_out_t out = gather_plain_out(flags, ret_results);
 
     return gather_poll(op, take_futures, count, flags, &out);
 }
 
-static int gather_drive(const uva_future_ref_t *take_futures, size_t count,
-                        unsigned flags, const gather_out_t *out)
+static int gather_drive(const uva_future_ref_t *take_futures,
+                        size_t count,
+                        unsigned flags,
+                        const gather_out_t *out)
 {
     uva_gather_op_t op = {NULL};
     int r = uva_block_check();
@@ -446,16 +457,21 @@ static int gather_drive(const uva_future_ref_t *take_futures, size_t count,
     return r;
 }
 
-int uva_gather(const uva_future_ref_t *take_futures, size_t count,
-               unsigned flags, void *ret_results)
+int uva_gather(const uva_future_ref_t *take_futures,
+               size_t count,
+               unsigned flags,
+               void *ret_results)
 {
     gather_out_t out = gather_plain_out(flags, ret_results);
 
     return gather_drive(take_futures, count, flags, &out);
 }
 
-int uva__gather_typed(const uva_future_ref_t *take_tasks, size_t count,
-                      unsigned flags, int *ret_codes, void *ret,
+int uva__gather_typed(const uva_future_ref_t *take_tasks,
+                      size_t count,
+                      unsigned flags,
+                      int *ret_codes,
+                      void *ret,
                       size_t ret_bytes)
 {
     gather_out_t out = {ret, ret_bytes, ret_codes, NULL};
@@ -464,8 +480,11 @@ int uva__gather_typed(const uva_future_ref_t *take_tasks, size_t count,
 }
 
 int uva__gather_typed_poll(uva_gather_op_t *op,
-                           const uva_future_ref_t *take_tasks, size_t count,
-                           unsigned flags, int *ret_codes, void *ret,
+                           const uva_future_ref_t *take_tasks,
+                           size_t count,
+                           unsigned flags,
+                           int *ret_codes,
+                           void *ret,
                            size_t ret_bytes)
 {
     gather_out_t out = {ret, ret_bytes, ret_codes, NULL};

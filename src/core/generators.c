@@ -28,11 +28,11 @@ struct uva_coroutine_s {
     uva_destroy_cb arg_destroy;
     size_t stack_bytes;
     uva__stack_t *stack;
-    void *value;                /* What travels with a resume or a yield. */
-    uva__context_t *resumer;    /* The flow that goes on when it yields. */
-    uva_coroutine_t *outer;     /* That ran when it was resumed, if no task
-                                   did. */
-    int status;                 /* What send returns. */
+    void *value;             /* What travels with a resume or a yield. */
+    uva__context_t *resumer; /* The flow that goes on when it yields. */
+    uva_coroutine_t *outer;  /* That ran when it was resumed, if no task
+                                did. */
+    int status;              /* What send returns. */
     int state;
 };
 
@@ -61,7 +61,8 @@ static uva_coroutine_t *coroutine_current(uva_loop_t *loop)
     return owner->kind == UVA__KIND_COROUTINE ? coroutine_of(owner) : NULL;
 }
 
-int uva_coroutine_new(uva_coro_cb body, void *arg,
+int uva_coroutine_new(uva_coro_cb body,
+                      void *arg,
                       const uva_coroutine_options_t *options,
                       uva_coroutine_t **ret_coroutine)
 {
@@ -169,7 +170,9 @@ static int coroutine_resumable(const uva_coroutine_t *coroutine)
     return coroutine->state == COROUTINE_DONE ? UV_EALREADY : 0;
 }
 
-static int coroutine_resume(uva_coroutine_t *coroutine, void *value, int code,
+static int coroutine_resume(uva_coroutine_t *coroutine,
+                            void *value,
+                            int code,
                             void **ret_value)
 {
     uva_loop_t *loop = coroutine->base.loop;
@@ -203,7 +206,8 @@ static int coroutine_resume(uva_coroutine_t *coroutine, void *value, int code,
     return r;
 }
 
-int uva_coroutine_send(uva_coroutine_t *coroutine, void *value,
+int uva_coroutine_send(uva_coroutine_t *coroutine,
+                       void *value,
                        void **ret_value)
 {
     int r = coroutine_resumable(coroutine);

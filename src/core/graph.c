@@ -66,8 +66,7 @@ static int format_future(uva_buffer_t *text, uva_future_t *future)
                                   uva__task_function(task));
     }
     return uva__buffer_printf(text, "%s",
-                              future != NULL &&
-                                      future->kind == UVA__KIND_GATHER
+                              future != NULL && future->kind == UVA__KIND_GATHER
                                   ? "a gathering future"
                                   : "a future");
 }
@@ -80,8 +79,7 @@ static int format_place(uva_buffer_t *text, uva_task_t *task)
     if (uva__task_stackless(task)) {
         r = uva__buffer_printf(text, " at line %d", task_line(task));
     } else {
-        r = uva__buffer_printf(text, " in %s",
-                               uva__task_stackful(task)->what);
+        r = uva__buffer_printf(text, " in %s", uva__task_stackful(task)->what);
     }
     if (r >= 0 && task->base.phase == UVA__PHASE_FUTURE) {
         r = uva__buffer_printf(text, " for ");
@@ -155,11 +153,11 @@ static uva_future_t *node_waiter(uva__ready_t *node)
     return future == NULL ? uva__callback_awaited_by(node) : future;
 }
 
-static int format_waiters(uva_buffer_t *text, uva_future_t *future,
-                          unsigned depth);
+static int
+format_waiters(uva_buffer_t *text, uva_future_t *future, unsigned depth);
 
-static int format_waiter(uva_buffer_t *text, uva_future_t *waiter,
-                         unsigned depth)
+static int
+format_waiter(uva_buffer_t *text, uva_future_t *waiter, unsigned depth)
 {
     uva_task_t *task = uva_future_task(waiter);
     int r = uva__buffer_printf(text, "%*s+ awaited by ", (int)(2 * depth), "");
@@ -177,8 +175,8 @@ static int format_waiter(uva_buffer_t *text, uva_future_t *waiter,
     return r < 0 ? r : format_waiters(text, waiter, depth + 1);
 }
 
-static int format_waiters(uva_buffer_t *text, uva_future_t *future,
-                          unsigned depth)
+static int
+format_waiters(uva_buffer_t *text, uva_future_t *future, unsigned depth)
 {
     uva__ready_t *node = future->callbacks;
     int r = 0;

@@ -30,14 +30,14 @@
 
 /* What few futures and tasks have; allocated when it is first needed. */
 typedef struct uva__extra_s {
-    char *name;               /* Owned. */
-    uva_context_t *context;   /* Counted. */
-    uva_error_t *error;       /* Counted: of the failure; while a task runs, of
-                                 the last failure it awaited or named. */
-    bool error_awaited;       /* error came from an await, not from the body. */
-    char *message;            /* Owned: of a cancellation to be delivered. */
-    char *delivered;          /* Owned: of the last one that was delivered. */
-    const char *source;       /* Static: where it was made (debug mode). */
+    char *name;             /* Owned. */
+    uva_context_t *context; /* Counted. */
+    uva_error_t *error;     /* Counted: of the failure; while a task runs, of
+                               the last failure it awaited or named. */
+    bool error_awaited;     /* error came from an await, not from the body. */
+    char *message;          /* Owned: of a cancellation to be delivered. */
+    char *delivered;        /* Owned: of the last one that was delivered. */
+    const char *source;     /* Static: where it was made (debug mode). */
     struct uva__scope_s *scopes; /* Owned: entered, innermost first. */
 } uva__extra_t;
 
@@ -53,7 +53,7 @@ typedef enum uva__future_kind_e {
     UVA__KIND_GATHER,
     UVA__KIND_SHIELD,
     UVA__KIND_COROUTINE, /* No future: a uva_coroutine_t. */
-    UVA__KIND_REFUSED /* Static; has no loop. */
+    UVA__KIND_REFUSED    /* Static; has no loop. */
 } uva__future_kind_t;
 
 enum {
@@ -62,9 +62,9 @@ enum {
     UVA__MOVED = 1u << 2,       /* The result was moved out. */
     UVA__RECORDS = 1u << 3,     /* Some callback is a uva__callback_t. */
     UVA__STACKLESS = 1u << 4,
-    UVA__STARTED = 1u << 5,     /* The body ran or runs. */
-    UVA__VISITED = 1u << 6,     /* Mark of an algorithm that clears it. */
-    UVA__QUIET = 1u << 7        /* Never report an unseen failure. */
+    UVA__STARTED = 1u << 5, /* The body ran or runs. */
+    UVA__VISITED = 1u << 6, /* Mark of an algorithm that clears it. */
+    UVA__QUIET = 1u << 7    /* Never report an unseen failure. */
 };
 
 /*
@@ -91,14 +91,14 @@ struct uva_future_s {
     uva__ready_t *callbacks; /* The last of a ring; NULL when empty. */
     uva_loop_t *loop;        /* Borrowed: a loop outlives its objects. */
     uint32_t refs;
-    int32_t code;            /* Of the failure; of a pending task the waiter's
-                                value. */
-    uint8_t state;           /* uva__future_state_t */
-    uint8_t kind;            /* uva__future_kind_t */
+    int32_t code;  /* Of the failure; of a pending task the waiter's
+                      value. */
+    uint8_t state; /* uva__future_state_t */
+    uint8_t kind;  /* uva__future_kind_t */
     uint8_t flags;
-    uint8_t phase;           /* uva__phase_t; tasks only. */
-    uint16_t cancelling;     /* Tasks only. */
-    uint8_t stage;           /* The waiter's; tasks only. */
+    uint8_t phase;       /* uva__phase_t; tasks only. */
+    uint16_t cancelling; /* Tasks only. */
+    uint8_t stage;       /* The waiter's; tasks only. */
     uint8_t unused;
 };
 
@@ -173,13 +173,13 @@ struct uva_loop_s {
     uva__ready_t *batch; /* The rest of the running iteration. */
     uva__ready_t *head;  /* What is ready for the next one. */
     uva__ready_t **tail;
-    uva_task_t *current;     /* Borrowed. */
-    uva__context_t *base;    /* Where a task goes that has nobody to go to. */
-    int32_t budget;          /* Steps until the next look; an iteration begins
-                                while some are left, and costs some itself. */
+    uva_task_t *current;  /* Borrowed. */
+    uva__context_t *base; /* Where a task goes that has nobody to go to. */
+    int32_t budget;       /* Steps until the next look; an iteration begins
+                             while some are left, and costs some itself. */
     int32_t iteration_cost;
-    bool attended;  /* The driver is going to drain: no need to tell it. */
-    bool stopping;  /* Return after the running iteration. */
+    bool attended; /* The driver is going to drain: no need to tell it. */
+    bool stopping; /* Return after the running iteration. */
     bool debug;
     bool spawns_plainly; /* No debug mode, factory, hold or limit on tasks. */
     bool holds_spawns;   /* New tasks wait to be woken. */
@@ -208,8 +208,8 @@ struct uva_loop_s {
     uva__limits_t limits;
     uv_thread_t thread; /* Whom the loop belongs to. */
     uint32_t refs;
-    bool running;     /* Inside run_forever or run_until_complete. */
-    bool closing;     /* uva_loop_close has begun. */
+    bool running; /* Inside run_forever or run_until_complete. */
+    bool closing; /* uva_loop_close has begun. */
     bool closed;
     bool driver_open;
     bool inbox_woken; /* The driver was told of calls in the inbox. */
@@ -224,19 +224,19 @@ struct uva_loop_s {
     uva_task_factory_cb factory;
     void *factory_data;
     bool in_factory; /* The next task is one that the factory makes. */
-    uva_task_t *interrupt_task; /* Borrowed: what SIGINT cancels. */
+    uva_task_t *interrupt_task;        /* Borrowed: what SIGINT cancels. */
     volatile sig_atomic_t interrupted; /* SIGINT came and was not handled. */
     uva_coroutine_t *coroutine; /* Borrowed: the innermost that is driven by a
                                    callback and not by a task. */
     struct uva__usage_s *usage; /* Stack high-water marks; owned. */
-    struct uva__io_s *io; /* Of src/io; NULL until it opens something. */
+    struct uva__io_s *io;       /* Of src/io; NULL until it opens something. */
     const uva__io_hooks_t *io_hooks; /* Set with it. */
 
     /* What other threads touch, under the mutex. */
     uv_mutex_t mutex;
     _Atomic(uva__ready_t *) inbox; /* Calls, the last of a ring. The owner may
                                       see without the mutex that it is empty. */
-    unsigned holds;      /* uva_loop_hold. */
+    unsigned holds;                /* uva_loop_hold. */
     bool inbox_closed;
 };
 
@@ -311,7 +311,9 @@ void uva__loop_maybe_free(uva_loop_t *loop);
  * then. */
 
 /** @retval UV_ENOMEM Not started. when_ns == UVA_FOREVER never fires. */
-int uva__timer_start(uva_loop_t *loop, uva__timer_t *timer, uint64_t when_ns,
+int uva__timer_start(uva_loop_t *loop,
+                     uva__timer_t *timer,
+                     uint64_t when_ns,
                      void (*fire)(uva__timer_t *timer));
 void uva__timer_stop(uva_loop_t *loop, uva__timer_t *timer);
 
@@ -355,8 +357,8 @@ static inline void uva__future_add_node(uva_future_t *future,
 bool uva__future_remove_node(uva_future_t *future, uva__ready_t *ready);
 
 /** Make a plain future's memory into a pending future of a loop. */
-uva_future_t *uva__future_new(uva_loop_t *loop, uva__future_kind_t kind,
-                              size_t size);
+uva_future_t *
+uva__future_new(uva_loop_t *loop, uva__future_kind_t kind, size_t size);
 /** Queue the callbacks of a future that was just done. */
 void uva__future_wake_slow(uva_future_t *future);
 
@@ -367,8 +369,7 @@ UVA__INLINE void uva__future_wake(uva_loop_t *loop, uva_future_t *future)
     if (last == NULL) {
         return;
     }
-    if (UVA__UNLIKELY((future->flags & UVA__RECORDS) != 0 ||
-                      !loop->attended)) {
+    if (UVA__UNLIKELY((future->flags & UVA__RECORDS) != 0 || !loop->attended)) {
         uva__future_wake_slow(future);
         return;
     }
@@ -379,7 +380,8 @@ UVA__INLINE void uva__future_wake(uva_loop_t *loop, uva_future_t *future)
 }
 
 /** End a future and queue its callbacks. */
-void uva__future_finish(uva_future_t *future, uva__future_state_t state,
+void uva__future_finish(uva_future_t *future,
+                        uva__future_state_t state,
                         int code);
 /** Where a done future keeps its result: a task's return value, or the void
  * pointer of a plain future. */
@@ -509,8 +511,10 @@ extern const uva__coro_t uva__plain_coro;
 void uva__loop_settle_spawns(uva_loop_t *loop);
 /** Let new tasks wait for uva_waiter_wake before their first step. */
 void uva__loop_hold_spawns(uva_loop_t *loop, bool hold);
-uva_task_t *uva__task_new(uva_loop_t *loop, const uva__coro_t *coro,
-                          const void *args, const uva_task_options_t *options,
+uva_task_t *uva__task_new(uva_loop_t *loop,
+                          const uva__coro_t *coro,
+                          const void *args,
+                          const uva_task_options_t *options,
                           const char *here);
 /** Give a new task its first node function. */
 void uva__task_start(uva_task_t *task);
@@ -566,7 +570,9 @@ static inline void uva__scope_check(uva_task_t *task, const char *sp)
 /* Reports. */
 
 /** Tell the exception handler. */
-void uva__report(uva_loop_t *loop, uva_future_t *future, int code,
+void uva__report(uva_loop_t *loop,
+                 uva_future_t *future,
+                 int code,
                  const char *message);
 
 /** Whether a measurement of this task's stack is wanted. */

@@ -16,7 +16,11 @@
 #include "core/coro/overflow.h"
 #include "core/loop.h"
 
-enum { RUNNER_CREATED, RUNNER_INITIALIZED, RUNNER_CLOSED };
+enum {
+    RUNNER_CREATED,
+    RUNNER_INITIALIZED,
+    RUNNER_CLOSED
+};
 
 /* The loop whose main task SIGINT cancels. */
 static _Atomic(uva_loop_t *) interrupt_loop;
@@ -148,7 +152,9 @@ int uva_runner_get_loop(uva_runner_t *runner, uva_loop_t **ret_loop)
 
 /* Run a task to its end, with Ctrl-C; takes the reference. ret has ret_bytes
  * for the moved result. */
-static int runner_run(uva_runner_t *runner, uva_task_t *take_task, void *ret,
+static int runner_run(uva_runner_t *runner,
+                      uva_task_t *take_task,
+                      void *ret,
                       size_t ret_bytes)
 {
     uva_future_t *future = uva_task_future(take_task);
@@ -173,8 +179,11 @@ static int runner_run(uva_runner_t *runner, uva_task_t *take_task, void *ret,
     return r;
 }
 
-int uva_runner_run(uva_runner_t *runner, uva_coro_cb body, void *arg,
-                   const uva_task_options_t *options, void **ret_result)
+int uva_runner_run(uva_runner_t *runner,
+                   uva_coro_cb body,
+                   void *arg,
+                   const uva_task_options_t *options,
+                   void **ret_result)
 {
     uva_task_options_t own = UVA_TASK_OPTIONS_INIT;
     int r = uva__running != NULL ? UV_EPERM : runner_start(runner);
@@ -193,9 +202,9 @@ int uva_runner_run(uva_runner_t *runner, uva_coro_cb body, void *arg,
             runner->context = uva_copy_context();
         }
         if (runner->context == NULL) {
-            uva__call_refused(arg, &(uva_call_options_t){
-                                       sizeof(uva_call_options_t), NULL,
-                                       own.arg_destroy});
+            uva__call_refused(arg,
+                              &(uva_call_options_t){sizeof(uva_call_options_t),
+                                                    NULL, own.arg_destroy});
             return UV_ENOMEM;
         }
         own.context = runner->context;
@@ -235,7 +244,9 @@ static int run_end(uva_runner_t *runner, int r)
     return r < 0 ? r : closed < 0 ? closed : r;
 }
 
-int uva_run(uva_coro_cb body, void *arg, const uva_run_options_t *options,
+int uva_run(uva_coro_cb body,
+            void *arg,
+            const uva_run_options_t *options,
             void **ret_result)
 {
     uva_runner_t runner;
@@ -255,8 +266,11 @@ int uva_run(uva_coro_cb body, void *arg, const uva_run_options_t *options,
     return run_end(&runner, r);
 }
 
-int uva__run_typed(const uva__coro_t *coro, const void *args, void *ret,
-                   size_t ret_bytes, const char *here)
+int uva__run_typed(const uva__coro_t *coro,
+                   const void *args,
+                   void *ret,
+                   size_t ret_bytes,
+                   const char *here)
 {
     uva_runner_t runner;
     uva_task_t *task;
@@ -278,6 +292,5 @@ int uva__run_typed(const uva__coro_t *coro, const void *args, void *ret,
     }
     task = uva__task_new(runner.loop, coro, args, NULL, here);
     return run_end(&runner, runner_run(&runner, task,
-                                       ret_bytes == 0 ? NULL : ret,
-                                       ret_bytes));
+                                       ret_bytes == 0 ? NULL : ret, ret_bytes));
 }

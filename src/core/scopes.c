@@ -10,8 +10,8 @@
  * a stack, one that lies below the stack pointer, or points elsewhere, is lost;
  * one whose frame nobody has written over is found lost when the task ends.
  */
-#include "core/loop.h"
 #include "core/scopes.h"
+#include "core/loop.h"
 
 #if defined(UVA_HAVE_VALGRIND)
 #    include <valgrind/memcheck.h>
@@ -74,8 +74,10 @@ bool uva__scope_entered(const uva_task_t *task, const void *scope)
     return entry != NULL;
 }
 
-uva__scope_t *uva__scope_enter(uva_task_t *task, const void *scope,
-                               uva__scope_kind_t kind, size_t size)
+uva__scope_t *uva__scope_enter(uva_task_t *task,
+                               const void *scope,
+                               uva__scope_kind_t kind,
+                               size_t size)
 {
     uva__extra_t *extra = uva__future_extra(&task->base);
     uva__scope_t *entry =
@@ -108,8 +110,7 @@ static bool scope_is_lost(const uva__scope_t *entry, const char *sp)
     if (sp == NULL) {
         return true;
     }
-    stackful =
-        UVA__CONTAINER_OF((uintptr_t)entry->task, uva__stackful_t, task);
+    stackful = UVA__CONTAINER_OF((uintptr_t)entry->task, uva__stackful_t, task);
     stack = UVA__CONTAINER_OF(stackful->flow, uva__stack_t, context);
     if (scope < stack->low || scope >= (const char *)stack) {
         return false; /* In no frame of this stack: the stack_t is its top. */

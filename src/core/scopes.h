@@ -11,8 +11,10 @@
 bool uva__scope_entered(const uva_task_t *task, const void *scope);
 /** Make the entry of a scope that begins: size bytes that begin with a
  * uva__scope_t. @return NULL without memory. */
-uva__scope_t *uva__scope_enter(uva_task_t *task, const void *scope,
-                               uva__scope_kind_t kind, size_t size);
+uva__scope_t *uva__scope_enter(uva_task_t *task,
+                               const void *scope,
+                               uva__scope_kind_t kind,
+                               size_t size);
 /** Take an entry out of the task's, and free it. */
 void uva__scope_leave(uva__scope_t *entry, size_t size);
 /** Free an entry that is out. */

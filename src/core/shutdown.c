@@ -46,8 +46,7 @@ static void shutdown_begin_pass(uva_loop_t *loop, shutdown_t *shutdown)
     uva_list_t *last = loop->tasks.prev;
     uva_list_t *link = loop->tasks.next;
 
-    shutdown->tasks =
-        uva__malloc(loop->task_count * sizeof *shutdown->tasks);
+    shutdown->tasks = uva__malloc(loop->task_count * sizeof *shutdown->tasks);
     uva__running = loop;
     for (bool more = loop->task_count > 0; more; link = link->next) {
         uva_task_t *task = UVA__CONTAINER_OF(link, uva_task_t, link);

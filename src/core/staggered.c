@@ -30,7 +30,7 @@ struct race_s {
     size_t started; /* Racers that have a task. */
     size_t winner;  /* count while there is none. */
     void *result;
-    int code;       /* Why an attempt could not begin. */
+    int code; /* Why an attempt could not begin. */
     racer_t racers[];
 };
 
@@ -166,8 +166,11 @@ static int race_run(race_t *race)
     return result;
 }
 
-int uva_staggered_race(const uva_attempt_t *attempts, size_t count,
-                       uint64_t delay_ns, void **ret_result, int *ret_codes)
+int uva_staggered_race(const uva_attempt_t *attempts,
+                       size_t count,
+                       uint64_t delay_ns,
+                       void **ret_result,
+                       int *ret_codes)
 {
     race_t *race;
     size_t winner;
@@ -195,8 +198,9 @@ int uva_staggered_race(const uva_attempt_t *attempts, size_t count,
         *ret_result = race->result;
     }
     if (r >= 0) {
-        r = winner < count ? (int)winner
-                           : race->code < 0 ? race->code : UV_ENOENT;
+        r = winner < count   ? (int)winner
+            : race->code < 0 ? race->code
+                             : UV_ENOENT;
     }
     for (size_t i = 0; i < race->started; i++) {
         uva_task_unref(race->racers[i].task);

@@ -18,17 +18,21 @@
 #include "core/loop.h"
 #include "core/scopes.h"
 
-enum { GROUP_ENTERED, GROUP_EXITING, GROUP_DONE };
+enum {
+    GROUP_ENTERED,
+    GROUP_EXITING,
+    GROUP_DONE
+};
 
 typedef struct group_s group_t;
 
 typedef struct group_child_s {
-    uva__ready_t ready;     /* Of the child's callbacks. */
-    uva_list_t link;        /* Of group_t.children. */
-    uva_list_t queue;       /* Of group_t.queue: waits for its turn. */
-    uva_task_t *task;       /* Counted. */
-    group_t *group;         /* Borrowed; NULL once the group was lost. */
-    bool running;           /* Was let begin. */
+    uva__ready_t ready; /* Of the child's callbacks. */
+    uva_list_t link;    /* Of group_t.children. */
+    uva_list_t queue;   /* Of group_t.queue: waits for its turn. */
+    uva_task_t *task;   /* Counted. */
+    group_t *group;     /* Borrowed; NULL once the group was lost. */
+    bool running;       /* Was let begin. */
 } group_child_t;
 
 typedef struct uva__group_errors_s {
@@ -39,9 +43,9 @@ typedef struct uva__group_errors_s {
 
 struct group_s {
     uva__scope_t scope;
-    uva_list_t children;    /* Of group_child_t.link, oldest first. */
-    uva_list_t queue;       /* Of group_child_t.queue, oldest first. */
-    size_t running;         /* Children that were let begin. */
+    uva_list_t children; /* Of group_child_t.link, oldest first. */
+    uva_list_t queue;    /* Of group_child_t.queue, oldest first. */
+    size_t running;      /* Children that were let begin. */
     size_t max_running;
     uva_group_policy_t policy;
     uva_waiter_t *waiter;   /* The parent's, while it waits in the exit. */
@@ -51,9 +55,9 @@ struct group_s {
     int pending;            /* What the exit has to return in the end. */
     uint8_t state;
     bool aborting;
-    bool cancelled;         /* By uva_taskgroup_cancel. */
-    bool parent_cancelled;  /* The group has cancelled its parent. */
-    bool succeeded;         /* A child has, and that was enough. */
+    bool cancelled;        /* By uva_taskgroup_cancel. */
+    bool parent_cancelled; /* The group has cancelled its parent. */
+    bool succeeded;        /* A child has, and that was enough. */
 };
 
 /* NULL outside of enter and exit. */
@@ -84,8 +88,7 @@ static bool errors_reserve(group_errors_t *errors)
 }
 
 /* Add a failure. Without memory only the fact is kept. */
-static void group_add_error(group_t *group, int code,
-                            const uva_error_t *error)
+static void group_add_error(group_t *group, int code, const uva_error_t *error)
 {
     uva_error_t *member;
 
@@ -96,8 +99,8 @@ static void group_add_error(group_t *group, int code,
     if (group->errors == NULL || !errors_reserve(group->errors)) {
         return;
     }
-    member = error != NULL ? uva_error_ref(error)
-                           : uva__error_new(code, NULL, NULL);
+    member =
+        error != NULL ? uva_error_ref(error) : uva__error_new(code, NULL, NULL);
     if (member != NULL) {
         group->errors->members[group->errors->count++] = member;
     }
@@ -238,7 +241,8 @@ void uva__taskgroup_abandon(uva__scope_t *entry)
 {
     group_t *group = UVA__CONTAINER_OF(entry, group_t, scope);
 
-    UVA__LIST_FOREACH_SAFE (child, &group->children, group_child_t, link) {
+    UVA__LIST_FOREACH_SAFE(child, &group->children, group_child_t, link)
+    {
         uva__list_remove(&child->link);
         uva__list_remove(&child->queue);
         child->group = NULL;
@@ -253,15 +257,14 @@ void uva__taskgroup_abandon(uva__scope_t *entry)
 static int group_open(const group_t *group)
 {
     if (group->state != GROUP_ENTERED &&
-        (group->state != GROUP_EXITING ||
-         uva__list_empty(&group->children))) {
+        (group->state != GROUP_EXITING || uva__list_empty(&group->children))) {
         return UV_EPERM;
     }
     return group->aborting ? UV_EPERM : 0;
 }
 
-static uva_task_t *group_adopt(group_t *group, group_child_t *child,
-                               uva_task_t *task)
+static uva_task_t *
+group_adopt(group_t *group, group_child_t *child, uva_task_t *task)
 {
     uva_loop_t *loop = group->scope.task->base.loop;
     bool held = loop->holds_spawns;
@@ -308,8 +311,8 @@ static int group_new_child(const uva_taskgroup_t *scope,
     if (r < 0) {
         return r;
     }
-    *ret_child = uva__slab_get(&group->scope.task->base.loop->slab,
-                               sizeof **ret_child);
+    *ret_child =
+        uva__slab_get(&group->scope.task->base.loop->slab, sizeof **ret_child);
     if (*ret_child == NULL) {
         group_add_error(group, UV_ENOMEM, NULL);
         group_fail(group);
@@ -321,8 +324,10 @@ static int group_new_child(const uva_taskgroup_t *scope,
     return 0;
 }
 
-uva_task_t *uva__spawn_in(uva_taskgroup_t *scope, const uva__coro_t *coro,
-                          const void *args, const char *here)
+uva_task_t *uva__spawn_in(uva_taskgroup_t *scope,
+                          const uva__coro_t *coro,
+                          const void *args,
+                          const char *here)
 {
     group_child_t *child;
     int r = group_new_child(scope, &child);
@@ -337,7 +342,8 @@ uva_task_t *uva__spawn_in(uva_taskgroup_t *scope, const uva__coro_t *coro,
     return (uva_task_t *)(void *)uva_future_refused(r);
 }
 
-uva_task_t *uva_taskgroup_create_task(uva_taskgroup_t *scope, uva_coro_cb body,
+uva_task_t *uva_taskgroup_create_task(uva_taskgroup_t *scope,
+                                      uva_coro_cb body,
                                       void *arg,
                                       const uva_task_options_t *options)
 {

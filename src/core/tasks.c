@@ -86,8 +86,8 @@ static int task_name_options(uva_task_t *task,
 
 /* Copy the arguments and clear the result. Most frames are a few words, for
  * which a call of memcpy costs more than the copy. */
-static inline void task_fill_frame(char *frame, const uva__coro_t *coro,
-                                   const void *args)
+static inline void
+task_fill_frame(char *frame, const uva__coro_t *coro, const void *args)
 {
     const char *from = args;
     size_t size = coro->frame_bytes;
@@ -112,8 +112,8 @@ static inline void task_fill_frame(char *frame, const uva__coro_t *coro,
     }
 }
 
-UVA__INLINE uva_task_t *task_alloc(uva_loop_t *loop, const uva__coro_t *coro,
-                              const void *args)
+UVA__INLINE uva_task_t *
+task_alloc(uva_loop_t *loop, const uva__coro_t *coro, const void *args)
 {
     uva_task_t *task = uva__slab_get(&loop->slab, coro->task_bytes);
 
@@ -134,8 +134,8 @@ UVA__INLINE uva_task_t *task_alloc(uva_loop_t *loop, const uva__coro_t *coro,
     return task;
 }
 
-static uva_task_t *task_refuse(const uva__coro_t *coro, const void *args,
-                               int code)
+static uva_task_t *
+task_refuse(const uva__coro_t *coro, const void *args, int code)
 {
     uva_future_t *refused = uva_future_refused(code);
 
@@ -168,8 +168,10 @@ void uva__loop_hold_spawns(uva_loop_t *loop, bool hold)
     }
 }
 
-uva_task_t *uva__task_new(uva_loop_t *loop, const uva__coro_t *coro,
-                          const void *args, const uva_task_options_t *options,
+uva_task_t *uva__task_new(uva_loop_t *loop,
+                          const uva__coro_t *coro,
+                          const void *args,
+                          const uva_task_options_t *options,
                           const char *here)
 {
     uva_task_t *task;
@@ -209,8 +211,8 @@ uva_task_t *uva__task_new(uva_loop_t *loop, const uva__coro_t *coro,
 
 /* A task without a name or a context, made by a task without one: by far the
  * most. */
-uva_task_t *uva__spawn(const uva__coro_t *coro, const void *args,
-                       const char *here)
+uva_task_t *
+uva__spawn(const uva__coro_t *coro, const void *args, const char *here)
 {
     uva_loop_t *loop = uva__running;
     uva_task_t *task;
@@ -228,16 +230,20 @@ uva_task_t *uva__spawn(const uva__coro_t *coro, const void *args,
     return task;
 }
 
-uva_task_t *uva__spawn_with(const uva__coro_t *coro, const void *args,
+uva_task_t *uva__spawn_with(const uva__coro_t *coro,
+                            const void *args,
                             const uva_task_options_t *options,
                             const char *here)
 {
     return uva__task_new(uva__running, coro, args, options, here);
 }
 
-uva_task_t *uva__create_task(uva_loop_t *loop, uva_coro_cb body, void *arg,
+uva_task_t *uva__create_task(uva_loop_t *loop,
+                             uva_coro_cb body,
+                             void *arg,
                              const uva_task_options_t *options,
-                             const char *function, const char *here)
+                             const char *function,
+                             const char *here)
 {
     uva__plain_frame_t frame = {.body = body, .arg = arg, .function = function};
 
@@ -247,8 +253,7 @@ uva_task_t *uva__create_task(uva_loop_t *loop, uva_coro_cb body, void *arg,
         frame.stack_bytes = options->stack_bytes;
     }
     loop = loop == NULL ? uva__running : loop;
-    if (body == NULL ||
-        (options != NULL && options->size < sizeof *options)) {
+    if (body == NULL || (options != NULL && options->size < sizeof *options)) {
         return task_refuse(&uva__plain_coro, &frame, UV_EINVAL);
     }
     if (loop != NULL && loop->factory != NULL && !loop->in_factory) {
@@ -270,13 +275,16 @@ uva_task_t *(uva_create_task)(uva_coro_cb body, void *arg)
     return uva__create_task(NULL, body, arg, NULL, NULL, NULL);
 }
 
-uva_task_t *(uva_create_task_with)(uva_coro_cb body, void *arg,
+uva_task_t *(uva_create_task_with)(uva_coro_cb body,
+                                   void *arg,
                                    const uva_task_options_t *options)
 {
     return uva__create_task(NULL, body, arg, options, NULL, NULL);
 }
 
-uva_task_t *uva_loop_create_task(uva_loop_t *loop, uva_coro_cb body, void *arg,
+uva_task_t *uva_loop_create_task(uva_loop_t *loop,
+                                 uva_coro_cb body,
+                                 void *arg,
                                  const uva_task_options_t *options)
 {
     return uva__create_task(loop, body, arg, options, NULL, NULL);
@@ -298,7 +306,8 @@ uva_future_t *uva_ensure_future(const uva_awaitable_t *awaitable,
     return uva__future_ref(future);
 }
 
-void uva_loop_set_task_factory(uva_loop_t *loop, uva_task_factory_cb factory,
+void uva_loop_set_task_factory(uva_loop_t *loop,
+                               uva_task_factory_cb factory,
                                void *data)
 {
     loop->factory = factory;
@@ -315,7 +324,8 @@ uva_task_factory_cb uva_loop_get_task_factory(const uva_loop_t *loop,
     return loop->factory;
 }
 
-uva_task_t *uva_eager_task_factory(uva_loop_t *loop, uva_coro_cb body,
+uva_task_t *uva_eager_task_factory(uva_loop_t *loop,
+                                   uva_coro_cb body,
                                    void *arg,
                                    const uva_task_options_t *options,
                                    void *data)
@@ -393,8 +403,8 @@ void uva__task_finish(uva_task_t *task, int r)
     task->link.next->prev = task->link.prev;
     loop->task_count--;
     task->base.code = r;
-    task->base.state = r == UV_ECANCELED ? UVA__FUTURE_CANCELLED
-                                         : UVA__FUTURE_FINISHED;
+    task->base.state =
+        r == UV_ECANCELED ? UVA__FUTURE_CANCELLED : UVA__FUTURE_FINISHED;
     uva__future_wake(loop, &task->base);
     uva__future_unref(&task->base);
 }
@@ -413,9 +423,8 @@ void uva__task_deliver_cancel(uva_task_t *task)
 
 static void task_set_message(uva_task_t *task, const char *message)
 {
-    uva__extra_t *extra = message == NULL
-                              ? uva__future_has_extra(&task->base)
-                              : uva__future_extra(&task->base);
+    uva__extra_t *extra = message == NULL ? uva__future_has_extra(&task->base)
+                                          : uva__future_extra(&task->base);
 
     if (extra != NULL) {
         uva__text_set(&extra->message, message);
@@ -473,8 +482,7 @@ bool uva_task_cancel_message(uva_task_t *task, const char *message)
         task->base.flags |= UVA__RETRIEVED;
         return false;
     }
-    for (next = task;
-         next != NULL && (next->base.flags & UVA__VISITED) == 0;) {
+    for (next = task; next != NULL && (next->base.flags & UVA__VISITED) == 0;) {
         next->base.flags |= UVA__VISITED;
         last = next;
         next = task_cancel_one(next, message);
@@ -482,11 +490,9 @@ bool uva_task_cancel_message(uva_task_t *task, const char *message)
     if (next != NULL) {
         task_leave_ring(last, message);
     }
-    for (next = task;
-         next != NULL && (next->base.flags & UVA__VISITED) != 0;) {
-        uva_future_t *future = next->base.phase == UVA__PHASE_FUTURE
-                                   ? next->waiter.future
-                                   : NULL;
+    for (next = task; next != NULL && (next->base.flags & UVA__VISITED) != 0;) {
+        uva_future_t *future =
+            next->base.phase == UVA__PHASE_FUTURE ? next->waiter.future : NULL;
         next->base.flags &= (uint8_t)~UVA__VISITED;
         next = uva_future_is_task(future) ? uva__future_as_task(future) : NULL;
     }
@@ -576,8 +582,7 @@ const char *uva_task_get_name(uva_task_t *task)
 
 int uva_task_set_name(uva_task_t *task, const char *name)
 {
-    uva__extra_t *extra =
-        task == NULL ? NULL : uva__future_extra(&task->base);
+    uva__extra_t *extra = task == NULL ? NULL : uva__future_extra(&task->base);
     char *copy = extra == NULL ? NULL : uva__strdup(name);
 
     if (copy == NULL) {
@@ -595,8 +600,8 @@ const char *uva__task_function(const uva_task_t *task)
     if (task->coro != &uva__plain_coro) {
         return task->coro->name;
     }
-    frame = uva__task_frame(UVA__CONTAINER_OF((uintptr_t)task, uva_task_t,
-                                              base));
+    frame =
+        uva__task_frame(UVA__CONTAINER_OF((uintptr_t)task, uva_task_t, base));
     return frame->function == NULL ? "?" : frame->function;
 }
 

@@ -20,7 +20,12 @@
 #include "core/loop.h"
 #include "core/scopes.h"
 
-enum { TIMEOUT_REFUSED = 1, TIMEOUT_ACTIVE, TIMEOUT_EXPIRED, TIMEOUT_DONE };
+enum {
+    TIMEOUT_REFUSED = 1,
+    TIMEOUT_ACTIVE,
+    TIMEOUT_EXPIRED,
+    TIMEOUT_DONE
+};
 
 /* What fires, beside the task and not in its frame: that may be gone. */
 typedef struct timeout_entry_s {

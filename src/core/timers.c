@@ -6,13 +6,18 @@
  * where asyncio's handles would stand, and each can be stopped to the last
  * moment by leaving the list.
  */
-#include "core/loop.h"
 #include "core/timers.h"
+#include "core/loop.h"
 
 /* The others are the wheel's: 1 and 3. */
-enum { TIMER_IDLE = 0, TIMER_DUE = 2 };
+enum {
+    TIMER_IDLE = 0,
+    TIMER_DUE = 2
+};
 
-int uva__timer_start(uva_loop_t *loop, uva__timer_t *timer, uint64_t when_ns,
+int uva__timer_start(uva_loop_t *loop,
+                     uva__timer_t *timer,
+                     uint64_t when_ns,
                      void (*fire)(uva__timer_t *timer))
 {
     int r;

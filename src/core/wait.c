@@ -15,7 +15,7 @@ typedef struct wait_node_s {
     uva__ready_t ready;   /* Of the future's callbacks. */
     uva_future_t *future; /* Counted; NULL failed with UV_ENOMEM. */
     wait_state_t *state;
-    bool counted;         /* Not the second place of the same future. */
+    bool counted; /* Not the second place of the same future. */
     bool ran;
 } wait_node_t;
 
@@ -98,9 +98,8 @@ static void wait_fill(wait_state_t *state, const uva_future_ref_t *futures)
         wait_node_t *node = &state->nodes[i];
         uva_future_t *future = uva__future_ref(futures[i]);
         bool plain = future == NULL || future->kind == UVA__KIND_REFUSED;
-        *node = (wait_node_t){.ready = {NULL, wait_node_done},
-                              .future = future,
-                              .state = state};
+        *node = (wait_node_t){
+            .ready = {NULL, wait_node_done}, .future = future, .state = state};
         if (plain || (future->flags & UVA__VISITED) == 0) {
             node->counted = true;
             state->left++;
@@ -118,9 +117,12 @@ static void wait_fill(wait_state_t *state, const uva_future_ref_t *futures)
     }
 }
 
-static int wait_start(uva_wait_op_t *op, uva_task_t *task,
-                      const uva_future_ref_t *futures, size_t count,
-                      uint64_t timeout_ns, uva_return_when_t when)
+static int wait_start(uva_wait_op_t *op,
+                      uva_task_t *task,
+                      const uva_future_ref_t *futures,
+                      size_t count,
+                      uint64_t timeout_ns,
+                      uva_return_when_t when)
 {
     uva_loop_t *loop = task->base.loop;
     wait_state_t *state;
@@ -180,7 +182,8 @@ static void wait_stop(wait_state_t *state)
     }
 }
 
-static int wait_results(const wait_state_t *state, uva_future_t **ret_done,
+static int wait_results(const wait_state_t *state,
+                        uva_future_t **ret_done,
                         uva_future_t **ret_pending)
 {
     size_t done = 0;
@@ -206,9 +209,13 @@ static int wait_results(const wait_state_t *state, uva_future_t **ret_done,
     return (int)done;
 }
 
-int uva_wait_poll(uva_wait_op_t *op, const uva_future_ref_t *futures,
-                  size_t count, uint64_t timeout_ns, uva_return_when_t when,
-                  uva_future_t **ret_done, uva_future_t **ret_pending)
+int uva_wait_poll(uva_wait_op_t *op,
+                  const uva_future_ref_t *futures,
+                  size_t count,
+                  uint64_t timeout_ns,
+                  uva_return_when_t when,
+                  uva_future_t **ret_done,
+                  uva_future_t **ret_pending)
 {
     uva_task_t *task = uva__task_current();
     wait_state_t *state;
@@ -235,8 +242,11 @@ int uva_wait_poll(uva_wait_op_t *op, const uva_future_ref_t *futures,
     return r;
 }
 
-int uva_wait(const uva_future_ref_t *futures, size_t count, uint64_t timeout_ns,
-             uva_return_when_t when, uva_future_t **ret_done,
+int uva_wait(const uva_future_ref_t *futures,
+             size_t count,
+             uint64_t timeout_ns,
+             uva_return_when_t when,
+             uva_future_t **ret_done,
              uva_future_t **ret_pending)
 {
     uva_wait_op_t op = {NULL};
@@ -289,7 +299,11 @@ int uva_cancel_and_wait(uva_future_t *future)
 
 /* --- wait_for --- */
 
-enum { WAIT_FOR_NEW, WAIT_FOR_CANCEL, WAIT_FOR_AWAIT };
+enum {
+    WAIT_FOR_NEW,
+    WAIT_FOR_CANCEL,
+    WAIT_FOR_AWAIT
+};
 
 /* The result of a future that is done; a cancellation was the timeout's. */
 static int wait_for_result(uva_future_t *future, void **ret_result)
@@ -302,8 +316,8 @@ static int wait_for_result(uva_future_t *future, void **ret_result)
     return r == UV_ECANCELED ? UV_ETIMEDOUT : r;
 }
 
-static int wait_for_begin(uva_wait_for_op_t *op, uva_future_t *future,
-                          uint64_t timeout_ns)
+static int
+wait_for_begin(uva_wait_for_op_t *op, uva_future_t *future, uint64_t timeout_ns)
 {
     if (timeout_ns == 0 && uva__future_pending(future)) {
         op->cancel.state = NULL;
@@ -316,8 +330,10 @@ static int wait_for_begin(uva_wait_for_op_t *op, uva_future_t *future,
     return 0;
 }
 
-int uva_wait_for_poll(uva_wait_for_op_t *op, uva_future_t *take_future,
-                      uint64_t timeout_ns, void **ret_result)
+int uva_wait_for_poll(uva_wait_for_op_t *op,
+                      uva_future_t *take_future,
+                      uint64_t timeout_ns,
+                      void **ret_result)
 {
     uva_task_t *task = uva__task_current();
     int r;
@@ -350,7 +366,8 @@ int uva_wait_for_poll(uva_wait_for_op_t *op, uva_future_t *take_future,
     return r;
 }
 
-int uva_wait_for(uva_future_t *take_future, uint64_t timeout_ns,
+int uva_wait_for(uva_future_t *take_future,
+                 uint64_t timeout_ns,
                  void **ret_result)
 {
     uva_wait_for_op_t op;
@@ -367,7 +384,9 @@ int uva_wait_for(uva_future_t *take_future, uint64_t timeout_ns,
     return r;
 }
 
-int uva_wait_for_call(uva_coro_cb body, void *arg, uint64_t timeout_ns,
+int uva_wait_for_call(uva_coro_cb body,
+                      void *arg,
+                      uint64_t timeout_ns,
                       void **ret_result)
 {
     uva_timeout_t timeout;

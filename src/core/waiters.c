@@ -25,7 +25,8 @@ bool uva_waiter_resumed(const uva_waiter_t *waiter)
            uva__task_of_waiter(waiter)->base.phase != UVA__PHASE_IDLE;
 }
 
-int uva_waiter_suspend(uva_waiter_t *waiter, uva_loop_t **owner,
+int uva_waiter_suspend(uva_waiter_t *waiter,
+                       uva_loop_t **owner,
                        uva_list_t *list)
 {
     uva_task_t *task;
@@ -120,8 +121,8 @@ void uva_waiter_set_value(uva_waiter_t *waiter, int32_t value)
 /* --- awaiting a future --- */
 
 /* The result of a done future, moved out. */
-static inline int await_take(uva_task_t *task, uva_future_t *future, void *ret,
-                             size_t size)
+static inline int
+await_take(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
 {
     int r = uva__future_take(future, ret, size);
 
@@ -145,8 +146,7 @@ static inline int await_begin(uva_task_t *task, uva_future_t *future)
     task->base.phase = UVA__PHASE_FUTURE;
     uva__future_add_node(future, &task->ready);
     if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
-        const char *message =
-            task->extra == NULL ? NULL : task->extra->message;
+        const char *message = task->extra == NULL ? NULL : task->extra->message;
         if (uva_future_cancel_message(future, message)) {
             task->base.flags &= (uint8_t)~UVA__MUST_CANCEL;
         }
@@ -204,8 +204,8 @@ int uva_await(uva_future_t *future, void **ret_result)
 
 /* Take what a done future holds, and drop it. A result of no bytes is not
  * looked at. */
-UVA__INLINE int join_done(uva_task_t *task, uva_future_t *future, void *ret,
-                          size_t size)
+UVA__INLINE int
+join_done(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
 {
     int r = future->code;
 
@@ -218,8 +218,8 @@ UVA__INLINE int join_done(uva_task_t *task, uva_future_t *future, void *ret,
 }
 
 /* The first call of a join. */
-UVA__INLINE int join_begin(uva_task_t *task, uva_future_t *future, void *ret,
-                           size_t size)
+UVA__INLINE int
+join_begin(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
 {
     int r;
 
@@ -237,8 +237,8 @@ UVA__INLINE int join_begin(uva_task_t *task, uva_future_t *future, void *ret,
 }
 
 /* The call after the wake-up. */
-UVA__INLINE int join_end(uva_task_t *task, uva_future_t *future, void *ret,
-                         size_t size)
+UVA__INLINE int
+join_end(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
 {
     if (UVA__LIKELY(await_end(task, future))) {
         return join_done(task, future, ret, size);

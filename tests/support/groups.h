@@ -30,12 +30,13 @@ KIND_CORO(void, crash_after, uint64_t delay_ns; int code; bool always; int r;)
 
 /* Adds to a number: so much if it was cancelled, so much if it was not. */
 KIND_CORO(void, count, uint64_t delay_ns; int *number; int if_cancelled;
-          int if_not; int r;)
+          int if_not;
+          int r;)
 {
     UVA_BEGIN
     AWAIT_SLEEP(self->r, self->delay_ns);
-    *self->number += self->r == UV_ECANCELED ? self->if_cancelled
-                                             : self->if_not;
+    *self->number +=
+        self->r == UV_ECANCELED ? self->if_cancelled : self->if_not;
     UVA_END
     return self->r;
 }

@@ -47,40 +47,39 @@ typedef struct kind_ops_s {
 #define KIND__CORO_0(T, name) KIND__CORO(T, name, kind_ops_t ops;)
 #define KIND__CORO_A(T, name, ...) \
     KIND__CORO(T, name, __VA_ARGS__ kind_ops_t ops;)
-#define KIND__CORO(T, name, ...)    \
-    KIND__HEAD(T, name, __VA_ARGS__) \
+#define KIND__CORO(T, name, ...)                            \
+    KIND__HEAD(T, name, __VA_ARGS__)                        \
     static int name##__body(UVA_UNUSED name##_args_t *self, \
                             UVA_UNUSED name##_ret_t *ret)
-#define KIND__HEAD(T, name, ...)                                             \
-    struct name##_args_s {                                                   \
-        __VA_ARGS__ int uva__z;                                              \
-    };                                                                       \
-    UVA__TYPES(T, name)                                                      \
-    static int name##__body(name##_args_t *self, name##_ret_t *ret);         \
-    UVA__CORO(static, name, NULL, true)                                      \
-    UVA__TYPED(name)                                                         \
-    typedef name##_args_t name##__stackful_args_t;                           \
-    typedef name##_ret_t name##__stackful_ret_t;                             \
+#define KIND__HEAD(T, name, ...)                                              \
+    struct name##_args_s {                                                    \
+        __VA_ARGS__ int uva__z;                                               \
+    };                                                                        \
+    UVA__TYPES(T, name)                                                       \
+    static int name##__body(name##_args_t *self, name##_ret_t *ret);          \
+    UVA__CORO(static, name, NULL, true)                                       \
+    UVA__TYPED(name)                                                          \
+    typedef name##_args_t name##__stackful_args_t;                            \
+    typedef name##_ret_t name##__stackful_ret_t;                              \
     static int name##__stackful__body(name##_args_t *self, name##_ret_t *ret) \
-    {                                                                        \
-        return name##__body(self, ret);                                      \
-    }                                                                        \
-    UVA__CORO(static, name##__stackful, NULL, false)                         \
-    UVA_UNUSED static name##_task_t *name##__kind(                           \
-        uva_loop_t *loop, bool stackful, const uva_task_options_t *options,  \
-        name##_args_t args)                                                  \
-    {                                                                        \
-        return (name##_task_t *)(void *)uva__task_new(                       \
-            loop, stackful ? &name##__stackful__coro : &name##__coro, &args, \
-            options, UVA__HERE);                                             \
-    }                                                                        \
-    UVA_UNUSED static name##_task_t *name##__kind_in(                        \
-        uva_taskgroup_t *group, name##_args_t args)                          \
-    {                                                                        \
-        return (name##_task_t *)(void *)uva__spawn_in(                       \
-            group,                                                           \
-            KIND_STACKFUL() ? &name##__stackful__coro : &name##__coro,       \
-            &args, UVA__HERE);                                               \
+    {                                                                         \
+        return name##__body(self, ret);                                       \
+    }                                                                         \
+    UVA__CORO(static, name##__stackful, NULL, false)                          \
+    UVA_UNUSED static name##_task_t *name##__kind(                            \
+        uva_loop_t *loop, bool stackful, const uva_task_options_t *options,   \
+        name##_args_t args)                                                   \
+    {                                                                         \
+        return (name##_task_t *)(void *)uva__task_new(                        \
+            loop, stackful ? &name##__stackful__coro : &name##__coro, &args,  \
+            options, UVA__HERE);                                              \
+    }                                                                         \
+    UVA_UNUSED static name##_task_t *name##__kind_in(uva_taskgroup_t *group,  \
+                                                     name##_args_t args)      \
+    {                                                                         \
+        return (name##_task_t *)(void *)uva__spawn_in(                        \
+            group, KIND_STACKFUL() ? &name##__stackful__coro : &name##__coro, \
+            &args, UVA__HERE);                                                \
     }
 
 /** KIND_TEST(name, members...) { body }: a test that is the main task of a
@@ -89,23 +88,23 @@ typedef struct kind_ops_s {
     UVA__CAT(KIND__TEST_, UVA__HAS_ARGS(T, __VA_ARGS__))(__VA_ARGS__)
 #define KIND__TEST_0(name)      KIND__TEST(name, kind_ops_t ops;)
 #define KIND__TEST_A(name, ...) KIND__TEST(name, __VA_ARGS__ kind_ops_t ops;)
-#define KIND__TEST(name, ...)                                                \
-    KIND__HEAD(void, name##_main, __VA_ARGS__)                               \
-    START_TEST(name)                                                         \
-    {                                                                        \
-        uva_test_mark_t mark = uva_test_mark();                              \
-        name##_main_args_t args = {.uva__z = 0};                             \
-        uva_loop_t *loop;                                                    \
-        ck_assert_int_eq(uva_loop_new_virtual(NULL, &loop), 0);              \
-        kind_finish(loop, mark,                                              \
+#define KIND__TEST(name, ...)                                                 \
+    KIND__HEAD(void, name##_main, __VA_ARGS__)                                \
+    START_TEST(name)                                                          \
+    {                                                                         \
+        uva_test_mark_t mark = uva_test_mark();                               \
+        name##_main_args_t args = {.uva__z = 0};                              \
+        uva_loop_t *loop;                                                     \
+        ck_assert_int_eq(uva_loop_new_virtual(NULL, &loop), 0);               \
+        kind_finish(loop, mark,                                               \
                     UVA_ERASE(name##_main__kind(loop, _i == 0, NULL, args))); \
-    }                                                                        \
-    END_TEST                                                                 \
-    static int name##_main__body(UVA_UNUSED name##_main_args_t *self,        \
+    }                                                                         \
+    END_TEST                                                                  \
+    static int name##_main__body(UVA_UNUSED name##_main_args_t *self,         \
                                  UVA_UNUSED name##_main_ret_t *ret)
 
-static UVA_UNUSED void kind_finish(uva_loop_t *loop, uva_test_mark_t mark,
-                                   uva_task_t *take_task)
+static UVA_UNUSED void
+kind_finish(uva_loop_t *loop, uva_test_mark_t mark, uva_task_t *take_task)
 {
     int r = uva_loop_run_until_complete(loop, UVA_FUTURE(take_task), NULL);
 
@@ -123,7 +122,7 @@ static UVA_UNUSED void kind_finish(uva_loop_t *loop, uva_test_mark_t mark,
 /** KIND_SPAWN(name, .argument = value, ...), as uva_spawn. */
 #define KIND_SPAWN(...) KIND_SPAWN_WITH(NULL, __VA_ARGS__)
 /** With options, as uva_spawn_with. */
-#define KIND_SPAWN_WITH(options, ...) \
+#define KIND_SPAWN_WITH(options, ...)                                          \
     KIND__SPAWN(uva_get_running_loop(), KIND_STACKFUL(), options, __VA_ARGS__, \
                 .uva__z = 0)
 /** On a loop that need not run. */
@@ -149,25 +148,25 @@ static UVA_UNUSED void kind_finish(uva_loop_t *loop, uva_test_mark_t mark,
     KIND__AWAIT(r, uva_await(future, ret), uva_await_poll(future, ret))
 #define AWAIT_JOIN(r, future, ret) \
     KIND__AWAIT(r, uva_join(future, ret), uva_join_poll(future, ret))
-#define AWAIT_TYPED(r, name, task, ret)            \
+#define AWAIT_TYPED(r, name, task, ret)              \
     KIND__AWAIT(r, uva_await_typed(name, task, ret), \
                 uva_await_typed_poll(name, task, ret))
-#define AWAIT_SLEEP(r, delay_ns)         \
+#define AWAIT_SLEEP(r, delay_ns)        \
     KIND__AWAIT(r, uva_sleep(delay_ns), \
                 uva_sleep_poll(&self->ops.sleep, delay_ns))
-#define AWAIT_WAIT(r, ...)               \
+#define AWAIT_WAIT(r, ...)                \
     KIND__AWAIT(r, uva_wait(__VA_ARGS__), \
                 uva_wait_poll(&self->ops.wait, __VA_ARGS__))
-#define AWAIT_GATHER(r, ...)               \
+#define AWAIT_GATHER(r, ...)                \
     KIND__AWAIT(r, uva_gather(__VA_ARGS__), \
                 uva_gather_poll(&self->ops.gather, __VA_ARGS__))
-#define AWAIT_WAIT_FOR(r, ...)               \
+#define AWAIT_WAIT_FOR(r, ...)                \
     KIND__AWAIT(r, uva_wait_for(__VA_ARGS__), \
                 uva_wait_for_poll(&self->ops.wait_for, __VA_ARGS__))
-#define AWAIT_SHIELD(r, ...)               \
+#define AWAIT_SHIELD(r, ...)                \
     KIND__AWAIT(r, uva_shield(__VA_ARGS__), \
                 uva_shield_poll(&self->ops.shield, __VA_ARGS__))
-#define AWAIT_GROUP(r, group, body_r)                \
+#define AWAIT_GROUP(r, group, body_r)                 \
     KIND__AWAIT(r, uva_taskgroup_exit(group, body_r), \
                 uva_taskgroup_exit_poll(group, body_r))
 /** Run the body of another coroutine in this task; sub is a member with its

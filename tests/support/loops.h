@@ -50,14 +50,16 @@ static inline int run_task(uva_loop_t *loop, uva_coro_cb body, void *arg)
     return r;
 }
 
-static inline void call_soon(uva_loop_t *loop, uva_callback_cb callback,
-                             void *data)
+static inline void
+call_soon(uva_loop_t *loop, uva_callback_cb callback, void *data)
 {
     ck_assert_int_eq(uva_loop_call_soon(loop, callback, data, NULL, NULL), 0);
 }
 
-static inline void call_later(uva_loop_t *loop, uint64_t delay_ns,
-                              uva_callback_cb callback, void *data)
+static inline void call_later(uva_loop_t *loop,
+                              uint64_t delay_ns,
+                              uva_callback_cb callback,
+                              void *data)
 {
     ck_assert_int_eq(
         uva_loop_call_later(loop, delay_ns, callback, data, NULL, NULL), 0);

@@ -32,19 +32,19 @@ int uses(void)
 
 #if WRONG == 2 /* A result of another type. */
     r = uva_await_typed(fetch, task, &width);
-#elif WRONG == 3 /* A task of another function. */
+#elif WRONG == 3  /* A task of another function. */
     r = uva_await_typed(fetch, measuring, &number);
-#elif WRONG == 4 /* An array of other results. */
+#elif WRONG == 4  /* An array of other results. */
     r = uva_gather_typed(fetch, tasks, 2, 0, &width);
-#elif WRONG == 5 /* Tasks of another function. */
+#elif WRONG == 5  /* Tasks of another function. */
     r = uva_gather_typed(measure, tasks, 2, 0, &width);
-#elif WRONG == 6 /* An argument that it does not have. */
+#elif WRONG == 6  /* An argument that it does not have. */
     task = uva_spawn(fetch, .host = "localhost");
-#elif WRONG == 7 /* An argument of another type. */
+#elif WRONG == 7  /* An argument of another type. */
     task = uva_spawn(fetch, .path = &width);
-#elif WRONG == 8 /* Too many arguments. */
+#elif WRONG == 8  /* Too many arguments. */
     task = uva_spawn(measure, 1, 2, 3);
-#elif WRONG == 9 /* No task. */
+#elif WRONG == 9  /* No task. */
     r = uva_await(UVA_FUTURE(&number), NULL);
 #elif WRONG == 10 /* An array of no tasks. */
     r = uva_gather(UVA_FUTURES(numbers), 2, 0, NULL);
