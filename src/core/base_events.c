@@ -184,7 +184,7 @@ static int loop_run(uva_loop_t *loop)
     if (loop->driver->inside(loop)) {
         return UV_EBUSY;
     }
-    loop->thread = uv_thread_self();
+    uva__loop_own(loop);
     loop->running = true;
     uva__running = loop;
     r = loop->driver->run(loop);
@@ -223,7 +223,7 @@ int uva_loop_run_until_complete(uva_loop_t *loop,
     if (loop->closing || loop->running || uva__running != NULL) {
         return UV_EPERM;
     }
-    loop->thread = uv_thread_self();
+    uva__loop_own(loop);
     r = uva_future_add_done_callback(future, loop_stop_cb, loop, NULL);
     if (r < 0) {
         return r;
@@ -504,10 +504,16 @@ static void loop_report_unfinished(uva_loop_t *loop)
 
 int uva_loop_close(uva_loop_t *loop)
 {
-    if (loop == NULL || loop->closing) {
+    if (loop == NULL) {
         return 0;
     }
-    if (loop->running || uva__running == loop || !uva__loop_owned(loop)) {
+    if (!uva__loop_owned(loop)) {
+        return UV_EPERM;
+    }
+    if (loop->closing) {
+        return 0;
+    }
+    if (loop->running || uva__running == loop) {
         return UV_EPERM;
     }
     if (loop->task_count > 0 || loop->op_count > 0) {

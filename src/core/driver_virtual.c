@@ -163,7 +163,7 @@ int uva_loop_step(uva_loop_t *loop)
     if (r < 0) {
         return r;
     }
-    loop->thread = uv_thread_self();
+    uva__loop_own(loop);
     return virtual_iterate(loop) ? 1 : 0;
 }
 

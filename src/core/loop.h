@@ -37,6 +37,9 @@ typedef struct uva__extra_s {
     bool error_awaited;     /* error came from an await, not from the body. */
     char *message;          /* Owned: of a cancellation to be delivered. */
     char *delivered;        /* Owned: of the last one that was delivered. */
+    uva_task_t *lender;     /* Counted: in whose frame an argument points
+                               (debug mode). */
+    const char *lent;       /* The address; never read. */
     const char *source;     /* Static: where it was made (debug mode). */
     struct uva__scope_s *scopes; /* Owned: entered, innermost first. */
 } uva__extra_t;
@@ -245,6 +248,16 @@ extern UVA__TLS uva_loop_t *uva__running;
 
 /** Whether the calling thread may touch the loop; reports it if not. */
 bool uva__loop_owned_slow(const uva_loop_t *loop);
+
+/** Make the calling thread the owner. Others may be asking whether they are. */
+static inline void uva__loop_own(uva_loop_t *loop)
+{
+    uv_thread_t self = uv_thread_self();
+
+    if (!uv_thread_equal(&self, &loop->thread)) {
+        loop->thread = self;
+    }
+}
 
 static inline bool uva__loop_owned(const uva_loop_t *loop)
 {

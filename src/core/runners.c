@@ -33,12 +33,13 @@ static void interrupt_handler(int number)
 {
     uva_loop_t *loop = atomic_load(&interrupt_loop);
 
-    if (++interrupt_count == 1 && loop != NULL) {
+    if (loop != NULL && ++interrupt_count == 1 &&
+        !uva_task_done(loop->interrupt_task)) {
         loop->interrupted = 1;
         loop->driver->wake(loop); /* uv_async_send is safe in a handler. */
         return;
     }
-    /* Asked twice: what it would have done without us. */
+    /* Asked twice, or too late: what it would have done without us. */
     (void)sigaction(number, &interrupt_outer, NULL);
     (void)raise(number);
 }
@@ -49,12 +50,12 @@ static bool interrupt_watch(uva_loop_t *loop, uva_task_t *task)
     struct sigaction action;
 
     if (loop->driver->uv(loop) == NULL ||
-        sigaction(SIGINT, NULL, &interrupt_outer) < 0 ||
-        (interrupt_outer.sa_flags & SA_SIGINFO) != 0 ||
-        interrupt_outer.sa_handler != SIG_DFL ||
+        sigaction(SIGINT, NULL, &action) < 0 ||
+        (action.sa_flags & SA_SIGINFO) != 0 || action.sa_handler != SIG_DFL ||
         !atomic_compare_exchange_strong(&interrupt_loop, &none, loop)) {
         return false;
     }
+    interrupt_outer = action;
     interrupt_count = 0;
     loop->interrupted = 0;
     loop->interrupt_task = task;
@@ -69,10 +70,12 @@ static bool interrupt_watch(uva_loop_t *loop, uva_task_t *task)
     return true;
 }
 
-/* @return How often SIGINT came. */
-static int interrupt_unwatch(uva_loop_t *loop)
+/* @return Whether SIGINT came and nobody else has asked the main task to end:
+ * a cancellation is a KeyboardInterrupt then. asyncio: runners.py, run. */
+static bool interrupt_unwatch(uva_loop_t *loop, uva_task_t *task)
 {
     struct sigaction current;
+    bool asked = interrupt_count > 0 && loop->interrupted == 0;
 
     if (sigaction(SIGINT, NULL, &current) == 0 &&
         (current.sa_flags & SA_SIGINFO) == 0 &&
@@ -82,7 +85,10 @@ static int interrupt_unwatch(uva_loop_t *loop)
     atomic_store(&interrupt_loop, NULL);
     loop->interrupt_task = NULL;
     loop->interrupted = 0;
-    return interrupt_count;
+    if (interrupt_count == 0) {
+        return false;
+    }
+    return (asked ? uva_task_uncancel(task) : uva_task_cancelling(task)) == 0;
 }
 
 /* --- overflow reports --- */
@@ -161,17 +167,17 @@ static int runner_run(uva_runner_t *runner,
     bool watched = uva__future_pending(future) &&
                    !runner->options.keep_sigint &&
                    interrupt_watch(runner->loop, take_task);
-    int count = 0;
     int r = uva_loop_run_until_complete(runner->loop, future, NULL);
+    bool interrupted =
+        watched && interrupt_unwatch(runner->loop, take_task);
 
-    if (watched) {
-        count = interrupt_unwatch(runner->loop);
-    }
     if (r >= 0) {
         r = uva__future_take(future, ret, ret_bytes);
-    } else if (r == UV_ECANCELED && count > 0 &&
-               uva_task_uncancel(take_task) == 0) {
+    } else if (r == UV_ECANCELED && interrupted) {
         r = UV_EINTR;
+    }
+    if (runner->options.ret_error != NULL) {
+        *runner->options.ret_error = uva_error_ref(uva_future_error(future));
     }
     uva__running = runner->loop;
     uva_task_unref(take_task);
