@@ -16,12 +16,14 @@ typedef struct uva_run_options_s {
     const uva_loop_options_t *loop; /* Borrowed; of the loop it makes. */
     int (*loop_factory)(uva_loop_t **ret_loop); /* Default uva_loop_new. */
     bool keep_sigint;                           /* Leave SIGINT alone. */
+    uva_error_t **ret_error; /* Gets the record of a main task that failed, a
+                                new reference; NULL if it has none. */
 } uva_run_options_t;
 
 /** The defaults. */
-#define UVA_RUN_OPTIONS_INIT                         \
-    {                                                \
-        sizeof(uva_run_options_t), NULL, NULL, false \
+#define UVA_RUN_OPTIONS_INIT                               \
+    {                                                      \
+        sizeof(uva_run_options_t), NULL, NULL, false, NULL \
     }
 
 /**
