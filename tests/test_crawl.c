@@ -83,8 +83,7 @@ static pid_t start(int out, int err)
 {
     pid_t pid = fork();
 
-    ck_assert_int_ge(pid, 0);
-    if (pid == 0) {
+    if (pid == 0) { /* No assertion here: both would write Check's records. */
         signal(SIGINT, SIG_DFL);
         setenv("RES_OPTIONS", "timeout:1 attempts:1", 1);
         setenv("TERM", "xterm", 1);
@@ -93,6 +92,7 @@ static pid_t start(int out, int err)
         execv(UVA_COMMAND, arguments);
         _exit(127);
     }
+    ck_assert_int_gt(pid, 0);
     while (argument_count > 0) {
         free(arguments[--argument_count]);
         arguments[argument_count] = NULL;
