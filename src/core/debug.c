@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/events.h"
+#include "core/loans.h"
 
 #define NS_PER_US 1000u
 
@@ -84,6 +85,9 @@ void uva__debug_run(uva_loop_t *loop, uva__ready_t *ready)
     uint64_t took_ns = loop->driver->now(loop);
     uint64_t real_ns = uva__clock_ns();
 
+    if (work.task != NULL) {
+        uva__loan_check(work.task);
+    }
     ready->run(ready);
     /* Virtual time moves only by hand; what a step costs is real. */
     took_ns = loop->driver->now(loop) - took_ns;

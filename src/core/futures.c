@@ -92,6 +92,7 @@ void uva__extra_free(uva_loop_t *loop, uva__extra_t *extra)
     uva__free(extra->delivered);
     uva_error_unref(extra->error);
     uva_context_unref(extra->context);
+    uva_task_unref(extra->lender);
     uva__slab_put(&loop->slab, extra, sizeof *extra);
 }
 

@@ -19,6 +19,7 @@
 #include "base/errors.h"
 #include "base/format.h"
 #include "base/log.h"
+#include "core/loans.h"
 #include "core/loop.h"
 
 /* --- the plain form as a typed one --- */
@@ -194,6 +195,9 @@ uva_task_t *uva__task_new(uva_loop_t *loop,
         uva__extra_free(loop, task->extra);
         uva__slab_put(&loop->slab, task, coro->task_bytes);
         return task_refuse(coro, args, UV_ENOMEM);
+    }
+    if (loop->debug) {
+        uva__loan_note(task, args, coro->frame_bytes);
     }
     task_enlist(loop, task);
     if (loop->holds_spawns) {
