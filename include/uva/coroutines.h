@@ -81,7 +81,9 @@ UVA_EXTERN int uva_coroutine_close(uva_coroutine_t *coroutine);
 UVA_EXTERN bool uva_coroutine_done(const uva_coroutine_t *coroutine);
 /** Take a reference. @return coroutine itself; NULL for NULL. */
 UVA_EXTERN uva_coroutine_t *uva_coroutine_ref(uva_coroutine_t *coroutine);
-/** Drop a reference; the last one closes it. @return NULL. */
+/** Drop a reference; the last one closes it. One that yields instead of ending,
+ * or that its loop was closed before, is reported, and what its frames own is
+ * lost. @return NULL. */
 UVA_EXTERN uva_coroutine_t *uva_coroutine_unref(uva_coroutine_t *coroutine);
 
 /**

@@ -194,6 +194,7 @@ static int coroutine_resume(uva_coroutine_t *coroutine,
     coroutine->value = value;
     coroutine->base.code = code;
     coroutine->status = 1;
+    coroutine->base.refs++; /* It may drop itself, or its driver may be gone. */
     coroutine_enter(coroutine);
     r = coroutine->status;
     if (coroutine->state == COROUTINE_DONE) {
@@ -203,6 +204,7 @@ static int coroutine_resume(uva_coroutine_t *coroutine,
     if (ret_value != NULL && r >= 0) {
         *ret_value = coroutine->value;
     }
+    uva_coroutine_unref(coroutine);
     return r;
 }
 
@@ -256,22 +258,49 @@ uva_coroutine_t *uva_coroutine_ref(uva_coroutine_t *coroutine)
     return coroutine;
 }
 
+/* The last reference of one that is suspended went: let it end. If it will not,
+ * its frames go with the stack, and what they own is lost; so they are if the
+ * loop was closed, which took the stack. */
+static void coroutine_abandon(uva_coroutine_t *coroutine)
+{
+    uva_loop_t *loop = coroutine->base.loop;
+    uva_loop_t *outer = uva__running;
+
+    if (loop->closing) {
+        uva__report(loop, NULL, UV_EPERM,
+                    "A coroutine was dropped after its loop was closed");
+        coroutine->state = COROUTINE_DONE;
+        return;
+    }
+    uva__running = loop; /* It may not be running: nobody can await in it. */
+    (void)uva_coroutine_close(coroutine);
+    uva__running = outer;
+    if (coroutine->state != COROUTINE_DONE) {
+        uva__report(loop, NULL, UV_EPERM,
+                    "A coroutine yielded while it was closed");
+        coroutine->state = COROUTINE_DONE;
+        coroutine_end(coroutine);
+    }
+}
+
 uva_coroutine_t *uva_coroutine_unref(uva_coroutine_t *coroutine)
 {
     uva_loop_t *loop;
 
-    if (coroutine == NULL || --coroutine->base.refs > 0) {
+    if (coroutine == NULL || !uva__loop_owned(coroutine->base.loop) ||
+        --coroutine->base.refs > 0) {
         return NULL;
     }
     loop = coroutine->base.loop;
-    coroutine->base.refs = 1;
-    while (coroutine->state == COROUTINE_SUSPENDED &&
-           uva_coroutine_close(coroutine) == UV_EPERM) {
-        uva__report(loop, NULL, UV_EPERM,
-                    "A coroutine yielded while it was closed");
+    coroutine->base.refs = 1; /* It may be looked at while it ends. */
+    if (coroutine->state == COROUTINE_SUSPENDED) {
+        coroutine_abandon(coroutine);
     }
     coroutine_drop_arg(coroutine);
     uva__slab_put(&loop->slab, coroutine, sizeof *coroutine);
+    if (loop->closed) {
+        uva__loop_maybe_free(loop);
+    }
     return NULL;
 }
 

@@ -1,0 +1,192 @@
+/*
+ * The end of coroutines that are driven by hand: closed, dropped, left behind.
+ */
+#include <string.h>
+
+#include "uva_test.h"
+
+typedef struct tale_s {
+    uva_coroutine_t *self;
+    int ended;   /* How often a body has come to its end. */
+    int freed;   /* How often its argument was. */
+    int refuses; /* Yields that go on yielding when it is closed. */
+} tale_t;
+
+static void tale_free(void *arg)
+{
+    ((tale_t *)arg)->freed++;
+}
+
+static int tell(void *arg, void **ret_result)
+{
+    tale_t *tale = arg;
+    int r;
+
+    (void)ret_result;
+    do {
+        r = uva_coroutine_yield(tale, NULL);
+    } while (r >= 0 || tale->refuses-- > 0);
+    tale->ended++;
+    return r;
+}
+
+static uva_coroutine_t *begin(tale_t *tale)
+{
+    uva_coroutine_options_t options = UVA_COROUTINE_OPTIONS_INIT;
+    uva_coroutine_t *coroutine;
+    void *value = NULL;
+
+    options.arg_destroy = tale_free;
+    ck_assert_int_eq(uva_coroutine_new(tell, tale, &options, &coroutine), 0);
+    ck_assert_int_eq(uva_coroutine_send(coroutine, NULL, &value), 1);
+    ck_assert_ptr_eq(value, tale);
+    return coroutine;
+}
+
+UVA_TEST(close_lets_it_end)
+{
+    tale_t tale = {0};
+    uva_coroutine_t *coroutine = begin(&tale);
+
+    ck_assert_int_eq(uva_coroutine_close(coroutine), 0);
+    ck_assert(uva_coroutine_done(coroutine));
+    ck_assert_int_eq(tale.ended, 1);
+    ck_assert_int_eq(tale.freed, 1);
+    ck_assert_int_eq(uva_coroutine_close(coroutine), 0);
+    ck_assert_int_eq(uva_coroutine_send(coroutine, NULL, NULL), UV_EALREADY);
+    uva_coroutine_unref(coroutine);
+    ck_assert_int_eq(tale.freed, 1);
+}
+
+UVA_TEST(close_refused)
+{
+    tale_t tale = {.refuses = 1};
+    uva_coroutine_t *coroutine = begin(&tale);
+
+    ck_assert_int_eq(uva_coroutine_close(coroutine), UV_EPERM);
+    ck_assert(!uva_coroutine_done(coroutine));
+    ck_assert_int_eq(uva_coroutine_close(coroutine), 0);
+    ck_assert_int_eq(tale.ended, 1);
+    uva_coroutine_unref(coroutine);
+}
+
+UVA_TEST(last_reference_lets_it_end)
+{
+    tale_t tale = {0};
+
+    tale.self = begin(&tale);
+    uva_coroutine_unref(uva_coroutine_ref(tale.self));
+    ck_assert_int_eq(tale.ended, 0);
+    uva_coroutine_unref(tale.self);
+    ck_assert_int_eq(tale.ended, 1);
+    ck_assert_int_eq(tale.freed, 1);
+}
+
+/* One that will not end does not hang whoever drops it. */
+UVA_TEST(last_reference_of_one_that_refuses)
+{
+    tale_t tale = {.refuses = 1000000};
+
+    uva_test_log_begin();
+    uva_coroutine_unref(begin(&tale));
+    ck_assert_ptr_nonnull(
+        strstr(uva_test_log(), "A coroutine yielded while it was closed"));
+    uva_test_log_end();
+    ck_assert_int_eq(tale.ended, 0);
+    ck_assert_int_eq(tale.freed, 1);
+}
+
+static int begin_and_leave(void *arg, void **ret_result)
+{
+    tale_t *tale = arg;
+
+    (void)ret_result;
+    tale->self = begin(tale);
+    return 0;
+}
+
+static uva_loop_t *leave_behind(tale_t *tale)
+{
+    uva_loop_t *loop;
+    uva_task_t *task;
+
+    ck_assert_int_eq(uva_loop_new_virtual(NULL, &loop), 0);
+    task = uva_loop_create_task(loop, begin_and_leave, tale, NULL);
+    ck_assert_int_eq(uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL),
+                     0);
+    uva_task_unref(task);
+    return loop;
+}
+
+START_TEST(dropped_while_the_loop_does_not_run)
+{
+    uva_test_mark_t mark = uva_test_mark();
+    tale_t tale = {0};
+    uva_loop_t *loop = leave_behind(&tale);
+
+    uva_coroutine_unref(tale.self);
+    ck_assert_int_eq(tale.ended, 1);
+    ck_assert_int_eq(tale.freed, 1);
+    ck_assert_int_eq(uva_loop_close(loop), 0);
+    uva_loop_unref(loop);
+    uva_test_nothing_left(mark);
+}
+END_TEST
+
+START_TEST(dropped_after_its_loop)
+{
+    uva_test_mark_t mark = uva_test_mark();
+    tale_t tale = {0};
+    uva_loop_t *loop = leave_behind(&tale);
+
+    ck_assert_int_eq(uva_loop_close(loop), 0);
+    uva_loop_unref(loop);
+    uva_test_log_begin();
+    uva_coroutine_unref(tale.self);
+    ck_assert_ptr_nonnull(strstr(uva_test_log(), "after its loop was closed"));
+    uva_test_log_end();
+    ck_assert_int_eq(tale.ended, 0);
+    ck_assert_int_eq(tale.freed, 1);
+    uva_test_nothing_left(mark);
+}
+END_TEST
+
+static int drop_itself(void *arg, void **ret_result)
+{
+    tale_t *tale = arg;
+    int r;
+
+    (void)ret_result;
+    tale->self = uva_coroutine_unref(tale->self);
+    r = uva_coroutine_yield(tale, NULL);
+    tale->ended++;
+    return r;
+}
+
+/* Who drops its own last reference goes on until it yields. */
+UVA_TEST(drops_itself)
+{
+    tale_t tale = {0};
+    void *value = NULL;
+
+    ck_assert_int_eq(uva_coroutine_new(drop_itself, &tale, NULL, &tale.self),
+                     0);
+    ck_assert_int_eq(uva_coroutine_send(tale.self, NULL, &value), 1);
+    ck_assert_ptr_eq(value, &tale);
+    ck_assert_int_eq(tale.ended, 1);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("generators");
+    TCase *end = UVA_TCASE(suite, "End");
+
+    tcase_add_test(end, close_lets_it_end);
+    tcase_add_test(end, close_refused);
+    tcase_add_test(end, last_reference_lets_it_end);
+    tcase_add_test(end, last_reference_of_one_that_refuses);
+    tcase_add_test(end, dropped_while_the_loop_does_not_run);
+    tcase_add_test(end, dropped_after_its_loop);
+    tcase_add_test(end, drops_itself);
+    return uva_test_main(suite);
+}
