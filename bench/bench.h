@@ -86,6 +86,21 @@ bench_end(bench_mark_t mark, const char *bench, const char *peer, double units)
     fflush(stdout);
 }
 
+/** Seconds of the whole, for work that is mostly waiting. */
+static inline void bench_end_seconds(bench_mark_t mark,
+                                     const char *bench,
+                                     const char *peer,
+                                     int64_t count)
+{
+    int64_t cpu_ns = bench_clock(CLOCK_PROCESS_CPUTIME_ID) - mark.cpu_ns;
+    int64_t wall_ns = bench_wall() - mark.wall_ns;
+
+    printf("{\"bench\":\"%s\",\"peer\":\"%s\",\"n\":%" PRId64
+           ",\"wall_s\":%.4f,\"cpu_s\":%.4f}\n",
+           bench, peer, count, (double)wall_ns / 1e9, (double)cpu_ns / 1e9);
+    fflush(stdout);
+}
+
 static inline int bench_compare(const void *a, const void *b)
 {
     int64_t x = *(const int64_t *)a;

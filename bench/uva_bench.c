@@ -28,6 +28,9 @@ static const struct {
     {"live", bench_live, "COUNT"},
     {"timers", bench_sleeps, "COUNT"},
     {"naps", bench_naps, "COUNT"},
+    {"chan", bench_chan, "COUNT CAPACITY"},
+    {"echo", bench_echo, "stream|read [--port N]"},
+    {"crawl", bench_crawl, "PORT COUNT"},
 };
 
 static int usage(void)

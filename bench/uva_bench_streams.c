@@ -1,0 +1,230 @@
+/*
+ * Streams: an echo server and a crawl.
+ */
+#include "uva_bench.h"
+
+/* --- echo --- */
+
+enum {
+    ECHO_BYTES = 65536
+};
+
+/* What comes is read into a buffer of the handler's own. */
+UVA_TASK(int, echo, uva_reader_t *reader; uva_writer_t * writer;)
+{
+    char data[ECHO_BYTES];
+    int r;
+
+    (void)ret;
+    while ((r = uva_reader_read(args->reader, data, sizeof data)) > 0) {
+        r = uva_writer_write(args->writer, data, (size_t)r);
+        if (r >= 0) {
+            r = uva_writer_drain(args->writer);
+        }
+        if (r < 0) {
+            break;
+        }
+    }
+    return r == UV_ECONNRESET ? 0 : r;
+}
+
+/* Nothing is copied, and who waits holds no buffer. */
+UVA_TASK(int, echo_view, uva_reader_t *reader; uva_writer_t * writer;)
+{
+    uva_bytes_t data;
+    int r;
+
+    (void)ret;
+    while ((r = uva_reader_read_view(args->reader, ECHO_BYTES, &data)) > 0) {
+        r = uva_writer_write(args->writer, data.data, data.size);
+        if (r >= 0) {
+            r = uva_writer_drain(args->writer);
+        }
+        if (r < 0) {
+            break;
+        }
+    }
+    return r == UV_ECONNRESET ? 0 : r;
+}
+
+UVA_STACKLESS(int, echo_s, uva_reader_t *reader; uva_writer_t * writer;
+              char data[ECHO_BYTES];)
+{
+    int r;
+
+    UVA_BEGIN
+    for (;;) {
+        UVA_AWAIT(r, uva_reader_read_poll(self->reader, self->data,
+                                          sizeof self->data));
+        if (r <= 0) {
+            return r == UV_ECONNRESET ? 0 : r;
+        }
+        r = uva_writer_write(self->writer, self->data, (size_t)r);
+        if (r < 0) {
+            return r;
+        }
+        UVA_AWAIT(r, uva_writer_drain_poll(self->writer));
+        if (r < 0) {
+            return r == UV_ECONNRESET ? 0 : r;
+        }
+    }
+    UVA_END
+    return 0;
+}
+
+UVA_STACKLESS(int, echo_view_s, uva_reader_t *reader; uva_writer_t * writer;
+              uva_bytes_t data;)
+{
+    int r;
+
+    UVA_BEGIN
+    for (;;) {
+        UVA_AWAIT(r, uva_reader_read_view_poll(self->reader, ECHO_BYTES,
+                                               &self->data));
+        if (r <= 0) {
+            return r == UV_ECONNRESET ? 0 : r;
+        }
+        r = uva_writer_write(self->writer, self->data.data, self->data.size);
+        if (r < 0) {
+            return r;
+        }
+        UVA_AWAIT(r, uva_writer_drain_poll(self->writer));
+        if (r < 0) {
+            return r == UV_ECONNRESET ? 0 : r;
+        }
+    }
+    UVA_END
+    return 0;
+}
+
+UVA_TASK(int, echo_main, const char *port; bool view;)
+{
+    uva_server_options_t options = UVA_SERVER_OPTIONS_INIT;
+    uva_server_t *server;
+    int r;
+
+    options.backlog_count = 4096;
+    if (args->view) {
+        r = bench_stackless
+                ? uva_start_server_typed(echo_view_s, "127.0.0.1", args->port,
+                                         &options, &server)
+                : uva_start_server_typed(echo_view, "127.0.0.1", args->port,
+                                         &options, &server);
+    } else {
+        r = bench_stackless
+                ? uva_start_server_typed(echo_s, "127.0.0.1", args->port,
+                                         &options, &server)
+                : uva_start_server_typed(echo, "127.0.0.1", args->port,
+                                         &options, &server);
+    }
+    if (r < 0) {
+        return r;
+    }
+    printf("listening on 127.0.0.1:%d\n", uva_server_port(server));
+    fflush(stdout);
+    r = uva_server_serve_forever(server);
+    uva_server_unref(server);
+    *ret = r;
+    return r;
+}
+
+void bench_echo(int argc, char **argv)
+{
+    const char *port = "0";
+    const char *mode = argc > 1 ? argv[1] : "";
+    int r;
+
+    for (int i = 2; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--port") == 0) {
+            port = argv[i + 1];
+        }
+    }
+    if (strcmp(mode, "stream") != 0 && strcmp(mode, "read") != 0) {
+        fputs("uva_bench: echo stream|read [--port N]\n", stderr);
+        exit(2);
+    }
+    r = uva_run_typed(echo_main, NULL, .port = port,
+                      .view = strcmp(mode, "stream") == 0);
+    if (r != UV_EINTR) {
+        bench_check(r, "echo");
+    }
+}
+
+/* --- crawl --- */
+
+#define CRAWL_REQUEST "GET / HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n"
+
+UVA_TASK(int, page, const char *port;)
+{
+    uva_reader_t *reader;
+    uva_writer_t *writer;
+    uva_buffer_t text = {0};
+    int r;
+
+    r = uva_open_connection("127.0.0.1", args->port, NULL, &reader, &writer);
+    if (r < 0) {
+        return r;
+    }
+    r = uva_writer_write(writer, CRAWL_REQUEST, sizeof CRAWL_REQUEST - 1);
+    if (r >= 0) {
+        r = uva_reader_read_all(reader, UVA_NO_LIMIT, &text);
+    }
+    (void)uva_connection_close(reader, writer);
+    *ret = (int)text.size;
+    uva_buffer_clear(&text);
+    return r;
+}
+
+UVA_STACKLESS(int, page_s, const char *port; uva_open_connection_op_t open;
+              uva_reader_t * reader;
+              uva_writer_t * writer;
+              uva_buffer_t text;
+              int status;)
+{
+    int r;
+
+    UVA_BEGIN
+    UVA_AWAIT(r, uva_open_connection_poll(&self->open, "127.0.0.1", self->port,
+                                          NULL, &self->reader, &self->writer));
+    if (r < 0) {
+        return r;
+    }
+    self->status =
+        uva_writer_write(self->writer, CRAWL_REQUEST, sizeof CRAWL_REQUEST - 1);
+    if (self->status >= 0) {
+        UVA_AWAIT(self->status, uva_reader_read_all_poll(
+                                    self->reader, UVA_NO_LIMIT, &self->text));
+    }
+    UVA_AWAIT(r, uva_connection_close_poll(self->reader, self->writer));
+    *ret = (int)self->text.size;
+    uva_buffer_clear(&self->text);
+    UVA_END
+    return self->status;
+}
+
+UVA_TASK(int, crawl_main, const char *port; int64_t count;)
+{
+    uva_future_t **futures = calloc((size_t)args->count, sizeof *futures);
+    int r;
+
+    for (int64_t i = 0; i < args->count; i++) {
+        futures[i] = bench_stackless
+                         ? UVA_FUTURE(uva_spawn(page_s, .port = args->port))
+                         : UVA_FUTURE(uva_spawn(page, .port = args->port));
+    }
+    r = uva_gather(UVA_FUTURES(futures), (size_t)args->count, 0, NULL);
+    free(futures);
+    *ret = r;
+    return r;
+}
+
+void bench_crawl(int argc, char **argv)
+{
+    const char *port = argc > 1 ? argv[1] : "80";
+    int64_t count = bench_arg(argc, argv, 2, 10);
+    bench_mark_t mark = bench_begin();
+
+    bench_check(uva_run_typed(crawl_main, NULL, .port = port, .count = count),
+                "crawl");
+    bench_end_seconds(mark, "crawl", bench_peer(), count);
+}
