@@ -92,33 +92,35 @@ UVA_EXTERN int uva_raise(const uva_error_t *error);
 
 /**
  * The error record of a failure. Only failures with a text, a cause or members
- * have one; NULL stands for a bare code, and every function below takes it.
+ * have one; NULL stands for a bare code, and every function below takes it. A
+ * record never changes, and may be handed to another thread.
  */
 
-/** The code of the error; 0 for NULL. */
+/** The code of the error; 0 for NULL. @thread any */
 UVA_EXTERN int uva_error_code(const uva_error_t *error);
 
 /** What went wrong, in the words of whoever failed first; uva_strerror of the
- * code when nobody said. Borrowed, lives as long as the error. */
+ * code when nobody said. Borrowed, lives as long as the error. @thread any */
 UVA_EXTERN const char *uva_error_text(const uva_error_t *error);
 
 /** The error that was awaited and led to this one; NULL if none.
- * @asyncio BaseException.__cause__ */
+ * @asyncio BaseException.__cause__
+ * @thread any */
 UVA_EXTERN const uva_error_t *uva_error_cause(const uva_error_t *error);
 
-/** How many errors a UVA_EGROUP holds; 0 for every other. */
+/** How many errors a UVA_EGROUP holds; 0 for every other. @thread any */
 UVA_EXTERN size_t uva_error_member_count(const uva_error_t *error);
 
 /** Member of a group, in the order of completion; borrowed; NULL past the end.
- * A member always has a record, with its code at least. */
+ * A member always has a record, with its code at least. @thread any */
 UVA_EXTERN const uva_error_t *uva_error_member(const uva_error_t *error,
                                                size_t index);
 
 /** Keep an error beyond the life of its future.
- * @return error itself; NULL for NULL. */
+ * @return error itself; NULL for NULL. @thread any */
 UVA_EXTERN uva_error_t *uva_error_ref(const uva_error_t *error);
 
-/** Drop a reference. @return NULL. */
+/** Drop a reference. @return NULL. @thread any */
 UVA_EXTERN uva_error_t *uva_error_unref(uva_error_t *error);
 
 UVA_END_DECLS

@@ -306,7 +306,9 @@ uva__loop_call_soon_threadsafe(uva_loop_t *loop, uva_callback_cb callback,
                       ret_handle, UVA__SITE(callback))
 
 /** Forget a scheduled call; idempotent; nothing if it has run. Its destructor
- * runs at once. NULL is allowed. @asyncio Handle.cancel */
+ * runs at once, in the calling thread. NULL is allowed. @asyncio Handle.cancel
+ * @thread any, for a handle that uva_loop_call_soon_threadsafe gave to another
+ *         thread than the loop's; so uva_handle_cancelled and _unref. */
 UVA_EXTERN void uva_handle_cancel(uva_handle_t *handle);
 /** Whether it was cancelled before it ran; false for NULL.
  * @asyncio Handle.cancelled */

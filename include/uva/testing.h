@@ -56,7 +56,7 @@ UVA_EXTERN void uva_loop_release(uva_loop_t *loop);
 UVA_EXTERN void uva_testing_fail_allocation(uint64_t count, bool all);
 /** Let loops made from now on allocate every object by itself. */
 UVA_EXTERN void uva_testing_strict_allocation(bool enabled);
-/** Allocations made so far. */
+/** Allocations made so far. @thread any */
 UVA_EXTERN uint64_t uva_testing_allocations(void);
 
 UVA_END_DECLS

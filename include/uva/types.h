@@ -74,7 +74,7 @@ typedef struct uva_buffer_s {
     size_t capacity;
 } uva_buffer_t;
 
-/** Free the bytes of a buffer and make it empty again. */
+/** Free the bytes of a buffer and make it empty again. @thread any */
 UVA_EXTERN void uva_buffer_clear(uva_buffer_t *buffer);
 
 /** How one of several awaited things ended. */

@@ -26,10 +26,10 @@ UVA_BEGIN_DECLS
     UVA__STRING(UVA_VERSION_MAJOR)                                             \
     "." UVA__STRING(UVA_VERSION_MINOR) "." UVA__STRING(UVA_VERSION_PATCH)
 
-/** The version of the library that runs, as UVA_VERSION_HEX. */
+/** The version of the library that runs, as UVA_VERSION_HEX. @thread any */
 UVA_EXTERN unsigned uva_version(void);
 
-/** The version of the library that runs, as text: "0.1.0". */
+/** The version of the library that runs, as text: "0.1.0". @thread any */
 UVA_EXTERN const char *uva_version_string(void);
 
 /** What the library found when it looked at the machine. */
