@@ -41,30 +41,17 @@ int uva_waiter_suspend(uva_waiter_t *waiter,
         }
         *owner = task->base.loop;
     }
-    waiter->link.next = NULL;
+    (void)uva__waiter_suspend(task);
     if (list != NULL) {
         uva__list_append(list, &waiter->link);
-    }
-    task->base.phase = UVA__PHASE_WAIT;
-    if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
-        task->base.flags &= (uint8_t)~UVA__MUST_CANCEL;
-        task->base.phase = UVA__PHASE_CANCELLED;
-        uva__loop_push(task->base.loop, &task->ready);
     }
     return UVA_PENDING;
 }
 
 bool uva_waiter_wake(uva_waiter_t *waiter)
 {
-    uva_task_t *task = uva__task_of_waiter(waiter);
-
-    if (task->base.phase != UVA__PHASE_WAIT ||
-        !uva__loop_owned(task->base.loop)) {
-        return false;
-    }
-    task->base.phase = UVA__PHASE_WOKEN;
-    uva__loop_push(task->base.loop, &task->ready);
-    return true;
+    return uva__loop_owned(uva__task_of_waiter(waiter)->base.loop) &&
+           uva__waiter_wake(waiter);
 }
 
 bool uva_waiter_woken(const uva_waiter_t *waiter)
@@ -81,17 +68,8 @@ bool uva_waiter_cancelled(const uva_waiter_t *waiter)
 
 int uva_waiter_finish(uva_waiter_t *waiter)
 {
-    uva_task_t *task = uva__task_of_waiter(waiter);
-    bool cancelled = task->base.phase == UVA__PHASE_CANCELLED ||
-                     (task->base.flags & UVA__MUST_CANCEL) != 0;
-
     uva__list_remove(&waiter->link);
-    task->base.phase = UVA__PHASE_IDLE;
-    if (UVA__UNLIKELY(cancelled)) {
-        uva__task_deliver_cancel(task);
-        return UV_ECANCELED;
-    }
-    return 0;
+    return uva__waiter_finish(uva__task_of_waiter(waiter));
 }
 
 uint8_t uva_waiter_get_stage(const uva_waiter_t *waiter)
