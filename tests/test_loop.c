@@ -276,6 +276,37 @@ START_TEST(run_forever_pre_stopped)
 }
 END_TEST
 
+static void stop_and_call(void *data)
+{
+    uva_loop_stop(uva_get_running_loop());
+    ck_assert_int_eq(uva_call_soon(count_up, data), 0);
+}
+
+START_TEST(stop_ends_with_its_iteration)
+{
+    /* asyncio: BaseEventLoop.stop: what the last iteration has queued waits
+     * for the next run. A real loop passes several iterations in one turn. */
+    uva_loop_t *loop;
+    int count;
+
+    for (int real = 0; real < 2; real++) {
+        loop = NULL;
+        count = 0;
+        ck_assert_int_eq(real ? uva_loop_new(NULL, &loop)
+                              : uva_loop_new_virtual(NULL, &loop),
+                         0);
+        (void)uva_loop_call_soon(loop, stop_and_call, &count, NULL, NULL);
+        (void)uva_loop_call_soon(loop, count_up, &count, NULL, NULL);
+        ck_assert_int_eq(uva_loop_run_forever(loop), 0);
+        ck_assert_int_eq(count, 1);
+        uva_loop_stop(loop);
+        ck_assert_int_eq(uva_loop_run_forever(loop), 0);
+        ck_assert_int_eq(count, 2);
+        end_loop(loop);
+    }
+}
+END_TEST
+
 START_TEST(custom_run_forever_integration)
 {
     /* test_base_events.py,
@@ -418,6 +449,7 @@ static void add_running(TCase *tcase)
     UVA_TEST_BOTH(tcase, get_event_loop_returns_running_loop);
     tcase_add_test(tcase, run_once);
     tcase_add_test(tcase, run_forever_pre_stopped);
+    tcase_add_test(tcase, stop_ends_with_its_iteration);
     tcase_add_test(tcase, custom_run_forever_integration);
     tcase_add_test(tcase, single_selecter_event_callback_after_stopping);
 }

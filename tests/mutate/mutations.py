@@ -1,0 +1,657 @@
+"""What mutate.py breaks: (file, text, replacement, why it is wrong).
+
+The text stands in the file exactly once; white space does not count. Each
+mutation is a mistake that a hand could make there, and changes what a caller
+can see.
+"""
+MUTATIONS = [
+    # --- tasks ---
+    ("src/core/tasks.c",
+     "    if ((task->base.flags & UVA__MUST_CANCEL) != 0 && r >= 0) {",
+     "    if (false && r >= 0) {",
+     "a task cancelled right before it returns ends as if it was not"),
+    ("src/core/tasks.c",
+     "        if (uva__future_pending(future) && future->kind == UVA__KIND_TASK) {\n"
+     "            return uva__future_as_task(future);",
+     "        if (uva__future_pending(future) && future->kind == UVA__KIND_TASK) {\n"
+     "            return NULL;",
+     "a cancel does not walk on to the task that is awaited"),
+    ("src/core/tasks.c",
+     "    if (--task->base.cancelling == 0) {\n"
+     "        task->base.flags &= (uint8_t)~UVA__MUST_CANCEL;",
+     "    if (--task->base.cancelling == 0) {\n"
+     "        task->base.flags |= 0;",
+     "uncancel to zero leaves the cancellation to come"),
+    ("src/core/tasks.c",
+     "        task->base.phase = UVA__PHASE_CANCELLED;\n"
+     "        task_set_message(task, message);",
+     "        task->base.phase = UVA__PHASE_CANCELLED;",
+     "the message of a cancel is lost where a waiter is cancelled"),
+    ("src/core/tasks.c",
+     "    task->base.flags |= UVA__MUST_CANCEL;\n"
+     "    task_set_message(task, message);\n"
+     "    return NULL;",
+     "    task->base.flags |= UVA__MUST_CANCEL;\n"
+     "    return NULL;",
+     "the message of a cancel before the first step is lost"),
+    ("src/core/tasks.c",
+     "    if (task->base.cancelling < UINT16_MAX) {\n"
+     "        task->base.cancelling++;",
+     "    if (task->base.cancelling < 1) {\n"
+     "        task->base.cancelling++;",
+     "a second cancel is not counted"),
+    ("src/core/tasks.c",
+     "    if (next != NULL) {\n"
+     "        task_leave_ring(last, message);\n"
+     "    }",
+     "    (void)last;",
+     "tasks that await each other in a ring cannot be cancelled"),
+    ("src/core/tasks.c",
+     "        coro->drop((void *)(uintptr_t)args);\n"
+     "    }\n"
+     "    return refused == NULL",
+     "        (void)args;\n"
+     "    }\n"
+     "    return refused == NULL",
+     "a refused spawn leaks its arguments"),
+    ("src/core/tasks.c",
+     "        task->coro->drop(uva__task_frame(task));",
+     "        if (r >= 0) {\n"
+     "            task->coro->drop(uva__task_frame(task));\n"
+     "        }",
+     "the arguments of a task that failed are never dropped"),
+    ("src/core/tasks.c",
+     "               ((options != NULL && options->eager_start) ||",
+     "               ((options != NULL && false) ||",
+     "eager_start is ignored"),
+    ("src/core/tasks.c",
+     "    } else if (uva__context_copy_current(&context) < 0) {\n"
+     "        return UV_ENOMEM;\n"
+     "    }",
+     "    }",
+     "a task does not inherit its maker's context"),
+    ("src/core/tasks.c",
+     "    if (loop->task_count >= loop->limits.max_tasks) {",
+     "    if (loop->task_count > loop->limits.max_tasks) {",
+     "one task more than the limit"),
+    ("src/core/tasks.c",
+     "    if (r == UV_ECANCELED || uva_error_code(error) != r) {",
+     "    if (r == UV_ECANCELED) {",
+     "a task keeps the record of another failure than its own"),
+    # --- steps ---
+    ("src/core/coroutines.c",
+     "    if (UVA__LIKELY(task_starts_plainly(task)) ||\n"
+     "        uva_waiter_finish(&task->waiter) >= 0) {",
+     "    if (UVA__LIKELY(task_starts_plainly(task)) || true) {",
+     "the body of a task cancelled before its first step runs"),
+    ("src/core/coroutines.c",
+     "    if (task->base.phase == UVA__PHASE_IDLE && *place >= UVA__AT_YIELD) {",
+     "    if (false && *place >= UVA__AT_YIELD) {",
+     "a stackless task is not cancelled in a yield"),
+    ("src/core/step.h",
+     "    } else if (r != UVA_PENDING) {\n"
+     "        uva__task_finish(task, r);\n"
+     "    }\n"
+     "    loop->current = NULL;",
+     "    } else if (r != UVA_PENDING) {\n"
+     "        uva__task_finish(task, r);\n"
+     "    }",
+     "a callback after a stackless step believes to be in its task"),
+    ("src/core/base_events.c",
+     "            loop->budget = 0; /* No further iteration begins. */",
+     "            loop->budget -= 0;",
+     "a stop lets further iterations begin"),
+    # --- waiters ---
+    ("src/core/waiters.c",
+     "        *owner = task->base.loop;",
+     "        (void)owner;",
+     "the first wait binds no primitive to its loop"),
+    ("src/core/waiters.c",
+     "    if (UVA__UNLIKELY(future == &task->base)) {\n"
+     "        return UV_EPERM;\n"
+     "    }\n"
+     "    task->waiter.future = future;",
+     "    task->waiter.future = future;",
+     "a task may await itself"),
+    ("src/core/waiters.c",
+     "        if (uva_future_cancel_message(future, message)) {\n"
+     "            task->base.flags &= (uint8_t)~UVA__MUST_CANCEL;\n"
+     "        }",
+     "        (void)message;",
+     "a cancel that is due does not reach the future that is awaited"),
+    ("src/core/waiters.c",
+     "    (void)uva__future_code(future);\n"
+     "    uva__task_deliver_cancel(task);\n"
+     "    return false;",
+     "    uva__task_deliver_cancel(task);\n"
+     "    return false;",
+     "a failure that a cancelled await saw is reported as never retrieved"),
+    # --- sleep ---
+    ("src/core/sleep.c",
+     "        uva__timer_stop(task->base.loop, &op->timer);",
+     "        (void)op;",
+     "the timer of a cancelled sleep goes on"),
+    ("src/core/sleep.c",
+     "    task->base.phase = UVA__PHASE_IDLE;\n"
+     "    if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {",
+     "    task->base.phase = UVA__PHASE_IDLE;\n"
+     "    if (UVA__UNLIKELY(false)) {",
+     "a polled sleep(0) does not tell a cancel"),
+    ("src/core/sleep.c",
+     "    uva__task_leave_now(loop, task);\n"
+     "    if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {",
+     "    uva__task_leave_now(loop, task);\n"
+     "    if (UVA__UNLIKELY(false)) {",
+     "sleep(0) does not tell a cancel"),
+    # --- futures ---
+    ("src/core/loop.h",
+     "        ready->next = last->next;\n"
+     "        last->next = ready;\n"
+     "    }\n"
+     "    future->callbacks = ready;",
+     "        ready->next = last->next;\n"
+     "        last->next = ready;\n"
+     "        return;\n"
+     "    }\n"
+     "    future->callbacks = ready;",
+     "callbacks run in another order than they were added"),
+    ("src/core/futures.c",
+     "    if (future->state != UVA__FUTURE_PENDING) {\n"
+     "        future->flags |= UVA__RETRIEVED;\n"
+     "        return false;",
+     "    if (future->state != UVA__FUTURE_PENDING) {\n"
+     "        return false;",
+     "a cancel of a failed future does not count as seen"),
+    ("src/core/futures.c",
+     "            uva__text_set(&extra->delivered, message);",
+     "            (void)message;",
+     "a cancelled future loses the message"),
+    ("src/core/futures.c",
+     "    if (future->code < 0 && future->kind != UVA__KIND_REFUSED) {\n"
+     "        future->flags |= UVA__RETRIEVED;",
+     "    if (future->code < 0 && future->kind != UVA__KIND_REFUSED) {\n"
+     "        future->flags |= 0;",
+     "a failure that was asked for is reported as never retrieved"),
+    ("src/core/futures.c",
+     "            } else if (node == last) {\n"
+     "                future->callbacks = before;\n"
+     "            }",
+     "            }",
+     "removing the last callback leaves it the last"),
+    ("src/core/futures.c",
+     "        if (next->run == uva__callback_run && record->callback == callback &&\n"
+     "            record->data == data) {",
+     "        if (next->run == uva__callback_run && record->callback == callback) {",
+     "a callback is removed with another's data"),
+    ("src/core/futures.c",
+     "    if (ret == NULL || size == 0) {\n"
+     "        return r;\n"
+     "    }\n"
+     "    future->flags |= UVA__MOVED;",
+     "    if (ret == NULL || size == 0) {\n"
+     "        return r;\n"
+     "    }",
+     "a result can be moved out twice"),
+    ("src/core/futures.c",
+     "    if (code >= 0) {\n"
+     "        return UV_EINVAL;\n"
+     "    }\n"
+     "    if (text != NULL) {",
+     "    if (text != NULL) {",
+     "set_exception takes a success"),
+    ("src/core/futures.c",
+     "    if (r < 0) {\n"
+     "        if (destroy != NULL) {\n"
+     "            destroy(result);\n"
+     "        }\n"
+     "        return r;",
+     "    if (r < 0) {\n"
+     "        return r;",
+     "a result that is refused leaks"),
+    ("src/core/futures.c",
+     "    uva_context_t *outer = uva__context_enter(callback->context);",
+     "    uva_context_t *outer = uva__context_enter(NULL);",
+     "a done callback runs without its context"),
+    # --- gather ---
+    ("src/core/gather.c",
+     "    if (any) {\n"
+     "        gather->cancel_requested = true;\n"
+     "    }\n",
+     "",
+     "a cancelled gather that returns exceptions ends as if it was not"),
+    ("src/core/gather.c",
+     "        if (uva_future_cancel_message(gather->children[i].future, message)) {\n"
+     "            any = true;\n"
+     "        }",
+     "        if (uva_future_cancel_message(gather->children[i].future, message)) {\n"
+     "            any = true;\n"
+     "            break;\n"
+     "        }",
+     "a cancelled gather cancels its first child alone"),
+    ("src/core/gather.c",
+     "    gather->finished++;\n"
+     "    if (!uva__future_pending(&gather->outer.base)) {\n"
+     "        return;\n"
+     "    }\n",
+     "    gather->finished++;\n",
+     "a gather that has failed is ended again by the next child"),
+    ("src/core/gather.c",
+     "    if ((gather->flags & UVA_RETURN_EXCEPTIONS) == 0 && code < 0) {",
+     "    if ((gather->flags & UVA_RETURN_EXCEPTIONS) == 0 && code < 0 &&\n"
+     "        code != UV_ECANCELED) {",
+     "a cancelled child does not fail its gather"),
+    ("src/core/gather.c",
+     "            extra->error = uva_error_ref(source->error);\n"
+     "            uva__text_set(&extra->delivered, source->delivered);",
+     "            uva__text_set(&extra->delivered, source->delivered);",
+     "a gather drops the record of the child that failed"),
+    ("src/core/gather.c",
+     "        results[i] = results[first];",
+     "        results[i] = (uva_result_t){0, NULL};",
+     "the second place of one child has no result"),
+    ("src/core/gather.c",
+     "    if (count == 0) {\n"
+     "        uva__future_finish(outer, UVA__FUTURE_FINISHED, 0);\n"
+     "    }\n",
+     "",
+     "a gather of nothing never ends"),
+    # --- shield ---
+    ("src/core/shield.c",
+     "    shield_let_go(shield);\n"
+     "    uva__future_unref(&shield->outer.base);",
+     "    if (!uva_future_cancelled(&shield->outer.base)) {\n"
+     "        shield_let_go(shield);\n"
+     "    }\n"
+     "    uva__future_unref(&shield->outer.base);",
+     "a cancelled shield still listens and mutes the inner failure"),
+    ("src/core/shield.c",
+     "        (void)uva_future_cancel_message(outer,\n"
+     "                                        uva_future_get_cancel_message(inner));",
+     "        (void)uva_future_set_exception(outer, UV_EIO, NULL);",
+     "a cancelled inner future fails its shield"),
+    ("src/core/shield.c",
+     "        (void)uva_future_set_error(outer, uva_future_error(inner));",
+     "        (void)uva_future_set_exception(outer, code, NULL);",
+     "a shield drops the record of the inner failure"),
+    ("src/core/shield.c",
+     "    if (!uva__future_pending(future)) {\n"
+     "        return uva__future_ref(future);\n"
+     "    }",
+     "    if (future == NULL || future->kind == UVA__KIND_REFUSED) {\n"
+     "        return uva__future_ref(future);\n"
+     "    }",
+     "a shield of a done future takes a turn"),
+    # --- wait ---
+    ("src/core/wait.c",
+     "    return !uva_future_cancelled(future) && uva__future_code(future) < 0;",
+     "    return uva__future_code(future) < 0;",
+     "a cancelled future ends a wait for the first exception"),
+    ("src/core/wait.c",
+     "        if (plain || (future->flags & UVA__VISITED) == 0) {",
+     "        if (true) {",
+     "a future that stands twice in a wait counts twice"),
+    ("src/core/wait.c",
+     "    if (state->left == 0 || state->when == UVA_FIRST_COMPLETED ||",
+     "    if (state->left == 0 ||",
+     "a wait for the first completed waits for all"),
+    ("src/core/wait.c",
+     "    uva__timer_stop(state->loop, &state->timer);\n"
+     "    state->waiter = NULL;",
+     "    uva__timer_stop(state->loop, &state->timer);",
+     "a wait that is over wakes its task again"),
+    ("src/core/wait.c",
+     "        if (uva_future_done(node->future)) {\n"
+     "            if (ret_done != NULL) {",
+     "        if (node->ran) {\n"
+     "            if (ret_done != NULL) {",
+     "a future that was done when the wait ended counts as pending"),
+    ("src/core/wait.c",
+     "        (void)uva_future_cancel(future);\n"
+     "        return uva_waiter_suspend",
+     "        return uva_waiter_suspend",
+     "cancel-and-wait does not cancel"),
+    # --- wait_for ---
+    ("src/core/wait.c",
+     "    return r == UV_ECANCELED ? UV_ETIMEDOUT : r;",
+     "    return r;",
+     "wait_for with no time tells a cancellation and no timeout"),
+    ("src/core/wait.c",
+     "    if (timeout_ns == 0 && uva__future_pending(future)) {",
+     "    if (timeout_ns == 0) {",
+     "wait_for with no time fails of a done future's cancellation"),
+    ("src/core/wait.c",
+     "        r = uva_timeout_exit(&op->timeout, r);\n"
+     "    }\n"
+     "    op->stage",
+     "        r = uva_timeout_exit(&op->timeout, r < 0 ? UV_ECANCELED : r);\n"
+     "    }\n"
+     "    op->stage",
+     "wait_for turns every failure into a cancellation"),
+    # --- timeouts ---
+    ("src/core/timeouts.c",
+     "    if (uva_task_uncancel(timeout->task) <= timeout->cancelling &&",
+     "    if (uva_task_uncancel(timeout->task) <= timeout->cancelling + 1 &&",
+     "a timeout swallows a cancel from outside"),
+    ("src/core/timeouts.c",
+     "    timeout->cancelling = uva_task_cancelling(task);",
+     "    timeout->cancelling = 0;",
+     "a timeout inside a cancelled task does not tell itself"),
+    ("src/core/timeouts.c",
+     "        r == UV_ECANCELED) {",
+     "        r < 0) {",
+     "a timeout hides another failure of the block"),
+    ("src/core/timeouts.c",
+     "    if (when_ns <= loop->driver->now(loop)) {",
+     "    if (when_ns < loop->driver->now(loop)) {",
+     "a deadline that is now is a timer and not a call"),
+    ("src/core/timeouts.c",
+     "    entry_disarm(entry);\n"
+     "    timeout->when_ns = when_ns;",
+     "    timeout->when_ns = when_ns;",
+     "a rescheduled timeout keeps its old deadline too"),
+    ("src/core/timeouts.c",
+     "    if (timeout->state != TIMEOUT_ACTIVE || timeout_code(timeout) < 0) {\n"
+     "        return UV_EPERM;",
+     "    if (timeout->state != TIMEOUT_ACTIVE) {\n"
+     "        return UV_EPERM;",
+     "a timeout that came can be rescheduled"),
+    # --- task groups ---
+    ("src/core/taskgroups.c",
+     "        group_abort(group);\n"
+     "        group->parent_cancelled = true;\n"
+     "        (void)uva_task_cancel(group->scope.task);",
+     "        group_abort(group);",
+     "a failing child does not end the body of its group"),
+    ("src/core/taskgroups.c",
+     "    if (group->parent_cancelled && uva_task_uncancel(parent) == 0) {",
+     "    if (group->parent_cancelled) {",
+     "a group does not take its own cancel back"),
+    ("src/core/taskgroups.c",
+     "        if (woken == UV_ECANCELED && !group->aborting) {",
+     "        if (woken == UV_ECANCELED && false) {",
+     "a parent cancelled in the exit does not cancel the children"),
+    ("src/core/taskgroups.c",
+     "        if (r < 0 && !group->aborting) {\n"
+     "            group_abort(group);\n"
+     "        }",
+     "        group->aborting = group->aborting || r < 0;",
+     "a body that failed leaves its children running"),
+    ("src/core/taskgroups.c",
+     "    if (uva_task_cancelled(task)) {\n"
+     "        return;\n"
+     "    }",
+     "",
+     "a cancelled child fails its group"),
+    ("src/core/taskgroups.c",
+     "    return group->aborting ? UV_EPERM : 0;",
+     "    return 0;",
+     "a group that ends takes further children"),
+    ("src/core/taskgroups.c",
+     "        (void)uva_task_uncancel(parent);\n"
+     "        (void)uva_task_cancel(parent);",
+     "        (void)parent;",
+     "a cancel from outside is not delivered after the group's failure"),
+    ("src/core/taskgroups.c",
+     "            group->running--;\n"
+     "            group_let_begin(group);",
+     "            group->running--;",
+     "a child that waits for its turn never begins"),
+    ("src/core/taskgroups.c",
+     "        if (uva_waiter_wake(&child->task->waiter)) {\n"
+     "            child->running = true;\n"
+     "            group->running++;\n"
+     "        }",
+     "        (void)uva_waiter_wake(&child->task->waiter);\n"
+     "        child->running = true;\n"
+     "        group->running++;",
+     "a child cancelled before its turn takes the turn along"),
+    ("src/core/taskgroups.c",
+     "    if (group->succeeded) {\n"
+     "        group->code = 0; /* Failures beside a success count for nothing. */",
+     "    if (group->succeeded) {",
+     "failures beside the first success are raised"),
+    # --- as_completed ---
+    ("src/core/as_completed.c",
+     "        if (--state->todo == 0) {\n"
+     "            uva__timer_stop(state->loop, &state->timer);\n"
+     "        }",
+     "        --state->todo;",
+     "the timer of an exhausted as_completed goes on"),
+    ("src/core/as_completed.c",
+     "        if (uva_waiter_wake(waiter)) {\n"
+     "            break;\n"
+     "        }",
+     "        (void)uva_waiter_wake(waiter);\n"
+     "        break;",
+     "a waiter that was cancelled swallows the wake-up of the next"),
+    ("src/core/as_completed.c",
+     "    if (!state->destroyed && !node->timed_out) {",
+     "    if (!state->destroyed) {",
+     "a future that timed out is given out again"),
+    ("src/core/as_completed.c",
+     "    if (node->timed_out) {\n"
+     "        return UV_ETIMEDOUT;\n"
+     "    }",
+     "",
+     "as_completed does not tell its timeout"),
+    # --- context ---
+    ("src/core/context.c",
+     "        if (map->entries[i].var != var) {\n"
+     "            copy->entries[copy->count++] = map->entries[i];\n"
+     "        }",
+     "        copy->entries[copy->count++] = map->entries[i];",
+     "a variable that is reset to unset keeps its value"),
+    ("src/core/context.c",
+     "    if (token->var != var || token->context != context || context == NULL) {",
+     "    if (token->var != var || context == NULL) {",
+     "a token of another context is taken"),
+    ("src/core/context.c",
+     "    token->used = true;",
+     "    token->used = false;",
+     "a token can be used twice"),
+    ("src/core/context.c",
+     "        extra->context = uva_context_ref(context);\n"
+     "        context->entered = true;",
+     "        extra->context = uva_context_ref(context);\n"
+     "        context->entered = false;",
+     "a context can be entered twice inside a task"),
+    # --- timers, wheel, heap ---
+    ("src/core/timers.c",
+     "    if (timer->state == TIMER_DUE) {\n"
+     "        uva__list_remove(&timer->at.link);\n"
+     "    } else",
+     "    if (timer->state == TIMER_DUE) {\n"
+     "        timer->fire = timer->fire;\n"
+     "    } else",
+     "a timer that is due cannot be stopped"),
+    ("src/core/timers.c",
+     "    ready->run = NULL;\n"
+     "    uva__list_init(&due);",
+     "    uva__list_init(&due);",
+     "timers that come due after the first batch never run"),
+    ("src/core/timers.c",
+     "uva__wheel_next(&loop->timers) <= now_ns) {",
+     "uva__wheel_next(&loop->timers) < now_ns) {",
+     "a timer does not fire at its deadline"),
+    ("src/base/heap.c",
+     "    return a->timer->sequence < b->timer->sequence;",
+     "    return a->timer->sequence > b->timer->sequence;",
+     "timers of one deadline fire in the wrong order"),
+    ("src/base/heap.c",
+     "    if (index > 0 && entry_before(&last, &heap->entries[(index - 1) / 4])) {",
+     "    if (false) {",
+     "what replaces a removed timer is not sifted up"),
+    ("src/base/wheel.c",
+     "    if (uva__list_empty(&level->slots[slot])) {\n"
+     "        level->occupied &= ~((uint64_t)1 << slot);\n"
+     "    }",
+     "    level->occupied &= ~((uint64_t)1 << slot);",
+     "a stopped timer takes its neighbours in the slot along"),
+    ("src/base/wheel.c",
+     "        wheel->slot_ns = wheel_find(wheel, &level, &slot)\n"
+     "                             ? slot_begin(wheel, level, slot) << WHEEL_TICK_BITS\n"
+     "                             : UINT64_MAX;",
+     "        wheel->slot_ns = UINT64_MAX;",
+     "the slots behind the first are forgotten"),
+    ("src/base/wheel.c",
+     "    while (wheel->slot_ns <= uva__heap_next(&wheel->heap)) {",
+     "    while (wheel->slot_ns < uva__heap_next(&wheel->heap)) {",
+     "of one deadline the timer in the heap comes before an older one in the wheel"),
+    # --- locks ---
+    ("src/sync/locks.c",
+     "        if (!lock->locked) {\n"
+     "            lock_wake_first(lock);\n"
+     "        }\n"
+     "        return r;",
+     "        return r;",
+     "a cancelled waiter keeps the wake-up of a free lock"),
+    ("src/sync/locks.c",
+     "        if (!uva_waiter_cancelled(\n"
+     "                UVA__CONTAINER_OF((uintptr_t)at, const uva_waiter_t, link))) {\n"
+     "            return false;\n"
+     "        }",
+     "        (void)at;",
+     "a newcomer overtakes those who wait for a lock"),
+    ("src/sync/locks.c",
+     "        if (!uva_waiter_cancelled(\n"
+     "                UVA__CONTAINER_OF((uintptr_t)at, const uva_waiter_t, link))) {\n"
+     "            return false;",
+     "        if (at != NULL) {\n"
+     "            return false;",
+     "a newcomer waits behind waiters that are all cancelled"),
+    ("src/sync/locks.c",
+     "    lock->locked = false;\n"
+     "    lock_wake_first(lock);",
+     "    lock->locked = false;",
+     "a release wakes nobody"),
+    ("src/sync/locks.c",
+     "            (void)uva_waiter_wake(waiter);\n"
+     "        }",
+     "            (void)uva_waiter_wake(waiter);\n"
+     "            break;\n"
+     "        }",
+     "an event wakes one waiter alone"),
+    # --- conditions ---
+    ("src/sync/conditions.c",
+     "    while ((r = uva_condition_acquire_poll(condition)) == UV_ECANCELED) {\n"
+     "        stage = CONDITION_CANCELLED;\n"
+     "    }",
+     "    r = uva_condition_acquire_poll(condition);",
+     "a wait that is cancelled while it takes the lock leaves without it"),
+    ("src/sync/conditions.c",
+     "    while ((r = uva_condition_acquire_poll(condition)) == UV_ECANCELED) {\n"
+     "        stage = CONDITION_CANCELLED;",
+     "    while ((r = uva_condition_acquire_poll(condition)) == UV_ECANCELED) {\n"
+     "        stage = CONDITION_REACQUIRING;",
+     "a wait swallows a cancel that comes while it takes the lock"),
+    ("src/sync/conditions.c",
+     "    condition_notify(condition, 1);\n"
+     "    return r < 0",
+     "    return r < 0",
+     "a cancelled waiter takes its notification along"),
+    ("src/sync/conditions.c",
+     "        count--;",
+     "        count -= count > 1 ? 2 : 1;",
+     "notify of two wakes one"),
+    ("src/sync/conditions.c",
+     "    (void)uva_lock_release(lock);\n"
+     "    uva__stage_set",
+     "    uva__stage_set",
+     "a wait keeps the lock"),
+    # --- semaphores ---
+    ("src/sync/semaphores.c",
+     "        semaphore->value++; /* We had a permit already: give it back. */",
+     "        semaphore->value += 0;",
+     "a cancelled waiter keeps the permit that it was woken with"),
+    ("src/sync/semaphores.c",
+     "    return semaphore->value == 0 || semaphore->woken_count > 0;",
+     "    return semaphore->value == 0;",
+     "a newcomer overtakes those who were woken"),
+    ("src/sync/semaphores.c",
+     "    while (semaphore->value > 0 && semaphore_wake_next(semaphore)) {\n"
+     "    }\n",
+     "",
+     "permits are free while tasks wait"),
+    ("src/sync/semaphores.c",
+     "    if (semaphore->value >= semaphore->bound) {",
+     "    if (semaphore->value > semaphore->bound) {",
+     "a bounded semaphore is released once too often"),
+    # --- barriers ---
+    ("src/sync/barriers.c",
+     "        barrier_notify_all(barrier); /* Those who came while we left. */",
+     "        (void)barrier;",
+     "tasks that came while others left wait for ever"),
+    ("src/sync/barriers.c",
+     "    return barrier->state == UVA__BARRIER_DRAINING ? 0 : UVA_EBROKENBARRIER;",
+     "    return 0;",
+     "tasks of a reset barrier pass it"),
+    ("src/sync/barriers.c",
+     "        barrier->count > 0 ? UVA__BARRIER_RESETTING : UVA__BARRIER_FILLING;",
+     "        UVA__BARRIER_RESETTING;",
+     "a reset with nobody inside never ends"),
+    ("src/sync/barriers.c",
+     "    return barrier->state == UVA__BARRIER_FILLING ||\n"
+     "           barrier->state == UVA__BARRIER_BROKEN;",
+     "    return barrier->state != UVA__BARRIER_RESETTING;",
+     "tasks enter while others leave"),
+    # --- queues ---
+    ("src/sync/queues.c",
+     "            if (woken && queue->count > 0) {\n"
+     "                /* We were called for an item that we do not take. */\n"
+     "                (void)uva__line_wake_first(&queue->getters);\n"
+     "            }\n",
+     "            (void)woken;\n",
+     "a cancelled getter takes its wake-up along"),
+    ("src/sync/queues.c",
+     "    if (r < 0 && woken && !uva_queue_full(queue)) {\n"
+     "        /* We were called for room that we do not use. */\n"
+     "        (void)uva__line_wake_first(&queue->putters);\n"
+     "    }",
+     "    (void)woken;",
+     "a cancelled putter takes its wake-up along"),
+    ("src/sync/queues.c",
+     "    *ret_item = queue_pop(queue);\n"
+     "    (void)uva__line_wake_first(&queue->putters);",
+     "    *ret_item = queue_pop(queue);",
+     "the last item of a queue, or that of a heap, calls no putter"),
+    ("src/sync/queues.c",
+     "    *ret_item = queue_pop_first(queue);\n"
+     "    if (!uva__list_empty(&queue->putters.waiters)) {",
+     "    *ret_item = queue_pop_first(queue);\n"
+     "    if (false) {",
+     "a get calls no putter"),
+    ("src/sync/queues.c",
+     "    if (queue->unfinished++ == 0) {\n"
+     "        uva_event_clear(&queue->finished);\n"
+     "    }",
+     "    queue->unfinished++;",
+     "a join does not wait"),
+    ("src/sync/queues.c",
+     "        queue_finish(queue, count);\n"
+     "    }\n"
+     "    uva__line_wake_all(&queue->getters);",
+     "        (void)count;\n"
+     "    }\n"
+     "    uva__line_wake_all(&queue->getters);",
+     "an immediate shutdown leaves who joins waiting"),
+    ("src/sync/queues.c",
+     "    uva__line_wake_all(&queue->putters);",
+     "",
+     "a shutdown leaves the putters waiting"),
+    ("src/sync/queues.c",
+     "    if (queue->count == 0) {\n"
+     "        return queue->is_shutdown ? UVA_EQUEUESHUTDOWN : UVA_EQUEUEEMPTY;\n"
+     "    }",
+     "    if (queue->is_shutdown || queue->count == 0) {\n"
+     "        return queue->is_shutdown ? UVA_EQUEUESHUTDOWN : UVA_EQUEUEEMPTY;\n"
+     "    }",
+     "what a queue holds at its shutdown cannot be had"),
+    ("src/sync/queues.c",
+     "            !queue_less(queue, items[child], items[child + 1])) {",
+     "            queue_less(queue, items[child + 1], items[child])) {",
+     "equal items leave a priority queue in another order than heapq's"),
+    ("src/sync/queues.c",
+     "    return queue->maxsize > 0 && queue->count >= queue->maxsize;",
+     "    return queue->maxsize > 0 && queue->count > queue->maxsize;",
+     "a bounded queue takes one item more"),
+]
