@@ -9,6 +9,7 @@
  */
 #include "uva/context.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/alloc.h"
@@ -162,6 +163,31 @@ void uva__context_exit_to(uva_context_t *outer)
     thread_context = outer;
 }
 
+/* What a thread has set outside of loops goes with it. libuv's keys know no
+ * destructor. */
+static pthread_key_t thread_key;
+static uv_once_t thread_once = UV_ONCE_INIT;
+static bool thread_watched;
+
+static void thread_exit(void *data)
+{
+    (void)data;
+    thread_context = uva_context_unref(thread_context);
+}
+
+static void thread_key_make(void)
+{
+    thread_watched = pthread_key_create(&thread_key, thread_exit) == 0;
+}
+
+static void thread_watch(void)
+{
+    uv_once(&thread_once, thread_key_make);
+    if (thread_watched) {
+        (void)pthread_setspecific(thread_key, &thread_once);
+    }
+}
+
 /* The current context, made if nothing was ever set in it. */
 static uva_context_t *context_make_current(void)
 {
@@ -174,6 +200,7 @@ static uva_context_t *context_make_current(void)
     }
     if (task == NULL) {
         thread_context = uva_context_new();
+        thread_watch();
         return thread_context;
     }
     extra = uva__future_extra(&task->base);
