@@ -377,39 +377,6 @@ int uva_future_set_error(uva_future_t *future, const uva_error_t *error)
     return 0;
 }
 
-bool uva_future_cancel(uva_future_t *future)
-{
-    return uva_future_cancel_message(future, NULL);
-}
-
-bool uva_future_cancel_message(uva_future_t *future, const char *message)
-{
-    if (future == NULL || future->kind == UVA__KIND_REFUSED) {
-        return false;
-    }
-    if (!uva__loop_owned(future->loop)) {
-        return false;
-    }
-    if (future->state != UVA__FUTURE_PENDING) {
-        future->flags |= UVA__RETRIEVED;
-        return false;
-    }
-    if (future->kind == UVA__KIND_TASK) {
-        return uva_task_cancel_message(uva__future_as_task(future), message);
-    }
-    if (future->kind == UVA__KIND_GATHER) {
-        return uva__gather_cancel(future, message);
-    }
-    if (message != NULL) {
-        uva__extra_t *extra = uva__future_extra(future);
-        if (extra != NULL) {
-            uva__text_set(&extra->delivered, message);
-        }
-    }
-    uva__future_finish(future, UVA__FUTURE_CANCELLED, UV_ECANCELED);
-    return true;
-}
-
 /* --- looking --- */
 
 uva_loop_t *uva_future_get_loop(const uva_future_t *future)

@@ -1,5 +1,5 @@
 /*
- * gather and shield (asyncio.tasks).
+ * gather (asyncio.tasks).
  *
  * Invariant: a gathering future is referenced by whoever holds it and by each
  * child that is not done; it owns a reference of every child to its end. So
@@ -11,36 +11,15 @@
 
 #include "base/alloc.h"
 #include "base/errors.h"
+#include "core/gather.h"
 #include "core/loop.h"
 
-typedef struct gather_s gather_t;
-
-typedef struct gather_child_s {
-    uva__ready_t ready;   /* Of the child's callbacks. */
-    uva_future_t *future; /* Counted; NULL stands for UV_ENOMEM. */
-    gather_t *gather;
-} gather_child_t;
-
-struct gather_s {
-    uva__plain_future_t outer;
-    uva__bond_t bond;
-    size_t count;
-    size_t finished;
-    uva_result_t *results; /* Owned; made when outer completes as a future. */
-    uint8_t flags;
-    bool cancel_requested;
-    bool as_future; /* Somebody holds outer and looks at its result. */
-    gather_child_t children[];
-};
+typedef uva__gather_t gather_t;
+typedef uva__gather_child_t gather_child_t;
 
 static size_t gather_bytes(size_t count)
 {
     return sizeof(gather_t) + count * sizeof(gather_child_t);
-}
-
-static gather_t *gather_of(uva_future_t *outer)
-{
-    return UVA__CONTAINER_OF(outer, gather_t, outer.base);
 }
 
 static int child_code(const gather_child_t *child)
@@ -53,14 +32,14 @@ static bool child_done(const gather_child_t *child)
     return !uva__future_pending(child->future);
 }
 
-void uva__gather_free(uva_future_t *future)
+static void gather_destroy(gather_t *gather)
 {
-    gather_t *gather = gather_of(future);
+    uva_future_t *future = &gather->outer.base;
     uva_loop_t *loop = future->loop;
     size_t count = gather->count;
-    uva__ready_t *last = future->callbacks;
 
-    UVA__ASSERT2(last == NULL || last->run == uva__callback_run);
+    UVA__ASSERT2(future->callbacks == NULL ||
+                 future->callbacks->run == uva__callback_run);
     while (future->callbacks != NULL) {
         uva__callback_t *record =
             UVA__CONTAINER_OF(future->callbacks->next, uva__callback_t, ready);
@@ -76,25 +55,25 @@ void uva__gather_free(uva_future_t *future)
     uva__slab_put(&loop->slab, gather, gather_bytes(count));
 }
 
-bool uva__gather_cancel(uva_future_t *future, const char *message)
+/* A loop and not a recursion: gathering futures of gathering futures can be as
+ * deep as there is memory. */
+void uva__gather_free(uva_future_t *future)
 {
-    gather_t *gather = gather_of(future);
-    bool any = false;
+    uva_loop_t *loop = future->loop;
+    gather_t *gather = uva__gather_of(future);
 
-    if ((future->flags & UVA__VISITED) != 0) {
-        return true; /* Tasks that await each other in a ring. */
+    gather->way.dying = loop->dying;
+    loop->dying = gather;
+    if (loop->freeing) {
+        return;
     }
-    future->flags |= UVA__VISITED;
-    for (size_t i = 0; i < gather->count; i++) {
-        if (uva_future_cancel_message(gather->children[i].future, message)) {
-            any = true;
-        }
+    loop->freeing = true;
+    while (loop->dying != NULL) {
+        gather = loop->dying;
+        loop->dying = gather->way.dying;
+        gather_destroy(gather);
     }
-    future->flags &= (uint8_t)~UVA__VISITED;
-    if (any) {
-        gather->cancel_requested = true;
-    }
-    return any;
+    loop->freeing = false;
 }
 
 /* Copy what a failed child tells to the outer future. */
@@ -235,7 +214,7 @@ static uva_future_t *gather_new(uva_loop_t *loop,
         futures_unref(take_futures, count);
         return NULL;
     }
-    gather = gather_of(outer);
+    gather = uva__gather_of(outer);
     gather->count = count;
     gather->finished = 0;
     gather->results = NULL;
@@ -407,7 +386,7 @@ static int gather_poll(uva_gather_op_t *op,
         return r;
     }
     if (r >= 0) {
-        r = gather_move(gather_of(outer), out);
+        r = gather_move(uva__gather_of(outer), out);
     }
     op->outer = NULL;
     uva__future_unref(outer);

@@ -80,6 +80,8 @@ enum {
  *   WAIT       in the list of a primitive; nobody woke it
  *   WOKEN      woken by uva_waiter_wake, in the ready queue, still in the list
  *   CANCELLED  cancelled while in WAIT, in the ready queue, still in the list
+ *   TORN       cancelled while in FUTURE in a ring of tasks: in the ready queue
+ *              and no more a callback; the future is pending
  */
 typedef enum uva__phase_e {
     UVA__PHASE_IDLE,
@@ -87,7 +89,8 @@ typedef enum uva__phase_e {
     UVA__PHASE_FUTURE,
     UVA__PHASE_WAIT,
     UVA__PHASE_WOKEN,
-    UVA__PHASE_CANCELLED
+    UVA__PHASE_CANCELLED,
+    UVA__PHASE_TORN
 } uva__phase_t;
 
 struct uva_future_s {
@@ -202,7 +205,8 @@ struct uva_loop_s {
     uva_list_t flushes;     /* Of uva__flush_t.link. */
     uva_list_t never;       /* Of uva_handle_t.link: calls that never come. */
     uva_list_t bonds;       /* Of uva__bond_t.link: gathers and shields. */
-    uint64_t looked_ns;     /* The clock at the last look. */
+    struct uva__gather_s *dying; /* Gathers that are to be freed. */
+    uint64_t looked_ns;          /* The clock at the last look. */
     uint64_t looked_iterations;
     int32_t looked_budget;
 
@@ -218,6 +222,7 @@ struct uva_loop_s {
     bool inbox_woken; /* The driver was told of calls in the inbox. */
     bool stuck;       /* Reported, and nothing has run since. */
     bool handling;    /* The exception handler runs. */
+    bool freeing;     /* What is dying is being freed. */
     uva_callback_cb after_close; /* Of uva_loop_shutdown. */
     struct uva__shutdown_s *shutdown;
 
@@ -436,7 +441,6 @@ static inline void uva__future_unref(uva_future_t *future)
 /* Gathering futures. */
 
 void uva__gather_free(uva_future_t *future);
-bool uva__gather_cancel(uva_future_t *future, const char *message);
 /** The gathering future whose child has this callback node; else NULL. */
 uva_future_t *uva__gather_of_node(uva__ready_t *ready);
 void uva__shield_free(uva_future_t *future);

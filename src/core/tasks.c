@@ -1,5 +1,5 @@
 /*
- * Tasks (asyncio.tasks): making, ending, cancelling, naming.
+ * Tasks (asyncio.tasks): making, ending, naming.
  *
  *   state      its ready node                     left by
  *   new        ready queue                        first step, cancellation
@@ -411,117 +411,6 @@ void uva__task_finish(uva_task_t *task, int r)
         r == UV_ECANCELED ? UVA__FUTURE_CANCELLED : UVA__FUTURE_FINISHED;
     uva__future_wake(loop, &task->base);
     uva__future_unref(&task->base);
-}
-
-/* --- cancelling --- */
-
-void uva__task_deliver_cancel(uva_task_t *task)
-{
-    task->base.flags &= (uint8_t)~UVA__MUST_CANCEL;
-    if (task->extra != NULL) {
-        uva__free(task->extra->delivered);
-        task->extra->delivered = task->extra->message;
-        task->extra->message = NULL;
-    }
-}
-
-static void task_set_message(uva_task_t *task, const char *message)
-{
-    uva__extra_t *extra = message == NULL ? uva__future_has_extra(&task->base)
-                                          : uva__future_extra(&task->base);
-
-    if (extra != NULL) {
-        uva__text_set(&extra->message, message);
-    }
-}
-
-/* One task of a chain. @return The task to ask instead: the one it awaits. */
-static uva_task_t *task_cancel_one(uva_task_t *task, const char *message)
-{
-    if (task->base.cancelling < UINT16_MAX) {
-        task->base.cancelling++;
-    }
-    if (task->base.phase == UVA__PHASE_FUTURE) {
-        uva_future_t *future = task->waiter.future;
-        if (uva__future_pending(future) && future->kind == UVA__KIND_TASK) {
-            return uva__future_as_task(future);
-        }
-        if (uva_future_cancel_message(future, message)) {
-            return NULL;
-        }
-    } else if (task->base.phase == UVA__PHASE_WAIT) {
-        task->base.phase = UVA__PHASE_CANCELLED;
-        task_set_message(task, message);
-        uva__loop_push(task->base.loop, &task->ready);
-        return NULL;
-    }
-    task->base.flags |= UVA__MUST_CANCEL;
-    task_set_message(task, message);
-    return NULL;
-}
-
-/* Tasks that await each other in a ring have no innermost wait to end: the one
- * that closes the ring stops waiting. */
-static void task_leave_ring(uva_task_t *task, const char *message)
-{
-    if (uva__future_remove_node(task->waiter.future, &task->ready)) {
-        task->base.flags |= UVA__MUST_CANCEL;
-        task_set_message(task, message);
-        uva__loop_push(task->base.loop, &task->ready);
-    }
-}
-
-/* Tasks that await each other form a chain of any length, so this walks and
- * does not recurse; each is asked once. */
-bool uva_task_cancel_message(uva_task_t *task, const char *message)
-{
-    uva_task_t *last = task;
-    uva_task_t *next;
-
-    if (task == NULL || task->base.kind == UVA__KIND_REFUSED ||
-        !uva__loop_owned(task->base.loop)) {
-        return false;
-    }
-    if (task->base.state != UVA__FUTURE_PENDING) {
-        task->base.flags |= UVA__RETRIEVED;
-        return false;
-    }
-    for (next = task; next != NULL && (next->base.flags & UVA__VISITED) == 0;) {
-        next->base.flags |= UVA__VISITED;
-        last = next;
-        next = task_cancel_one(next, message);
-    }
-    if (next != NULL) {
-        task_leave_ring(last, message);
-    }
-    for (next = task; next != NULL && (next->base.flags & UVA__VISITED) != 0;) {
-        uva_future_t *future =
-            next->base.phase == UVA__PHASE_FUTURE ? next->waiter.future : NULL;
-        next->base.flags &= (uint8_t)~UVA__VISITED;
-        next = uva_future_is_task(future) ? uva__future_as_task(future) : NULL;
-    }
-    return true;
-}
-
-bool uva_task_cancel(uva_task_t *task)
-{
-    return uva_task_cancel_message(task, NULL);
-}
-
-unsigned uva_task_cancelling(const uva_task_t *task)
-{
-    return task == NULL ? 0 : task->base.cancelling;
-}
-
-unsigned uva_task_uncancel(uva_task_t *task)
-{
-    if (task == NULL || task->base.cancelling == 0) {
-        return 0;
-    }
-    if (--task->base.cancelling == 0) {
-        task->base.flags &= (uint8_t)~UVA__MUST_CANCEL;
-    }
-    return task->base.cancelling;
 }
 
 /* --- looking --- */

@@ -139,7 +139,9 @@ static inline bool await_end(uva_task_t *task, uva_future_t *future)
     if (UVA__LIKELY((task->base.flags & UVA__MUST_CANCEL) == 0)) {
         return true;
     }
-    (void)uva__future_code(future);
+    if (!uva__future_pending(future)) {
+        (void)uva__future_code(future);
+    }
     uva__task_deliver_cancel(task);
     return false;
 }

@@ -1,0 +1,241 @@
+/*
+ * Cancelling (asyncio.futures, asyncio.tasks).
+ *
+ * A task asks what it awaits, a gathering future asks each of its children:
+ * that makes chains of any length, and rings. So this walks and does not
+ * recurse; the gathering futures on its way keep where it has to come back to.
+ *
+ * Invariant: those between the future that was cancelled and the one that is
+ * asked are marked, and no others.
+ */
+#include "base/alloc.h"
+#include "core/gather.h"
+#include "core/loop.h"
+
+typedef enum answer_e {
+    ANSWER_NO,   /* It was done. */
+    ANSWER_YES,  /* It will end, or go on and swallow it. */
+    ANSWER_RING, /* It waits for the one who asks. */
+    ANSWER_ASK   /* Not known: ask walk_t.future. */
+} answer_t;
+
+typedef struct walk_s {
+    const char *message;
+    uva_future_t *future;  /* Who is asked. */
+    uva_task_t *asker;     /* Who awaits it and asks; NULL for none. */
+    uva_future_t *start;   /* The first of the tasks from here to there. */
+    uva__gather_t *gather; /* Whose child that is; NULL for none. */
+} walk_t;
+
+static void task_set_message(uva_task_t *task, const char *message)
+{
+    uva__extra_t *extra = message == NULL ? uva__future_has_extra(&task->base)
+                                          : uva__future_extra(&task->base);
+
+    if (extra != NULL) {
+        uva__text_set(&extra->message, message);
+    }
+}
+
+static void task_must_cancel(uva_task_t *task, const char *message)
+{
+    task->base.flags |= UVA__MUST_CANCEL;
+    task_set_message(task, message);
+}
+
+/* Tasks that await each other in a ring have no innermost wait to end: the one
+ * that closes the ring stops waiting. */
+static void task_leave_ring(uva_task_t *task, const char *message)
+{
+    uva_future_t *future = task->waiter.future;
+
+    task_must_cancel(task, message);
+    (void)uva__future_remove_node(future, &task->ready);
+    task->base.phase = UVA__PHASE_TORN;
+    uva__loop_push(task->base.loop, &task->ready);
+    if (future->kind == UVA__KIND_GATHER) {
+        future->flags |= UVA__QUIET; /* Cancelled too, with nobody to ask. */
+    }
+}
+
+static answer_t walk_ask_task(walk_t *walk, uva_task_t *task)
+{
+    if (task->base.cancelling < UINT16_MAX) {
+        task->base.cancelling++;
+    }
+    if (task->base.phase == UVA__PHASE_FUTURE) {
+        walk->asker = task;
+        walk->future = task->waiter.future;
+        return ANSWER_ASK;
+    }
+    if (task->base.phase == UVA__PHASE_WAIT) {
+        task->base.phase = UVA__PHASE_CANCELLED;
+        task_set_message(task, walk->message);
+        uva__loop_push(task->base.loop, &task->ready);
+    } else {
+        task_must_cancel(task, walk->message);
+    }
+    return ANSWER_YES;
+}
+
+/* Ask the next child of the gathering future that the walk has come to. */
+static void walk_next_child(walk_t *walk)
+{
+    uva__gather_asks_t *asks = &walk->gather->way.asks;
+
+    walk->start = walk->gather->children[asks->next++].future;
+    walk->future = walk->start;
+    walk->asker = NULL;
+}
+
+static answer_t walk_ask_gather(walk_t *walk, uva__gather_t *gather)
+{
+    gather->way.asks = (uva__gather_asks_t){
+        .gather = walk->gather,
+        .start = walk->start,
+        .asker = walk->asker,
+        .answer = ANSWER_NO,
+    };
+    walk->gather = gather;
+    walk_next_child(walk);
+    return ANSWER_ASK;
+}
+
+static answer_t walk_ask(walk_t *walk)
+{
+    uva_future_t *future = walk->future;
+
+    if (future == NULL || future->kind == UVA__KIND_REFUSED) {
+        return ANSWER_NO;
+    }
+    if (future->state != UVA__FUTURE_PENDING) {
+        future->flags |= UVA__RETRIEVED;
+        return ANSWER_NO;
+    }
+    if (future->kind != UVA__KIND_TASK && future->kind != UVA__KIND_GATHER) {
+        if (walk->message != NULL) {
+            uva__extra_t *extra = uva__future_extra(future);
+            if (extra != NULL) {
+                uva__text_set(&extra->delivered, walk->message);
+            }
+        }
+        uva__future_finish(future, UVA__FUTURE_CANCELLED, UV_ECANCELED);
+        return ANSWER_YES;
+    }
+    if ((future->flags & UVA__VISITED) != 0) {
+        return ANSWER_RING;
+    }
+    future->flags |= UVA__VISITED;
+    return future->kind == UVA__KIND_TASK
+               ? walk_ask_task(walk, uva__future_as_task(future))
+               : walk_ask_gather(walk, uva__gather_of(future));
+}
+
+/* Unmark a chain of tasks, as far as it was walked. */
+static void walk_leave(uva_future_t *start)
+{
+    while (uva_future_is_task(start) && (start->flags & UVA__VISITED) != 0) {
+        uva_task_t *task = uva__future_as_task(start);
+        start->flags &= (uint8_t)~UVA__VISITED;
+        start = start->phase == UVA__PHASE_FUTURE ? task->waiter.future : NULL;
+    }
+}
+
+/* Tell the one who asked. @return ANSWER_ASK if there are others to ask, else
+ * what the walk began with has answered. */
+static answer_t walk_answer(walk_t *walk, answer_t answer)
+{
+    uva__gather_t *gather;
+
+    for (;;) {
+        if (walk->asker != NULL) {
+            if (answer == ANSWER_NO) {
+                task_must_cancel(walk->asker, walk->message);
+            } else if (answer == ANSWER_RING) {
+                task_leave_ring(walk->asker, walk->message);
+            }
+            answer = ANSWER_YES;
+        }
+        if (answer != ANSWER_RING) { /* Else the marks are older. */
+            walk_leave(walk->start);
+        }
+        gather = walk->gather;
+        if (gather == NULL) {
+            return answer;
+        }
+        if (gather->way.asks.answer < (int)answer) {
+            gather->way.asks.answer = (int)answer;
+        }
+        if (gather->way.asks.next < gather->count) {
+            walk_next_child(walk);
+            return ANSWER_ASK;
+        }
+        gather->outer.base.flags &= (uint8_t)~UVA__VISITED;
+        answer = (answer_t)gather->way.asks.answer;
+        if (answer != ANSWER_NO) {
+            gather->cancel_requested = true;
+        }
+        walk->asker = gather->way.asks.asker;
+        walk->start = gather->way.asks.start;
+        walk->gather = gather->way.asks.gather;
+    }
+}
+
+bool uva_future_cancel_message(uva_future_t *future, const char *message)
+{
+    walk_t walk = {.message = message, .future = future, .start = future};
+    answer_t answer;
+
+    if (future == NULL || future->kind == UVA__KIND_REFUSED ||
+        !uva__loop_owned(future->loop)) {
+        return false;
+    }
+    do {
+        answer = walk_ask(&walk);
+        if (answer != ANSWER_ASK) {
+            answer = walk_answer(&walk, answer);
+        }
+    } while (answer == ANSWER_ASK);
+    return answer != ANSWER_NO;
+}
+
+bool uva_future_cancel(uva_future_t *future)
+{
+    return uva_future_cancel_message(future, NULL);
+}
+
+bool uva_task_cancel_message(uva_task_t *task, const char *message)
+{
+    return uva_future_cancel_message(uva_task_future(task), message);
+}
+
+bool uva_task_cancel(uva_task_t *task)
+{
+    return uva_future_cancel_message(uva_task_future(task), NULL);
+}
+
+void uva__task_deliver_cancel(uva_task_t *task)
+{
+    task->base.flags &= (uint8_t)~UVA__MUST_CANCEL;
+    if (task->extra != NULL) {
+        uva__free(task->extra->delivered);
+        task->extra->delivered = task->extra->message;
+        task->extra->message = NULL;
+    }
+}
+
+unsigned uva_task_cancelling(const uva_task_t *task)
+{
+    return task == NULL ? 0 : task->base.cancelling;
+}
+
+unsigned uva_task_uncancel(uva_task_t *task)
+{
+    if (task == NULL || task->base.cancelling == 0) {
+        return 0;
+    }
+    if (--task->base.cancelling == 0 && task->base.phase != UVA__PHASE_TORN) {
+        task->base.flags &= (uint8_t)~UVA__MUST_CANCEL;
+    }
+    return task->base.cancelling;
+}

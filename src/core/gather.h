@@ -1,0 +1,47 @@
+/*
+ * Gathering futures as they are in memory.
+ */
+#ifndef UVA__CORE_GATHER_H
+#define UVA__CORE_GATHER_H
+
+#include "core/loop.h"
+
+typedef struct uva__gather_s uva__gather_t;
+
+typedef struct uva__gather_child_s {
+    uva__ready_t ready;   /* Of the child's callbacks. */
+    uva_future_t *future; /* Counted; NULL stands for UV_ENOMEM. */
+    uva__gather_t *gather;
+} uva__gather_child_t;
+
+/* Where a cancellation comes back to when all children were asked. */
+typedef struct uva__gather_asks_s {
+    uva__gather_t *gather; /* Whose child leads here; NULL for none. */
+    uva_future_t *start;   /* That child, or where the cancellation began. */
+    uva_task_t *asker;     /* The task that awaits this one and asks it. */
+    size_t next;           /* The child to be asked next. */
+    int answer;
+} uva__gather_asks_t;
+
+struct uva__gather_s {
+    uva__plain_future_t outer;
+    uva__bond_t bond;
+    size_t count;
+    size_t finished;
+    uva_result_t *results; /* Owned; made when outer completes as a future. */
+    uint8_t flags;
+    bool cancel_requested;
+    bool as_future; /* Somebody holds outer and looks at its result. */
+    union {
+        uva__gather_asks_t asks; /* While it is asked to cancel. */
+        uva__gather_t *dying;    /* Of uva_loop_t.dying, when it is freed. */
+    } way;
+    uva__gather_child_t children[];
+};
+
+static inline uva__gather_t *uva__gather_of(uva_future_t *outer)
+{
+    return UVA__CONTAINER_OF(outer, uva__gather_t, outer.base);
+}
+
+#endif /* UVA__CORE_GATHER_H */
