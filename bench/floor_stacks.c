@@ -80,7 +80,7 @@ static void begin(void);
 
 /* The colour belongs to the stack: whoever ended on it may still stand on it
  * when the next task is bound. */
-static void bind_stack(task_t *task)
+static __attribute__((noinline)) void bind_stack(task_t *task)
 {
     void **sp;
 
@@ -97,7 +97,7 @@ static void bind_stack(task_t *task)
 }
 
 /* Go on with whoever is next; the caller's place is kept in save. */
-static void leave(void **save)
+static inline void leave(void **save)
 {
     task_t *task = first;
 
@@ -143,7 +143,7 @@ static task_t *spawn(void (*body)(task_t *task))
     return task;
 }
 
-static void yield(void)
+static inline void yield(void)
 {
     if (first != NULL) {
         task_t *task = current;

@@ -1,0 +1,186 @@
+#!/bin/sh
+# test_instructions.sh BIN LIB: instructions and system calls of the hot paths,
+# each with a ceiling some 5 % above what it was when it was last looked at.
+# A row that fails is either a regression or a reason to raise its ceiling in
+# the commit that explains it; one that has become cheaper lowers it.
+#
+# What is counted is the slope between two sizes of one run, so that start and
+# end do not count, on a clock that does not know how slow callgrind is.
+set -eu
+
+bin=$1
+clock=$2/uva_still_clock.so
+for tool in valgrind awk; do
+    if ! command -v $tool >/dev/null 2>&1; then
+        echo "no $tool: nothing was counted"
+        exit 77
+    fi
+done
+folder=$(mktemp -d)
+server=
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$folder"' EXIT
+failed=0
+
+counting()
+{
+    LD_PRELOAD=$clock valgrind --tool=callgrind --callgrind-out-file=/dev/null \
+        --log-file="$folder/log" "$@"
+}
+
+collected()
+{
+    sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$folder/log" | tail -n 1
+}
+
+# judge NAME CEILING LESS MORE UNITS
+judge()
+{
+    awk -v name="$1" -v ceiling="$2" -v less="$3" -v more="$4" -v units="$5" '
+        BEGIN {
+            each = (more - less) / units
+            good = less > 0 && more > less && each <= ceiling
+            printf "%-34s %8.1f  at most %6.1f%s\n", name, each, ceiling,
+                good ? "" : "  TOO MANY"
+            exit !good
+        }' || failed=1
+}
+
+# program NAME CEILING COUNT ARGUMENT...: COUNT stands for @ in the arguments.
+program()
+{
+    name=$1
+    ceiling=$2
+    count=$3
+    shift 3
+    less=$(sized "$count" "$@")
+    more=$(sized $((count * 3)) "$@")
+    judge "$name" "$ceiling" "$less" "$more" $((count * 2))
+}
+
+sized()
+{
+    size=$1
+    shift
+    # shellcheck disable=SC2046 # words
+    counting "$bin/uva_bench" $(echo "$*" | sed "s/@/$size/") >/dev/null
+    collected
+}
+
+# serve COMMAND...: start a server, wait for its port.
+serve()
+{
+    : >"$folder/says"
+    "$@" >"$folder/says" 2>/dev/null &
+    server=$!
+    port=
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        port=$(sed -n 's/^listening on .*://p' "$folder/says")
+        [ -z "$port" ] || return 0
+        sleep 0.25
+    done
+    echo "the server did not start"
+    exit 1
+}
+
+# Ctrl-C is how it ends; what a shell starts beside itself may be deaf to it.
+hearing=
+if env --default-signal=INT true 2>/dev/null; then
+    hearing='env --default-signal=INT'
+fi
+
+end_server()
+{
+    kill -INT "$server"
+    wait "$server" || true
+    server=
+}
+
+# served REQUESTS ARGUMENT...: instructions of a server for so many requests.
+served()
+{
+    requests=$1
+    shift
+    # shellcheck disable=SC2086 # words
+    serve $hearing env LD_PRELOAD="$clock" valgrind --tool=callgrind \
+        --callgrind-out-file=/dev/null --log-file="$folder/log" \
+        "$bin/uva_bench" "$@"
+    "$bin/load_echo" "$port" -c 100 -s 1024 -n "$requests" >/dev/null
+    end_server
+    collected
+}
+
+# echo_row NAME CEILING ARGUMENT...
+echo_row()
+{
+    name=$1
+    ceiling=$2
+    shift 2
+    less=$(served 2000 "$@")
+    more=$(served 8000 "$@")
+    judge "$name" "$ceiling" "$less" "$more" 6000
+}
+
+# calls NAME: of that system call in the summary of strace.
+calls()
+{
+    awk -v name="$1" '$NF == name { sum += $4 } END { print sum + 0 }' \
+        "$folder/calls"
+}
+
+# A busy server: one read and one write a request, next to nothing else.
+system_calls()
+{
+    requests=20000
+    # shellcheck disable=SC2086 # words
+    serve $hearing strace -f -c -o "$folder/calls" "$bin/uva_bench" "$@"
+    "$bin/load_echo" "$port" -c 100 -s 1024 -n $requests >/dev/null
+    # The tracer does not pass the signal on: its child is the server.
+    tracer=$server
+    child=$(cat "/proc/$tracer/task/$tracer/children")
+    kill -INT $child
+    wait "$tracer" || true
+    server=
+    reads=$(($(calls read) + $(calls recvfrom) + $(calls readv) + $(calls recvmsg)))
+    writes=$(($(calls write) + $(calls sendto) + $(calls writev) + $(calls sendmsg)))
+    # 100 connections end with a read each, and the program reads a little.
+    limit "$* read" "$reads" $((requests + 400))
+    limit "$* write" "$writes" $((requests + 100))
+    # Six a connection, none a request.
+    limit "$* epoll_ctl" "$(calls epoll_ctl)" 640
+    limit "$* futex" "$(calls futex)" 8
+    limit "$* brk" "$(calls brk)" 16
+    limit "$* mmap" "$(calls mmap)" 200
+}
+
+limit()
+{
+    verdict=
+    if [ "$2" -gt "$3" ]; then
+        verdict='  TOO MANY'
+        failed=1
+    fi
+    printf '%-34s %8d  at most %6d%s\n' "$1" "$2" "$3" "$verdict"
+}
+
+echo "instructions"
+program 'yield, 2 tasks'               98.5 20000 ctx 2 @
+program 'yield, 1000 tasks'            82.0 20000 ctx 1000 @
+program 'yield, 2 tasks, stackless'    59.0 20000 --stackless ctx 2 @
+program 'yield, 1000 tasks, stackless' 45.0 20000 --stackless ctx 1000 @
+program 'spawn and join'               568 10000 spawn_seq @
+program 'spawn and join, stackless'    494 10000 --stackless spawn_seq @
+program 'queue item, 1'                745 10000 chan @ 1
+program 'queue item, 1, stackless'     694 10000 --stackless chan @ 1
+program 'queue item, 128'              123 20000 chan @ 128
+program 'queue item, 128, stackless'   157 20000 --stackless chan @ 128
+echo_row 'echo of 1 KiB'               675 echo stream
+echo_row 'echo of 1 KiB, stackless'    593 --stackless echo stream
+
+if command -v strace >/dev/null 2>&1 && strace -o /dev/null true 2>/dev/null; then
+    echo "system calls of 20000 echoes"
+    system_calls echo stream
+    system_calls --stackless echo stream
+else
+    echo "no strace: system calls were not counted"
+fi
+exit $failed
