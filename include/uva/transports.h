@@ -80,12 +80,13 @@ UVA_EXTERN void uva_transport_resume_reading(uva_transport_t *transport);
  * @suspends Never.
  * @asyncio WriteTransport.write
  */
-UVA_EXTERN int uva_transport_write(uva_transport_t *transport, const void *data,
-                                   size_t size);
+UVA_EXTERN int
+uva_transport_write(uva_transport_t *transport, const void *data, size_t size);
 /** The same for several pieces, as one.
  * @asyncio WriteTransport.writelines */
 UVA_EXTERN int uva_transport_writelines(uva_transport_t *transport,
-                                        const uva_bytes_t *lines, size_t count);
+                                        const uva_bytes_t *lines,
+                                        size_t count);
 /**
  * Send end of stream behind what was written; reading goes on. Idempotent.
  * @asyncio WriteTransport.write_eof
@@ -115,14 +116,88 @@ uva_transport_get_write_buffer_limits(const uva_transport_t *transport,
 UVA_EXTERN size_t
 uva_transport_get_write_buffer_size(const uva_transport_t *transport);
 
-/** private: memory for bytes from the loop's reserve, for a protocol that
- * stands on a transport. size: in, what is needed; out, what there is. NULL
- * without memory. A NULL transport has no reserve. */
-UVA_EXTERN uint8_t *uva__transport_buffer(uva_transport_t *transport,
-                                          size_t *size);
-/** private: give it back; size as it came out. */
-UVA_EXTERN void uva__transport_buffer_return(uva_transport_t *transport,
-                                             uint8_t *data, size_t size);
+/** private: what the task that waits on an intake waits for. */
+typedef enum uva__intake_wants_e {
+    UVA__WANTS_ANY,  /* A byte. */
+    UVA__WANTS_ALL,  /* The end, or more than into_size bytes. */
+    UVA__WANTS_INTO, /* A byte at into. */
+    UVA__WANTS_EXACT /* All bytes at into. */
+} uva__intake_wants_t;
+
+/**
+ * private: the bytes that came in and were not taken, and who waits for more.
+ * It lies in a transport, or in a reader that somebody feeds.
+ *
+ * The bytes lie in a block, which is gone when there are none. A view that was
+ * given out lies before them, or in the held block. Bytes that a waiting task
+ * wants at a place of its own go there, while there are no others; if it is
+ * cancelled they come back.
+ */
+typedef struct uva__intake_s {
+    struct uva__block_s *block; /* Counted; NULL when there are no bytes and no
+                                   view. */
+    uint8_t *data;              /* The first of size bytes. */
+    size_t size;
+    uva_waiter_t *waiter; /* Borrowed: who waits. */
+    uint32_t few_bytes;   /* Below which the next block may be smaller. */
+    uint8_t expected;     /* Class of the next block, by what came before. */
+    uint8_t wants;        /* uva__intake_wants_t; ANY when nobody waits. */
+    bool eof;
+    bool paused; /* The transport, by us. */
+    bool viewed; /* A view lies in the block. */
+    size_t limit;
+    size_t pause_bytes; /* Above which reading pauses: twice the limit. */
+    uint8_t *into;      /* Borrowed, of the waiter's call. */
+    size_t into_size;
+    size_t filled;              /* Bytes at into; of readuntil: searched. */
+    struct uva__block_s *held;  /* Counted: of a view. */
+    uva_loop_t *loop;           /* Borrowed. */
+    uva_transport_t *transport; /* Borrowed: this lies in it; NULL for a
+                                   reader of its own. */
+    int32_t exception;
+    uint32_t refs; /* Of a reader of its own. */
+} uva__intake_t;
+
+/** private: make an empty one; the rest of it is zero. */
+UVA_EXTERN void uva__intake_init(uva__intake_t *in,
+                                 uva_loop_t *loop,
+                                 uva_transport_t *transport,
+                                 size_t limit);
+/** private: free what it owns. */
+UVA_EXTERN void uva__intake_destroy(uva__intake_t *in);
+/** private: bytes came from somewhere else. */
+UVA_EXTERN int
+uva__intake_feed(uva__intake_t *in, const uint8_t *data, size_t size);
+/** private: no more will come; code: why, or 0. */
+UVA_EXTERN void uva__intake_end(uva__intake_t *in, int code);
+/**
+ * private: the beginning of a poll that reads.
+ *
+ * @retval 1 It is called again: what was wanted has come, or nothing will.
+ * @retval 0 It is called first; the last view is over.
+ * @retval UV_ECANCELED All bytes are in the intake.
+ * @return Or the code of the first call: why nothing may be read.
+ */
+UVA_EXTERN int uva__intake_begin(uva__intake_t *in);
+/** private: suspend the running task until what it wants has come. */
+UVA_EXTERN int uva__intake_wait(uva__intake_t *in, uva__intake_wants_t wants);
+/** private: the same with a place of its own, filled so far. */
+UVA_EXTERN int uva__intake_wait_into(uva__intake_t *in,
+                                     uva__intake_wants_t wants,
+                                     void *data,
+                                     size_t size,
+                                     size_t filled);
+/** private: give the first bytes out as a view: they stay where they are until
+ * the next uva__intake_begin. */
+UVA_EXTERN void uva__intake_give(uva__intake_t *in, size_t size);
+/** private: the first bytes were copied. */
+UVA_EXTERN void uva__intake_take(uva__intake_t *in, size_t size);
+/** private: give all bytes out in memory of their own. Nothing is taken
+ * without memory. */
+UVA_EXTERN int uva__intake_detach(uva__intake_t *in, uva_buffer_t *ret_buffer);
+/** private: the intake of a transport. */
+UVA_EXTERN uva__intake_t *uva__transport_intake(uva_transport_t *transport);
+
 /** private: send what can leave now. @return Whether nothing is left. */
 UVA_EXTERN bool uva__transport_flush(uva_transport_t *transport);
 /** private: the state of the protocol that stands on it. */

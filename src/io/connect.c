@@ -33,16 +33,16 @@ typedef struct uva__dial_s {
     uva__resolve_t *resolve; /* In flight. */
     uva__addresses_t remote;
     uva__addresses_t local;
-    size_t next;             /* Of remote: the next one to try. */
-    uva_list_t attempts;     /* Of uva_transport_t.link. */
+    size_t next;         /* Of remote: the next one to try. */
+    uva_list_t attempts; /* Of uva_transport_t.link. */
     uva__timer_t timer;
     uva_transport_t *winner;
     bool done;
-    int status;              /* The first failure. */
-    bool differ;             /* Not all failures were alike. */
+    int status;  /* The first failure. */
+    bool differ; /* Not all failures were alike. */
     size_t failures;
     size_t text_bytes;
-    char text[TEXT_BYTES];   /* The failures, in order. */
+    char text[TEXT_BYTES]; /* The failures, in order. */
 } dial_t;
 
 static void connect_next(dial_t *dial);
@@ -76,8 +76,8 @@ static void connect_done(dial_t *dial, int status)
     }
 }
 
-static void connect_note(dial_t *dial, const uva__sockaddr_t *address,
-                         int status)
+static void
+connect_note(dial_t *dial, const uva__sockaddr_t *address, int status)
 {
     char where[UVA__ADDRESS_TEXT];
     size_t room = sizeof dial->text - dial->text_bytes;
@@ -89,10 +89,9 @@ static void connect_note(dial_t *dial, const uva__sockaddr_t *address,
         dial->differ = true;
     }
     uva__address_format(address, where);
-    size = uva__format(dial->text + dial->text_bytes, room,
-                       "%sConnect call failed %s: %s",
-                       dial->failures == 1 ? "" : ", ", where,
-                       uva_strerror(status));
+    size = uva__format(
+        dial->text + dial->text_bytes, room, "%sConnect call failed %s: %s",
+        dial->failures == 1 ? "" : ", ", where, uva_strerror(status));
     dial->text_bytes += size < room ? size : room - 1;
 }
 
@@ -114,8 +113,7 @@ static void connect_won(dial_t *dial, uva_transport_t *transport)
 
 static void connect_poll_cb(uv_poll_t *poll, int status, int events)
 {
-    uva_transport_t *transport =
-        UVA__CONTAINER_OF(poll, uva_transport_t, poll);
+    uva_transport_t *transport = UVA__CONTAINER_OF(poll, uva_transport_t, poll);
     dial_t *dial = transport->of.dial;
     int error = 0;
     socklen_t size = sizeof error;
@@ -204,8 +202,7 @@ static void connect_next(dial_t *dial)
 {
     uva__timer_stop(dial->loop, &dial->timer);
     while (dial->next < dial->remote.count) {
-        const uva__sockaddr_t *address =
-            &dial->remote.items[dial->next++];
+        const uva__sockaddr_t *address = &dial->remote.items[dial->next++];
         int r = connect_start(dial, address);
         if (r < 0) {
             connect_note(dial, address, r);
@@ -215,8 +212,7 @@ static void connect_next(dial_t *dial)
             /* Without memory the next one waits for a failure. */
             (void)uva__timer_start(
                 dial->loop, &dial->timer,
-                uva__loop_deadline(dial->loop, dial->delay_ns),
-                connect_fire);
+                uva__loop_deadline(dial->loop, dial->delay_ns), connect_fire);
         }
         return;
     }
@@ -254,8 +250,8 @@ static void connect_interleave(dial_t *dial)
     }
 }
 
-static void connect_resolved_local(void *data, int status,
-                                   uva__addresses_t *take_addresses)
+static void
+connect_resolved_local(void *data, int status, uva__addresses_t *take_addresses)
 {
     dial_t *dial = data;
 
@@ -269,8 +265,8 @@ static void connect_resolved_local(void *data, int status,
     connect_next(dial);
 }
 
-static void connect_resolved(void *data, int status,
-                             uva__addresses_t *take_addresses)
+static void
+connect_resolved(void *data, int status, uva__addresses_t *take_addresses)
 {
     dial_t *dial = data;
     uva__addresses_t local = {0};
@@ -293,8 +289,8 @@ static void connect_resolved(void *data, int status,
     if (name.port == NULL) {
         name.port = "0";
     }
-    r = uva__resolve(dial->loop, &name, connect_resolved_local, dial,
-                     &local, &dial->resolve);
+    r = uva__resolve(dial->loop, &name, connect_resolved_local, dial, &local,
+                     &dial->resolve);
     if (r != 0) {
         connect_resolved_local(dial, r < 0 ? r : 0, &local);
     }
@@ -309,8 +305,7 @@ static int connect_options(dial_t *dial,
     if (options == NULL) {
         return uva__transport_kind(&dial->kind, ops, 0, 0, 0);
     }
-    if (options->size < sizeof *options ||
-        options->family > UVA_FAMILY_IPV6) {
+    if (options->size < sizeof *options || options->family > UVA_FAMILY_IPV6) {
         return UV_EINVAL;
     }
     dial->delay_ns = options->happy_eyeballs_delay_ns;
@@ -325,7 +320,8 @@ static int connect_options(dial_t *dial,
                                options->high_bytes, options->low_bytes);
 }
 
-static int connect_begin(uva__connect_op_t *op, const char *host,
+static int connect_begin(uva__connect_op_t *op,
+                         const char *host,
                          const char *port,
                          const uva_connection_options_t *options,
                          const uva__direct_ops_t *ops)
@@ -371,12 +367,11 @@ static int connect_failed(const dial_t *dial)
                         uva_strerror(dial->status));
     }
     return uva_fail(dial->status, "%s%s",
-                    dial->differ ? "Multiple exceptions: " : "",
-                    dial->text);
+                    dial->differ ? "Multiple exceptions: " : "", dial->text);
 }
 
-static int connect_end(uva__connect_op_t *op, int r,
-                       uva_transport_t **ret_transport)
+static int
+connect_end(uva__connect_op_t *op, int r, uva_transport_t **ret_transport)
 {
     dial_t *dial = op->state;
 
@@ -401,7 +396,8 @@ static int connect_end(uva__connect_op_t *op, int r,
     return r;
 }
 
-int uva__connect_poll(uva__connect_op_t *op, const char *host,
+int uva__connect_poll(uva__connect_op_t *op,
+                      const char *host,
                       const char *port,
                       const uva_connection_options_t *options,
                       const uva__direct_ops_t *ops,

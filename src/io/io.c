@@ -18,11 +18,25 @@ static void io_abandon(uva_loop_t *loop)
     uva__io_t *io = loop->io;
 
     uva__servers_abandon(io);
-    UVA__LIST_FOREACH_SAFE (transport, &io->transports, uva_transport_t, link) {
+    UVA__LIST_FOREACH_SAFE(transport, &io->transports, uva_transport_t, link)
+    {
         if (loop->debug && transport->state < UVA__TRANSPORT_CLOSING) {
             uva__log(UVA_LOG_WARNING, "a connection was not closed");
         }
         uva_transport_abort(transport);
+    }
+}
+
+static void io_free_idle(uva__io_t *io, size_t leave_bytes)
+{
+    /* The largest first. */
+    for (size_t i = UVA__BLOCK_CLASSES; i-- > 0;) {
+        while (io->idle[i] != NULL && io->idle_bytes > leave_bytes) {
+            uva__block_t *block = io->idle[i];
+            io->idle[i] = block->next;
+            io->idle_bytes -= block->bytes;
+            uva__free(block);
+        }
     }
 }
 
@@ -32,13 +46,7 @@ static void io_free(uva_loop_t *loop)
 
     /* Blocks that are given back from now on go to the allocator. */
     loop->io = NULL;
-    for (size_t i = 0; i < UVA__BLOCK_CLASSES; i++) {
-        while (io->idle[i] != NULL) {
-            void *block = io->idle[i];
-            io->idle[i] = *(void **)block;
-            uva__free(block);
-        }
-    }
+    io_free_idle(io, 0);
     uva__free(io->scratch);
     uva__free(io);
 }
@@ -66,6 +74,7 @@ static UVA__NOINLINE int io_make(uva_loop_t *loop)
     }
     io->loop = loop;
     io->flush.run = uva__transports_flush;
+    io->idle_limit = loop->slab.strict ? 0 : UVA__RESERVE_BYTES;
     uva__list_init(&io->transports);
     uva__list_init(&io->servers);
     loop->io = io;
@@ -86,62 +95,45 @@ int uva__io_get(uva_loop_t *loop, uva__io_t **ret_io)
     return r;
 }
 
-/* --- blocks --- */
-
-static inline unsigned block_class(size_t size)
+uva__block_t *uva__block_get_slow(size_t bytes)
 {
-    unsigned class = 0;
+    unsigned index = uva__block_class(bytes);
+    uva__block_t *block;
 
-    while (((size_t)1 << (UVA__BLOCK_SMALLEST + class)) < size) {
-        class++;
+    if (index < UVA__BLOCK_CLASSES) {
+        bytes = UVA__BLOCK_BYTES(index);
     }
-    return class;
-}
-
-static inline size_t block_class_bytes(unsigned class)
-{
-    return (size_t)1 << (UVA__BLOCK_SMALLEST + class);
-}
-
-uint8_t *uva__block_get(uva_loop_t *loop, size_t *size)
-{
-    uva__io_t *io = loop->io;
-    unsigned class;
-    void *block;
-
-    if (*size > block_class_bytes(UVA__BLOCK_CLASSES - 1)) {
-        return uva__malloc(*size);
+    block = uva__malloc(bytes);
+    if (block != NULL) {
+        block->bytes = bytes;
+        block->index = index;
+        block->refs = 1;
     }
-    class = block_class(*size);
-    *size = block_class_bytes(class);
-    if (io == NULL || io->idle[class] == NULL) {
-        return uva__malloc(*size);
-    }
-    block = io->idle[class];
-    io->idle[class] = *(void **)block;
-    io->idle_bytes -= *size;
     return block;
 }
 
-void uva__block_put(uva_loop_t *loop, uint8_t *block, size_t size)
+static void io_trim(uva__timer_t *timer)
+{
+    uva__io_t *io = UVA__CONTAINER_OF(timer, uva__io_t, trim);
+
+    io->idle_limit = UVA__RESERVE_BYTES;
+    io_free_idle(io, UVA__RESERVE_BYTES);
+}
+
+/* Many busy connections take turns with more blocks than an idle loop should
+ * keep. */
+void uva__block_put_slow(uva_loop_t *loop, uva__block_t *block)
 {
     uva__io_t *io = loop->io;
-    unsigned class;
-    void *link = block;
 
-    if (io == NULL || loop->slab.strict ||
-        size > block_class_bytes(UVA__BLOCK_CLASSES - 1) ||
-        size < block_class_bytes(0) ||
-        io->idle_bytes + size > UVA__RESERVE_BYTES) {
-        uva__free(block);
+    if (io != NULL && io->idle_limit == UVA__RESERVE_BYTES &&
+        block->index < UVA__BLOCK_CLASSES &&
+        uva__timer_start(loop, &io->trim, uva__loop_deadline(loop, UVA_SEC(1)),
+                         io_trim) >= 0) {
+        io->idle_limit = UVA__RESERVE_MOST;
+        block->refs = 1;
+        uva__block_put(loop, block);
         return;
     }
-    class = block_class(size);
-    if (block_class_bytes(class) != size) {
-        uva__free(block); /* Not one of ours: it came with its own size. */
-        return;
-    }
-    *(void **)link = io->idle[class];
-    io->idle[class] = link;
-    io->idle_bytes += size;
+    uva__free(block);
 }

@@ -18,6 +18,7 @@
 #include "uva/sockets.h"
 #include "uva/transports.h"
 
+#include "base/alloc.h"
 #include "base/list.h"
 #include "core/loop.h"
 
@@ -30,30 +31,126 @@
 #define UVA__COLLECT_BYTES 16384u
 
 /* Blocks of the reserve: 1 KiB to 64 KiB. */
-#define UVA__BLOCK_SMALLEST 10u
-#define UVA__BLOCK_CLASSES  7u
-#define UVA__RESERVE_BYTES  1048576u /* Kept idle at most. */
+#define UVA__BLOCK_SMALLEST     10u
+#define UVA__BLOCK_CLASSES      7u
+#define UVA__BLOCK_BYTES(index) ((size_t)1 << (UVA__BLOCK_SMALLEST + (index)))
+#define UVA__RESERVE_BYTES      1048576u /* Kept idle for good. */
+#define UVA__RESERVE_MOST       8388608u /* Kept idle for a second. */
 
 /* --- the loop's part --- */
 
 typedef struct uva__io_s {
-    uva_loop_t *loop;        /* Borrowed: the loop owns this. */
-    uva__flush_t flush;      /* Queued while some transport is dirty. */
-    uva_transport_t *dirty;  /* Linked by next_dirty: have collected bytes. */
-    uva_list_t transports;   /* Of uva_transport_t.link: no server's. */
-    uva_list_t servers;      /* Of uva_server_t.link: not closed. */
-    void *idle[UVA__BLOCK_CLASSES]; /* Linked through their first word. */
+    uva_loop_t *loop;       /* Borrowed: the loop owns this. */
+    uva__flush_t flush;     /* Queued while some transport is dirty. */
+    uva_transport_t *dirty; /* Linked by next_dirty: have collected bytes. */
+    uva_list_t transports;  /* Of uva_transport_t.link: no server's. */
+    uva_list_t servers;     /* Of uva_server_t.link: not closed. */
+    struct uva__block_s *idle[UVA__BLOCK_CLASSES]; /* Linked by next. */
     size_t idle_bytes;
-    uint8_t *scratch;        /* Owned; UVA__READ_BYTES. */
+    size_t idle_limit;     /* 0 in strict mode. */
+    uva__timer_t trim;     /* Brings it down again. */
+    uint8_t *scratch;      /* Owned; UVA__READ_BYTES. */
+    uva__intake_t *viewed; /* Borrowed: of the newest view, while it lasts. */
 } uva__io_t;
+
+struct uva__block_s *uva__block_get_slow(size_t bytes);
+/** Free a block, or keep it above the limit for a while. */
+void uva__block_put_slow(uva_loop_t *loop, struct uva__block_s *block);
 
 /** The part of a loop, made when it is first needed.
  * @retval UV_ENOTSUP The loop has no sockets. */
 int uva__io_get(uva_loop_t *loop, uva__io_t **ret_io);
 
-/** A block of the reserve of at least *size bytes, which becomes its size. */
-uint8_t *uva__block_get(uva_loop_t *loop, size_t *size);
-void uva__block_put(uva_loop_t *loop, uint8_t *block, size_t size);
+/*
+ * Memory for bytes on their way: these words, and the bytes behind them. An
+ * intake and a ring of unsent bytes may share one: bytes that came in and are
+ * sent on, while a view of them is there, are not copied.
+ *
+ * Sizes are powers of two up to 64 KiB; larger blocks come and go by the
+ * allocator.
+ */
+typedef struct uva__block_s {
+    struct uva__block_s *next; /* Of a ring of unsent bytes. */
+    uint8_t *data;             /* The first unsent byte. */
+    size_t size;
+    size_t room;  /* Free bytes behind them. */
+    size_t bytes; /* Of the block. */
+    uint32_t refs;
+    uint32_t index; /* Its class. */
+} uva__block_t;
+
+static inline uint8_t *uva__block_begin(uva__block_t *block)
+{
+    return (uint8_t *)(block + 1);
+}
+
+static inline uint8_t *uva__block_end(uva__block_t *block)
+{
+    return (uint8_t *)block + block->bytes;
+}
+
+/** The class of blocks of a size; beyond the last one if it has none. */
+static inline unsigned uva__block_class(size_t bytes)
+{
+#if defined(__GNUC__)
+    return bytes <= UVA__BLOCK_BYTES(0)
+               ? 0
+               : 64 - UVA__BLOCK_SMALLEST -
+                     (unsigned)__builtin_clzll((unsigned long long)bytes - 1);
+#else
+    unsigned index = 0;
+
+    while (index < UVA__BLOCK_CLASSES && UVA__BLOCK_BYTES(index) < bytes) {
+        index++;
+    }
+    return index;
+#endif
+}
+
+/** A block of a class; one reference. */
+static inline uva__block_t *uva__block_get_class(uva_loop_t *loop,
+                                                 unsigned index)
+{
+    uva__io_t *io = loop->io;
+    uva__block_t *block;
+
+    if (UVA__UNLIKELY(io == NULL || io->idle[index] == NULL)) {
+        return uva__block_get_slow(UVA__BLOCK_BYTES(index));
+    }
+    block = io->idle[index];
+    io->idle[index] = block->next;
+    io->idle_bytes -= block->bytes;
+    block->refs = 1;
+    return block;
+}
+
+/** A block of at least so many bytes in all; one reference. */
+static inline uva__block_t *uva__block_get(uva_loop_t *loop, size_t bytes)
+{
+    unsigned index = uva__block_class(bytes);
+
+    return index < UVA__BLOCK_CLASSES ? uva__block_get_class(loop, index)
+                                      : uva__block_get_slow(bytes);
+}
+
+/** Drop a reference. */
+static inline void uva__block_put(uva_loop_t *loop, uva__block_t *block)
+{
+    uva__io_t *io = loop->io;
+
+    if (--block->refs > 0) {
+        return;
+    }
+    if (UVA__UNLIKELY(io == NULL ||
+                      io->idle_bytes + block->bytes > io->idle_limit ||
+                      block->index >= UVA__BLOCK_CLASSES)) {
+        uva__block_put_slow(loop, block);
+        return;
+    }
+    block->next = io->idle[block->index];
+    io->idle[block->index] = block;
+    io->idle_bytes += block->bytes;
+}
 
 /* --- addresses and descriptors --- */
 
@@ -102,15 +199,16 @@ void uva__socket_prepare(int fd);
 /* A look-up that may outlive whoever asked for it. */
 typedef struct uva__resolve_s uva__resolve_t;
 /** status: 0 with addresses to be taken, or a code. Runs inside the poll. */
-typedef void (*uva__resolve_cb)(void *data, int status,
+typedef void (*uva__resolve_cb)(void *data,
+                                int status,
                                 uva__addresses_t *take_addresses);
 
 /* What is to be looked up. */
 typedef struct uva__name_s {
     const char *host; /* NULL or "" is this host. */
     const char *port;
-    int family;       /* AF_UNSPEC, AF_INET, AF_INET6. */
-    bool passive;     /* To listen: no host means all addresses. */
+    int family;   /* AF_UNSPEC, AF_INET, AF_INET6. */
+    bool passive; /* To listen: no host means all addresses. */
 } uva__name_t;
 
 /**
@@ -119,9 +217,12 @@ typedef struct uva__name_s {
  * @retval 1 They are there: it was numeric.
  * @retval 0 callback comes; *ret_resolve is it until then.
  */
-int uva__resolve(uva_loop_t *loop, const uva__name_t *name,
-                 uva__resolve_cb callback, void *data,
-                 uva__addresses_t *ret_addresses, uva__resolve_t **ret_resolve);
+int uva__resolve(uva_loop_t *loop,
+                 const uva__name_t *name,
+                 uva__resolve_cb callback,
+                 void *data,
+                 uva__addresses_t *ret_addresses,
+                 uva__resolve_t **ret_resolve);
 /** Forget a look-up: its callback does not come. */
 void uva__resolve_cancel(uva__resolve_t *resolve);
 
@@ -145,52 +246,45 @@ typedef enum uva__transport_state_e {
     UVA__TRANSPORT_CLOSED
 } uva__transport_state_t;
 
-/* Unsent bytes: a block of the reserve with this at its front, or a taken
- * buffer with this beside it. */
-typedef struct uva__out_s {
-    struct uva__out_s *next; /* Of a ring. */
-    uint8_t *data;           /* The first unsent byte. */
-    size_t size;
-    size_t room;       /* Free bytes behind the last. */
-    size_t block_bytes; /* Of the block that this begins. */
-    uint8_t *taken;    /* Owned: where data lies if not behind this. */
-} uva__out_t;
-
 struct uva_transport_s {
     uva__ready_t ready; /* connection_made, connection_lost. */
     uva_list_t link;    /* Of a server's clients, of uva__io_t.transports, or of
                            the attempts of a connect. */
     const uva__direct_ops_t *ops;
     union {
-        uva_server_t *server; /* Kept alive by its clients; NULL if it is
-                                 no client of one. */
+        uva_server_t *server;     /* Kept alive by its clients; NULL if it is
+                                     no client of one. */
         struct uva__dial_s *dial; /* While CONNECTING. */
     } of;
     uva_transport_t *next_dirty;
-    uva__out_t *out; /* The last of the ring; NULL when nothing is unsent. */
+    uva__block_t *out; /* The last of the ring; NULL when nothing is unsent. */
     size_t out_bytes;
+    size_t collect_bytes; /* That may still be collected: 0 when a write has to
+                             look further. */
     size_t high_bytes;
     size_t low_bytes;
     uva__ready_t task_ready; /* The handler's end: among its callbacks. */
     uva_task_t *task;        /* Counted: the handler, until task_ready ran. */
     uint32_t refs;           /* Of users. */
     int fd;
-    int status;              /* Why it is LOST; while CONNECTING the place of
-                                its address. */
-    uint8_t state;           /* uva__transport_state_t */
-    uint8_t events;          /* What the poll is asked for. */
-    uint8_t dropped;         /* Writes after the loss, for the warning. */
-    bool handle_open : 1;    /* close_cb has not come. */
-    bool queued : 1;         /* ready is in the queue. */
-    bool dirty : 1;          /* In uva__io_t.dirty. */
-    bool blocked : 1;        /* The system takes no more: poll tells when. */
+    int status;           /* Why it is LOST; while CONNECTING the place of
+                             its address. */
+    uint8_t state;        /* uva__transport_state_t */
+    uint8_t events;       /* What the poll is asked for. */
+    uint8_t dropped;      /* Writes after the loss, for the warning. */
+    bool handle_open : 1; /* close_cb has not come. */
+    bool queued : 1;      /* ready is in the queue. */
+    bool dirty : 1;       /* In uva__io_t.dirty. */
+    bool blocked : 1;     /* The system takes no more: poll tells when. */
     bool reading_paused : 1;
     bool writing_paused : 1;
     bool read_eof : 1;
     bool write_eof : 1;
-    bool write_shut : 1;     /* The end of stream was sent. */
-    bool made : 1;           /* connection_made ran, or none is due. */
-    uv_poll_t poll;          /* data is the loop. */
+    bool settles : 1;    /* A flush has more to do than to send. */
+    bool write_shut : 1; /* The end of stream was sent. */
+    bool made : 1;       /* connection_made ran, or none is due. */
+    uva__intake_t in;
+    uv_poll_t poll; /* data is the loop. */
 };
 
 static inline uva_loop_t *uva__transport_loop(const uva_transport_t *transport)
@@ -214,12 +308,16 @@ typedef struct uva__transport_kind_s {
 
 /** Check options and fill in what they leave out. */
 int uva__transport_kind(uva__transport_kind_t *kind,
-                        const uva__direct_ops_t *ops, size_t limit_bytes,
-                        size_t high_bytes, size_t low_bytes);
+                        const uva__direct_ops_t *ops,
+                        size_t limit_bytes,
+                        size_t high_bytes,
+                        size_t low_bytes);
 /** A transport on a descriptor, without a reference; on failure the descriptor
  * is closed too. */
-int uva__transport_new(uva_loop_t *loop, const uva__transport_kind_t *kind,
-                       int take_fd, uva__transport_state_t state,
+int uva__transport_new(uva_loop_t *loop,
+                       const uva__transport_kind_t *kind,
+                       int take_fd,
+                       uva__transport_state_t state,
                        uva_transport_t **ret_transport);
 /** A connection is there: begin to read. */
 void uva__transport_open(uva_transport_t *transport);
@@ -231,15 +329,14 @@ void uva__transport_fail(uva_transport_t *transport, int status);
 void uva__transport_watch(uva_transport_t *transport);
 /** The poll's callback of an open transport. */
 void uva__transport_poll_cb(uv_poll_t *poll, int status, int events);
-/** Everything was sent: what close and write_eof waited for. */
-void uva__transport_sent(uva_transport_t *transport);
 void uva__transport_maybe_free(uva_transport_t *transport);
+/** What is unsent, or a mark, has changed: tell the protocol, ask the poll, do
+ * what close and write_eof have waited for. */
+void uva__transport_settle(uva_transport_t *transport);
 /** Drop what is unsent. */
 void uva__transport_drop_out(uva_transport_t *transport);
 /** Send collected bytes of all dirty transports. */
 void uva__transports_flush(uva__flush_t *flush);
-/** Tell the protocol when a mark was passed. */
-void uva__transport_check_marks(uva_transport_t *transport);
 
 /* --- servers --- */
 

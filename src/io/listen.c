@@ -19,7 +19,7 @@
 
 typedef struct listen_s {
     uva_loop_t *loop;
-    uva_waiter_t *waiter; /* Borrowed: of the task that waits. */
+    uva_waiter_t *waiter;    /* Borrowed: of the task that waits. */
     uva__resolve_t *resolve; /* In flight. */
     uva__addresses_t found;
     uva_server_options_t options;
@@ -100,8 +100,7 @@ static int listen_bind(const listen_t *listen, uva_server_t *server)
 {
     for (size_t i = 0; i < listen->found.count; i++) {
         const uva__sockaddr_t *address = &listen->found.items[i];
-        uva__listener_t *listener =
-            &server->listeners[server->listener_count];
+        uva__listener_t *listener = &server->listeners[server->listener_count];
         char where[UVA__ADDRESS_TEXT];
         int r;
         if (listen_is_repeated(&listen->found, i)) {
@@ -116,9 +115,9 @@ static int listen_bind(const listen_t *listen, uva_server_t *server)
         }
         if (r < 0) {
             uva__address_format(address, where);
-            return uva_fail(
-                r, "error while attempting to bind on address %s: %s", where,
-                uva_strerror(r));
+            return uva_fail(r,
+                            "error while attempting to bind on address %s: %s",
+                            where, uva_strerror(r));
         }
     }
     if (server->listener_count == 0) {
@@ -183,8 +182,7 @@ static int listen_options(listen_t *listen,
     if (options != NULL) {
         if (options->size < sizeof *options ||
             options->max_connections > CONNECTIONS_MOST ||
-            options->backlog_count < 0 ||
-            options->family > UVA_FAMILY_IPV6) {
+            options->backlog_count < 0 || options->family > UVA_FAMILY_IPV6) {
             return UV_EINVAL;
         }
         listen->options = *options;
@@ -194,8 +192,8 @@ static int listen_options(listen_t *listen,
                                listen->options.low_bytes);
 }
 
-static void listen_resolved(void *data, int status,
-                            uva__addresses_t *take_addresses)
+static void
+listen_resolved(void *data, int status, uva__addresses_t *take_addresses)
 {
     listen_t *listen = data;
 
@@ -207,8 +205,8 @@ static void listen_resolved(void *data, int status,
     (void)uva_waiter_wake(listen->waiter);
 }
 
-static int listen_new(uva__listen_op_t *op, void *take_data,
-                      uva_destroy_cb destroy)
+static int
+listen_new(uva__listen_op_t *op, void *take_data, uva_destroy_cb destroy)
 {
     uva_loop_t *loop = uva__running;
     listen_t *listen = NULL;
@@ -234,7 +232,9 @@ static int listen_new(uva__listen_op_t *op, void *take_data,
     return 0;
 }
 
-static int listen_begin(listen_t *listen, const char *host, const char *port,
+static int listen_begin(listen_t *listen,
+                        const char *host,
+                        const char *port,
                         const uva_server_options_t *options,
                         const uva__direct_ops_t *ops)
 {
@@ -289,10 +289,14 @@ static int listen_go_on(listen_t *listen, const uva__direct_ops_t *ops)
     return listen_make(listen, ops);
 }
 
-int uva__listen_poll(uva__listen_op_t *op, const char *host, const char *port,
+int uva__listen_poll(uva__listen_op_t *op,
+                     const char *host,
+                     const char *port,
                      const uva_server_options_t *options,
-                     const uva__direct_ops_t *ops, void *take_data,
-                     uva_destroy_cb destroy, uva_server_t **ret_server)
+                     const uva__direct_ops_t *ops,
+                     void *take_data,
+                     uva_destroy_cb destroy,
+                     uva_server_t **ret_server)
 {
     uva_waiter_t *self = uva_waiter_current();
     listen_t *listen;

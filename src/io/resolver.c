@@ -34,7 +34,9 @@ static long number_port(const char *port)
     return *end == '\0' && number <= 65535 ? number : -1;
 }
 
-static bool number_host(const char *host, int family, int port,
+static bool number_host(const char *host,
+                        int family,
+                        int port,
                         uva__sockaddr_t *ret_address)
 {
     memset(ret_address, 0, sizeof *ret_address);
@@ -42,13 +44,12 @@ static bool number_host(const char *host, int family, int port,
         return true;
     }
     memset(ret_address, 0, sizeof *ret_address);
-    return family != AF_INET &&
-           uv_ip6_addr(host, port, &ret_address->in6) == 0;
+    return family != AF_INET && uv_ip6_addr(host, port, &ret_address->in6) == 0;
 }
 
 /* The addresses of this host: all of them, or the one that talks to itself. */
-static size_t number_here(const uva__name_t *name, int port,
-                          uva__sockaddr_t *addresses)
+static size_t
+number_here(const uva__name_t *name, int port, uva__sockaddr_t *addresses)
 {
     static const char *const hosts[2][2] = {{"::1", "127.0.0.1"},
                                             {"0.0.0.0", "::"}};
@@ -121,8 +122,8 @@ static int resolve_collect(const struct addrinfo *found,
     return 0;
 }
 
-static void resolve_cb(uv_getaddrinfo_t *request, int status,
-                       struct addrinfo *found)
+static void
+resolve_cb(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
 {
     uva__resolve_t *resolve =
         UVA__CONTAINER_OF(request, uva__resolve_t, request);
@@ -140,8 +141,10 @@ static void resolve_cb(uv_getaddrinfo_t *request, int status,
     uva__loop_op_end(loop);
 }
 
-static int resolve_start(uva_loop_t *loop, const uva__name_t *name,
-                         uva__resolve_cb callback, void *data,
+static int resolve_start(uva_loop_t *loop,
+                         const uva__name_t *name,
+                         uva__resolve_cb callback,
+                         void *data,
                          uva__resolve_t **ret_resolve)
 {
     const char *host = name->host;
@@ -171,9 +174,12 @@ static int resolve_start(uva_loop_t *loop, const uva__name_t *name,
     return 0;
 }
 
-int uva__resolve(uva_loop_t *loop, const uva__name_t *name,
-                 uva__resolve_cb callback, void *data,
-                 uva__addresses_t *ret_addresses, uva__resolve_t **ret_resolve)
+int uva__resolve(uva_loop_t *loop,
+                 const uva__name_t *name,
+                 uva__resolve_cb callback,
+                 void *data,
+                 uva__addresses_t *ret_addresses,
+                 uva__resolve_t **ret_resolve)
 {
     int r;
 

@@ -166,8 +166,7 @@ static void server_full(uva_server_t *server)
 
 static void listener_poll_cb(uv_poll_t *poll, int status, int events)
 {
-    uva__listener_t *listener =
-        UVA__CONTAINER_OF(poll, uva__listener_t, poll);
+    uva__listener_t *listener = UVA__CONTAINER_OF(poll, uva__listener_t, poll);
     uva_server_t *server = listener->server;
 
     (void)events;
@@ -219,7 +218,8 @@ static void listener_watch(uva__listener_t *listener, bool wanted)
     }
 }
 
-int uva__listener_init(uva__listener_t *listener, uva_server_t *server,
+int uva__listener_init(uva__listener_t *listener,
+                       uva_server_t *server,
                        int take_fd)
 {
     int r = uv_poll_init(uva_loop_uv(server->loop), &listener->poll, take_fd);
@@ -308,8 +308,8 @@ bool uva__transport_served(const uva_transport_t *transport)
 void uva_server_close_clients(uva_server_t *server)
 {
     if (uva__loop_owned(server->loop)) {
-        UVA__LIST_FOREACH_SAFE (client, &server->clients, uva_transport_t,
-                                link) {
+        UVA__LIST_FOREACH_SAFE(client, &server->clients, uva_transport_t, link)
+        {
             uva_transport_close(client);
         }
     }
@@ -318,8 +318,8 @@ void uva_server_close_clients(uva_server_t *server)
 void uva_server_abort_clients(uva_server_t *server)
 {
     if (uva__loop_owned(server->loop)) {
-        UVA__LIST_FOREACH_SAFE (client, &server->clients, uva_transport_t,
-                                link) {
+        UVA__LIST_FOREACH_SAFE(client, &server->clients, uva_transport_t, link)
+        {
             uva_transport_abort(client);
         }
     }
@@ -356,8 +356,7 @@ static void listener_close_cb(uv_handle_t *handle)
 
 void uva_server_close(uva_server_t *server)
 {
-    if (server->state == UVA__SERVER_CLOSED ||
-        !uva__loop_owned(server->loop)) {
+    if (server->state == UVA__SERVER_CLOSED || !uva__loop_owned(server->loop)) {
         return;
     }
     server->state = UVA__SERVER_CLOSED;
@@ -378,7 +377,8 @@ void uva_server_close(uva_server_t *server)
 
 void uva__servers_abandon(uva__io_t *io)
 {
-    UVA__LIST_FOREACH_SAFE (server, &io->servers, uva_server_t, link) {
+    UVA__LIST_FOREACH_SAFE(server, &io->servers, uva_server_t, link)
+    {
         if (io->loop->debug) {
             uva__log(UVA_LOG_WARNING, "a server was not closed");
         }
@@ -435,7 +435,10 @@ int uva_server_wait_closed(uva_server_t *server)
 }
 
 /* Stages of serve_forever. */
-enum { FOREVER_SERVES, FOREVER_WAITS };
+enum {
+    FOREVER_SERVES,
+    FOREVER_WAITS
+};
 
 static int forever_begin(uva_server_t *server, uva_waiter_t *self)
 {
@@ -514,7 +517,8 @@ size_t uva_server_socket_count(const uva_server_t *server)
     return server->listener_count;
 }
 
-int uva_server_get_sockname(const uva_server_t *server, size_t index,
+int uva_server_get_sockname(const uva_server_t *server,
+                            size_t index,
                             uva_address_t *ret_address)
 {
     uva__sockaddr_t address;

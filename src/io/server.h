@@ -16,21 +16,21 @@ typedef struct uva__listener_s {
     uv_poll_t poll;
     uva_server_t *server; /* Borrowed: this lies in it. */
     int fd;
-    int code;             /* To be reported. */
-    bool watched;         /* poll is started. */
-    bool reporting;       /* report is in the ready queue. */
-    uva__timer_t timer;   /* Runs while there are no descriptors. */
+    int code;           /* To be reported. */
+    bool watched;       /* poll is started. */
+    bool reporting;     /* report is in the ready queue. */
+    uva__timer_t timer; /* Runs while there are no descriptors. */
     uva__ready_t report;
 } uva__listener_t;
 
 struct uva_server_s {
-    uva_loop_t *loop;     /* Borrowed. */
-    uva_list_t link;      /* Of uva__io_t.servers, until it is closed. */
-    uva_list_t clients;   /* Of uva_transport_t.link. */
-    uva_list_t waiters;   /* Of uva_waiter_t.link: wait_closed. */
+    uva_loop_t *loop;      /* Borrowed. */
+    uva_list_t link;       /* Of uva__io_t.servers, until it is closed. */
+    uva_list_t clients;    /* Of uva_transport_t.link. */
+    uva_list_t waiters;    /* Of uva_waiter_t.link: wait_closed. */
     uva_waiter_t *forever; /* Borrowed: serve_forever. */
     uva__transport_kind_t kind;
-    void *data;           /* Owned if destroy is there. */
+    void *data; /* Owned if destroy is there. */
     uva_destroy_cb destroy;
     size_t client_count;
     size_t max_connections;
@@ -41,8 +41,8 @@ struct uva_server_s {
     uint32_t waiting_count; /* Tasks in wait_closed and serve_forever. */
     uint8_t state;          /* uva__server_state_t */
     bool full_logged;
-    size_t made_count;      /* Of listeners there is memory for. */
-    size_t listener_count;  /* 0 once it is closed. */
+    size_t made_count;     /* Of listeners there is memory for. */
+    size_t listener_count; /* 0 once it is closed. */
     uva__listener_t listeners[];
 };
 
@@ -55,7 +55,8 @@ static inline size_t uva__server_bytes(size_t count)
 int uva__server_serve(uva_server_t *server);
 void uva__server_maybe_free(uva_server_t *server);
 /** Add a listener on a bound descriptor; on failure it is closed. */
-int uva__listener_init(uva__listener_t *listener, uva_server_t *server,
+int uva__listener_init(uva__listener_t *listener,
+                       uva_server_t *server,
                        int take_fd);
 
 #endif /* UVA__IO_SERVER_H */

@@ -22,8 +22,8 @@ void uva__addresses_clear(uva__addresses_t *addresses)
     *addresses = (uva__addresses_t){0};
 }
 
-static int address_scope(const struct sockaddr_in6 *address, char *text,
-                         size_t size)
+static int
+address_scope(const struct sockaddr_in6 *address, char *text, size_t size)
 {
     char name[UV_IF_NAMESIZE];
     size_t length = sizeof name;

@@ -18,10 +18,11 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "io/intake.h"
 #include "io/io.h"
 
 #if !defined(MSG_NOSIGNAL)
-#define MSG_NOSIGNAL 0 /* SO_NOSIGPIPE is set instead. */
+#    define MSG_NOSIGNAL 0 /* SO_NOSIGPIPE is set instead. */
 #endif
 
 /* asyncio: constants.py, LOG_THRESHOLD_FOR_CONNLOST_WRITES. */
@@ -32,8 +33,8 @@
 
 /* --- reading --- */
 
-static ssize_t transport_read_once(uva_transport_t *transport, uint8_t *data,
-                                   size_t size)
+static ssize_t
+transport_read_once(uva_transport_t *transport, uint8_t *data, size_t size)
 {
     ssize_t count;
 
@@ -43,67 +44,117 @@ static ssize_t transport_read_once(uva_transport_t *transport, uint8_t *data,
     return count;
 }
 
-static void transport_read_end(uva_transport_t *transport, ssize_t count)
+/* The end, an error, or nothing. */
+static UVA__NOINLINE void
+transport_read_end(uva_transport_t *transport, ssize_t count, int error)
 {
+    /* A block that was to be read into is for nobody. */
+    uva__intake_unused(&transport->in);
     if (count == 0) {
         transport->read_eof = true;
         uva__transport_watch(transport);
-        if (transport->ops->eof_received != NULL) {
-            transport->ops->eof_received(uva__transport_behind(transport));
-        }
-    } else if (errno != EAGAIN && errno != EWOULDBLOCK) {
-        uva__transport_fail(transport, uv_translate_sys_error(errno));
+        uva__intake_end(&transport->in, 0);
+    } else if (error != EAGAIN && error != EWOULDBLOCK && error != EINTR) {
+        uva__transport_fail(transport, uv_translate_sys_error(error));
     }
 }
 
-static inline bool transport_reads(const uva_transport_t *transport)
+static UVA__NOINLINE void transport_read_nothing(uva_transport_t *transport,
+                                                 uva__block_t *block,
+                                                 ssize_t count)
 {
-    return transport->state == UVA__TRANSPORT_OPEN &&
-           !transport->reading_paused && !transport->read_eof;
+    int error = errno;
+
+    uva__block_put(uva__transport_loop(transport), block);
+    transport_read_end(transport, count, error);
 }
 
-static void transport_read(uva_transport_t *transport)
+/* Read until the socket is empty, nobody wants more, or others must have
+ * their turn; total bytes were read already. */
+static UVA__NOINLINE void transport_read(uva_transport_t *transport,
+                                         size_t total)
 {
-    uva__io_t *io = uva__transport_loop(transport)->io;
-    void *state = uva__transport_behind(transport);
-    size_t total = 0;
     ssize_t count;
     size_t size;
 
     do {
-        uint8_t *data;
+        uint8_t *data = uva__intake_place(&transport->in, &size);
         int r;
-        size = 0;
-        transport->ops->get_buffer(state, &data, &size);
-        if (size == 0) {
-            data = io->scratch;
-            size = UVA__READ_BYTES;
-        }
         count = transport_read_once(transport, data, size);
-        if (UVA__UNLIKELY(count <= 0)) {
-            transport_read_end(transport, count);
+        if (count <= 0) {
+            transport_read_end(transport, count, errno);
             return;
         }
-        r = transport->ops->data_received(state, data, (size_t)count);
-        if (UVA__UNLIKELY(r < 0)) {
+        r = uva__intake_feed(&transport->in, data, (size_t)count);
+        if (r < 0) {
             uva__transport_fail(transport, r);
             return;
         }
         total += (size_t)count;
-        /* A short read has emptied the socket; the others wait for a long. */
+        /* A short read has emptied the socket. */
     } while ((size_t)count == size && total < UVA__BURST_BYTES &&
-             transport_reads(transport));
+             (transport->events & UV_READABLE) != 0);
+}
+
+/* What came is much, or little, for its block. */
+static UVA__NOINLINE void transport_adapt(uva_transport_t *transport, bool full)
+{
+    size_t size = transport->in.size;
+
+    uva__intake_adapt(&transport->in);
+    /* The largest block is enough for one look: more would have to move it. */
+    if (full && size < UVA__BLOCK_BYTES(UVA__BLOCK_CLASSES - 2) &&
+        (transport->events & UV_READABLE) != 0) {
+        transport_read(transport, size);
+    }
+}
+
+/* The common case: nothing has come before, and a block takes it all. */
+static inline void transport_readable(uva_transport_t *transport)
+{
+    uva__intake_t *in = &transport->in;
+    uva_loop_t *loop = uva__transport_loop(transport);
+    uva__block_t *block;
+    size_t room;
+    ssize_t count;
+
+    if (UVA__UNLIKELY(in->block != NULL || in->wants != UVA__WANTS_ANY)) {
+        transport_read(transport, 0);
+        return;
+    }
+    block = uva__block_get_class(loop, in->expected);
+    if (UVA__UNLIKELY(block == NULL)) {
+        transport_read(transport, 0);
+        return;
+    }
+    room = block->bytes - sizeof *block;
+    count = read(transport->fd, uva__block_begin(block), room);
+    if (UVA__UNLIKELY(count <= 0)) {
+        transport_read_nothing(transport, block, count);
+        return;
+    }
+    in->block = block;
+    in->data = uva__block_begin(block);
+    in->size = (size_t)count;
+    if (in->waiter != NULL) {
+        (void)uva__waiter_wake(in->waiter);
+    }
+    if (UVA__UNLIKELY((size_t)count == room || (size_t)count < in->few_bytes ||
+                      (size_t)count > in->pause_bytes)) {
+        transport_adapt(transport, (size_t)count == room);
+    }
 }
 
 /* The error that a socket keeps, which ends libuv's watch of it. */
-static void transport_poll_failed(uva_transport_t *transport)
+static UVA__NOINLINE void transport_poll_failed(uva_transport_t *transport)
 {
+    int events = transport->events;
     int error = 0;
     socklen_t size = sizeof error;
 
     transport->events = 0;
-    if (transport_reads(transport)) {
-        transport_read(transport); /* It tells more: data may be left. */
+    if ((events & UV_READABLE) != 0) {
+        transport_read(transport, 0); /* It tells more: data may be left. */
     }
     if (transport->state < UVA__TRANSPORT_LOST &&
         getsockopt(transport->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 &&
@@ -111,6 +162,7 @@ static void transport_poll_failed(uva_transport_t *transport)
         uva__transport_fail(transport, uv_translate_sys_error(error));
     }
     if (transport->state < UVA__TRANSPORT_LOST && transport->blocked) {
+        transport->blocked = false;
         (void)uva__transport_flush(transport);
     }
     if (transport->state < UVA__TRANSPORT_LOST) {
@@ -118,72 +170,72 @@ static void transport_poll_failed(uva_transport_t *transport)
     }
 }
 
+static UVA__NOINLINE void transport_writable(uva_transport_t *transport)
+{
+    transport->blocked = false;
+    (void)uva__transport_flush(transport);
+    if (transport->state < UVA__TRANSPORT_LOST) {
+        uva__transport_watch(transport);
+    }
+}
+
 void uva__transport_poll_cb(uv_poll_t *poll, int status, int events)
 {
-    uva_transport_t *transport =
-        UVA__CONTAINER_OF(poll, uva_transport_t, poll);
+    uva_transport_t *transport = UVA__CONTAINER_OF(poll, uva_transport_t, poll);
 
+    /* What was asked for may have changed since the poll. */
+    events &= transport->events;
     if (UVA__UNLIKELY(status < 0)) {
         transport_poll_failed(transport);
-        return;
-    }
-    if (UVA__LIKELY((events & UV_READABLE) != 0) &&
-        transport_reads(transport)) {
-        transport_read(transport);
-    }
-    if (UVA__UNLIKELY((events & UV_WRITABLE) != 0) && transport->blocked) {
-        transport->blocked = false;
-        (void)uva__transport_flush(transport);
-        if (transport->state < UVA__TRANSPORT_LOST) {
-            uva__transport_watch(transport);
+    } else if (UVA__LIKELY(events == UV_READABLE)) {
+        transport_readable(transport);
+    } else {
+        if ((events & UV_READABLE) != 0) {
+            transport_read(transport, 0);
+        }
+        if ((events & transport->events & UV_WRITABLE) != 0) {
+            transport_writable(transport);
         }
     }
 }
 
 /* --- the ring of unsent bytes --- */
 
-static uva__out_t *out_first(const uva_transport_t *transport)
-{
-    return transport->out->next;
-}
-
-static void out_append(uva_transport_t *transport, uva__out_t *out)
+static void out_append(uva_transport_t *transport, uva__block_t *block)
 {
     if (transport->out == NULL) {
-        out->next = out;
+        block->next = block;
     } else {
-        out->next = transport->out->next;
-        transport->out->next = out;
+        block->next = transport->out->next;
+        transport->out->next = block;
     }
-    transport->out = out;
-    transport->out_bytes += out->size;
+    transport->out = block;
+    transport->out_bytes += block->size;
 }
 
 static void out_pop(uva_transport_t *transport)
 {
-    uva__out_t *out = out_first(transport);
+    uva__block_t *first = transport->out->next;
 
-    if (out == transport->out) {
+    if (first == transport->out) {
         transport->out = NULL;
     } else {
-        transport->out->next = out->next;
+        transport->out->next = first->next;
     }
-    uva__free(out->taken);
-    uva__block_put(uva__transport_loop(transport), (uint8_t *)out,
-                   out->block_bytes);
+    uva__block_put(uva__transport_loop(transport), first);
 }
 
 static void out_consume(uva_transport_t *transport, size_t count)
 {
     transport->out_bytes -= count;
     while (transport->out != NULL) {
-        uva__out_t *out = out_first(transport);
-        if (count < out->size) {
-            out->data += count;
-            out->size -= count;
+        uva__block_t *first = transport->out->next;
+        if (count < first->size) {
+            first->data += count;
+            first->size -= count;
             return;
         }
-        count -= out->size;
+        count -= first->size;
         out_pop(transport);
     }
 }
@@ -194,46 +246,46 @@ void uva__transport_drop_out(uva_transport_t *transport)
     transport->blocked = false;
 }
 
-static uva__out_t *out_new(uva_transport_t *transport, size_t room)
+static inline uva__block_t *out_new(uva_transport_t *transport, size_t room)
 {
-    size_t bytes = sizeof(uva__out_t) + room;
-    void *block = uva__block_get(uva__transport_loop(transport), &bytes);
-    uva__out_t *out = block;
+    uva__block_t *block =
+        uva__block_get(uva__transport_loop(transport), room + sizeof *block);
 
-    if (out == NULL) {
-        return NULL;
+    if (UVA__LIKELY(block != NULL)) {
+        block->data = uva__block_begin(block);
+        block->size = 0;
+        block->room = block->bytes - sizeof *block;
     }
-    out->data = (uint8_t *)(out + 1);
-    out->size = 0;
-    out->room = bytes - sizeof *out;
-    out->block_bytes = bytes;
-    out->taken = NULL;
-    return out;
+    return block;
 }
 
-static inline void out_fill(uva__out_t *out, const uint8_t *data, size_t size)
+static inline void
+out_fill(uva__block_t *block, const uint8_t *data, size_t size)
 {
-    memcpy(out->data + out->size, data, size);
-    out->size += size;
-    out->room -= size;
+    memcpy(block->data + block->size, data, size);
+    block->size += size;
+    block->room -= size;
 }
 
 /* Keep a copy of pieces, but for the bytes to skip at their front. All or
  * nothing: a new block, if one is needed, comes first. */
-static int out_copy(uva_transport_t *transport, const uva_bytes_t *pieces,
-                    size_t count, size_t total, size_t skip)
+static int out_copy(uva_transport_t *transport,
+                    const uva_bytes_t *pieces,
+                    size_t count,
+                    size_t total,
+                    size_t skip)
 {
-    uva__out_t *last = transport->out;
+    uva__block_t *last = transport->out;
     size_t left = total - skip;
     size_t room = last == NULL ? 0 : last->room;
-    uva__out_t *fresh = NULL;
+    uva__block_t *fresh = NULL;
 
     if (left > room) {
         /* At least as much as there is: small writes need few blocks. */
         size_t more = left - room;
-        fresh = out_new(transport, more > transport->out_bytes
-                                       ? more
-                                       : transport->out_bytes);
+        fresh =
+            out_new(transport,
+                    more > transport->out_bytes ? more : transport->out_bytes);
         if (fresh == NULL) {
             return UV_ENOMEM;
         }
@@ -261,11 +313,47 @@ static int out_copy(uva_transport_t *transport, const uva_bytes_t *pieces,
     return 0;
 }
 
+/* The block of the newest view, if data is of that view: it can be sent from
+ * where it lies. */
+static inline uva__block_t *transport_viewed(const uva_transport_t *transport,
+                                             const void *data)
+{
+    const uva__intake_t *in = uva__transport_loop(transport)->io->viewed;
+    uva__block_t *block = in == NULL ? NULL : in->block;
+
+    if (block == NULL || (uintptr_t)data - (uintptr_t)block >= block->bytes ||
+        block->refs != 1) {
+        return NULL;
+    }
+    return block;
+}
+
+/* Keep a piece but for the bytes to skip where it lies. @return Whether that
+ * can be done. */
+static bool out_lend(uva_transport_t *transport,
+                     const uva_bytes_t *piece,
+                     size_t count,
+                     size_t skip)
+{
+    uva__block_t *block =
+        count == 1 ? transport_viewed(transport, piece->data) : NULL;
+
+    if (block == NULL) {
+        return false;
+    }
+    block->refs++;
+    block->data = (uint8_t *)(uintptr_t)piece->data + skip;
+    block->size = piece->size - skip;
+    block->room = 0;
+    out_append(transport, block);
+    return true;
+}
+
 /* --- sending --- */
 
 /* @return Bytes that left, UV_EAGAIN, or another code. */
-static ssize_t transport_send(uva_transport_t *transport, struct iovec *pieces,
-                              size_t count)
+static ssize_t
+transport_send(uva_transport_t *transport, struct iovec *pieces, size_t count)
 {
     struct msghdr message;
     ssize_t sent;
@@ -292,9 +380,11 @@ static ssize_t transport_send(uva_transport_t *transport, struct iovec *pieces,
 }
 
 static size_t out_pieces(const uva_transport_t *transport,
-                         struct iovec *pieces, size_t count, size_t *ret_total)
+                         struct iovec *pieces,
+                         size_t count,
+                         size_t *ret_total)
 {
-    uva__out_t *out = transport->out;
+    uva__block_t *out = transport->out;
     size_t i = 0;
 
     *ret_total = 0;
@@ -331,21 +421,46 @@ static bool transport_send_out(uva_transport_t *transport)
     return true;
 }
 
-bool uva__transport_flush(uva_transport_t *transport)
+static UVA__NOINLINE bool transport_flush_slow(uva_transport_t *transport)
 {
     if (transport->state >= UVA__TRANSPORT_LOST ||
         !transport_send_out(transport)) {
         return true;
     }
-    if (UVA__UNLIKELY(transport->blocked)) {
-        uva__transport_watch(transport);
+    uva__transport_settle(transport);
+    return transport->out == NULL;
+}
+
+/* One block, which the system takes whole: the common case. */
+static inline bool transport_flush_one(uva_transport_t *transport)
+{
+    uva__block_t *out = transport->out;
+    ssize_t sent;
+
+    if (UVA__UNLIKELY(out == NULL || out->next != out || transport->blocked)) {
+        return false;
     }
-    uva__transport_check_marks(transport);
-    if (transport->out == NULL) {
-        uva__transport_sent(transport);
+    sent = send(transport->fd, out->data, out->size, MSG_NOSIGNAL);
+    if (UVA__UNLIKELY(sent < 0 || (size_t)sent < out->size)) {
+        if (sent > 0) {
+            out_consume(transport, (size_t)sent);
+        }
+        return false; /* The slow way finds out why. */
+    }
+    transport->collect_bytes += out->size;
+    transport->out = NULL;
+    transport->out_bytes = 0;
+    uva__block_put(uva__transport_loop(transport), out);
+    return true;
+}
+
+bool uva__transport_flush(uva_transport_t *transport)
+{
+    if (UVA__LIKELY(transport_flush_one(transport)) &&
+        UVA__LIKELY(!transport->settles)) {
         return true;
     }
-    return false;
+    return transport_flush_slow(transport);
 }
 
 void uva__transports_flush(uva__flush_t *flush)
@@ -357,19 +472,23 @@ void uva__transports_flush(uva__flush_t *flush)
         io->dirty = transport->next_dirty;
         transport->dirty = false;
         (void)uva__transport_flush(transport);
-        uva__transport_maybe_free(transport);
+        if (UVA__UNLIKELY(transport->refs == 0)) {
+            uva__transport_maybe_free(transport);
+        }
     }
 }
 
 static inline void transport_mark_dirty(uva_transport_t *transport)
 {
-    uva_loop_t *loop = uva__transport_loop(transport);
+    uva__io_t *io = uva__transport_loop(transport)->io;
 
     if (!transport->dirty) {
         transport->dirty = true;
-        transport->next_dirty = loop->io->dirty;
-        loop->io->dirty = transport;
-        uva__loop_add_flush(loop, &loop->io->flush);
+        transport->next_dirty = io->dirty;
+        if (io->dirty == NULL) {
+            uva__loop_add_flush(io->loop, &io->flush);
+        }
+        io->dirty = transport;
     }
 }
 
@@ -388,8 +507,11 @@ static int transport_write_dropped(uva_transport_t *transport)
 }
 
 /* Fill pieces with data from skip on. @return How many. */
-static size_t data_pieces(const uva_bytes_t *data, size_t count, size_t skip,
-                          struct iovec *pieces, size_t room,
+static size_t data_pieces(const uva_bytes_t *data,
+                          size_t count,
+                          size_t skip,
+                          struct iovec *pieces,
+                          size_t room,
                           size_t *ret_total)
 {
     size_t used = 0;
@@ -414,8 +536,10 @@ static size_t data_pieces(const uva_bytes_t *data, size_t count, size_t skip,
 /* Send the ring and data behind it until the system takes no more.
  * @return Whether the connection is still there; *ret_sent: bytes of data. */
 static bool transport_send_all(uva_transport_t *transport,
-                               const uva_bytes_t *data, size_t count,
-                               size_t total, size_t *ret_sent)
+                               const uva_bytes_t *data,
+                               size_t count,
+                               size_t total,
+                               size_t *ret_sent)
 {
     *ret_sent = 0;
     while (*ret_sent < total && !transport->blocked) {
@@ -445,7 +569,8 @@ static bool transport_send_all(uva_transport_t *transport,
 
 /* Send at once, keep what the system does not take. */
 static int transport_write_now(uva_transport_t *transport,
-                               const uva_bytes_t *data, size_t count,
+                               const uva_bytes_t *data,
+                               size_t count,
                                size_t total)
 {
     size_t sent;
@@ -454,28 +579,20 @@ static int transport_write_now(uva_transport_t *transport,
     if (!transport_send_all(transport, data, count, total, &sent)) {
         return 0; /* asyncio: connection_lost tells. */
     }
-    if (sent < total) {
+    if (sent < total && !out_lend(transport, data, count, sent)) {
         r = out_copy(transport, data, count, total, sent);
         if (UVA__UNLIKELY(r < 0 && sent > 0)) {
             uva__transport_fail(transport, r); /* A part of it has left. */
             return r;
         }
     }
-    if (transport->blocked) {
-        uva__transport_watch(transport);
-    }
     return r;
 }
 
-/* Bytes that may wait for others to leave with them. */
-static size_t transport_collects(const uva_transport_t *transport)
-{
-    return transport->high_bytes < UVA__COLLECT_BYTES ? transport->high_bytes
-                                                      : UVA__COLLECT_BYTES;
-}
-
-static int transport_write(uva_transport_t *transport, const uva_bytes_t *data,
-                           size_t count, size_t total)
+static UVA__NOINLINE int transport_write_slow(uva_transport_t *transport,
+                                              const uva_bytes_t *data,
+                                              size_t count,
+                                              size_t total)
 {
     int r;
 
@@ -488,40 +605,94 @@ static int transport_write(uva_transport_t *transport, const uva_bytes_t *data,
     if (UVA__UNLIKELY(transport->state >= UVA__TRANSPORT_LOST)) {
         return transport_write_dropped(transport);
     }
-    if (!transport->blocked &&
-        transport->out_bytes + total <= transport_collects(transport)) {
+    if (total <= transport->collect_bytes) {
         r = out_copy(transport, data, count, total, 0);
         if (UVA__LIKELY(r >= 0)) {
+            transport->collect_bytes -= total;
             transport_mark_dirty(transport);
         }
         return r;
     }
-    r = transport->blocked
-            ? out_copy(transport, data, count, total, 0)
-            : transport_write_now(transport, data, count, total);
+    r = transport->blocked ? out_copy(transport, data, count, total, 0)
+                           : transport_write_now(transport, data, count, total);
     if (transport->state < UVA__TRANSPORT_LOST) {
-        uva__transport_check_marks(transport);
+        uva__transport_settle(transport);
     }
     return r;
 }
 
-int uva_transport_write(uva_transport_t *transport, const void *data,
-                        size_t size)
+/* A write that waits for others, if nothing does yet, or in a block that has
+ * room for it. @return Whether that could be done. */
+static inline bool
+transport_collect(uva_transport_t *transport, const void *data, size_t size)
+{
+    uva__block_t *out = transport->out;
+
+    /* 0 is for the slow way too. */
+    if (UVA__UNLIKELY(size - 1 >= transport->collect_bytes)) {
+        return false;
+    }
+    if (out != NULL) {
+        if (out->room < size) {
+            return false;
+        }
+        out_fill(out, data, size);
+    } else if ((out = transport_viewed(transport, data)) != NULL) {
+        out->refs++;
+        out->data = (uint8_t *)(uintptr_t)data;
+        out->size = size;
+        out->room = 0;
+        out->next = out;
+    } else {
+        out = out_new(transport, size);
+        if (UVA__UNLIKELY(out == NULL)) {
+            return false;
+        }
+        out_fill(out, data, size);
+        out->next = out;
+    }
+    transport->out = out;
+    transport->out_bytes += size;
+    transport->collect_bytes -= size;
+    transport_mark_dirty(transport);
+    return true;
+}
+
+static UVA__NOINLINE int
+transport_write_one(uva_transport_t *transport, const void *data, size_t size)
 {
     uva_bytes_t piece;
 
+    if (!uva__loop_owned(uva__transport_loop(transport))) {
+        return UV_EPERM;
+    }
     piece.data = data;
     piece.size = size;
-    return transport_write(transport, &piece, 1, size);
+    return transport_write_slow(transport, &piece, 1, size);
+}
+
+int uva_transport_write(uva_transport_t *transport,
+                        const void *data,
+                        size_t size)
+{
+    if (UVA__LIKELY(uva__running == uva__transport_loop(transport)) &&
+        UVA__LIKELY(transport_collect(transport, data, size))) {
+        return 0;
+    }
+    return transport_write_one(transport, data, size);
 }
 
 int uva_transport_writelines(uva_transport_t *transport,
-                             const uva_bytes_t *lines, size_t count)
+                             const uva_bytes_t *lines,
+                             size_t count)
 {
     size_t total = 0;
 
+    if (!uva__loop_owned(uva__transport_loop(transport))) {
+        return UV_EPERM;
+    }
     for (size_t i = 0; i < count; i++) {
         total += lines[i].size;
     }
-    return transport_write(transport, lines, count, total);
+    return transport_write_slow(transport, lines, count, total);
 }

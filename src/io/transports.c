@@ -27,7 +27,7 @@
 static int marks_complete(size_t *high_bytes, size_t *low_bytes)
 {
     if (*high_bytes == 0) {
-        *high_bytes = *low_bytes == 0            ? HIGH_BYTES
+        *high_bytes = *low_bytes == 0             ? HIGH_BYTES
                       : *low_bytes > SIZE_MAX / 4 ? SIZE_MAX
                                                   : *low_bytes * 4;
     }
@@ -38,8 +38,10 @@ static int marks_complete(size_t *high_bytes, size_t *low_bytes)
 }
 
 int uva__transport_kind(uva__transport_kind_t *kind,
-                        const uva__direct_ops_t *ops, size_t limit_bytes,
-                        size_t high_bytes, size_t low_bytes)
+                        const uva__direct_ops_t *ops,
+                        size_t limit_bytes,
+                        size_t high_bytes,
+                        size_t low_bytes)
 {
     kind->ops = ops;
     kind->limit_bytes = limit_bytes == 0 ? LIMIT_BYTES : limit_bytes;
@@ -54,18 +56,15 @@ int uva__transport_kind(uva__transport_kind_t *kind,
 void uva__transport_maybe_free(uva_transport_t *transport)
 {
     uva_loop_t *loop = uva__transport_loop(transport);
-    const uva__direct_ops_t *ops = transport->ops;
+    size_t bytes = sizeof *transport + transport->ops->state_bytes;
 
     if (transport->refs > 0 || transport->state != UVA__TRANSPORT_CLOSED ||
         transport->handle_open || transport->queued || transport->dirty ||
         transport->task != NULL) {
         return;
     }
-    if (ops->destroy != NULL) {
-        ops->destroy(uva__transport_behind(transport));
-    }
-    uva__slab_put(&loop->slab, transport,
-                  sizeof *transport + ops->state_bytes);
+    uva__intake_destroy(&transport->in);
+    uva__slab_put(&loop->slab, transport, bytes);
     if (loop->closed) {
         uva__loop_maybe_free(loop);
     }
@@ -88,12 +87,16 @@ static void transport_close_handle(uva_transport_t *transport)
     close(transport->fd);
     transport->fd = -1;
     transport->events = 0;
+    transport->collect_bytes = 0;
 }
 
 static void transport_run(uva__ready_t *ready);
+static size_t transport_collectable(const uva_transport_t *transport);
 
-int uva__transport_new(uva_loop_t *loop, const uva__transport_kind_t *kind,
-                       int take_fd, uva__transport_state_t state,
+int uva__transport_new(uva_loop_t *loop,
+                       const uva__transport_kind_t *kind,
+                       int take_fd,
+                       uva__transport_state_t state,
                        uva_transport_t **ret_transport)
 {
     size_t bytes = sizeof(uva_transport_t) + kind->ops->state_bytes;
@@ -120,9 +123,10 @@ int uva__transport_new(uva_loop_t *loop, const uva__transport_kind_t *kind,
     transport->fd = take_fd;
     transport->state = (uint8_t)state;
     transport->handle_open = true;
+    transport->collect_bytes = transport_collectable(transport);
     uva__loop_op_begin(loop);
-    kind->ops->init(uva__transport_behind(transport), transport,
-                    kind->limit_bytes);
+    uva__intake_init(&transport->in, loop, transport, kind->limit_bytes);
+    kind->ops->init(uva__transport_behind(transport), transport);
     *ret_transport = transport;
     return 0;
 }
@@ -147,8 +151,7 @@ uva_transport_t *uva_transport_ref(uva_transport_t *transport)
 
 uva_transport_t *uva_transport_unref(uva_transport_t *transport)
 {
-    if (transport == NULL ||
-        !uva__loop_owned(uva__transport_loop(transport)) ||
+    if (transport == NULL || !uva__loop_owned(uva__transport_loop(transport)) ||
         --transport->refs > 0) {
         return NULL;
     }
@@ -195,6 +198,7 @@ static void transport_lost(uva_transport_t *transport)
     uva_loop_t *loop = uva__transport_loop(transport);
 
     transport->state = UVA__TRANSPORT_CLOSED;
+    uva__intake_end(&transport->in, transport->status);
     transport->ops->connection_lost(uva__transport_behind(transport),
                                     transport->status);
     uva__list_remove(&transport->link);
@@ -241,6 +245,7 @@ void uva__transport_fail(uva_transport_t *transport, int status)
     }
     transport->state = UVA__TRANSPORT_LOST;
     transport->status = status;
+    transport->settles = true;
     transport_close_handle(transport);
     transport_push(transport);
 }
@@ -259,12 +264,14 @@ void uva_transport_close(uva_transport_t *transport)
         return;
     }
     transport->state = UVA__TRANSPORT_CLOSING;
+    transport->settles = true;
     if (!uva__transport_flush(transport)) {
         uva__transport_watch(transport);
     }
 }
 
-void uva__transport_sent(uva_transport_t *transport)
+/* Everything was sent: what close and write_eof waited for. */
+static void transport_sent(uva_transport_t *transport)
 {
     if (transport->state == UVA__TRANSPORT_CLOSING) {
         uva__transport_fail(transport, 0);
@@ -283,6 +290,8 @@ int uva_transport_write_eof(uva_transport_t *transport)
         return UV_EPERM;
     }
     transport->write_eof = true;
+    transport->settles = true;
+    transport->collect_bytes = 0;
     (void)uva__transport_flush(transport);
     return 0;
 }
@@ -361,27 +370,52 @@ void uva_transport_resume_reading(uva_transport_t *transport)
 
 /* --- marks --- */
 
-void uva__transport_check_marks(uva_transport_t *transport)
+static void transport_check_marks(uva_transport_t *transport)
 {
     void *state = uva__transport_behind(transport);
 
-    if (UVA__UNLIKELY(transport->writing_paused)) {
+    if (transport->writing_paused) {
         if (transport->out_bytes <= transport->low_bytes) {
             transport->writing_paused = false;
-            if (transport->ops->resume_writing != NULL) {
-                transport->ops->resume_writing(state);
-            }
+            transport->ops->resume_writing(state);
         }
-    } else if (UVA__UNLIKELY(transport->out_bytes > transport->high_bytes)) {
+    } else if (transport->out_bytes > transport->high_bytes) {
         transport->writing_paused = true;
-        if (transport->ops->pause_writing != NULL) {
-            transport->ops->pause_writing(state);
-        }
+        transport->ops->pause_writing(state);
     }
 }
 
+static size_t transport_collectable(const uva_transport_t *transport)
+{
+    size_t most = transport->high_bytes < UVA__COLLECT_BYTES
+                      ? transport->high_bytes
+                      : UVA__COLLECT_BYTES;
+
+    if (transport->blocked || transport->write_eof ||
+        transport->state >= UVA__TRANSPORT_LOST ||
+        transport->out_bytes > most) {
+        return 0;
+    }
+    return most - transport->out_bytes;
+}
+
+void uva__transport_settle(uva_transport_t *transport)
+{
+    transport_check_marks(transport);
+    if (transport->out == NULL) {
+        transport_sent(transport);
+    }
+    if (transport->state < UVA__TRANSPORT_LOST) {
+        uva__transport_watch(transport);
+    }
+    transport->collect_bytes = transport_collectable(transport);
+    transport->settles = transport->writing_paused || transport->write_eof ||
+                         transport->state >= UVA__TRANSPORT_CLOSING;
+}
+
 int uva_transport_set_write_buffer_limits(uva_transport_t *transport,
-                                          size_t high_bytes, size_t low_bytes)
+                                          size_t high_bytes,
+                                          size_t low_bytes)
 {
     if (high_bytes == SIZE_MAX && low_bytes == SIZE_MAX) {
         high_bytes = HIGH_BYTES;
@@ -402,7 +436,7 @@ int uva_transport_set_write_buffer_limits(uva_transport_t *transport,
         (void)uva__transport_flush(transport);
     }
     if (transport->state < UVA__TRANSPORT_LOST) {
-        uva__transport_check_marks(transport);
+        uva__transport_settle(transport);
     }
     return 0;
 }
@@ -469,19 +503,7 @@ void *uva__transport_state(uva_transport_t *transport)
     return uva__transport_behind(transport);
 }
 
-uint8_t *uva__transport_buffer(uva_transport_t *transport, size_t *size)
+uva__intake_t *uva__transport_intake(uva_transport_t *transport)
 {
-    return transport == NULL
-               ? uva__malloc(*size)
-               : uva__block_get(uva__transport_loop(transport), size);
-}
-
-void uva__transport_buffer_return(uva_transport_t *transport, uint8_t *data,
-                                  size_t size)
-{
-    if (transport == NULL) {
-        uva__free(data);
-    } else {
-        uva__block_put(uva__transport_loop(transport), data, size);
-    }
+    return &transport->in;
 }

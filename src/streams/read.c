@@ -12,33 +12,24 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/util.h"
-#include "streams/reader.h"
+#include "streams/streams.h"
 
 static inline int count_as_int(size_t count)
 {
     return count > INT_MAX ? INT_MAX : (int)count;
 }
 
-static inline uint8_t *reader_bytes(const uva_reader_t *reader)
-{
-    return reader->data + reader->start;
-}
-
-static inline void reader_consume(uva_reader_t *reader, size_t size)
-{
-    reader->start += size;
-    reader->size -= size;
-    uva__reader_maybe_resume(reader);
-}
-
 /* Give out the first bytes; they stay where they are until the next call. */
-static inline int reader_give(uva_reader_t *reader, size_t size,
-                              uva_bytes_t *ret_view)
+static inline int
+reader_give(uva_reader_t *reader, size_t size, uva_bytes_t *ret_view)
 {
-    ret_view->data = size == 0 ? (const uint8_t *)"" : reader_bytes(reader);
+    ret_view->data = reader->in.data;
     ret_view->size = size;
-    reader->viewed = size > 0;
-    reader_consume(reader, size);
+    if (UVA__UNLIKELY(size == 0)) {
+        ret_view->data = (const uint8_t *)"";
+    } else {
+        uva__intake_give(&reader->in, size);
+    }
     return count_as_int(size);
 }
 
@@ -46,67 +37,55 @@ static inline int reader_give(uva_reader_t *reader, size_t size,
 static void reader_take(uva_reader_t *reader, void *data, size_t size)
 {
     if (size > 0) {
-        memcpy(data, reader_bytes(reader), size);
-        reader_consume(reader, size);
-        uva__reader_forget_view(reader);
+        memcpy(data, reader->in.data, size);
+        uva__intake_take(&reader->in, size);
     }
 }
 
 /* The same into an owned buffer. Nothing is taken without memory. */
-static int reader_take_buffer(uva_reader_t *reader, size_t size,
-                              uva_buffer_t *ret_buffer)
+static int
+reader_take_buffer(uva_reader_t *reader, size_t size, uva_buffer_t *ret_buffer)
 {
     uva_buffer_t buffer = {0};
 
     if (size > 0) {
-        int r = uva__buffer_append(&buffer, reader_bytes(reader), size,
-                                   SIZE_MAX);
+        int r = uva__buffer_append(&buffer, reader->in.data, size, SIZE_MAX);
         if (r < 0) {
             return r;
         }
-        reader_consume(reader, size);
-        uva__reader_forget_view(reader);
+        uva__intake_take(&reader->in, size);
     }
     *ret_buffer = buffer;
     return count_as_int(size);
 }
 
-/* The first call of a poll. @return 0, or the code every read fails with. */
-static inline int reader_begin(uva_reader_t *reader)
-{
-    if (reader->waiter == NULL) {
-        uva__reader_forget_view(reader);
-    }
-    return reader->exception;
-}
-
 /* --- read --- */
 
-int uva_reader_read_view_poll(uva_reader_t *reader, size_t max_bytes,
+int uva_reader_read_view_poll(uva_reader_t *reader,
+                              size_t max_bytes,
                               uva_bytes_t *ret_view)
 {
-    uva_waiter_t *self = uva_waiter_current();
-    bool resumed = uva_waiter_resumed(self);
-    int r = resumed ? uva__reader_finish(reader, self) : reader_begin(reader);
+    int r = uva__intake_begin(&reader->in);
 
     if (UVA__UNLIKELY(r < 0)) {
         return r;
     }
-    if (reader->size > 0 || max_bytes == 0) {
-        return reader_give(reader,
-                           reader->size < max_bytes ? reader->size : max_bytes,
-                           ret_view);
+    if (reader->in.size > 0 || UVA__UNLIKELY(max_bytes == 0)) {
+        return reader_give(
+            reader, reader->in.size < max_bytes ? reader->in.size : max_bytes,
+            ret_view);
     }
-    if (resumed && reader->exception < 0) {
-        return reader->exception;
+    if (UVA__UNLIKELY(reader->in.exception < 0)) {
+        return reader->in.exception;
     }
-    if (reader->eof) {
+    if (UVA__UNLIKELY(reader->in.eof)) {
         return reader_give(reader, 0, ret_view);
     }
-    return uva__reader_wait(reader, self, UVA__WANTS_ANY);
+    return uva__intake_wait(&reader->in, UVA__WANTS_ANY);
 }
 
-int uva_reader_read_view(uva_reader_t *reader, size_t max_bytes,
+int uva_reader_read_view(uva_reader_t *reader,
+                         size_t max_bytes,
                          uva_bytes_t *ret_view)
 {
     int r;
@@ -117,34 +96,27 @@ int uva_reader_read_view(uva_reader_t *reader, size_t max_bytes,
 
 int uva_reader_read_poll(uva_reader_t *reader, void *data, size_t size)
 {
-    uva_waiter_t *self = uva_waiter_current();
-    int r;
+    int r = uva__intake_begin(&reader->in);
 
-    if (uva_waiter_resumed(self)) {
-        r = uva__reader_finish(reader, self);
-        if (r < 0) {
-            return r;
+    if (r > 0) {
+        if (reader->in.filled > 0) {
+            return (int)reader->in.filled;
         }
-        if (reader->filled > 0) {
-            return (int)reader->filled;
-        }
-        r = reader->exception;
-    } else {
-        r = reader_begin(reader);
+        r = reader->in.exception;
     }
     if (r < 0 || size == 0) {
         return r;
     }
     size = size < INT_MAX ? size : INT_MAX;
-    if (reader->size > 0) {
-        size = reader->size < size ? reader->size : size;
+    if (reader->in.size > 0) {
+        size = reader->in.size < size ? reader->in.size : size;
         reader_take(reader, data, size);
         return (int)size;
     }
-    if (reader->eof) {
+    if (reader->in.eof) {
         return 0;
     }
-    return uva__reader_wait_into(reader, self, UVA__WANTS_INTO, data, size, 0);
+    return uva__intake_wait_into(&reader->in, UVA__WANTS_INTO, data, size, 0);
 }
 
 int uva_reader_read(uva_reader_t *reader, void *data, size_t size)
@@ -155,51 +127,28 @@ int uva_reader_read(uva_reader_t *reader, void *data, size_t size)
     return r;
 }
 
-/* The block itself becomes the buffer if the bytes begin it and a 0 fits. */
-static int read_all_take(uva_reader_t *reader, uva_buffer_t *ret_buffer)
-{
-    if (reader->size == 0 || reader->start > 0 || reader->viewed ||
-        reader->size == reader->capacity) {
-        return reader_take_buffer(reader, reader->size, ret_buffer);
-    }
-    ret_buffer->data = reader->data;
-    ret_buffer->size = reader->size;
-    ret_buffer->capacity = reader->capacity;
-    ret_buffer->data[ret_buffer->size] = 0;
-    reader->data = NULL;
-    reader->capacity = 0;
-    reader->size = 0;
-    uva__reader_maybe_resume(reader);
-    return count_as_int(ret_buffer->size);
-}
-
-int uva_reader_read_all_poll(uva_reader_t *reader, size_t limit_bytes,
+int uva_reader_read_all_poll(uva_reader_t *reader,
+                             size_t limit_bytes,
                              uva_buffer_t *ret_buffer)
 {
-    uva_waiter_t *self = uva_waiter_current();
-    bool resumed = uva_waiter_resumed(self);
-    int r = resumed ? uva__reader_finish(reader, self) : reader_begin(reader);
+    int r = uva__intake_begin(&reader->in);
 
-    if (r >= 0) {
-        r = reader->exception;
+    if (r < 0 || reader->in.exception < 0) {
+        return r < 0 ? r : reader->in.exception;
     }
-    if (r < 0) {
-        return r;
-    }
-    if (reader->size > limit_bytes) {
+    if (reader->in.size > limit_bytes) {
         return UVA_ELIMITOVERRUN;
     }
-    if (reader->eof) {
-        return read_all_take(reader, ret_buffer);
+    if (reader->in.eof) {
+        r = uva__intake_detach(&reader->in, ret_buffer);
+        return r < 0 ? r : count_as_int(ret_buffer->size);
     }
-    if (!resumed) {
-        uva__reader_compact(reader);
-    }
-    return uva__reader_wait_into(reader, self, UVA__WANTS_ALL, NULL,
-                                 limit_bytes, 0);
+    return uva__intake_wait_into(&reader->in, UVA__WANTS_ALL, NULL, limit_bytes,
+                                 0);
 }
 
-int uva_reader_read_all(uva_reader_t *reader, size_t limit_bytes,
+int uva_reader_read_all(uva_reader_t *reader,
+                        size_t limit_bytes,
                         uva_buffer_t *ret_buffer)
 {
     int r;
@@ -210,59 +159,59 @@ int uva_reader_read_all(uva_reader_t *reader, size_t limit_bytes,
 
 /* --- readexactly --- */
 
-static int readexactly_end(uva_reader_t *reader, size_t size,
-                           size_t *ret_partial)
+static int
+readexactly_end(uva_reader_t *reader, size_t size, size_t *ret_partial)
 {
-    if (reader->filled == size) {
+    if (reader->in.filled == size) {
         return count_as_int(size);
     }
-    if (reader->exception < 0) {
-        return reader->exception;
+    if (reader->in.exception < 0) {
+        return reader->in.exception;
     }
     if (ret_partial != NULL) {
-        *ret_partial = reader->filled;
+        *ret_partial = reader->in.filled;
     }
     return UVA_EINCOMPLETEREAD;
 }
 
-int uva_reader_readexactly_poll(uva_reader_t *reader, void *data, size_t size,
+int uva_reader_readexactly_poll(uva_reader_t *reader,
+                                void *data,
+                                size_t size,
                                 size_t *ret_partial)
 {
-    uva_waiter_t *self = uva_waiter_current();
+    int r = uva__intake_begin(&reader->in);
     size_t ready;
-    int r;
 
-    if (uva_waiter_resumed(self)) {
-        r = uva__reader_finish(reader, self);
-        return r < 0 ? r : readexactly_end(reader, size, ret_partial);
+    if (r > 0) {
+        return readexactly_end(reader, size, ret_partial);
     }
-    r = reader_begin(reader);
     if (r < 0 || size == 0) {
         return r;
     }
-    if (reader->waiter != NULL) {
+    if (reader->in.waiter != NULL) {
         return UV_EPERM;
     }
-    ready = reader->size < size ? reader->size : size;
-    if (ready < size && !reader->eof && self == NULL) {
+    ready = reader->in.size < size ? reader->in.size : size;
+    if (ready < size && !reader->in.eof && uva_waiter_current() == NULL) {
         return UVA_ENOTASK;
     }
     reader_take(reader, data, ready);
-    if (ready == size || reader->eof) {
-        reader->filled = ready;
+    if (ready == size || reader->in.eof) {
+        reader->in.filled = ready;
         return readexactly_end(reader, size, ret_partial);
     }
-    return uva__reader_wait_into(reader, self, UVA__WANTS_EXACT, data, size,
+    return uva__intake_wait_into(&reader->in, UVA__WANTS_EXACT, data, size,
                                  ready);
 }
 
-int uva_reader_readexactly(uva_reader_t *reader, void *data, size_t size,
+int uva_reader_readexactly(uva_reader_t *reader,
+                           void *data,
+                           size_t size,
                            size_t *ret_partial)
 {
     int r;
 
-    UVA_DRIVE(r,
-              uva_reader_readexactly_poll(reader, data, size, ret_partial));
+    UVA_DRIVE(r, uva_reader_readexactly_poll(reader, data, size, ret_partial));
     return r;
 }
 
@@ -274,8 +223,8 @@ typedef struct match_s {
     size_t size;
 } match_t;
 
-static const uint8_t *bytes_find(const uint8_t *data, size_t size,
-                                 uva_bytes_t wanted)
+static const uint8_t *
+bytes_find(const uint8_t *data, size_t size, uva_bytes_t wanted)
 {
     while (size >= wanted.size) {
         const uint8_t *first =
@@ -295,20 +244,21 @@ static const uint8_t *bytes_find(const uint8_t *data, size_t size,
 /* asyncio: the shortest result wins; of two that end alike the shorter
  * separator, which is looked for first there. */
 static bool reader_find(const uva_reader_t *reader,
-                        const uva_bytes_t *separators, size_t count,
+                        const uva_bytes_t *separators,
+                        size_t count,
                         match_t *ret_match)
 {
-    const uint8_t *begin = reader_bytes(reader);
+    const uint8_t *begin = reader->in.data;
     bool found = false;
     size_t width = 0;
 
-    if (reader->size == 0) {
+    if (reader->in.size == 0) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {
         const uint8_t *at =
-            bytes_find(begin + reader->filled, reader->size - reader->filled,
-                       separators[i]);
+            bytes_find(begin + reader->in.filled,
+                       reader->in.size - reader->in.filled, separators[i]);
         size_t size =
             at == NULL ? 0 : (size_t)(at - begin) + separators[i].size;
         if (at != NULL &&
@@ -323,7 +273,8 @@ static bool reader_find(const uva_reader_t *reader,
     return found;
 }
 
-static int separators_check(const uva_bytes_t *separators, size_t count,
+static int separators_check(const uva_bytes_t *separators,
+                            size_t count,
                             size_t *ret_longest)
 {
     *ret_longest = 0;
@@ -344,87 +295,89 @@ static int separators_check(const uva_bytes_t *separators, size_t count,
  * @retval 0 It is there: *ret_match.
  * @retval UVA_EINCOMPLETEREAD The stream has ended without one.
  */
-static int readuntil_poll(uva_reader_t *reader, const uva_bytes_t *separators,
-                          size_t count, match_t *ret_match)
+static int readuntil_poll(uva_reader_t *reader,
+                          const uva_bytes_t *separators,
+                          size_t count,
+                          match_t *ret_match)
 {
-    uva_waiter_t *self = uva_waiter_current();
-    bool resumed = uva_waiter_resumed(self);
     size_t longest;
     int r = separators_check(separators, count, &longest);
+    int begun = r < 0 ? r : uva__intake_begin(&reader->in);
 
-    if (resumed) {
-        r = uva__reader_finish(reader, self);
-    } else if (r >= 0) {
-        r = reader_begin(reader);
-        if (r >= 0 && reader->waiter != NULL) {
+    if (begun < 0) {
+        return begun;
+    }
+    if (begun == 0) {
+        if (reader->in.waiter != NULL) {
             return UV_EPERM;
         }
-        reader->filled = 0;
-    }
-    if (r < 0) {
-        return r;
+        reader->in.filled = 0;
     }
     if (reader_find(reader, separators, count, ret_match)) {
-        if (ret_match->before > reader->limit) {
-            reader->filled = ret_match->before;
+        if (ret_match->before > reader->in.limit) {
+            reader->in.filled = ret_match->before;
             return UVA_ELIMITOVERRUN;
         }
         return 0;
     }
     /* Where a separator may begin of which a part is there. */
-    if (reader->size + 1 > longest + reader->filled) {
-        reader->filled = reader->size + 1 - longest;
+    if (reader->in.size + 1 > longest + reader->in.filled) {
+        reader->in.filled = reader->in.size + 1 - longest;
     }
-    if (reader->filled > reader->limit) {
+    if (reader->in.filled > reader->in.limit) {
         return UVA_ELIMITOVERRUN;
     }
-    if (resumed && reader->exception < 0) {
-        return reader->exception;
+    if (reader->in.exception < 0) {
+        return reader->in.exception;
     }
-    if (reader->eof) {
+    if (reader->in.eof) {
         return UVA_EINCOMPLETEREAD;
     }
-    return uva__reader_wait(reader, self, UVA__WANTS_ANY);
+    return uva__intake_wait(&reader->in, UVA__WANTS_ANY);
 }
 
 int uva_reader_readuntil_view_poll(uva_reader_t *reader,
-                                   const uva_bytes_t *separators, size_t count,
+                                   const uva_bytes_t *separators,
+                                   size_t count,
                                    uva_bytes_t *ret_view)
 {
     match_t match;
     int r = readuntil_poll(reader, separators, count, &match);
 
     if (r == UVA_EINCOMPLETEREAD) {
-        (void)reader_give(reader, reader->size, ret_view);
+        (void)reader_give(reader, reader->in.size, ret_view);
     }
     return r == 0 ? reader_give(reader, match.size, ret_view) : r;
 }
 
 int uva_reader_readuntil_view(uva_reader_t *reader,
-                              const uva_bytes_t *separators, size_t count,
+                              const uva_bytes_t *separators,
+                              size_t count,
                               uva_bytes_t *ret_view)
 {
     int r;
 
-    UVA_DRIVE(r, uva_reader_readuntil_view_poll(reader, separators, count,
-                                                ret_view));
+    UVA_DRIVE(
+        r, uva_reader_readuntil_view_poll(reader, separators, count, ret_view));
     return r;
 }
 
-int uva_reader_readuntil_poll(uva_reader_t *reader, uva_bytes_t separator,
+int uva_reader_readuntil_poll(uva_reader_t *reader,
+                              uva_bytes_t separator,
                               uva_buffer_t *ret_buffer)
 {
     match_t match;
     int r = readuntil_poll(reader, &separator, 1, &match);
 
     if (r == UVA_EINCOMPLETEREAD) {
-        int taken = reader_take_buffer(reader, reader->size, ret_buffer);
+        int taken = reader_take_buffer(reader, reader->in.size, ret_buffer);
         return taken < 0 ? taken : r;
     }
     return r == 0 ? reader_take_buffer(reader, match.size, ret_buffer) : r;
 }
 
-int uva_reader_readuntil(uva_reader_t *reader, uva_bytes_t separator,
+int uva_reader_readuntil(uva_reader_t *reader,
+                         uva_bytes_t separator,
                          uva_buffer_t *ret_buffer)
 {
     int r;
@@ -442,12 +395,12 @@ static int readline_poll(uva_reader_t *reader, match_t *ret_match)
     int r = readuntil_poll(reader, &newline, 1, ret_match);
 
     if (r == UVA_ELIMITOVERRUN) {
-        bool found = reader->filled < reader->size &&
-                     reader_bytes(reader)[reader->filled] == '\n';
-        reader_consume(reader, found ? reader->filled + 1 : reader->size);
-        uva__reader_forget_view(reader);
+        bool found = reader->in.filled < reader->in.size &&
+                     reader->in.data[reader->in.filled] == '\n';
+        uva__intake_take(&reader->in,
+                         found ? reader->in.filled + 1 : reader->in.size);
     } else if (r == UVA_EINCOMPLETEREAD) {
-        ret_match->size = reader->size;
+        ret_match->size = reader->in.size;
         r = 0;
     }
     return r;

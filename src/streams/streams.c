@@ -17,84 +17,45 @@
 /* What a server of streams was started with; it owns this. */
 typedef struct service_s {
     const uva__coro_t *coro; /* Static. */
-    uva_context_t *context; /* Counted: that of who started the server. */
-    size_t reader_offset;   /* In args. */
+    uva_context_t *context;  /* Counted: that of who started the server. */
+    size_t reader_offset;    /* In args. */
     size_t writer_offset;
-    max_align_t args[];     /* Copied for each connection. */
+    max_align_t args[]; /* Copied for each connection. */
 } service_t;
 
 /* --- the protocol --- */
 
-static void stream_init(void *state, uva_transport_t *transport,
-                        size_t limit_bytes)
+static void stream_init(void *state, uva_transport_t *transport)
 {
-    uva__stream_t *stream = state;
+    uva_writer_t *writer = state;
 
-    stream->reader.loop = uva_transport_get_loop(transport);
-    stream->reader.transport = transport;
-    stream->reader.limit = (uint32_t)limit_bytes;
-    uva__list_init(&stream->writer.drainers);
-    uva__list_init(&stream->writer.closers);
-}
-
-static void stream_get_buffer(void *state, uint8_t **ret_data,
-                              size_t *ret_size)
-{
-    uva__stream_t *stream = state;
-
-    uva__reader_get_buffer(&stream->reader, ret_data, ret_size);
-}
-
-static int stream_data_received(void *state, const uint8_t *data, size_t size)
-{
-    uva__stream_t *stream = state;
-
-    return uva__reader_data_received(&stream->reader, data, size);
-}
-
-static void stream_eof_received(void *state)
-{
-    uva__stream_t *stream = state;
-
-    uva_reader_feed_eof(&stream->reader);
+    writer->transport = transport;
+    writer->reader = uva__reader_of(transport);
+    uva__list_init(&writer->drainers);
+    uva__list_init(&writer->closers);
 }
 
 static void stream_pause_writing(void *state)
 {
-    uva__stream_t *stream = state;
+    uva_writer_t *writer = state;
 
-    stream->writer.paused = true;
+    writer->paused = true;
 }
 
 static void stream_resume_writing(void *state)
 {
-    uva__stream_t *stream = state;
-
-    uva__writer_resume(&stream->writer);
+    uva__writer_resume(state);
 }
 
 static void stream_connection_lost(void *state, int status)
 {
-    uva__stream_t *stream = state;
-
-    if (status < 0) {
-        uva_reader_set_exception(&stream->reader, status);
-    } else {
-        uva_reader_feed_eof(&stream->reader);
-    }
-    uva__writer_lost(&stream->writer);
-}
-
-static void stream_destroy(void *state)
-{
-    uva__stream_t *stream = state;
-
-    uva__reader_destroy(&stream->reader);
+    (void)status; /* The transport keeps it. */
+    uva__writer_lost(state);
 }
 
 /* A connection that was accepted, and what serves it. */
 typedef struct accepted_s {
-    uva__stream_t *stream;
+    uva_writer_t *writer;
     service_t *service;
 } accepted_t;
 
@@ -103,19 +64,19 @@ static void stream_spawn(void *data)
 {
     const accepted_t *accepted = data;
     service_t *service = accepted->service;
-    uva_reader_t *reader = &accepted->stream->reader;
-    uva_writer_t *writer = &accepted->stream->writer;
+    uva_writer_t *writer = accepted->writer;
+    uva_reader_t *reader = writer->reader;
     char *args = (char *)service->args;
 
     memcpy(args + service->reader_offset, &reader, sizeof reader);
     memcpy(args + service->writer_offset, &writer, sizeof writer);
-    uva__transport_serve(reader->transport,
+    uva__transport_serve(writer->transport,
                          uva__spawn(service->coro, args, "uva_start_server"));
 }
 
 static void stream_connection_made(void *state, void *data)
 {
-    accepted_t accepted = {.stream = state, .service = data};
+    accepted_t accepted = {.writer = state, .service = data};
 
     /* asyncio: a handler's task copies the context of start_server. */
     if (uva_context_run(accepted.service->context, stream_spawn, &accepted) <
@@ -126,21 +87,18 @@ static void stream_connection_made(void *state, void *data)
 
 static const uva__direct_ops_t stream_ops = {
     .size = sizeof(uva__direct_ops_t),
-    .state_bytes = sizeof(uva__stream_t),
+    .state_bytes = sizeof(uva_writer_t),
     .init = stream_init,
     .connection_made = stream_connection_made,
     .connection_lost = stream_connection_lost,
-    .get_buffer = stream_get_buffer,
-    .data_received = stream_data_received,
-    .eof_received = stream_eof_received,
     .pause_writing = stream_pause_writing,
     .resume_writing = stream_resume_writing,
-    .destroy = stream_destroy,
 };
 
 /* --- open_connection --- */
 
-int uva_open_connection_poll(uva_open_connection_op_t *op, const char *host,
+int uva_open_connection_poll(uva_open_connection_op_t *op,
+                             const char *host,
                              const char *port,
                              const uva_connection_options_t *options,
                              uva_reader_t **ret_reader,
@@ -151,16 +109,17 @@ int uva_open_connection_poll(uva_open_connection_op_t *op, const char *host,
                               &transport);
 
     if (r >= 0) {
-        uva__stream_t *stream = uva__transport_state(transport);
-        *ret_reader = &stream->reader; /* The reference we were given. */
-        *ret_writer = uva_writer_ref(&stream->writer);
+        *ret_reader = uva__reader_of(transport); /* With the reference. */
+        *ret_writer = uva_writer_ref(uva__transport_state(transport));
     }
     return r;
 }
 
-int uva_open_connection(const char *host, const char *port,
+int uva_open_connection(const char *host,
+                        const char *port,
                         const uva_connection_options_t *options,
-                        uva_reader_t **ret_reader, uva_writer_t **ret_writer)
+                        uva_reader_t **ret_reader,
+                        uva_writer_t **ret_writer)
 {
     uva_open_connection_op_t op = {{NULL}};
     int r;
@@ -184,8 +143,7 @@ static void service_free(void *data)
 
 static service_t *service_new(const uva__coro_t *coro, const void *args)
 {
-    service_t *service =
-        uva__calloc(1, sizeof *service + coro->frame_bytes);
+    service_t *service = uva__calloc(1, sizeof *service + coro->frame_bytes);
 
     if (service == NULL) {
         return NULL;
@@ -201,9 +159,12 @@ static service_t *service_new(const uva__coro_t *coro, const void *args)
 }
 
 int uva__start_server_typed_poll(uva_start_server_op_t *op,
-                                 const uva__coro_t *coro, const void *args,
-                                 size_t reader_offset, size_t writer_offset,
-                                 const char *host, const char *port,
+                                 const uva__coro_t *coro,
+                                 const void *args,
+                                 size_t reader_offset,
+                                 size_t writer_offset,
+                                 const char *host,
+                                 const char *port,
                                  const uva_server_options_t *options,
                                  uva_server_t **ret_server)
 {
@@ -221,9 +182,12 @@ int uva__start_server_typed_poll(uva_start_server_op_t *op,
                             service, service_free, ret_server);
 }
 
-int uva__start_server_typed(const uva__coro_t *coro, const void *args,
-                            size_t reader_offset, size_t writer_offset,
-                            const char *host, const char *port,
+int uva__start_server_typed(const uva__coro_t *coro,
+                            const void *args,
+                            size_t reader_offset,
+                            size_t writer_offset,
+                            const char *host,
+                            const char *port,
                             const uva_server_options_t *options,
                             uva_server_t **ret_server)
 {
@@ -236,15 +200,18 @@ int uva__start_server_typed(const uva__coro_t *coro, const void *args,
     return r;
 }
 
-UVA_TASK(void, client_connected_cb, uva_reader_t *reader; uva_writer_t *writer;
-         uva_client_connected_cb handler; void *arg;)
+UVA_TASK(void, client_connected_cb, uva_reader_t *reader; uva_writer_t * writer;
+         uva_client_connected_cb handler;
+         void *arg;)
 {
     return args->handler(args->reader, args->writer, args->arg);
 }
 
 int uva_start_server_poll(uva_start_server_op_t *op,
-                          uva_client_connected_cb handler, void *arg,
-                          const char *host, const char *port,
+                          uva_client_connected_cb handler,
+                          void *arg,
+                          const char *host,
+                          const char *port,
                           const uva_server_options_t *options,
                           uva_server_t **ret_server)
 {
@@ -253,8 +220,10 @@ int uva_start_server_poll(uva_start_server_op_t *op,
                                        .arg = arg);
 }
 
-int uva_start_server(uva_client_connected_cb handler, void *arg,
-                     const char *host, const char *port,
+int uva_start_server(uva_client_connected_cb handler,
+                     void *arg,
+                     const char *host,
+                     const char *port,
                      const uva_server_options_t *options,
                      uva_server_t **ret_server)
 {

@@ -18,36 +18,27 @@
 /* What printf makes on the stack; more is allocated. */
 #define PRINTF_BYTES 512
 
-static uva_reader_t *writer_reader(const uva_writer_t *writer)
-{
-    return &UVA__CONTAINER_OF((uintptr_t)writer, uva__stream_t, writer)->reader;
-}
-
-static inline uva_transport_t *writer_transport(const uva_writer_t *writer)
-{
-    return writer_reader(writer)->transport;
-}
-
 /* --- writing --- */
 
 int uva_writer_write(uva_writer_t *writer, const void *data, size_t size)
 {
-    return uva_transport_write(writer_transport(writer), data, size);
+    return uva_transport_write(writer->transport, data, size);
 }
 
 int uva_writer_write_take(uva_writer_t *writer, uva_buffer_t *take_buffer)
 {
-    int r = uva_transport_write(writer_transport(writer), take_buffer->data,
+    int r = uva_transport_write(writer->transport, take_buffer->data,
                                 take_buffer->size);
 
     uva_buffer_clear(take_buffer);
     return r;
 }
 
-int uva_writer_writelines(uva_writer_t *writer, const uva_bytes_t *lines,
+int uva_writer_writelines(uva_writer_t *writer,
+                          const uva_bytes_t *lines,
                           size_t count)
 {
-    return uva_transport_writelines(writer_transport(writer), lines, count);
+    return uva_transport_writelines(writer->transport, lines, count);
 }
 
 int uva_writer_printf(uva_writer_t *writer, const char *format, ...)
@@ -75,12 +66,12 @@ int uva_writer_printf(uva_writer_t *writer, const char *format, ...)
 
 int uva_writer_write_eof(uva_writer_t *writer)
 {
-    return uva_transport_write_eof(writer_transport(writer));
+    return uva_transport_write_eof(writer->transport);
 }
 
 bool uva_writer_can_write_eof(const uva_writer_t *writer)
 {
-    return uva_transport_can_write_eof(writer_transport(writer));
+    return uva_transport_can_write_eof(writer->transport);
 }
 
 /* --- draining --- */
@@ -106,7 +97,10 @@ void uva__writer_lost(uva_writer_t *writer)
 }
 
 /* Stages of a drain. */
-enum { DRAIN_FIRST, DRAIN_YIELDED };
+enum {
+    DRAIN_FIRST,
+    DRAIN_YIELDED
+};
 
 /* asyncio: streams.py, FlowControlMixin._drain_helper. */
 static int drain_wait(uva_writer_t *writer, uva_waiter_t *self)
@@ -117,7 +111,7 @@ static int drain_wait(uva_writer_t *writer, uva_waiter_t *self)
     if (UVA__LIKELY(!writer->paused)) {
         return 0;
     }
-    return uva_waiter_suspend(self, &writer_reader(writer)->loop,
+    return uva_waiter_suspend(self, &writer->reader->in.loop,
                               &writer->drainers);
 }
 
@@ -132,23 +126,31 @@ static UVA__NOINLINE int drain_resumed(uva_writer_t *writer, uva_waiter_t *self)
     }
     r = uva_waiter_finish(self);
     if (r >= 0 && writer->lost) {
-        r = uva__transport_status(writer_transport(writer));
+        r = uva__transport_status(writer->transport);
     }
     return r;
 }
 
 int uva_writer_drain_poll(uva_writer_t *writer)
 {
-    uva_waiter_t *self = uva_waiter_current();
-    int r = writer_reader(writer)->exception;
+    uva_waiter_t *self;
+    int r = writer->reader->in.exception;
 
-    if (UVA__UNLIKELY(uva_waiter_resumed(self))) {
+    /* Nobody waits here and nobody has to: not even whose turn it is matters.
+     */
+    if (UVA__LIKELY(!writer->paused && r == 0 && !writer->lost &&
+                    uva__list_empty(&writer->drainers) &&
+                    !uva_transport_is_closing(writer->transport))) {
+        return 0;
+    }
+    self = uva_waiter_current();
+    if (uva_waiter_resumed(self)) {
         return drain_resumed(writer, self);
     }
-    if (UVA__UNLIKELY(r < 0)) {
+    if (r < 0) {
         return r;
     }
-    if (UVA__UNLIKELY(uva_transport_is_closing(writer_transport(writer)))) {
+    if (UVA__UNLIKELY(uva_transport_is_closing(writer->transport))) {
         /* An iteration, so that connection_lost can run: else a task that
          * writes and drains in a loop would never hear of it. */
         r = uva_yield_poll();
@@ -172,12 +174,12 @@ int uva_writer_drain(uva_writer_t *writer)
 
 void uva_writer_close(uva_writer_t *writer)
 {
-    uva_transport_close(writer_transport(writer));
+    uva_transport_close(writer->transport);
 }
 
 bool uva_writer_is_closing(const uva_writer_t *writer)
 {
-    return uva_transport_is_closing(writer_transport(writer));
+    return uva_transport_is_closing(writer->transport);
 }
 
 int uva_writer_wait_closed_poll(uva_writer_t *writer)
@@ -191,10 +193,10 @@ int uva_writer_wait_closed_poll(uva_writer_t *writer)
             return r;
         }
     } else if (!writer->lost) {
-        return uva_waiter_suspend(self, &writer_reader(writer)->loop,
+        return uva_waiter_suspend(self, &writer->reader->in.loop,
                                   &writer->closers);
     }
-    return uva__transport_status(writer_transport(writer));
+    return uva__transport_status(writer->transport);
 }
 
 int uva_writer_wait_closed(uva_writer_t *writer)
@@ -219,12 +221,13 @@ static void connection_keep_cancellation(void)
 static uva_transport_t *connection_transport(const uva_reader_t *reader,
                                              const uva_writer_t *writer)
 {
-    return reader != NULL ? reader->transport
-           : writer != NULL ? writer_transport(writer)
+    return reader != NULL   ? reader->in.transport
+           : writer != NULL ? writer->transport
                             : NULL;
 }
 
-static int connection_end(uva_reader_t *take_reader, uva_writer_t *take_writer,
+static int connection_end(uva_reader_t *take_reader,
+                          uva_writer_t *take_writer,
                           uva_transport_t *transport)
 {
     int r = uva__transport_status(transport);
@@ -239,10 +242,9 @@ static int connection_end(uva_reader_t *take_reader, uva_writer_t *take_writer,
 int uva_connection_close_poll(uva_reader_t *take_reader,
                               uva_writer_t *take_writer)
 {
-    uva_transport_t *transport =
-        connection_transport(take_reader, take_writer);
+    uva_transport_t *transport = connection_transport(take_reader, take_writer);
     uva_waiter_t *self = uva_waiter_current();
-    uva__stream_t *stream;
+    uva_writer_t *writer;
     int r;
 
     if (transport == NULL) {
@@ -257,9 +259,9 @@ int uva_connection_close_poll(uva_reader_t *take_reader,
     }
     uva_transport_close(transport);
     if (uva_transport_get_write_buffer_size(transport) > 0) {
-        stream = uva__transport_state(transport);
-        r = uva_waiter_suspend(self, &stream->reader.loop,
-                               &stream->writer.closers);
+        writer = uva__transport_state(transport);
+        r = uva_waiter_suspend(self, &writer->reader->in.loop,
+                               &writer->closers);
         if (r == UVA_PENDING) {
             return r;
         }
@@ -269,8 +271,7 @@ int uva_connection_close_poll(uva_reader_t *take_reader,
 
 int uva_connection_close(uva_reader_t *take_reader, uva_writer_t *take_writer)
 {
-    uva_transport_t *transport =
-        connection_transport(take_reader, take_writer);
+    uva_transport_t *transport = connection_transport(take_reader, take_writer);
     int r;
 
     if (uva_block_check() < 0 && transport != NULL) {
@@ -289,30 +290,30 @@ int uva_connection_close(uva_reader_t *take_reader, uva_writer_t *take_writer)
 
 uva_transport_t *uva_writer_transport(const uva_writer_t *writer)
 {
-    return writer_transport(writer);
+    return writer->transport;
 }
 
 int uva_writer_get_peername(const uva_writer_t *writer,
                             uva_address_t *ret_address)
 {
-    return uva_transport_get_peername(writer_transport(writer), ret_address);
+    return uva_transport_get_peername(writer->transport, ret_address);
 }
 
 int uva_writer_get_sockname(const uva_writer_t *writer,
                             uva_address_t *ret_address)
 {
-    return uva_transport_get_sockname(writer_transport(writer), ret_address);
+    return uva_transport_get_sockname(writer->transport, ret_address);
 }
 
 int uva_writer_fileno(const uva_writer_t *writer)
 {
-    return uva_transport_fileno(writer_transport(writer));
+    return uva_transport_fileno(writer->transport);
 }
 
 uva_writer_t *uva_writer_ref(uva_writer_t *writer)
 {
     if (writer != NULL) {
-        (void)uva_transport_ref(writer_transport(writer));
+        (void)uva_transport_ref(writer->transport);
     }
     return writer;
 }
@@ -320,7 +321,7 @@ uva_writer_t *uva_writer_ref(uva_writer_t *writer)
 uva_writer_t *uva_writer_unref(uva_writer_t *writer)
 {
     if (writer != NULL) {
-        (void)uva_transport_unref(writer_transport(writer));
+        (void)uva_transport_unref(writer->transport);
     }
     return NULL;
 }
