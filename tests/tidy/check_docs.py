@@ -1,10 +1,15 @@
-"""Fail when a public name has no doc comment.
+"""Fail when a public name has no doc comment, or the docs lead nowhere.
 
 check_docs.py ROOT looks at include/: each public function, type and callback
 has a comment of its own directly above it, each macro too, or it is named in
 the comment of another; a function that may suspend says when, or stands for
-one that does. check_docs.py --self-test plants what must be seen.
+one that does. In the pages: each uva_ or UVA_ name stands somewhere in the
+sources, each link and path leads to a file, each `module.test` is a test;
+docs/threads.md names what the headers mark @thread any, docs/asyncio-parity.md
+what the asyncio of this Python has, if it is none of later than 3.14.
+check_docs.py --self-test plants what must be seen.
 """
+import asyncio
 import pathlib
 import re
 import sys
@@ -67,10 +72,93 @@ def check_text(text):
             yield f"{line}: {name} does not say when it suspends"
 
 
+NAME = re.compile(r"\b(?:uva_[a-z0-9]\w*|UVA_[A-Z]\w*)\b")
+LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
+PATH = re.compile(
+    r"`((?:src|include|tests|docs|cmake|examples|bench|tools|vendor)/[\w./-]*\w)/?`")
+TEST = re.compile(r"`(\w+)\.(\w+)`")
+
+
+def pages(root):
+    return sorted([*root.glob("*.md"), *(root / "docs").glob("*.md")])
+
+
+def words_of_sources(root):
+    words = set()
+    for path in root.rglob("*"):
+        name = path.relative_to(root).as_posix()
+        if re.match(r"(build|\.git)(/|$)", name) or name.endswith(".md") or not path.is_file():
+            continue
+        try:
+            text = path.read_text()
+        except UnicodeDecodeError:
+            continue  # An input of a fuzzer, or a picture.
+        words.update(NAME.findall(text))
+        # The table of the codes gives them their names.
+        words.update(f"UVA_E{code}" for code in re.findall(r"\bXX\((\w+), -\d+,", text))
+    return words
+
+
+def check_page(root, page, words):
+    text = page.read_text()
+    for m in NAME.finditer(text):
+        # What ends with an underscore, or goes on with a dot, stands for many.
+        if m.group() not in words and not m.group().endswith("_"):
+            yield line_of(text, m.start()), f"no such name: {m.group()}"
+    for m in LINK.finditer(text):
+        if not (page.parent / m.group(1)).exists():
+            yield line_of(text, m.start()), f"the link leads nowhere: {m.group(1)}"
+    for m in PATH.finditer(text):
+        if not (root / m.group(1)).exists():
+            yield line_of(text, m.start()), f"no such file: {m.group(1)}"
+    for m in TEST.finditer(text):
+        source = root / "tests" / f"test_{m.group(1)}.c"
+        if source.exists() and not re.search(rf"\b{m.group(2)}\b", source.read_text()):
+            yield line_of(text, m.start()), f"no such test: {m.group()}"
+
+
+def check_threads(root):
+    page = root / "docs" / "threads.md"
+    if not page.exists():
+        return
+    told = set(NAME.findall(page.read_text()))
+    for header in sorted((root / "include").rglob("*.h")):
+        text = header.read_text()
+        for m in FUNCTION.finditer(text):
+            if "@thread any" in " ".join(comment_above(text, m.start()).split()):
+                if m.group(2) not in told:
+                    yield f"docs/threads.md: does not name {m.group(2)}"
+
+
+def names_of_asyncio():
+    """The public names, and the public attributes of the classes among them."""
+    names = set(asyncio.__all__)
+    for name in asyncio.__all__:
+        value = getattr(asyncio, name)
+        if isinstance(value, type) and not issubclass(value, BaseException):
+            names.update(dir(value))
+    return sorted(name for name in names
+                  if name in asyncio.__all__ or not name.startswith("_"))
+
+
+def check_parity(root):
+    page = root / "docs" / "asyncio-parity.md"
+    if page.exists() and sys.version_info < (3, 15):
+        told = set(re.findall(r"\w+", page.read_text()))
+        for name in names_of_asyncio():
+            if name not in told:
+                yield f"docs/asyncio-parity.md: does not list {name}"
+
+
 def check_tree(root):
-    return [f"{path.relative_to(root)}:{problem}"
-            for path in sorted((root / "include").rglob("*.h"))
-            for problem in check_text(path.read_text())]
+    words = words_of_sources(root)
+    found = [f"{path.relative_to(root)}:{problem}"
+             for path in sorted((root / "include").rglob("*.h"))
+             for problem in check_text(path.read_text())]
+    found += [f"{page.relative_to(root)}:{line}: {problem}"
+              for page in pages(root)
+              for line, problem in sorted(check_page(root, page, words))]
+    return found + list(check_threads(root)) + list(check_parity(root))
 
 
 # Text, and what must be said of it; None for nothing at all.
@@ -92,24 +180,52 @@ PLANTED = (
 )
 
 
+# Beside include/x.h, which declares uva_x, and tests/test_x.c, which has y.
+PLANTED_PAGES = (
+    ("docs/a.md", "`uva_x`, and `uva_x_...`\n", None),
+    ("docs/a.md", "`uva_z`\n", "no such name: uva_z"),
+    ("README.md", "[a](docs/b.md)\n", "leads nowhere"),
+    ("README.md", "[a](include/x.h#there), [b](https://example.org/)\n", None),
+    ("docs/a.md", "`src/none.c`\n", "no such file"),
+    ("docs/a.md", "`include/x.h`, `include/`\n", None),
+    ("docs/a.md", "`x.y`, `asyncio.y`\n", None),
+    ("docs/a.md", "`x.z`\n", "no such test"),
+    ("docs/threads.md", "none\n", "does not name uva_x"),
+    ("docs/threads.md", "`uva_x`\n", None),
+    ("docs/asyncio-parity.md", "`gather`\n",
+     "does not list run_forever" if sys.version_info < (3, 15) else None),
+    ("docs/asyncio-parity.md", " ".join(names_of_asyncio()), None),
+)
+
+
+def plant(files):
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in files:
+            path = pathlib.Path(folder) / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        return check_tree(pathlib.Path(folder))
+
+
 def self_test():
     failed = []
-    for text, expected in PLANTED:
-        with tempfile.TemporaryDirectory() as folder:
-            path = pathlib.Path(folder) / "include" / "x.h"
-            path.parent.mkdir()
-            path.write_text(text)
-            problems = check_tree(pathlib.Path(folder))
+    beside = (("include/x.h", "/** Do. @thread any */\nUVA_EXTERN int uva_x(void);\n"),
+              ("tests/test_x.c", "START_TEST(y)\n"))
+    planted = [((("include/x.h", text),), text, expected) for text, expected in PLANTED]
+    planted += [((*beside, (name, text)), text, expected)
+                for name, text, expected in PLANTED_PAGES]
+    for files, text, expected in planted:
+        problems = plant(files)
         if expected is None and problems:
             failed.append(f"said without cause: {problems}\n{text}")
         if expected is not None and not any(expected in problem for problem in problems):
             failed.append(f"not seen: {expected}; said: {problems}\n{text}")
-    print("\n".join(failed) or f"{len(PLANTED)} planted headers, all judged rightly")
+    print("\n".join(failed) or f"{len(planted)} planted files, all judged rightly")
     return bool(failed)
 
 
 if sys.argv[1] == "--self-test":
     sys.exit(self_test())
 found = check_tree(pathlib.Path(sys.argv[1]))
-print("\n".join(found) or "every public name has its comment")
+print("\n".join(found) or "every public name has its comment, every page leads somewhere")
 sys.exit(bool(found))
