@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "by_hand.h"
+#include "loops.h"
 
 /* --- the loop --- */
 
@@ -64,11 +65,6 @@ START_TEST(equal_deadlines_run_in_order)
     ck_assert_str_eq(trace.text, "b f d a c e g h");
 }
 END_TEST
-
-static void stop(void *data)
-{
-    uva_loop_stop(data);
-}
 
 START_TEST(no_deadline_is_early)
 {
@@ -238,7 +234,7 @@ START_TEST(shutdown_goes_on_until_no_task_is_left)
 }
 END_TEST
 
-static void nothing(void *data)
+static void ignore(void *data)
 {
     (void)data;
 }
@@ -247,7 +243,7 @@ static void call_from_elsewhere(void *arg)
 {
     uva_loop_t *loop = arg;
 
-    ck_assert_int_eq(uva_loop_call_soon(loop, nothing, NULL, NULL, NULL),
+    ck_assert_int_eq(uva_loop_call_soon(loop, ignore, NULL, NULL, NULL),
                      UV_EPERM);
     ck_assert_int_eq(uva_future_exception(uva_loop_create_future(loop)),
                      UV_EPERM);
@@ -740,8 +736,7 @@ KIND_TEST(empty_context_is_null, uva_context_t *context; uva_handle_t * handle;)
 {
     UVA_BEGIN
     ck_assert_ptr_null(uva_task_get_context(uva_current_task()));
-    ck_assert_int_eq(uva_call_later(UVA_MS(1), nothing, NULL, &self->handle),
-                     0);
+    ck_assert_int_eq(uva_call_later(UVA_MS(1), ignore, NULL, &self->handle), 0);
     ck_assert_ptr_null(uva_handle_get_context(self->handle));
     uva_handle_cancel(self->handle);
     uva_handle_unref(self->handle);
@@ -749,8 +744,7 @@ KIND_TEST(empty_context_is_null, uva_context_t *context; uva_handle_t * handle;)
     ck_assert_int_eq(uva_context_var_set(&colour, &colour, NULL), 0);
     self->context = uva_task_get_context(uva_current_task());
     ck_assert_ptr_nonnull(self->context);
-    ck_assert_int_eq(uva_call_later(UVA_MS(1), nothing, NULL, &self->handle),
-                     0);
+    ck_assert_int_eq(uva_call_later(UVA_MS(1), ignore, NULL, &self->handle), 0);
     ck_assert_ptr_nonnull(uva_handle_get_context(self->handle));
     ck_assert_ptr_ne(uva_handle_get_context(self->handle), self->context);
     uva_handle_cancel(self->handle);
@@ -778,6 +772,151 @@ START_TEST(sigint_is_a_code)
     ck_assert(signal(SIGINT, SIG_DFL) != SIG_ERR);
     ck_assert_int_eq(uva_run(interrupted, &seen, NULL, NULL), UV_EINTR);
     ck_assert_int_eq(seen, UV_ECANCELED);
+}
+END_TEST
+
+/* --- streams --- */
+
+/* asyncio turns LimitOverrunError into ValueError. */
+UVA_TEST(long_line_is_a_limit_overrun)
+{
+    uva_reader_t *reader;
+    uva_buffer_t line;
+
+    ck_assert_int_eq(uva_reader_new(8, &reader), 0);
+    ck_assert_int_eq(uva_reader_feed_data(reader, "0123456789\nab\n", 14), 0);
+    ck_assert_int_eq(uva_reader_readline(reader, &line), UVA_ELIMITOVERRUN);
+    ck_assert_int_eq(uva_reader_readline(reader, &line), 3);
+    ck_assert_str_eq((const char *)line.data, "ab\n");
+    uva_buffer_clear(&line);
+    uva_reader_unref(reader);
+}
+
+/* A server, and clients of it, on a real loop. */
+typedef struct service_s {
+    uva_test_trace_t trace;
+    uva_server_t *server;
+    char port[8];
+} service_t;
+
+static void service_start(service_t *service,
+                          uva_client_connected_cb handler,
+                          const uva_server_options_t *options)
+{
+    int r = uva_start_server(handler, service, "127.0.0.1", "0", options,
+                             &service->server);
+
+    ck_assert_int_eq(r, 0);
+    (void)snprintf(service->port, sizeof service->port, "%u",
+                   (unsigned)uva_server_port(service->server));
+}
+
+static void service_end(service_t *service)
+{
+    uva_server_close(service->server);
+    ck_assert_int_eq(uva_server_wait_closed(service->server), 0);
+    uva_server_unref(service->server);
+}
+
+static void service_connect(const service_t *service,
+                            uva_reader_t **ret_reader,
+                            uva_writer_t **ret_writer)
+{
+    ck_assert_int_eq(uva_open_connection("127.0.0.1", service->port, NULL,
+                                         ret_reader, ret_writer),
+                     0);
+}
+
+static int says_and_returns(uva_reader_t *reader,
+                            uva_writer_t *writer,
+                            UVA_UNUSED void *arg)
+{
+    (void)reader;
+    return uva_writer_write(writer, "bye\n", 4);
+}
+
+static int reads_to_the_end(void *arg, UVA_UNUSED void **ret_result)
+{
+    service_t *service = arg;
+    uva_reader_t *reader;
+    uva_writer_t *writer;
+    uva_buffer_t text;
+
+    service_start(service, says_and_returns, NULL);
+    service_connect(service, &reader, &writer);
+    ck_assert_int_eq(uva_reader_read_all(reader, UVA_NO_LIMIT, &text), 4);
+    ck_assert_str_eq((const char *)text.data, "bye\n");
+    uva_buffer_clear(&text);
+    ck_assert_int_eq(uva_connection_close(reader, writer), 0);
+    service_end(service);
+    return 0;
+}
+
+/* asyncio closes when the garbage collector finds the writer. */
+START_TEST(connection_ends_with_its_handler)
+{
+    service_t service = {0};
+
+    ck_assert_int_eq(uva_run(reads_to_the_end, &service, NULL, NULL), 0);
+}
+END_TEST
+
+static int greets(uva_reader_t *reader, uva_writer_t *writer, void *arg)
+{
+    service_t *service = arg;
+    uva_buffer_t line;
+    int r;
+
+    uva_test_trace(&service->trace, "begins");
+    r = uva_writer_write(writer, "hi\n", 3);
+    r = r < 0 ? r : uva_reader_readline(reader, &line);
+    if (r >= 0) {
+        uva_buffer_clear(&line);
+        uva_test_trace(&service->trace, "ends");
+    }
+    return r;
+}
+
+static void service_greeted(uva_reader_t *reader)
+{
+    uva_buffer_t line;
+
+    ck_assert_int_eq(uva_reader_readline(reader, &line), 3);
+    uva_buffer_clear(&line);
+}
+
+static int connects_twice(void *arg, UVA_UNUSED void **ret_result)
+{
+    uva_server_options_t options = UVA_SERVER_OPTIONS_INIT;
+    service_t *service = arg;
+    uva_reader_t *readers[2];
+    uva_writer_t *writers[2];
+
+    options.max_connections = 1;
+    service_start(service, greets, &options);
+    service_connect(service, &readers[0], &writers[0]);
+    service_greeted(readers[0]);
+    service_connect(service, &readers[1], &writers[1]);
+    for (int i = 0; i < 1000; i++) { /* Many looks at the outside. */
+        ck_assert_int_eq(uva_sleep(0), 0);
+    }
+    ck_assert_uint_eq(uva_server_connection_count(service->server), 1);
+    ck_assert_int_eq(uva_connection_close(readers[0], writers[0]), 0);
+    service_greeted(readers[1]);
+    ck_assert_int_eq(uva_connection_close(readers[1], writers[1]), 0);
+    service_end(service);
+    ck_assert_str_eq(service->trace.text, "begins ends begins ends");
+    return 0;
+}
+
+START_TEST(connections_beyond_the_most_wait)
+{
+    service_t service = {0};
+
+    uva_test_log_begin();
+    ck_assert_int_eq(uva_run(connects_twice, &service, NULL, NULL), 0);
+    ck_assert_ptr_nonnull(strstr(uva_test_log(), "most connections"));
+    uva_test_log_end();
 }
 END_TEST
 
@@ -833,6 +972,13 @@ static void add_scopes(TCase *tcase)
     tcase_add_test(tcase, exit_after_eager_children);
 }
 
+static void add_streams(TCase *tcase)
+{
+    tcase_add_test(tcase, long_line_is_a_limit_overrun);
+    tcase_add_test(tcase, connection_ends_with_its_handler);
+    tcase_add_test(tcase, connections_beyond_the_most_wait);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("parity");
@@ -842,5 +988,6 @@ int main(void)
     add_tasks(UVA_TCASE(suite, "Tasks"));
     add_waits(UVA_TCASE(suite, "Waits"));
     add_scopes(UVA_TCASE(suite, "Scopes"));
+    add_streams(loops_case(UVA_TCASE(suite, "Streams")));
     return uva_test_main(suite);
 }
