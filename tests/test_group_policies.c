@@ -239,6 +239,65 @@ START_TEST(cancel_and_wait)
 }
 END_TEST
 
+typedef struct turn_s {
+    uva_task_t *victim;
+    uint64_t ended;
+    uint64_t began;
+} turn_t;
+
+static int cancels_next(void *arg, void **ret_result)
+{
+    turn_t *turn = arg;
+
+    (void)ret_result;
+    ck_assert(uva_task_cancel(turn->victim));
+    turn->ended = uva_loop_iterations(uva_get_running_loop());
+    return 0;
+}
+
+static int never_runs(void *arg, void **ret_result)
+{
+    (void)arg;
+    (void)ret_result;
+    ck_abort_msg("a task that was cancelled has begun");
+    return 0;
+}
+
+static int has_turn(void *arg, void **ret_result)
+{
+    turn_t *turn = arg;
+
+    (void)ret_result;
+    turn->began = uva_loop_iterations(uva_get_running_loop());
+    return 0;
+}
+
+static int cancelled_turn_main(void *arg, void **ret_result)
+{
+    uva_taskgroup_options_t options = UVA_TASKGROUP_OPTIONS_INIT;
+    uva_taskgroup_t group;
+    turn_t turn = {0};
+
+    (void)arg;
+    (void)ret_result;
+    options.max_running = 1;
+    ck_assert_int_eq(uva_taskgroup_enter_with(&group, &options), 0);
+    (void)uva_taskgroup_create_task(&group, cancels_next, &turn, NULL);
+    turn.victim = uva_taskgroup_create_task(&group, never_runs, NULL, NULL);
+    (void)uva_taskgroup_create_task(&group, has_turn, &turn, NULL);
+    ck_assert_int_eq(uva_taskgroup_exit(&group, 0), 0);
+    /* The first is seen to end in the next iteration, and then the third goes
+     * on at once, as the second is not there to end first. */
+    ck_assert_uint_eq(turn.began, turn.ended + 2);
+    return 0;
+}
+
+START_TEST(cancelled_takes_no_turn)
+{
+    ck_assert_int_eq(uva_test_run(cancelled_turn_main, NULL), 0);
+}
+END_TEST
+
 static int bad_options_main(void *arg, void **ret_result)
 {
     uva_taskgroup_options_t options = UVA_TASKGROUP_OPTIONS_INIT;
@@ -272,5 +331,6 @@ int main(void)
     tcase_add_test(bounds, bound);
     tcase_add_test(bounds, bound_and_failure);
     tcase_add_test(bounds, cancelled_while_held);
+    tcase_add_test(bounds, cancelled_takes_no_turn);
     return uva_test_main(suite);
 }

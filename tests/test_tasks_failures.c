@@ -567,6 +567,34 @@ HAND_TEST(wrong_loop)
     hand_loop_close(other);
 }
 
+/* --- failures that a cancelled task has seen --- */
+
+KIND_CORO(int, awaits_future, uva_future_t *future; int r;)
+{
+    UVA_BEGIN
+    AWAIT_FUTURE(self->r, self->future, NULL);
+    UVA_END
+    return self->r;
+}
+
+HAND_TEST(failure_seen_by_a_cancelled_task)
+{
+    /* asyncio: tasks.py, Task.__wakeup asks the future for its result before
+     * the step tells of the cancellation: nobody reports the failure. */
+    uva_future_t *future = hand_future();
+    uva_task_t *task = HAND_SPAWN(awaits_future, .future = future);
+
+    hand_briefly();
+    (void)uva_future_set_exception(future, UV_EIO, NULL);
+    ck_assert(uva_task_cancel(task));
+    ck_assert_int_eq(hand_run_take(task), UV_ECANCELED);
+    uva_test_log_begin();
+    uva_future_unref(future);
+    hand_briefly();
+    ck_assert_str_eq(uva_test_log(), "");
+    uva_test_log_end();
+}
+
 int main(void)
 {
     Suite *suite = suite_create("tasks_failures");
@@ -585,6 +613,7 @@ int main(void)
     UVA_TEST_BOTH(error, failure_through_others);
     UVA_TEST_BOTH(error, texts_of_any_length);
     UVA_TEST_BOTH(error, codes_that_are_none);
+    UVA_TEST_BOTH(error, failure_seen_by_a_cancelled_task);
     tcase_add_checked_fixture(refused, uva_test_loop_setup,
                               uva_test_loop_teardown);
     tcase_add_loop_test(refused, refused_futures, 0, REFUSALS);

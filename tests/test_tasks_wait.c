@@ -465,6 +465,73 @@ HAND_TEST(as_completed_with_unused_timeout)
     ck_assert_uint_eq(uva_test_loop->timers.count, 0);
 }
 
+KIND_CORO(int, exhausts, uva_future_t *future; uva_as_completed_t iterator;
+          uva_future_t * next;
+          int r;)
+{
+    UVA_BEGIN
+    self->r =
+        uva_as_completed_start(&self->iterator, &self->future, 1, UVA_SEC(1));
+    ck_assert_int_eq(self->r, 0);
+    KIND__AWAIT(self->r, uva_as_completed_next(&self->iterator, &self->next),
+                uva_as_completed_next_poll(&self->iterator, &self->next));
+    ck_assert_int_eq(self->r, 1);
+    ck_assert_uint_eq(uva_test_loop->timers.count, 0);
+    uva_as_completed_destroy(&self->iterator);
+    UVA_END
+    return 0;
+}
+
+HAND_TEST(as_completed_exhausted)
+{
+    /* asyncio: tasks.py, _AsCompletedIterator._handle_completion: with nothing
+     * left to come there is nothing to time out, before the destroy too. */
+    uva_task_t *task = HAND_SPAWN(yields, .value = 'a');
+
+    ck_assert_int_eq(
+        hand_run_take(HAND_SPAWN(exhausts, .future = UVA_FUTURE(task))), 0);
+    uva_task_unref(task);
+}
+
+static void set_nothing(void *data)
+{
+    ck_assert_int_eq(uva_future_set_result(data, NULL, NULL), 0);
+}
+
+KIND_CORO(int, comes_late, uva_future_t *future; uva_as_completed_t iterator;
+          uva_future_t * next;
+          int r;)
+{
+    UVA_BEGIN
+    self->r = uva_loop_call_later(uva_test_loop, UVA_MS(1), set_nothing,
+                                  self->future, NULL, NULL);
+    ck_assert_int_eq(self->r, 0);
+    self->r =
+        uva_as_completed_start(&self->iterator, &self->future, 1, UVA_MS(1));
+    ck_assert_int_eq(self->r, 0);
+    KIND__AWAIT(self->r, uva_as_completed_next(&self->iterator, &self->next),
+                uva_as_completed_next_poll(&self->iterator, &self->next));
+    ck_assert_int_eq(self->r, UV_ETIMEDOUT);
+    ck_assert(uva_future_done(self->future));
+    KIND__AWAIT(self->r, uva_as_completed_next(&self->iterator, &self->next),
+                uva_as_completed_next_poll(&self->iterator, &self->next));
+    ck_assert_int_eq(self->r, 0);
+    uva_as_completed_destroy(&self->iterator);
+    UVA_END
+    return 0;
+}
+
+HAND_TEST(as_completed_done_at_the_timeout)
+{
+    /* asyncio: tasks.py, _AsCompletedIterator._handle_timeout: what is done in
+     * the iteration of the timeout, and not told yet, has timed out. */
+    uva_future_t *future = hand_future();
+
+    ck_assert_int_eq(hand_run_take(HAND_SPAWN(comes_late, .future = future)),
+                     0);
+    uva_future_unref(future);
+}
+
 HAND_TEST(as_completed_resume_iterator)
 {
     /* test_tasks.py, BaseTaskTests.test_as_completed_resume_iterator */
@@ -653,6 +720,8 @@ int main(void)
     UVA_TEST_BOTH(completed, as_completed_same_tasks_in_as_out);
     UVA_TEST_BOTH(completed, as_completed_with_timeout);
     UVA_TEST_BOTH(completed, as_completed_with_unused_timeout);
+    UVA_TEST_BOTH(completed, as_completed_exhausted);
+    UVA_TEST_BOTH(completed, as_completed_done_at_the_timeout);
     UVA_TEST_BOTH(completed, as_completed_resume_iterator);
     UVA_TEST_BOTH(completed, as_completed_reverse_wait);
     UVA_TEST_BOTH(completed, as_completed_concurrent);

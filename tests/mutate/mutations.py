@@ -11,42 +11,6 @@ MUTATIONS = [
      "    if (false && r >= 0) {",
      "a task cancelled right before it returns ends as if it was not"),
     ("src/core/tasks.c",
-     "        if (uva__future_pending(future) && future->kind == UVA__KIND_TASK) {\n"
-     "            return uva__future_as_task(future);",
-     "        if (uva__future_pending(future) && future->kind == UVA__KIND_TASK) {\n"
-     "            return NULL;",
-     "a cancel does not walk on to the task that is awaited"),
-    ("src/core/tasks.c",
-     "    if (--task->base.cancelling == 0) {\n"
-     "        task->base.flags &= (uint8_t)~UVA__MUST_CANCEL;",
-     "    if (--task->base.cancelling == 0) {\n"
-     "        task->base.flags |= 0;",
-     "uncancel to zero leaves the cancellation to come"),
-    ("src/core/tasks.c",
-     "        task->base.phase = UVA__PHASE_CANCELLED;\n"
-     "        task_set_message(task, message);",
-     "        task->base.phase = UVA__PHASE_CANCELLED;",
-     "the message of a cancel is lost where a waiter is cancelled"),
-    ("src/core/tasks.c",
-     "    task->base.flags |= UVA__MUST_CANCEL;\n"
-     "    task_set_message(task, message);\n"
-     "    return NULL;",
-     "    task->base.flags |= UVA__MUST_CANCEL;\n"
-     "    return NULL;",
-     "the message of a cancel before the first step is lost"),
-    ("src/core/tasks.c",
-     "    if (task->base.cancelling < UINT16_MAX) {\n"
-     "        task->base.cancelling++;",
-     "    if (task->base.cancelling < 1) {\n"
-     "        task->base.cancelling++;",
-     "a second cancel is not counted"),
-    ("src/core/tasks.c",
-     "    if (next != NULL) {\n"
-     "        task_leave_ring(last, message);\n"
-     "    }",
-     "    (void)last;",
-     "tasks that await each other in a ring cannot be cancelled"),
-    ("src/core/tasks.c",
      "        coro->drop((void *)(uintptr_t)args);\n"
      "    }\n"
      "    return refused == NULL",
@@ -78,6 +42,60 @@ MUTATIONS = [
      "    if (r == UV_ECANCELED || uva_error_code(error) != r) {",
      "    if (r == UV_ECANCELED) {",
      "a task keeps the record of another failure than its own"),
+    # --- cancelling ---
+    ("src/core/cancel.c",
+     "        walk->asker = task;\n"
+     "        walk->future = task->waiter.future;\n"
+     "        return ANSWER_ASK;",
+     "        return ANSWER_YES;",
+     "a cancel does not walk on to what the task awaits"),
+    ("src/core/cancel.c",
+     "    if (--task->base.cancelling == 0 && task->base.phase != UVA__PHASE_TORN) {",
+     "    if (--task->base.cancelling == 0 && false) {",
+     "uncancel to zero leaves the cancellation to come"),
+    ("src/core/cancel.c",
+     "        task_set_message(task, walk->message);",
+     "        (void)walk;",
+     "the message of a cancel is lost where a waiter is cancelled"),
+    ("src/core/cancel.c",
+     "    task->base.flags |= UVA__MUST_CANCEL;\n"
+     "    task_set_message(task, message);",
+     "    task->base.flags |= UVA__MUST_CANCEL;\n"
+     "    (void)message;",
+     "the message of a cancel before the first step is lost"),
+    ("src/core/cancel.c",
+     "    if (task->base.cancelling < UINT16_MAX) {",
+     "    if (task->base.cancelling < 1) {",
+     "a second cancel is not counted"),
+    ("src/core/cancel.c",
+     "                task_leave_ring(walk->asker, walk->message);",
+     "                (void)task_leave_ring;",
+     "tasks that await each other in a ring cannot be cancelled"),
+    ("src/core/cancel.c",
+     "                task_must_cancel(walk->asker, walk->message);",
+     "                (void)task_must_cancel;",
+     "a task that awaits what is done already swallows its cancel"),
+    ("src/core/cancel.c",
+     "            walk_leave(walk->start);",
+     "            (void)walk_leave;",
+     "a second cancel takes the way of the first for a ring"),
+    ("src/core/cancel.c",
+     "    if (future->state != UVA__FUTURE_PENDING) {\n"
+     "        future->flags |= UVA__RETRIEVED;",
+     "    if (future->state != UVA__FUTURE_PENDING) {",
+     "a cancel of a failed future does not count as seen"),
+    ("src/core/cancel.c",
+     "                uva__text_set(&extra->delivered, walk->message);",
+     "                (void)walk;",
+     "a cancelled future loses the message"),
+    ("src/core/cancel.c",
+     "            gather->cancel_requested = true;",
+     "            (void)gather;",
+     "a cancelled gather that returns exceptions ends as if it was not"),
+    ("src/core/cancel.c",
+     "        if (gather->way.asks.next < gather->count) {",
+     "        if (gather->way.asks.next < 1) {",
+     "a cancelled gather cancels its first child alone"),
     # --- steps ---
     ("src/core/coroutines.c",
      "    if (UVA__LIKELY(task_starts_plainly(task)) ||\n"
@@ -120,12 +138,22 @@ MUTATIONS = [
      "        (void)message;",
      "a cancel that is due does not reach the future that is awaited"),
     ("src/core/waiters.c",
-     "    (void)uva__future_code(future);\n"
-     "    uva__task_deliver_cancel(task);\n"
-     "    return false;",
-     "    uva__task_deliver_cancel(task);\n"
-     "    return false;",
+     "        (void)uva__future_code(future);\n"
+     "    }\n"
+     "    uva__task_deliver_cancel(task);",
+     "    }\n"
+     "    uva__task_deliver_cancel(task);",
      "a failure that a cancelled await saw is reported as never retrieved"),
+    ("src/core/loop.h",
+     "    bool cancelled = task->base.phase == UVA__PHASE_CANCELLED ||\n"
+     "                     (task->base.flags & UVA__MUST_CANCEL) != 0;",
+     "    bool cancelled = task->base.phase == UVA__PHASE_CANCELLED;",
+     "a cancel after the wake-up is not told by the wait"),
+    ("src/core/loop.h",
+     "        task->base.flags &= (uint8_t)~UVA__MUST_CANCEL;\n"
+     "        task->base.phase = UVA__PHASE_CANCELLED;",
+     "        task->base.phase = UVA__PHASE_WOKEN;",
+     "a wait that begins when a cancel is due counts as woken"),
     # --- sleep ---
     ("src/core/sleep.c",
      "        uva__timer_stop(task->base.loop, &op->timer);",
@@ -155,17 +183,6 @@ MUTATIONS = [
      "    }\n"
      "    future->callbacks = ready;",
      "callbacks run in another order than they were added"),
-    ("src/core/futures.c",
-     "    if (future->state != UVA__FUTURE_PENDING) {\n"
-     "        future->flags |= UVA__RETRIEVED;\n"
-     "        return false;",
-     "    if (future->state != UVA__FUTURE_PENDING) {\n"
-     "        return false;",
-     "a cancel of a failed future does not count as seen"),
-    ("src/core/futures.c",
-     "            uva__text_set(&extra->delivered, message);",
-     "            (void)message;",
-     "a cancelled future loses the message"),
     ("src/core/futures.c",
      "    if (future->code < 0 && future->kind != UVA__KIND_REFUSED) {\n"
      "        future->flags |= UVA__RETRIEVED;",
@@ -213,21 +230,6 @@ MUTATIONS = [
      "    uva_context_t *outer = uva__context_enter(NULL);",
      "a done callback runs without its context"),
     # --- gather ---
-    ("src/core/gather.c",
-     "    if (any) {\n"
-     "        gather->cancel_requested = true;\n"
-     "    }\n",
-     "",
-     "a cancelled gather that returns exceptions ends as if it was not"),
-    ("src/core/gather.c",
-     "        if (uva_future_cancel_message(gather->children[i].future, message)) {\n"
-     "            any = true;\n"
-     "        }",
-     "        if (uva_future_cancel_message(gather->children[i].future, message)) {\n"
-     "            any = true;\n"
-     "            break;\n"
-     "        }",
-     "a cancelled gather cancels its first child alone"),
     ("src/core/gather.c",
      "    gather->finished++;\n"
      "    if (!uva__future_pending(&gather->outer.base)) {\n"
@@ -425,15 +427,15 @@ MUTATIONS = [
      "        break;",
      "a waiter that was cancelled swallows the wake-up of the next"),
     ("src/core/as_completed.c",
-     "    if (!state->destroyed && !node->timed_out) {",
-     "    if (!state->destroyed) {",
-     "a future that timed out is given out again"),
-    ("src/core/as_completed.c",
      "    if (node->timed_out) {\n"
      "        return UV_ETIMEDOUT;\n"
      "    }",
      "",
      "as_completed does not tell its timeout"),
+    ("src/core/as_completed.c",
+     "            (uva__future_pending(node->future) || !node->ran)) {",
+     "            uva__future_pending(node->future)) {",
+     "a future that is done when the timeout comes is given out after it"),
     # --- context ---
     ("src/core/context.c",
      "        if (map->entries[i].var != var) {\n"
@@ -488,15 +490,13 @@ MUTATIONS = [
      "    level->occupied &= ~((uint64_t)1 << slot);",
      "a stopped timer takes its neighbours in the slot along"),
     ("src/base/wheel.c",
-     "        wheel->slot_ns = wheel_find(wheel, &level, &slot)\n"
-     "                             ? slot_begin(wheel, level, slot) << WHEEL_TICK_BITS\n"
-     "                             : UINT64_MAX;",
-     "        wheel->slot_ns = UINT64_MAX;",
-     "the slots behind the first are forgotten"),
+     "    for (unsigned level = 0; level < UVA__WHEEL_LEVELS; level++) {",
+     "    for (unsigned level = UVA__WHEEL_LEVELS; level-- > 0;) {",
+     "far slots come before near ones"),
     ("src/base/wheel.c",
-     "    while (wheel->slot_ns <= uva__heap_next(&wheel->heap)) {",
-     "    while (wheel->slot_ns < uva__heap_next(&wheel->heap)) {",
-     "of one deadline the timer in the heap comes before an older one in the wheel"),
+     "    return bits >= 64 ? 0 : wheel->tick >> bits << bits;",
+     "    return bits >= 6 ? 0 : wheel->tick >> bits << bits;",
+     "a slot forgets the turn that it belongs to"),
     # --- locks ---
     ("src/sync/locks.c",
      "        if (!lock->locked) {\n"
