@@ -137,6 +137,7 @@ system_calls()
     # The tracer does not pass the signal on: its child is the server.
     tracer=$server
     child=$(cat "/proc/$tracer/task/$tracer/children")
+    # shellcheck disable=SC2086 # a number and a space
     kill -INT $child
     wait "$tracer" || true
     server=
