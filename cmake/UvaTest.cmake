@@ -73,7 +73,7 @@ function(uva_add_test module)
     # The names stand in the source alone: read them again when it changes.
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${source}")
     file(READ "${source}" text)
-    string(REGEX MATCHALL "(tcase_create|UVA_TCASE)[ \n]*\\([^\"();]*\"[^\"]+\"" matches "${text}")
+    string(REGEX MATCHALL "(tcase_create|UVA_([A-Z]+_)?TCASE)[ \n]*\\([^\"();]*\"[^\"]+\"" matches "${text}")
     set(cases)
     foreach(match IN LISTS matches)
         string(REGEX REPLACE "^[^\"]*\"([^\"]+)\"$" "\\1" case "${match}")
