@@ -186,7 +186,9 @@ static int loop_run(uva_loop_t *loop)
     }
     uva__loop_own(loop);
     loop->running = true;
-    uva__running = loop;
+    if (!loop->hosted) { /* In a host's callback no loop is running. */
+        uva__running = loop;
+    }
     r = loop->driver->run(loop);
     uva__running = outer;
     loop->running = false;
@@ -375,6 +377,7 @@ static int loop_new(const uva_loop_options_t *options,
     if (r < 0) {
         return r;
     }
+    loop->hosted = host != NULL;
     r = is_virtual ? uva__driver_virtual_new(loop)
                    : uva__driver_uv_new(loop, host);
     if (r < 0) {

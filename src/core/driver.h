@@ -22,8 +22,12 @@ typedef struct uva__driver_s {
     void (*wake)(uva_loop_t *loop);
     /** Whether calling run would mean to be inside it twice. */
     bool (*inside)(const uva_loop_t *loop);
-    /** Let go of everything; uva__loop_closed follows, at once or later. */
+    /** Let go of everything; uva__loop_closed follows, at once or later: in
+     * the host's next turn. */
     void (*close)(uva_loop_t *loop);
+    /** Turn the host once, without waiting, after close: NULL where there is
+     * no host. */
+    void (*turn)(uva_loop_t *loop);
     /** The uv_loop_t below, or NULL. */
     uv_loop_t *(*uv)(const uva_loop_t *loop);
 } uva__driver_t;

@@ -274,7 +274,8 @@ static void prepare_cb(uv_prepare_t *prepare)
         driver_check_stuck(driver);
     }
     driver_reference(driver, loop->running || uva__loop_busy(loop));
-    loop->attended = true;
+    /* A host may have prepare callbacks that run after this one. */
+    loop->attended = !loop->hosted;
 }
 
 static void check_cb(uv_check_t *check)
@@ -423,6 +424,11 @@ static void driver_close(uva_loop_t *loop)
     uva__loop_closed(loop);
 }
 
+static void driver_turn(uva_loop_t *loop)
+{
+    (void)uv_run(driver_of(loop)->uv, UV_RUN_NOWAIT);
+}
+
 static const uva__driver_t uv_driver = {
     .now = driver_now,
     .run = driver_run,
@@ -430,6 +436,7 @@ static const uva__driver_t uv_driver = {
     .wake = driver_wake,
     .inside = driver_inside,
     .close = driver_close,
+    .turn = driver_turn,
     .uv = driver_uv,
 };
 

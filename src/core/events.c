@@ -408,8 +408,10 @@ int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
                                    uva_handle_t **ret_handle,
                                    const char *site)
 {
+    uv_thread_t self = uv_thread_self();
     uva_handle_t *handle;
     bool first;
+    bool own;
 
     if (loop == NULL || callback == NULL) {
         uva__call_refused(data, options);
@@ -446,7 +448,11 @@ int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
     if (first) {
         loop->driver->wake(loop);
     }
+    own = uv_thread_equal(&self, &loop->thread) != 0;
     uv_mutex_unlock(&loop->mutex);
+    if (own && !loop->attended) {
+        uva__loop_attend(loop); /* So that an attached loop is referenced. */
+    }
     return 0;
 }
 

@@ -213,9 +213,10 @@ struct uva_loop_s {
     const uva__driver_t *driver;
     void *driver_data;
     uva__limits_t limits;
-    uv_thread_t thread; /* Whom the loop belongs to. */
+    uv_thread_t thread; /* Whom the loop belongs to; moves under the mutex. */
     uint32_t refs;
     bool running; /* Inside run_forever or run_until_complete. */
+    bool hosted;  /* On an application's uv_loop_t. */
     bool closing; /* uva_loop_close has begun. */
     bool closed;
     bool driver_open;
@@ -260,7 +261,9 @@ static inline void uva__loop_own(uva_loop_t *loop)
     uv_thread_t self = uv_thread_self();
 
     if (!uv_thread_equal(&self, &loop->thread)) {
+        uv_mutex_lock(&loop->mutex);
         loop->thread = self;
+        uv_mutex_unlock(&loop->mutex);
     }
 }
 

@@ -153,6 +153,9 @@ int uva_loop_shutdown(uva_loop_t *loop, uva_loop_cb done, void *data)
     if (r >= 0) {
         r = uva_loop_close(loop);
     }
+    while (r >= 0 && !loop->closed) {
+        loop->driver->turn(loop); /* The handles on a host close. */
+    }
     if (r < 0) {
         r = shutdown_abort(loop, r);
     }
