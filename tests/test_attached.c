@@ -417,8 +417,8 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("attached");
-    TCase *together = HOST_TCASE(suite, "Together");
-    TCase *running = HOST_TCASE(suite, "Running");
+    TCase *together = UVA_HOST_TCASE(suite, "Together");
+    TCase *running = UVA_HOST_TCASE(suite, "Running");
 
     tcase_add_test(together, host_and_uva_side_by_side);
     tcase_add_loop_test(together, host_that_turns_by_hand, 0, 2);

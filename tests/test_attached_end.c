@@ -381,8 +381,8 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("attached_end");
-    TCase *closing = HOST_TCASE(suite, "Closing");
-    TCase *shutdown = HOST_TCASE(suite, "Shutdown");
+    TCase *closing = UVA_HOST_TCASE(suite, "Closing");
+    TCase *shutdown = UVA_HOST_TCASE(suite, "Shutdown");
 
     tcase_add_test(closing, close_with_unfinished_tasks);
     tcase_add_test(closing, close_inside_the_host);

@@ -169,7 +169,7 @@ static void host_teardown(void)
     loops_teardown();
 }
 
-#define HOST_TCASE(suite, name) host_case(UVA_TCASE(suite, name))
+#define UVA_HOST_TCASE(suite, name) host_case(UVA_TCASE(suite, name))
 static inline TCase *host_case(TCase *tcase)
 {
     tcase_add_checked_fixture(tcase, host_setup, host_teardown);
