@@ -43,8 +43,10 @@ typedef struct uva_coroutine_options_s {
  * Its stack comes from the running loop's pool at the first resume.
  *
  * @param options NULL for the defaults.
- * @retval UVA_ENOLOOP No loop runs in this thread.
- * @retval UV_ENOMEM   Nothing was created; a destructor given has run.
+ * @retval UVA_ENOLOOP No loop runs in this thread; a destructor given has run,
+ *                     as with the others.
+ * @retval UV_EINVAL   There is no body, or options->size is wrong.
+ * @retval UV_ENOMEM   Nothing was created.
  */
 UVA_EXTERN int uva_coroutine_new(uva_coro_cb body,
                                  void *arg,

@@ -244,6 +244,7 @@ void uva__task_start_eager(uva_task_t *task)
 {
     uva_loop_t *loop = task->base.loop;
     uva_task_t *current = loop->current;
+    uva_coroutine_t *coroutine = loop->coroutine;
     uva__ready_t *batch = loop->batch;
     uva__context_t *base = loop->base;
     int32_t budget = loop->budget;
@@ -254,7 +255,9 @@ void uva__task_start_eager(uva_task_t *task)
     loop->batch = NULL;
     loop->budget = 0;
     loop->base = &here;
+    loop->coroutine = NULL; /* The task is no part of it. */
     task->ready.run(&task->ready);
+    loop->coroutine = coroutine;
     loop->base = base;
     loop->budget = loop->stopping && loop->running ? 0 : budget;
     loop->batch = batch;

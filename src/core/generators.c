@@ -68,14 +68,22 @@ int uva_coroutine_new(uva_coro_cb body,
 {
     uva_loop_t *loop = uva__running;
     uva_destroy_cb destroy = options == NULL ? NULL : options->arg_destroy;
-    uva_coroutine_t *coroutine =
-        loop == NULL ? NULL : uva__slab_get(&loop->slab, sizeof *coroutine);
+    uva_coroutine_t *coroutine = NULL;
+    int r = UV_ENOMEM;
 
+    if (loop == NULL) {
+        r = UVA_ENOLOOP;
+    } else if (body == NULL ||
+               (options != NULL && options->size < sizeof *options)) {
+        r = UV_EINVAL;
+    } else {
+        coroutine = uva__slab_get(&loop->slab, sizeof *coroutine);
+    }
     if (coroutine == NULL) {
         if (destroy != NULL) {
             destroy(arg);
         }
-        return loop == NULL ? UVA_ENOLOOP : UV_ENOMEM;
+        return r;
     }
     *coroutine = (uva_coroutine_t){
         .base = {.loop = loop, .refs = 1, .kind = UVA__KIND_COROUTINE},
