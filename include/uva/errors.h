@@ -19,9 +19,9 @@
  * not be included anyway.
  */
 #if defined(__GLIBC__) && !defined(__USE_XOPEN2K) && !defined(UV_H)
-#include "uva/uv_codes.h"
+#    include "uva/uv_codes.h"
 #else
-#include <uv.h>
+#    include <uv.h>
 #endif
 
 #include "uva/types.h"
@@ -29,19 +29,19 @@
 UVA_BEGIN_DECLS
 
 /** name, number, text; the numbers never change. */
-#define UVA_ERRNO_MAP(XX)                                                      \
-    XX(INVALIDSTATE, -20001, "invalid state of a future")                      \
-    XX(INCOMPLETEREAD, -20002, "end of stream before the expected bytes")      \
-    XX(LIMITOVERRUN, -20003, "separator not found within the limit")           \
-    XX(QUEUEEMPTY, -20004, "queue is empty")                                   \
-    XX(QUEUEFULL, -20005, "queue is full")                                     \
-    XX(QUEUESHUTDOWN, -20006, "queue is shut down")                            \
-    XX(BROKENBARRIER, -20007, "barrier is broken")                             \
-    XX(NOSENDFILE, -20008, "sendfile is not available")                        \
-    XX(NOLOOP, -20009, "no running event loop")                                \
-    XX(GROUP, -20010, "unhandled errors in a task group")                      \
-    XX(WRONGLOOP, -20011, "attached to a different loop")                      \
-    XX(NOTASK, -20012, "nothing here can suspend")                             \
+#define UVA_ERRNO_MAP(XX)                                                 \
+    XX(INVALIDSTATE, -20001, "invalid state of a future")                 \
+    XX(INCOMPLETEREAD, -20002, "end of stream before the expected bytes") \
+    XX(LIMITOVERRUN, -20003, "separator not found within the limit")      \
+    XX(QUEUEEMPTY, -20004, "queue is empty")                              \
+    XX(QUEUEFULL, -20005, "queue is full")                                \
+    XX(QUEUESHUTDOWN, -20006, "queue is shut down")                       \
+    XX(BROKENBARRIER, -20007, "barrier is broken")                        \
+    XX(NOSENDFILE, -20008, "sendfile is not available")                   \
+    XX(NOLOOP, -20009, "no running event loop")                           \
+    XX(GROUP, -20010, "unhandled errors in a task group")                 \
+    XX(WRONGLOOP, -20011, "attached to a different loop")                 \
+    XX(NOTASK, -20012, "nothing here can suspend")                        \
     XX(DEADLOCK, -20013, "nothing can wake the waiting tasks")
 
 enum {

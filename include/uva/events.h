@@ -36,15 +36,15 @@ typedef struct uva_loop_options_s {
     uva_guard_t guard;      /* Default UVA_GUARD_AUTO. */
     unsigned iterations_per_poll; /* Iterations between two looks at the
                                outside; default 61, 1 is asyncio's own. */
-    bool debug;             /* As uva_loop_set_debug. The environment variable
-                               UVA_DEBUG=1 sets it as well. */
-    bool stack_census;      /* Measure every stack, not only fresh ones. */
+    bool debug;        /* As uva_loop_set_debug. The environment variable
+                          UVA_DEBUG=1 sets it as well. */
+    bool stack_census; /* Measure every stack, not only fresh ones. */
 } uva_loop_options_t;
 
 /** The defaults. */
-#define UVA_LOOP_OPTIONS_INIT                                                  \
-    {                                                                          \
-        sizeof(uva_loop_options_t), 0, 0, 0, UVA_GUARD_AUTO, 0, false, false   \
+#define UVA_LOOP_OPTIONS_INIT                                                \
+    {                                                                        \
+        sizeof(uva_loop_options_t), 0, 0, 0, UVA_GUARD_AUTO, 0, false, false \
     }
 
 /**
@@ -156,8 +156,8 @@ typedef void (*uva_loop_cb)(uva_loop_t *loop, int status, void *data);
  * @param done May be NULL; called exactly once if 0 is returned.
  * @retval UV_EPERM The loop is closed, or this is called from inside it.
  */
-UVA_EXTERN int uva_loop_shutdown(uva_loop_t *loop, uva_loop_cb done,
-                                 void *data);
+UVA_EXTERN int
+uva_loop_shutdown(uva_loop_t *loop, uva_loop_cb done, void *data);
 
 /** Whether it is inside run_forever or run_until_complete.
  * @asyncio loop.is_running */
@@ -188,9 +188,9 @@ typedef struct uva_call_options_s {
 } uva_call_options_t;
 
 /** The defaults. */
-#define UVA_CALL_OPTIONS_INIT                                                  \
-    {                                                                          \
-        sizeof(uva_call_options_t), NULL, NULL                                 \
+#define UVA_CALL_OPTIONS_INIT                  \
+    {                                          \
+        sizeof(uva_call_options_t), NULL, NULL \
     }
 
 /**
@@ -209,22 +209,27 @@ typedef struct uva_call_options_s {
  */
 
 /** @asyncio loop.call_soon */
-UVA_EXTERN int uva_loop_call_soon(uva_loop_t *loop, uva_callback_cb callback,
+UVA_EXTERN int uva_loop_call_soon(uva_loop_t *loop,
+                                  uva_callback_cb callback,
                                   void *data,
                                   const uva_call_options_t *options,
                                   uva_handle_t **ret_handle);
 
 /** @param delay_ns Nanoseconds from now; UVA_FOREVER never comes.
  * @asyncio loop.call_later */
-UVA_EXTERN int uva_loop_call_later(uva_loop_t *loop, uint64_t delay_ns,
-                                   uva_callback_cb callback, void *data,
+UVA_EXTERN int uva_loop_call_later(uva_loop_t *loop,
+                                   uint64_t delay_ns,
+                                   uva_callback_cb callback,
+                                   void *data,
                                    const uva_call_options_t *options,
                                    uva_handle_t **ret_handle);
 
 /** @param when_ns A point on the loop's clock.
  * @asyncio loop.call_at */
-UVA_EXTERN int uva_loop_call_at(uva_loop_t *loop, uint64_t when_ns,
-                                uva_callback_cb callback, void *data,
+UVA_EXTERN int uva_loop_call_at(uva_loop_t *loop,
+                                uint64_t when_ns,
+                                uva_callback_cb callback,
+                                void *data,
                                 const uva_call_options_t *options,
                                 uva_handle_t **ret_handle);
 
@@ -244,65 +249,78 @@ UVA_EXTERN int uva_loop_call_soon_threadsafe(uva_loop_t *loop,
 /** uva_loop_call_soon on the running loop, with the defaults. */
 UVA_EXTERN int uva_call_soon(uva_callback_cb callback, void *data);
 /** uva_loop_call_later on the running loop, with the defaults. */
-UVA_EXTERN int uva_call_later(uint64_t delay_ns, uva_callback_cb callback,
-                              void *data, uva_handle_t **ret_handle);
+UVA_EXTERN int uva_call_later(uint64_t delay_ns,
+                              uva_callback_cb callback,
+                              void *data,
+                              uva_handle_t **ret_handle);
 /** uva_loop_call_at on the running loop, with the defaults. */
-UVA_EXTERN int uva_call_at(uint64_t when_ns, uva_callback_cb callback,
-                           void *data, uva_handle_t **ret_handle);
+UVA_EXTERN int uva_call_at(uint64_t when_ns,
+                           uva_callback_cb callback,
+                           void *data,
+                           uva_handle_t **ret_handle);
 
 /** private: the same, with what debug reports use: the name of the callback,
  * NUL, where it was scheduled. */
-UVA_EXTERN int uva__loop_call_soon(uva_loop_t *loop, uva_callback_cb callback,
+UVA_EXTERN int uva__loop_call_soon(uva_loop_t *loop,
+                                   uva_callback_cb callback,
                                    void *data,
                                    const uva_call_options_t *options,
-                                   uva_handle_t **ret_handle, const char *site);
+                                   uva_handle_t **ret_handle,
+                                   const char *site);
 /** private */
-UVA_EXTERN int uva__loop_call_later(uva_loop_t *loop, uint64_t delay_ns,
-                                    uva_callback_cb callback, void *data,
+UVA_EXTERN int uva__loop_call_later(uva_loop_t *loop,
+                                    uint64_t delay_ns,
+                                    uva_callback_cb callback,
+                                    void *data,
                                     const uva_call_options_t *options,
                                     uva_handle_t **ret_handle,
                                     const char *site);
 /** private */
-UVA_EXTERN int uva__loop_call_at(uva_loop_t *loop, uint64_t when_ns,
-                                 uva_callback_cb callback, void *data,
+UVA_EXTERN int uva__loop_call_at(uva_loop_t *loop,
+                                 uint64_t when_ns,
+                                 uva_callback_cb callback,
+                                 void *data,
                                  const uva_call_options_t *options,
-                                 uva_handle_t **ret_handle, const char *site);
+                                 uva_handle_t **ret_handle,
+                                 const char *site);
 /** private */
-UVA_EXTERN int
-uva__loop_call_soon_threadsafe(uva_loop_t *loop, uva_callback_cb callback,
-                               void *data, const uva_call_options_t *options,
-                               uva_handle_t **ret_handle, const char *site);
+UVA_EXTERN int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
+                                              uva_callback_cb callback,
+                                              void *data,
+                                              const uva_call_options_t *options,
+                                              uva_handle_t **ret_handle,
+                                              const char *site);
 /** private */
 #define UVA__SITE(callback) #callback "\0" UVA__HERE
 /** The function, with the names that debug reports use. */
-#define uva_loop_call_soon(loop, callback, data, options, ret_handle)          \
-    uva__loop_call_soon(loop, callback, data, options, ret_handle,             \
+#define uva_loop_call_soon(loop, callback, data, options, ret_handle) \
+    uva__loop_call_soon(loop, callback, data, options, ret_handle,    \
                         UVA__SITE(callback))
 /** The function, with the names that debug reports use. */
-#define uva_loop_call_later(loop, delay_ns, callback, data, options,           \
-                            ret_handle)                                        \
-    uva__loop_call_later(loop, delay_ns, callback, data, options, ret_handle,  \
+#define uva_loop_call_later(loop, delay_ns, callback, data, options,          \
+                            ret_handle)                                       \
+    uva__loop_call_later(loop, delay_ns, callback, data, options, ret_handle, \
                          UVA__SITE(callback))
 /** The function, with the names that debug reports use. */
-#define uva_loop_call_at(loop, when_ns, callback, data, options, ret_handle)   \
-    uva__loop_call_at(loop, when_ns, callback, data, options, ret_handle,      \
+#define uva_loop_call_at(loop, when_ns, callback, data, options, ret_handle) \
+    uva__loop_call_at(loop, when_ns, callback, data, options, ret_handle,    \
                       UVA__SITE(callback))
 /** The function, with the names that debug reports use. */
-#define uva_loop_call_soon_threadsafe(loop, callback, data, options,           \
-                                      ret_handle)                              \
-    uva__loop_call_soon_threadsafe(loop, callback, data, options, ret_handle,  \
+#define uva_loop_call_soon_threadsafe(loop, callback, data, options,          \
+                                      ret_handle)                             \
+    uva__loop_call_soon_threadsafe(loop, callback, data, options, ret_handle, \
                                    UVA__SITE(callback))
 /** The function, with the names that debug reports use. */
-#define uva_call_soon(callback, data)                                          \
-    uva__loop_call_soon(uva_get_running_loop(), callback, data, NULL, NULL,    \
+#define uva_call_soon(callback, data)                                       \
+    uva__loop_call_soon(uva_get_running_loop(), callback, data, NULL, NULL, \
                         UVA__SITE(callback))
 /** The function, with the names that debug reports use. */
-#define uva_call_later(delay_ns, callback, data, ret_handle)                   \
-    uva__loop_call_later(uva_get_running_loop(), delay_ns, callback, data,     \
+#define uva_call_later(delay_ns, callback, data, ret_handle)               \
+    uva__loop_call_later(uva_get_running_loop(), delay_ns, callback, data, \
                          NULL, ret_handle, UVA__SITE(callback))
 /** The function, with the names that debug reports use. */
-#define uva_call_at(when_ns, callback, data, ret_handle)                       \
-    uva__loop_call_at(uva_get_running_loop(), when_ns, callback, data, NULL,   \
+#define uva_call_at(when_ns, callback, data, ret_handle)                     \
+    uva__loop_call_at(uva_get_running_loop(), when_ns, callback, data, NULL, \
                       ret_handle, UVA__SITE(callback))
 
 /** Forget a scheduled call; idempotent; nothing if it has run. Its destructor
@@ -334,7 +352,7 @@ typedef struct uva_exception_s {
     uva_future_t *future;     /* The future or task it is about. */
     uva_task_t *task;
     uva_handle_t *handle;
-    const char *source;       /* "file.c:12", where it was made; debug mode. */
+    const char *source; /* "file.c:12", where it was made; debug mode. */
 } uva_exception_t;
 
 /** Told of an error that nobody can receive. It runs where the error is found,

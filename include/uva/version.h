@@ -18,12 +18,12 @@ UVA_BEGIN_DECLS
 #define UVA_VERSION_PATCH 0 /**< Of the same. */
 
 /** The same as one number that grows: 0x000100 for 0.1.0. */
-#define UVA_VERSION_HEX                                                        \
+#define UVA_VERSION_HEX \
     ((UVA_VERSION_MAJOR << 16) | (UVA_VERSION_MINOR << 8) | UVA_VERSION_PATCH)
 
 /** The same as text. */
-#define UVA_VERSION_STRING                                                     \
-    UVA__STRING(UVA_VERSION_MAJOR)                                             \
+#define UVA_VERSION_STRING         \
+    UVA__STRING(UVA_VERSION_MAJOR) \
     "." UVA__STRING(UVA_VERSION_MINOR) "." UVA__STRING(UVA_VERSION_PATCH)
 
 /** The version of the library that runs, as UVA_VERSION_HEX. @thread any */
