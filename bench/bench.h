@@ -110,17 +110,20 @@ static inline int bench_compare(const void *a, const void *b)
 }
 
 /** late: actual - requested nanoseconds of count timers; sorted by it. */
-static inline void
-bench_timers(const char *peer, int64_t count, int64_t *late, bench_mark_t mark)
+static inline void bench_timers(const char *bench,
+                                const char *peer,
+                                int64_t count,
+                                int64_t *late,
+                                bench_mark_t mark)
 {
     int64_t cpu_ns = bench_clock(CLOCK_PROCESS_CPUTIME_ID) - mark.cpu_ns;
     int64_t wall_ns = bench_wall() - mark.wall_ns;
 
     qsort(late, (size_t)count, sizeof *late, bench_compare);
-    printf("{\"bench\":\"timers\",\"peer\":\"%s\",\"n\":%" PRId64
+    printf("{\"bench\":\"%s\",\"peer\":\"%s\",\"n\":%" PRId64
            ",\"cpu_s\":%.4f,\"wall_s\":%.4f,\"late_min_us\":%.1f,"
            "\"late_p50_us\":%.1f,\"late_p99_us\":%.1f,\"late_max_us\":%.1f}\n",
-           peer, count, (double)cpu_ns / 1e9, (double)wall_ns / 1e9,
+           bench, peer, count, (double)cpu_ns / 1e9, (double)wall_ns / 1e9,
            (double)late[0] / 1e3, (double)late[count / 2] / 1e3,
            (double)late[count * 99 / 100] / 1e3, (double)late[count - 1] / 1e3);
     fflush(stdout);

@@ -309,7 +309,7 @@ static void timers(int64_t count)
             late[due.index] = bench_wall() - due.when;
         }
     }
-    bench_timers(peer, count, late, mark);
+    bench_timers("timers", peer, count, late, mark);
     free(heap);
     free(late);
 }

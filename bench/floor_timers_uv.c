@@ -44,7 +44,7 @@ int main(int argc, char **argv)
                        (uint64_t)(delay_ns + 999999) / 1000000, 0);
     }
     uv_run(loop, UV_RUN_DEFAULT);
-    bench_timers("floor-libuv", count, late, mark);
+    bench_timers("timers", "floor-libuv", count, late, mark);
     free(naps);
     free(late);
     return 0;

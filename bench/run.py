@@ -94,7 +94,7 @@ COMMANDS = [
     command(("chan", "@", 1), (1e6, 2e4, 5e5), ("tasks",)),
     command(("chan", "@", 128), (5e6, 1e5, 1e6), ("tasks",)),
     command(("live", "@"), (1e5, 1e5, 1e5)),
-    command(("timers", "@"), (1e5, 3e4, 1e5), ("tasks", "uv")),
+    command(("timers", "@"), (1e5, 1e5, 1e5), ("tasks", "uv")),
     {UVA: uva("naps", 500), AGAIN: uva("naps", 500)},
 ]
 BARE_SWITCH = {STACKS: own("floor_stacks", "ctx", 1, 1e7)}
@@ -311,8 +311,8 @@ def report(repetition_count):
     return "\n\n".join([
         "# uva, its floors and its peers",
         "%s, %d CPUs, load %.1f at the end; %d repetitions. Median (least to most); "
-        "CPU is that of the process, or of the server. The earlier of two equal "
-        "columns, uva and uva again, is the A/A pair." % (
+        "CPU is that of the process, or of the server. uva and uva again are the A/A "
+        "pair." % (
             platform.platform(), os.cpu_count(), os.getloadavg()[0], repetition_count),
         table([""] + present, figures),
         "## Ratios, paired in each repetition",

@@ -326,7 +326,7 @@ void bench_sleeps(int argc, char **argv)
 
     bench_check(uva_run_typed(sleeps_main, NULL, .count = count, .late = late),
                 "timers");
-    bench_timers(bench_peer(), count, late, mark);
+    bench_timers("timers", bench_peer(), count, late, mark);
     free(late);
 }
 
@@ -352,6 +352,6 @@ void bench_naps(int argc, char **argv)
 
     bench_check(uva_run_typed(naps_main, NULL, .count = count, .late = late),
                 "naps");
-    bench_timers(bench_peer(), count, late, mark);
+    bench_timers("naps", bench_peer(), count, late, mark);
     free(late);
 }
