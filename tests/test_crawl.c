@@ -634,12 +634,12 @@ START_TEST(files_of_repeats)
     add("-c8");
     add("--repeat=4");
     add("-o%s/bodies", folder);
-    add_page("bytes/50000");
+    add_page("bytes/3000000"); /* Several of them at the same time. */
     add_page("bytes/7");
     run();
     ck_assert_msg(status == 0, "%s", errors);
     ck_assert_uint_eq(file_count(), 2);
-    ck_assert(file_holds("0001-50000", 50000));
+    ck_assert(file_holds("0001-3000000", 3000000));
     ck_assert(file_holds("0002-7", 7));
 }
 END_TEST
@@ -679,6 +679,24 @@ START_TEST(file_refused)
     ck_assert_msg(says(errors, "cannot write "), "%s", errors);
     ck_assert(file_holds("0002-6", 6));
     ck_assert_uint_eq(file_count(), 2);
+}
+END_TEST
+
+/* A page that is not kept does not ask for its file. */
+START_TEST(file_not_wanted)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "%s/bodies", folder);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "%s/bodies/0001-404.0.part", folder);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    uva("crawl");
+    add("-o%s/bodies", folder);
+    add_page("status/404");
+    run();
+    ck_assert_int_eq(status, 1);
+    ck_assert_msg(says(errors, ": status 404\n"), "%s", errors);
 }
 END_TEST
 
@@ -934,6 +952,7 @@ static void add_cases_of_files(Suite *suite)
     tcase_add_test(files, files_of_repeats);
     tcase_add_test(files, no_folder);
     tcase_add_test(files, file_refused);
+    tcase_add_test(files, file_not_wanted);
 }
 
 int main(void)

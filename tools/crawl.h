@@ -54,7 +54,7 @@ typedef struct page_s {
     char error[PAGE_ERROR_MAX_BYTES + 1]; /* Why it failed; "" if it did not. */
 } page_t;
 
-/** Say why a page failed; the first reason stays. */
+/** Say why a page failed. */
 void page_fail(page_t *page, const char *format, ...) UVA_PRINTF(2, 3);
 /** Say it for a code of uva or of the http reader; reader may be NULL. */
 void page_fail_code(page_t *page, int code, const http_reader_t *reader);

@@ -14,7 +14,7 @@ static const char help[] =
     "uva crawl [OPTION]...          compare three ways to fetch slow pages\n"
     "\n"
     "With URLs (http://host[:port]/path):\n"
-    "  -c, --concurrency N  pages at the same time (32)\n"
+    "  -c, --concurrency N  pages at the same time (10)\n"
     "      --timeout S      seconds for a page, such as 2.5 (30)\n"
     "      --repeat N       go through the list N times (1)\n"
     "      --max-body B     bytes of a body, or 512k, 64M, 2G (64M)\n"
@@ -212,7 +212,7 @@ bool crawl_options_parse(crawl_options_t *options,
                          int *ret_status)
 {
     static char name[] = "uva crawl";
-    const crawl_options_t defaults = {.at_once = 32,
+    const crawl_options_t defaults = {.at_once = 10,
                                       .repeat = 1,
                                       .timeout_ns = UVA_SEC(30),
                                       .max_body_bytes = UINT64_C(64) << 20,

@@ -12,9 +12,6 @@ void page_fail(page_t *page, const char *format, ...)
 {
     va_list arguments;
 
-    if (page->error[0] != '\0') {
-        return;
-    }
     va_start(arguments, format);
     vsnprintf(page->error, sizeof page->error, format, arguments);
     va_end(arguments);
