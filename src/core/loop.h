@@ -264,6 +264,7 @@ static inline void uva__loop_own(uva_loop_t *loop)
         uv_mutex_lock(&loop->mutex);
         loop->thread = self;
         uv_mutex_unlock(&loop->mutex);
+        uva__context_self(&loop->context); /* Tools: it is another stack. */
     }
 }
 
