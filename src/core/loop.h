@@ -174,6 +174,15 @@ typedef struct uva__limits_s {
     bool stack_census;
 } uva__limits_t;
 
+/* What uva_loop_shutdown has to remember. */
+typedef struct uva__shutdown_s {
+    uva_loop_cb done;
+    void *data;
+    uva_task_t **tasks; /* Owned array of references: this pass. */
+    size_t count;
+    bool blocking; /* uva_loop_shutdown runs the loop and closes it. */
+} uva__shutdown_t;
+
 struct uva_loop_s {
     /* What every step touches. */
     uva__ready_t *batch; /* The rest of the running iteration. */
@@ -224,8 +233,9 @@ struct uva_loop_s {
     bool stuck;       /* Reported, and nothing has run since. */
     bool handling;    /* The exception handler runs. */
     bool freeing;     /* What is dying is being freed. */
-    uva_callback_cb after_close; /* Of uva_loop_shutdown. */
-    struct uva__shutdown_s *shutdown;
+    uva_callback_cb after_close;    /* Of uva_loop_shutdown. */
+    uva__shutdown_t *shutdown;      /* While one is under way. */
+    uva__shutdown_t shutdown_place; /* Its memory: to end needs none. */
 
     uva_exception_handler_cb handler;
     void *handler_data;

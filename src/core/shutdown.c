@@ -12,14 +12,7 @@
 #include "core/loop.h"
 #include "core/shutdown.h"
 
-typedef struct uva__shutdown_s {
-    uva_loop_cb done;
-    void *data;
-    uva_task_t **tasks; /* Owned array of references: this pass. */
-    size_t count;
-    bool blocking; /* uva_loop_shutdown runs the loop and closes it. */
-    int status;
-} shutdown_t;
+typedef uva__shutdown_t shutdown_t;
 
 static void shutdown_release_pass(uva_loop_t *loop, shutdown_t *shutdown)
 {
@@ -107,7 +100,6 @@ void uva__shutdown_closed(uva_loop_t *loop)
     void *data = shutdown->data;
 
     loop->shutdown = NULL;
-    uva__free(shutdown);
     if (done != NULL) {
         done(loop, 0, data);
     }
@@ -119,7 +111,6 @@ static int shutdown_abort(uva_loop_t *loop, int r)
 
     loop->shutdown = NULL;
     shutdown_release_pass(loop, shutdown);
-    uva__free(shutdown);
     return r;
 }
 
@@ -135,13 +126,9 @@ int uva_loop_shutdown(uva_loop_t *loop, uva_loop_cb done, void *data)
         uva__running != NULL || !uva__loop_owned(loop)) {
         return UV_EPERM;
     }
-    shutdown = uva__calloc(1, sizeof *shutdown);
-    if (shutdown == NULL) {
-        return UV_ENOMEM;
-    }
-    shutdown->done = done;
-    shutdown->data = data;
-    shutdown->blocking = !loop->driver->inside(loop);
+    shutdown = &loop->shutdown_place;
+    *shutdown = (shutdown_t){
+        .done = done, .data = data, .blocking = !loop->driver->inside(loop)};
     loop->shutdown = shutdown;
     shutdown_begin_pass(loop, shutdown);
     if (!shutdown->blocking) {

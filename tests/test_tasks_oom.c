@@ -1,0 +1,524 @@
+/*
+ * Tasks without memory: each allocation of each function fails once. A failure
+ * is UV_ENOMEM and leaves everything as it was; what only describes is dropped.
+ */
+#include "by_hand.h"
+
+/* Once with all the memory there is: what is kept for good, such as a note of
+ * how deep a function's stack was, is there then. */
+#define OOM_TEST(expression)             \
+    do {                                 \
+        ck_assert_int_ge(expression, 0); \
+        UVA_OOM_TEST(expression);        \
+    } while (0)
+
+/*
+ * Evaluate expression with allocation 1, 2, 3, ... failing, until it makes
+ * fewer: for what goes on without memory. check is evaluated after each.
+ */
+#define OOM_EACH(expression, check)                          \
+    do {                                                     \
+        size_t bytes = 0;                                    \
+        uint64_t made = UINT64_MAX;                          \
+        for (uint64_t n = 0; n <= made; n++) {               \
+            made = uva_testing_allocations();                \
+            uva_testing_fail_allocation(n, false);           \
+            expression;                                      \
+            uva_testing_fail_allocation(0, false);           \
+            made = uva_testing_allocations() - made;         \
+            check;                                           \
+            forget_failure();                                \
+            bytes = n == 0 ? uva_allocated_bytes() : bytes;  \
+            ck_assert_uint_eq(uva_allocated_bytes(), bytes); \
+        }                                                    \
+    } while (0)
+
+/* What an await told to the running task. */
+static void forget_failure(void)
+{
+    uva_task_t *task = uva_current_task();
+
+    uva__task_set_error(task, NULL);
+    if (task->extra != NULL) {
+        uva__text_set(&task->extra->delivered, NULL);
+    }
+}
+
+static uva_context_var_t variable = {"variable", NULL};
+
+static int nothing(void *arg, void **ret_result)
+{
+    *ret_result = arg;
+    return 0;
+}
+
+static int yields(void *arg, void **ret_result)
+{
+    *ret_result = arg;
+    return uva_sleep(0);
+}
+
+UVA_TASK(int, adds, int a; int b; char large[200];)
+{
+    *ret = args->a + args->b;
+    return 0;
+}
+
+UVA_STACKLESS(int, adds_light, int a; int b; char large[200];)
+{
+    *ret = self->a + self->b;
+    return 0;
+}
+
+static int join(uva_task_t *task)
+{
+    return uva_join(UVA_FUTURE(task), NULL);
+}
+
+/* --- making tasks --- */
+
+UVA_TEST_STRICT(create_task)
+{
+    uva_awaitable_t awaitable = {NULL, yields, NULL};
+    uva_loop_t *loop = uva_get_running_loop();
+    uva_task_options_t options = UVA_TASK_OPTIONS_INIT;
+
+    OOM_TEST(join(uva_create_task(yields, NULL)));
+    OOM_TEST(join(uva_loop_create_task(loop, yields, NULL, NULL)));
+    OOM_TEST(uva_join(uva_ensure_future(&awaitable, NULL), NULL));
+    options.name = "named";
+    OOM_TEST(join(uva_create_task_with(yields, NULL, &options)));
+    /* With a context to be copied, and a place to be kept. */
+    ck_assert_int_eq(uva_context_var_set(&variable, &options, NULL), 0);
+    OOM_TEST(join(uva_create_task_with(yields, NULL, &options)));
+    uva_loop_set_debug(loop, true);
+    OOM_TEST(join(uva_create_task_with(yields, NULL, &options)));
+}
+
+UVA_TEST_STRICT(spawn)
+{
+    uva_task_options_t options = UVA_TASK_OPTIONS_INIT;
+
+    OOM_TEST(uva_await_typed(adds, uva_spawn(adds, 1, 2), NULL));
+    OOM_TEST(uva_await_typed(adds_light, uva_spawn(adds_light, 1, 2), NULL));
+    options.name = "named";
+    ck_assert_int_eq(uva_context_var_set(&variable, &options, NULL), 0);
+    OOM_TEST(uva_await_typed(adds, uva_spawn_with(&options, adds, 1, 2), NULL));
+    OOM_TEST(uva_await_typed(adds_light,
+                             uva_spawn_with(&options, adds_light, 1, 2), NULL));
+    options.eager_start = true;
+    OOM_TEST(uva_await_typed(adds, uva_spawn_with(&options, adds, 1, 2), NULL));
+    OOM_TEST(uva_await_typed(adds_light,
+                             uva_spawn_with(&options, adds_light, 1, 2), NULL));
+}
+
+static int drops;
+
+UVA_TASK_DROP(int, drops_argument, drop_argument, int unused;)
+{
+    *ret = args->unused;
+    return 0;
+}
+
+static void drop_argument(drops_argument_args_t *args)
+{
+    (void)args;
+    drops++;
+}
+
+static int spawn_in_group(void)
+{
+    uva_taskgroup_t group;
+
+    drops = 0;
+    (void)uva_taskgroup_enter(&group);
+    (void)uva_taskgroup_spawn(&group, drops_argument);
+    (void)uva_taskgroup_spawn(&group, drops_argument);
+    return uva_taskgroup_exit(&group, 0);
+}
+
+static int group_result;
+
+UVA_TEST_STRICT(spawn_of_children)
+{
+    uva_test_log_begin();
+    OOM_EACH(group_result = spawn_in_group(), {
+        ck_assert(group_result == 0 || group_result == UVA_EGROUP ||
+                  group_result == UV_ENOMEM);
+        ck_assert_int_eq(drops, 2);
+        ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
+    });
+    ck_assert_int_eq(spawn_in_group(), 0);
+    uva_test_log_end();
+}
+
+UVA_TEST_STRICT(names)
+{
+    uva_task_t *task = uva_create_task(yields, NULL);
+    const char *name = NULL;
+
+    OOM_TEST(uva_task_set_name(task, "a name"));
+    ck_assert_str_eq(uva_task_get_name(task), "a name");
+    ck_assert_int_eq(join(task), 0);
+    for (uint64_t n = 1; n <= 2; n++) {
+        task = uva_create_task(yields, NULL);
+        uva_testing_fail_allocation(n, false);
+        name = uva_task_get_name(task);
+        uva_testing_fail_allocation(0, false);
+        ck_assert_str_eq(name, "");
+        ck_assert_str_ne(uva_task_get_name(task), "");
+        ck_assert_int_eq(join(task), 0);
+    }
+}
+
+/* --- waiting --- */
+
+static int wait_for_both(uva_future_t **futures, uint64_t timeout_ns)
+{
+    int r = uva_wait(futures, 2, timeout_ns, UVA_ALL_COMPLETED, NULL, NULL);
+
+    return r < 0 ? r : 0;
+}
+
+static int gather_both(uva_future_t **futures, unsigned flags)
+{
+    uva_future_ref(futures[0]);
+    uva_future_ref(futures[1]);
+    return uva_gather(futures, 2, flags, NULL);
+}
+
+static int gather_as_future(uva_future_t **futures)
+{
+    uva_future_ref(futures[0]);
+    uva_future_ref(futures[1]);
+    return uva_join(uva_gather_future(futures, 2, 0), NULL);
+}
+
+static int shield_as_future(uva_future_t *future)
+{
+    return uva_join(uva_shield_future(future), NULL);
+}
+
+static int first_of(uva_future_t **futures)
+{
+    uva_as_completed_t iterator;
+    uva_future_t *next;
+    int r = uva_as_completed_start(&iterator, futures, 2, UVA_SEC(1));
+
+    if (r >= 0) {
+        r = uva_as_completed_next(&iterator, &next);
+    }
+    uva_as_completed_destroy(&iterator);
+    return r < 0 ? r : 0;
+}
+
+UVA_TEST_STRICT(waits)
+{
+    /* Done already, so that nothing has to end while memory is short. */
+    uva_future_t *futures[] = {uva_create_future(), uva_create_future()};
+
+    ck_assert_int_eq(uva_future_set_result(futures[0], NULL, NULL), 0);
+    ck_assert_int_eq(uva_future_set_result(futures[1], NULL, NULL), 0);
+    OOM_TEST(uva_sleep(0));
+    OOM_TEST(uva_sleep(UVA_MS(1)));
+    OOM_TEST(uva_await(futures[0], NULL));
+    OOM_TEST(wait_for_both(futures, UVA_FOREVER));
+    OOM_TEST(wait_for_both(futures, UVA_SEC(1)));
+    OOM_TEST(gather_both(futures, 0));
+    OOM_TEST(gather_both(futures, UVA_RETURN_EXCEPTIONS));
+    OOM_TEST(gather_as_future(futures));
+    OOM_TEST(uva_shield(futures[0], NULL));
+    OOM_TEST(shield_as_future(futures[0]));
+    OOM_TEST(first_of(futures));
+    OOM_TEST(uva_wait_for_call(yields, NULL, UVA_SEC(1), NULL));
+    OOM_TEST(uva_wait_for_call(nothing, NULL, UVA_SEC(1), NULL));
+    uva_future_unref(futures[0]);
+    uva_future_unref(futures[1]);
+}
+
+/* The same with what is pending: a task of its own, whose making can fail too,
+ * or a future that a call completes. */
+
+static int wait_for_task(void)
+{
+    return uva_wait_for(UVA_FUTURE(uva_create_task(yields, NULL)), UVA_SEC(1),
+                        NULL);
+}
+
+static int shield_task(void)
+{
+    uva_task_t *task = uva_create_task(yields, NULL);
+    int r = uva_shield(UVA_FUTURE(task), NULL);
+
+    if (task != NULL && !uva_task_done(task)) {
+        ck_assert_int_eq(uva_await(UVA_FUTURE(task), NULL), 0);
+    }
+    uva_task_unref(task);
+    return r;
+}
+
+static int cancel_task(void)
+{
+    uva_task_t *task = uva_create_task(yields, NULL);
+    int r = task == NULL ? UV_ENOMEM : uva_cancel_and_wait(UVA_FUTURE(task));
+
+    if (task != NULL && !uva_task_done(task)) {
+        (void)uva_task_cancel(task);
+        ck_assert_int_eq(uva_await(UVA_FUTURE(task), NULL), UV_ECANCELED);
+    }
+    uva_task_unref(task);
+    return r;
+}
+
+static int gather_tasks(void)
+{
+    uva_task_t *tasks[] = {uva_create_task(yields, NULL),
+                           uva_create_task(yields, NULL)};
+    int r = uva_gather(UVA_FUTURES(tasks), 2, 0, NULL);
+
+    if (r < 0) { /* The others go on: let them end. */
+        ck_assert_int_eq(uva_sleep(0), 0);
+        ck_assert_int_eq(uva_sleep(0), 0);
+        ck_assert_int_eq(uva_sleep(0), 0);
+    }
+    return r;
+}
+
+static int gather_typed_tasks(bool all)
+{
+    adds_task_t *tasks[] = {uva_spawn(adds, 1, 2), uva_spawn(adds, 3, 4)};
+    int codes[2] = {0, 0};
+    int sums[2];
+    int r = all ? uva_gather_all_typed(adds, tasks, 2, codes, sums)
+                : uva_gather_typed(adds, tasks, 2, 0, sums);
+
+    if (r >= 0 && all) {
+        r = codes[0] < 0 ? codes[0] : codes[1];
+    }
+    ck_assert_int_eq(uva_sleep(0), 0);
+    ck_assert_int_eq(uva_sleep(0), 0);
+    return r;
+}
+
+static int wait_for_tasks(void)
+{
+    uva_task_t *tasks[] = {uva_create_task(yields, NULL),
+                           uva_create_task(yields, NULL)};
+    int r = uva_wait(UVA_FUTURES(tasks), 2, UVA_SEC(1), UVA_ALL_COMPLETED, NULL,
+                     NULL);
+
+    for (int i = 0; i < 2; i++) {
+        int code = uva_join(UVA_FUTURE(tasks[i]), NULL);
+        ck_assert(code == 0 || (code == UV_ENOMEM && tasks[i] == NULL));
+        r = code < 0 ? code : r;
+    }
+    return r < 0 ? r : 0;
+}
+
+UVA_TEST_STRICT(waits_for_tasks)
+{
+    OOM_TEST(wait_for_task());
+    OOM_TEST(shield_task());
+    OOM_TEST(cancel_task());
+    OOM_TEST(gather_tasks());
+    OOM_TEST(gather_typed_tasks(false));
+    OOM_TEST(gather_typed_tasks(true));
+    OOM_TEST(wait_for_tasks());
+}
+
+KIND_CORO(int, light_waits, uva_future_t *futures[2]; uva_future_t * pair[2];
+          uva_result_t results[2];
+          int r;)
+{
+    UVA_BEGIN
+    AWAIT_SLEEP(self->r, UVA_MS(1));
+    if (self->r >= 0) {
+        AWAIT_WAIT(self->r, self->futures, 2, UVA_SEC(1), UVA_ALL_COMPLETED,
+                   NULL, NULL);
+    }
+    if (self->r >= 0) {
+        self->pair[0] = uva_future_ref(self->futures[0]);
+        self->pair[1] = uva_future_ref(self->futures[1]);
+        AWAIT_GATHER(self->r, self->pair, 2, UVA_RETURN_EXCEPTIONS, NULL);
+    }
+    if (self->r >= 0) {
+        AWAIT_SHIELD(self->r, self->futures[0], NULL);
+    }
+    if (self->r >= 0) {
+        self->pair[0] = uva_future_ref(self->futures[0]);
+        AWAIT_WAIT_FOR(self->r, self->pair[0], UVA_SEC(1), NULL);
+    }
+    UVA_END
+    return self->r < 0 ? self->r : 0;
+}
+
+UVA_TEST_STRICT(waits_of_stackless)
+{
+    uva_future_t *futures[] = {uva_create_future(), uva_create_future()};
+
+    ck_assert_int_eq(uva_future_set_result(futures[0], NULL, NULL), 0);
+    ck_assert_int_eq(uva_future_set_result(futures[1], NULL, NULL), 0);
+    OOM_TEST(uva_await_typed(
+        light_waits,
+        uva_spawn(light_waits, .futures = {futures[0], futures[1]}), NULL));
+    uva_future_unref(futures[0]);
+    uva_future_unref(futures[1]);
+}
+
+/* --- words: dropped, never the code --- */
+
+static int fails(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    return uva_fail(UV_EIO, "text number %d", *(int *)arg);
+}
+
+static int fails_further(void *arg, void **ret_result)
+{
+    int r = uva_join(UVA_FUTURE(uva_create_task(fails, arg)), NULL);
+
+    (void)ret_result;
+    return r == UV_ENOMEM ? r : uva_fail(UVA_EUSER, "because of it");
+}
+
+static int passes_on(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    return uva_join(UVA_FUTURE(uva_create_task(fails, arg)), NULL);
+}
+
+static int last_code;
+
+UVA_TEST_STRICT(texts)
+{
+    int number = 7;
+
+    OOM_EACH(last_code = join(uva_create_task(fails, &number)),
+             { ck_assert(last_code == UV_EIO || last_code == UV_ENOMEM); });
+    OOM_EACH(last_code = join(uva_create_task(passes_on, &number)),
+             { ck_assert(last_code == UV_EIO || last_code == UV_ENOMEM); });
+    OOM_EACH(last_code = join(uva_create_task(fails_further, &number)),
+             { ck_assert(last_code == UVA_EUSER || last_code == UV_ENOMEM); });
+}
+
+static int cancel_with_words(void)
+{
+    uva_task_t *task = uva_create_task(yields, NULL);
+    int r;
+
+    if (task == NULL) {
+        return UV_ENOMEM;
+    }
+    if (uva_sleep(0) < 0 || !uva_task_cancel_message(task, "some words")) {
+        ck_abort_msg("not cancelled");
+    }
+    r = uva_await(UVA_FUTURE(task), NULL);
+    uva_task_unref(task);
+    return r;
+}
+
+UVA_TEST_STRICT(cancel_messages)
+{
+    OOM_EACH(last_code = cancel_with_words(), {
+        ck_assert(last_code == UV_ECANCELED || last_code == UV_ENOMEM);
+    });
+}
+
+static int format(uva_future_t *future)
+{
+    uva_buffer_t text = {NULL, 0, 0};
+    int r = future == NULL
+                ? uva_loop_format_tasks(uva_get_running_loop(), &text)
+                : uva_format_call_graph(future, &text);
+
+    uva_buffer_clear(&text);
+    return r;
+}
+
+UVA_TEST_STRICT(dumps)
+{
+    uva_future_t *future = uva_create_future();
+    uva_task_t *task =
+        UVA_ERASE(KIND_SPAWN(light_waits, .futures = {future, future}));
+
+    ck_assert_int_eq(uva_task_set_name(uva_current_task(), "main"), 0);
+    ck_assert_int_eq(uva_task_set_name(task, "waits"), 0);
+    ck_assert_int_eq(uva_sleep(UVA_MS(2)), 0);
+    OOM_TEST(format(NULL));
+    OOM_TEST(format(future));
+    OOM_TEST(format(UVA_FUTURE(task)));
+    ck_assert_int_eq(uva_future_set_result(future, NULL, NULL), 0);
+    ck_assert_int_eq(join(task), 0);
+    uva_future_unref(future);
+}
+
+/* --- coroutines and whole runs --- */
+
+static int gives_twice(void *arg, void **ret_result)
+{
+    int r = uva_coroutine_yield(arg, NULL);
+
+    *ret_result = arg;
+    return r;
+}
+
+static int drive(void)
+{
+    uva_coroutine_t *coroutine;
+    int r = uva_coroutine_new(gives_twice, NULL, NULL, &coroutine);
+
+    if (r < 0) {
+        return r;
+    }
+    r = uva_coroutine_send(coroutine, NULL, NULL);
+    if (r == 1) {
+        r = uva_coroutine_send(coroutine, NULL, NULL);
+    }
+    uva_coroutine_unref(coroutine);
+    return r;
+}
+
+UVA_TEST_STRICT(coroutines)
+{
+    OOM_TEST(drive());
+}
+
+START_TEST(runs)
+{
+    int sum = 0;
+
+    ck_assert_int_eq(uva_run_typed(adds, NULL, 1, 2), 0);
+    uva_testing_strict_allocation(true);
+    uva_test_log_begin();
+    OOM_TEST(uva_run_typed(adds, &sum, 1, 2));
+    ck_assert_int_eq(sum, 3);
+    sum = 0;
+    OOM_TEST(uva_run_typed(adds_light, &sum, 1, 2));
+    ck_assert_int_eq(sum, 3);
+    uva_test_log_end();
+    uva_testing_strict_allocation(false);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("tasks_oom");
+    TCase *make = UVA_TCASE(suite, "Make");
+    TCase *wait = UVA_TCASE(suite, "Wait");
+    TCase *words = UVA_TCASE(suite, "Words");
+    TCase *run = UVA_TCASE(suite, "Run");
+
+    tcase_add_test(make, create_task);
+    tcase_add_test(make, spawn);
+    tcase_add_test(make, spawn_of_children);
+    tcase_add_test(make, names);
+    tcase_add_test(wait, waits);
+    tcase_add_test(wait, waits_for_tasks);
+    tcase_add_test(wait, waits_of_stackless);
+    tcase_add_test(words, texts);
+    tcase_add_test(words, cancel_messages);
+    tcase_add_test(words, dumps);
+    tcase_add_test(run, coroutines);
+    tcase_add_test(run, runs);
+    return uva_test_main(suite);
+}
