@@ -1,6 +1,6 @@
 """Floors, uva and peers in one interleaved run; a Markdown report with plots.
 
-    run.py BIN [--out FOLDER] [--seconds N]
+    run.py BIN [--out FOLDER] [--seconds N] [--report]
 
 Every repetition runs every program of a row once, in a random order. A ratio is
 taken within a repetition and its median over all, so that what the machine does
@@ -24,8 +24,10 @@ import plot
 parser = argparse.ArgumentParser()
 parser.add_argument("bin")
 parser.add_argument("--out", default="build/bench")
-parser.add_argument("--seconds", type=float, default=120,
+parser.add_argument("--seconds", type=float, default=90,
                     help="for the repetitions; the scale runs come on top")
+parser.add_argument("--report", action="store_true",
+                    help="of the last run, without another one")
 options = parser.parse_args()
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -111,7 +113,7 @@ ROWS = [
     ("queue item, capacity 128, CPU ns", "chan128", "cpu_ns", FLOOR, FLOOR),
     ("bytes a blocked task, of 10^5", "live", "rss_per", STACKS, FLOOR),
     ("10^5 sleeps over 1 s, CPU s", "timers", "cpu_s", LIBUV, LIBUV),
-    ("median lateness of these, us", "timers", "late_p50_us", LIBUV, LIBUV),
+    ("median lateness of these, us", "timers", "late_p50_us", None, None),
     ("earliest of these, us", "timers", "late_min_us", None, None),
     ("sleep of 100 us, median lateness, us", "naps", "late_p50_us", None, None),
     ("echo 1 KiB x 100, server CPU ns", "echo1024", "cpu_ns", EPOLL, EPOLL),
@@ -220,7 +222,6 @@ def repetitions(end):
             print("bench: repetition %d done" % repetition, flush=True)
     finally:
         pages.stop()
-    return repetition
 
 
 def idle():
@@ -310,10 +311,10 @@ def report(repetition_count):
                number(f["late_p50_us"])] for _, b, p, f in results if b == "sleeps"]
     return "\n\n".join([
         "# uva, its floors and its peers",
-        "%s, %d CPUs, load %.1f at the end; %d repetitions. Median (least to most); "
+        "%s, %d CPUs, %s; %d repetitions. Median (least to most); "
         "CPU is that of the process, or of the server. uva and uva again are the A/A "
         "pair." % (
-            platform.platform(), os.cpu_count(), os.getloadavg()[0], repetition_count),
+            platform.platform(), os.cpu_count(), options.load, repetition_count),
         table([""] + present, figures),
         "## Ratios, paired in each repetition",
         table(["", "A/A", "uva over its floor", "stackless over its floor"], ratios),
@@ -342,21 +343,33 @@ def plots():
     plot.bars(os.path.join(options.out, "ratios.svg"), "over the floor, paired", bars)
 
 
-def main():
+def measure(record):
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    os.makedirs(options.out, exist_ok=True)
-    count = repetitions(time.monotonic() + options.seconds)
+    repetitions(time.monotonic() + options.seconds)
     idle()
     scale()
-    with open(os.path.join(options.out, "results.jsonl"), "w") as file:
+    with open(record, "w") as file:
         for repetition, bench, peer, fields in results:
             fields.update(bench=bench, peer=peer, rep=repetition)
             file.write(json.dumps(fields) + "\n")
+
+
+def main():
+    os.makedirs(options.out, exist_ok=True)
+    record = os.path.join(options.out, "results.jsonl")
+    if not options.report:
+        measure(record)
+        options.load = "load %.1f at the end" % os.getloadavg()[0]
+    else:
+        with open(record) as file:
+            results.extend((x["rep"], x["bench"], x["peer"], x)
+                           for x in map(json.loads, file))
+        options.load = "as recorded"
     plots()
     path = os.path.join(options.out, "report.md")
     with open(path, "w") as file:
-        file.write(report(count))
+        file.write(report(1 + max(x[0] for x in results)))
     print("bench: the report is " + path)
 
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # run.sh BIN [OPTION...]: floors, uva and the peers that are installed, in one
-# interleaved run of about three minutes; a report in build/bench. The options
+# interleaved run of some three minutes; a report in build/bench. The options
 # are those of run.py: --seconds N, --out FOLDER.
 set -eu
 
