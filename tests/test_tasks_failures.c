@@ -580,16 +580,21 @@ KIND_CORO(int, awaits_future, uva_future_t *future; int r;)
 HAND_TEST(failure_seen_by_a_cancelled_task)
 {
     /* asyncio: tasks.py, Task.__wakeup asks the future for its result before
-     * the step tells of the cancellation: nobody reports the failure. */
-    uva_future_t *future = hand_future();
-    uva_task_t *task = HAND_SPAWN(awaits_future, .future = future);
+     * the step tells of the cancellation: nobody reports the failure. The
+     * child is done already, so that the gathering future is not cancelled. */
+    uva_future_t *child = hand_future();
+    uva_future_ref_t children[] = {uva_future_ref(child)};
+    uva_future_t *outer = uva_gather_future(children, 1, 0);
+    uva_task_t *task = HAND_SPAWN(awaits_future, .future = outer);
 
     hand_briefly();
-    (void)uva_future_set_exception(future, UV_EIO, NULL);
+    (void)uva_future_set_exception(child, UV_EIO, NULL);
     ck_assert(uva_task_cancel(task));
     ck_assert_int_eq(hand_run_take(task), UV_ECANCELED);
+    ck_assert(!uva_future_cancelled(outer));
     uva_test_log_begin();
-    uva_future_unref(future);
+    uva_future_unref(outer);
+    uva_future_unref(child);
     hand_briefly();
     ck_assert_str_eq(uva_test_log(), "");
     uva_test_log_end();
