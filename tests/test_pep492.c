@@ -104,9 +104,9 @@ static void await_in_callback(void *data)
     ck_assert_int_eq(uva_await(future, NULL), UVA_ENOTASK);
     ck_assert_int_eq(uva_sleep(0), UVA_ENOTASK);
     ck_assert_int_eq(uva_sleep(1), UVA_ENOTASK);
-    ck_assert_int_eq(uva_wait(UVA_FUTURES(futures), 1, 0, UVA_ALL_COMPLETED,
-                              NULL, NULL),
-                     UVA_ENOTASK);
+    ck_assert_int_eq(
+        uva_wait(UVA_FUTURES(futures), 1, 0, UVA_ALL_COMPLETED, NULL, NULL),
+        UVA_ENOTASK);
     ck_assert_int_eq(uva_shield(future, NULL), UVA_ENOTASK);
     ck_assert_int_eq(uva_cancel_and_wait(future), UVA_ENOTASK);
     uva_future_ref(future);
@@ -114,8 +114,7 @@ static void await_in_callback(void *data)
     uva_future_ref(future);
     ck_assert_int_eq(uva_wait_for(future, 1, NULL), UVA_ENOTASK);
     uva_future_ref(future);
-    ck_assert_int_eq(uva_gather(UVA_FUTURES(futures), 1, 0, NULL),
-                     UVA_ENOTASK);
+    ck_assert_int_eq(uva_gather(UVA_FUTURES(futures), 1, 0, NULL), UVA_ENOTASK);
     ck_assert_int_eq(uva_staggered_race(NULL, 0, 0, NULL, NULL), UVA_ENOTASK);
     ck_assert_int_eq(uva_coroutine_yield(NULL, NULL), UVA_ENOTASK);
     ck_assert_ptr_null(uva_current_task());
@@ -151,16 +150,48 @@ UVA_TEST(stackful_await_in_a_stackless_body)
     ck_assert_int_eq(UVA_JOIN(task), UVA_ENOTASK);
 }
 
+/* --- what is iterated over --- */
+
+KIND_TEST(readline, uva_reader_t *reader; uva_buffer_t line; int count; int r;)
+{
+    /* test_pep492.py, StreamReaderTests.test_readline */
+    static const char data[] = "line1\nline2\nline3";
+    static const char *const lines[] = {"line1\n", "line2\n", "line3"};
+
+    UVA_BEGIN
+    ck_assert_int_eq(uva_reader_new(0, &self->reader), 0);
+    ck_assert_int_eq(uva_reader_feed_data(self->reader, data, sizeof data - 1),
+                     0);
+    uva_reader_feed_eof(self->reader);
+    do {
+        KIND__AWAIT(self->r, uva_reader_readline(self->reader, &self->line),
+                    uva_reader_readline_poll(self->reader, &self->line));
+        ck_assert_int_ge(self->r, 0);
+        if (self->r > 0) {
+            ck_assert_int_lt(self->count, 3);
+            ck_assert_str_eq((const char *)self->line.data,
+                             lines[self->count++]);
+        }
+        uva_buffer_clear(&self->line);
+    } while (self->r > 0);
+    ck_assert_int_eq(self->count, 3);
+    uva_reader_unref(self->reader);
+    UVA_END
+    return 0;
+}
+
 int main(void)
 {
     Suite *suite = suite_create("pep492");
     TCase *coroutine = UVA_TCASE(suite, "Coroutine");
+    TCase *stream = UVA_TCASE(suite, "StreamReader");
     TCase *outside = UVA_TCASE(suite, "Outside");
 
     UVA_TEST_BOTH(coroutine, task_print_stack);
     tcase_add_test(coroutine, double_await);
     UVA_TEST_BOTH(coroutine, finished_body_called_again);
     tcase_add_test(coroutine, stackful_await_in_a_stackless_body);
+    UVA_TEST_BOTH(stream, readline);
     tcase_add_checked_fixture(outside, uva_test_loop_setup,
                               uva_test_loop_teardown);
     tcase_add_test(outside, await_outside_a_task);
