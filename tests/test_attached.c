@@ -39,7 +39,7 @@ START_TEST(host_and_uva_side_by_side)
     ck_assert_int_eq(uv_timer_init(&host, &timer), 0);
     timer.data = &host_ticks;
     ck_assert_int_eq(uv_timer_start(&timer, host_tick, 1, 1), 0);
-    task = uva_loop_create_task(loop, tick_too, &uva_ticks, NULL);
+    task = uva_loop_create_task(guest, tick_too, &uva_ticks, NULL);
     /* Nothing but uv_run. */
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
     ck_assert_int_eq(host_ticks, 5);
@@ -55,7 +55,7 @@ START_TEST(host_that_turns_by_hand)
 {
     const uv_run_mode modes[] = {UV_RUN_NOWAIT, UV_RUN_ONCE};
     int ticks = 0;
-    uva_task_t *task = uva_loop_create_task(loop, tick_too, &ticks, NULL);
+    uva_task_t *task = uva_loop_create_task(guest, tick_too, &ticks, NULL);
     int turns = 0;
 
     while (!uva_task_done(task) && turns < 1000000) {
@@ -87,14 +87,14 @@ START_TEST(uv_run_returns_when_there_is_nothing)
     ck_assert_int_eq(uv_loop_alive(&host), 0);
 
     /* It stays while a call is scheduled, */
-    call_later(loop, UVA_MS(3), note_time, &ran);
+    call_later(guest, UVA_MS(3), note_time, &ran);
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
     ck_assert_uint_ge(ran - begin_ns, UVA_MS(3));
-    call_soon(loop, note_time, &ran);
+    call_soon(guest, note_time, &ran);
     begin_ns = uv_hrtime();
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
     ck_assert_uint_ge(ran, begin_ns);
-    ck_assert_int_eq(uva_loop_call_later(loop, UVA_SEC(60), note_time, &ran,
+    ck_assert_int_eq(uva_loop_call_later(guest, UVA_SEC(60), note_time, &ran,
                                          NULL, &handle),
                      0);
     uva_handle_cancel(handle);
@@ -103,7 +103,7 @@ START_TEST(uv_run_returns_when_there_is_nothing)
 
     /* and while a task is unfinished. */
     begin_ns = uv_hrtime();
-    task = uva_loop_create_task(loop, sleep_for, &delay_ns, NULL);
+    task = uva_loop_create_task(guest, sleep_for, &delay_ns, NULL);
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
     ck_assert_uint_ge(uv_hrtime() - begin_ns, UVA_MS(3));
     ck_assert(uva_task_done(task));
@@ -125,8 +125,8 @@ static void complete(uv_timer_t *timer)
 /* A task that waits for something of the host. */
 START_TEST(host_completes_a_future)
 {
-    uva_future_t *future = uva_loop_create_future(loop);
-    uva_task_t *task = uva_loop_create_task(loop, wait_for_it, future, NULL);
+    uva_future_t *future = uva_loop_create_future(guest);
+    uva_task_t *task = uva_loop_create_task(guest, wait_for_it, future, NULL);
     static uv_timer_t timer;
 
     ck_assert_int_eq(uv_timer_init(&host, &timer), 0);
@@ -143,15 +143,15 @@ END_TEST
 static void post(void *data)
 {
     ck_assert_int_eq(
-        uva_loop_call_soon_threadsafe(loop, complete_soon, data, NULL, NULL),
+        uva_loop_call_soon_threadsafe(guest, complete_soon, data, NULL, NULL),
         0);
 }
 
 /* A host that sleeps wakes for a call of another thread. */
 START_TEST(thread_wakes_the_host)
 {
-    uva_future_t *future = uva_loop_create_future(loop);
-    uva_task_t *task = uva_loop_create_task(loop, wait_for_it, future, NULL);
+    uva_future_t *future = uva_loop_create_future(guest);
+    uva_task_t *task = uva_loop_create_task(guest, wait_for_it, future, NULL);
     uv_thread_t thread;
 
     uva_test_log_begin(); /* Nobody else could wake the task. */
@@ -171,7 +171,7 @@ START_TEST(threadsafe_call_of_the_host_itself)
     uint64_t ran = 0;
 
     ck_assert_int_eq(
-        uva_loop_call_soon_threadsafe(loop, note_time, &ran, NULL, NULL), 0);
+        uva_loop_call_soon_threadsafe(guest, note_time, &ran, NULL, NULL), 0);
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
     ck_assert_uint_gt(ran, 0);
 }
@@ -188,14 +188,14 @@ START_TEST(run_until_complete_from_main)
     ck_assert_int_eq(uv_timer_init(&host, &timer), 0);
     timer.data = &ticks;
     ck_assert_int_eq(uv_timer_start(&timer, host_tick, 1, 1), 0);
-    ck_assert_int_eq(run_task(loop, sleep_for, &delay_ns), 0);
-    ck_assert_int_eq(run_task(loop, sleep_for, &delay_ns), 0);
+    ck_assert_int_eq(run_task(guest, sleep_for, &delay_ns), 0);
+    ck_assert_int_eq(run_task(guest, sleep_for, &delay_ns), 0);
     /* The host's timer ran along, and goes on. */
     ck_assert_int_eq(uv_is_active((uv_handle_t *)&timer), 1);
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
     ck_assert_int_eq(ticks, 5);
-    call_soon(loop, stop, loop);
-    ck_assert_int_eq(uva_loop_run_forever(loop), 0);
+    call_soon(guest, stop, guest);
+    ck_assert_int_eq(uva_loop_run_forever(guest), 0);
     uv_close((uv_handle_t *)&timer, NULL);
 }
 END_TEST
@@ -203,11 +203,11 @@ END_TEST
 /* Run from inside a callback of the host: refused, and nothing is changed. */
 static void try_to_run(void *data)
 {
-    uva_future_t *future = uva_loop_create_future(loop);
+    uva_future_t *future = uva_loop_create_future(guest);
 
-    ck_assert_int_eq(uva_loop_run_forever(loop), UV_EBUSY);
-    ck_assert_int_eq(uva_loop_run_until_complete(loop, future, NULL), UV_EBUSY);
-    ck_assert(!uva_loop_is_running(loop));
+    ck_assert_int_eq(uva_loop_run_forever(guest), UV_EBUSY);
+    ck_assert_int_eq(uva_loop_run_until_complete(guest, future, NULL), UV_EBUSY);
+    ck_assert(!uva_loop_is_running(guest));
     uva_future_unref(future);
     ++*(int *)data;
 }
@@ -218,7 +218,7 @@ START_TEST(run_inside_the_host_is_refused)
 
     ck_assert_int_eq(tried, HOST_CALLBACKS);
     /* And inside one of its own. */
-    ck_assert_int_eq(run_task(loop, run_nested, NULL), UV_EPERM);
+    ck_assert_int_eq(run_task(guest, run_nested, NULL), UV_EPERM);
 }
 END_TEST
 
@@ -227,7 +227,7 @@ END_TEST
 static int finish_at_once(void *arg, void **ret_result)
 {
     (void)ret_result;
-    ck_assert_ptr_eq(uva_get_running_loop(), loop);
+    ck_assert_ptr_eq(uva_get_running_loop(), guest);
     ++*(int *)arg;
     return 0;
 }
@@ -241,33 +241,33 @@ static void done_too(uva_future_t *future, void *data)
 static void schedule_soon(void *data)
 {
     ck_assert_int_eq(uva_call_soon(count_up, data), UVA_ENOLOOP);
-    call_soon(loop, count_up, data);
+    call_soon(guest, count_up, data);
 }
 
 static void schedule_later(void *data)
 {
-    call_later(loop, UVA_US(100), count_up, data);
+    call_later(guest, UVA_US(100), count_up, data);
 }
 
 static void schedule_much_later(void *data)
 {
-    call_later(loop, UVA_MS(4), count_up, data);
+    call_later(guest, UVA_MS(4), count_up, data);
 }
 
 static void schedule_threadsafe(void *data)
 {
     ck_assert_int_eq(
-        uva_loop_call_soon_threadsafe(loop, count_up, data, NULL, NULL), 0);
+        uva_loop_call_soon_threadsafe(guest, count_up, data, NULL, NULL), 0);
 }
 
 static void schedule_task(void *data)
 {
-    uva_task_unref(uva_loop_create_task(loop, finish_at_once, data, NULL));
+    uva_task_unref(uva_loop_create_task(guest, finish_at_once, data, NULL));
 }
 
 static void schedule_done_callback(void *data)
 {
-    uva_future_t *future = uva_loop_create_future(loop);
+    uva_future_t *future = uva_loop_create_future(guest);
 
     ck_assert_int_eq(uva_future_add_done_callback(future, done_too, data, NULL),
                      0);
@@ -347,7 +347,7 @@ START_TEST(call_of_a_late_prepare_callback)
     ck_assert_int_eq(uv_check_init(&host, &check), 0);
     ck_assert_int_eq(uv_check_start(&check, note_when), 0);
     uv_unref((uv_handle_t *)&check);
-    ck_assert_int_eq(uva_loop_attach(&host, NULL, &loop), 0);
+    ck_assert_int_eq(uva_loop_attach(&host, NULL, &guest), 0);
     begin_ns = uv_hrtime();
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
     ck_assert_int_eq(late_count, 1);
@@ -359,7 +359,7 @@ END_TEST
 
 static void stop_it(void *data)
 {
-    uva_loop_stop(loop);
+    uva_loop_stop(guest);
     ++*(int *)data;
 }
 
@@ -374,14 +374,14 @@ START_TEST(stop_from_a_host_callback)
     ck_assert_int_eq(uv_timer_init(&host, &timer), 0);
     timer.data = &call;
     ck_assert_int_eq(uv_timer_start(&timer, host_timer_cb, 1, 0), 0);
-    ck_assert_int_eq(uva_loop_run_forever(loop), 0);
+    ck_assert_int_eq(uva_loop_run_forever(guest), 0);
     ck_assert_int_eq(stopped, 1);
     uv_close((uv_handle_t *)&timer, NULL);
     /* and leaves the host's own alone: the next run is one iteration. */
-    uva_loop_stop(loop);
+    uva_loop_stop(guest);
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
-    ck_assert_int_eq(uva_loop_run_forever(loop), 0);
-    ck_assert_int_eq(run_task(loop, fail_with, &code), 0);
+    ck_assert_int_eq(uva_loop_run_forever(guest), 0);
+    ck_assert_int_eq(run_task(guest, fail_with, &code), 0);
 }
 END_TEST
 
@@ -395,7 +395,7 @@ START_TEST(two_loops_on_one_host)
 
     ck_assert_int_eq(uva_loop_attach(&host, NULL, &other), 0);
     task = uva_loop_create_task(other, sleep_for, &delay_ns, NULL);
-    ck_assert_int_eq(run_task(loop, sleep_for, &delay_ns), 0);
+    ck_assert_int_eq(run_task(guest, sleep_for, &delay_ns), 0);
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
     ck_assert(uva_task_done(task));
     uva_task_unref(task);
@@ -410,7 +410,7 @@ START_TEST(attach_to_nothing)
 
     ck_assert_int_eq(uva_loop_attach(NULL, NULL, &none), UV_EINVAL);
     ck_assert_ptr_null(none);
-    ck_assert_ptr_eq(uva_loop_uv(loop), &host);
+    ck_assert_ptr_eq(uva_loop_uv(guest), &host);
 }
 END_TEST
 

@@ -16,7 +16,7 @@ static void count_unfinished(uva_loop_t *of, const uva_exception_t *exception,
 {
     told_t *told = data;
 
-    ck_assert_ptr_eq(of, loop);
+    ck_assert_ptr_eq(of, guest);
     ck_assert_ptr_nonnull(strstr(exception->message, "unfinished"));
     told->unfinished++;
     told->task = exception->task;
@@ -28,17 +28,17 @@ START_TEST(close_with_unfinished_tasks)
     told_t told = {0, NULL};
     uint64_t delay_ns = UVA_MS(2);
     int count = 0;
-    uva_task_t *task = uva_loop_create_task(loop, sleep_for, &delay_ns, NULL);
-    uva_task_t *other = uva_loop_create_task(loop, nothing, NULL, NULL);
+    uva_task_t *task = uva_loop_create_task(guest, sleep_for, &delay_ns, NULL);
+    uva_task_t *other = uva_loop_create_task(guest, nothing, NULL, NULL);
 
-    uva_loop_set_exception_handler(loop, count_unfinished, &told);
-    call_soon(loop, count_up, &count);
-    call_later(loop, UVA_MS(1), count_up, &count);
+    uva_loop_set_exception_handler(guest, count_unfinished, &told);
+    call_soon(guest, count_up, &count);
+    call_later(guest, UVA_MS(1), count_up, &count);
     for (int i = 1; i <= 2; i++) {
-        ck_assert_int_eq(uva_loop_close(loop), UV_EBUSY);
+        ck_assert_int_eq(uva_loop_close(guest), UV_EBUSY);
         ck_assert_int_eq(told.unfinished, 2 * i);
         ck_assert_ptr_eq(told.task, other);
-        ck_assert(!uva_loop_is_closed(loop));
+        ck_assert(!uva_loop_is_closed(guest));
     }
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
     ck_assert_int_eq(count, 2);
@@ -51,7 +51,7 @@ END_TEST
 
 static void close_from_host(void *data)
 {
-    *(int *)data = uva_loop_close(loop);
+    *(int *)data = uva_loop_close(guest);
 }
 
 /* From a callback of the host: the handles close in its next turn. */
@@ -65,7 +65,7 @@ START_TEST(close_inside_the_host)
 
     options.destroy = count_up;
     ck_assert_int_eq(
-        uva_loop_call_later(loop, UVA_SEC(60), stop, &dropped, &options, NULL),
+        uva_loop_call_later(guest, UVA_SEC(60), stop, &dropped, &options, NULL),
         0);
     ck_assert_int_eq(uv_timer_init(&host, &timer), 0);
     timer.data = &call;
@@ -73,31 +73,31 @@ START_TEST(close_inside_the_host)
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
     ck_assert_int_eq(r, 0);
     ck_assert_int_eq(dropped, 1);
-    ck_assert(uva_loop_is_closed(loop));
-    ck_assert_ptr_null(uva_loop_uv(loop));
+    ck_assert(uva_loop_is_closed(guest));
+    ck_assert_ptr_null(uva_loop_uv(guest));
 }
 END_TEST
 
 /* The last reference may go before the handles are closed. */
 START_TEST(dropped_before_the_handles_close)
 {
-    ck_assert_int_eq(uva_loop_close(loop), 0);
-    ck_assert_int_eq(uva_loop_close(loop), 0);
-    loop = uva_loop_unref(loop);
+    ck_assert_int_eq(uva_loop_close(guest), 0);
+    ck_assert_int_eq(uva_loop_close(guest), 0);
+    guest = uva_loop_unref(guest);
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
 }
 END_TEST
 
 static void close_in_a_call(void *data)
 {
-    *(int *)data = uva_loop_close(loop);
+    *(int *)data = uva_loop_close(guest);
 }
 
 START_TEST(close_inside_itself)
 {
     int r = 1;
 
-    call_soon(loop, close_in_a_call, &r);
+    call_soon(guest, close_in_a_call, &r);
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
     ck_assert_int_eq(r, UV_EPERM);
 }
@@ -115,7 +115,7 @@ static void ended_cb(uva_loop_t *of, int status, void *data)
 {
     ended_t *ended = data;
 
-    ck_assert_ptr_eq(of, loop);
+    ck_assert_ptr_eq(of, guest);
     ck_assert_ptr_null(uva_get_running_loop());
     ended->count++;
     ended->status = status;
@@ -128,11 +128,11 @@ static int shut;
 static void shut_down(void *data)
 {
     (void)data;
-    shut = uva_loop_shutdown(loop, ended_cb, &ended);
+    shut = uva_loop_shutdown(guest, ended_cb, &ended);
     /* It has begun, and does not begin twice. */
     ck_assert_int_eq(ended.count, 0);
-    ck_assert_int_eq(uva_loop_shutdown(loop, ended_cb, &ended), UV_EPERM);
-    ck_assert(!uva_loop_is_closed(loop));
+    ck_assert_int_eq(uva_loop_shutdown(guest, ended_cb, &ended), UV_EPERM);
+    ck_assert(!uva_loop_is_closed(guest));
 }
 
 static void shut_down_inside(uint64_t delay_ms)
@@ -151,7 +151,7 @@ static void shut_down_inside(uint64_t delay_ms)
     ck_assert_int_eq(ended.count, 1);
     ck_assert_int_eq(ended.status, 0);
     ck_assert(ended.closed);
-    ck_assert(uva_loop_is_closed(loop));
+    ck_assert(uva_loop_is_closed(guest));
 }
 
 START_TEST(shutdown_inside_the_host)
@@ -161,7 +161,7 @@ START_TEST(shutdown_inside_the_host)
 
     for (int i = 0; i < 3; i++) {
         tasks[i] =
-            uva_loop_create_task(loop, sleep_until_cancelled, &cancelled, NULL);
+            uva_loop_create_task(guest, sleep_until_cancelled, &cancelled, NULL);
     }
     shut_down_inside(1);
     ck_assert_int_eq(cancelled, 3);
@@ -202,7 +202,7 @@ START_TEST(shutdown_waits_for_those_that_swallow)
 {
     int seen[2] = {0, 0};
 
-    uva_task_unref(uva_loop_create_task(loop, swallow, seen, NULL));
+    uva_task_unref(uva_loop_create_task(guest, swallow, seen, NULL));
     shut_down_inside(1);
     ck_assert_int_eq(seen[0], 1);
     ck_assert_int_eq(seen[1], 1);
@@ -219,7 +219,7 @@ static int fail_late(void *arg, void **ret_result)
 
 START_TEST(shutdown_reports_failures)
 {
-    uva_task_unref(uva_loop_create_task(loop, fail_late, NULL, NULL));
+    uva_task_unref(uva_loop_create_task(guest, fail_late, NULL, NULL));
     uva_test_log_begin();
     shut_down_inside(1);
     ck_assert(logged("shutdown"));
@@ -234,14 +234,14 @@ START_TEST(shutdown_from_main)
 
     memset(&ended, 0, sizeof ended);
     uva_task_unref(
-        uva_loop_create_task(loop, sleep_until_cancelled, &cancelled, NULL));
+        uva_loop_create_task(guest, sleep_until_cancelled, &cancelled, NULL));
     (void)uv_run(&host, UV_RUN_NOWAIT);
-    ck_assert_int_eq(uva_loop_shutdown(loop, ended_cb, &ended), 0);
+    ck_assert_int_eq(uva_loop_shutdown(guest, ended_cb, &ended), 0);
     ck_assert_int_eq(cancelled, 1);
-    ck_assert(uva_loop_is_closed(loop));
+    ck_assert(uva_loop_is_closed(guest));
     ck_assert_int_eq(ended.count, 1);
     ck_assert_int_eq(ended.status, 0);
-    ck_assert_int_eq(uva_loop_shutdown(loop, ended_cb, &ended), UV_EPERM);
+    ck_assert_int_eq(uva_loop_shutdown(guest, ended_cb, &ended), UV_EPERM);
     ck_assert_int_eq(ended.count, 1);
 }
 END_TEST
@@ -279,12 +279,12 @@ static int shut_down_in_task(void *arg, void **ret_result)
 {
     (void)arg;
     (void)ret_result;
-    return uva_loop_shutdown(loop, NULL, NULL);
+    return uva_loop_shutdown(guest, NULL, NULL);
 }
 
 START_TEST(shutdown_inside_itself)
 {
-    ck_assert_int_eq(run_task(loop, shut_down_in_task, NULL), UV_EPERM);
+    ck_assert_int_eq(run_task(guest, shut_down_in_task, NULL), UV_EPERM);
     ck_assert_int_eq(uva_loop_shutdown(NULL, NULL, NULL), UVA_ENOLOOP);
 }
 END_TEST
@@ -296,13 +296,13 @@ START_TEST(shutdown_oom)
     int r = UV_ENOMEM;
 
     uva_task_unref(
-        uva_loop_create_task(loop, sleep_until_cancelled, &cancelled, NULL));
+        uva_loop_create_task(guest, sleep_until_cancelled, &cancelled, NULL));
     (void)uv_run(&host, UV_RUN_NOWAIT);
     for (uint64_t n = 1; r == UV_ENOMEM; n++) {
         uva_testing_fail_allocation(n, false);
-        r = uva_loop_shutdown(loop, NULL, NULL);
+        r = uva_loop_shutdown(guest, NULL, NULL);
         uva_testing_fail_allocation(0, false);
-        ck_assert(uva_loop_is_closed(loop) == (r == 0));
+        ck_assert(uva_loop_is_closed(guest) == (r == 0));
     }
     ck_assert_int_eq(r, 0);
     ck_assert_int_eq(cancelled, 1);
@@ -349,13 +349,13 @@ START_TEST(host_handles_are_untouched)
     uv_walk(&host, count_handles, before);
     ck_assert_int_eq(before[0], 3);
     for (int i = 0; i < 3; i++) {
-        ck_assert_int_eq(uva_loop_attach(&host, NULL, &loop), 0);
-        ck_assert_int_eq(run_task(loop, sleep_for, &delay_ns), 0);
+        ck_assert_int_eq(uva_loop_attach(&host, NULL, &guest), 0);
+        ck_assert_int_eq(run_task(guest, sleep_for, &delay_ns), 0);
         if (i == 2) {
-            ck_assert_int_eq(uva_loop_shutdown(loop, NULL, NULL), 0);
+            ck_assert_int_eq(uva_loop_shutdown(guest, NULL, NULL), 0);
         }
-        end_loop(loop);
-        loop = NULL;
+        end_loop(guest);
+        guest = NULL;
         (void)uv_run(&host, UV_RUN_NOWAIT);
     }
     uv_walk(&host, count_handles, after);
@@ -372,7 +372,7 @@ END_TEST
 START_TEST(loop_that_was_not_closed)
 {
     uva_test_log_begin();
-    loop = uva_loop_unref(loop);
+    guest = uva_loop_unref(guest);
     ck_assert(logged("not closed"));
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
 }

@@ -26,8 +26,6 @@
 #define LOOP_STEPS           256
 #define LOOP_DRAIN_NS        50000u
 #define LOOP_SLOW_NS         100000000u
-/* Fewer steps than this say nothing about how long a step takes. */
-#define LOOP_STEPS_MEASURED 16
 
 /* --- one turn --- */
 
@@ -72,7 +70,9 @@ void uva__loop_drain(uva_loop_t *loop)
 
 /*
  * How many steps fit into the time between two looks, from how long those of
- * the last turn took: a clock read a turn and not a step.
+ * the last turn took: a clock read a turn and not a step. A turn that left work
+ * behind tells it, as nobody slept since; what it told holds until the next
+ * one.
  */
 static void loop_budget(uva_loop_t *loop, uint64_t now_ns)
 {
@@ -80,14 +80,14 @@ static void loop_budget(uva_loop_t *loop, uint64_t now_ns)
     int64_t steps = (int64_t)loop->looked_budget - loop->budget -
                     (int64_t)iterations * loop->iteration_cost;
 
-    loop->budget = loop->limits.steps;
-    if (steps >= LOOP_STEPS_MEASURED) {
+    if (loop->looked_ready && steps > 0) {
         uint64_t step_ns = (now_ns - loop->looked_ns) / (uint64_t)steps + 1;
         uint64_t fit = LOOP_DRAIN_NS / step_ns + 1;
-        if (fit < (uint64_t)loop->budget) {
-            loop->budget = (int32_t)fit;
-        }
+        loop->fitting_steps = fit < (uint64_t)loop->limits.steps
+                                  ? (int32_t)fit
+                                  : loop->limits.steps;
     }
+    loop->budget = loop->fitting_steps;
     if (loop_stopping(loop)) {
         loop->budget = 1; /* asyncio: a stop still gives one iteration. */
     }
@@ -125,7 +125,8 @@ bool uva__loop_turn(uva_loop_t *loop)
     if (UVA__UNLIKELY(loop->shutdown != NULL)) {
         uva__shutdown_step(loop);
     }
-    return loop->head != NULL;
+    loop->looked_ready = loop->head != NULL;
+    return loop->looked_ready;
 }
 
 void uva__loop_add_flush(uva_loop_t *loop, uva__flush_t *flush)
@@ -292,6 +293,7 @@ static void loop_set_iterations(uva_loop_t *loop, unsigned iterations)
     loop->limits.steps =
         iterations > LOOP_STEPS ? (int32_t)iterations : LOOP_STEPS;
     loop->iteration_cost = loop->limits.steps / (int32_t)iterations;
+    loop->fitting_steps = loop->limits.steps;
 }
 
 static int loop_options(uva_loop_t *loop, const uva_loop_options_t *options)

@@ -9,7 +9,7 @@
 #include "loops.h"
 
 static uv_loop_t host;
-static uva_loop_t *loop;
+static uva_loop_t *guest;
 
 /* --- callbacks of each kind --- */
 
@@ -107,8 +107,8 @@ static void host_make(int kind, union uv_any_handle *handle, host_call_t *call)
 
 static void host_detach(void)
 {
-    end_loop(loop);
-    loop = NULL;
+    end_loop(guest);
+    guest = NULL;
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
 }
 
@@ -126,7 +126,7 @@ static UVA_UNUSED int in_each_callback(void (*run)(void *data))
         }
         host_make(kind, &handle, &call);
         if (kind == 3) {
-            ck_assert_int_eq(uva_loop_attach(&host, NULL, &loop), 0);
+            ck_assert_int_eq(uva_loop_attach(&host, NULL, &guest), 0);
         }
         if (kind == 4) { /* No poll ends for a check handle alone. */
             (void)uv_run(&host, UV_RUN_NOWAIT);
@@ -147,7 +147,7 @@ static inline int run_nested(void *arg, void **ret_result)
 {
     (void)arg;
     (void)ret_result;
-    return uva_loop_run_forever(loop);
+    return uva_loop_run_forever(guest);
 }
 
 /* --- the fixture --- */
@@ -156,12 +156,12 @@ static void host_setup(void)
 {
     loops_setup();
     ck_assert_int_eq(uv_loop_init(&host), 0);
-    ck_assert_int_eq(uva_loop_attach(&host, NULL, &loop), 0);
+    ck_assert_int_eq(uva_loop_attach(&host, NULL, &guest), 0);
 }
 
 static void host_teardown(void)
 {
-    if (loop != NULL) {
+    if (guest != NULL) {
         host_detach();
     }
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
