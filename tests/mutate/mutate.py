@@ -45,13 +45,17 @@ def run(command, timeout_s, env=None):
     """(status, what it printed); the status of a command that hangs is None."""
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env,
-        errors="replace", preexec_fn=limit_memory)
+        errors="replace", preexec_fn=limit_memory, start_new_session=True)
     try:
         text, _ = process.communicate(timeout=timeout_s)
         return process.returncode, text
     except subprocess.TimeoutExpired:
-        # Check ends the process of its test with itself.
+        # Check passes it on to the process of its test, or, between two tests,
+        # to its own group: it has one of its own.
         process.send_signal(signal.SIGTERM)
+    except BaseException:
+        process.send_signal(signal.SIGTERM)
+        raise
     try:
         text, _ = process.communicate(timeout=5)
     except subprocess.TimeoutExpired:
