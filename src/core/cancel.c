@@ -81,7 +81,7 @@ static answer_t walk_ask_task(walk_t *walk, uva_task_t *task)
 /* Ask the next child of the gathering future that the walk has come to. */
 static void walk_next_child(walk_t *walk)
 {
-    uva__gather_asks_t *asks = &walk->gather->way.asks;
+    uva__gather_asks_t *asks = &walk->gather->asks;
 
     walk->start = walk->gather->children[asks->next++].future;
     walk->future = walk->start;
@@ -90,7 +90,7 @@ static void walk_next_child(walk_t *walk)
 
 static answer_t walk_ask_gather(walk_t *walk, uva__gather_t *gather)
 {
-    gather->way.asks = (uva__gather_asks_t){
+    gather->asks = (uva__gather_asks_t){
         .gather = walk->gather,
         .start = walk->start,
         .asker = walk->asker,
@@ -163,21 +163,21 @@ static answer_t walk_answer(walk_t *walk, answer_t answer)
         if (gather == NULL) {
             return answer;
         }
-        if (gather->way.asks.answer < (int)answer) {
-            gather->way.asks.answer = (int)answer;
+        if (gather->asks.answer < (int)answer) {
+            gather->asks.answer = (int)answer;
         }
-        if (gather->way.asks.next < gather->count) {
+        if (gather->asks.next < gather->count) {
             walk_next_child(walk);
             return ANSWER_ASK;
         }
         gather->outer.base.flags &= (uint8_t)~UVA__VISITED;
-        answer = (answer_t)gather->way.asks.answer;
+        answer = (answer_t)gather->asks.answer;
         if (answer != ANSWER_NO) {
             gather->cancel_requested = true;
         }
-        walk->asker = gather->way.asks.asker;
-        walk->start = gather->way.asks.start;
-        walk->gather = gather->way.asks.gather;
+        walk->asker = gather->asks.asker;
+        walk->start = gather->asks.start;
+        walk->gather = gather->asks.gather;
     }
 }
 

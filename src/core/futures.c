@@ -216,6 +216,34 @@ static void task_free(uva_task_t *task)
     uva__slab_put(&loop->slab, task, task->coro->task_bytes);
 }
 
+/* Futures that keep others form chains as long as there is memory: a loop frees
+ * them, and not a recursion. */
+static void future_free_keeper(uva_future_t *future)
+{
+    uva_loop_t *loop = future->loop;
+    uva__plain_future_t *plain =
+        UVA__CONTAINER_OF(future, uva__plain_future_t, base);
+
+    future_free_records(future);
+    plain->first.ready.next = loop->dying;
+    loop->dying = &plain->first.ready;
+    if (loop->freeing) {
+        return;
+    }
+    loop->freeing = true;
+    while (loop->dying != NULL) {
+        plain =
+            UVA__CONTAINER_OF(loop->dying, uva__plain_future_t, first.ready);
+        loop->dying = plain->first.ready.next;
+        if (plain->base.kind == UVA__KIND_GATHER) {
+            uva__gather_free(&plain->base);
+        } else {
+            uva__shield_free(&plain->base);
+        }
+    }
+    loop->freeing = false;
+}
+
 static UVA__NOINLINE void future_free_slow(uva_future_t *future)
 {
     uva_loop_t *loop = future->loop;
@@ -230,10 +258,9 @@ static UVA__NOINLINE void future_free_slow(uva_future_t *future)
     }
     if (future->kind == UVA__KIND_TASK) {
         task_free(uva__future_as_task(future));
-    } else if (future->kind == UVA__KIND_GATHER) {
-        uva__gather_free(future);
-    } else if (future->kind == UVA__KIND_SHIELD) {
-        uva__shield_free(future);
+    } else if (future->kind == UVA__KIND_GATHER ||
+               future->kind == UVA__KIND_SHIELD) {
+        future_free_keeper(future);
     } else {
         uva__plain_free(UVA__CONTAINER_OF(future, uva__plain_future_t, base),
                         sizeof(uva__plain_future_t));

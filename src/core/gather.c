@@ -32,20 +32,12 @@ static bool child_done(const gather_child_t *child)
     return !uva__future_pending(child->future);
 }
 
-static void gather_destroy(gather_t *gather)
+void uva__gather_free(uva_future_t *future)
 {
-    uva_future_t *future = &gather->outer.base;
+    gather_t *gather = uva__gather_of(future);
     uva_loop_t *loop = future->loop;
     size_t count = gather->count;
 
-    UVA__ASSERT2(future->callbacks == NULL ||
-                 future->callbacks->run == uva__callback_run);
-    while (future->callbacks != NULL) {
-        uva__callback_t *record =
-            UVA__CONTAINER_OF(future->callbacks->next, uva__callback_t, ready);
-        (void)uva__future_remove_node(future, &record->ready);
-        uva__callback_release(record);
-    }
     uva__list_remove(&gather->bond.link);
     for (size_t i = 0; i < count; i++) {
         uva__future_unref(gather->children[i].future);
@@ -53,27 +45,6 @@ static void gather_destroy(gather_t *gather)
     uva__free(gather->results);
     uva__extra_free(loop, gather->outer.extra);
     uva__slab_put(&loop->slab, gather, gather_bytes(count));
-}
-
-/* A loop and not a recursion: gathering futures of gathering futures can be as
- * deep as there is memory. */
-void uva__gather_free(uva_future_t *future)
-{
-    uva_loop_t *loop = future->loop;
-    gather_t *gather = uva__gather_of(future);
-
-    gather->way.dying = loop->dying;
-    loop->dying = gather;
-    if (loop->freeing) {
-        return;
-    }
-    loop->freeing = true;
-    while (loop->dying != NULL) {
-        gather = loop->dying;
-        loop->dying = gather->way.dying;
-        gather_destroy(gather);
-    }
-    loop->freeing = false;
 }
 
 /* Copy what a failed child tells to the outer future. */

@@ -31,11 +31,8 @@ struct uva__gather_s {
     uva_result_t *results; /* Owned; made when outer completes as a future. */
     uint8_t flags;
     bool cancel_requested;
-    bool as_future; /* Somebody holds outer and looks at its result. */
-    union {
-        uva__gather_asks_t asks; /* While it is asked to cancel. */
-        uva__gather_t *dying;    /* Of uva_loop_t.dying, when it is freed. */
-    } way;
+    bool as_future;          /* Somebody holds outer and looks at its result. */
+    uva__gather_asks_t asks; /* Valid while it is asked to cancel. */
     uva__gather_child_t children[];
 };
 

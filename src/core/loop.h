@@ -214,8 +214,8 @@ struct uva_loop_s {
     uva_list_t flushes;     /* Of uva__flush_t.link. */
     uva_list_t never;       /* Of uva_handle_t.link: calls that never come. */
     uva_list_t bonds;       /* Of uva__bond_t.link: gathers and shields. */
-    struct uva__gather_s *dying; /* Gathers that are to be freed. */
-    uint64_t looked_ns;          /* The clock at the last look. */
+    uva__ready_t *dying;    /* Of futures that keep others: to be freed. */
+    uint64_t looked_ns;     /* The clock at the last look. */
     uint64_t looked_iterations;
     int32_t looked_budget;
     int32_t fitting_steps;       /* How many the next look allows. */

@@ -93,8 +93,8 @@ MUTATIONS = [
      "            (void)gather;",
      "a cancelled gather that returns exceptions ends as if it was not"),
     ("src/core/cancel.c",
-     "        if (gather->way.asks.next < gather->count) {",
-     "        if (gather->way.asks.next < 1) {",
+     "        if (gather->asks.next < gather->count) {",
+     "        if (gather->asks.next < 1) {",
      "a cancelled gather cancels its first child alone"),
     # --- steps ---
     ("src/core/coroutines.c",
