@@ -48,8 +48,8 @@ typedef enum uva_log_level_e {
     UVA_LOG_ERROR
 } uva_log_level_t;
 
-/** Receives one record of the log: a line of text without its newline,
- * borrowed for the call. */
+/** Receives one record of the log: text without a newline at its end, borrowed
+ * for the call. A list in it has its items on lines of their own. */
 typedef void (*uva_log_cb)(uva_log_level_t level, const char *text, void *data);
 
 /**

@@ -1,0 +1,341 @@
+/*
+ * The loop of virtual time (uva/testing.h): steps, iterations, the clock, and
+ * what it says when nothing can happen any more.
+ */
+#include "kinds.h"
+#include "loops.h"
+
+/* --- steps and iterations --- */
+
+static uva_test_trace_t trace;
+
+static void note(void *data)
+{
+    uva_test_trace(&trace, "%s", (const char *)data);
+}
+
+static char a[] = "a";
+static char b[] = "b";
+static char c[] = "c";
+
+static void note_and_call(void *data)
+{
+    note(data);
+    ck_assert_int_eq(uva_call_soon(note, c), 0);
+}
+
+/* A step is one iteration: what was ready when it began. */
+START_TEST(step_is_an_iteration)
+{
+    uva_loop_t *loop = new_loop();
+
+    memset(&trace, 0, sizeof trace);
+    ck_assert_int_eq(uva_loop_step(loop), 0); /* Nothing is there. */
+    ck_assert_uint_eq(uva_loop_iterations(loop), 0);
+    call_soon(loop, note_and_call, a);
+    call_soon(loop, note, b);
+    ck_assert_int_eq(uva_loop_step(loop), 1);
+    ck_assert_str_eq(trace.text, "a b");
+    ck_assert_uint_eq(uva_loop_iterations(loop), 1);
+    ck_assert_int_eq(uva_loop_step(loop), 1);
+    ck_assert_str_eq(trace.text, "a b c");
+    ck_assert_uint_eq(uva_loop_iterations(loop), 2);
+    ck_assert_int_eq(uva_loop_step(loop), 0);
+    ck_assert_uint_eq(uva_loop_iterations(loop), 2);
+    ck_assert_ptr_null(uva_get_running_loop());
+    end_loop(loop);
+}
+END_TEST
+
+KIND_CORO(void, sleeper, uint64_t delay_ns; int r;)
+{
+    UVA_BEGIN
+    AWAIT_SLEEP(self->r, self->delay_ns);
+    UVA_END
+    return self->r;
+}
+
+/* As many iterations as asyncio takes: one to begin, one for the deadline, one
+ * for the task; a sleep of nothing takes one. */
+START_TEST(iterations_of_a_sleep)
+{
+    uva_loop_t *loop = new_loop();
+    sleeper_task_t *task = KIND_SPAWN_ON(loop, _i == 0, sleeper, UVA_MS(1));
+
+    for (int i = 1; i <= 3; i++) {
+        ck_assert(!UVA_DONE(task));
+        ck_assert_int_eq(uva_loop_step(loop), 1);
+        ck_assert_uint_eq(uva_loop_iterations(loop), (unsigned)i);
+    }
+    ck_assert(UVA_DONE(task));
+    ck_assert_int_eq(uva_loop_step(loop), 0);
+    uva_task_unref(UVA_ERASE(task));
+
+    task = KIND_SPAWN_ON(loop, _i == 0, sleeper, 0);
+    ck_assert_int_eq(uva_loop_step(loop), 1);
+    ck_assert(!UVA_DONE(task));
+    ck_assert_int_eq(uva_loop_step(loop), 1);
+    ck_assert(UVA_DONE(task));
+    uva_task_unref(UVA_ERASE(task));
+    end_loop(loop);
+}
+END_TEST
+
+/* --- the clock --- */
+
+START_TEST(clock_jumps_when_nothing_is_ready)
+{
+    uva_loop_t *loop = new_loop();
+
+    memset(&trace, 0, sizeof trace);
+    call_later(loop, UVA_SEC(5), note, a);
+    call_later(loop, UVA_SEC(3), note, b);
+    call_soon(loop, note, c);
+    ck_assert_uint_eq(uva_loop_time(loop), 0);
+    ck_assert_int_eq(uva_loop_step(loop), 1);
+    ck_assert_uint_eq(uva_loop_time(loop), 0);
+    ck_assert_int_eq(uva_loop_step(loop), 1);
+    ck_assert_uint_eq(uva_loop_time(loop), UVA_SEC(3));
+    ck_assert_int_eq(uva_loop_step(loop), 1);
+    ck_assert_uint_eq(uva_loop_time(loop), UVA_SEC(5));
+    ck_assert_str_eq(trace.text, "c b a");
+    ck_assert_int_eq(uva_loop_step(loop), 0);
+    ck_assert_uint_eq(uva_loop_time(loop), UVA_SEC(5));
+    end_loop(loop);
+}
+END_TEST
+
+START_TEST(advance)
+{
+    uva_loop_t *loop = new_loop();
+
+    memset(&trace, 0, sizeof trace);
+    call_later(loop, UVA_SEC(5), note, a);
+    ck_assert_int_eq(uva_loop_advance(loop, UVA_SEC(4)), 0);
+    ck_assert_uint_eq(uva_loop_time(loop), UVA_SEC(4));
+    ck_assert_int_eq(uva_loop_advance(loop, UVA_SEC(2)), 0);
+    ck_assert_str_eq(trace.text, "");
+    ck_assert_int_eq(uva_loop_step(loop), 1);
+    ck_assert_str_eq(trace.text, "a");
+    ck_assert_uint_eq(uva_loop_time(loop), UVA_SEC(6)); /* It never goes back. */
+    ck_assert_int_eq(uva_loop_advance(loop, UVA_FOREVER), 0);
+    ck_assert(uva_loop_time(loop) == UVA_FOREVER);
+    end_loop(loop);
+}
+END_TEST
+
+START_TEST(run_until_idle)
+{
+    uva_loop_t *loop = new_loop();
+    sleeper_task_t *tasks[3];
+
+    for (int i = 0; i < 3; i++) {
+        tasks[i] = KIND_SPAWN_ON(loop, _i == 0, sleeper, UVA_SEC(i + 1));
+    }
+    ck_assert_int_eq(uva_loop_run_until_idle(loop), 0);
+    ck_assert_uint_eq(uva_loop_time(loop), UVA_SEC(3));
+    for (int i = 0; i < 3; i++) {
+        ck_assert(UVA_DONE(tasks[i]));
+        uva_task_unref(UVA_ERASE(tasks[i]));
+    }
+    end_loop(loop);
+}
+END_TEST
+
+/* --- misuse --- */
+
+static void step_inside(void *data)
+{
+    uva_loop_t *loop = data;
+
+    ck_assert_int_eq(uva_loop_step(loop), UV_EPERM);
+    ck_assert_int_eq(uva_loop_run_until_idle(loop), UV_EPERM);
+    note(a);
+}
+
+START_TEST(steps_of_the_wrong_loop)
+{
+    uva_loop_t *loop = new_loop();
+    uva_loop_t *real = new_real_loop();
+
+    memset(&trace, 0, sizeof trace);
+    ck_assert_int_eq(uva_loop_step(real), UV_ENOTSUP);
+    ck_assert_int_eq(uva_loop_run_until_idle(real), UV_ENOTSUP);
+    ck_assert_int_eq(uva_loop_advance(real, 1), UV_ENOTSUP);
+    ck_assert_int_eq(uva_loop_step(NULL), UV_ENOTSUP);
+    ck_assert_int_eq(uva_loop_advance(NULL, 1), UV_ENOTSUP);
+    call_soon(loop, step_inside, loop);
+    ck_assert_int_eq(uva_loop_run_until_idle(loop), 0);
+    ck_assert_str_eq(trace.text, "a");
+    ck_assert_ptr_null(uva_loop_uv(loop));
+    ck_assert_ptr_nonnull(uva_loop_uv(real));
+    ck_assert_int_eq(uva_loop_close(loop), 0);
+    ck_assert_int_eq(uva_loop_step(loop), UV_EPERM);
+    ck_assert_int_eq(uva_loop_advance(loop, 1), UV_EPERM);
+    uva_loop_hold(loop);
+    uva_loop_release(loop);
+    uva_loop_unref(loop);
+    end_loop(real);
+}
+END_TEST
+
+/* --- nothing can happen any more --- */
+
+KIND_CORO(void, wait_in_vain, uva_future_t *future; int r;)
+{
+    UVA_BEGIN
+    AWAIT_FUTURE(self->r, self->future, NULL);
+    UVA_END
+    return self->r;
+}
+
+/* The run ends with a code, the log says who waits for what, and all can be
+ * put right. */
+START_TEST(deadlock)
+{
+    uva_loop_t *loop = new_loop();
+    uva_future_t *future = uva_loop_create_future(loop);
+    wait_in_vain_task_t *task =
+        KIND_SPAWN_ON(loop, _i == 0, wait_in_vain, future);
+
+    ck_assert_int_eq(uva_task_set_name(UVA_ERASE(task), "the waiter"), 0);
+    for (int i = 0; i < 2; i++) {
+        uva_test_log_begin();
+        ck_assert_int_eq(
+            uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL),
+            UVA_EDEADLOCK);
+        /* Once, until something runs again. */
+        ck_assert(logged("nothing can wake the unfinished tasks") == (i == 0));
+        ck_assert(logged("task 'the waiter' (wait_in_vain") == (i == 0));
+        ck_assert(logged("for a future") == (i == 0));
+    }
+    ck_assert(!UVA_DONE(task));
+    ck_assert_int_eq(uva_loop_run_forever(loop), UVA_EDEADLOCK);
+    (void)uva_future_set_result(future, NULL, NULL);
+    ck_assert_int_eq(uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL),
+                     0);
+    uva_task_unref(UVA_ERASE(task));
+    uva_future_unref(future);
+    end_loop(loop);
+}
+END_TEST
+
+/* A future that nobody completes is one too; a task that sleeps for ever
+ * another. */
+START_TEST(deadlock_without_a_deadline)
+{
+    uva_loop_t *loop = new_loop();
+    uva_future_t *future = uva_loop_create_future(loop);
+    sleeper_task_t *task = KIND_SPAWN_ON(loop, _i == 0, sleeper, UVA_FOREVER);
+
+    uva_test_log_begin();
+    ck_assert_int_eq(uva_loop_run_until_complete(loop, future, NULL),
+                     UVA_EDEADLOCK);
+    ck_assert(logged("(sleeper"));
+    uva_task_cancel(UVA_ERASE(task));
+    ck_assert_int_eq(uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL),
+                     UV_ECANCELED);
+    uva_task_unref(UVA_ERASE(task));
+    uva_future_unref(future);
+    end_loop(loop);
+}
+END_TEST
+
+/* --- the same on a real loop: it says so and goes on waiting --- */
+
+static void complete(void *data)
+{
+    (void)uva_future_set_result(data, NULL, NULL);
+}
+
+static void complete_from_a_thread(void *data)
+{
+    uva_future_t *future = data;
+
+    ck_assert_int_eq(uva_loop_call_soon_threadsafe(uva_future_get_loop(future),
+                                                   complete, future, NULL,
+                                                   NULL),
+                     0);
+}
+
+static uv_thread_t helper;
+
+/* The log's hook starts the thread that helps: it was told before. */
+static void help(uva_log_level_t level, const char *text, void *data)
+{
+    ck_assert_int_eq(level, UVA_LOG_WARNING);
+    ck_assert_ptr_nonnull(strstr(text, "nothing can wake"));
+    ck_assert_ptr_nonnull(strstr(text, "(wait_in_vain"));
+    ck_assert_int_eq(uv_thread_create(&helper, complete_from_a_thread, data),
+                     0);
+}
+
+START_TEST(real_loop_that_is_stuck)
+{
+    uva_loop_t *loop = new_real_loop();
+    uva_future_t *future = uva_loop_create_future(loop);
+    wait_in_vain_task_t *task =
+        KIND_SPAWN_ON(loop, _i == 0, wait_in_vain, future);
+
+    uva_set_log(help, future);
+    ck_assert_int_eq(uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL),
+                     0);
+    uv_thread_join(&helper);
+    uva_task_unref(UVA_ERASE(task));
+    uva_future_unref(future);
+    end_loop(loop);
+}
+END_TEST
+
+static void complete_timer(uv_timer_t *timer)
+{
+    (void)uva_future_set_result(timer->data, NULL, NULL);
+    uv_close((uv_handle_t *)timer, NULL);
+}
+
+/* Not while the host has something that may wake them. */
+START_TEST(host_that_may_wake_them)
+{
+    uva_loop_t *loop;
+    uv_loop_t host;
+    uv_timer_t timer;
+    uva_future_t *future;
+    wait_in_vain_task_t *task;
+
+    ck_assert_int_eq(uv_loop_init(&host), 0);
+    ck_assert_int_eq(uva_loop_attach(&host, NULL, &loop), 0);
+    future = uva_loop_create_future(loop);
+    task = KIND_SPAWN_ON(loop, _i == 0, wait_in_vain, future);
+    ck_assert_int_eq(uv_timer_init(&host, &timer), 0);
+    timer.data = future;
+    ck_assert_int_eq(uv_timer_start(&timer, complete_timer, 2, 0), 0);
+    uva_test_log_begin();
+    ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
+    ck_assert_str_eq(uva_test_log(), "");
+    ck_assert_int_eq(uva_future_exception(UVA_FUTURE(task)), 0);
+    uva_task_unref(UVA_ERASE(task));
+    uva_future_unref(future);
+    end_loop(loop);
+    ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
+    ck_assert_int_eq(uv_loop_close(&host), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("virtual");
+    TCase *steps = UVA_LOOPS_TCASE(suite, "Steps");
+    TCase *stuck = UVA_LOOPS_TCASE(suite, "Stuck");
+
+    tcase_add_test(steps, step_is_an_iteration);
+    UVA_TEST_BOTH(steps, iterations_of_a_sleep);
+    tcase_add_test(steps, clock_jumps_when_nothing_is_ready);
+    tcase_add_test(steps, advance);
+    UVA_TEST_BOTH(steps, run_until_idle);
+    tcase_add_test(steps, steps_of_the_wrong_loop);
+    UVA_TEST_BOTH(stuck, deadlock);
+    UVA_TEST_BOTH(stuck, deadlock_without_a_deadline);
+    UVA_TEST_BOTH(stuck, real_loop_that_is_stuck);
+    UVA_TEST_BOTH(stuck, host_that_may_wake_them);
+    return uva_test_main(suite);
+}
