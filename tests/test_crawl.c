@@ -19,6 +19,7 @@
 #include <netinet/in.h>
 
 #include "bad_server.h"
+#include "crawl.h"
 #include "json_check.h"
 #include "uva_test.h"
 
@@ -78,6 +79,14 @@ static int temporary_file(void)
     return fd;
 }
 
+static void arguments_drop(void)
+{
+    while (argument_count > 0) {
+        free(arguments[--argument_count]);
+        arguments[argument_count] = NULL;
+    }
+}
+
 /* Start what add() put together. */
 static pid_t start(int out, int err)
 {
@@ -93,10 +102,7 @@ static pid_t start(int out, int err)
         _exit(127);
     }
     ck_assert_int_gt(pid, 0);
-    while (argument_count > 0) {
-        free(arguments[--argument_count]);
-        arguments[argument_count] = NULL;
-    }
+    arguments_drop();
     return pid;
 }
 
@@ -682,24 +688,6 @@ START_TEST(file_refused)
 }
 END_TEST
 
-/* A page that is not kept does not ask for its file. */
-START_TEST(file_not_wanted)
-{
-    char path[64];
-
-    snprintf(path, sizeof path, "%s/bodies", folder);
-    ck_assert_int_eq(mkdir(path, 0700), 0);
-    snprintf(path, sizeof path, "%s/bodies/0001-404.0.part", folder);
-    ck_assert_int_eq(mkdir(path, 0700), 0);
-    uva("crawl");
-    add("-o%s/bodies", folder);
-    add_page("status/404");
-    run();
-    ck_assert_int_eq(status, 1);
-    ck_assert_msg(says(errors, ": status 404\n"), "%s", errors);
-}
-END_TEST
-
 /* --- output --- */
 
 START_TEST(json_shape)
@@ -928,6 +916,45 @@ START_TEST(demonstration_killed)
 }
 END_TEST
 
+/* The two ways with blocking sockets judge pages as uva's does. */
+START_TEST(blocking_ways)
+{
+    static const char *const pages[][2] = {
+        {"bytes/70000", ""},
+        {"plain/5", ""},
+        {"status/404", "status 404"},
+        {"short", "the body ends after 10 of 100 bytes"},
+        {"nothing", "the server closed the connection without an answer"},
+        {"greeting", "the answer is no HTTP"},
+        {"stall", "connection timed out"},
+    };
+    enum {
+        COUNT = sizeof pages / sizeof *pages
+    };
+    const crawl_options_t options = {
+        .timeout_ns = UVA_MS(200), .max_body_bytes = 100000, .repeat = 1};
+    int (*const ways[])(crawl_t *) = {crawl_in_turn, crawl_with_threads};
+    char *urls[COUNT];
+    crawl_t crawl;
+
+    for (size_t i = 0; i < COUNT; i++) {
+        add_page(pages[i][0]);
+        urls[i] = arguments[i];
+    }
+    ck_assert_int_eq(crawl_init(&crawl, &options, urls, COUNT, 1), 0);
+    ck_assert_int_eq(ways[_i](&crawl), 0);
+    for (size_t i = 0; i < COUNT; i++) {
+        ck_assert(crawl.pages[i].is_done);
+        ck_assert_str_eq(crawl.pages[i].error, pages[i][1]);
+    }
+    ck_assert_uint_eq(crawl.pages[0].body_bytes, 70000);
+    ck_assert_int_eq(crawl.pages[2].status, 404);
+    ck_assert_uint_eq(crawl_failed_count(&crawl), COUNT - 2);
+    crawl_destroy(&crawl);
+    arguments_drop();
+}
+END_TEST
+
 static void add_cases_of_options(Suite *suite)
 {
     TCase *options = UVA_TCASE(suite, "Options");
@@ -952,7 +979,6 @@ static void add_cases_of_files(Suite *suite)
     tcase_add_test(files, files_of_repeats);
     tcase_add_test(files, no_folder);
     tcase_add_test(files, file_refused);
-    tcase_add_test(files, file_not_wanted);
 }
 
 int main(void)
@@ -982,5 +1008,6 @@ int main(void)
     tcase_add_test(demo, demonstration);
     tcase_add_test(demo, demonstration_fails);
     tcase_add_test(demo, demonstration_killed);
+    tcase_add_loop_test(demo, blocking_ways, 0, 2);
     return uva_test_main(suite);
 }

@@ -52,9 +52,11 @@ typedef struct outcome_s {
 static void way_process(const way_t *way, const demo_t *demo, int outcome_pipe)
 {
     size_t count = demo->options->demo_pages;
-    outcome_t outcome = {0, 0, count};
+    outcome_t outcome;
     crawl_t crawl;
 
+    memset(&outcome, 0, sizeof outcome); /* What lies between, too. */
+    outcome.failed_count = count;
     slow_server_leave(&demo->server);
     outcome.code = crawl_init(&crawl, demo->options, demo->urls, count, 1);
     if (outcome.code == 0) {
