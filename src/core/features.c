@@ -11,10 +11,11 @@
 #include "core/coro/switch.h"
 #include "core/driver.h"
 
-const uva_features_t *uva_features(void)
-{
-    static uva_features_t features;
+static uva_features_t features;
+static uv_once_t features_once = UV_ONCE_INIT;
 
+static void features_look(void)
+{
     features.guard = uva__stack_guard_name(uva__stack_guard_probe());
     features.coro_switch = uva__context_backend();
     features.libuv = uva__driver_uv_version();
@@ -27,5 +28,10 @@ const uva_features_t *uva_features(void)
 #else
     features.tools = "none";
 #endif
+}
+
+const uva_features_t *uva_features(void)
+{
+    uv_once(&features_once, features_look);
     return &features;
 }
