@@ -15,9 +15,10 @@
 
 #include "base/util.h"
 
-#define UVA__SLAB_UNIT    16u /* Bytes that a class steps by. */
-#define UVA__SLAB_CLASSES 33u /* Larger objects are allocated by themselves. \
-                               */
+#define UVA__SLAB_UNIT 16u /* Bytes that a class steps by. */
+#define UVA__SLAB_CLASSES                              \
+    33u /* Larger objects are allocated by themselves. \
+         */
 
 typedef struct uva__slab_s {
     void *idle[UVA__SLAB_CLASSES]; /* Linked through their first word. */
