@@ -94,9 +94,9 @@ START_TEST(uv_run_returns_when_there_is_nothing)
     begin_ns = uv_hrtime();
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
     ck_assert_uint_ge(ran, begin_ns);
-    ck_assert_int_eq(uva_loop_call_later(guest, UVA_SEC(60), note_time, &ran,
-                                         NULL, &handle),
-                     0);
+    ck_assert_int_eq(
+        uva_loop_call_later(guest, UVA_SEC(60), note_time, &ran, NULL, &handle),
+        0);
     uva_handle_cancel(handle);
     uva_handle_unref(handle);
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
@@ -206,7 +206,8 @@ static void try_to_run(void *data)
     uva_future_t *future = uva_loop_create_future(guest);
 
     ck_assert_int_eq(uva_loop_run_forever(guest), UV_EBUSY);
-    ck_assert_int_eq(uva_loop_run_until_complete(guest, future, NULL), UV_EBUSY);
+    ck_assert_int_eq(uva_loop_run_until_complete(guest, future, NULL),
+                     UV_EBUSY);
     ck_assert(!uva_loop_is_running(guest));
     uva_future_unref(future);
     ++*(int *)data;
@@ -292,8 +293,8 @@ static void schedule_all(void *data)
 START_TEST(calls_from_the_hosts_callbacks)
 {
     void (*const schedule[])(void *) = {
-        schedule_soon, schedule_later,         schedule_much_later,
-        schedule_threadsafe, schedule_task, schedule_done_callback,
+        schedule_soon,       schedule_later, schedule_much_later,
+        schedule_threadsafe, schedule_task,  schedule_done_callback,
         schedule_all};
     int each = schedule[_i] == schedule_all ? 6 : 1;
 

@@ -11,8 +11,8 @@ typedef struct told_s {
     uva_task_t *task;
 } told_t;
 
-static void count_unfinished(uva_loop_t *of, const uva_exception_t *exception,
-                             void *data)
+static void
+count_unfinished(uva_loop_t *of, const uva_exception_t *exception, void *data)
 {
     told_t *told = data;
 
@@ -142,7 +142,8 @@ static void shut_down_inside(uint64_t delay_ms)
 
     memset(&ended, 0, sizeof ended);
     shut = 1;
-    (void)uv_run(&host, UV_RUN_NOWAIT); /* What is there takes its first step. */
+    (void)uv_run(&host,
+                 UV_RUN_NOWAIT); /* What is there takes its first step. */
     ck_assert_int_eq(uv_timer_init(&host, &timer), 0);
     timer.data = &call;
     ck_assert_int_eq(uv_timer_start(&timer, host_timer_once, delay_ms, 0), 0);
@@ -160,8 +161,8 @@ START_TEST(shutdown_inside_the_host)
     uva_task_t *tasks[3];
 
     for (int i = 0; i < 3; i++) {
-        tasks[i] =
-            uva_loop_create_task(guest, sleep_until_cancelled, &cancelled, NULL);
+        tasks[i] = uva_loop_create_task(guest, sleep_until_cancelled,
+                                        &cancelled, NULL);
     }
     shut_down_inside(1);
     ck_assert_int_eq(cancelled, 3);
@@ -260,8 +261,8 @@ START_TEST(shutdown_of_loops_of_ones_own)
         uva_loop_t *own = real ? new_real_loop() : new_loop();
         int count = 0;
         int cancelled = 0;
-        uva_task_t *task = uva_loop_create_task(own, sleep_until_cancelled,
-                                                &cancelled, NULL);
+        uva_task_t *task =
+            uva_loop_create_task(own, sleep_until_cancelled, &cancelled, NULL);
         call_soon(own, stop, own);
         ck_assert_int_eq(uva_loop_run_forever(own), 0);
         ck_assert_int_eq(uva_loop_shutdown(own, count_ended, &count), 0);

@@ -231,7 +231,8 @@ KIND_CORO(void, child, const char *expected; char *value; int r;)
 }
 
 /* Each task has a copy of its own, made when it was created. */
-KIND_TEST(tasks_have_their_own, child_task_t *task1; child_task_t *task2; int r;)
+KIND_TEST(tasks_have_their_own, child_task_t *task1; child_task_t * task2;
+          int r;)
 {
     UVA_BEGIN
     self->task1 = KIND_SPAWN(child, "red", green);
@@ -254,8 +255,10 @@ static void note_colour(void *data)
 
 /* Each call runs in a copy made when it was scheduled, or in the context it
  * was given. */
-KIND_TEST(calls_have_their_own, uva_test_trace_t trace; uva_call_options_t given;
-          uva_handle_t *handle; int r;)
+KIND_TEST(calls_have_their_own, uva_test_trace_t trace;
+          uva_call_options_t given;
+          uva_handle_t * handle;
+          int r;)
 {
     uva_loop_t *loop = uva_get_running_loop();
 
@@ -271,8 +274,7 @@ KIND_TEST(calls_have_their_own, uva_test_trace_t trace; uva_call_options_t given
                                         NULL);
     (void)uva_loop_call_soon(loop, note_colour, &self->trace, &self->given,
                              &self->handle);
-    ck_assert_ptr_eq(uva_handle_get_context(self->handle),
-                     self->given.context);
+    ck_assert_ptr_eq(uva_handle_get_context(self->handle), self->given.context);
     uva_handle_unref(self->handle);
     AWAIT_SLEEP(self->r, UVA_MS(2));
     ck_assert_str_eq(self->trace.text, "red green blue green green");

@@ -181,8 +181,7 @@ START_TEST(second_one_has_its_default_action)
     child_t child;
 
     child_run(&child, children[_i], NULL);
-    ck_assert_msg(WIFSIGNALED(child.status) &&
-                      WTERMSIG(child.status) == SIGINT,
+    ck_assert_msg(WIFSIGNALED(child.status) && WTERMSIG(child.status) == SIGINT,
                   "status %x: %s", child.status, child.text);
 }
 END_TEST

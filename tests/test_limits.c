@@ -111,10 +111,9 @@ START_TEST(limit_on_tasks)
             tasks[i] = uva_loop_create_task(loop, count_ran, &ran, NULL);
         }
         for (int i = 0; i < 2; i++) {
-            ck_assert_int_eq(
-                code_of(uva_loop_create_task(loop, nothing, &dropped,
-                                             &dropping)),
-                UV_EAGAIN);
+            ck_assert_int_eq(code_of(uva_loop_create_task(loop, nothing,
+                                                          &dropped, &dropping)),
+                             UV_EAGAIN);
         }
         ck_assert_int_eq(dropped, 2 * round);
         ck_assert_int_eq(uva_loop_run_until_idle(loop), 0);
@@ -166,7 +165,9 @@ END_TEST
  * others go on. */
 START_TEST(limit_on_stacks)
 {
-    enum { COUNT = 200 };
+    enum {
+        COUNT = 200
+    };
     uva_task_options_t dropping = UVA_TASK_OPTIONS_INIT;
     uva_loop_options_t options = UVA_LOOP_OPTIONS_INIT;
     uva_task_t *tasks[COUNT];
@@ -254,7 +255,8 @@ static int complete_some(void)
                            uva_create_task(nothing, NULL)};
     uva_as_completed_t iterator;
     uva_future_t *future;
-    int r = uva_as_completed_start(&iterator, UVA_FUTURES(tasks), 2, UVA_SEC(1));
+    int r =
+        uva_as_completed_start(&iterator, UVA_FUTURES(tasks), 2, UVA_SEC(1));
 
     if (r >= 0) {
         while ((r = uva_as_completed_next(&iterator, &future)) == 1) {

@@ -195,9 +195,9 @@ static void count_free(void *pointer)
     free(pointer);
 }
 
-static const uva_allocator_t counting = {
-    sizeof(uva_allocator_t), count_malloc, count_realloc, count_calloc,
-    count_free};
+static const uva_allocator_t counting = {sizeof(uva_allocator_t), count_malloc,
+                                         count_realloc, count_calloc,
+                                         count_free};
 
 static int run_counted(unsigned flags)
 {

@@ -436,13 +436,13 @@ START_TEST(run_keeps_context)
     void *value = NULL;
 
     uva_runner_init(&runner, NULL);
-    ck_assert_int_eq(uva_runner_run(&runner, set_and_return_old, &values[1],
-                                    NULL, &result),
-                     0);
+    ck_assert_int_eq(
+        uva_runner_run(&runner, set_and_return_old, &values[1], NULL, &result),
+        0);
     ck_assert_int_eq(*(int *)result, -1);
-    ck_assert_int_eq(uva_runner_run(&runner, set_and_return_old, &values[2],
-                                    NULL, &result),
-                     0);
+    ck_assert_int_eq(
+        uva_runner_run(&runner, set_and_return_old, &values[2], NULL, &result),
+        0);
     ck_assert_int_eq(*(int *)result, 1);
     ck_assert_int_eq(uva_runner_run(&runner, get_context, NULL, NULL, &result),
                      0);

@@ -8,7 +8,10 @@
 
 #include "core/coro/switch.h"
 
-enum { THREADS = 4, CALLS = 2000 };
+enum {
+    THREADS = 4,
+    CALLS = 2000
+};
 
 typedef struct poster_s poster_t;
 
@@ -39,8 +42,8 @@ static void destroy_post(void *data)
     atomic_fetch_add(&sent->poster->shared->destroyed, 1);
 }
 
-static const uva_call_options_t destroying = {
-    sizeof(uva_call_options_t), NULL, destroy_post};
+static const uva_call_options_t destroying = {sizeof(uva_call_options_t), NULL,
+                                              destroy_post};
 
 static void receive(void *data)
 {
@@ -60,9 +63,9 @@ static void post_all(void *data)
 
     for (int i = 0; i < CALLS; i++) {
         poster->posts[i] = (post_t){poster, i};
-        int r = uva_loop_call_soon_threadsafe(poster->shared->loop, receive,
-                                              &poster->posts[i], &destroying,
-                                              NULL);
+        int r =
+            uva_loop_call_soon_threadsafe(poster->shared->loop, receive,
+                                          &poster->posts[i], &destroying, NULL);
         ck_assert(r == 0 || r == UV_EPERM);
         poster->refused += r < 0;
     }
@@ -182,10 +185,9 @@ static void post_and_cancel(void *data)
         state->cancelled += uva_handle_cancelled(handle);
         uva_handle_unref(handle);
     }
-    ck_assert_int_eq(
-        uva_loop_call_soon_threadsafe(state->loop, stop, state->loop, NULL,
-                                      NULL),
-        0);
+    ck_assert_int_eq(uva_loop_call_soon_threadsafe(state->loop, stop,
+                                                   state->loop, NULL, NULL),
+                     0);
     uva_loop_release(state->loop);
 }
 
@@ -302,18 +304,16 @@ START_TEST(wrong_thread_changes_nothing)
     };
     uv_thread_t thread;
 
-    ck_assert_int_eq(uva_loop_call_soon(loop, count_up, &called, NULL,
-                                        &wrong.handle),
-                     0);
+    ck_assert_int_eq(
+        uva_loop_call_soon(loop, count_up, &called, NULL, &wrong.handle), 0);
     uva_test_log_begin();
     ck_assert_int_eq(uv_thread_create(&thread, do_everything_wrong, &wrong), 0);
     uv_thread_join(&thread);
     ck_assert(logged("non-thread-safe operation invoked on an event loop from "
                      "a thread that does not own it"));
     ck_assert_uint_eq(uva_task_cancelling(wrong.task), 0);
-    ck_assert_int_eq(uva_loop_run_until_complete(
-                         loop, UVA_FUTURE(wrong.task), NULL),
-                     0);
+    ck_assert_int_eq(
+        uva_loop_run_until_complete(loop, UVA_FUTURE(wrong.task), NULL), 0);
     ck_assert_int_eq(called, 1);
     ck_assert(!uva_future_done(wrong.future));
     uva_task_unref(wrong.task);
@@ -338,8 +338,8 @@ static void run_and_close(void *data)
     moved_t *moved = data;
     uint64_t delay_ns = UVA_MS(1);
 
-    moved->ran = uva_loop_run_until_complete(moved->loop,
-                                             UVA_FUTURE(moved->task), NULL);
+    moved->ran =
+        uva_loop_run_until_complete(moved->loop, UVA_FUTURE(moved->task), NULL);
     moved->again = run_task(moved->loop, sleep_for, &delay_ns);
     moved->task = uva_task_unref(moved->task);
     moved->closed = uva_loop_close(moved->loop);

@@ -10,12 +10,14 @@
 #define FAR_TOO_LATE_NS UVA_SEC(10)
 
 static const uint64_t delays[] = {
-    UVA_NS(1),   UVA_US(1),    UVA_US(100),  UVA_US(500),  UVA_US(999),
-    UVA_MS(1),   UVA_US(1001), UVA_US(1500), UVA_US(1999), UVA_MS(2),
-    UVA_US(2001), UVA_US(2500), UVA_MS(3),   UVA_US(3999), UVA_MS(5),
+    UVA_NS(1),    UVA_US(1),    UVA_US(100),  UVA_US(500),  UVA_US(999),
+    UVA_MS(1),    UVA_US(1001), UVA_US(1500), UVA_US(1999), UVA_MS(2),
+    UVA_US(2001), UVA_US(2500), UVA_MS(3),    UVA_US(3999), UVA_MS(5),
 };
 
-enum { DELAYS = sizeof delays / sizeof delays[0] };
+enum {
+    DELAYS = sizeof delays / sizeof delays[0]
+};
 
 /* --- sleeping --- */
 
@@ -80,7 +82,9 @@ static void check_due(void *data)
 /* Many at once, in no order, by delay and by deadline. */
 START_TEST(calls_are_never_early)
 {
-    enum { COUNT = 500 };
+    enum {
+        COUNT = 500
+    };
     uva_loop_t *loop = new_real_loop();
     static timed_t timed[COUNT];
     uint32_t random = 1;
@@ -127,7 +131,9 @@ static void check_order(void *data)
  * of them long due when the loop looks. */
 START_TEST(order_of_deadlines)
 {
-    enum { COUNT = 600 };
+    enum {
+        COUNT = 600
+    };
     uva_loop_t *loop = _i == 0 ? new_loop() : new_real_loop();
     uint64_t base_ns = uva_loop_time(loop);
     static ordered_t calls[COUNT];
@@ -152,7 +158,9 @@ END_TEST
 /* Equal deadlines in the order they were made, hundreds of them. */
 START_TEST(equal_deadlines)
 {
-    enum { COUNT = 600 };
+    enum {
+        COUNT = 600
+    };
     uva_loop_t *loop = _i == 0 ? new_loop() : new_real_loop();
     uint64_t when_ns = uva_loop_time(loop) + UVA_MS(1 + 4 * _i);
     static ordered_t calls[COUNT];
@@ -161,12 +169,12 @@ START_TEST(equal_deadlines)
     seen = 0;
     for (int i = 0; i < COUNT; i++) {
         calls[i] = (ordered_t){when_ns, i};
-        ck_assert_int_eq(uva_loop_call_at(loop, when_ns, check_order, &calls[i],
-                                          NULL, NULL),
-                         0);
+        ck_assert_int_eq(
+            uva_loop_call_at(loop, when_ns, check_order, &calls[i], NULL, NULL),
+            0);
     }
-    ck_assert_int_eq(
-        uva_loop_call_at(loop, when_ns, stop, loop, NULL, NULL), 0);
+    ck_assert_int_eq(uva_loop_call_at(loop, when_ns, stop, loop, NULL, NULL),
+                     0);
     ck_assert_int_eq(uva_loop_run_forever(loop), 0);
     ck_assert_int_eq(seen, COUNT);
     end_loop(loop);
@@ -188,12 +196,11 @@ START_TEST(nearest_deadline_changes)
     uva_handle_t *near;
     uva_handle_t *nearer;
 
-    ck_assert_int_eq(uva_loop_call_later(loop, UVA_MS(3), count_up, &seen,
-                                         NULL, &near),
-                     0);
-    ck_assert_int_eq(uva_loop_call_later(loop, UVA_US(1500), count_up, &seen,
-                                         NULL, &nearer),
-                     0);
+    ck_assert_int_eq(
+        uva_loop_call_later(loop, UVA_MS(3), count_up, &seen, NULL, &near), 0);
+    ck_assert_int_eq(
+        uva_loop_call_later(loop, UVA_US(1500), count_up, &seen, NULL, &nearer),
+        0);
     seen = 0;
     call_later(loop, UVA_US(200), cancel_handle, nearer);
     call_later(loop, UVA_US(300), cancel_handle, near);
@@ -233,8 +240,7 @@ static void next_in_chain(void *data)
         return;
     }
     chain->due_ns = uva_loop_time(loop) + UVA_US(50);
-    ck_assert_int_eq(
-        uva_call_at(chain->due_ns, next_in_chain, chain, NULL), 0);
+    ck_assert_int_eq(uva_call_at(chain->due_ns, next_in_chain, chain, NULL), 0);
 }
 
 /* Each deadline is made when the one before came. */
@@ -262,7 +268,8 @@ KIND_CORO(void, sleep_for_ever, uint64_t delay_ns; int r;)
 
 /* Sleeps, timeouts and waits beyond it last until they are cancelled. */
 KIND_TEST(delays_beyond_the_clock, sleep_for_ever_task_t *tasks[2];
-          uva_timeout_t timeout; uva_future_ref_t futures[1];
+          uva_timeout_t timeout;
+          uva_future_ref_t futures[1];
           int r;)
 {
     uva_loop_t *loop = uva_get_running_loop();

@@ -151,9 +151,8 @@ START_TEST(busy_tasks_starve_nobody)
     ck_assert_int_eq(uv_timer_init(&host, &timer), 0);
     ck_assert_int_eq(uv_timer_start(&timer, stop_timer, 5, 0), 0);
     call_later(guest, UVA_MS(1), count_up, &fired);
-    ck_assert_int_eq(uva_loop_call_soon_threadsafe(guest, count_up, &fired, NULL,
-                                                   NULL),
-                     0);
+    ck_assert_int_eq(
+        uva_loop_call_soon_threadsafe(guest, count_up, &fired, NULL, NULL), 0);
     ck_assert_int_eq(uva_loop_run_forever(guest), 0);
     ck_assert_int_eq(fired, 2);
     ck_assert_int_gt(steps, 100);
@@ -186,8 +185,7 @@ KIND_CORO(void, slow, int count; int i; uint64_t until_ns; int r;)
 START_TEST(slow_steps_are_few_between_looks)
 {
     static uv_check_t check;
-    slow_task_t *task =
-        KIND_SPAWN_ON(guest, _i == 0, slow, .count = 150);
+    slow_task_t *task = KIND_SPAWN_ON(guest, _i == 0, slow, .count = 150);
 
     ck_assert_int_eq(uv_check_init(&host, &check), 0);
     ck_assert_int_eq(uv_check_start(&check, count_look), 0);

@@ -117,7 +117,8 @@ START_TEST(advance)
     ck_assert_str_eq(trace.text, "");
     ck_assert_int_eq(uva_loop_step(loop), 1);
     ck_assert_str_eq(trace.text, "a");
-    ck_assert_uint_eq(uva_loop_time(loop), UVA_SEC(6)); /* It never goes back. */
+    ck_assert_uint_eq(uva_loop_time(loop),
+                      UVA_SEC(6)); /* It never goes back. */
     ck_assert_int_eq(uva_loop_advance(loop, UVA_FOREVER), 0);
     ck_assert(uva_loop_time(loop) == UVA_FOREVER);
     end_loop(loop);

@@ -218,8 +218,8 @@ struct uva_loop_s {
     uint64_t looked_ns;     /* The clock at the last look. */
     uint64_t looked_iterations;
     int32_t looked_budget;
-    int32_t fitting_steps;       /* How many the next look allows. */
-    bool looked_ready;           /* The turn after it left work behind. */
+    int32_t fitting_steps; /* How many the next look allows. */
+    bool looked_ready;     /* The turn after it left work behind. */
 
     const uva__driver_t *driver;
     void *driver_data;

@@ -168,8 +168,7 @@ static int runner_run(uva_runner_t *runner,
                    !runner->options.keep_sigint &&
                    interrupt_watch(runner->loop, take_task);
     int r = uva_loop_run_until_complete(runner->loop, future, NULL);
-    bool interrupted =
-        watched && interrupt_unwatch(runner->loop, take_task);
+    bool interrupted = watched && interrupt_unwatch(runner->loop, take_task);
 
     if (r >= 0) {
         r = uva__future_take(future, ret, ret_bytes);

@@ -18,7 +18,9 @@ typedef struct host_call_s {
     void *data;
 } host_call_t;
 
-enum { HOST_CALLBACKS = 8 };
+enum {
+    HOST_CALLBACKS = 8
+};
 
 static inline void host_run(uv_handle_t *handle)
 {

@@ -1,0 +1,153 @@
+/*
+ * Timeouts as blocks, timeouts whose frame was left, and deadlines that cannot
+ * be kept.
+ */
+#include "kinds.h"
+
+#include <string.h>
+
+/* --- the block --- */
+
+UVA_TEST(block_turns_its_cancellation)
+{
+    int r = 1;
+
+    UVA_TIMEOUT (r, UVA_MS(10)) {
+        r = uva_sleep(UVA_SEC(1));
+    }
+    ck_assert_int_eq(r, UV_ETIMEDOUT);
+    UVA_TIMEOUT (r, UVA_SEC(1)) {
+        r = uva_sleep(UVA_MS(10));
+    }
+    ck_assert_int_eq(r, 0);
+    UVA_TIMEOUT (r, UVA_SEC(1)) {
+        r = KEY_ERROR;
+    }
+    ck_assert_int_eq(r, KEY_ERROR);
+}
+
+static int leave_by_return(void)
+{
+    int r = 0;
+
+    UVA_TIMEOUT (r, UVA_MS(10)) {
+        return 7;
+    }
+    return r;
+}
+
+UVA_TEST(block_left_early_disarms_the_deadline)
+{
+    int r = 0;
+
+    ck_assert_int_eq(leave_by_return(), 7);
+    UVA_TIMEOUT (r, UVA_MS(10)) {
+        break;
+    }
+    UVA_TIMEOUT (r, UVA_MS(10)) {
+        continue;
+    }
+    UVA_TIMEOUT (r, UVA_MS(10)) {
+        goto out;
+    }
+    ck_abort_msg("the block was not left");
+out:
+    ck_assert_int_eq(uva_sleep(UVA_SEC(1)), 0);
+    ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
+}
+
+/* --- scopes that are lost --- */
+
+static UVA__NOINLINE void lose_a_timeout(void)
+{
+    uva_timeout_t cm;
+
+    (void)uva_timeout_enter(&cm, UVA_MS(10));
+}
+
+static UVA__NOINLINE int clobber(void)
+{
+    volatile char bytes[4096];
+
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (char)0x5a;
+    }
+    return bytes[17];
+}
+
+UVA_TEST(left_without_exit_is_reported)
+{
+    uva_test_log_begin();
+    lose_a_timeout();
+    ck_assert_int_eq(clobber(), 0x5a);
+    ck_assert_int_eq(uva_sleep(UVA_SEC(1)), 0); /* Its deadline is off. */
+    ck_assert_ptr_nonnull(
+        strstr(uva_test_log(), "A timeout was left without uva_timeout_exit"));
+    uva_test_log_end();
+}
+
+static int ends_inside(void *arg, void **ret_result)
+{
+    uva_timeout_t cm;
+
+    (void)arg;
+    (void)ret_result;
+    (void)uva_timeout_enter(&cm, UVA_MS(10));
+    return 0;
+}
+
+UVA_TEST(ended_without_exit_is_reported)
+{
+    uva_task_t *task = uva_create_task(ends_inside, NULL);
+
+    uva_test_log_begin();
+    ck_assert_int_eq(UVA_JOIN(task), 0);
+    ck_assert_ptr_nonnull(
+        strstr(uva_test_log(), "A timeout was left without uva_timeout_exit"));
+    ck_assert_int_eq(uva_sleep(UVA_SEC(1)), 0);
+    uva_test_log_end();
+}
+
+/* --- without memory --- */
+
+static int enter_and_wait(uint64_t delay_ns)
+{
+    uva_timeout_t cm;
+    int r = uva_timeout_enter(&cm, delay_ns);
+    int entered = r;
+
+    uva_testing_fail_allocation(0, false);
+    r = uva_timeout_exit(&cm, uva_sleep(UVA_SEC(1)));
+    ck_assert_int_eq(r, entered < 0 ? UV_ENOMEM : UV_ETIMEDOUT);
+    return entered < 0 ? entered : 0;
+}
+
+UVA_TEST_STRICT(deadline_that_cannot_be_kept_has_come)
+{
+    const uint64_t delays[] = {0, UVA_MS(10)};
+
+    for (size_t i = 0; i < 2; i++) {
+        int r = UV_ENOMEM;
+        for (uint64_t n = 1; r == UV_ENOMEM; n++) {
+            uva_testing_fail_allocation(n, false);
+            r = enter_and_wait(delays[i]);
+            ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
+        }
+        ck_assert_int_eq(r, 0);
+    }
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("timeout_scopes");
+    TCase *block = UVA_TCASE(suite, "Block");
+    TCase *lost = UVA_TCASE(suite, "Lost");
+    TCase *memory = UVA_TCASE(suite, "Memory");
+
+    tcase_add_test(block, block_turns_its_cancellation);
+    tcase_add_test(block, block_left_early_disarms_the_deadline);
+    tcase_add_test(lost, left_without_exit_is_reported);
+    tcase_add_test(lost, ended_without_exit_is_reported);
+    tcase_add_test(memory, deadline_that_cannot_be_kept_has_come);
+    return uva_test_main(suite);
+}
