@@ -14,8 +14,6 @@ static void note(void *data)
 }
 
 static char a[] = "a";
-static char b[] = "b";
-static char c[] = "c";
 
 static uva_handle_t *later(uint64_t delay_ns, char *word)
 {
