@@ -316,17 +316,17 @@ HAND_TEST(body_that_returns_more_than_zero)
 
 /* Awaits what it cannot. */
 KIND_CORO(void, awaits_in_vain, uva_future_t *other; uva_task_t * *self_task;
+          uint64_t before;
           int r;)
 {
-    uint64_t before;
-
     UVA_BEGIN
-    before = uva_loop_iterations(uva_get_running_loop());
+    self->before = uva_loop_iterations(uva_get_running_loop());
     AWAIT_FUTURE(self->r, self->other, NULL);
     ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
     AWAIT_FUTURE(self->r, UVA_FUTURE(*self->self_task), NULL);
     ck_assert_int_eq(self->r, UV_EPERM);
-    ck_assert_uint_eq(uva_loop_iterations(uva_get_running_loop()), before);
+    ck_assert_uint_eq(uva_loop_iterations(uva_get_running_loop()),
+                      self->before);
     UVA_END
     return 0;
 }
