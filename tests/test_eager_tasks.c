@@ -559,12 +559,97 @@ HAND_TEST(eager_nests)
     uva_future_unref(future);
 }
 
+/* --- factories --- */
+
+static uva_task_t *refuses(uva_loop_t *loop,
+                           uva_coro_cb body,
+                           void *arg,
+                           const uva_task_options_t *options,
+                           void *data)
+{
+    (void)loop;
+    (void)body;
+    ck_assert_ptr_nonnull(options);
+    options->arg_destroy(arg);
+    *(int *)data += 1;
+    return (uva_task_t *)(void *)uva_future_refused(UV_EAGAIN);
+}
+
+static uva_task_t *names(uva_loop_t *loop,
+                         uva_coro_cb body,
+                         void *arg,
+                         const uva_task_options_t *options,
+                         void *data)
+{
+    uva_task_options_t own = UVA_TASK_OPTIONS_INIT;
+
+    (void)options;
+    own.name = data;
+    return uva_loop_create_task(loop, body, arg, &own);
+}
+
+static int makes_another(void *arg, void **ret_result)
+{
+    uva_task_t *task;
+
+    (void)ret_result;
+    ck_assert_str_eq(uva_task_get_name(uva_current_task()), "by the factory");
+    if (arg == NULL) {
+        return 0;
+    }
+    task = uva_create_task(makes_another, NULL);
+    return uva_join(UVA_FUTURE(task), NULL);
+}
+
+static void count_drop(void *value)
+{
+    *(int *)value += 1;
+}
+
+START_TEST(factory_refuses)
+{
+    uva_task_options_t options = UVA_TASK_OPTIONS_INIT;
+    int calls = 0;
+    int drops = 0;
+    void *data = NULL;
+    uva_task_t *task;
+
+    uva_loop_set_task_factory(uva_test_loop, refuses, &calls);
+    ck_assert(uva_loop_get_task_factory(uva_test_loop, &data) == refuses);
+    ck_assert_ptr_eq(data, &calls);
+    options.arg_destroy = count_drop;
+    task = uva_loop_create_task(uva_test_loop, runs_chain, &drops, &options);
+    ck_assert_int_eq(uva_future_exception(UVA_FUTURE(task)), UV_EAGAIN);
+    ck_assert_int_eq(calls, 1);
+    ck_assert_int_eq(drops, 1);
+    ck_assert_uint_eq(uva_loop_all_tasks(uva_test_loop, NULL, 0), 0);
+    uva_loop_set_task_factory(uva_test_loop, NULL, NULL);
+    ck_assert(uva_loop_get_task_factory(uva_test_loop, NULL) == NULL);
+}
+END_TEST
+
+START_TEST(factory_of_all_plain_tasks)
+{
+    static char name[] = "by the factory";
+    uva_task_t *task;
+
+    uva_loop_set_task_factory(uva_test_loop, names, name);
+    task = uva_loop_create_task(uva_test_loop, makes_another, name, NULL);
+    ck_assert_int_eq(hand_run_take(task), 0);
+    /* A typed task does not pass through it. */
+    task = HAND_SPAWN(gives);
+    ck_assert_str_ne(uva_task_get_name(task), name);
+    ck_assert_int_eq(hand_run_take(task), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("eager_tasks");
     TCase *eager = UVA_TCASE(suite, "EagerTaskFactory");
     TCase *counting = UVA_TCASE(suite, "TaskCounting");
     TCase *start = UVA_TCASE(suite, "EagerStart");
+    TCase *factory = UVA_TCASE(suite, "TaskFactory");
 
     UVA_TEST_BOTH(eager, eager_task_factory_set);
     UVA_TEST_BOTH(eager, await_future_during_eager_step);
@@ -584,5 +669,9 @@ int main(void)
     UVA_TEST_BOTH(start, eager_start_in_callback);
     UVA_TEST_BOTH(start, eager_start_outside);
     UVA_TEST_BOTH(start, eager_nests);
+    tcase_add_checked_fixture(factory, uva_test_loop_setup,
+                              uva_test_loop_teardown);
+    tcase_add_test(factory, factory_refuses);
+    tcase_add_test(factory, factory_of_all_plain_tasks);
     return uva_test_main(suite);
 }

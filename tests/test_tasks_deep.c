@@ -366,6 +366,36 @@ HAND_TEST(ring_of_gathers_cancelled)
     }
 }
 
+KIND_CORO(int, gathers_pair, uva_task_t **pair; uva_future_t * below[2]; int r;)
+{
+    UVA_BEGIN
+    AWAIT_SLEEP(self->r, 0);
+    self->below[0] = uva_future_ref(UVA_FUTURE(self->pair[0]));
+    self->below[1] = uva_future_ref(UVA_FUTURE(self->pair[1]));
+    AWAIT_GATHER(self->r, self->below, 2, 0, NULL);
+    UVA_END
+    return self->r;
+}
+
+HAND_TEST(rings_that_meet)
+{
+    /* The first gathers itself and the second, which awaits it: two ways back
+     * to it, and it is asked once. */
+    uva_task_t *tasks[2];
+
+    tasks[0] = HAND_SPAWN(gathers_pair, .pair = tasks);
+    tasks[1] = HAND_SPAWN(link_of_ring, .next = &tasks[0]);
+    hand_run_ready();
+    ck_assert(uva_task_cancel(tasks[0]));
+    ck_assert_uint_eq(uva_task_cancelling(tasks[0]), 1);
+    ck_assert_uint_eq(uva_task_cancelling(tasks[1]), 1);
+    hand_run_ready();
+    for (int i = 0; i < 2; i++) {
+        ck_assert(uva_task_cancelled(tasks[i]));
+        uva_task_unref(tasks[i]);
+    }
+}
+
 HAND_TEST(ring_uncancelled)
 {
     /* The request is taken back, but the ring is broken: what was decided is
@@ -449,6 +479,7 @@ int main(void)
     UVA_TEST_BOTH(gathers, gathers_cancelled_by_task);
     UVA_TEST_BOTH(gathers, gather_of_one_twice);
     UVA_TEST_BOTH(ring, ring_cancelled);
+    UVA_TEST_BOTH(ring, rings_that_meet);
     UVA_TEST_BOTH(ring, ring_uncancelled);
     UVA_TEST_BOTH(ring, ring_of_gathers_cancelled);
     UVA_TEST_BOTH(ring, ring_shown);

@@ -1,5 +1,5 @@
 /*
- * shield.
+ * shield, and its opposite: to cancel and wait.
  */
 #include "by_hand.h"
 
@@ -218,10 +218,103 @@ HAND_TEST(shield_coroutine_use_running_loop)
     uva_task_unref(task);
 }
 
+/* --- cancel and wait --- */
+
+KIND_CORO(int, slow_to_end, uint64_t cleanup_ns; int *ended; int r;)
+{
+    UVA_BEGIN
+    AWAIT_SLEEP(self->r, UVA_SEC(10));
+    ck_assert_int_eq(self->r, UV_ECANCELED);
+    AWAIT_SLEEP(self->r, self->cleanup_ns);
+    *self->ended += 1;
+    UVA_END
+    *ret = 5;
+    return self->r < 0 ? UV_ECANCELED : 0;
+}
+
+KIND_CORO(int, ends_another, uva_future_t *other; int r;)
+{
+    UVA_BEGIN
+    KIND__AWAIT(self->r, uva_cancel_and_wait(self->other),
+                uva_cancel_and_wait_poll(&self->ops.wait, self->other));
+    UVA_END
+    *ret = self->r;
+    return self->r;
+}
+
+HAND_TEST(cancel_and_wait)
+{
+    /* However long it takes, and however it ends. */
+    int ended = 0;
+    uva_task_t *slow =
+        HAND_SPAWN(slow_to_end, .cleanup_ns = UVA_SEC(3), .ended = &ended);
+    uva_future_t *future = hand_future();
+    uva_task_t *task;
+
+    hand_briefly();
+    task = HAND_SPAWN(ends_another, .other = UVA_FUTURE(slow));
+    ck_assert_int_eq(hand_run_take(task), 0);
+    ck_assert_int_eq(ended, 1);
+    ck_assert_uint_eq(uva_loop_time(uva_test_loop), UVA_SEC(3));
+    ck_assert_int_eq(hand_int(slow), 5);
+    /* Done already: nothing to wait for. */
+    task = HAND_SPAWN(ends_another, .other = UVA_FUTURE(slow));
+    ck_assert_int_eq(uva_loop_step(uva_test_loop), 1);
+    ck_assert(uva_task_done(task));
+    uva_task_unref(task);
+    uva_task_unref(slow);
+    task = HAND_SPAWN(ends_another, .other = future);
+    ck_assert_int_eq(hand_run_take(task), 0);
+    ck_assert(uva_future_cancelled(future));
+    uva_future_unref(future);
+}
+
+HAND_TEST(cancel_and_wait_cancelled)
+{
+    /* Who waits is cancelled: the other one was asked, and goes on ending. */
+    int ended = 0;
+    uva_task_t *slow =
+        HAND_SPAWN(slow_to_end, .cleanup_ns = UVA_SEC(3), .ended = &ended);
+    uva_task_t *task;
+
+    hand_briefly();
+    task = HAND_SPAWN(ends_another, .other = UVA_FUTURE(slow));
+    hand_briefly();
+    ck_assert(uva_task_cancel(task));
+    ck_assert_int_eq(hand_run_take(task), UV_ECANCELED);
+    ck_assert_int_eq(ended, 0);
+    ck_assert_uint_eq(uva_task_cancelling(slow), 1);
+    ck_assert_ptr_null(UVA_FUTURE(slow)->callbacks);
+    ck_assert_int_eq(hand_run_take(slow), 0);
+    ck_assert_int_eq(ended, 1);
+}
+
+KIND_CORO(int, ends_itself, int r;)
+{
+    UVA_BEGIN
+    KIND__AWAIT(self->r, uva_cancel_and_wait(UVA_FUTURE(uva_current_task())),
+                uva_cancel_and_wait_poll(&self->ops.wait,
+                                         UVA_FUTURE(uva_current_task())));
+    UVA_END
+    *ret = self->r;
+    return 0;
+}
+
+HAND_TEST(cancel_and_wait_for_oneself)
+{
+    uva_task_t *task = HAND_SPAWN(ends_itself);
+
+    ck_assert_int_eq(hand_run(task), 0);
+    ck_assert_int_eq(hand_int(task), UV_EPERM);
+    ck_assert_uint_eq(uva_task_cancelling(task), 0);
+    uva_task_unref(task);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("tasks_shield");
     TCase *shield = UVA_TCASE(suite, "Shield");
+    TCase *end = UVA_TCASE(suite, "CancelAndWait");
     TCase *outside = UVA_TCASE(suite, "Outside");
 
     UVA_TEST_BOTH(shield, shield_result);
@@ -233,6 +326,9 @@ int main(void)
     UVA_TEST_BOTH(shield, shield_gather);
     UVA_TEST_BOTH(shield, gather_shield);
     UVA_TEST_BOTH(shield, shield_coroutine_use_running_loop);
+    UVA_TEST_BOTH(end, cancel_and_wait);
+    UVA_TEST_BOTH(end, cancel_and_wait_cancelled);
+    UVA_TEST_BOTH(end, cancel_and_wait_for_oneself);
     tcase_add_test(outside, shield_coroutine_without_loop);
     return uva_test_main(suite);
 }

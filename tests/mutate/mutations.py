@@ -96,6 +96,30 @@ MUTATIONS = [
      "        if (gather->asks.next < gather->count) {",
      "        if (gather->asks.next < 1) {",
      "a cancelled gather cancels its first child alone"),
+    ("src/core/cancel.c",
+     "    if (--task->base.cancelling == 0 && task->base.phase != UVA__PHASE_TORN) {",
+     "    if (--task->base.cancelling == 0) {",
+     "a task that has left its ring wakes up without a result"),
+    ("src/core/cancel.c",
+     "        if (answer != ANSWER_RING) {",
+     "        if (true) {",
+     "a ring below a gather takes the marks of the whole way"),
+    ("src/core/graph.c",
+     "                               pending && task->base.cancelling > 0",
+     "                               pending && false",
+     "a dump does not tell that a task was asked to end"),
+    ("src/core/tasks.c",
+     "    } else if (uva__running == loop && /* asyncio: tasks.py, Task.__init__ */",
+     "    } else if (",
+     "a task starts eagerly on a loop that does not run"),
+    ("src/core/coroutines.c",
+     "    loop->coroutine = NULL; /* The task is no part of it. */",
+     "    (void)loop;",
+     "a task that starts eagerly inside a coroutine yields for it"),
+    ("src/core/generators.c",
+     "    } else if (body == NULL ||",
+     "    } else if (",
+     "a coroutine without a body is made"),
     # --- steps ---
     ("src/core/coroutines.c",
      "    if (UVA__LIKELY(task_starts_plainly(task)) ||\n"
@@ -229,6 +253,17 @@ MUTATIONS = [
      "    uva_context_t *outer = uva__context_enter(callback->context);",
      "    uva_context_t *outer = uva__context_enter(NULL);",
      "a done callback runs without its context"),
+    ("src/core/futures.c",
+     "    if (UVA__UNLIKELY(r < 0 && task != NULL)) {",
+     "    if (false) {",
+     "what a failure said is lost where it is looked at and not awaited"),
+    ("src/core/futures.c",
+     "    if (loop->freeing) {\n"
+     "        return;\n"
+     "    }\n"
+     "    loop->freeing = true;",
+     "    loop->freeing = true;",
+     "a chain of gathers is freed by recursion"),
     # --- gather ---
     ("src/core/gather.c",
      "    gather->finished++;\n"
