@@ -687,15 +687,19 @@ UVA_NET_TEST(unclosed_server)
     ck_assert_ptr_null(uva_server_unref(NULL));
 }
 
-static int leave_a_server(void *arg, UVA_UNUSED void **ret_result)
-{
-    uva_server_t **server = arg;
+typedef struct left_s {
+    uva_server_t *server;
     uva_reader_t *reader;
     uva_writer_t *writer;
+} left_t;
 
-    *server = start(serve_all, NULL, NULL);
-    dial(*server, &reader, &writer);
-    UVA_TEST_UNTIL(uva_server_connection_count(*server) == 1);
+static int leave_a_server(void *arg, UVA_UNUSED void **ret_result)
+{
+    left_t *left = arg;
+
+    left->server = start(serve_all, NULL, NULL);
+    dial(left->server, &left->reader, &left->writer);
+    UVA_TEST_UNTIL(uva_server_connection_count(left->server) == 1);
     return 0;
 }
 
@@ -703,13 +707,16 @@ START_TEST(run_ends_with_a_server)
 {
     /* As asyncio.run: what is left open is closed with the loop. */
     uva_test_mark_t mark = uva_test_net_mark();
-    uva_server_t *server;
+    left_t left;
 
-    ck_assert_int_eq(uva_run(leave_a_server, &server, NULL, NULL), 0);
-    ck_assert_uint_eq(uva_server_socket_count(server), 0);
-    uva_server_unref(server);
-    /* The client's references were lost with its task. */
+    ck_assert_int_eq(uva_run(leave_a_server, &left, NULL, NULL), 0);
     ck_assert_uint_eq(uva_test_descriptors(), mark.descriptor_count);
+    ck_assert_uint_eq(uva_server_socket_count(left.server), 0);
+    ck_assert(uva_writer_is_closing(left.writer));
+    uva_server_unref(left.server);
+    uva_reader_unref(left.reader);
+    uva_writer_unref(left.writer);
+    uva_test_nothing_left(mark);
 }
 END_TEST
 
@@ -967,6 +974,11 @@ static int without_descriptors(UVA_UNUSED void *arg,
         close(held[--count]);
     }
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+    if (recv(fd, held, 1, MSG_DONTWAIT) == 0) {
+        /* Valgrind accepts it first, and then finds that it may not. */
+        close(fd);
+        fd = uva_test_dial(uva_server_port(server));
+    }
     while (recv(fd, held, 1, MSG_DONTWAIT) <= 0) {
         ck_assert_uint_lt(uva_loop_time(loop), begun_ns + UVA_SEC(20));
         ck_assert_int_eq(uva_sleep(UVA_MS(20)), 0);

@@ -190,8 +190,8 @@ uint8_t *uva__intake_place(uva__intake_t *in, size_t *ret_size)
             (intake_room(in) < wanted && in->expected >= CLASS_LARGE)) {
             (void)intake_grow(in, 2 * wanted - sizeof(uva__block_t));
         }
-        data = in->data + in->size;
         room = intake_room(in);
+        data = room == 0 ? NULL : in->data + in->size;
     }
     if (room < wanted) {
         *ret_size = UVA__READ_BYTES;

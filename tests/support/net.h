@@ -25,12 +25,13 @@ int uva_test_run_net_strict(uva_coro_cb body, void *arg);
 uva_test_mark_t uva_test_net_mark(void);
 
 /** Let the loop turn until a condition holds; fail if it never does. */
-#define UVA_TEST_UNTIL(condition)                                        \
-    do {                                                                 \
-        for (int uva_test_i = 0; !(condition); uva_test_i++) {           \
-            ck_assert_msg(uva_test_i < 100000, "never: %s", #condition); \
-            ck_assert_int_eq(uva_sleep(0), 0);                           \
-        }                                                                \
+#define UVA_TEST_UNTIL(condition)                                         \
+    do {                                                                  \
+        int uva_test_turns = 100000;                                      \
+        while (!(condition)) {                                            \
+            ck_assert_msg(uva_test_turns-- > 0, "never: %s", #condition); \
+            ck_assert_int_eq(uva_sleep(0), 0);                            \
+        }                                                                 \
     } while (0)
 
 /** A port as text; good until the next call. */
