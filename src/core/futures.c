@@ -495,11 +495,13 @@ static void *future_borrow(uva_future_t *future)
  * the task's from here on, as if it had been awaited. */
 static int future_ask(uva_future_t *future)
 {
-    uva_task_t *task = uva__task_current();
     int r = uva__future_code(future);
 
-    if (UVA__UNLIKELY(r < 0 && task != NULL)) {
-        uva__task_note_failure(task, future);
+    if (UVA__UNLIKELY(r < 0)) {
+        uva_task_t *task = uva__task_current();
+        if (task != NULL) {
+            uva__task_note_failure(task, future);
+        }
     }
     return r;
 }

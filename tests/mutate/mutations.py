@@ -254,8 +254,10 @@ MUTATIONS = [
      "    uva_context_t *outer = uva__context_enter(NULL);",
      "a done callback runs without its context"),
     ("src/core/futures.c",
-     "    if (UVA__UNLIKELY(r < 0 && task != NULL)) {",
-     "    if (false) {",
+     "        if (task != NULL) {\n"
+     "            uva__task_note_failure(task, future);",
+     "        if (false) {\n"
+     "            uva__task_note_failure(task, future);",
      "what a failure said is lost where it is looked at and not awaited"),
     ("src/core/futures.c",
      "    if (loop->freeing) {\n"
