@@ -58,15 +58,6 @@ int uva__buffer_append(uva_buffer_t *buffer,
     return 0;
 }
 
-void uva__buffer_consume(uva_buffer_t *buffer, size_t count)
-{
-    if (count == 0) {
-        return;
-    }
-    buffer->size -= count;
-    memmove(buffer->data, buffer->data + count, buffer->size + 1);
-}
-
 int uva__buffer_vprintf(uva_buffer_t *buffer, const char *format, va_list list)
 {
     va_list again;

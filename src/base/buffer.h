@@ -18,8 +18,6 @@ int uva__buffer_append(uva_buffer_t *buffer,
                        const void *data,
                        size_t size,
                        size_t limit);
-/** Drop bytes at the front. */
-void uva__buffer_consume(uva_buffer_t *buffer, size_t count);
 /** Append text. @retval UV_ENOMEM Unchanged. */
 int uva__buffer_printf(uva_buffer_t *buffer, const char *format, ...)
     UVA_PRINTF(2, 3);

@@ -43,14 +43,6 @@ static inline void uva__list_append(uva_list_t *list, uva_list_t *link)
     uva__list_insert_before(list, link);
 }
 
-static inline void uva__list_prepend(uva_list_t *list, uva_list_t *link)
-{
-    if (list->next == NULL) {
-        uva__list_init(list);
-    }
-    uva__list_insert_before(list->next, link);
-}
-
 /** Take a link out of its list; nothing if it is in none. */
 static inline void uva__list_remove(uva_list_t *link)
 {

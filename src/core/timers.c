@@ -84,8 +84,3 @@ void uva__timers_collect(uva_loop_t *loop, uint64_t now_ns)
         uva__loop_push(loop, &loop->due_ready);
     }
 }
-
-bool uva__timers_is_node(const uva__ready_t *ready)
-{
-    return ready->run == timers_run_due;
-}

@@ -8,7 +8,5 @@
 
 /** Let the timers that are due join the ready queue. */
 void uva__timers_collect(uva_loop_t *loop, uint64_t now_ns);
-/** Whether a node of the ready queue stands for the due timers. */
-bool uva__timers_is_node(const uva__ready_t *ready);
 
 #endif /* UVA__CORE_TIMERS_H */
