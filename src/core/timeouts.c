@@ -66,12 +66,12 @@ static void entry_disarm(timeout_entry_t *entry)
     entry->soon = uva_handle_unref(entry->soon);
 }
 
-void uva__timeout_abandon(uva__scope_t *scope)
+void uva__timeout_abandon(uva__scope_t *entry)
 {
-    timeout_entry_t *entry = UVA__CONTAINER_OF(scope, timeout_entry_t, scope);
+    timeout_entry_t *timeout = UVA__CONTAINER_OF(entry, timeout_entry_t, scope);
 
-    entry_disarm(entry);
-    uva__scope_free(scope, sizeof *entry);
+    entry_disarm(timeout);
+    uva__scope_free(entry, sizeof *timeout);
 }
 
 /* asyncio: timeouts.py, Timeout.reschedule: a deadline that has passed is

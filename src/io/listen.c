@@ -85,11 +85,26 @@ static bool listen_passes_over(int code, const uva__sockaddr_t *address)
     return true;
 }
 
+/* Field by field: what pads an address may be anything. */
+static bool listen_same(const uva__sockaddr_t *a, const uva__sockaddr_t *b)
+{
+    if (a->any.sa_family != b->any.sa_family) {
+        return false;
+    }
+    if (a->any.sa_family == AF_INET) {
+        return a->in.sin_port == b->in.sin_port &&
+               a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
+    }
+    return a->in6.sin6_port == b->in6.sin6_port &&
+           a->in6.sin6_scope_id == b->in6.sin6_scope_id &&
+           memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr,
+                  sizeof a->in6.sin6_addr) == 0;
+}
+
 static bool listen_is_repeated(const uva__addresses_t *found, size_t index)
 {
     for (size_t i = 0; i < index; i++) {
-        if (memcmp(&found->items[i], &found->items[index],
-                   sizeof *found->items) == 0) {
+        if (listen_same(&found->items[i], &found->items[index])) {
             return true;
         }
     }
