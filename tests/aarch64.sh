@@ -16,11 +16,14 @@ for program in "$compiler" "$emulator"; do
     fi
 done
 
-mkdir -p "$build"
-cd "$root"
-
 # Only uv/errno.h of libuv is needed; it is the same on every machine.
 uv=$(pkg-config --variable=includedir libuv 2> /dev/null || echo /usr/include)
+if [ ! -e "$uv/uv/errno.h" ]; then
+    echo "SKIP: no uv/errno.h in $uv (Debian: libuv1-dev)"
+    exit 77
+fi
+
+cd "$root"
 mkdir -p "$build/include/uv"
 cp "$uv/uv/errno.h" "$build/include/uv/"
 
