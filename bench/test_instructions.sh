@@ -164,10 +164,10 @@ limit()
 }
 
 echo "instructions"
-program 'yield, 2 tasks'               98.5 20000 ctx 2 @
-program 'yield, 1000 tasks'            82.0 20000 ctx 1000 @
-program 'yield, 2 tasks, stackless'    59.0 20000 --stackless ctx 2 @
-program 'yield, 1000 tasks, stackless' 45.0 20000 --stackless ctx 1000 @
+program 'yield, 2 tasks'               82.0 20000 ctx 2 @
+program 'yield, 1000 tasks'            66.0 20000 ctx 1000 @
+program 'yield, 2 tasks, stackless'    57.0 20000 --stackless ctx 2 @
+program 'yield, 1000 tasks, stackless' 40.7 20000 --stackless ctx 1000 @
 program 'spawn and join'               568 10000 spawn_seq @
 program 'spawn and join, stackless'    494 10000 --stackless spawn_seq @
 program 'queue item, 1'                745 10000 chan @ 1

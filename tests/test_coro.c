@@ -184,7 +184,7 @@ static void zone_entry(void)
 {
     uva__context_started();
     for (;;) {
-        uva__context_jump(&zone.there, &zone.here);
+        (void)uva__context_jump(&zone.there, &zone.here, NULL);
     }
 }
 
@@ -195,7 +195,7 @@ static UVA__NOINLINE uint64_t zone_leaf(const volatile uint64_t *input)
     for (int i = 0; i < 10; i++) {
         local[i] = input[i];
     }
-    uva__context_jump(&zone.here, &zone.there);
+    (void)uva__context_jump(&zone.here, &zone.there, NULL);
     for (int i = 1; i < 10; i++) {
         local[0] += local[i];
     }
@@ -268,7 +268,7 @@ static void server_entry(void)
     uva__context_started();
     for (;;) {
         server.sum += server.job;
-        uva__context_jump(&server.parked, &server.loop);
+        (void)uva__context_jump(&server.parked, &server.loop, NULL);
     }
 }
 
@@ -283,7 +283,7 @@ START_TEST(entry_serves_many_bodies)
     uva__context_make(&server.parked, stack, server_entry);
     for (int i = 1; i <= 10; i++) {
         server.job = i;
-        uva__context_jump(&server.loop, &server.parked);
+        (void)uva__context_jump(&server.loop, &server.parked, NULL);
     }
     ck_assert_int_eq(server.sum, 55);
 
@@ -294,7 +294,7 @@ START_TEST(entry_serves_many_bodies)
     ck_assert_ptr_nonnull(stack->context.sp);
     server.parked = stack->context;
     server.job = 100;
-    uva__context_jump(&server.loop, &server.parked);
+    (void)uva__context_jump(&server.loop, &server.parked, NULL);
     ck_assert_int_eq(server.sum, 155);
 
     /* ... and ends with the pool. */

@@ -357,12 +357,12 @@ UVA_NET_TEST(second_address)
     int listener = uva_test_listen(UVA_FAMILY_IPV4, 10, &port);
     uva_connection_options_t options = UVA_CONNECTION_OPTIONS_INIT;
     uint64_t begun_ns = uva_loop_time(uva_get_running_loop());
-    size_t descriptors;
+    size_t sockets;
     char number[8];
 
     uva_test_put_port(number, port);
     FAKE("127.0.0.2", "127.0.0.3", "127.0.0.1");
-    descriptors = uva_test_descriptors();
+    sockets = uva_test_sockets();
     ck_assert_int_eq(dialled(DIAL("fake.test", number, NULL), NULL, 0), 0);
     close(uva_test_accept(listener));
 
@@ -372,7 +372,7 @@ UVA_NET_TEST(second_address)
     close(uva_test_accept(listener));
     ck_assert_uint_lt(uva_loop_time(uva_get_running_loop()),
                       begun_ns + UVA_SEC(50));
-    UVA_TEST_UNTIL(uva_test_descriptors() == descriptors);
+    UVA_TEST_UNTIL(uva_test_sockets() == sockets);
     close(listener);
 }
 
@@ -430,13 +430,6 @@ static void unstall(stalled_t *stalled)
     }
 }
 
-/* The first deadline that is near costs the loop a descriptor. */
-static size_t descriptors_with_timers(void)
-{
-    ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0);
-    return uva_test_descriptors();
-}
-
 UVA_NET_TEST(staggered)
 {
     /* test_staggered.py, StaggeredTests
@@ -445,17 +438,17 @@ UVA_NET_TEST(staggered)
     uint16_t port = 0;
     int listener = uva_test_listen(UVA_FAMILY_IPV4, 10, &port);
     uva_connection_options_t options = UVA_CONNECTION_OPTIONS_INIT;
-    size_t descriptors;
+    size_t sockets;
     stalled_t stalled;
     char number[8];
 
     uva_test_put_port(number, port);
     stall(&stalled, port);
     FAKE("127.0.0.2", "127.0.0.1");
-    descriptors = descriptors_with_timers();
+    sockets = uva_test_sockets();
     options.happy_eyeballs_delay_ns = UVA_MS(5);
     ck_assert_int_eq(dialled(DIAL("fake.test", number, &options), NULL, 0), 0);
-    UVA_TEST_UNTIL(uva_test_descriptors() == descriptors);
+    UVA_TEST_UNTIL(uva_test_sockets() == sockets);
     close(uva_test_accept(listener));
     close(listener);
     unstall(&stalled);
@@ -635,21 +628,21 @@ UVA_NET_TEST(cancel_connect)
     uint16_t port = uva_test_unused_port();
     stalled_t stalled;
     dial_task_t *task;
-    size_t descriptors;
+    size_t sockets;
     char number[8];
     int r = 0;
 
     uva_test_put_port(number, port);
     stall(&stalled, port);
-    descriptors = descriptors_with_timers();
+    sockets = uva_test_sockets();
     task = DIAL("127.0.0.2", number, NULL);
     for (int i = 0; i < 5; i++) {
         UVA_TICK();
     }
-    ck_assert_uint_eq(uva_test_descriptors(), descriptors + 1);
+    ck_assert_uint_eq(uva_test_sockets(), sockets + 1);
     uva_task_cancel(UVA_ERASE(task));
     ck_assert_int_eq(dialled(task, NULL, 0), UV_ECANCELED);
-    ck_assert_uint_eq(uva_test_descriptors(), descriptors);
+    ck_assert_uint_eq(uva_test_sockets(), sockets);
 
     UVA_TIMEOUT (r, UVA_MS(5)) {
         uva_reader_t *reader;
@@ -657,7 +650,7 @@ UVA_NET_TEST(cancel_connect)
         r = uva_open_connection("127.0.0.2", number, NULL, &reader, &writer);
     }
     ck_assert_int_eq(r, UV_ETIMEDOUT);
-    ck_assert_uint_eq(uva_test_descriptors(), descriptors);
+    ck_assert_uint_eq(uva_test_sockets(), sockets);
     unstall(&stalled);
 }
 
@@ -666,7 +659,7 @@ UVA_NET_TEST(cancel_at_each_iteration)
     /* Whether it has won or not, nothing is left open. */
     uint16_t port = 0;
     int listener = uva_test_listen(UVA_FAMILY_IPV4, 50, &port);
-    size_t descriptors = uva_test_descriptors();
+    size_t sockets = uva_test_sockets();
     char number[8];
     bool won = false;
 
@@ -682,7 +675,7 @@ UVA_NET_TEST(cancel_at_each_iteration)
         r = dialled(task, NULL, 0);
         ck_assert(r == UV_ECANCELED || r == 0);
         won = r == 0;
-        UVA_TEST_UNTIL(uva_test_descriptors() == descriptors);
+        UVA_TEST_UNTIL(uva_test_sockets() == sockets);
     }
     close(listener);
 }

@@ -86,6 +86,27 @@ UVA_TEST(left_without_exit_is_reported)
     uva_test_log_end();
 }
 
+static UVA__NOINLINE void lose_the_outer_timeout(void)
+{
+    uva_timeout_t outer;
+    uva_timeout_t inner;
+
+    (void)uva_timeout_enter(&outer, UVA_MS(10));
+    (void)uva_timeout_enter(&inner, UVA_MS(10));
+    ck_assert_int_eq(uva_timeout_exit(&inner, 0), 0);
+}
+
+UVA_TEST(yield_sees_that_an_outer_one_is_lost)
+{
+    uva_test_log_begin();
+    lose_the_outer_timeout();
+    ck_assert_int_eq(clobber(), 0x5a);
+    ck_assert_int_eq(uva_sleep(0), 0);
+    ck_assert_ptr_nonnull(
+        strstr(uva_test_log(), "A timeout was left without uva_timeout_exit"));
+    uva_test_log_end();
+}
+
 static int ends_inside(void *arg, void **ret_result)
 {
     uva_timeout_t cm;
@@ -147,6 +168,7 @@ int main(void)
     tcase_add_test(block, block_turns_its_cancellation);
     tcase_add_test(block, block_left_early_disarms_the_deadline);
     tcase_add_test(lost, left_without_exit_is_reported);
+    tcase_add_test(lost, yield_sees_that_an_outer_one_is_lost);
     tcase_add_test(lost, ended_without_exit_is_reported);
     tcase_add_test(memory, deadline_that_cannot_be_kept_has_come);
     return uva_test_main(suite);

@@ -67,11 +67,18 @@ slot_begin(const uva__wheel_t *wheel, unsigned level, unsigned slot)
                                           << (level * WHEEL_SLOT_BITS);
 }
 
+/* The last nanosecond before a slot, which is ahead of the wheel's tick. */
+static uint64_t
+slot_after(const uva__wheel_t *wheel, unsigned level, unsigned slot)
+{
+    return (slot_begin(wheel, level, slot) << WHEEL_TICK_BITS) - 1;
+}
+
 /* The heap has room for every timer, so placing one cannot fail. */
 static void wheel_place(uva__wheel_t *wheel, uva__timer_t *timer)
 {
     uint64_t tick = timer->when_ns >> WHEEL_TICK_BITS;
-    uint64_t begin_ns;
+    uint64_t after_ns;
     unsigned level;
     unsigned slot;
 
@@ -85,9 +92,9 @@ static void wheel_place(uva__wheel_t *wheel, uva__timer_t *timer)
     timer->state = TIMER_IN_WHEEL;
     uva__list_append(&wheel->levels[level].slots[slot], &timer->at.link);
     wheel->levels[level].occupied |= (uint64_t)1 << slot;
-    begin_ns = slot_begin(wheel, level, slot) << WHEEL_TICK_BITS;
-    if (begin_ns < wheel->slot_ns) {
-        wheel->slot_ns = begin_ns;
+    after_ns = slot_after(wheel, level, slot);
+    if (after_ns < wheel->after_ns) {
+        wheel->after_ns = after_ns;
     }
 }
 
@@ -99,7 +106,7 @@ int uva__wheel_insert(uva__wheel_t *wheel,
         return UV_ENOMEM;
     }
     if (wheel->count++ == 0) {
-        wheel->slot_ns = UINT64_MAX;
+        wheel->after_ns = UINT64_MAX;
     }
     timer->when_ns = when_ns;
     timer->sequence = ++wheel->sequence;
@@ -145,19 +152,19 @@ void uva__wheel_pull(uva__wheel_t *wheel)
     unsigned level;
     unsigned slot;
 
-    while (wheel->slot_ns <= uva__heap_next(&wheel->heap)) {
+    while (wheel->after_ns < uva__heap_next(&wheel->heap)) {
         if (!wheel_find(wheel, &level, &slot)) {
-            wheel->slot_ns = UINT64_MAX;
+            wheel->after_ns = UINT64_MAX;
             return;
         }
-        wheel->slot_ns = slot_begin(wheel, level, slot) << WHEEL_TICK_BITS;
-        if (wheel->slot_ns > uva__heap_next(&wheel->heap)) {
+        wheel->after_ns = slot_after(wheel, level, slot);
+        if (wheel->after_ns >= uva__heap_next(&wheel->heap)) {
             return;
         }
         wheel_pull_slot(wheel, level, slot);
-        wheel->slot_ns = wheel_find(wheel, &level, &slot)
-                             ? slot_begin(wheel, level, slot) << WHEEL_TICK_BITS
-                             : UINT64_MAX;
+        wheel->after_ns = wheel_find(wheel, &level, &slot)
+                              ? slot_after(wheel, level, slot)
+                              : UINT64_MAX;
     }
 }
 

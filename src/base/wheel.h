@@ -27,7 +27,7 @@ typedef struct uva__wheel_level_s {
 typedef struct uva__wheel_s {
     uva__heap_t heap;
     uint64_t tick;     /* Deadlines up to this tick are in the heap. */
-    uint64_t slot_ns;  /* No timer of the wheel is due before; never too late,
+    uint64_t after_ns; /* Every timer of the wheel is due later than this;
                           UINT64_MAX when the wheel is empty. */
     uint64_t sequence; /* Of the newest timer. */
     size_t count;      /* In heap and wheel. */
@@ -47,7 +47,7 @@ void uva__wheel_destroy(uva__wheel_t *wheel);
 /** The first timer; NULL when there is none. Borrowed. */
 static inline uva__timer_t *uva__wheel_first(uva__wheel_t *wheel)
 {
-    if (wheel->slot_ns <= uva__heap_next(&wheel->heap)) {
+    if (wheel->after_ns < uva__heap_next(&wheel->heap)) {
         uva__wheel_pull(wheel);
     }
     return wheel->heap.count == 0 ? NULL : wheel->heap.entries[0].timer;
@@ -56,7 +56,7 @@ static inline uva__timer_t *uva__wheel_first(uva__wheel_t *wheel)
 /** The earliest deadline; UINT64_MAX when there is none. */
 static inline uint64_t uva__wheel_next(uva__wheel_t *wheel)
 {
-    if (wheel->slot_ns <= uva__heap_next(&wheel->heap)) {
+    if (wheel->after_ns < uva__heap_next(&wheel->heap)) {
         uva__wheel_pull(wheel);
     }
     return uva__heap_next(&wheel->heap);

@@ -125,7 +125,7 @@ static void state_fill(state_t *state, const uva_future_ref_t *futures)
     for (size_t i = 0; i < state->count; i++) {
         uva_future_t *future = futures[i];
         if (future != NULL && future->kind != UVA__KIND_REFUSED) {
-            future->flags &= (uint8_t)~UVA__VISITED;
+            future->flags &= (uint16_t)~UVA__VISITED;
         }
     }
     for (size_t i = 0; i < state->count; i++) {

@@ -56,16 +56,19 @@ void uva__loop_drain(uva_loop_t *loop)
         loop_drain_debug(loop);
         return;
     }
-    while ((ready = loop->batch) != NULL ||
-           (ready = uva__loop_next_iteration(loop)) != NULL) {
-        loop->batch = ready->next;
-        loop->budget--;
-        if (ready->run == uva__stackless_step) {
-            uva__stackless_step_now(loop, ready);
-        } else {
-            ready->run(ready);
+    do {
+        while ((ready = loop->batch) != NULL) {
+            loop->batch = ready->next;
+            loop->budget--;
+            if (UVA__LIKELY(ready->run == uva__stackless_step)) {
+                uva__stackless_step_now(loop, ready);
+            } else {
+                loop->current = NULL;
+                ready->run(ready);
+            }
         }
-    }
+    } while (uva__loop_next_iteration(loop) != NULL);
+    loop->current = NULL;
 }
 
 /*
@@ -354,7 +357,7 @@ int uva__loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
     loop->thread = uv_thread_self();
     loop->refs = 1;
     loop->slow_ns = LOOP_SLOW_NS;
-    uva__loop_settle_spawns(loop);
+    uva_loop_set_debug(loop, loop->debug);
     *ret_loop = loop;
     return 0;
 }
@@ -631,6 +634,7 @@ void uva__report(uva_loop_t *loop,
 void uva_loop_set_debug(uva_loop_t *loop, bool enabled)
 {
     loop->debug = enabled;
+    loop->direct = enabled ? NULL : uva__task_resume;
     uva__loop_settle_spawns(loop);
 }
 

@@ -136,7 +136,7 @@ static void walk_leave(uva_future_t *start)
 {
     while (uva_future_is_task(start) && (start->flags & UVA__VISITED) != 0) {
         uva_task_t *task = uva__future_as_task(start);
-        start->flags &= (uint8_t)~UVA__VISITED;
+        start->flags &= (uint16_t)~UVA__VISITED;
         start = start->phase == UVA__PHASE_FUTURE ? task->waiter.future : NULL;
     }
 }
@@ -170,7 +170,7 @@ static answer_t walk_answer(walk_t *walk, answer_t answer)
             walk_next_child(walk);
             return ANSWER_ASK;
         }
-        gather->outer.base.flags &= (uint8_t)~UVA__VISITED;
+        gather->outer.base.flags &= (uint16_t)~UVA__VISITED;
         answer = (answer_t)gather->asks.answer;
         if (answer != ANSWER_NO) {
             gather->cancel_requested = true;
@@ -216,7 +216,7 @@ bool uva_task_cancel(uva_task_t *task)
 
 void uva__task_deliver_cancel(uva_task_t *task)
 {
-    task->base.flags &= (uint8_t)~UVA__MUST_CANCEL;
+    task->base.flags &= (uint16_t)~UVA__MUST_CANCEL;
     if (task->extra != NULL) {
         uva__free(task->extra->delivered);
         task->extra->delivered = task->extra->message;
@@ -235,7 +235,7 @@ unsigned uva_task_uncancel(uva_task_t *task)
         return 0;
     }
     if (--task->base.cancelling == 0 && task->base.phase != UVA__PHASE_TORN) {
-        task->base.flags &= (uint8_t)~UVA__MUST_CANCEL;
+        task->base.flags &= (uint16_t)~UVA__MUST_CANCEL;
     }
     return task->base.cancelling;
 }

@@ -37,6 +37,9 @@ task_bind(uva_loop_t *loop, uva_task_t *task, uva__stack_t *stack)
     stack->owner = task;
     task->ready.run = uva__task_resume;
     task->base.flags |= UVA__STARTED;
+    if (UVA__UNLIKELY(loop->stacks.checks)) {
+        task->base.flags |= UVA__WATCHED;
+    }
     loop->current = task;
     if (UVA__UNLIKELY(stack->context.sp == NULL)) {
         uva__context_make(&stack->context, stack, task_entry);
@@ -64,7 +67,10 @@ static inline bool task_cancelled_early(uva_task_t *task)
 
 void uva__stackless_step(uva__ready_t *ready)
 {
-    uva__stackless_step_now(uva__task_of_ready(ready)->base.loop, ready);
+    uva_loop_t *loop = uva__task_of_ready(ready)->base.loop;
+
+    uva__stackless_step_now(loop, ready);
+    loop->current = NULL;
 }
 
 static void stackless_start(uva__ready_t *ready)
@@ -76,7 +82,7 @@ static void stackless_start(uva__ready_t *ready)
     }
     task->ready.run = uva__stackless_step;
     task->base.flags |= UVA__STARTED;
-    uva__stackless_step_now(task->base.loop, ready);
+    uva__stackless_step(ready);
 }
 
 void uva__stackless_cancel_yield(uva_task_t *task)
@@ -106,7 +112,7 @@ static void stackful_start(uva__ready_t *ready)
         return;
     }
     task_bind(loop, task, stack);
-    uva__context_jump(loop->base, &stack->context);
+    (void)uva__context_jump(loop->base, &stack->context, task);
 }
 
 void uva__task_resume(uva__ready_t *ready)
@@ -115,7 +121,7 @@ void uva__task_resume(uva__ready_t *ready)
     uva_loop_t *loop = task->base.loop;
 
     loop->current = task;
-    uva__context_jump(loop->base, uva__task_stackful(task)->flow);
+    (void)uva__context_jump(loop->base, uva__task_stackful(task)->flow, task);
 }
 
 void uva__task_start(uva_task_t *task)
@@ -158,18 +164,18 @@ static uva__context_t *task_next_slow(uva_loop_t *loop)
     return loop->base;
 }
 
-void uva__task_leave_slow(uva_loop_t *loop, uva__context_t *flow)
+uva_task_t *uva__task_leave_slow(uva_loop_t *loop, uva__context_t *flow)
 {
-    uva__context_jump(flow, task_next_slow(loop));
+    return uva__context_jump(flow, task_next_slow(loop), NULL);
 }
 
-void uva__task_leave_checks(uva_task_t *task)
+uva_task_t *uva__task_leave_watched(uva_loop_t *loop, uva_task_t *task)
 {
     const char *sp = (const char *)__builtin_frame_address(0);
 
     uva__scope_check(task, sp);
-    uva__stack_check(&task->base.loop->stacks,
-                     flow_stack(uva__task_stackful(task)->flow));
+    uva__stack_check(&loop->stacks, flow_stack(uva__task_stackful(task)->flow));
+    return uva__task_leave_plain(loop, task);
 }
 
 /* --- the first frame of every stack --- */
@@ -223,12 +229,11 @@ static void task_entry(void)
         if (!task_takes_over(loop, stack)) {
             uva__context_t *next;
             uva__stack_put(&loop->stacks, stack);
-            next = uva__task_next(loop);
-            if (next == NULL) {
-                next = task_next_slow(loop);
-            }
+            task = uva__task_next(loop);
+            next = task == NULL ? task_next_slow(loop)
+                                : uva__task_stackful(task)->flow;
             if (next != &stack->context) {
-                uva__context_jump(&stack->context, next);
+                (void)uva__context_jump(&stack->context, next, task);
             }
         }
     }
@@ -252,6 +257,12 @@ void uva__task_start_eager(uva_task_t *task)
                               ? *base
                               : *uva__task_stackful(current)->flow;
 
+    bool attended = loop->attended;
+
+    if (!attended) { /* In a callback of libuv's, on a loop of our own. */
+        uva__loop_attend(loop);
+        loop->attended = true;
+    }
     loop->batch = NULL;
     loop->budget = 0;
     loop->base = &here;
@@ -262,4 +273,5 @@ void uva__task_start_eager(uva_task_t *task)
     loop->budget = loop->stopping && loop->running ? 0 : budget;
     loop->batch = batch;
     loop->current = current;
+    loop->attended = attended;
 }

@@ -118,7 +118,8 @@ static void coroutine_leave(uva_coroutine_t *coroutine)
         loop->coroutine = coroutine->outer;
     }
     uva__stack_check(&loop->stacks, coroutine->stack);
-    uva__context_switch(&coroutine->stack->context, coroutine->resumer);
+    (void)uva__context_switch(&coroutine->stack->context, coroutine->resumer,
+                              NULL);
 }
 
 /* The first frame of its stack; an entry function never returns, and a stack
@@ -160,12 +161,16 @@ static void coroutine_enter(uva_coroutine_t *coroutine)
     if (stackful != NULL) {
         coroutine->resumer = stackful->flow;
         stackful->flow = &coroutine->stack->context;
-        uva__context_switch(coroutine->resumer, &coroutine->stack->context);
+        if (UVA__UNLIKELY(loop->stacks.checks)) {
+            stackful->task.base.flags |= UVA__WATCHED;
+        }
+        (void)uva__context_switch(coroutine->resumer,
+                                  &coroutine->stack->context, NULL);
     } else {
         coroutine->resumer = &here;
         coroutine->outer = loop->coroutine;
         loop->coroutine = coroutine;
-        uva__context_switch(&here, &coroutine->stack->context);
+        (void)uva__context_switch(&here, &coroutine->stack->context, NULL);
     }
 }
 

@@ -196,7 +196,7 @@ format_waiters(uva_buffer_t *text, uva_future_t *future, unsigned depth)
             r = format_waiter(text, waiter, depth);
         }
     } while (r >= 0 && node != future->callbacks);
-    future->flags &= (uint8_t)~UVA__VISITED;
+    future->flags &= (uint16_t)~UVA__VISITED;
     return r;
 }
 

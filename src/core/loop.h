@@ -67,7 +67,9 @@ enum {
     UVA__STACKLESS = 1u << 4,
     UVA__STARTED = 1u << 5, /* The body ran or runs. */
     UVA__VISITED = 1u << 6, /* Mark of an algorithm that clears it. */
-    UVA__QUIET = 1u << 7    /* Never report an unseen failure. */
+    UVA__QUIET = 1u << 7,   /* Never report an unseen failure. */
+    UVA__WATCHED = 1u << 8  /* Something is looked at when it suspends: its
+                               scopes, the canary of its stack. */
 };
 
 /*
@@ -101,11 +103,10 @@ struct uva_future_s {
                       value. */
     uint8_t state; /* uva__future_state_t */
     uint8_t kind;  /* uva__future_kind_t */
-    uint8_t flags;
+    uint16_t flags;
     uint8_t phase;       /* uva__phase_t; tasks only. */
-    uint16_t cancelling; /* Tasks only. */
     uint8_t stage;       /* The waiter's; tasks only. */
-    uint8_t unused;
+    uint16_t cancelling; /* Tasks only. */
 };
 
 /* A registered done callback. */
@@ -193,6 +194,10 @@ struct uva_loop_s {
     int32_t budget;       /* Steps until the next look; an iteration begins
                              while some are left, and costs some itself. */
     int32_t iteration_cost;
+    void (*direct)(uva__ready_t *ready); /* uva__task_resume: who has it is
+                                            switched to straight. NULL in
+                                            debug mode, which looks at each
+                                            step. */
     bool attended; /* The driver is going to drain: no need to tell it. */
     bool stopping; /* Return after the running iteration. */
     bool debug;
@@ -295,6 +300,16 @@ static inline void uva__loop_push(uva_loop_t *loop, uva__ready_t *ready)
     if (UVA__UNLIKELY(!loop->attended)) {
         uva__loop_attend(loop);
     }
+    ready->next = NULL;
+    *loop->tail = ready;
+    loop->tail = &ready->next;
+}
+
+/** The same in the drain, where the driver has been told: what a running task
+ * queues. */
+UVA__INLINE void uva__loop_push_running(uva_loop_t *loop, uva__ready_t *ready)
+{
+    UVA__ASSERT2(loop->attended);
     ready->next = NULL;
     *loop->tail = ready;
     loop->tail = &ready->next;
@@ -538,12 +553,12 @@ typedef struct uva__plain_frame_s {
 
 extern const uva__coro_t uva__plain_coro;
 
-/** Make a task whose frame is a copy of args and schedule it. Refuses with a
- * future; drops args then. */
 /** Settle loop->spawns_plainly after a change. */
 void uva__loop_settle_spawns(uva_loop_t *loop);
 /** Let new tasks wait for uva_waiter_wake before their first step. */
 void uva__loop_hold_spawns(uva_loop_t *loop, bool hold);
+/** Make a task whose frame is a copy of args and schedule it. Refuses with a
+ * future; drops args then. */
 uva_task_t *uva__task_new(uva_loop_t *loop,
                           const uva__coro_t *coro,
                           const void *args,
@@ -583,7 +598,7 @@ UVA__INLINE int uva__waiter_suspend(uva_task_t *task)
     task->waiter.link.next = NULL;
     task->base.phase = UVA__PHASE_WAIT;
     if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
-        task->base.flags &= (uint8_t)~UVA__MUST_CANCEL;
+        task->base.flags &= (uint16_t)~UVA__MUST_CANCEL;
         task->base.phase = UVA__PHASE_CANCELLED;
         uva__loop_push(task->base.loop, &task->ready);
     }

@@ -45,6 +45,10 @@ static void scope_unlink(uva__scope_t *entry)
         place = &(*place)->outer;
     }
     *place = entry->outer;
+    if (entry->task->extra->scopes == NULL &&
+        !entry->task->base.loop->stacks.checks) {
+        entry->task->base.flags &= (uint16_t)~UVA__WATCHED;
+    }
 }
 
 static void scope_lost(uva__scope_t *entry)
@@ -86,6 +90,7 @@ uva__scope_t *uva__scope_enter(uva_task_t *task,
     if (entry != NULL) {
         *entry = (uva__scope_t){extra->scopes, task, scope, kind};
         extra->scopes = entry;
+        task->base.flags |= UVA__WATCHED;
     }
     return entry;
 }

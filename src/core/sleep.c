@@ -56,24 +56,35 @@ int uva_sleep_poll(uva_sleep_op_t *op, uint64_t delay_ns)
     return r < 0 ? r : uva_waiter_suspend(&task->waiter, NULL, NULL);
 }
 
-/* One iteration, without a waiter: a cancellation finds the task as it finds
- * one that has not started. */
-static inline int sleep_yield(uva_loop_t *loop, uva_task_t *task)
+static UVA__NOINLINE int yield_cancelled(uva_task_t *task)
 {
-    uva__loop_push(loop, &task->ready);
-    uva__task_leave_now(loop, task);
+    uva__task_deliver_cancel(task);
+    return UV_ECANCELED;
+}
+
+/* A yield is one iteration without a waiter: a cancellation finds the task as
+ * it finds one that has not started. */
+static inline int yield_end(uva_task_t *task)
+{
     if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
-        uva__task_deliver_cancel(task);
-        return UV_ECANCELED;
+        return yield_cancelled(task);
     }
     return 0;
 }
 
-static UVA__NOINLINE int sleep_until(uint64_t delay_ns)
+static UVA__NOINLINE int
+sleep_slow(uva_loop_t *loop, uva_task_t *task, uint64_t delay_ns)
 {
     uva_sleep_op_t op;
     int r;
 
+    if (task == NULL || uva__task_stackless(task)) {
+        return UVA_ENOTASK;
+    }
+    if (delay_ns == 0) {
+        uva__loop_push_running(loop, &task->ready);
+        return yield_end(uva__task_leave_now(loop, task));
+    }
     while ((r = uva_sleep_poll(&op, delay_ns)) == UVA_PENDING) {
         uva_block("uva_sleep");
     }
@@ -85,8 +96,11 @@ int uva_sleep(uint64_t delay_ns)
     uva_loop_t *loop = uva__running;
     uva_task_t *task = loop == NULL ? NULL : loop->current;
 
-    if (UVA__UNLIKELY(task == NULL || uva__task_stackless(task))) {
-        return UVA_ENOTASK;
+    if (UVA__UNLIKELY(task == NULL || delay_ns != 0 ||
+                      (task->base.flags & (UVA__STACKLESS | UVA__WATCHED)) !=
+                          0)) {
+        return sleep_slow(loop, task, delay_ns);
     }
-    return delay_ns == 0 ? sleep_yield(loop, task) : sleep_until(delay_ns);
+    uva__loop_push_running(loop, &task->ready);
+    return yield_end(uva__task_leave_plain(loop, task));
 }

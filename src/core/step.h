@@ -11,10 +11,10 @@
 void uva__task_resume(uva__ready_t *ready);
 /** Leave for whoever is next when it is not such a task: a new one, or the
  * loop. */
-void uva__task_leave_slow(uva_loop_t *loop, uva__context_t *flow);
-/** What is looked at when a task that has scopes, or a stack with a canary,
- * suspends. */
-void uva__task_leave_checks(uva_task_t *task);
+uva_task_t *uva__task_leave_slow(uva_loop_t *loop, uva__context_t *flow);
+/** Leave a task that has scopes, or a stack with a canary: they are looked at
+ * before. */
+uva_task_t *uva__task_leave_watched(uva_loop_t *loop, uva_task_t *task);
 
 static inline uva__stackful_t *uva__task_stackful(uva_task_t *task)
 {
@@ -23,48 +23,56 @@ static inline uva__stackful_t *uva__task_stackful(uva_task_t *task)
 
 /** Take the next node if it is a task that was left like this one: straight
  * over, in order, without the detour by the loop's stack. NULL if it is not. */
-UVA__INLINE uva__context_t *uva__task_next(uva_loop_t *loop)
+UVA__INLINE uva_task_t *uva__task_next(uva_loop_t *loop)
 {
     uva__ready_t *ready = loop->batch;
     uva_task_t *task;
 
     if (ready == NULL) {
         ready = uva__loop_next_iteration(loop);
+        if (UVA__UNLIKELY(ready == NULL)) {
+            return NULL;
+        }
     }
-    if (UVA__UNLIKELY(ready == NULL || ready->run != uva__task_resume ||
-                      loop->debug)) {
+    if (UVA__UNLIKELY(ready->run != loop->direct)) {
         return NULL;
     }
     task = uva__task_of_ready(ready);
     loop->batch = ready->next;
     loop->budget--;
     loop->current = task;
-    return uva__task_stackful(task)->flow;
+    return task;
 }
 
-UVA__INLINE void uva__task_leave_now(uva_loop_t *loop, uva_task_t *task)
+/** Suspend the running task, to which nothing is to be looked at. */
+UVA__INLINE uva_task_t *uva__task_leave_plain(uva_loop_t *loop,
+                                              uva_task_t *task)
 {
     uva__context_t *flow = uva__task_stackful(task)->flow;
-    uva__context_t *next;
+    uva_task_t *next = uva__task_next(loop);
 
-    if (UVA__UNLIKELY(task->extra != NULL || loop->stacks.checks)) {
-        uva__task_leave_checks(task);
+    if (UVA__UNLIKELY(next == NULL)) {
+        return uva__task_leave_slow(loop, flow);
     }
-    next = uva__task_next(loop);
-    if (UVA__LIKELY(next != NULL)) {
-        if (UVA__LIKELY(next != flow)) {
-            uva__context_switch(flow, next);
-        }
-    } else {
-        uva__task_leave_slow(loop, flow);
+    return uva__context_switch(flow, uva__task_stackful(next)->flow, next);
+}
+
+/** Suspend the running task. @return The same when it is resumed: who resumes
+ * it knows it, so that the caller need not keep it. */
+UVA__INLINE uva_task_t *uva__task_leave_now(uva_loop_t *loop, uva_task_t *task)
+{
+    if (UVA__UNLIKELY((task->base.flags & UVA__WATCHED) != 0)) {
+        return uva__task_leave_watched(loop, task);
     }
+    return uva__task_leave_plain(loop, task);
 }
 
 /** A yield of a stackless body was cancelled: let it go on at the other label.
  */
 void uva__stackless_cancel_yield(uva_task_t *task);
 
-/** One step of a stackless task; the caller has taken its node. */
+/** One step of a stackless task; the caller has taken its node, and sets
+ * loop->current when no other step follows. */
 UVA__INLINE void uva__stackless_step_now(uva_loop_t *loop, uva__ready_t *ready)
 {
     uva_task_t *task = uva__task_of_ready(ready);
@@ -77,13 +85,10 @@ UVA__INLINE void uva__stackless_step_now(uva_loop_t *loop, uva__ready_t *ready)
     }
     r = task->coro->enter(frame, (char *)frame + task->coro->ret_place);
     if (UVA__LIKELY(r == UVA__YIELD)) {
-        ready->next = NULL;
-        *loop->tail = ready;
-        loop->tail = &ready->next;
+        uva__loop_push_running(loop, ready);
     } else if (r != UVA_PENDING) {
         uva__task_finish(task, r);
     }
-    loop->current = NULL;
 }
 
 #endif /* UVA__CORE_STEP_H */

@@ -126,7 +126,7 @@ static inline int await_begin(uva_task_t *task, uva_future_t *future)
     if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
         const char *message = task->extra == NULL ? NULL : task->extra->message;
         if (uva_future_cancel_message(future, message)) {
-            task->base.flags &= (uint8_t)~UVA__MUST_CANCEL;
+            task->base.flags &= (uint16_t)~UVA__MUST_CANCEL;
         }
     }
     return UVA_PENDING;
@@ -252,7 +252,7 @@ int uva__await_typed(uva_future_t *take_task, void *ret, size_t ret_bytes)
     r = join_begin(task, take_task, ret, ret_bytes);
     if (r == UVA_PENDING) {
         uva__task_stackful(task)->what = "uva_join";
-        uva__task_leave_now(task->base.loop, task);
+        task = uva__task_leave_now(task->base.loop, task);
         r = join_end(task, take_task, ret, ret_bytes);
     }
     return r;
@@ -284,5 +284,5 @@ void uva_block(const char *what)
     uva_task_t *task = uva__task_current();
 
     uva__task_stackful(task)->what = what;
-    uva__task_leave_now(task->base.loop, task);
+    (void)uva__task_leave_now(task->base.loop, task);
 }

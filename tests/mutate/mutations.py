@@ -130,14 +130,10 @@ MUTATIONS = [
      "    if (task->base.phase == UVA__PHASE_IDLE && *place >= UVA__AT_YIELD) {",
      "    if (false && *place >= UVA__AT_YIELD) {",
      "a stackless task is not cancelled in a yield"),
-    ("src/core/step.h",
-     "    } else if (r != UVA_PENDING) {\n"
-     "        uva__task_finish(task, r);\n"
-     "    }\n"
-     "    loop->current = NULL;",
-     "    } else if (r != UVA_PENDING) {\n"
-     "        uva__task_finish(task, r);\n"
-     "    }",
+    ("src/core/base_events.c",
+     "            } else {\n"
+     "                loop->current = NULL;\n",
+     "            } else {\n",
      "a callback after a stackless step believes to be in its task"),
     ("src/core/base_events.c",
      "            loop->budget = 0; /* No further iteration begins. */",
@@ -157,7 +153,7 @@ MUTATIONS = [
      "a task may await itself"),
     ("src/core/waiters.c",
      "        if (uva_future_cancel_message(future, message)) {\n"
-     "            task->base.flags &= (uint8_t)~UVA__MUST_CANCEL;\n"
+     "            task->base.flags &= (uint16_t)~UVA__MUST_CANCEL;\n"
      "        }",
      "        (void)message;",
      "a cancel that is due does not reach the future that is awaited"),
@@ -174,7 +170,7 @@ MUTATIONS = [
      "    bool cancelled = task->base.phase == UVA__PHASE_CANCELLED;",
      "a cancel after the wake-up is not told by the wait"),
     ("src/core/loop.h",
-     "        task->base.flags &= (uint8_t)~UVA__MUST_CANCEL;\n"
+     "        task->base.flags &= (uint16_t)~UVA__MUST_CANCEL;\n"
      "        task->base.phase = UVA__PHASE_CANCELLED;",
      "        task->base.phase = UVA__PHASE_WOKEN;",
      "a wait that begins when a cancel is due counts as woken"),
@@ -190,11 +186,19 @@ MUTATIONS = [
      "    if (UVA__UNLIKELY(false)) {",
      "a polled sleep(0) does not tell a cancel"),
     ("src/core/sleep.c",
-     "    uva__task_leave_now(loop, task);\n"
-     "    if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {",
-     "    uva__task_leave_now(loop, task);\n"
-     "    if (UVA__UNLIKELY(false)) {",
+     "    if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {\n"
+     "        return yield_cancelled(task);",
+     "    if (UVA__UNLIKELY(false)) {\n"
+     "        return yield_cancelled(task);",
      "sleep(0) does not tell a cancel"),
+    ("src/core/sleep.c",
+     "        return yield_end(uva__task_leave_now(loop, task));",
+     "        return yield_end(uva__task_leave_plain(loop, task));",
+     "a lost scope is not looked for in a yield"),
+    ("src/core/scopes.c",
+     "    if (entry->task->extra->scopes == NULL &&",
+     "    if (true &&",
+     "an inner scope that ends hides the outer one"),
     # --- futures ---
     ("src/core/loop.h",
      "        ready->next = last->next;\n"

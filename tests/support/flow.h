@@ -52,18 +52,18 @@ static inline void flow_resume(flow_t *flow)
     flow_starting = flow;
     uva__context_self(&flow->caller);
     if (flow->jumps) {
-        uva__context_jump(&flow->caller, &flow->context);
+        (void)uva__context_jump(&flow->caller, &flow->context, NULL);
     } else {
-        uva__context_switch(&flow->caller, &flow->context);
+        (void)uva__context_switch(&flow->caller, &flow->context, NULL);
     }
 }
 
 static UVA__NOINLINE UVA_UNUSED void flow_suspend(flow_t *flow)
 {
     if (flow->jumps) {
-        uva__context_jump(&flow->context, &flow->caller);
+        (void)uva__context_jump(&flow->context, &flow->caller, NULL);
     } else {
-        uva__context_switch(&flow->context, &flow->caller);
+        (void)uva__context_switch(&flow->context, &flow->caller, NULL);
     }
 }
 

@@ -65,6 +65,15 @@ static inline void call_later(uva_loop_t *loop,
         uva_loop_call_later(loop, delay_ns, callback, data, NULL, NULL), 0);
 }
 
+static inline void call_at(uva_loop_t *loop,
+                           uint64_t when_ns,
+                           uva_callback_cb callback,
+                           void *data)
+{
+    ck_assert_int_eq(
+        uva_loop_call_at(loop, when_ns, callback, data, NULL, NULL), 0);
+}
+
 /* --- bodies and callbacks --- */
 
 static inline int nothing(void *arg, void **ret_result)

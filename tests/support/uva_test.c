@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "uva/alloc.h"
@@ -43,6 +44,17 @@ size_t uva_test_descriptors(void)
 
     for (int fd = 0; fd < 4096; fd++) {
         count += fcntl(fd, F_GETFD) >= 0;
+    }
+    return count;
+}
+
+size_t uva_test_sockets(void)
+{
+    size_t count = 0;
+    struct stat about;
+
+    for (int fd = 0; fd < 4096; fd++) {
+        count += fstat(fd, &about) == 0 && S_ISSOCK(about.st_mode);
     }
     return count;
 }

@@ -175,6 +175,9 @@ void uva_test_nothing_left(uva_test_mark_t mark);
 
 /** How many descriptors the process has open. */
 size_t uva_test_descriptors(void);
+/** How many of them are sockets: the loop opens a descriptor of its own when a
+ * near deadline first makes it wait. */
+size_t uva_test_sockets(void);
 
 /**
  * Fail allocation 1, 2, 3, ... of expression until it succeeds. Each failure

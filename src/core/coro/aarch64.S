@@ -12,7 +12,7 @@
 
         .text
 
-/* void uva__switch(void **save_sp, void *to_sp) */
+/* void *uva__switch(void **save_sp, void **to_sp, void *given) */
         .globl uva__switch
         .hidden uva__switch
         .type uva__switch, %function
@@ -53,7 +53,9 @@ uva__switch:
         .cfi_rel_offset d15, 152
         mov x9, sp
         str x9, [x0]
-        mov sp, x1
+        ldr x9, [x1]
+        mov sp, x9
+        mov x0, x2
         /* The layout is the same on the other stack, so the rules hold. */
         ldp x21, x22, [sp, #16]
         ldp x23, x24, [sp, #32]

@@ -23,8 +23,8 @@
 #    endif
 
 /** uva__switch without a call or a return. */
-static inline __attribute__((always_inline)) void
-uva__switch_jump(void **save_sp, void *to_sp)
+static inline __attribute__((always_inline)) void *
+uva__switch_jump(void **save_sp, void **to_sp, void *given)
 {
     /* notrack: the place to go on at may follow a call, without endbr64. */
     __asm__ volatile("leaq -128(%%rsp), %%rsp\n\t"
@@ -37,25 +37,27 @@ uva__switch_jump(void **save_sp, void *to_sp)
                      "pushq %%r14\n\t"
                      "pushq %%r15\n\t"
                      "movq %%rsp, (%0)\n\t"
-                     "movq %1, %%rsp\n\t"
+                     "movq (%1), %%rsp\n\t"
                      "popq %%r15\n\t"
                      "popq %%r14\n\t"
                      "popq %%r13\n\t"
                      "popq %%r12\n\t"
                      "popq %%rbx\n\t"
                      "popq %%rbp\n\t"
-                     "popq %%rax\n\t"
-                     "notrack jmpq *%%rax\n"
+                     "popq %%rcx\n\t"
+                     "movq %%rdx, %%rax\n\t" /* As a return value. */
+                     "notrack jmpq *%%rcx\n"
                      "1:\n\t"
                      "subq $-128, %%rsp"
-                     : "+D"(save_sp), "+S"(to_sp)
+                     : "+D"(save_sp), "+S"(to_sp), "+d"(given)
                      :
-                     : "rax", "rcx", "rdx", "r8", "r9", "r10", "r11", "xmm0",
-                       "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
-                       "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13",
-                       "xmm14", "xmm15", "st", "st(1)", "st(2)", "st(3)",
-                       "st(4)", "st(5)", "st(6)", "st(7)" UVA__SWITCH_AVX512,
-                       "cc", "memory");
+                     : "rax", "rcx", "r8", "r9", "r10", "r11", "xmm0", "xmm1",
+                       "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
+                       "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
+                       "xmm15", "st", "st(1)", "st(2)", "st(3)", "st(4)",
+                       "st(5)", "st(6)", "st(7)" UVA__SWITCH_AVX512, "cc",
+                       "memory");
+    return given;
 }
 
 #endif

@@ -119,26 +119,31 @@ static void context_arrive(void *fake_stack)
  * shadow of the call stack runs empty. */
 __attribute__((no_sanitize("thread"), noinline))
 #    endif
-static void
-context_go(uva__context_t *from, uva__context_t *to)
+static void *
+context_go(uva__context_t *from, uva__context_t *to, void *given)
 {
 #    if defined(UVA__TSAN)
     __tsan_switch_to_fiber(to->fiber, 0);
 #    endif
-    uva__switch(&from->sp, to->sp);
+    return uva__switch(&from->sp, &to->sp, given);
 }
 
-void uva__context_switch_told(uva__context_t *from, uva__context_t *to)
+void *
+uva__context_switch_told(uva__context_t *from, uva__context_t *to, void *given)
 {
+    if (from == to) {
+        return given;
+    }
 #    if defined(UVA__ASAN)
     context_left = from;
     __sanitizer_start_switch_fiber(&from->fake_stack, to->bottom,
                                    to->size_bytes);
 #    endif
-    context_go(from, to);
+    given = context_go(from, to, given);
 #    if defined(UVA__ASAN)
     context_arrive(from->fake_stack);
 #    endif
+    return given;
 }
 
 void uva__context_exit_told(uva__context_t *from, uva__context_t *to)
@@ -148,7 +153,7 @@ void uva__context_exit_told(uva__context_t *from, uva__context_t *to)
     context_left = NULL;
     __sanitizer_start_switch_fiber(NULL, to->bottom, to->size_bytes);
 #    endif
-    context_go(from, to);
+    (void)context_go(from, to, NULL);
 }
 
 void uva__context_started_told(void)

@@ -88,9 +88,9 @@ const char *uva__context_backend(void);
 
 /* The platform's part. Both keep nothing but the stack pointer. */
 
-/** Save the flow under *save_sp and go on with the one suspended at to_sp,
- * which was read before: the two are never the same flow. */
-void uva__switch(void **save_sp, void *to_sp);
+/** Save the flow under *save_sp and go on with the one suspended at *to_sp,
+ * which may be the same. Returns what was given by whoever resumed it. */
+void *uva__switch(void **save_sp, void **to_sp, void *given);
 /** Lay the first frame below top (16-byte aligned), not below low; returns the
  * stack pointer to switch to. */
 void *uva__switch_prepare(char *low, char *top, void (*entry)(void));
@@ -98,18 +98,21 @@ void *uva__switch_prepare(char *low, char *top, void (*entry)(void));
 #if defined(UVA__ASAN) || defined(UVA__TSAN)
 
 /* Out of line, as the tools want nothing instrumented around the switch. */
-void uva__context_switch_told(uva__context_t *from, uva__context_t *to);
+void *
+uva__context_switch_told(uva__context_t *from, uva__context_t *to, void *given);
 void uva__context_exit_told(uva__context_t *from, uva__context_t *to);
 void uva__context_started_told(void);
 
-static inline void uva__context_switch(uva__context_t *from, uva__context_t *to)
+static inline void *
+uva__context_switch(uva__context_t *from, uva__context_t *to, void *given)
 {
-    uva__context_switch_told(from, to);
+    return uva__context_switch_told(from, to, given);
 }
 
-static inline void uva__context_jump(uva__context_t *from, uva__context_t *to)
+static inline void *
+uva__context_jump(uva__context_t *from, uva__context_t *to, void *given)
 {
-    uva__context_switch_told(from, to);
+    return uva__context_switch_told(from, to, given);
 }
 
 static inline void uva__context_exit(uva__context_t *from, uva__context_t *to)
@@ -125,17 +128,20 @@ static inline void uva__context_started(void)
 #else
 
 /**
- * Suspend `from`, which is running, and resume `to`, another one. Returns when
- * somebody switches to `from` again.
+ * Suspend `from`, which is running, and resume `to`; nothing happens if they
+ * are the same. Returns when somebody switches to `from` again, and what that
+ * one gave: so nothing need be kept over a switch that the resumer knows. An
+ * entry function is not told.
  *
  * The form for yields, where one flow after the other suspends at the same
  * line: it ends with a return instruction, which the processor predicts to go
  * back to the call. On another stack that is the right guess exactly if the
  * flow there was suspended by the same call.
  */
-static inline void uva__context_switch(uva__context_t *from, uva__context_t *to)
+static inline void *
+uva__context_switch(uva__context_t *from, uva__context_t *to, void *given)
 {
-    uva__switch(&from->sp, to->sp);
+    return uva__switch(&from->sp, &to->sp, given);
 }
 
 /**
@@ -145,12 +151,13 @@ static inline void uva__context_switch(uva__context_t *from, uva__context_t *to)
  * processor's stack of return addresses as it is. Four instructions more; where
  * the return would be guessed wrong, five times as fast. The forms mix freely.
  */
-static inline void uva__context_jump(uva__context_t *from, uva__context_t *to)
+static inline void *
+uva__context_jump(uva__context_t *from, uva__context_t *to, void *given)
 {
 #    if defined(UVA__SWITCH_ASSEMBLY) && defined(UVA__SWITCH_INLINE)
-    uva__switch_jump(&from->sp, to->sp);
+    return uva__switch_jump(&from->sp, &to->sp, given);
 #    else
-    uva__switch(&from->sp, to->sp);
+    return uva__switch(&from->sp, &to->sp, given);
 #    endif
 }
 
@@ -160,7 +167,7 @@ static inline void uva__context_jump(uva__context_t *from, uva__context_t *to)
  */
 static inline void uva__context_exit(uva__context_t *from, uva__context_t *to)
 {
-    uva__context_jump(from, to);
+    (void)uva__context_jump(from, to, NULL);
 }
 
 /** The first thing that an entry function does, once per made context. */

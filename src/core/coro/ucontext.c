@@ -15,12 +15,19 @@
 #    include <stdint.h>
 #    include <ucontext.h>
 
-void uva__switch(void **save_sp, void *to_sp)
+#    include "base/util.h"
+
+/* On its way from who gives it to who is resumed. */
+static UVA__TLS void *switch_given;
+
+void *uva__switch(void **save_sp, void **to_sp, void *given)
 {
     ucontext_t here; /* Lives as long as the suspension. */
 
     *save_sp = &here;
-    (void)swapcontext(&here, to_sp);
+    switch_given = given;
+    (void)swapcontext(&here, *to_sp);
+    return switch_given;
 }
 
 void *uva__switch_prepare(char *low, char *top, void (*entry)(void))

@@ -17,7 +17,7 @@
 
         .text
 
-/* void uva__switch(void **save_sp, void *to_sp) */
+/* void *uva__switch(void **save_sp, void **to_sp, void *given) */
         .globl uva__switch
         .hidden uva__switch
         .type uva__switch, @function
@@ -43,7 +43,8 @@ uva__switch:
         .cfi_adjust_cfa_offset 8
         .cfi_rel_offset %r15, 0
         movq %rsp, (%rdi)
-        movq %rsi, %rsp
+        movq (%rsi), %rsp
+        movq %rdx, %rax
         /* The layout is the same on the other stack, so the rules hold. */
         popq %r15
         .cfi_adjust_cfa_offset -8
