@@ -110,6 +110,8 @@ UVA_TEST_STRICT(spawn)
     OOM_TEST(uva_await_typed(adds, uva_spawn_with(&options, adds, 1, 2), NULL));
     OOM_TEST(uva_await_typed(adds_light,
                              uva_spawn_with(&options, adds_light, 1, 2), NULL));
+    OOM_TEST(uva_await_typed(
+        adds, uva_loop_spawn(uva_get_running_loop(), adds, 1, 2), NULL));
 }
 
 static int drops;
@@ -126,14 +128,14 @@ static void drop_argument(drops_argument_args_t *args)
     drops++;
 }
 
-static int spawn_in_group(void)
+static int spawn_in_group(const uva_task_options_t *options)
 {
     uva_taskgroup_t group;
 
     drops = 0;
     (void)uva_taskgroup_enter(&group);
     (void)uva_taskgroup_spawn(&group, drops_argument);
-    (void)uva_taskgroup_spawn(&group, drops_argument);
+    (void)uva_taskgroup_spawn_with(&group, options, drops_argument);
     return uva_taskgroup_exit(&group, 0);
 }
 
@@ -141,14 +143,20 @@ static int group_result;
 
 UVA_TEST_STRICT(spawn_of_children)
 {
+    uva_task_options_t named = UVA_TASK_OPTIONS_INIT;
+    const uva_task_options_t *options[] = {NULL, &named};
+
+    named.name = "named";
     uva_test_log_begin();
-    OOM_EACH(group_result = spawn_in_group(), {
-        ck_assert(group_result == 0 || group_result == UVA_EGROUP ||
-                  group_result == UV_ENOMEM);
-        ck_assert_int_eq(drops, 2);
-        ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
-    });
-    ck_assert_int_eq(spawn_in_group(), 0);
+    for (int i = 0; i < 2; i++) {
+        OOM_EACH(group_result = spawn_in_group(options[i]), {
+            ck_assert(group_result == 0 || group_result == UVA_EGROUP ||
+                      group_result == UV_ENOMEM);
+            ck_assert_int_eq(drops, 2);
+            ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
+        });
+        ck_assert_int_eq(spawn_in_group(options[i]), 0);
+    }
     uva_test_log_end();
 }
 

@@ -417,6 +417,189 @@ KIND_TEST(wait_for_issue86296, at_once_task_t *inner_task; bool reached_end;
     return 0;
 }
 
+/* --- of a typed task --- */
+
+/* Larger than the pointer that an untyped result is. */
+typedef struct wide_s {
+    uint64_t words[3];
+} wide_t;
+
+KIND_CORO(wide_t, gives_wide, uint64_t delay_ns; int code; int r;)
+{
+    UVA_BEGIN
+    AWAIT_SLEEP(self->r, self->delay_ns);
+    if (self->r < 0) {
+        return self->r;
+    }
+    *ret = (wide_t){{1, 2, 3}};
+    UVA_END
+    return self->code;
+}
+
+KIND_CORO(char, gives_narrow, int r;)
+{
+    UVA_BEGIN
+    AWAIT_SLEEP(self->r, 0);
+    UVA_END
+    *ret = 'n';
+    return self->r;
+}
+
+KIND_TEST(typed_result, gives_wide_task_t *wide_task; wide_t wide;
+          gives_narrow_task_t * task;
+          char narrow[2];
+          int r;)
+{
+    UVA_BEGIN
+    self->wide_task = KIND_SPAWN(gives_wide, UVA_MS(1));
+    AWAIT_WAIT_FOR_TYPED(self->r, gives_wide, self->wide_task, UVA_MS(2),
+                         &self->wide);
+    ck_assert_int_eq(self->r, 0);
+    ck_assert_uint_eq(self->wide.words[2], 3);
+    /* Of one byte no more is written. */
+    self->narrow[1] = '!';
+    self->task = KIND_SPAWN(gives_narrow);
+    AWAIT_WAIT_FOR_TYPED(self->r, gives_narrow, self->task, UVA_FOREVER,
+                         &self->narrow[0]);
+    ck_assert_int_eq(self->r, 0);
+    ck_assert_int_eq(self->narrow[0], 'n');
+    ck_assert_int_eq(self->narrow[1], '!');
+    /* One that is done needs no time, and none wants a result. */
+    self->task = KIND_SPAWN(gives_narrow);
+    AWAIT_SLEEP(self->r, UVA_MS(1));
+    uva_task_ref(UVA_ERASE(self->task));
+    AWAIT_WAIT_FOR_TYPED(self->r, gives_narrow, self->task, 0, NULL);
+    ck_assert_int_eq(self->r, 0);
+    self->narrow[0] = 0;
+    AWAIT_WAIT_FOR_TYPED(self->r, gives_narrow, self->task, 0,
+                         &self->narrow[0]);
+    ck_assert_int_eq(self->r, 0);
+    ck_assert_int_eq(self->narrow[0], 'n');
+    UVA_END
+    return 0;
+}
+
+KIND_CORO(wide_t, ends_all_the_same, int r;)
+{
+    UVA_BEGIN
+    AWAIT_SLEEP(self->r, UVA_SEC(1));
+    ck_assert_int_eq(self->r, UV_ECANCELED);
+    AWAIT_SLEEP(self->r, UVA_MS(1));
+    UVA_END
+    *ret = (wide_t){{4, 5, 6}};
+    return self->r;
+}
+
+/* What ends well when it is cancelled has its result, late. */
+KIND_TEST(typed_late_result, ends_all_the_same_task_t *task; int i; wide_t wide;
+          int r;)
+{
+    UVA_BEGIN
+    for (; self->i < 2; self->i++) {
+        self->wide = (wide_t){{0}};
+        self->task = KIND_SPAWN(ends_all_the_same);
+        AWAIT_SLEEP(self->r, 0);
+        AWAIT_WAIT_FOR_TYPED(self->r, ends_all_the_same, self->task,
+                             self->i == 0 ? 0 : UVA_MS(1), &self->wide);
+        ck_assert_int_eq(self->r, 0);
+        ck_assert_uint_eq(self->wide.words[0], 4);
+        ck_assert_uint_eq(self->wide.words[2], 6);
+    }
+    UVA_END
+    return 0;
+}
+
+KIND_TEST(typed_timeout, wide_t wide; uint64_t timeout_ns;
+          gives_wide_task_t * task;
+          int r;)
+{
+    uva_loop_t *loop = uva_get_running_loop();
+
+    UVA_BEGIN
+    self->wide.words[0] = 77;
+    for (; self->timeout_ns <= UVA_MS(1); self->timeout_ns += UVA_MS(1)) {
+        self->task = KIND_SPAWN(gives_wide, UVA_SEC(1));
+        uva_task_ref(UVA_ERASE(self->task));
+        AWAIT_WAIT_FOR_TYPED(self->r, gives_wide, self->task, self->timeout_ns,
+                             &self->wide);
+        ck_assert_int_eq(self->r, UV_ETIMEDOUT);
+        ck_assert(UVA_CANCELLED(self->task));
+        ck_assert_uint_eq(uva_loop_time(loop), self->timeout_ns);
+        ck_assert_uint_eq(self->wide.words[0], 77);
+        ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
+        uva_task_unref(UVA_ERASE(self->task));
+    }
+    UVA_END
+    return 0;
+}
+
+KIND_TEST(typed_failure, gives_wide_task_t *task; wide_t wide; int r;)
+{
+    UVA_BEGIN
+    self->wide.words[0] = 77;
+    self->task = KIND_SPAWN(gives_wide, UVA_MS(1), VALUE_ERROR);
+    AWAIT_WAIT_FOR_TYPED(self->r, gives_wide, self->task, UVA_MS(2),
+                         &self->wide);
+    ck_assert_int_eq(self->r, VALUE_ERROR);
+    AWAIT_WAIT_FOR_TYPED(self->r, gives_wide, NULL, UVA_MS(2), &self->wide);
+    ck_assert_int_eq(self->r, UV_ENOMEM);
+    ck_assert_uint_eq(self->wide.words[0], 77);
+    UVA_END
+    return 0;
+}
+
+KIND_CORO(wide_t, waits_for_wide, gives_wide_task_t *take_task; int r;)
+{
+    UVA_BEGIN
+    AWAIT_WAIT_FOR_TYPED(self->r, gives_wide, self->take_task, UVA_SEC(10),
+                         ret);
+    UVA_END
+    return self->r;
+}
+
+KIND_TEST(typed_cancelled, gives_wide_task_t *task;
+          waits_for_wide_task_t * waits;
+          int r;)
+{
+    UVA_BEGIN
+    self->task = KIND_SPAWN(gives_wide, UVA_SEC(1));
+    uva_task_ref(UVA_ERASE(self->task));
+    self->waits = KIND_SPAWN(waits_for_wide, self->task);
+    AWAIT_SLEEP(self->r, UVA_MS(1));
+    ck_assert(uva_task_cancel(UVA_ERASE(self->waits)));
+    AWAIT_TYPED(self->r, waits_for_wide, self->waits, NULL);
+    ck_assert_int_eq(self->r, UV_ECANCELED);
+    ck_assert(UVA_CANCELLED(self->task));
+    uva_task_unref(UVA_ERASE(self->task));
+    ck_assert_uint_eq(uva_loop_time(uva_get_running_loop()), UVA_MS(1));
+    UVA_END
+    return 0;
+}
+
+static void wait_in_callback(void *data)
+{
+    gives_wide_task_t *task = uva_spawn(gives_wide);
+    uva_wait_for_op_t op = {.stage = 0};
+
+    uva_task_ref(UVA_ERASE(task));
+    ck_assert_int_eq(uva_wait_for_typed(gives_wide, task, UVA_SEC(1), NULL),
+                     UVA_ENOTASK);
+    ck_assert_int_eq(
+        uva_wait_for_typed_poll(gives_wide, &op, task, UVA_SEC(1), NULL),
+        UVA_ENOTASK);
+    *(bool *)data = true;
+}
+
+/* It takes the reference all the same: nothing is left. */
+UVA_TEST(typed_in_no_task)
+{
+    bool called = false;
+
+    ck_assert_int_eq(uva_call_soon(wait_in_callback, &called), 0);
+    ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0);
+    ck_assert(called);
+}
+
 /* --- with a shield --- */
 
 KIND_CORO(void *, sleep_done, uint64_t delay_ns; int r;)
@@ -522,6 +705,27 @@ UVA_TEST(wait_for_takes_the_reference)
                      UV_EAGAIN);
 }
 
+static int typed_without_memory(uint64_t timeout_ns)
+{
+    gives_wide_task_t *task = uva_spawn(gives_wide, UVA_SEC(1));
+    int r;
+
+    if (task == NULL) {
+        return UV_ENOMEM;
+    }
+    uva_task_ref(UVA_ERASE(task));
+    r = uva_wait_for_typed(gives_wide, task, timeout_ns, NULL);
+    ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
+    /* One that could not be waited for goes on. */
+    ck_assert(r == UV_ENOMEM || UVA_DONE(task));
+    (void)uva_task_cancel(UVA_ERASE(task));
+    while (!UVA_DONE(task)) {
+        (void)uva_sleep(0);
+    }
+    uva_task_unref(UVA_ERASE(task));
+    return r == UV_ETIMEDOUT ? 0 : r;
+}
+
 static int wait_without_memory(uint64_t timeout_ns)
 {
     uva_future_t *future = uva_create_future();
@@ -543,6 +747,9 @@ UVA_TEST_STRICT(wait_for_oom)
     ck_assert_int_eq(wait_without_memory(UVA_MS(10)), 0);
     UVA_OOM_TEST(wait_without_memory(UVA_MS(10)));
     UVA_OOM_TEST(wait_without_memory(0));
+    ck_assert_int_eq(typed_without_memory(UVA_MS(10)), 0);
+    UVA_OOM_TEST(typed_without_memory(UVA_MS(10)));
+    UVA_OOM_TEST(typed_without_memory(0));
 }
 
 /* --- the suite --- */
@@ -565,6 +772,7 @@ int main(void)
 {
     Suite *suite = suite_create("waitfor");
     TCase *timeout = UVA_TCASE(suite, "Timeout");
+    TCase *typed = UVA_TCASE(suite, "Typed");
     TCase *shield = UVA_TCASE(suite, "Shield");
     TCase *ownership = UVA_TCASE(suite, "Ownership");
 
@@ -576,6 +784,12 @@ int main(void)
     tcase_add_test(timeout, wait_for_blocking);
     UVA_TEST_BOTH(timeout, wait_for_race_condition);
     add_cancelling(UVA_TCASE(suite, "Cancelling"));
+    UVA_TEST_BOTH(typed, typed_result);
+    UVA_TEST_BOTH(typed, typed_late_result);
+    UVA_TEST_BOTH(typed, typed_timeout);
+    UVA_TEST_BOTH(typed, typed_failure);
+    UVA_TEST_BOTH(typed, typed_cancelled);
+    tcase_add_test(typed, typed_in_no_task);
     UVA_TEST_BOTH(shield, zero_timeout);
     UVA_TEST_BOTH(shield, none_timeout);
     UVA_TEST_BOTH(shield, shielded_timeout);

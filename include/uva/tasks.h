@@ -34,7 +34,8 @@ typedef struct uva_task_options_s {
                                       of the current one. */
     bool eager_start;              /* Run the first step at once, if the loop
                                       runs. */
-    size_t stack_bytes;            /* Default that of the loop. */
+    size_t stack_bytes;            /* Default that of the loop; a stackless
+                                      task has none. */
     uva_destroy_cb arg_destroy;    /* Plain tasks: frees arg, once, after the
                                       body or instead of it. */
     uva_destroy_cb result_destroy; /* Plain tasks: frees a result that nobody

@@ -17,7 +17,9 @@
  *
  * Missing arguments are zero. The body gets `args` (const) and `ret`; ret is
  * copied out of the task when it is awaited and is all zero until written.
- * T may be void. A C++ caller uses the plain function NAME_spawn(NAME_args_t).
+ * T may be void. C++ has no macro for arguments by name: there the plain
+ * functions NAME_spawn(args), NAME_spawn_on(loop or NULL, args, options or
+ * NULL) and NAME_spawn_in(&group, args, options or NULL) take a NAME_args_t.
  */
 #ifndef UVA_TYPED_H
 #define UVA_TYPED_H
@@ -50,15 +52,17 @@ enum {
 /** private */
 UVA_EXTERN uva_task_t *
 uva__spawn(const uva__coro_t *coro, const void *args, const char *here);
-/** private */
-UVA_EXTERN uva_task_t *uva__spawn_with(const uva__coro_t *coro,
-                                       const void *args,
-                                       const uva_task_options_t *options,
-                                       const char *here);
+/** private: loop NULL: the running one; options NULL: the defaults. */
+UVA_EXTERN uva_task_t *uva__spawn_on(uva_loop_t *loop,
+                                     const uva__coro_t *coro,
+                                     const void *args,
+                                     const uva_task_options_t *options,
+                                     const char *here);
 /** private */
 UVA_EXTERN uva_task_t *uva__spawn_in(uva_taskgroup_t *group,
                                      const uva__coro_t *coro,
                                      const void *args,
+                                     const uva_task_options_t *options,
                                      const char *here);
 /** private */
 UVA_EXTERN int uva__run_typed(const uva__coro_t *coro,
@@ -72,6 +76,17 @@ uva__await_typed(uva_future_t *take_task, void *ret, size_t ret_bytes);
 /** private */
 UVA_EXTERN int
 uva__await_typed_poll(uva_future_t *take_task, void *ret, size_t ret_bytes);
+/** private */
+UVA_EXTERN UVA_CORO int uva__wait_for_typed(uva_future_t *take_task,
+                                            uint64_t timeout_ns,
+                                            void *ret,
+                                            size_t ret_bytes);
+/** private */
+UVA_EXTERN int uva__wait_for_typed_poll(uva_wait_for_op_t *op,
+                                        uva_future_t *take_task,
+                                        uint64_t timeout_ns,
+                                        void *ret,
+                                        size_t ret_bytes);
 /** private */
 UVA_EXTERN UVA_CORO int uva__gather_typed(const uva_future_ref_t *take_tasks,
                                           size_t count,
@@ -230,63 +245,91 @@ UVA_BEGIN_DECLS
     static int name##__body(UVA_UNUSED const name##_args_t *args, \
                             UVA_UNUSED name##_ret_t *ret)
 /** private */
-#define UVA__TYPED(name)                                                      \
-    UVA_UNUSED static inline name##_task_t *name##__spawn(name##_args_t args, \
-                                                          const char *here)   \
-    {                                                                         \
-        return (name##_task_t *)(void *)uva__spawn(&name##__coro, &args,      \
-                                                   here);                     \
-    }                                                                         \
-    UVA_UNUSED static inline name##_task_t *name##_spawn(name##_args_t args)  \
-    {                                                                         \
-        return name##__spawn(args, #name);                                    \
-    }                                                                         \
-    UVA_UNUSED static inline name##_task_t *name##__spawn_with(               \
-        name##_args_t args, const uva_task_options_t *options,                \
-        const char *here)                                                     \
-    {                                                                         \
-        return (name##_task_t *)(void *)uva__spawn_with(&name##__coro, &args, \
-                                                        options, here);       \
-    }                                                                         \
-    UVA_UNUSED static inline name##_task_t *name##__spawn_in(                 \
-        uva_taskgroup_t *group, name##_args_t args, const char *here)         \
-    {                                                                         \
-        return (name##_task_t *)(void *)uva__spawn_in(group, &name##__coro,   \
-                                                      &args, here);           \
-    }                                                                         \
-    UVA_UNUSED static inline int name##__run(                                 \
-        name##_args_t args, name##_ret_t *ret, const char *here)              \
-    {                                                                         \
-        return uva__run_typed(&name##__coro, &args, ret,                      \
-                              UVA__SIZEOF(name##_ret_t), here);               \
-    }                                                                         \
-    UVA_UNUSED static inline int name##__await(name##_task_t *take_task,      \
-                                               name##_ret_t *ret)             \
-    {                                                                         \
-        return uva__await_typed((uva_future_t *)(void *)take_task, ret,       \
-                                UVA__SIZEOF(name##_ret_t));                   \
-    }                                                                         \
-    UVA_UNUSED static inline int name##__await_poll(name##_task_t *take_task, \
-                                                    name##_ret_t *ret)        \
-    {                                                                         \
-        return uva__await_typed_poll((uva_future_t *)(void *)take_task, ret,  \
-                                     UVA__SIZEOF(name##_ret_t));              \
-    }                                                                         \
-    UVA_UNUSED static inline int name##__gather(                              \
-        name##_task_t *const *take_tasks, size_t count, unsigned flags,       \
-        int *ret_codes, name##_ret_t *ret)                                    \
-    {                                                                         \
-        return uva__gather_typed(                                             \
-            (const uva_future_ref_t *)(const void *)take_tasks, count, flags, \
-            ret_codes, ret, UVA__SIZEOF(name##_ret_t));                       \
-    }                                                                         \
-    UVA_UNUSED static inline int name##__gather_poll(                         \
-        uva_gather_op_t *op, name##_task_t *const *take_tasks, size_t count,  \
-        unsigned flags, int *ret_codes, name##_ret_t *ret)                    \
-    {                                                                         \
-        return uva__gather_typed_poll(                                        \
-            op, (const uva_future_ref_t *)(const void *)take_tasks, count,    \
-            flags, ret_codes, ret, UVA__SIZEOF(name##_ret_t));                \
+#define UVA__TYPED(name)                                                       \
+    UVA_UNUSED static inline name##_task_t *name##__spawn(name##_args_t args,  \
+                                                          const char *here)    \
+    {                                                                          \
+        return (name##_task_t *)(void *)uva__spawn(&name##__coro, &args,       \
+                                                   here);                      \
+    }                                                                          \
+    UVA_UNUSED static inline name##_task_t *name##_spawn(name##_args_t args)   \
+    {                                                                          \
+        return name##__spawn(args, #name);                                     \
+    }                                                                          \
+    UVA_UNUSED static inline name##_task_t *name##__spawn_on(                  \
+        uva_loop_t *loop, name##_args_t args,                                  \
+        const uva_task_options_t *options, const char *here)                   \
+    {                                                                          \
+        return (name##_task_t *)(void *)uva__spawn_on(loop, &name##__coro,     \
+                                                      &args, options, here);   \
+    }                                                                          \
+    UVA_UNUSED static inline name##_task_t *name##_spawn_on(                   \
+        uva_loop_t *loop, name##_args_t args,                                  \
+        const uva_task_options_t *options)                                     \
+    {                                                                          \
+        return name##__spawn_on(loop, args, options, #name);                   \
+    }                                                                          \
+    UVA_UNUSED static inline name##_task_t *name##__spawn_in(                  \
+        uva_taskgroup_t *group, name##_args_t args,                            \
+        const uva_task_options_t *options, const char *here)                   \
+    {                                                                          \
+        return (name##_task_t *)(void *)uva__spawn_in(group, &name##__coro,    \
+                                                      &args, options, here);   \
+    }                                                                          \
+    UVA_UNUSED static inline name##_task_t *name##_spawn_in(                   \
+        uva_taskgroup_t *group, name##_args_t args,                            \
+        const uva_task_options_t *options)                                     \
+    {                                                                          \
+        return name##__spawn_in(group, args, options, #name);                  \
+    }                                                                          \
+    UVA_UNUSED static inline int name##__run(                                  \
+        name##_args_t args, name##_ret_t *ret, const char *here)               \
+    {                                                                          \
+        return uva__run_typed(&name##__coro, &args, ret,                       \
+                              UVA__SIZEOF(name##_ret_t), here);                \
+    }                                                                          \
+    UVA_UNUSED static inline int name##__await(name##_task_t *take_task,       \
+                                               name##_ret_t *ret)              \
+    {                                                                          \
+        return uva__await_typed((uva_future_t *)(void *)take_task, ret,        \
+                                UVA__SIZEOF(name##_ret_t));                    \
+    }                                                                          \
+    UVA_UNUSED static inline int name##__await_poll(name##_task_t *take_task,  \
+                                                    name##_ret_t *ret)         \
+    {                                                                          \
+        return uva__await_typed_poll((uva_future_t *)(void *)take_task, ret,   \
+                                     UVA__SIZEOF(name##_ret_t));               \
+    }                                                                          \
+    UVA_UNUSED static inline int name##__wait_for(                             \
+        name##_task_t *take_task, uint64_t timeout_ns, name##_ret_t *ret)      \
+    {                                                                          \
+        return uva__wait_for_typed((uva_future_t *)(void *)take_task,          \
+                                   timeout_ns, ret,                            \
+                                   UVA__SIZEOF(name##_ret_t));                 \
+    }                                                                          \
+    UVA_UNUSED static inline int name##__wait_for_poll(                        \
+        uva_wait_for_op_t *op, name##_task_t *take_task, uint64_t timeout_ns,  \
+        name##_ret_t *ret)                                                     \
+    {                                                                          \
+        return uva__wait_for_typed_poll(op, (uva_future_t *)(void *)take_task, \
+                                        timeout_ns, ret,                       \
+                                        UVA__SIZEOF(name##_ret_t));            \
+    }                                                                          \
+    UVA_UNUSED static inline int name##__gather(                               \
+        name##_task_t *const *take_tasks, size_t count, unsigned flags,        \
+        int *ret_codes, name##_ret_t *ret)                                     \
+    {                                                                          \
+        return uva__gather_typed(                                              \
+            (const uva_future_ref_t *)(const void *)take_tasks, count, flags,  \
+            ret_codes, ret, UVA__SIZEOF(name##_ret_t));                        \
+    }                                                                          \
+    UVA_UNUSED static inline int name##__gather_poll(                          \
+        uva_gather_op_t *op, name##_task_t *const *take_tasks, size_t count,   \
+        unsigned flags, int *ret_codes, name##_ret_t *ret)                     \
+    {                                                                          \
+        return uva__gather_typed_poll(                                         \
+            op, (const uva_future_ref_t *)(const void *)take_tasks, count,     \
+            flags, ret_codes, ret, UVA__SIZEOF(name##_ret_t));                 \
     }
 
 /**
@@ -296,16 +339,33 @@ UVA_BEGIN_DECLS
 #define uva_spawn(...) UVA__SPAWN(__VA_ARGS__, .uva__z = 0)
 #define UVA__SPAWN(name, ...) \
     name##__spawn((name##_args_t){__VA_ARGS__}, UVA__HERE)
-/** uva_spawn with options: uva_spawn_with(&options, name, ...). */
+/** uva_spawn with options: uva_spawn_with(&options, name, ...). NULL for the
+ * defaults; destructors are for plain tasks alone. */
 #define uva_spawn_with(options, ...) \
-    UVA__SPAWN_WITH(options, __VA_ARGS__, .uva__z = 0)
-#define UVA__SPAWN_WITH(options, name, ...) \
-    name##__spawn_with((name##_args_t){__VA_ARGS__}, options, UVA__HERE)
+    uva_loop_spawn_with(NULL, options, __VA_ARGS__)
+/**
+ * uva_spawn on a loop that need not run: uva_loop_spawn(loop, name, ...), in a
+ * host's callback or before the loop runs. NULL is the running one.
+ *
+ * @return NAME_task_t *, new reference. Refused as uva_loop_create_task.
+ * @asyncio loop.create_task
+ */
+#define uva_loop_spawn(loop, ...) uva_loop_spawn_with(loop, NULL, __VA_ARGS__)
+/** uva_loop_spawn with options: uva_loop_spawn_with(loop, &options, name, ...).
+ */
+#define uva_loop_spawn_with(loop, options, ...) \
+    UVA__SPAWN_ON(loop, options, __VA_ARGS__, .uva__z = 0)
+#define UVA__SPAWN_ON(loop, options, name, ...) \
+    name##__spawn_on(loop, (name##_args_t){__VA_ARGS__}, options, UVA__HERE)
 /** A child of a group: uva_taskgroup_spawn(&group, name, ...). Borrowed. */
 #define uva_taskgroup_spawn(group, ...) \
-    UVA__SPAWN_IN(group, __VA_ARGS__, .uva__z = 0)
-#define UVA__SPAWN_IN(group, name, ...) \
-    name##__spawn_in(group, (name##_args_t){__VA_ARGS__}, UVA__HERE)
+    uva_taskgroup_spawn_with(group, NULL, __VA_ARGS__)
+/** uva_taskgroup_spawn with options: uva_taskgroup_spawn_with(&group,
+ * &options, name, ...). */
+#define uva_taskgroup_spawn_with(group, options, ...) \
+    UVA__SPAWN_IN(group, options, __VA_ARGS__, .uva__z = 0)
+#define UVA__SPAWN_IN(group, options, name, ...) \
+    name##__spawn_in(group, (name##_args_t){__VA_ARGS__}, options, UVA__HERE)
 /** uva_run for a typed task: uva_run_typed(name, &ret or NULL, ...). */
 #define uva_run_typed(...) UVA__RUN_TYPED(__VA_ARGS__, .uva__z = 0)
 #define UVA__RUN_TYPED(name, ret, ...) \
@@ -316,6 +376,21 @@ UVA_BEGIN_DECLS
 /** The poll half of uva_await_typed. */
 #define uva_await_typed_poll(name, take_task, ret) \
     name##__await_poll(take_task, ret)
+/**
+ * Await a typed task with a deadline: when it comes the task is cancelled, and
+ * waited for until it has ended. Takes its result and its reference.
+ *
+ * @param ret May be NULL; written on success alone.
+ * @retval UV_ETIMEDOUT The deadline came first.
+ * @return Otherwise as uva_await_typed.
+ * @suspends As uva_wait_for.
+ * @asyncio wait_for
+ */
+#define uva_wait_for_typed(name, take_task, timeout_ns, ret) \
+    name##__wait_for(take_task, timeout_ns, ret)
+/** The poll half of uva_wait_for_typed; op zeroed before the first call. */
+#define uva_wait_for_typed_poll(name, op, take_task, timeout_ns, ret) \
+    name##__wait_for_poll(op, take_task, timeout_ns, ret)
 /**
  * uva_gather over tasks of one function; rets: array of count results, may be
  * NULL. With UVA_RETURN_EXCEPTIONS use uva_gather_all_typed, which fills codes

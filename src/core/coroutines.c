@@ -22,11 +22,11 @@ static inline uva__stack_t *flow_stack(uva__context_t *flow)
     return UVA__CONTAINER_OF(flow, uva__stack_t, context);
 }
 
-static inline size_t task_stack_bytes(uva_task_t *task)
+static inline size_t task_stack_bytes(const uva_task_t *task)
 {
-    return task->coro == &uva__plain_coro
-               ? ((uva__plain_frame_t *)uva__task_frame(task))->stack_bytes
-               : 0;
+    unsigned log2 = (unsigned)task->base.flags >> UVA__STACK_SHIFT;
+
+    return log2 == 0 ? 0 : (size_t)1 << log2;
 }
 
 /* Give a task a stack and make it current. */

@@ -68,8 +68,11 @@ enum {
     UVA__STARTED = 1u << 5, /* The body ran or runs. */
     UVA__VISITED = 1u << 6, /* Mark of an algorithm that clears it. */
     UVA__QUIET = 1u << 7,   /* Never report an unseen failure. */
-    UVA__WATCHED = 1u << 8  /* Something is looked at when it suspends: its
+    UVA__WATCHED = 1u << 8, /* Something is looked at when it suspends: its
                                scopes, the canary of its stack. */
+    /* The five bits from here: the stack that a task wants, as the exponent of
+     * its bytes; 0 is the default. */
+    UVA__STACK_SHIFT = 11
 };
 
 /*
@@ -547,8 +550,7 @@ typedef struct uva__plain_frame_s {
     uva_destroy_cb arg_destroy;
     uva_destroy_cb result_destroy;
     const char *function; /* Static; the body's name or NULL. */
-    size_t stack_bytes;
-    void *result; /* The body's return value. */
+    void *result;         /* The body's return value. */
 } uva__plain_frame_t;
 
 extern const uva__coro_t uva__plain_coro;

@@ -327,14 +327,17 @@ static int group_new_child(const uva_taskgroup_t *scope,
 uva_task_t *uva__spawn_in(uva_taskgroup_t *scope,
                           const uva__coro_t *coro,
                           const void *args,
+                          const uva_task_options_t *options,
                           const char *here)
 {
     group_child_t *child;
     int r = group_new_child(scope, &child);
 
     if (r >= 0) {
-        return group_adopt(group_of(scope), child,
-                           uva__spawn(coro, args, here));
+        group_t *group = group_of(scope);
+        return group_adopt(group, child,
+                           uva__spawn_on(group->scope.task->base.loop, coro,
+                                         args, options, here));
     }
     if (coro->drop != NULL) {
         coro->drop((void *)(uintptr_t)args);

@@ -147,6 +147,22 @@ task_refuse(const uva__coro_t *coro, const void *args, int code)
     return refused == NULL ? NULL : uva__future_as_task(refused);
 }
 
+/* Stacks come in powers of two, so the exponent of the next one asks for the
+ * same stack; what is beyond the largest, 1 GiB, stays beyond it. 0 is the
+ * default: a single byte counts as two. */
+static void task_want_stack(uva_task_t *task, size_t bytes)
+{
+    unsigned log2 = 1;
+
+    if (bytes == 0) {
+        return;
+    }
+    while (log2 < 31 && (size_t)1 << log2 < bytes) {
+        log2++;
+    }
+    task->base.flags |= (uint16_t)(log2 << UVA__STACK_SHIFT);
+}
+
 /* Put a new task among those of its loop. */
 static inline void task_enlist(uva_loop_t *loop, uva_task_t *task)
 {
@@ -199,6 +215,9 @@ uva_task_t *uva__task_new(uva_loop_t *loop,
     if (loop->debug) {
         uva__loan_note(task, args, coro->frame_bytes);
     }
+    if (options != NULL) {
+        task_want_stack(task, options->stack_bytes);
+    }
     task_enlist(loop, task);
     if (loop->holds_spawns) {
         /* It waits before its first step as it would wait after it. */
@@ -234,12 +253,17 @@ uva__spawn(const uva__coro_t *coro, const void *args, const char *here)
     return task;
 }
 
-uva_task_t *uva__spawn_with(const uva__coro_t *coro,
-                            const void *args,
-                            const uva_task_options_t *options,
-                            const char *here)
+uva_task_t *uva__spawn_on(uva_loop_t *loop,
+                          const uva__coro_t *coro,
+                          const void *args,
+                          const uva_task_options_t *options,
+                          const char *here)
 {
-    return uva__task_new(uva__running, coro, args, options, here);
+    if (options != NULL && options->size < sizeof *options) {
+        return task_refuse(coro, args, UV_EINVAL);
+    }
+    return uva__task_new(loop == NULL ? uva__running : loop, coro, args,
+                         options, here);
 }
 
 uva_task_t *uva__create_task(uva_loop_t *loop,
@@ -254,7 +278,6 @@ uva_task_t *uva__create_task(uva_loop_t *loop,
     if (options != NULL) {
         frame.arg_destroy = options->arg_destroy;
         frame.result_destroy = options->result_destroy;
-        frame.stack_bytes = options->stack_bytes;
     }
     loop = loop == NULL ? uva__running : loop;
     if (body == NULL || (options != NULL && options->size < sizeof *options)) {

@@ -306,9 +306,9 @@ enum {
 };
 
 /* The result of a future that is done; a cancellation was the timeout's. */
-static int wait_for_result(uva_future_t *future, void **ret_result)
+static int wait_for_result(uva_future_t *future, void *ret, size_t size)
 {
-    int r = uva__future_take(future, ret_result, sizeof *ret_result);
+    int r = uva__future_take(future, ret, size);
 
     if (r < 0) {
         uva__task_note_failure(uva__task_current(), future);
@@ -330,33 +330,34 @@ wait_for_begin(uva_wait_for_op_t *op, uva_future_t *future, uint64_t timeout_ns)
     return 0;
 }
 
-int uva_wait_for_poll(uva_wait_for_op_t *op,
-                      uva_future_t *take_future,
-                      uint64_t timeout_ns,
-                      void **ret_result)
+int uva__wait_for_typed_poll(uva_wait_for_op_t *op,
+                             uva_future_t *take_task,
+                             uint64_t timeout_ns,
+                             void *ret,
+                             size_t ret_bytes)
 {
     uva_task_t *task = uva__task_current();
     int r;
 
     if (task == NULL) {
-        uva_future_unref(take_future);
+        uva_future_unref(take_task);
         return UVA_ENOTASK;
     }
     if (task->base.phase == UVA__PHASE_IDLE) {
-        (void)wait_for_begin(op, take_future, timeout_ns);
+        (void)wait_for_begin(op, take_task, timeout_ns);
     }
     if (op->stage == WAIT_FOR_CANCEL) {
-        r = uva_cancel_and_wait_poll(&op->cancel, take_future);
+        r = uva_cancel_and_wait_poll(&op->cancel, take_task);
         if (r == UVA_PENDING) {
             return r;
         }
         if (r >= 0) {
-            r = wait_for_result(take_future, ret_result);
+            r = wait_for_result(take_task, ret, ret_bytes);
         }
-        uva__future_unref(take_future);
+        uva__future_unref(take_task);
     } else {
         /* Moved out, and the reference dropped, as it ends. */
-        r = uva__await_typed_poll(take_future, ret_result, sizeof(void *));
+        r = uva__await_typed_poll(take_task, ret, ret_bytes);
         if (r == UVA_PENDING) {
             return r;
         }
@@ -366,22 +367,40 @@ int uva_wait_for_poll(uva_wait_for_op_t *op,
     return r;
 }
 
-int uva_wait_for(uva_future_t *take_future,
-                 uint64_t timeout_ns,
-                 void **ret_result)
+int uva__wait_for_typed(uva_future_t *take_task,
+                        uint64_t timeout_ns,
+                        void *ret,
+                        size_t ret_bytes)
 {
     uva_wait_for_op_t op;
     int r = uva_block_check();
 
     if (r < 0) {
-        uva_future_unref(take_future);
+        uva_future_unref(take_task);
         return r;
     }
-    while ((r = uva_wait_for_poll(&op, take_future, timeout_ns, ret_result)) ==
-           UVA_PENDING) {
+    while ((r = uva__wait_for_typed_poll(&op, take_task, timeout_ns, ret,
+                                         ret_bytes)) == UVA_PENDING) {
         uva_block("uva_wait_for");
     }
     return r;
+}
+
+int uva_wait_for_poll(uva_wait_for_op_t *op,
+                      uva_future_t *take_future,
+                      uint64_t timeout_ns,
+                      void **ret_result)
+{
+    return uva__wait_for_typed_poll(op, take_future, timeout_ns, ret_result,
+                                    sizeof *ret_result);
+}
+
+int uva_wait_for(uva_future_t *take_future,
+                 uint64_t timeout_ns,
+                 void **ret_result)
+{
+    return uva__wait_for_typed(take_future, timeout_ns, ret_result,
+                               sizeof *ret_result);
 }
 
 int uva_wait_for_call(uva_coro_cb body,

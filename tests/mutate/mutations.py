@@ -39,6 +39,20 @@ MUTATIONS = [
      "    if (loop->task_count > loop->limits.max_tasks) {",
      "one task more than the limit"),
     ("src/core/tasks.c",
+     "        task_want_stack(task, options->stack_bytes);",
+     "        task_want_stack(task, coro == &uva__plain_coro\n"
+     "                                  ? options->stack_bytes : 0);",
+     "a typed task gets the default stack"),
+    ("src/core/tasks.c",
+     "    while (log2 < 31 && (size_t)1 << log2 < bytes) {",
+     "    while (log2 < 30 && (size_t)1 << log2 < bytes) {",
+     "a stack beyond the largest is the largest"),
+    ("src/core/tasks.c",
+     "    return uva__task_new(loop == NULL ? uva__running : loop, coro, args,\n"
+     "                         options, here);",
+     "    return uva__task_new(uva__running, coro, args, options, here);",
+     "a typed task is spawned on the running loop whichever is given"),
+    ("src/core/tasks.c",
      "    if (r == UV_ECANCELED || uva_error_code(error) != r) {",
      "    if (r == UV_ECANCELED) {",
      "a task keeps the record of another failure than its own"),
@@ -370,6 +384,14 @@ MUTATIONS = [
      "    }\n"
      "    op->stage",
      "wait_for turns every failure into a cancellation"),
+    ("src/core/wait.c",
+     "        r = uva__await_typed_poll(take_task, ret, ret_bytes);",
+     "        r = uva__await_typed_poll(take_task, ret, sizeof(void *));",
+     "a typed result that was waited for has the size of a pointer"),
+    ("src/core/wait.c",
+     "            r = wait_for_result(take_task, ret, ret_bytes);",
+     "            r = wait_for_result(take_task, NULL, ret_bytes);",
+     "wait_for with no time gives no result"),
     # --- timeouts ---
     ("src/core/timeouts.c",
      "    if (uva_task_uncancel(timeout->task) <= timeout->cancelling &&",
@@ -399,6 +421,12 @@ MUTATIONS = [
      "        return UV_EPERM;",
      "a timeout that came can be rescheduled"),
     # --- task groups ---
+    ("src/core/taskgroups.c",
+     "                           uva__spawn_on(group->scope.task->base.loop, coro,\n"
+     "                                         args, options, here));",
+     "                           uva__spawn_on(group->scope.task->base.loop, coro,\n"
+     "                                         args, NULL, here));",
+     "a typed child has no options"),
     ("src/core/taskgroups.c",
      "        group_abort(group);\n"
      "        group->parent_cancelled = true;\n"

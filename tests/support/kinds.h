@@ -79,7 +79,7 @@ typedef struct kind_ops_s {
     {                                                                         \
         return (name##_task_t *)(void *)uva__spawn_in(                        \
             group, KIND_STACKFUL() ? &name##__stackful__coro : &name##__coro, \
-            &args, UVA__HERE);                                                \
+            &args, NULL, UVA__HERE);                                          \
     }
 
 /** KIND_TEST(name, members...) { body }: a test that is the main task of a
@@ -163,6 +163,10 @@ kind_finish(uva_loop_t *loop, uva_test_mark_t mark, uva_task_t *take_task)
 #define AWAIT_WAIT_FOR(r, ...)                \
     KIND__AWAIT(r, uva_wait_for(__VA_ARGS__), \
                 uva_wait_for_poll(&self->ops.wait_for, __VA_ARGS__))
+#define AWAIT_WAIT_FOR_TYPED(r, name, ...)        \
+    KIND__AWAIT(                                  \
+        r, uva_wait_for_typed(name, __VA_ARGS__), \
+        uva_wait_for_typed_poll(name, &self->ops.wait_for, __VA_ARGS__))
 #define AWAIT_SHIELD(r, ...)                \
     KIND__AWAIT(r, uva_shield(__VA_ARGS__), \
                 uva_shield_poll(&self->ops.shield, __VA_ARGS__))

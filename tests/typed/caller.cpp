@@ -35,8 +35,7 @@ static void await_one_by_one()
     int number = 0;
 
     CHECK(uva_await_typed(declared_stackful,
-                          declared_stackful_spawn(stackful(40, 2)),
-                          &sum) == 0);
+                          declared_stackful_spawn(stackful(40, 2)), &sum) == 0);
     CHECK(sum.sum == 42 && std::strcmp(sum.by, "stackful") == 0);
     CHECK(uva_await_typed(declared_stackful,
                           declared_stackful_spawn(stackful(UV_EIO, 0)),
@@ -78,12 +77,42 @@ static void forget_one()
     uva_task_unref(plain);
 }
 
+static void spawn_with_options()
+{
+    uva_task_options_t options = UVA_TASK_OPTIONS_INIT;
+    uva_loop_t *loop = uva_get_running_loop();
+    declared_stackful_task_t *task;
+    declared_stackless_task_t *light;
+    declared_stackless_args_t light_args = {};
+    uva_taskgroup_t group;
+    declared_sum_t sum = {};
+
+    options.name = "given";
+    task = declared_stackful_spawn_on(loop, stackful(1, 2), &options);
+    CHECK(std::strcmp(uva_task_get_name(UVA_ERASE(task)), "given") == 0);
+    CHECK(uva_wait_for_typed(declared_stackful, task, UVA_SEC(60), &sum) == 0);
+    CHECK(sum.sum == 3);
+    light = declared_stackless_spawn_on(nullptr, light_args, nullptr);
+    CHECK(uva_wait_for_typed(declared_stackless, light, 0, &sum) ==
+          UV_ETIMEDOUT);
+
+    (void)uva_taskgroup_enter(&group);
+    task = declared_stackful_spawn_in(&group, stackful(3, 4), &options);
+    CHECK(std::strcmp(uva_task_get_name(UVA_ERASE(task)), "given") == 0);
+    light = declared_stackless_spawn_in(&group, light_args, nullptr);
+    uva_task_ref(UVA_ERASE(task));
+    CHECK(uva_taskgroup_exit(&group, 0) == 0);
+    CHECK(uva_await_typed(declared_stackful, task, &sum) == 0);
+    CHECK(sum.sum == 7);
+}
+
 static int body(void *arg, void **)
 {
     CHECK(arg == &failed);
     await_one_by_one();
     gather_all();
     forget_one();
+    spawn_with_options();
     return 0;
 }
 

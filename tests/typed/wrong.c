@@ -61,8 +61,25 @@ int uses(void)
 #elif WRONG == 16 /* A child's argument of another type. */
     uva_taskgroup_t group;
     (void)uva_taskgroup_spawn(&group, fetch, .port = "80");
+#elif WRONG == 17 /* A loop's task with an argument that it does not have. */
+    task = uva_loop_spawn(NULL, fetch, .host = "localhost");
+#elif WRONG == 18 /* The task of another function. */
+    task = uva_loop_spawn(NULL, measure, .times = 1);
+#elif WRONG == 19 /* No options. */
+    task = uva_spawn_with(&number, fetch, .port = 80);
+#elif WRONG == 20 /* Options that are none, for a child. */
+    uva_taskgroup_t group;
+    (void)uva_taskgroup_spawn_with(&group, &number, fetch, .port = 80);
+#elif WRONG == 21 /* A result of another type, with a deadline. */
+    r = uva_wait_for_typed(fetch, task, UVA_SEC(1), &width);
+#elif WRONG == 22 /* A task of another function, with a deadline. */
+    r = uva_wait_for_typed(fetch, measuring, UVA_SEC(1), &number);
 #endif
-    r = uva_await_typed(fetch, task, &number);
+    uva_task_unref(UVA_ERASE(uva_loop_spawn(NULL, fetch, .port = 80)));
+    uva_task_unref(UVA_ERASE(uva_loop_spawn_with(NULL, NULL, measure)));
+    uva_task_unref(UVA_ERASE(uva_spawn_with(NULL, fetch, "/")));
+    r = uva_wait_for_typed(measure, uva_spawn(measure), UVA_SEC(1), &width);
+    r = r < 0 ? r : uva_await_typed(fetch, task, &number);
     r = r < 0 ? r : uva_gather_typed(fetch, tasks, 2, 0, numbers);
     r = r < 0 ? r : uva_gather(UVA_FUTURES(&measuring), 1, 0, NULL);
     r = r < 0 ? r : uva_await_typed(measure, uva_spawn(measure, 1), &width);
