@@ -168,8 +168,10 @@ program 'yield, 2 tasks'               82.0 20000 ctx 2 @
 program 'yield, 1000 tasks'            66.0 20000 ctx 1000 @
 program 'yield, 2 tasks, stackless'    57.0 20000 --stackless ctx 2 @
 program 'yield, 1000 tasks, stackless' 40.7 20000 --stackless ctx 1000 @
-program 'spawn and join'               568 10000 spawn_seq @
-program 'spawn and join, stackless'    494 10000 --stackless spawn_seq @
+program 'spawn and join'               438 10000 spawn_seq @
+program 'spawn and join, stackless'    399 10000 --stackless spawn_seq @
+program 'spawn, batches'               245 20000 spawn_batch @ 10000
+program 'spawn, batches, stackless'    229 20000 --stackless spawn_batch @ 10000
 program 'queue item, 1'                745 10000 chan @ 1
 program 'queue item, 1, stackless'     694 10000 --stackless chan @ 1
 program 'queue item, 128'              123 20000 chan @ 128

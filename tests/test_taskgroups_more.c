@@ -635,19 +635,26 @@ static int spawn_two_and_exit(int *dropped)
     return r;
 }
 
-UVA_TEST_STRICT(group_without_memory)
+static uint64_t group_without(bool all)
 {
     int dropped = 0;
     int r = UV_ENOMEM;
     uint64_t n;
 
     for (n = 1; r == UV_ENOMEM || r == UVA_EGROUP; n++) {
-        uva_testing_fail_allocation(n, false);
+        uva_testing_fail_allocation(n, all);
         r = spawn_two_and_exit(&dropped);
         ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
     }
     ck_assert_int_eq(r, 0);
-    ck_assert_uint_gt(n, 5);
+    return n;
+}
+
+UVA_TEST_STRICT(group_without_memory)
+{
+    /* A spawn that finds no memory looks once more, another way. */
+    ck_assert_uint_gt(group_without(false), 3);
+    ck_assert_uint_gt(group_without(true), 5);
 }
 
 static int too_many_children(void *arg, void **ret_result)
@@ -700,6 +707,32 @@ static void add_spawning(TCase *tcase)
     tcase_add_test(tcase, eager_child_that_fails_at_once);
 }
 
+static void spawn_as_stranger(void *data)
+{
+    int dropped = 0;
+    owner_task_t *task = uva_taskgroup_spawn(data, owner, {&dropped});
+
+    ck_assert_int_eq(dropped, 1);
+    ck_assert_int_eq(uva_future_exception(UVA_FUTURE(task)), UV_EPERM);
+    ck_assert_int_eq(uva_future_exception(UVA_FUTURE(uva_taskgroup_create_task(
+                         data, ends_inside, NULL, NULL))),
+                     UV_EPERM);
+}
+
+UVA_TEST(child_from_another_thread_is_refused)
+{
+    uva_taskgroup_t g;
+    uv_thread_t thread;
+
+    ck_assert_int_eq(uva_taskgroup_enter(&g), 0);
+    uva_test_log_begin();
+    ck_assert_int_eq(uv_thread_create(&thread, spawn_as_stranger, &g), 0);
+    ck_assert_int_eq(uv_thread_join(&thread), 0);
+    ck_assert_ptr_nonnull(strstr(uva_test_log(), "non-thread-safe operation"));
+    uva_test_log_end();
+    ck_assert_int_eq(uva_taskgroup_exit(&g, 0), 0);
+}
+
 static void add_misuse(TCase *tcase)
 {
     UVA_TEST_BOTH(tcase, taskgroup_already_entered);
@@ -710,6 +743,7 @@ static void add_misuse(TCase *tcase)
     tcase_add_test(tcase, group_whose_parent_ended_is_reported);
     tcase_add_test(tcase, group_without_memory);
     tcase_add_test(tcase, refused_child_fails_its_group);
+    tcase_add_test(tcase, child_from_another_thread_is_refused);
 }
 
 static void add_cancellation(TCase *tcase)

@@ -24,6 +24,8 @@
 #ifndef UVA_TYPED_H
 #define UVA_TYPED_H
 
+#include <string.h>
+
 #include "uva/runners.h"
 #include "uva/taskgroups.h"
 #include "uva/tasks.h"
@@ -37,9 +39,9 @@ typedef struct uva__coro_s {
     void (*drop)(void *frame); /* Destructor of the arguments, or NULL. */
     uint32_t frame_bytes;      /* Of the arguments. */
     uint32_t place;            /* Of uva__z in them. */
-    uint32_t ret_place;        /* Of the result, behind uva__z. */
+    uint32_t ret_place;        /* Of the result in the task, behind uva__z. */
     uint32_t ret_bytes;
-    uint32_t task_bytes; /* Of the task object, all in all. */
+    uint32_t task_units; /* Of 16 bytes: the task object, all in all. */
     bool stackless;
 } uva__coro_t;
 
@@ -48,7 +50,12 @@ enum {
     UVA__STACKLESS_BYTES = 96,
     UVA__STACKFUL_BYTES = 112
 };
+#define UVA__TASK_HEAD_BYTES(stackless) \
+    ((stackless) ? (size_t)UVA__STACKLESS_BYTES : (size_t)UVA__STACKFUL_BYTES)
 
+/** private: most spawns. A task whose arguments and result the caller writes
+ * before anything else; NULL where it takes uva__spawn. */
+UVA_EXTERN uva_task_t *uva__spawn_plain(const uva__coro_t *coro);
 /** private */
 UVA_EXTERN uva_task_t *
 uva__spawn(const uva__coro_t *coro, const void *args, const char *here);
@@ -131,16 +138,15 @@ UVA_BEGIN_DECLS
      : (size) % 8 != 0              ? 4u \
      : (size) % 16 != 0             ? 8u \
                                     : 16u)
-/** private: the first place behind uva__z that fits the result: often the
- * padding of the arguments. */
-#define UVA__RET_PLACE(name)                             \
-    UVA__ROUND(offsetof(name##_args_t, uva__z) +         \
-                   sizeof(((name##_args_t *)0)->uva__z), \
-               UVA__ALIGNMENT(UVA__SIZEOF(name##_ret_t)))
-#define UVA__TASK_BYTES(stackless, frame, end)               \
-    (uint32_t)(((stackless) ? (size_t)UVA__STACKLESS_BYTES   \
-                            : (size_t)UVA__STACKFUL_BYTES) + \
-               ((frame) > (end) ? (frame) : (end)))
+/** private: in the task, the first place behind uva__z that fits the result:
+ * often the padding of the arguments. */
+#define UVA__RET_PLACE(name, stackless)                   \
+    (UVA__TASK_HEAD_BYTES(stackless) +                    \
+     UVA__ROUND(offsetof(name##_args_t, uva__z) +         \
+                    sizeof(((name##_args_t *)0)->uva__z), \
+                UVA__ALIGNMENT(UVA__SIZEOF(name##_ret_t))))
+#define UVA__TASK_UNITS(frame, end) \
+    (uint32_t)(((frame) > (end) ? (frame) + 15 : (end) + 15) / 16)
 #define UVA__ROUND(number, step) (((number) + (step)-1) / (step) * (step))
 
 /* A for three or more arguments, 0 for two. */
@@ -169,7 +175,7 @@ UVA_BEGIN_DECLS
     UVA__TYPES(T, name)                                                    \
     static int name##__body(const name##_args_t *args, name##_ret_t *ret); \
     UVA__CORO(static, name, drop, false)                                   \
-    UVA__TYPED(name)                                                       \
+    UVA__TYPED(name, false)                                                \
     UVA__BODY(name)
 
 /**
@@ -199,16 +205,16 @@ UVA_BEGIN_DECLS
     struct name##_args_s {      \
         char uva__z;            \
     };                          \
-    UVA__DECLARE_HEAD(T, name)
+    UVA__DECLARE_HEAD(T, name, false)
 #define UVA__DECLARE_A(T, name, ...) \
     struct name##_args_s {           \
         __VA_ARGS__ char uva__z;     \
     };                               \
-    UVA__DECLARE_HEAD(T, name)
-#define UVA__DECLARE_HEAD(T, name)         \
-    UVA__TYPES(T, name)                    \
-    extern const uva__coro_t name##__coro; \
-    UVA__TYPED(name)
+    UVA__DECLARE_HEAD(T, name, false)
+#define UVA__DECLARE_HEAD(T, name, stackless) \
+    UVA__TYPES(T, name)                       \
+    extern const uva__coro_t name##__coro;    \
+    UVA__TYPED(name, stackless)
 /** Define a task that UVA_TASK_DECLARE has declared: UVA_TASK_DEFINE(name)
  * { body }. */
 #define UVA_TASK_DEFINE(name)                                              \
@@ -224,33 +230,42 @@ UVA_BEGIN_DECLS
         char uva__task; /* Never read: the type is a name for uva_task_t. */ \
     } name##_task_t;
 /** private */
-#define UVA__CORO(storage, name, drop, stackless)                          \
-    static int name##__enter(void *frame, void *ret)                       \
-    {                                                                      \
-        return name##__body((name##_args_t *)frame, (name##_ret_t *)ret);  \
-    }                                                                      \
-    storage const uva__coro_t name##__coro = {                             \
-        #name,                                                             \
-        name##__enter,                                                     \
-        drop,                                                              \
-        (uint32_t)sizeof(name##_args_t),                                   \
-        (uint32_t)offsetof(name##_args_t, uva__z),                         \
-        (uint32_t)UVA__RET_PLACE(name),                                    \
-        (uint32_t)UVA__SIZEOF(name##_ret_t),                               \
-        UVA__TASK_BYTES(stackless, sizeof(name##_args_t),                  \
-                        UVA__RET_PLACE(name) + UVA__SIZEOF(name##_ret_t)), \
+#define UVA__CORO(storage, name, drop, stackless)                         \
+    static int name##__enter(void *frame, void *ret)                      \
+    {                                                                     \
+        return name##__body((name##_args_t *)frame, (name##_ret_t *)ret); \
+    }                                                                     \
+    storage const uva__coro_t name##__coro = {                            \
+        #name,                                                            \
+        name##__enter,                                                    \
+        drop,                                                             \
+        (uint32_t)sizeof(name##_args_t),                                  \
+        (uint32_t)offsetof(name##_args_t, uva__z),                        \
+        (uint32_t)UVA__RET_PLACE(name, stackless),                        \
+        (uint32_t)UVA__SIZEOF(name##_ret_t),                              \
+        UVA__TASK_UNITS(                                                  \
+            UVA__TASK_HEAD_BYTES(stackless) + sizeof(name##_args_t),      \
+            UVA__RET_PLACE(name, stackless) + UVA__SIZEOF(name##_ret_t)), \
         stackless};
 /** private */
 #define UVA__BODY(name)                                           \
     static int name##__body(UVA_UNUSED const name##_args_t *args, \
                             UVA_UNUSED name##_ret_t *ret)
 /** private */
-#define UVA__TYPED(name)                                                       \
+#define UVA__TYPED(name, stackless)                                            \
     UVA_UNUSED static inline name##_task_t *name##__spawn(name##_args_t args,  \
                                                           const char *here)    \
     {                                                                          \
-        return (name##_task_t *)(void *)uva__spawn(&name##__coro, &args,       \
-                                                   here);                      \
+        char *task = (char *)uva__spawn_plain(&name##__coro);                  \
+        if (task == NULL) {                                                    \
+            task = (char *)uva__spawn(&name##__coro, &args, here);             \
+        } else {                                                               \
+            memcpy(task + UVA__TASK_HEAD_BYTES(stackless), &args,              \
+                   sizeof args);                                               \
+            memset(task + UVA__RET_PLACE(name, stackless), 0,                  \
+                   UVA__SIZEOF(name##_ret_t));                                 \
+        }                                                                      \
+        return (name##_task_t *)(void *)task;                                  \
     }                                                                          \
     UVA_UNUSED static inline name##_task_t *name##_spawn(name##_args_t args)   \
     {                                                                          \
@@ -441,7 +456,7 @@ UVA_BEGIN_DECLS
     UVA__TYPES(T, name)                                              \
     static int name##__body(name##_args_t *self, name##_ret_t *ret); \
     UVA__CORO(static, name, drop, true)                              \
-    UVA__TYPED(name)                                                 \
+    UVA__TYPED(name, true)                                           \
     UVA_UNUSED static inline int name##_poll(name##_args_t *self,    \
                                              name##_ret_t *ret){     \
         UVA__NESTED(name, self, ret)} UVA__STACKLESS_BODY(name)
@@ -483,8 +498,8 @@ UVA_BEGIN_DECLS
         __VA_ARGS__ int uva__z;       \
     };                                \
     UVA__SDECLARE_HEAD(T, name)
-#define UVA__SDECLARE_HEAD(T, name) \
-    UVA__DECLARE_HEAD(T, name)      \
+#define UVA__SDECLARE_HEAD(T, name)  \
+    UVA__DECLARE_HEAD(T, name, true) \
     int name##_poll(name##_args_t *self, name##_ret_t *ret);
 /** Define a task that UVA_STACKLESS_DECLARE has declared. */
 #define UVA_STACKLESS_DEFINE(name)                                   \

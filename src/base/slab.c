@@ -4,6 +4,7 @@
  */
 #include "base/slab.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -16,7 +17,8 @@ void uva__slab_init(uva__slab_t *slab)
 {
     memset(slab, 0, sizeof *slab);
     slab->block_bytes = SLAB_FIRST_BYTES;
-    slab->strict = UVA_ASSERT_LEVEL >= 2 || uva__alloc_strict();
+    slab->classes =
+        UVA_ASSERT_LEVEL >= 2 || uva__alloc_strict() ? 0 : UVA__SLAB_CLASSES;
 }
 
 void uva__slab_destroy(uva__slab_t *slab)
@@ -64,13 +66,13 @@ static bool slab_grow(uva__slab_t *slab)
     return true;
 }
 
-void *uva__slab_get_slow(uva__slab_t *slab, size_t size)
+void *uva__slab_get_slow(uva__slab_t *slab, size_t units)
 {
-    size_t bytes = UVA__ALIGN_UP(size, UVA__SLAB_UNIT);
+    size_t bytes = units * UVA__SLAB_UNIT;
     void *object;
 
-    if (slab->strict || bytes >= UVA__SLAB_CLASSES * UVA__SLAB_UNIT) {
-        object = uva__malloc(size);
+    if (units >= slab->classes) {
+        object = uva__malloc(bytes);
         if (object != NULL) {
             slab->live++;
         }
@@ -86,9 +88,8 @@ void *uva__slab_get_slow(uva__slab_t *slab, size_t size)
     return object;
 }
 
-void uva__slab_put_slow(uva__slab_t *slab, void *object, size_t size)
+void uva__slab_put_slow(uva__slab_t *slab, void *object)
 {
-    (void)size;
     slab->live--;
     uva__free(object);
 }

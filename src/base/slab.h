@@ -10,7 +10,6 @@
 #ifndef UVA__BASE_SLAB_H
 #define UVA__BASE_SLAB_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/util.h"
@@ -26,45 +25,65 @@ typedef struct uva__slab_s {
     size_t carve_bytes;
     void *blocks; /* Owned; linked through their first word. */
     size_t block_bytes;
-    size_t live; /* Objects handed out. */
-    bool strict;
+    size_t live;    /* Objects handed out. */
+    size_t classes; /* That are reused: all, or, in strict mode, none. */
 } uva__slab_t;
 
 void uva__slab_init(uva__slab_t *slab);
 /** Free all blocks. No object may be live. */
 void uva__slab_destroy(uva__slab_t *slab);
-void *uva__slab_get_slow(uva__slab_t *slab, size_t size);
-void uva__slab_put_slow(uva__slab_t *slab, void *object, size_t size);
+void *uva__slab_get_slow(uva__slab_t *slab, size_t units);
+void uva__slab_put_slow(uva__slab_t *slab, void *object);
 
-/** An object of size bytes, 16-byte aligned, not cleared; NULL without
+/** An object of so many units, 16-byte aligned, not cleared; NULL without
  * memory. */
-static inline void *uva__slab_get(uva__slab_t *slab, size_t size)
+static inline void *uva__slab_get_units(uva__slab_t *slab, size_t units)
 {
-    size_t index = (size + UVA__SLAB_UNIT - 1) / UVA__SLAB_UNIT;
     void *object;
 
-    if (UVA__UNLIKELY(index >= UVA__SLAB_CLASSES ||
-                      slab->idle[index] == NULL)) {
-        return uva__slab_get_slow(slab, size);
+    if (UVA__UNLIKELY(units >= UVA__SLAB_CLASSES ||
+                      slab->idle[units] == NULL)) {
+        return uva__slab_get_slow(slab, units);
     }
-    object = slab->idle[index];
-    slab->idle[index] = *(void **)object;
+    object = slab->idle[units];
+    slab->idle[units] = *(void **)object;
     slab->live++;
     return object;
 }
 
-/** Give an object back; size as it was asked for. */
-static inline void uva__slab_put(uva__slab_t *slab, void *object, size_t size)
+/** Give an object back; as many units as were asked for. */
+static inline void
+uva__slab_put_units(uva__slab_t *slab, void *object, size_t units)
 {
-    size_t index = (size + UVA__SLAB_UNIT - 1) / UVA__SLAB_UNIT;
-
-    if (UVA__UNLIKELY(index >= UVA__SLAB_CLASSES || slab->strict)) {
-        uva__slab_put_slow(slab, object, size);
+    if (UVA__UNLIKELY(units >= slab->classes)) {
+        uva__slab_put_slow(slab, object);
         return;
     }
-    *(void **)object = slab->idle[index];
-    slab->idle[index] = object;
+    *(void **)object = slab->idle[units];
+    slab->idle[units] = object;
     slab->live--;
+}
+
+static inline size_t uva__slab_units(size_t size)
+{
+    return (size + UVA__SLAB_UNIT - 1) / UVA__SLAB_UNIT;
+}
+
+/** The same by bytes. */
+static inline void *uva__slab_get(uva__slab_t *slab, size_t size)
+{
+    return uva__slab_get_units(slab, uva__slab_units(size));
+}
+
+static inline void uva__slab_put(uva__slab_t *slab, void *object, size_t size)
+{
+    size_t units = uva__slab_units(size);
+
+    if (units >= UVA__SLAB_CLASSES) {
+        uva__slab_put_slow(slab, object); /* Known where size is. */
+    } else {
+        uva__slab_put_units(slab, object, units);
+    }
 }
 
 #endif /* UVA__BASE_SLAB_H */

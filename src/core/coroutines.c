@@ -36,7 +36,7 @@ task_bind(uva_loop_t *loop, uva_task_t *task, uva__stack_t *stack)
     uva__task_stackful(task)->flow = &stack->context;
     stack->owner = task;
     task->ready.run = uva__task_resume;
-    task->base.flags |= UVA__STARTED;
+    task->base.flags &= (uint16_t)~UVA__NEW;
     if (UVA__UNLIKELY(loop->stacks.checks)) {
         task->base.flags |= UVA__WATCHED;
     }
@@ -46,10 +46,12 @@ task_bind(uva_loop_t *loop, uva_task_t *task, uva__stack_t *stack)
     }
 }
 
-/* Whether a new task was neither cancelled nor held. */
+/* Whether a new task was neither cancelled nor held, and wants no stack but the
+ * usual one. */
 static inline bool task_starts_plainly(const uva_task_t *task)
 {
-    return (task->base.flags & UVA__MUST_CANCEL) == 0 &&
+    return (task->base.flags &
+            (UVA__MUST_CANCEL | UINT16_MAX << UVA__STACK_SHIFT)) == 0 &&
            task->base.phase == UVA__PHASE_IDLE;
 }
 
@@ -73,19 +75,8 @@ void uva__stackless_step(uva__ready_t *ready)
     loop->current = NULL;
 }
 
-static void stackless_start(uva__ready_t *ready)
-{
-    uva_task_t *task = uva__task_of_ready(ready);
-
-    if (task_cancelled_early(task)) {
-        return;
-    }
-    task->ready.run = uva__stackless_step;
-    task->base.flags |= UVA__STARTED;
-    uva__stackless_step(ready);
-}
-
-void uva__stackless_cancel_yield(uva_task_t *task)
+/* A yield of the body was cancelled: let it go on at the other label. */
+static void stackless_cancel_yield(uva_task_t *task)
 {
     char *frame = uva__task_frame(task);
     int *place = (int *)(void *)(frame + task->coro->place);
@@ -96,7 +87,27 @@ void uva__stackless_cancel_yield(uva_task_t *task)
     }
 }
 
-static void stackful_start(uva__ready_t *ready)
+static UVA__NOINLINE bool stackless_ready_slow(uva_task_t *task)
+{
+    if ((task->base.flags & UVA__NEW) == 0) {
+        stackless_cancel_yield(task);
+    } else if (task_cancelled_early(task)) {
+        return false;
+    }
+    task->base.flags &= (uint16_t)~UVA__NEW;
+    return true;
+}
+
+bool uva__stackless_ready(uva_task_t *task)
+{
+    if (UVA__UNLIKELY(!task_starts_plainly(task))) {
+        return stackless_ready_slow(task);
+    }
+    task->base.flags &= (uint16_t)~UVA__NEW;
+    return true;
+}
+
+void uva__stackful_start(uva__ready_t *ready)
 {
     uva_task_t *task = uva__task_of_ready(ready);
     uva_loop_t *loop = task->base.loop;
@@ -124,41 +135,33 @@ void uva__task_resume(uva__ready_t *ready)
     (void)uva__context_jump(loop->base, uva__task_stackful(task)->flow, task);
 }
 
-void uva__task_start(uva_task_t *task)
-{
-    task->ready.run =
-        uva__task_stackless(task) ? stackless_start : stackful_start;
-}
-
 bool uva__ready_is_task(const uva__ready_t *ready)
 {
     return ready->run == uva__task_resume ||
-           ready->run == uva__stackless_step || ready->run == stackful_start ||
-           ready->run == stackless_start;
+           ready->run == uva__stackless_step ||
+           ready->run == uva__stackful_start;
 }
 
-/* Whether a new task can start without the loop's help. */
-static inline bool task_starts_here(uva_task_t *task)
+/* Whether a node is a new task that can start without the loop's help. */
+static inline bool task_is_startable(uva_loop_t *loop, uva__ready_t *ready)
 {
-    return task_starts_plainly(task) && task_stack_bytes(task) == 0;
+    return ready != NULL && ready->run == uva__stackful_start && !loop->debug &&
+           task_starts_plainly(uva__task_of_ready(ready));
 }
 
-/* Whoever is next when it is no task that was left: a new one, or the loop. */
-static uva__context_t *task_next_slow(uva_loop_t *loop)
+/* Whoever is next when it is no task that was left: a new one for which a stack
+ * is idle, or the loop. */
+static inline uva__context_t *task_next_slow(uva_loop_t *loop)
 {
     uva__ready_t *ready = loop->batch;
-    uva_task_t *task;
     uva__stack_t *stack;
 
-    if (ready != NULL && !loop->debug && ready->run == stackful_start) {
-        task = uva__task_of_ready(ready);
-        if (task_starts_here(task) &&
-            uva__stack_get(&loop->stacks, 0, &stack) >= 0) {
-            loop->batch = ready->next;
-            loop->budget--;
-            task_bind(loop, task, stack);
-            return &stack->context;
-        }
+    if (task_is_startable(loop, ready) &&
+        (stack = uva__stack_get_idle(&loop->stacks)) != NULL) {
+        loop->batch = ready->next;
+        loop->budget--;
+        task_bind(loop, uva__task_of_ready(ready), stack);
+        return &stack->context;
     }
     loop->current = NULL;
     return loop->base;
@@ -199,8 +202,7 @@ static inline bool task_takes_over(uva_loop_t *loop, uva__stack_t *stack)
     if (ready == NULL) {
         ready = uva__loop_next_iteration(loop);
     }
-    if (ready == NULL || loop->debug || ready->run != stackful_start ||
-        !task_starts_here(uva__task_of_ready(ready)) ||
+    if (!task_is_startable(loop, ready) ||
         stack->home != loop->stacks.standard) {
         return false;
     }
@@ -218,7 +220,8 @@ static void task_entry(void)
         uva_loop_t *loop = uva__running;
         uva_task_t *task = loop->current;
         uva__stack_t *stack = flow_stack(uva__task_stackful(task)->flow);
-        int r = task->coro->enter(uva__task_frame(task), uva__task_ret(task));
+        int r = task->coro->enter(uva__task_stackful(task) + 1,
+                                  uva__task_ret(task));
 
         if (UVA__UNLIKELY(loop->limits.stack_census ||
                           uva__stack_is_clean(stack))) {

@@ -213,7 +213,7 @@ static void task_free(uva_task_t *task)
         }
     }
     uva__extra_free(loop, task->extra);
-    uva__slab_put(&loop->slab, task, task->coro->task_bytes);
+    uva__slab_put_units(&loop->slab, task, task->coro->task_units);
 }
 
 /* Futures that keep others form chains as long as there is memory: a loop frees
@@ -278,7 +278,7 @@ void uva__future_free(uva_future_t *future)
     if (UVA__LIKELY(future->kind == UVA__KIND_TASK && future->code >= 0 &&
                     task->extra == NULL && !loop->closed &&
                     task->coro != &uva__plain_coro)) {
-        uva__slab_put(&loop->slab, task, task->coro->task_bytes);
+        uva__slab_put_units(&loop->slab, task, task->coro->task_units);
     } else {
         future_free_slow(future);
     }
@@ -301,21 +301,16 @@ static void future_pin_records(uva_future_t *future)
     } while (node != last);
 }
 
-void uva__future_wake_slow(uva_future_t *future)
+/* Queue the callbacks of a future that was just done. */
+static void future_wake(uva_loop_t *loop, uva_future_t *future)
 {
-    uva_loop_t *loop = future->loop;
-    uva__ready_t *last = future->callbacks;
-
     if (!loop->attended) {
         uva__loop_attend(loop);
     }
     if ((future->flags & UVA__RECORDS) != 0) {
         future_pin_records(future);
     }
-    future->callbacks = NULL;
-    *loop->tail = last->next;
-    last->next = NULL;
-    loop->tail = &last->next;
+    uva__future_wake_nodes(loop, future);
 }
 
 void uva__future_finish(uva_future_t *future,
@@ -325,7 +320,9 @@ void uva__future_finish(uva_future_t *future,
     UVA__ASSERT(future->state == UVA__FUTURE_PENDING);
     future->state = (uint8_t)state;
     future->code = code;
-    uva__future_wake(future->loop, future);
+    if (future->callbacks != NULL) {
+        future_wake(future->loop, future);
+    }
 }
 
 /* Whether a future can be completed by its holder, and from here. */

@@ -33,7 +33,7 @@ static const char *task_state(const uva_task_t *task)
     if (task->base.loop->current == task) {
         return "running";
     }
-    if ((task->base.flags & UVA__STARTED) == 0) {
+    if ((task->base.flags & UVA__NEW) != 0) {
         return "not started";
     }
     switch ((uva__phase_t)task->base.phase) {
@@ -124,7 +124,7 @@ static int format_task(uva_buffer_t *text, uva_task_t *task)
             task_state(task));
     }
     if (r >= 0 && pending && task->base.phase != UVA__PHASE_IDLE &&
-        (task->base.flags & UVA__STARTED) != 0) {
+        (task->base.flags & UVA__NEW) == 0) {
         r = format_place(text, task);
     }
     return r < 0 || !pending ? r : format_source(text, &task->base);

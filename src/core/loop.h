@@ -60,16 +60,16 @@ typedef enum uva__future_kind_e {
 } uva__future_kind_t;
 
 enum {
-    UVA__RETRIEVED = 1u << 0,   /* Somebody looked at the failure. */
-    UVA__MUST_CANCEL = 1u << 1, /* Deliver UV_ECANCELED at the next step. */
-    UVA__MOVED = 1u << 2,       /* The result was moved out. */
-    UVA__RECORDS = 1u << 3,     /* Some callback is a uva__callback_t. */
-    UVA__STACKLESS = 1u << 4,
-    UVA__STARTED = 1u << 5, /* The body ran or runs. */
-    UVA__VISITED = 1u << 6, /* Mark of an algorithm that clears it. */
-    UVA__QUIET = 1u << 7,   /* Never report an unseen failure. */
-    UVA__WATCHED = 1u << 8, /* Something is looked at when it suspends: its
-                               scopes, the canary of its stack. */
+    UVA__MUST_CANCEL = 1u << 0, /* Deliver UV_ECANCELED at the next step. */
+    UVA__NEW = 1u << 1,         /* A task whose body has not begun. */
+    UVA__STACKLESS = 1u << 2,
+    UVA__WATCHED = 1u << 3,   /* Something is looked at when it suspends: its
+                                 scopes, the canary of its stack. */
+    UVA__MOVED = 1u << 4,     /* The result was moved out. */
+    UVA__RECORDS = 1u << 5,   /* Some callback is a uva__callback_t. */
+    UVA__RETRIEVED = 1u << 6, /* Somebody looked at the failure. */
+    UVA__QUIET = 1u << 7,     /* Never report an unseen failure. */
+    UVA__VISITED = 1u << 8,   /* Mark of an algorithm that clears it. */
     /* The five bits from here: the stack that a task wants, as the exponent of
      * its bytes; 0 is the default. */
     UVA__STACK_SHIFT = 11
@@ -385,16 +385,12 @@ static inline bool uva__future_pending(const uva_future_t *future)
     return future != NULL && future->state == UVA__FUTURE_PENDING;
 }
 
-/** Append a callback node; queue it if the future is done. */
-static inline void uva__future_add_node(uva_future_t *future,
-                                        uva__ready_t *ready)
+/** Append a callback node to those of a pending future. */
+UVA__INLINE void uva__future_append_node(uva_future_t *future,
+                                         uva__ready_t *ready)
 {
     uva__ready_t *last = future->callbacks;
 
-    if (future->state != UVA__FUTURE_PENDING) {
-        uva__loop_push(future->loop, ready);
-        return;
-    }
     if (last == NULL) {
         ready->next = ready;
     } else {
@@ -404,6 +400,17 @@ static inline void uva__future_add_node(uva_future_t *future,
     future->callbacks = ready;
 }
 
+/** The same; queue it if the future is done. */
+static inline void uva__future_add_node(uva_future_t *future,
+                                        uva__ready_t *ready)
+{
+    if (future->state != UVA__FUTURE_PENDING) {
+        uva__loop_push(future->loop, ready);
+    } else {
+        uva__future_append_node(future, ready);
+    }
+}
+
 /** Take a node out of a pending future's callbacks. @return Whether it was
  * there. */
 bool uva__future_remove_node(uva_future_t *future, uva__ready_t *ready);
@@ -411,20 +418,12 @@ bool uva__future_remove_node(uva_future_t *future, uva__ready_t *ready);
 /** Make a plain future's memory into a pending future of a loop. */
 uva_future_t *
 uva__future_new(uva_loop_t *loop, uva__future_kind_t kind, size_t size);
-/** Queue the callbacks of a future that was just done. */
-void uva__future_wake_slow(uva_future_t *future);
-
-UVA__INLINE void uva__future_wake(uva_loop_t *loop, uva_future_t *future)
+/** Queue the callbacks of a future that was just done. There are some, and the
+ * driver knows that work comes. */
+UVA__INLINE void uva__future_wake_nodes(uva_loop_t *loop, uva_future_t *future)
 {
     uva__ready_t *last = future->callbacks;
 
-    if (last == NULL) {
-        return;
-    }
-    if (UVA__UNLIKELY((future->flags & UVA__RECORDS) != 0 || !loop->attended)) {
-        uva__future_wake_slow(future);
-        return;
-    }
     future->callbacks = NULL;
     *loop->tail = last->next;
     last->next = NULL;
@@ -536,7 +535,7 @@ static inline void *uva__task_frame(uva_task_t *task)
 
 static inline void *uva__task_ret(uva_task_t *task)
 {
-    return (char *)uva__task_frame(task) + task->coro->ret_place;
+    return (char *)task + task->coro->ret_place;
 }
 
 _Static_assert(sizeof(uva_task_t) == UVA__STACKLESS_BYTES &&
@@ -566,10 +565,10 @@ uva_task_t *uva__task_new(uva_loop_t *loop,
                           const void *args,
                           const uva_task_options_t *options,
                           const char *here);
-/** Give a new task its first node function. */
-void uva__task_start(uva_task_t *task);
-/** The node function of a stackless task that has begun. */
+/** The node function of a stackless task. */
 void uva__stackless_step(uva__ready_t *ready);
+/** The node function of a stackful task that has not begun. */
+void uva__stackful_start(uva__ready_t *ready);
 /** Run the first step of a new task now. */
 void uva__task_start_eager(uva_task_t *task);
 /** End a task whose body returned r, or never ran. */

@@ -67,23 +67,24 @@ UVA__INLINE uva_task_t *uva__task_leave_now(uva_loop_t *loop, uva_task_t *task)
     return uva__task_leave_plain(loop, task);
 }
 
-/** A yield of a stackless body was cancelled: let it go on at the other label.
- */
-void uva__stackless_cancel_yield(uva_task_t *task);
+/** What comes before a step of a stackless task that is new or cancelled.
+ * @return Whether to step: not if it was cancelled before its first. */
+bool uva__stackless_ready(uva_task_t *task);
 
 /** One step of a stackless task; the caller has taken its node, and sets
  * loop->current when no other step follows. */
 UVA__INLINE void uva__stackless_step_now(uva_loop_t *loop, uva__ready_t *ready)
 {
     uva_task_t *task = uva__task_of_ready(ready);
-    void *frame = task + 1;
     int r;
 
     loop->current = task;
-    if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
-        uva__stackless_cancel_yield(task);
+    if (UVA__UNLIKELY((task->base.flags & (UVA__MUST_CANCEL | UVA__NEW)) !=
+                      0) &&
+        !uva__stackless_ready(task)) {
+        return;
     }
-    r = task->coro->enter(frame, (char *)frame + task->coro->ret_place);
+    r = task->coro->enter(task + 1, uva__task_ret(task));
     if (UVA__LIKELY(r == UVA__YIELD)) {
         uva__loop_push_running(loop, ready);
     } else if (r != UVA_PENDING) {

@@ -308,6 +308,9 @@ static int group_new_child(const uva_taskgroup_t *scope,
             : scope->code != 0 ? scope->code
                                : UV_EPERM;
 
+    if (r >= 0 && !uva__loop_owned(group->scope.task->base.loop)) {
+        r = UV_EPERM;
+    }
     if (r < 0) {
         return r;
     }

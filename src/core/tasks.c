@@ -46,9 +46,9 @@ const uva__coro_t uva__plain_coro = {
     plain_drop,
     sizeof(uva__plain_frame_t),
     0,
-    offsetof(uva__plain_frame_t, result),
+    UVA__STACKFUL_BYTES + offsetof(uva__plain_frame_t, result),
     sizeof(void *),
-    UVA__STACKFUL_BYTES + sizeof(uva__plain_frame_t),
+    UVA__TASK_UNITS(UVA__STACKFUL_BYTES + sizeof(uva__plain_frame_t), 0),
     false,
 };
 
@@ -85,38 +85,10 @@ static int task_name_options(uva_task_t *task,
     return 0;
 }
 
-/* Copy the arguments and clear the result. Most frames are a few words, for
- * which a call of memcpy costs more than the copy. */
-static inline void
-task_fill_frame(char *frame, const uva__coro_t *coro, const void *args)
+/* A task of a loop, in no queue; its frame is still to be written. */
+UVA__INLINE uva_task_t *task_alloc(uva_loop_t *loop, const uva__coro_t *coro)
 {
-    const char *from = args;
-    size_t size = coro->frame_bytes;
-
-    if (UVA__LIKELY(size % sizeof(uint64_t) == 0 && size <= 64)) {
-        for (size_t i = 0; i < size; i += sizeof(uint64_t)) {
-            uint64_t word;
-            memcpy(&word, from + i, sizeof word);
-            memcpy(frame + i, &word, sizeof word);
-        }
-    } else if (size == sizeof(uint32_t)) {
-        memcpy(frame, args, sizeof(uint32_t));
-    } else if (size > 1) {
-        memcpy(frame, args, size);
-    }
-    if (coro->ret_bytes == sizeof(int)) {
-        memset(frame + coro->ret_place, 0, sizeof(int));
-    } else if (coro->ret_bytes == sizeof(uint64_t)) {
-        memset(frame + coro->ret_place, 0, sizeof(uint64_t));
-    } else if (coro->ret_bytes > 0) {
-        memset(frame + coro->ret_place, 0, coro->ret_bytes);
-    }
-}
-
-UVA__INLINE uva_task_t *
-task_alloc(uva_loop_t *loop, const uva__coro_t *coro, const void *args)
-{
-    uva_task_t *task = uva__slab_get(&loop->slab, coro->task_bytes);
+    uva_task_t *task = uva__slab_get_units(&loop->slab, coro->task_units);
 
     if (UVA__UNLIKELY(task == NULL)) {
         return NULL;
@@ -125,14 +97,22 @@ task_alloc(uva_loop_t *loop, const uva__coro_t *coro, const void *args)
         .loop = loop,
         .refs = 2, /* The caller's and the loop's. */
         .kind = UVA__KIND_TASK,
-        .flags = coro->stackless ? UVA__STACKLESS : 0,
+        .flags =
+            coro->stackless ? UVA__NEW | UVA__STACKLESS : (uint16_t)UVA__NEW,
     };
+    task->ready.run =
+        coro->stackless ? uva__stackless_step : uva__stackful_start;
     task->waiter.link.next = NULL;
     task->coro = coro;
     task->extra = NULL;
-    task_fill_frame(uva__task_frame(task), coro, args);
-    uva__task_start(task);
     return task;
+}
+
+/* Copy the arguments and clear the result. */
+static void task_fill_frame(uva_task_t *task, const void *args)
+{
+    memcpy(uva__task_frame(task), args, task->coro->frame_bytes);
+    memset(uva__task_ret(task), 0, task->coro->ret_bytes);
 }
 
 static uva_task_t *
@@ -202,14 +182,15 @@ uva_task_t *uva__task_new(uva_loop_t *loop,
     if (loop->task_count >= loop->limits.max_tasks) {
         return task_refuse(coro, args, UV_EAGAIN);
     }
-    task = task_alloc(loop, coro, args);
+    task = task_alloc(loop, coro);
     if (task == NULL) {
         return task_refuse(coro, args, UV_ENOMEM);
     }
+    task_fill_frame(task, args);
     if ((options != NULL || loop->debug || uva__context_current() != NULL) &&
         task_name_options(task, options, here) < 0) {
         uva__extra_free(loop, task->extra);
-        uva__slab_put(&loop->slab, task, coro->task_bytes);
+        uva__slab_put_units(&loop->slab, task, coro->task_units);
         return task_refuse(coro, args, UV_ENOMEM);
     }
     if (loop->debug) {
@@ -232,24 +213,41 @@ uva_task_t *uva__task_new(uva_loop_t *loop,
     return task;
 }
 
-/* A task without a name or a context, made by a task without one: by far the
- * most. */
-uva_task_t *
-uva__spawn(const uva__coro_t *coro, const void *args, const char *here)
+static inline bool task_has_context(const uva_task_t *task)
+{
+    return UVA__UNLIKELY(task->extra != NULL) && task->extra->context != NULL;
+}
+
+/* Without options, made by a task without a context: by far the most. Whoever
+ * calls writes its frame. */
+uva_task_t *uva__spawn_plain(const uva__coro_t *coro)
 {
     uva_loop_t *loop = uva__running;
     uva_task_t *task;
 
     if (UVA__UNLIKELY(loop == NULL || !loop->spawns_plainly ||
-                      loop->current == NULL || loop->current->extra != NULL)) {
-        return uva__task_new(loop, coro, args, NULL, here);
+                      loop->current == NULL ||
+                      task_has_context(loop->current))) {
+        return NULL;
     }
-    task = task_alloc(loop, coro, args);
+    task = task_alloc(loop, coro);
     if (UVA__UNLIKELY(task == NULL)) {
-        return task_refuse(coro, args, UV_ENOMEM);
+        return NULL;
     }
     task_enlist(loop, task);
-    uva__loop_push(loop, &task->ready);
+    uva__loop_push_running(loop, &task->ready);
+    return task;
+}
+
+uva_task_t *
+uva__spawn(const uva__coro_t *coro, const void *args, const char *here)
+{
+    uva_task_t *task = uva__spawn_plain(coro);
+
+    if (UVA__UNLIKELY(task == NULL)) {
+        return uva__task_new(uva__running, coro, args, NULL, here);
+    }
+    task_fill_frame(task, args);
     return task;
 }
 
@@ -259,6 +257,9 @@ uva_task_t *uva__spawn_on(uva_loop_t *loop,
                           const uva_task_options_t *options,
                           const char *here)
 {
+    if (options == NULL && (loop == NULL || loop == uva__running)) {
+        return uva__spawn(coro, args, here);
+    }
     if (options != NULL && options->size < sizeof *options) {
         return task_refuse(coro, args, UV_EINVAL);
     }
@@ -390,17 +391,8 @@ static void task_settle_error(uva_task_t *task, int r)
     }
 }
 
-static UVA__NOINLINE void task_finish_extra(uva_task_t *task, int r)
-{
-    uva__scope_check(task, NULL);
-    if ((task->base.flags & UVA__MUST_CANCEL) != 0 && r == UV_ECANCELED) {
-        uva__task_deliver_cancel(task);
-    }
-    task_settle_error(task, r);
-}
-
 /* The code that a task ends with, and its state with it. */
-static UVA__NOINLINE int task_settle_code(uva_task_t *task, int r)
+static int task_settle_code(uva_task_t *task, int r)
 {
     if ((task->base.flags & UVA__MUST_CANCEL) != 0 && r >= 0) {
         r = UV_ECANCELED; /* asyncio: cancelled right before it stops. */
@@ -412,28 +404,58 @@ static UVA__NOINLINE int task_settle_code(uva_task_t *task, int r)
     return r;
 }
 
+static void task_finish_extra(uva_task_t *task, int r)
+{
+    uva__scope_check(task, NULL);
+    if ((task->base.flags & UVA__MUST_CANCEL) != 0 && r == UV_ECANCELED) {
+        uva__task_deliver_cancel(task);
+    }
+    task_settle_error(task, r);
+}
+
+static inline void task_delist(uva_loop_t *loop, uva_task_t *task)
+{
+    task->link.prev->next = task->link.next;
+    task->link.next->prev = task->link.prev;
+    loop->task_count--;
+}
+
+static UVA__NOINLINE void task_finish_slow(uva_task_t *task, int r)
+{
+    r = task_settle_code(task, r);
+    if (task->coro->drop != NULL) {
+        task->coro->drop(uva__task_frame(task));
+    }
+    if (task->extra != NULL) {
+        task_finish_extra(task, r);
+    }
+    task_delist(task->base.loop, task);
+    uva__future_finish(
+        &task->base,
+        r == UV_ECANCELED ? UVA__FUTURE_CANCELLED : UVA__FUTURE_FINISHED, r);
+    uva__future_unref(&task->base);
+}
+
 void uva__task_finish(uva_task_t *task, int r)
 {
     uva_loop_t *loop = task->base.loop;
 
     UVA__ASSERT2(task->base.state == UVA__FUTURE_PENDING);
-    if (UVA__UNLIKELY(r < 0 || (task->base.flags & UVA__MUST_CANCEL) != 0)) {
-        r = task_settle_code(task, r);
+    if (UVA__UNLIKELY(
+            r < 0 || task->coro->drop != NULL || task->extra != NULL ||
+            (task->base.flags & (UVA__MUST_CANCEL | UVA__RECORDS)) != 0)) {
+        task_finish_slow(task, r);
+        return;
     }
-    if (UVA__UNLIKELY(task->coro->drop != NULL)) {
-        task->coro->drop(uva__task_frame(task));
-    }
-    if (UVA__UNLIKELY(task->extra != NULL)) {
-        task_finish_extra(task, r);
-    }
-    task->link.prev->next = task->link.next;
-    task->link.next->prev = task->link.prev;
-    loop->task_count--;
+    task_delist(loop, task);
     task->base.code = r;
-    task->base.state =
-        r == UV_ECANCELED ? UVA__FUTURE_CANCELLED : UVA__FUTURE_FINISHED;
-    uva__future_wake(loop, &task->base);
-    uva__future_unref(&task->base);
+    task->base.state = UVA__FUTURE_FINISHED;
+    if (task->base.callbacks != NULL) {
+        uva__future_wake_nodes(loop, &task->base);
+    }
+    if (--task->base.refs == 0) {
+        uva__future_free(&task->base);
+    }
 }
 
 /* --- looking --- */

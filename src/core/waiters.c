@@ -7,6 +7,8 @@
  */
 #include "uva/futures.h"
 
+#include <string.h>
+
 #include "core/loop.h"
 #include "core/step.h"
 
@@ -122,7 +124,7 @@ static inline int await_begin(uva_task_t *task, uva_future_t *future)
     }
     task->waiter.future = future;
     task->base.phase = UVA__PHASE_FUTURE;
-    uva__future_add_node(future, &task->ready);
+    uva__future_append_node(future, &task->ready);
     if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
         const char *message = task->extra == NULL ? NULL : task->extra->message;
         if (uva_future_cancel_message(future, message)) {
@@ -182,18 +184,41 @@ int uva_await(uva_future_t *future, void **ret_result)
     return r;
 }
 
+static UVA__NOINLINE int
+join_done_slow(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
+{
+    int r = await_take(task, future, ret, size);
+
+    uva__future_unref(future);
+    return r;
+}
+
 /* Take what a done future holds, and drop it. A result of no bytes is not
- * looked at. */
+ * looked at; the usual one is that of a task, of its type. */
 UVA__INLINE int
 join_done(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
 {
     int r = future->code;
 
-    if (UVA__UNLIKELY(r < 0 || (ret != NULL && size > 0) ||
-                      (future->flags & UVA__MOVED) != 0)) {
-        r = await_take(task, future, ret, size);
+    if (UVA__UNLIKELY(r < 0 || (future->flags & UVA__MOVED) != 0)) {
+        return join_done_slow(task, future, ret, size);
     }
-    uva__future_unref(future);
+    if (ret != NULL && size > 0) {
+        uva_task_t *from = uva__future_as_task(future);
+        if (UVA__UNLIKELY(future->kind != UVA__KIND_TASK ||
+                          from->coro->ret_bytes != size)) {
+            return join_done_slow(task, future, ret, size);
+        }
+        future->flags |= UVA__MOVED;
+        if (size == sizeof(int)) {
+            memcpy(ret, uva__task_ret(from), sizeof(int));
+        } else {
+            memcpy(ret, uva__task_ret(from), size);
+        }
+    }
+    if (--future->refs == 0) {
+        uva__future_free(future);
+    }
     return r;
 }
 

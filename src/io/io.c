@@ -74,7 +74,7 @@ static UVA__NOINLINE int io_make(uva_loop_t *loop)
     }
     io->loop = loop;
     io->flush.run = uva__transports_flush;
-    io->idle_limit = loop->slab.strict ? 0 : UVA__RESERVE_BYTES;
+    io->idle_limit = loop->slab.classes == 0 ? 0 : UVA__RESERVE_BYTES;
     uva__list_init(&io->transports);
     uva__list_init(&io->servers);
     loop->io = io;

@@ -58,7 +58,7 @@ typedef struct kind_ops_s {
     UVA__TYPES(T, name)                                                       \
     static int name##__body(name##_args_t *self, name##_ret_t *ret);          \
     UVA__CORO(static, name, NULL, true)                                       \
-    UVA__TYPED(name)                                                          \
+    UVA__TYPED(name, true)                                                    \
     typedef name##_args_t name##__stackful_args_t;                            \
     typedef name##_ret_t name##__stackful_ret_t;                              \
     static int name##__stackful__body(name##_args_t *self, name##_ret_t *ret) \

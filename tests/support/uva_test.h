@@ -102,7 +102,7 @@ void uva_test_trace(uva_test_trace_t *trace, const char *format, ...)
     UVA__TYPES(T, body)                                                       \
     static int body##__body(body##_args_t *self, body##_ret_t *ret);          \
     UVA__CORO(static, body, NULL, true)                                       \
-    UVA__TYPED(body)                                                          \
+    UVA__TYPED(body, true)                                                    \
     typedef body##_args_t body##__stackful_args_t;                            \
     typedef body##_ret_t body##__stackful_ret_t;                              \
     static int body##__stackful__body(body##_args_t *self, body##_ret_t *ret) \

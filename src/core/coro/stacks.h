@@ -161,6 +161,19 @@ static inline size_t uva__stack_bytes(const uva__stack_t *stack)
     return (size_t)((const char *)stack - stack->low);
 }
 
+/** Take a used stack of the default size; NULL when none is idle. */
+static inline uva__stack_t *uva__stack_get_idle(uva__stack_pool_t *pool)
+{
+    uva__stack_class_t *home = pool->standard;
+    uva__stack_t *stack = home->idle;
+
+    if (UVA__LIKELY(stack != NULL)) {
+        home->idle = stack->next;
+        uva__stack_unpoison(stack);
+    }
+    return stack;
+}
+
 /**
  * Take a stack.
  *
@@ -173,14 +186,11 @@ static inline int uva__stack_get(uva__stack_pool_t *pool,
                                  size_t size_bytes,
                                  uva__stack_t **ret_stack)
 {
-    uva__stack_class_t *home = pool->standard;
-    uva__stack_t *stack = home->idle;
+    uva__stack_t *stack = size_bytes == 0 ? uva__stack_get_idle(pool) : NULL;
 
-    if (UVA__UNLIKELY(size_bytes != 0 || stack == NULL)) {
+    if (UVA__UNLIKELY(stack == NULL)) {
         return uva__stack_get_slow(pool, size_bytes, ret_stack);
     }
-    home->idle = stack->next;
-    uva__stack_unpoison(stack);
     *ret_stack = stack;
     return 0;
 }
