@@ -565,16 +565,6 @@ static UVA__NOINLINE void lose_a_group(int *num)
     ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0); /* It is not lost yet. */
 }
 
-static UVA__NOINLINE int clobber(void)
-{
-    volatile char bytes[4096];
-
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        bytes[i] = (char)0x5a;
-    }
-    return bytes[17];
-}
-
 UVA_TEST(group_left_without_exit_is_reported)
 {
     int num = 0;
@@ -582,7 +572,7 @@ UVA_TEST(group_left_without_exit_is_reported)
     uva_test_log_begin();
     lose_a_group(&num);
     ck_assert_str_eq(uva_test_log(), "");
-    ck_assert_int_eq(clobber(), 0x5a);
+    uva_test_clobber();
     ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0);
     ck_assert_ptr_nonnull(strstr(
         uva_test_log(), "A task group was left without uva_taskgroup_exit"));

@@ -65,21 +65,11 @@ static UVA__NOINLINE void lose_a_timeout(void)
     (void)uva_timeout_enter(&cm, UVA_MS(10));
 }
 
-static UVA__NOINLINE int clobber(void)
-{
-    volatile char bytes[4096];
-
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        bytes[i] = (char)0x5a;
-    }
-    return bytes[17];
-}
-
 UVA_TEST(left_without_exit_is_reported)
 {
     uva_test_log_begin();
     lose_a_timeout();
-    ck_assert_int_eq(clobber(), 0x5a);
+    uva_test_clobber();
     ck_assert_int_eq(uva_sleep(UVA_SEC(1)), 0); /* Its deadline is off. */
     ck_assert_ptr_nonnull(
         strstr(uva_test_log(), "A timeout was left without uva_timeout_exit"));
@@ -100,7 +90,7 @@ UVA_TEST(yield_sees_that_an_outer_one_is_lost)
 {
     uva_test_log_begin();
     lose_the_outer_timeout();
-    ck_assert_int_eq(clobber(), 0x5a);
+    uva_test_clobber();
     ck_assert_int_eq(uva_sleep(0), 0);
     ck_assert_ptr_nonnull(
         strstr(uva_test_log(), "A timeout was left without uva_timeout_exit"));

@@ -13,6 +13,9 @@
 
 #include "uva/alloc.h"
 
+#include "base/util.h"
+#include "core/coro/switch.h"
+
 uva_loop_t *uva_test_loop;
 
 static uva_test_mark_t fixture_mark;
@@ -36,6 +39,16 @@ int uva_test_main(Suite *suite)
     run = srunner_ntests_run(runner);
     srunner_free(runner);
     return failed > 0 || run == 0;
+}
+
+/* ASan would put zones around the bytes that nobody writes to. */
+UVA__NO_ASAN UVA__NOINLINE void uva_test_clobber(void)
+{
+    volatile char bytes[4096];
+
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (char)0x5a;
+    }
 }
 
 size_t uva_test_descriptors(void)

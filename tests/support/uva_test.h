@@ -173,6 +173,9 @@ typedef struct uva_test_mark_s {
 uva_test_mark_t uva_test_mark(void);
 void uva_test_nothing_left(uva_test_mark_t mark);
 
+/** Write over what frames left behind below the caller's. */
+void uva_test_clobber(void);
+
 /** How many descriptors the process has open. */
 size_t uva_test_descriptors(void);
 /** How many of them are sockets: the loop opens a descriptor of its own when a
