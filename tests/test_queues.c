@@ -971,6 +971,169 @@ UVA_TEST(called_putter_cancelled)
     uva_queue_destroy(&queue);
 }
 
+/* Room that is taken by another, again and again: the putter waits on. */
+UVA_TEST(stolen_room)
+{
+    uva_queue_t queue = UVA_QUEUE_INIT(1);
+    put_one_task_t *task;
+
+    PUT(&queue, 1);
+    task = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 9);
+    UVA_TICK();
+    for (int i = 1; i < 4; i++) {
+        ck_assert_int_eq(get(&queue), i);
+        PUT(&queue, i + 1);
+        UVA_TICK();
+        ck_assert(!UVA_DONE(task));
+        ck_assert_uint_eq(putters_of(&queue), 1);
+    }
+    ck_assert_int_eq(get(&queue), 4);
+    ck_assert_int_eq(UVA_JOIN(task), 0);
+    ck_assert_int_eq(get(&queue), 9);
+    uva_queue_destroy(&queue);
+}
+
+/* Called, and before it runs there is nothing any more, nor will be. */
+UVA_TEST(stolen_and_shut_down)
+{
+    uva_queue_t queue = UVA_QUEUE_INIT(1);
+    uva_queue_t full = UVA_QUEUE_INIT(1);
+    get_one_task_t *getter = UVA_BOTH_SPAWN(loop_test, get_one, &queue);
+    put_one_task_t *putter = UVA_BOTH_SPAWN(loop_test, put_one, &full, 3);
+
+    PUT(&full, 1);
+    UVA_TICK();
+    PUT(&queue, 1);
+    ck_assert_int_eq(get(&queue), 1);
+    uva_queue_shutdown(&queue, false);
+    ck_assert_int_eq(get(&full), 1);
+    PUT(&full, 2);
+    uva_queue_shutdown(&full, false);
+    ck_assert_int_eq(UVA_JOIN(getter), UVA_EQUEUESHUTDOWN);
+    ck_assert_int_eq(UVA_JOIN(putter), UVA_EQUEUESHUTDOWN);
+    ck_assert_int_eq(get(&full), 2);
+    uva_queue_destroy(&queue);
+    uva_queue_destroy(&full);
+}
+
+/* Others use the queue between the call of a getter and its next step, which
+ * ends its wait all the same: it was cancelled meanwhile. */
+UVA_TEST(called_getter_cancelled_among_items)
+{
+    uva_queue_t queue = UVA_QUEUE_INIT(0);
+    get_one_task_t *t1 = UVA_BOTH_SPAWN(loop_test, get_one, &queue);
+    get_one_task_t *t2 = UVA_BOTH_SPAWN(loop_test, get_one, &queue);
+
+    UVA_TICK();
+    for (int i = 1; i < 6; i++) {
+        PUT(&queue, i);
+    }
+    ck_assert_int_eq(get(&queue), 1);
+    ck_assert_int_eq(get(&queue), 2);
+    uva_future_cancel(UVA_FUTURE(t1));
+    ck_assert_int_eq(UVA_JOIN(t1), UV_ECANCELED);
+    ck_assert_int_eq(got(t2), 3);
+    ck_assert_uint_eq(uva_queue_qsize(&queue), 2);
+    uva_queue_destroy(&queue);
+}
+
+UVA_TEST(called_putter_cancelled_among_room)
+{
+    uva_queue_t queue = UVA_QUEUE_INIT(4);
+    put_one_task_t *t1;
+    put_one_task_t *t2;
+
+    for (int i = 0; i < 4; i++) {
+        PUT(&queue, i);
+    }
+    t1 = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 8);
+    t2 = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 9);
+    UVA_TICK();
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(get(&queue), i);
+    }
+    PUT(&queue, 4);
+    PUT(&queue, 5);
+    uva_future_cancel(UVA_FUTURE(t1));
+    ck_assert_int_eq(UVA_JOIN(t1), UV_ECANCELED);
+    ck_assert_int_eq(UVA_JOIN(t2), 0);
+    ck_assert_int_eq(get(&queue), 4);
+    ck_assert_int_eq(get(&queue), 5);
+    ck_assert_int_eq(get(&queue), 9);
+    uva_queue_destroy(&queue);
+}
+
+/* Each of many items calls one of many getters, each room one of the putters,
+ * in the order that they came, although nobody runs in between. */
+UVA_TEST(each_item_calls_one)
+{
+    enum {
+        COUNT = 6
+    };
+    uva_queue_t queue = UVA_QUEUE_INIT(COUNT);
+    get_one_task_t *getters[COUNT];
+    put_one_task_t *putters[COUNT];
+
+    for (int i = 0; i < COUNT; i++) {
+        getters[i] = UVA_BOTH_SPAWN(loop_test, get_one, &queue);
+    }
+    UVA_TICK();
+    for (int i = 0; i < COUNT; i++) {
+        PUT(&queue, i);
+        ck_assert_uint_eq(getters_of(&queue), (size_t)(COUNT - 1 - i));
+    }
+    UVA_TICK();
+    for (int i = 0; i < COUNT; i++) {
+        ck_assert(UVA_DONE(getters[i]));
+        ck_assert_int_eq(got(getters[i]), i);
+    }
+
+    for (int i = 0; i < COUNT; i++) {
+        PUT(&queue, i);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        putters[i] = UVA_BOTH_SPAWN(loop_test, put_one, &queue, COUNT + i);
+    }
+    UVA_TICK();
+    for (int i = 0; i < COUNT; i++) {
+        ck_assert_int_eq(get(&queue), i);
+        ck_assert_uint_eq(putters_of(&queue), (size_t)(COUNT - 1 - i));
+    }
+    UVA_TICK();
+    for (int i = 0; i < COUNT; i++) {
+        ck_assert(UVA_DONE(putters[i]));
+        ck_assert_int_eq(UVA_JOIN(putters[i]), 0);
+        ck_assert_int_eq(get(&queue), COUNT + i);
+    }
+    uva_queue_destroy(&queue);
+}
+
+/* The short ways are shut while somebody waits, and while a poll is to be
+ * called again; both are open when all is over. */
+UVA_TEST(short_ways_open_again)
+{
+    uva_queue_t queue = UVA_QUEUE_INIT(4);
+    get_one_task_t *getter = UVA_BOTH_SPAWN(loop_test, get_one, &queue);
+    put_one_task_t *putter;
+
+    UVA_TICK();
+    PUT(&queue, 1);
+    PUT(&queue, 2);
+    ck_assert_int_eq(got(getter), 1);
+    PUT(&queue, 3);
+    PUT(&queue, 4);
+    PUT(&queue, 5);
+    putter = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 6);
+    UVA_TICK();
+    ck_assert_int_eq(get(&queue), 2);
+    ck_assert_int_eq(UVA_JOIN(putter), 0);
+    ck_assert_int_eq(get(&queue), 3);
+    PUT(&queue, 7);
+    ck_assert_uint_eq(queue.room, 4);
+    ck_assert_uint_eq(queue.few, 0);
+    uva_queue_destroy(&queue);
+}
+
 /* Of each class: a get calls a putter, and a put calls a getter. */
 UVA_TEST(class_calls)
 {
@@ -1053,12 +1216,12 @@ START_TEST(ring_turns_grows_and_shrinks)
         }
     }
     ck_assert_uint_eq(uva_queue_qsize(&queue), (size_t)(in - out));
-    ck_assert_uint_ge(queue.capacity, 16384);
+    ck_assert_uint_ge(queue.mask, 16383);
     while (!uva_queue_empty(&queue)) {
         ck_assert_int_eq(get(&queue), out++);
     }
     ck_assert_int_eq(out, in);
-    ck_assert_uint_le(queue.capacity, 4096);
+    ck_assert_uint_le(queue.mask, 4095);
     uva_queue_destroy(&queue);
     ck_assert_uint_eq(uva_allocated_bytes(), 0);
 }
@@ -1099,9 +1262,10 @@ UVA_TEST_STRICT(no_memory_calls_the_next)
     t2 = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 9);
     UVA_TICK();
     queue.maxsize = 10;
+    queue.wait_above = 9;
     ck_assert_int_eq(get(&queue), 0); /* Calls the first. */
     PUT(&queue, 7);
-    ck_assert_uint_eq(queue.count, queue.capacity);
+    ck_assert_uint_eq(queue.count, queue.mask + 1);
     uva_testing_fail_allocation(1, false);
     UVA_TICK();
     uva_testing_fail_allocation(0, false);
@@ -1207,7 +1371,7 @@ START_TEST(sizes)
     printf("bytes: queue %zu, select case %zu\n", sizeof(uva_queue_t),
            sizeof(uva_select_case_t));
     if (sizeof(void *) == 8) {
-        ck_assert_uint_eq(sizeof(uva_queue_t), 200);
+        ck_assert_uint_eq(sizeof(uva_queue_t), 240);
         ck_assert_uint_eq(sizeof(uva_select_case_t), 72);
     }
 }
@@ -1283,6 +1447,12 @@ static void add_extras(TCase *tcase)
 {
     UVA_TEST_BOTH(tcase, stolen_item);
     UVA_TEST_BOTH(tcase, called_putter_cancelled);
+    UVA_TEST_BOTH(tcase, stolen_room);
+    UVA_TEST_BOTH(tcase, stolen_and_shut_down);
+    UVA_TEST_BOTH(tcase, called_getter_cancelled_among_items);
+    UVA_TEST_BOTH(tcase, called_putter_cancelled_among_room);
+    UVA_TEST_BOTH(tcase, each_item_calls_one);
+    UVA_TEST_BOTH(tcase, short_ways_open_again);
     tcase_add_loop_test(tcase, class_calls, 0, 6);
     UVA_TEST_BOTH(tcase, cancelled_first_disturbs_nobody);
     tcase_add_test(tcase, ring_turns_grows_and_shrinks);

@@ -1,5 +1,6 @@
 /*
- * What asyncio has not: the limiter, uva_select, what a full queue does.
+ * What asyncio has not: the limiter, uva_select, what a full queue does,
+ * waiters for primitives of one's own.
  */
 #include "uva_test.h"
 
@@ -458,6 +459,47 @@ UVA_TEST(select_drains_what_is_shut_down)
     desk_clear(&desk, 0, 0);
 }
 
+/* A line in which a select has stood is one for gets and puts as before. */
+UVA_TEST(select_then_others)
+{
+    desk_t desk = DESK_INIT(1);
+    select_two_task_t *task = SELECT(loop_test, &desk, 's');
+    get_item_task_t *getter;
+    put_item_task_t *putter;
+
+    UVA_TICK();
+    PUT(&desk.a, 1);
+    ck_assert_int_eq(UVA_JOIN(task), 0);
+    getter = UVA_BOTH_SPAWN(loop_test, get_item, &desk.a, &desk.trace, 'g');
+    UVA_TICK();
+    PUT(&desk.a, 2);
+    putter = UVA_BOTH_SPAWN(loop_test, put_item, &desk.a, 3, &desk.trace, 'p');
+    UVA_TICK();
+    ck_assert_int_eq(UVA_JOIN(getter), 0);
+    ck_assert_int_eq(UVA_JOIN(putter), 0);
+    ck_assert_int_eq(get(&desk.a), 3);
+    desk_clear(&desk, 0, 0);
+}
+
+/* While a select stands in a line nobody puts or takes past it. */
+UVA_TEST(select_is_called_by_short_ways)
+{
+    desk_t desk = DESK_INIT(4);
+    select_two_task_t *task;
+
+    PUT(&desk.a, 1); /* Room and items are there before. */
+    PUT(&desk.a, 2);
+    ck_assert_int_eq(get(&desk.a), 1);
+    ck_assert_int_eq(get(&desk.a), 2);
+    task = SELECT(loop_test, &desk, 's');
+    UVA_TICK();
+    PUT(&desk.a, 3);
+    UVA_TICK();
+    ck_assert_str_eq(desk.trace.text, "s0=3");
+    ck_assert_int_eq(UVA_JOIN(task), 0);
+    desk_clear(&desk, 0, 0);
+}
+
 UVA_TEST(select_timeout)
 {
     desk_t desk = DESK_INIT(0);
@@ -542,11 +584,12 @@ UVA_TEST_STRICT(select_no_memory)
     next = UVA_BOTH_SPAWN(loop_test, put_item, &desk.a, 3, &desk.trace, 'p');
     UVA_TICK();
     desk.a.maxsize = 100;
+    desk.a.wait_above = 99;
     ck_assert_int_eq(get(&desk.a), 1);
     for (int i = 0; i < 8; i++) {
         PUT(&desk.a, i);
     }
-    ck_assert_uint_eq(desk.a.count, desk.a.capacity);
+    ck_assert_uint_eq(desk.a.count, desk.a.mask + 1);
     uva_testing_fail_allocation(1, false);
     UVA_TICK();
     uva_testing_fail_allocation(0, false);
@@ -764,6 +807,124 @@ UVA_TEST(overflow_never_waits)
     desk_clear(&desk, 0, 0);
 }
 
+/* The policy may come and go: what it said before is forgotten. */
+UVA_TEST(overflow_waits_again)
+{
+    desk_t desk = DESK_INIT(1);
+    put_item_task_t *task;
+
+    ck_assert_int_eq(uva_queue_set_overflow(&desk.a, UVA_QUEUE_DROP_NEWEST), 0);
+    PUT(&desk.a, 1);
+    ck_assert_int_eq(uva_queue_put(&desk.a, ITEM(2)), 1);
+    ck_assert_int_eq(uva_queue_set_overflow(&desk.a, UVA_QUEUE_WAIT), 0);
+    task = UVA_BOTH_SPAWN(loop_test, put_item, &desk.a, 3, &desk.trace, 'p');
+    UVA_TICK();
+    ck_assert_str_eq(desk.trace.text, "");
+    ck_assert_int_eq(get(&desk.a), 1);
+    ck_assert_int_eq(UVA_JOIN(task), 0);
+    ck_assert_int_eq(get(&desk.a), 3);
+    desk_clear(&desk, 0, 0);
+}
+
+/* --- waiters --- */
+
+/* A primitive as a user of the library writes it. */
+typedef struct row_s {
+    uva_loop_t *loop;
+    uva_list_t waiters;
+} row_t;
+
+static int row_wait_poll(row_t *row)
+{
+    uva_waiter_t *self = uva_waiter_current();
+
+    return uva_waiter_resumed(self)
+               ? uva_waiter_finish(self)
+               : uva_waiter_suspend(self, &row->loop, &row->waiters);
+}
+
+static int row_wait(row_t *row)
+{
+    int r;
+
+    UVA_DRIVE(r, row_wait_poll(row));
+    return r;
+}
+
+UVA_BOTH(void, stand, row_t *row; int r;)
+{
+    UVA_BEGIN
+    UVA_BOTH_AWAIT(self->r, row_wait, self->row);
+    UVA_END
+    return self->r;
+}
+
+UVA_TEST(wake_first_passes_who_is_woken_or_cancelled)
+{
+    row_t row = {NULL, {NULL, NULL}};
+    stand_task_t *tasks[4];
+
+    ck_assert(!uva_waiter_wake_first(&row.waiters));
+    for (int i = 0; i < 4; i++) {
+        tasks[i] = UVA_BOTH_SPAWN(loop_test, stand, &row);
+    }
+    UVA_TICK();
+    uva_future_cancel(UVA_FUTURE(tasks[0]));
+    ck_assert(uva_waiter_wake(
+        UVA__CONTAINER_OF(row.waiters.next->next, uva_waiter_t, link)));
+    ck_assert_uint_eq(uva__sync_count(&row.waiters), 4);
+    ck_assert(uva_waiter_wake_first(&row.waiters));
+    ck_assert_uint_eq(uva__sync_count(&row.waiters), 1);
+    UVA_TICK();
+    ck_assert(!UVA_DONE(tasks[3]));
+    ck_assert_int_eq(UVA_JOIN(tasks[0]), UV_ECANCELED);
+    ck_assert_int_eq(UVA_JOIN(tasks[1]), 0);
+    ck_assert_int_eq(UVA_JOIN(tasks[2]), 0);
+    ck_assert(uva_waiter_wake_first(&row.waiters));
+    ck_assert(!uva_waiter_wake_first(&row.waiters));
+    ck_assert_int_eq(UVA_JOIN(tasks[3]), 0);
+    ck_assert(!uva_waiter_wake_first(&row.waiters));
+}
+
+/* Woken, and cancelled before it runs: the wake-up is spent. */
+UVA_TEST(wake_first_then_cancelled)
+{
+    row_t row = {NULL, {NULL, NULL}};
+    stand_task_t *task = UVA_BOTH_SPAWN(loop_test, stand, &row);
+
+    UVA_TICK();
+    ck_assert(uva_waiter_wake_first(&row.waiters));
+    uva_future_cancel(UVA_FUTURE(task));
+    ck_assert(!uva_waiter_wake_first(&row.waiters));
+    ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
+}
+
+static void *wake_from_outside(void *data)
+{
+    row_t *row = data;
+
+    return uva_waiter_wake_first(&row->waiters) ? row : NULL;
+}
+
+/* Another thread wakes nobody, and takes nobody out of the list. */
+UVA_TEST(wake_first_wrong_thread)
+{
+    row_t row = {NULL, {NULL, NULL}};
+    stand_task_t *task = UVA_BOTH_SPAWN(loop_test, stand, &row);
+    pthread_t thread;
+    void *woken = &row;
+
+    UVA_TICK();
+    ck_assert_int_eq(pthread_create(&thread, NULL, wake_from_outside, &row), 0);
+    ck_assert_int_eq(pthread_join(thread, &woken), 0);
+    ck_assert_ptr_null(woken);
+    ck_assert_uint_eq(uva__sync_count(&row.waiters), 1);
+    UVA_TICK();
+    ck_assert(!UVA_DONE(task));
+    ck_assert(uva_waiter_wake_first(&row.waiters));
+    ck_assert_int_eq(UVA_JOIN(task), 0);
+}
+
 static void add_limiter(TCase *tcase)
 {
     UVA_TEST_BOTH(tcase, limiter_at_most_so_many);
@@ -787,6 +948,8 @@ static void add_select(TCase *tcase)
     UVA_TEST_BOTH(tcase, select_same_queue_twice);
     UVA_TEST_BOTH(tcase, select_shutdown);
     tcase_add_test(tcase, select_drains_what_is_shut_down);
+    UVA_TEST_BOTH(tcase, select_then_others);
+    UVA_TEST_BOTH(tcase, select_is_called_by_short_ways);
     tcase_add_test(tcase, select_timeout);
     tcase_add_test(tcase, select_nowait);
     tcase_add_test(tcase, select_no_task);
@@ -803,6 +966,14 @@ static void add_overflow(TCase *tcase)
     tcase_add_test(tcase, overflow_refused);
     UVA_TEST_BOTH(tcase, overflow_busy);
     UVA_TEST_BOTH(tcase, overflow_never_waits);
+    UVA_TEST_BOTH(tcase, overflow_waits_again);
+}
+
+static void add_waiters(TCase *tcase)
+{
+    UVA_TEST_BOTH(tcase, wake_first_passes_who_is_woken_or_cancelled);
+    UVA_TEST_BOTH(tcase, wake_first_then_cancelled);
+    UVA_TEST_BOTH(tcase, wake_first_wrong_thread);
 }
 
 int main(void)
@@ -812,5 +983,6 @@ int main(void)
     add_limiter(UVA_TCASE(suite, "Limiter"));
     add_select(UVA_TCASE(suite, "Select"));
     add_overflow(UVA_TCASE(suite, "Overflow"));
+    add_waiters(UVA_TCASE(suite, "Waiters"));
     return uva_test_main(suite);
 }

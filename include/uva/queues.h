@@ -22,6 +22,7 @@ typedef struct uva__queue_line_s {
                            oldest first. */
     uva_list_t cases;   /* Of uva_select_case_t.among_cases: those of waiters
                            that are cases, in the same order. */
+    size_t asleep;      /* Polls that suspended and were not called again. */
 } uva__queue_line_t;
 
 /** private */
@@ -52,18 +53,21 @@ typedef int (*uva_compare_cb)(const void *a, const void *b, void *data);
  */
 typedef struct uva_queue_s {
     /* private */
-    uva_loop_t *loop; /* Borrowed; NULL until the first wait. */
+    void **items; /* Owned ring, NULL before the first item. */
+    size_t mask;  /* Of the indices: the ring's size, a power of two, less 1. */
+    size_t head;  /* Index of the first item. */
+    size_t count;
+    size_t room;          /* While count is less a put needs no second look. */
+    size_t few;           /* While count is more a get needs none. */
+    size_t unfinished;    /* Items put and not told done. */
+    uva_event_t finished; /* Set while unfinished is 0. */
+    uva_loop_t *loop;     /* Borrowed; NULL until the first wait. */
     uva__queue_line_t getters;
     uva__queue_line_t putters;
-    uva_event_t finished; /* Set while unfinished is 0. */
-    void **items;         /* Owned ring of capacity, a power of two. */
-    size_t capacity;
-    size_t head; /* Index of the first item. */
-    size_t count;
-    size_t room;       /* While count is less a put needs no second look. */
-    size_t few;        /* While count is more a get needs none. */
+    size_t open_room; /* What room and few are while nobody waits. */
+    size_t open_few;
+    size_t wait_above; /* While count is more a put has to wait. */
     size_t maxsize;    /* 0: no limit. */
-    size_t unfinished; /* Items put and not told done. */
     uva_compare_cb compare;
     void *compare_data; /* Borrowed. */
     uva_destroy_cb destroy;
@@ -73,11 +77,12 @@ typedef struct uva_queue_s {
 } uva_queue_t;
 
 /** private */
-#define UVA__QUEUE_INIT(maxsize, order, compare, data)                    \
-    {                                                                     \
-        NULL, {{NULL, NULL}, {NULL, NULL}}, {{NULL, NULL}, {NULL, NULL}}, \
-            {NULL, {NULL, NULL}, true}, NULL, 0, 0, 0, 0, 0, maxsize, 0,  \
-            compare, data, NULL, order, UVA_QUEUE_WAIT, false             \
+#define UVA__QUEUE_INIT(maxsize, order, compare, data)                        \
+    {                                                                         \
+        NULL, 0, 0, 0, 0, 0, 0, {NULL, {NULL, NULL}, true}, NULL,             \
+            {{NULL, NULL}, {NULL, NULL}, 0}, {{NULL, NULL}, {NULL, NULL}, 0}, \
+            0, 0, (size_t)(maxsize)-1, maxsize, compare, data, NULL, order,   \
+            UVA_QUEUE_WAIT, false                                             \
     }
 
 /** As uva_queue_init. */

@@ -11,25 +11,23 @@
 
 #include "core/loop.h"
 #include "core/step.h"
+#include "core/waiters.h"
 
 /* --- waiters --- */
 
 uva_waiter_t *uva_waiter_current(void)
 {
-    uva_task_t *task = uva__task_current();
-
-    return task == NULL ? NULL : &task->waiter;
+    return uva__waiter_current();
 }
 
 bool uva_waiter_resumed(const uva_waiter_t *waiter)
 {
-    return waiter != NULL &&
-           uva__task_of_waiter(waiter)->base.phase != UVA__PHASE_IDLE;
+    return uva__waiter_resumed(waiter);
 }
 
-int uva_waiter_suspend(uva_waiter_t *waiter,
-                       uva_loop_t **owner,
-                       uva_list_t *list)
+/* The first wait, one in no list, one that is cancelled already, refusals. */
+static UVA__NOINLINE int
+waiter_suspend_slow(uva_waiter_t *waiter, uva_loop_t **owner, uva_list_t *list)
 {
     uva_task_t *task;
 
@@ -50,10 +48,69 @@ int uva_waiter_suspend(uva_waiter_t *waiter,
     return UVA_PENDING;
 }
 
-bool uva_waiter_wake(uva_waiter_t *waiter)
+int uva_waiter_suspend(uva_waiter_t *waiter,
+                       uva_loop_t **owner,
+                       uva_list_t *list)
+{
+    if (UVA__LIKELY(waiter != NULL && owner != NULL && list != NULL &&
+                    list->next != NULL) &&
+        uva__waiter_joins(waiter, owner, list)) {
+        return UVA_PENDING;
+    }
+    return waiter_suspend_slow(waiter, owner, list);
+}
+
+/* Whether this is said in the loop's drain. */
+static inline bool loop_drains(const uva_loop_t *loop)
+{
+    return UVA__LIKELY(uva__running == loop && loop->attended);
+}
+
+static UVA__NOINLINE bool waiter_wake_slow(uva_waiter_t *waiter)
 {
     return uva__loop_owned(uva__task_of_waiter(waiter)->base.loop) &&
            uva__waiter_wake(waiter);
+}
+
+bool uva_waiter_wake(uva_waiter_t *waiter)
+{
+    uva_loop_t *loop = uva__task_of_waiter(waiter)->base.loop;
+
+    return loop_drains(loop) ? uva__waiter_wakes(loop, waiter)
+                             : waiter_wake_slow(waiter);
+}
+
+static UVA__NOINLINE bool waiter_wake_first_slow(uva_list_t *list)
+{
+    while (!uva__list_empty(list)) {
+        uva_waiter_t *waiter = UVA__LIST_FIRST(list, uva_waiter_t, link);
+        bool woken;
+
+        if (!uva__loop_owned(uva__task_of_waiter(waiter)->base.loop)) {
+            return false; /* It waits on. */
+        }
+        woken = uva__waiter_wake(waiter);
+        uva__list_remove(&waiter->link);
+        if (woken) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool uva_waiter_wake_first(uva_list_t *list)
+{
+    uva_loop_t *loop;
+
+    if (uva__list_empty(list)) {
+        return false;
+    }
+    loop = uva__task_of_waiter(UVA__LIST_FIRST(list, uva_waiter_t, link))
+               ->base.loop;
+    if (loop_drains(loop) && uva__waiter_wakes_first(loop, list)) {
+        return true;
+    }
+    return waiter_wake_first_slow(list);
 }
 
 bool uva_waiter_woken(const uva_waiter_t *waiter)
@@ -297,11 +354,7 @@ int uva_join(uva_future_t *take_future, void **ret_result)
 
 int uva_block_check(void)
 {
-    uva_task_t *task = uva__task_current();
-
-    return UVA__LIKELY(task != NULL && !uva__task_stackless(task))
-               ? 0
-               : UVA_ENOTASK;
+    return UVA__LIKELY(uva__waiter_blocking() != NULL) ? 0 : UVA_ENOTASK;
 }
 
 void uva_block(const char *what)

@@ -29,7 +29,7 @@ static uva_lock_t *condition_lock(uva_condition_t *condition)
 
 static void condition_notify(uva_condition_t *condition, size_t count)
 {
-    while (count > 0 && uva__sync_wake_first(&condition->waiters)) {
+    while (count > 0 && uva_waiter_wake_first(&condition->waiters)) {
         count--;
     }
 }

@@ -6,6 +6,12 @@
  * item the oldest getter, if any, is woken, and while there is room the oldest
  * putter is; so one that is woken and does not take what it was called for
  * wakes the next.
+ *
+ * A put that finds count below room, and a get that finds it above few, look
+ * at nothing else. So room is 0 while somebody waits to get, or a poll of a put
+ * is to be called again; few is SIZE_MAX while somebody waits to put, or a poll
+ * of a get is to be called again. They are set by who begins to wait, and set
+ * back by the next put or get that finds nobody.
  */
 #include "uva/queues.h"
 
@@ -45,6 +51,60 @@ void uva_queue_set_destroy(uva_queue_t *queue, uva_destroy_cb destroy)
     queue->destroy = destroy;
 }
 
+/* --- the items --- */
+
+static inline void **queue_slot(const uva_queue_t *queue, size_t index)
+{
+    return &queue->items[(queue->head + index) & queue->mask];
+}
+
+static size_t queue_capacity(const uva_queue_t *queue)
+{
+    return queue->items == NULL ? 0 : queue->mask + 1;
+}
+
+/* Nobody is to be called by a put, no poll of a put is to be called again. */
+static inline void queue_open_puts(uva_queue_t *queue)
+{
+    if (queue->putters.asleep == 0 &&
+        uva__list_empty(&queue->getters.waiters)) {
+        queue->room = queue->open_room;
+    }
+}
+
+static inline void queue_open_gets(uva_queue_t *queue)
+{
+    if (queue->getters.asleep == 0 &&
+        uva__list_empty(&queue->putters.waiters)) {
+        queue->few = queue->open_few;
+    }
+}
+
+/* Where the short ways of put and get end at best: at a limit, when memory is
+ * to be had or given back, in a heap, and after the shutdown. */
+static void queue_set_bounds(uva_queue_t *queue)
+{
+    size_t limit = queue->maxsize == 0 ? SIZE_MAX : queue->maxsize;
+    size_t capacity = queue_capacity(queue);
+
+    queue->open_room = limit < capacity ? limit : capacity;
+    if (queue->is_shutdown || queue->order == UVA__QUEUE_PRIORITY) {
+        queue->open_room = 0;
+    }
+    queue->open_few =
+        capacity <= QUEUE_KEPT_CAPACITY ? 0 : capacity / QUEUE_FEW;
+    if (queue->order != UVA__QUEUE_FIFO) {
+        queue->open_few = SIZE_MAX;
+    }
+    queue->wait_above = queue->maxsize - 1;
+    if (queue->is_shutdown || queue->overflow != UVA_QUEUE_WAIT) {
+        queue->wait_above = SIZE_MAX;
+    }
+    uva__queue_close(queue);
+    queue_open_puts(queue);
+    queue_open_gets(queue);
+}
+
 int uva_queue_set_overflow(uva_queue_t *queue, uva_queue_overflow_t overflow)
 {
     if (overflow == UVA_QUEUE_DROP_OLDEST &&
@@ -55,33 +115,8 @@ int uva_queue_set_overflow(uva_queue_t *queue, uva_queue_overflow_t overflow)
         return UV_EBUSY;
     }
     queue->overflow = (uint8_t)overflow;
+    queue_set_bounds(queue);
     return 0;
-}
-
-/* --- the items --- */
-
-static inline void **queue_slot(const uva_queue_t *queue, size_t index)
-{
-    return &queue->items[(queue->head + index) & (queue->capacity - 1)];
-}
-
-/* Where the short ways of put and get end: at a limit, when memory is to be
- * had or given back, in a heap, and after the shutdown. */
-static void queue_set_bounds(uva_queue_t *queue)
-{
-    size_t limit = queue->maxsize == 0 ? SIZE_MAX : queue->maxsize;
-    bool fifo = queue->order == UVA__QUEUE_FIFO;
-
-    queue->room = limit < queue->capacity ? limit : queue->capacity;
-    if (queue->is_shutdown || queue->order == UVA__QUEUE_PRIORITY) {
-        queue->room = 0;
-    }
-    queue->few = queue->capacity <= QUEUE_KEPT_CAPACITY
-                     ? 0
-                     : queue->capacity / QUEUE_FEW;
-    if (!fifo) {
-        queue->few = SIZE_MAX;
-    }
 }
 
 static int queue_resize(uva_queue_t *queue, size_t capacity)
@@ -98,7 +133,7 @@ static int queue_resize(uva_queue_t *queue, size_t capacity)
     }
     uva__free(queue->items);
     queue->items = items;
-    queue->capacity = capacity;
+    queue->mask = capacity - 1;
     queue->head = 0;
     queue_set_bounds(queue);
     return 0;
@@ -152,9 +187,11 @@ static void queue_sift_up(uva_queue_t *queue, size_t index)
 
 static int queue_push(uva_queue_t *queue, void *item)
 {
-    if (queue->count == queue->capacity) {
-        int r = queue_resize(queue, queue->capacity == 0 ? QUEUE_MIN_CAPACITY
-                                                         : queue->capacity * 2);
+    size_t capacity = queue_capacity(queue);
+
+    if (queue->count == capacity) {
+        int r = queue_resize(queue,
+                             capacity == 0 ? QUEUE_MIN_CAPACITY : capacity * 2);
         if (r < 0) {
             return r;
         }
@@ -168,10 +205,10 @@ static int queue_push(uva_queue_t *queue, void *item)
 
 static inline void *queue_pop_first(uva_queue_t *queue)
 {
-    void *item = *queue_slot(queue, 0);
+    void *item = queue->items[queue->head];
 
     queue->count--;
-    queue->head = (queue->head + 1) & (queue->capacity - 1);
+    queue->head = (queue->head + 1) & queue->mask;
     return item;
 }
 
@@ -208,9 +245,9 @@ static void *queue_pop(uva_queue_t *queue)
         item = queue_pop_first(queue);
         break;
     }
-    if (queue->capacity > QUEUE_KEPT_CAPACITY &&
-        queue->count < queue->capacity / QUEUE_FEW) {
-        (void)queue_resize(queue, queue->capacity / 2);
+    if (queue->mask >= QUEUE_KEPT_CAPACITY &&
+        queue->count < (queue->mask + 1) / QUEUE_FEW) {
+        (void)queue_resize(queue, (queue->mask + 1) / 2);
     }
     return item;
 }
@@ -232,7 +269,7 @@ void uva_queue_destroy(uva_queue_t *queue)
     }
     uva__free(queue->items);
     queue->items = NULL;
-    queue->capacity = 0;
+    queue->mask = 0;
     queue->head = 0;
     queue->unfinished = 0;
     queue->is_shutdown = false;
@@ -262,18 +299,16 @@ static int queue_overflow(uva_queue_t *queue, void *item)
     return 1;
 }
 
-/* An item has come in. */
-static inline void queue_note_put(uva_queue_t *queue)
+/* Put an item for which there is a place. */
+static inline void queue_append(uva_queue_t *queue, void *item)
 {
-    if (queue->unfinished++ == 0) {
-        uva_event_clear(&queue->finished);
-    }
-    if (!uva__list_empty(&queue->getters.waiters)) {
-        (void)uva__line_wake_first(&queue->getters);
-    }
+    *queue_slot(queue, queue->count++) = item;
+    queue->unfinished++;
+    queue->finished.value = false; /* As uva_event_clear. */
 }
 
-static UVA__NOINLINE int queue_put_slow(uva_queue_t *queue, void *item)
+/* There is no place: none is allowed, or none is made yet. */
+static UVA__NOINLINE int queue_put_hard(uva_queue_t *queue, void *item)
 {
     int r;
 
@@ -287,139 +322,315 @@ static UVA__NOINLINE int queue_put_slow(uva_queue_t *queue, void *item)
     if (r < 0) {
         return r;
     }
-    queue_note_put(queue);
-    return 0;
+    queue->unfinished++;
+    uva_event_clear(&queue->finished);
+    return uva__line_wake_first(&queue->getters);
 }
 
-static inline int queue_put(uva_queue_t *queue, void *item)
+static UVA__NOINLINE int queue_put_slow(uva_queue_t *queue, void *item)
 {
-    if (UVA__UNLIKELY(queue->count >= queue->room)) {
-        return queue_put_slow(queue, item);
+    if (queue->count >= queue->open_room) {
+        return queue_put_hard(queue, item);
     }
-    *queue_slot(queue, queue->count++) = item;
-    queue_note_put(queue);
+    queue_append(queue, item);
+    (void)uva__line_wake_first(&queue->getters);
+    queue_open_puts(queue);
     return 0;
 }
 
 int uva_queue_put_nowait(uva_queue_t *queue, void *item)
 {
-    return queue_put(queue, item);
+    if (UVA__UNLIKELY(queue->count >= queue->room)) {
+        return queue_put_slow(queue, item);
+    }
+    queue_append(queue, item);
+    return 0;
 }
 
-int uva_queue_put_poll(uva_queue_t *queue, void *item)
+/* What a put ends with that was called for room. */
+static int queue_put_refused(uva_queue_t *queue, int r)
 {
-    uva_waiter_t *self = uva_waiter_current();
-    bool woken = false;
-    int r = 0;
-
-    if (uva_waiter_resumed(self)) {
-        woken = uva_waiter_woken(self);
-        r = uva_waiter_finish(self);
-    }
-    if (r == 0) {
-        r = queue_put(queue, item);
-        if (r == UVA_EQUEUEFULL) {
-            return uva_waiter_suspend(self, &queue->loop,
-                                      &queue->putters.waiters);
-        }
-    }
-    if (r < 0 && woken && !uva_queue_full(queue)) {
-        /* We were called for room that we do not use. */
+    if (r < 0 && !uva_queue_full(queue)) {
+        /* It does not use it. */
         (void)uva__line_wake_first(&queue->putters);
     }
     return r;
 }
 
-int uva_queue_put(uva_queue_t *queue, void *item)
+static UVA__NOINLINE int queue_put_cancelled(uva_queue_t *queue,
+                                             uva_waiter_t *self)
 {
-    int r = uva_block_check();
+    bool woken = uva_waiter_woken(self);
+    int r = uva_waiter_finish(self);
 
-    if (r < 0) {
-        return r;
+    return woken ? queue_put_refused(queue, r) : r;
+}
+
+static UVA__NOINLINE int queue_put_called_hard(uva_queue_t *queue, void *item)
+{
+    return queue_put_refused(queue, queue_put_hard(queue, item));
+}
+
+/* Put after a wake-up, when it need not wait again. */
+static inline int queue_put_called(uva_queue_t *queue, void *item)
+{
+    if (UVA__UNLIKELY(queue->count >= queue->open_room)) {
+        return queue_put_called_hard(queue, item);
     }
-    /* The poll's first call, which need not ask whether it is the first. */
-    r = queue_put(queue, item);
-    if (r == UVA_EQUEUEFULL) {
-        r = uva_waiter_suspend(uva_waiter_current(), &queue->loop,
-                               &queue->putters.waiters);
-        while (r == UVA_PENDING) {
-            uva_block(__func__);
-            r = uva_queue_put_poll(queue, item);
-        }
+    queue_append(queue, item);
+    return uva__line_wake_first_of(queue->loop, &queue->getters);
+}
+
+static UVA__NOINLINE int queue_sleep_slow(uva_queue_t *queue,
+                                          uva__queue_line_t *line,
+                                          uva_waiter_t *self)
+{
+    int r;
+
+    uva__queue_make_lines(queue);
+    r = uva_waiter_suspend(self, &queue->loop, &line->waiters);
+    if (r == UVA_PENDING) {
+        line->asleep++;
+        uva__queue_close(queue);
     }
     return r;
 }
 
+/* Suspend a poll, whose next call is not to take the short way. */
+static inline int
+queue_sleep(uva_queue_t *queue, uva__queue_line_t *line, uva_waiter_t *self)
+{
+    if (UVA__UNLIKELY(self == NULL ||
+                      !uva__waiter_joins(self, &queue->loop, &line->waiters))) {
+        return queue_sleep_slow(queue, line, self);
+    }
+    line->asleep++;
+    uva__queue_close(queue);
+    return UVA_PENDING;
+}
+
+static UVA__NOINLINE int queue_put_again(uva_queue_t *queue, uva_waiter_t *self)
+{
+    return queue_sleep(queue, &queue->putters, self);
+}
+
+static UVA__NOINLINE int
+queue_put_resumed(uva_queue_t *queue, void *item, uva_waiter_t *self)
+{
+    queue->putters.asleep--;
+    if (UVA__UNLIKELY(!uva__waiter_ends(self))) {
+        return queue_put_cancelled(queue, self);
+    }
+    if (UVA__UNLIKELY(queue->count > queue->wait_above)) {
+        return queue_put_again(queue, self);
+    }
+    return queue_put_called(queue, item);
+}
+
+static UVA__NOINLINE int queue_put_poll_slow(uva_queue_t *queue, void *item)
+{
+    uva_waiter_t *self = uva__waiter_current();
+
+    if (uva__waiter_resumed(self)) {
+        return queue_put_resumed(queue, item, self);
+    }
+    if (queue->count > queue->wait_above) {
+        return queue_sleep(queue, &queue->putters, self);
+    }
+    return queue_put_slow(queue, item);
+}
+
+int uva_queue_put_poll(uva_queue_t *queue, void *item)
+{
+    if (UVA__UNLIKELY(queue->count >= queue->room)) {
+        return queue_put_poll_slow(queue, item);
+    }
+    queue_append(queue, item);
+    return 0;
+}
+
+/* Suspend a stackful task, which does not come back by a short way. */
+static UVA__NOINLINE int queue_block_slow(uva_queue_t *queue,
+                                          uva__queue_line_t *line,
+                                          uva_waiter_t *self)
+{
+    uva__queue_make_lines(queue);
+    return uva_waiter_suspend(self, &queue->loop, &line->waiters);
+}
+
+static inline int
+queue_block(uva_queue_t *queue, uva__queue_line_t *line, uva_waiter_t *self)
+{
+    return UVA__LIKELY(uva__waiter_joins(self, &queue->loop, &line->waiters))
+               ? UVA_PENDING
+               : queue_block_slow(queue, line, self);
+}
+
+/* As the poll, for a stackful task, which stays here while it waits. */
+static UVA__NOINLINE int
+queue_put_wait(uva_queue_t *queue, void *item, uva_waiter_t *self)
+{
+    int r;
+
+    if (queue->count <= queue->wait_above) {
+        return queue_put_slow(queue, item);
+    }
+    do {
+        r = queue_block(queue, &queue->putters, self);
+        if (UVA__UNLIKELY(r != UVA_PENDING)) {
+            return r;
+        }
+        queue->few = SIZE_MAX; /* The next get calls us. */
+        uva__waiter_block(self, "uva_queue_put");
+        if (UVA__UNLIKELY(!uva__waiter_ends(self))) {
+            return queue_put_cancelled(queue, self);
+        }
+    } while (UVA__UNLIKELY(queue->count > queue->wait_above));
+    return queue_put_called(queue, item);
+}
+
+int uva_queue_put(uva_queue_t *queue, void *item)
+{
+    uva_waiter_t *self = uva__waiter_blocking();
+
+    if (UVA__UNLIKELY(self == NULL)) {
+        return UVA_ENOTASK;
+    }
+    if (UVA__UNLIKELY(queue->count >= queue->room)) {
+        return queue_put_wait(queue, item, self);
+    }
+    queue_append(queue, item);
+    return 0;
+}
+
 /* --- getting --- */
+
+/* Take an item that is there. */
+static UVA__NOINLINE int queue_take(uva_queue_t *queue, void **ret_item)
+{
+    *ret_item = queue_pop(queue);
+    return uva__line_wake_first(&queue->putters);
+}
 
 static UVA__NOINLINE int queue_get_slow(uva_queue_t *queue, void **ret_item)
 {
     if (queue->count == 0) {
         return queue->is_shutdown ? UVA_EQUEUESHUTDOWN : UVA_EQUEUEEMPTY;
     }
-    *ret_item = queue_pop(queue);
-    (void)uva__line_wake_first(&queue->putters);
-    return 0;
-}
-
-static inline int queue_get(uva_queue_t *queue, void **ret_item)
-{
-    if (UVA__UNLIKELY(queue->count <= queue->few)) {
-        return queue_get_slow(queue, ret_item);
-    }
-    *ret_item = queue_pop_first(queue);
-    if (!uva__list_empty(&queue->putters.waiters)) {
-        (void)uva__line_wake_first(&queue->putters);
-    }
+    (void)queue_take(queue, ret_item);
+    queue_open_gets(queue);
     return 0;
 }
 
 int uva_queue_get_nowait(uva_queue_t *queue, void **ret_item)
 {
-    return queue_get(queue, ret_item);
+    if (UVA__UNLIKELY(queue->count <= queue->few)) {
+        return queue_get_slow(queue, ret_item);
+    }
+    *ret_item = queue_pop_first(queue);
+    return 0;
+}
+
+static UVA__NOINLINE int queue_get_cancelled(uva_queue_t *queue,
+                                             uva_waiter_t *self)
+{
+    bool woken = uva_waiter_woken(self);
+    int r = uva_waiter_finish(self);
+
+    if (woken && queue->count > 0) {
+        /* We were called for an item that we do not take. */
+        (void)uva__line_wake_first(&queue->getters);
+    }
+    return r;
+}
+
+/* Get after a wake-up, when there is an item. */
+static inline int queue_get_called(uva_queue_t *queue, void **ret_item)
+{
+    if (UVA__UNLIKELY(queue->open_few != 0)) {
+        return queue_take(queue, ret_item);
+    }
+    *ret_item = queue_pop_first(queue);
+    return uva__line_wake_first_of(queue->loop, &queue->putters);
+}
+
+static UVA__NOINLINE int queue_get_again(uva_queue_t *queue, uva_waiter_t *self)
+{
+    return queue->is_shutdown ? UVA_EQUEUESHUTDOWN
+                              : queue_sleep(queue, &queue->getters, self);
+}
+
+static UVA__NOINLINE int
+queue_get_resumed(uva_queue_t *queue, void **ret_item, uva_waiter_t *self)
+{
+    queue->getters.asleep--;
+    if (UVA__UNLIKELY(!uva__waiter_ends(self))) {
+        return queue_get_cancelled(queue, self);
+    }
+    if (UVA__UNLIKELY(queue->count == 0)) {
+        return queue_get_again(queue, self);
+    }
+    return queue_get_called(queue, ret_item);
+}
+
+static UVA__NOINLINE int queue_get_poll_slow(uva_queue_t *queue,
+                                             void **ret_item)
+{
+    uva_waiter_t *self = uva__waiter_current();
+
+    if (uva__waiter_resumed(self)) {
+        return queue_get_resumed(queue, ret_item, self);
+    }
+    if (queue->count == 0 && !queue->is_shutdown) {
+        return queue_sleep(queue, &queue->getters, self);
+    }
+    return queue_get_slow(queue, ret_item);
 }
 
 int uva_queue_get_poll(uva_queue_t *queue, void **ret_item)
 {
-    uva_waiter_t *self = uva_waiter_current();
+    if (UVA__UNLIKELY(queue->count <= queue->few)) {
+        return queue_get_poll_slow(queue, ret_item);
+    }
+    *ret_item = queue_pop_first(queue);
+    return 0;
+}
+
+/* As the poll, for a stackful task, which stays here while it waits. */
+static UVA__NOINLINE int
+queue_get_wait(uva_queue_t *queue, void **ret_item, uva_waiter_t *self)
+{
     int r;
 
-    if (uva_waiter_resumed(self)) {
-        bool woken = uva_waiter_woken(self);
-
-        r = uva_waiter_finish(self);
-        if (r < 0) {
-            if (woken && queue->count > 0) {
-                /* We were called for an item that we do not take. */
-                (void)uva__line_wake_first(&queue->getters);
-            }
+    while (UVA__LIKELY(queue->count == 0 && !queue->is_shutdown)) {
+        r = queue_block(queue, &queue->getters, self);
+        if (UVA__UNLIKELY(r != UVA_PENDING)) {
             return r;
         }
+        queue->room = 0; /* The next put calls us. */
+        uva__waiter_block(self, "uva_queue_get");
+        if (UVA__UNLIKELY(!uva__waiter_ends(self))) {
+            return queue_get_cancelled(queue, self);
+        }
+        if (UVA__LIKELY(queue->count > 0)) {
+            return queue_get_called(queue, ret_item);
+        }
     }
-    r = queue_get(queue, ret_item);
-    if (r == UVA_EQUEUEEMPTY) {
-        return uva_waiter_suspend(self, &queue->loop, &queue->getters.waiters);
-    }
-    return r;
+    return queue_get_slow(queue, ret_item);
 }
 
 int uva_queue_get(uva_queue_t *queue, void **ret_item)
 {
-    int r = uva_block_check();
+    uva_waiter_t *self = uva__waiter_blocking();
 
-    if (r < 0) {
-        return r;
+    if (UVA__UNLIKELY(self == NULL)) {
+        return UVA_ENOTASK;
     }
-    r = queue_get(queue, ret_item);
-    if (r == UVA_EQUEUEEMPTY) {
-        r = uva_waiter_suspend(uva_waiter_current(), &queue->loop,
-                               &queue->getters.waiters);
-        while (r == UVA_PENDING) {
-            uva_block(__func__);
-            r = uva_queue_get_poll(queue, ret_item);
-        }
+    if (UVA__UNLIKELY(queue->count <= queue->few)) {
+        return queue_get_wait(queue, ret_item, self);
     }
-    return r;
+    *ret_item = queue_pop_first(queue);
+    return 0;
 }
 
 /* --- joining and ending --- */

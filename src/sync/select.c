@@ -59,7 +59,7 @@ static uva_select_case_t *line_first_case(const uva__queue_line_t *line)
     return line->waiters.next == &one->link ? one : NULL;
 }
 
-bool uva__line_wake_first(uva__queue_line_t *line)
+static bool line_wake_first(uva__queue_line_t *line)
 {
     int r = 0;
 
@@ -75,8 +75,14 @@ bool uva__line_wake_first(uva__queue_line_t *line)
 
 void uva__line_wake_all(uva__queue_line_t *line)
 {
-    while (uva__line_wake_first(line)) {
+    while (line_wake_first(line)) {
     }
+}
+
+int uva__line_wake_first(uva__queue_line_t *line)
+{
+    (void)line_wake_first(line);
+    return 0;
 }
 
 /* --- cases --- */
@@ -137,6 +143,7 @@ select_suspend(uva_waiter_t *self, uva_select_case_t *cases, size_t count)
     int r;
 
     for (size_t i = 0; i < count; i++) {
+        uva__queue_make_lines(cases[i].queue);
         r = uva__sync_bind(&cases[i].queue->loop);
         if (r < 0) {
             return r;
@@ -149,6 +156,7 @@ select_suspend(uva_waiter_t *self, uva_select_case_t *cases, size_t count)
     for (size_t i = 0; i < count; i++) {
         cases[i].waiter = self;
         cases[i].index = (int32_t)i;
+        uva__queue_close(cases[i].queue);
         uva__list_append(&case_line(&cases[i])->waiters, &cases[i].link);
         uva__list_append(&case_line(&cases[i])->cases, &cases[i].among_cases);
     }

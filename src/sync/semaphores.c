@@ -12,7 +12,7 @@
 
 static bool semaphore_wake_next(uva_semaphore_t *semaphore)
 {
-    if (!uva__sync_wake_first(&semaphore->waiters)) {
+    if (!uva_waiter_wake_first(&semaphore->waiters)) {
         return false;
     }
     semaphore->value--;

@@ -44,26 +44,6 @@ static inline int uva__sync_bind(uva_loop_t **owner)
     return *owner == running ? 0 : UVA_EWRONGLOOP;
 }
 
-/** Wake the oldest waiter that nobody woke or cancelled. It leaves the list
- * here, and so do cancelled ones before it, so that no later call passes them
- * again. @return Whether there was one. */
-static inline bool uva__sync_wake_first(uva_list_t *waiters)
-{
-    while (!uva__list_empty(waiters)) {
-        uva_waiter_t *waiter = UVA__LIST_FIRST(waiters, uva_waiter_t, link);
-        bool woken = uva_waiter_wake(waiter);
-
-        if (!woken && !uva_waiter_cancelled(waiter)) {
-            return false; /* Refused to a wrong thread: it waits on. */
-        }
-        uva__list_remove(&waiter->link);
-        if (woken) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /** How many links a list has; for descriptions. */
 static inline size_t uva__sync_count(const uva_list_t *list)
 {

@@ -188,6 +188,27 @@ MUTATIONS = [
      "        task->base.phase = UVA__PHASE_CANCELLED;",
      "        task->base.phase = UVA__PHASE_WOKEN;",
      "a wait that begins when a cancel is due counts as woken"),
+    ("src/core/waiters.c",
+     "        if (!uva__loop_owned(uva__task_of_waiter(waiter)->base.loop)) {\n"
+     "            return false; /* It waits on. */\n"
+     "        }",
+     "        (void)0;",
+     "who is to be woken from another thread loses its place"),
+    ("src/core/waiters.c",
+     "        woken = uva__waiter_wake(waiter);\n"
+     "        uva__list_remove(&waiter->link);",
+     "        woken = uva__waiter_wake(waiter);",
+     "a list of waiters is passed again and again"),
+    ("src/core/waiters.h",
+     "    if (UVA__UNLIKELY(task->base.phase != UVA__PHASE_WOKEN ||\n"
+     "                      (task->base.flags & UVA__MUST_CANCEL) != 0)) {",
+     "    if (UVA__UNLIKELY(task->base.phase != UVA__PHASE_WOKEN)) {",
+     "a cancel after the wake-up is not told by a queue"),
+    ("src/core/waiters.h",
+     "    if (UVA__UNLIKELY(*owner != task->base.loop ||\n"
+     "                      (task->base.flags & UVA__MUST_CANCEL) != 0)) {",
+     "    if (UVA__UNLIKELY(*owner != task->base.loop)) {",
+     "a cancel that is due before a wait does not end it"),
     # --- sleep ---
     ("src/core/sleep.c",
      "        uva__timer_stop(task->base.loop, &op->timer);",
@@ -665,35 +686,83 @@ MUTATIONS = [
      "tasks enter while others leave"),
     # --- queues ---
     ("src/sync/queues.c",
-     "            if (woken && queue->count > 0) {\n"
-     "                /* We were called for an item that we do not take. */\n"
-     "                (void)uva__line_wake_first(&queue->getters);\n"
-     "            }\n",
-     "            (void)woken;\n",
+     "    if (woken && queue->count > 0) {\n"
+     "        /* We were called for an item that we do not take. */\n"
+     "        (void)uva__line_wake_first(&queue->getters);\n"
+     "    }\n",
+     "    (void)woken;\n",
      "a cancelled getter takes its wake-up along"),
     ("src/sync/queues.c",
-     "    if (r < 0 && woken && !uva_queue_full(queue)) {\n"
-     "        /* We were called for room that we do not use. */\n"
-     "        (void)uva__line_wake_first(&queue->putters);\n"
-     "    }",
-     "    (void)woken;",
+     "    return woken ? queue_put_refused(queue, r) : r;",
+     "    (void)woken;\n"
+     "    return r;",
      "a cancelled putter takes its wake-up along"),
     ("src/sync/queues.c",
-     "    *ret_item = queue_pop(queue);\n"
-     "    (void)uva__line_wake_first(&queue->putters);",
-     "    *ret_item = queue_pop(queue);",
-     "the last item of a queue, or that of a heap, calls no putter"),
+     "    return woken ? queue_put_refused(queue, r) : r;",
+     "    (void)woken;\n"
+     "    return queue_put_refused(queue, r);",
+     "a putter that is cancelled before it is called calls another"),
     ("src/sync/queues.c",
-     "    *ret_item = queue_pop_first(queue);\n"
-     "    if (!uva__list_empty(&queue->putters.waiters)) {",
-     "    *ret_item = queue_pop_first(queue);\n"
-     "    if (false) {",
+     "    return queue_put_refused(queue, queue_put_hard(queue, item));",
+     "    return queue_put_hard(queue, item);",
+     "a putter without memory takes its wake-up along"),
+    ("src/sync/queues.c",
+     "    *ret_item = queue_pop(queue);\n"
+     "    return uva__line_wake_first(&queue->putters);",
+     "    *ret_item = queue_pop(queue);\n"
+     "    return 0;",
      "a get calls no putter"),
     ("src/sync/queues.c",
-     "    if (queue->unfinished++ == 0) {\n"
-     "        uva_event_clear(&queue->finished);\n"
-     "    }",
-     "    queue->unfinished++;",
+     "    *ret_item = queue_pop_first(queue);\n"
+     "    return uva__line_wake_first_of(queue->loop, &queue->putters);",
+     "    *ret_item = queue_pop_first(queue);\n"
+     "    return 0;",
+     "a get that has waited calls no putter"),
+    ("src/sync/queues.c",
+     "    queue_append(queue, item);\n"
+     "    return uva__line_wake_first_of(queue->loop, &queue->getters);",
+     "    queue_append(queue, item);\n"
+     "    return 0;",
+     "a put that has waited calls no getter"),
+    ("src/sync/queues.c",
+     "        queue->few = SIZE_MAX; /* The next get calls us. */\n",
+     "",
+     "a get passes a stackful putter"),
+    ("src/sync/queues.c",
+     "        queue->room = 0; /* The next put calls us. */\n",
+     "",
+     "a put passes a stackful getter"),
+    ("src/sync/queues.c",
+     "    if (queue->getters.asleep == 0 &&\n"
+     "        uva__list_empty(&queue->putters.waiters)) {",
+     "    if (uva__list_empty(&queue->putters.waiters)) {",
+     "the poll of a called getter takes the short way"),
+    ("src/sync/queues.c",
+     "    if (queue->putters.asleep == 0 &&\n"
+     "        uva__list_empty(&queue->getters.waiters)) {",
+     "    if (uva__list_empty(&queue->getters.waiters)) {",
+     "the poll of a called putter takes the short way"),
+    ("src/sync/queues.c",
+     "    if (queue->getters.asleep == 0 &&\n"
+     "        uva__list_empty(&queue->putters.waiters)) {",
+     "    if (queue->getters.asleep == 0) {",
+     "the second get passes those who wait to put"),
+    ("src/sync/queues.c",
+     "    if (queue->putters.asleep == 0 &&\n"
+     "        uva__list_empty(&queue->getters.waiters)) {",
+     "    if (queue->putters.asleep == 0) {",
+     "the second put passes those who wait to get"),
+    ("src/sync/queues.c",
+     "    if (queue->is_shutdown || queue->overflow != UVA_QUEUE_WAIT) {",
+     "    if (queue->overflow != UVA_QUEUE_WAIT) {",
+     "a put waits for room in a queue that is shut down"),
+    ("src/sync/select.c",
+     "        uva__queue_close(cases[i].queue);",
+     "        (void)cases[i].queue;",
+     "puts and gets pass those who select"),
+    ("src/sync/queues.c",
+     "    queue->finished.value = false; /* As uva_event_clear. */",
+     "    (void)queue->finished.value;",
      "a join does not wait"),
     ("src/sync/queues.c",
      "        queue_finish(queue, count);\n"
