@@ -333,7 +333,9 @@ static UVA__NOINLINE int queue_put_slow(uva_queue_t *queue, void *item)
         return queue_put_hard(queue, item);
     }
     queue_append(queue, item);
-    (void)uva__line_wake_first(&queue->getters);
+    if (!uva__list_empty(&queue->getters.waiters)) {
+        (void)uva__line_wake_first(&queue->getters);
+    }
     queue_open_puts(queue);
     return 0;
 }
@@ -517,7 +519,11 @@ static UVA__NOINLINE int queue_get_slow(uva_queue_t *queue, void **ret_item)
     if (queue->count == 0) {
         return queue->is_shutdown ? UVA_EQUEUESHUTDOWN : UVA_EQUEUEEMPTY;
     }
-    (void)queue_take(queue, ret_item);
+    *ret_item =
+        queue->open_few == 0 ? queue_pop_first(queue) : queue_pop(queue);
+    if (!uva__list_empty(&queue->putters.waiters)) {
+        (void)uva__line_wake_first(&queue->putters);
+    }
     queue_open_gets(queue);
     return 0;
 }

@@ -81,7 +81,11 @@ void uva__line_wake_all(uva__queue_line_t *line)
 
 int uva__line_wake_first(uva__queue_line_t *line)
 {
-    (void)line_wake_first(line);
+    if (line->cases.next == NULL) {
+        (void)uva_waiter_wake_first(&line->waiters);
+    } else {
+        (void)line_wake_first(line);
+    }
     return 0;
 }
 

@@ -711,7 +711,21 @@ MUTATIONS = [
      "    return uva__line_wake_first(&queue->putters);",
      "    *ret_item = queue_pop(queue);\n"
      "    return 0;",
+     "a get out of a heap that has waited calls no putter"),
+    ("src/sync/queues.c",
+     "        (void)uva__line_wake_first(&queue->putters);\n"
+     "    }\n"
+     "    queue_open_gets(queue);",
+     "    }\n"
+     "    queue_open_gets(queue);",
      "a get calls no putter"),
+    ("src/sync/queues.c",
+     "        (void)uva__line_wake_first(&queue->getters);\n"
+     "    }\n"
+     "    queue_open_puts(queue);",
+     "    }\n"
+     "    queue_open_puts(queue);",
+     "a put calls no getter"),
     ("src/sync/queues.c",
      "    *ret_item = queue_pop_first(queue);\n"
      "    return uva__line_wake_first_of(queue->loop, &queue->putters);",
