@@ -173,9 +173,9 @@ program 'spawn and join, stackless'    399 10000 --stackless spawn_seq @
 program 'spawn, batches'               245 20000 spawn_batch @ 10000
 program 'spawn, batches, stackless'    229 20000 --stackless spawn_batch @ 10000
 program 'queue item, 1'                335 10000 chan @ 1
-program 'queue item, 1, stackless'     364 10000 --stackless chan @ 1
-program 'queue item, 128'               69.5 20000 chan @ 128
-program 'queue item, 128, stackless'    59.5 20000 --stackless chan @ 128
+program 'queue item, 1, stackless'     363 10000 --stackless chan @ 1
+program 'queue item, 128'               69.0 20000 chan @ 128
+program 'queue item, 128, stackless'    58.7 20000 --stackless chan @ 128
 echo_row 'echo of 1 KiB'               675 echo stream
 echo_row 'echo of 1 KiB, stackless'    593 --stackless echo stream
 
