@@ -54,6 +54,7 @@ uva__switch:
         mov x9, sp
         str x9, [x0]
         ldr x9, [x1]
+        prfm pldl1keep, [x9, #160]
         mov sp, x9
         mov x0, x2
         /* The layout is the same on the other stack, so the rules hold. */

@@ -1,9 +1,9 @@
 /*
  * The inline form of the switch for x86-64, with the frame of x86_64.S.
  *
- * A flow that it suspended lies 128 bytes below where its function thinks the
- * stack ends, as a leaf function may keep data there. A debugger that unwinds
- * such a flow from its saved address must add what the instruction there does.
+ * The compiler does not know of what it pushes, so whoever includes this is
+ * built without a red zone (src/CMakeLists.txt). To skip one instead would put
+ * the frame into cache lines that nothing else on the stack touches.
  */
 #ifndef UVA__CORE_CORO_JUMP_H
 #define UVA__CORE_CORO_JUMP_H
@@ -27,8 +27,7 @@ static inline __attribute__((always_inline)) void *
 uva__switch_jump(void **save_sp, void **to_sp, void *given)
 {
     /* notrack: the place to go on at may follow a call, without endbr64. */
-    __asm__ volatile("leaq -128(%%rsp), %%rsp\n\t"
-                     "leaq 1f(%%rip), %%rax\n\t"
+    __asm__ volatile("leaq 1f(%%rip), %%rax\n\t"
                      "pushq %%rax\n\t"
                      "pushq %%rbp\n\t"
                      "pushq %%rbx\n\t"
@@ -38,6 +37,8 @@ uva__switch_jump(void **save_sp, void **to_sp, void *given)
                      "pushq %%r15\n\t"
                      "movq %%rsp, (%0)\n\t"
                      "movq (%1), %%rsp\n\t"
+                     "prefetcht0 64(%%rsp)\n\t"
+                     "prefetcht0 128(%%rsp)\n\t"
                      "popq %%r15\n\t"
                      "popq %%r14\n\t"
                      "popq %%r13\n\t"
@@ -47,8 +48,7 @@ uva__switch_jump(void **save_sp, void **to_sp, void *given)
                      "popq %%rcx\n\t"
                      "movq %%rdx, %%rax\n\t" /* As a return value. */
                      "notrack jmpq *%%rcx\n"
-                     "1:\n\t"
-                     "subq $-128, %%rsp"
+                     "1:"
                      : "+D"(save_sp), "+S"(to_sp), "+d"(given)
                      :
                      : "rax", "rcx", "r8", "r9", "r10", "r11", "xmm0", "xmm1",

@@ -10,6 +10,10 @@
  * form for everything else. `pop; jmp` here would leave one return address too
  * many with the predictor, and each yield would pay for it in every frame.
  *
+ * Who is resumed may have slept for long. The lines above its frame, where it
+ * is about to return to, are fetched together with the frame: the returns there
+ * are guessed wrong as often as not, and each would wait for memory by itself.
+ *
  * No endbr64 at uva__switch: it is hidden and its address is never taken.
  */
 #if defined(__x86_64__) && defined(__LP64__) && defined(__ELF__) && \
@@ -44,6 +48,8 @@ uva__switch:
         .cfi_rel_offset %r15, 0
         movq %rsp, (%rdi)
         movq (%rsi), %rsp
+        prefetcht0 64(%rsp)
+        prefetcht0 128(%rsp)
         movq %rdx, %rax
         /* The layout is the same on the other stack, so the rules hold. */
         popq %r15
