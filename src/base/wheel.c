@@ -133,18 +133,39 @@ void uva__wheel_remove(uva__wheel_t *wheel, uva__timer_t *timer)
     }
 }
 
-/* Empty the first slot: into the heap, and into the levels below. */
+static void wheel_place_link(uva__wheel_t *wheel, uva_list_t *link)
+{
+    wheel_place(wheel, UVA__CONTAINER_OF(link, uva__timer_t, at.link));
+}
+
+/* Empty the first slot: into the heap, and into the levels below. From both
+ * ends, as many timers lie far from each other, and so two at once come out of
+ * memory; their order is in the heap. */
 static void wheel_pull_slot(uva__wheel_t *wheel, unsigned level, unsigned slot)
 {
     uva_list_t *timers = &wheel->levels[level].slots[slot];
+    uva_list_t *first = timers->next;
+    uva_list_t *last = timers->prev;
+    bool more;
 
+    if (uva__list_empty(timers)) {
+        return;
+    }
     wheel->tick = slot_begin(wheel, level, slot);
     wheel->levels[level].occupied &= ~((uint64_t)1 << slot);
-    while (!uva__list_empty(timers)) {
-        uva__timer_t *timer = UVA__LIST_FIRST(timers, uva__timer_t, at.link);
-        uva__list_remove(&timer->at.link);
-        wheel_place(wheel, timer);
-    }
+    uva__list_init(timers);
+    do {
+        uva_list_t *next = first->next;
+        uva_list_t *previous = last->prev;
+        wheel_place_link(wheel, first);
+        if (first == last) {
+            break;
+        }
+        wheel_place_link(wheel, last);
+        more = next != last;
+        first = next;
+        last = previous;
+    } while (more);
 }
 
 void uva__wheel_pull(uva__wheel_t *wheel)

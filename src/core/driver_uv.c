@@ -33,9 +33,11 @@
 
 #define NS_PER_MS     1000000u
 #define TIMER_NEAR_NS (2 * (uint64_t)NS_PER_MS)
-/* No wake-up is set nearer than this: dense deadlines fire in batches, each a
- * little late, and not each for the price of two system calls. */
-#define TIMER_LEAST_NS ((uint64_t)20 * 1000)
+/* No wake-up is set nearer than this to the last that timers had: dense
+ * deadlines fire in batches, each a little late, and not each for the price of
+ * two system calls. A look at the outside is about as far from the next while
+ * work is ready. */
+#define TIMER_APART_NS ((uint64_t)50 * 1000)
 /* A day: libuv and timerfd need no larger numbers. */
 #define TIMER_FAR_NS ((uint64_t)86400 * 1000 * NS_PER_MS)
 
@@ -53,9 +55,9 @@ typedef struct uv_driver_s {
     bool fd_expired;
     bool referenced; /* async is. */
     bool closing;
-    unsigned open; /* Handles that are not closed. */
-    uint64_t
-        armed_ns; /* When libuv will wake us; UVA_FOREVER if it will not. */
+    unsigned open;     /* Handles that are not closed. */
+    uint64_t armed_ns; /* The deadline that libuv will wake us for;
+                          UVA_FOREVER if it will not. */
 } uv_driver_t;
 
 static uv_driver_t *driver_of(const uva_loop_t *loop)
@@ -194,12 +196,27 @@ static void timer_fd_close(uv_driver_t *driver)
 
 #endif
 
+/* How long libuv is to sleep before a timerfd takes over: rounded down, so that
+ * the rest is left to that; up where there is none. */
+static void timer_arm(uv_driver_t *driver, uint64_t now_ns, uint64_t delay_ns)
+{
+    uint64_t delay_ms;
+
+    if (delay_ns > TIMER_FAR_NS) {
+        delay_ns = TIMER_FAR_NS;
+    }
+    delay_ms = driver->timer_fd == -2 ? delay_ns / NS_PER_MS + 1
+                                      : delay_ns / NS_PER_MS - 1;
+    uv_update_time(driver->uv);
+    (void)uv_timer_start(&driver->timer, timer_cb, delay_ms, 0);
+    driver->armed_ns = now_ns + delay_ms * NS_PER_MS;
+}
+
 /* @return Whether a deadline is due already. */
 static bool driver_arm(uv_driver_t *driver, uint64_t when_ns)
 {
+    uint64_t least_ns = driver->loop->fired_ns + TIMER_APART_NS;
     uint64_t now_ns;
-    uint64_t delay_ns;
-    uint64_t delay_ms;
 
     if (when_ns >= driver->armed_ns) {
         timer_fd_clear(driver);
@@ -209,24 +226,13 @@ static bool driver_arm(uv_driver_t *driver, uint64_t when_ns)
     if (when_ns <= now_ns) {
         return true;
     }
-    delay_ns = when_ns - now_ns;
-    if (delay_ns < TIMER_LEAST_NS) {
-        when_ns = now_ns + TIMER_LEAST_NS;
-    }
-    if (delay_ns <= TIMER_NEAR_NS && timer_fd_arm(driver, when_ns)) {
+    if (when_ns - now_ns <= TIMER_NEAR_NS &&
+        timer_fd_arm(driver, when_ns < least_ns ? least_ns : when_ns)) {
         driver->armed_ns = when_ns;
-        return false;
+    } else {
+        timer_fd_clear(driver);
+        timer_arm(driver, now_ns, when_ns - now_ns);
     }
-    timer_fd_clear(driver);
-    if (delay_ns > TIMER_FAR_NS) {
-        delay_ns = TIMER_FAR_NS;
-    }
-    /* Down, so that the rest is left to the timerfd; up where there is none. */
-    delay_ms = driver->timer_fd == -2 ? delay_ns / NS_PER_MS + 1
-                                      : delay_ns / NS_PER_MS - 1;
-    uv_update_time(driver->uv);
-    (void)uv_timer_start(&driver->timer, timer_cb, delay_ms, 0);
-    driver->armed_ns = now_ns + delay_ms * NS_PER_MS;
     return false;
 }
 

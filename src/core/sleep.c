@@ -34,7 +34,7 @@ static void sleep_fire(uva__timer_t *timer)
 {
     uva_sleep_op_t *op = UVA__CONTAINER_OF(timer, uva_sleep_op_t, timer);
 
-    (void)uva_waiter_wake(op->waiter);
+    (void)uva__waiter_wake(op->waiter);
 }
 
 int uva_sleep_poll(uva_sleep_op_t *op, uint64_t delay_ns)

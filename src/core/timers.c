@@ -79,6 +79,9 @@ void uva__timers_collect(uva_loop_t *loop, uint64_t now_ns)
         uva__list_append(&loop->due, &timer->at.link);
         any = true;
     }
+    if (any) {
+        loop->fired_ns = now_ns;
+    }
     if (any && loop->due_ready.run == NULL) {
         loop->due_ready.run = timers_run_due;
         uva__loop_push(loop, &loop->due_ready);
