@@ -680,6 +680,111 @@ UVA_NET_TEST(back_pressure)
     uva_test_unlink(&link);
 }
 
+/* Many connections on which much comes at once. */
+enum {
+    CROWD = 64,
+    CROWD_BYTES = 60 * KIB
+};
+
+typedef struct crowd_s {
+    uva_test_link_t links[CROWD];
+    uva_taskgroup_t readers;
+    size_t sent;
+    size_t got;
+    size_t most_bytes; /* Allocated, at any wake-up. */
+    size_t given_up;
+    bool gives_up; /* The first to read aborts the others. */
+} crowd_t;
+
+static void crowd_give_up(crowd_t *crowd, size_t first)
+{
+    for (size_t i = 0; i < CROWD; i++) {
+        if (i != first) {
+            uva_transport_abort(uva_writer_transport(crowd->links[i].writer));
+        }
+    }
+    crowd->gives_up = false;
+}
+
+/* To the end of the stream. */
+UVA_TASK(int, crowd_read, crowd_t *crowd; size_t index;)
+{
+    crowd_t *crowd = args->crowd;
+    uva_bytes_t view;
+    int r;
+
+    (void)ret;
+    while ((r = uva_reader_read_view(crowd->links[args->index].reader,
+                                     CROWD_BYTES, &view)) > 0) {
+        crowd->got += (size_t)r;
+        if (uva_allocated_bytes() > crowd->most_bytes) {
+            crowd->most_bytes = uva_allocated_bytes();
+        }
+        if (crowd->gives_up) {
+            crowd_give_up(crowd, args->index);
+        }
+    }
+    crowd->given_up += crowd->got < crowd->sent;
+    return 0;
+}
+
+static void crowd_begin(crowd_t *crowd)
+{
+    ck_assert_int_eq(uva_taskgroup_enter(&crowd->readers), 0);
+    for (size_t i = 0; i < CROWD; i++) {
+        uva_test_link(&crowd->links[i], NULL);
+        (void)uva_taskgroup_spawn(&crowd->readers, crowd_read, crowd, i);
+    }
+}
+
+static void crowd_send(crowd_t *crowd)
+{
+    for (size_t i = 0; i < CROWD; i++) {
+        crowd->sent += uva_test_stuff(crowd->links[i].fd, CROWD_BYTES);
+    }
+}
+
+static void crowd_end(crowd_t *crowd)
+{
+    for (size_t i = 0; i < CROWD; i++) {
+        (void)shutdown(crowd->links[i].fd, SHUT_WR); /* Some are reset. */
+    }
+    ck_assert_int_eq(uva_taskgroup_exit(&crowd->readers, 0), 0);
+    for (size_t i = 0; i < CROWD; i++) {
+        uva_test_unlink(&crowd->links[i]);
+    }
+}
+
+UVA_NET_TEST(reads_come_in_portions)
+{
+    static crowd_t crowd;
+    size_t begin_bytes = uva_allocated_bytes();
+
+    crowd = (crowd_t){0};
+    crowd_begin(&crowd);
+    for (int i = 0; i < 5; i++) { /* They learn to expect as much. */
+        crowd_send(&crowd);
+        UVA_TEST_UNTIL(crowd.got == crowd.sent);
+    }
+    /* A portion of 512 KiB, and what the connections take by themselves. */
+    ck_assert_uint_lt(crowd.most_bytes - begin_bytes, 1500 * KIB);
+    crowd_end(&crowd);
+    ck_assert_uint_eq(crowd.given_up, 0);
+}
+
+UVA_NET_TEST(late_connections_are_aborted)
+{
+    static crowd_t crowd;
+
+    crowd = (crowd_t){0};
+    crowd_begin(&crowd);
+    crowd_send(&crowd);
+    crowd.gives_up = true;
+    UVA_TEST_UNTIL(crowd.given_up > 0);
+    crowd_end(&crowd);
+    ck_assert_uint_gt(crowd.given_up, CROWD / 2);
+}
+
 UVA_NET_TEST(explicit_pause)
 {
     /* test_selector_events.py,
@@ -1473,6 +1578,8 @@ int main(void)
     UVA_TEST_BOTH(draining, drains_wake_when_the_connection_is_lost);
 
     tcase_add_test(ahead, back_pressure);
+    tcase_add_test(ahead, reads_come_in_portions);
+    tcase_add_test(ahead, late_connections_are_aborted);
     tcase_add_test(ahead, explicit_pause);
     UVA_TEST_BOTH(ahead, ten_thousand_kib_both_ways);
 

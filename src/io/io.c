@@ -45,6 +45,7 @@ static void io_free(uva_loop_t *loop)
     uva__io_t *io = loop->io;
 
     /* Blocks that are given back from now on go to the allocator. */
+    uva__transports_forget_late(io);
     loop->io = NULL;
     io_free_idle(io, 0);
     uva__free(io->scratch);

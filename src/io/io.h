@@ -27,6 +27,11 @@
 #define UVA__READ_BYTES  65536u
 #define UVA__BURST_BYTES 262144u
 
+/* What reads may bring in before those that wait for it have had their turn:
+ * their blocks stay in the processor's cache, and however many peers send much
+ * at once, little of it is held. */
+#define UVA__PORTION_BYTES 524288u
+
 /* Writes are collected up to this, or up to the high mark if that is less. */
 #define UVA__COLLECT_BYTES 16384u
 
@@ -43,6 +48,10 @@ typedef struct uva__io_s {
     uva_loop_t *loop;       /* Borrowed: the loop owns this. */
     uva__flush_t flush;     /* Queued while some transport is dirty. */
     uva_transport_t *dirty; /* Linked by next_dirty: have collected bytes. */
+    uva_transport_t *late;  /* The last of a ring by next_late: to be read when
+                               a portion was worked off. */
+    uva__ready_t portion;   /* Queued, and run not NULL, when it is full. */
+    size_t portion_bytes;   /* Read since it was last empty. */
     uva_list_t transports;  /* Of uva_transport_t.link: no server's. */
     uva_list_t servers;     /* Of uva_server_t.link: not closed. */
     struct uva__block_s *idle[UVA__BLOCK_CLASSES]; /* Linked by next. */
@@ -257,6 +266,7 @@ struct uva_transport_s {
         struct uva__dial_s *dial; /* While CONNECTING. */
     } of;
     uva_transport_t *next_dirty;
+    uva_transport_t *next_late;
     uva__block_t *out; /* The last of the ring; NULL when nothing is unsent. */
     size_t out_bytes;
     size_t collect_bytes; /* That may still be collected: 0 when a write has to
@@ -275,6 +285,7 @@ struct uva_transport_s {
     bool handle_open : 1; /* close_cb has not come. */
     bool queued : 1;      /* ready is in the queue. */
     bool dirty : 1;       /* In uva__io_t.dirty. */
+    bool late : 1;        /* In uva__io_t.late. */
     bool blocked : 1;     /* The system takes no more: poll tells when. */
     bool reading_paused : 1;
     bool writing_paused : 1;
@@ -335,6 +346,8 @@ void uva__transport_maybe_free(uva_transport_t *transport);
 void uva__transport_settle(uva_transport_t *transport);
 /** Drop what is unsent. */
 void uva__transport_drop_out(uva_transport_t *transport);
+/** Forget who is late, at the end of a loop. */
+void uva__transports_forget_late(uva__io_t *io);
 /** Send collected bytes of all dirty transports. */
 void uva__transports_flush(uva__flush_t *flush);
 

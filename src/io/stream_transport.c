@@ -69,6 +69,26 @@ static UVA__NOINLINE void transport_read_nothing(uva_transport_t *transport,
     transport_read_end(transport, count, error);
 }
 
+static void transports_next_portion(uva__ready_t *ready);
+
+static UVA__NOINLINE void transports_fill_portion(uva__io_t *io)
+{
+    if (io->portion.run == NULL) {
+        io->portion.run = transports_next_portion;
+        uva__loop_push(io->loop, &io->portion);
+    }
+}
+
+static inline void transport_took(uva_transport_t *transport, size_t size)
+{
+    uva__io_t *io = uva__transport_loop(transport)->io;
+
+    io->portion_bytes += size;
+    if (UVA__UNLIKELY(io->portion_bytes >= UVA__PORTION_BYTES)) {
+        transports_fill_portion(io);
+    }
+}
+
 /* Read until the socket is empty, nobody wants more, or others must have
  * their turn; total bytes were read already. */
 static UVA__NOINLINE void transport_read(uva_transport_t *transport,
@@ -91,6 +111,7 @@ static UVA__NOINLINE void transport_read(uva_transport_t *transport,
             return;
         }
         total += (size_t)count;
+        transport_took(transport, (size_t)count);
         /* A short read has emptied the socket. */
     } while ((size_t)count == size && total < UVA__BURST_BYTES &&
              (transport->events & UV_READABLE) != 0);
@@ -136,12 +157,82 @@ static inline void transport_readable(uva_transport_t *transport)
     in->block = block;
     in->data = uva__block_begin(block);
     in->size = (size_t)count;
+    transport_took(transport, (size_t)count);
     if (in->waiter != NULL) {
         (void)uva__waiter_wake(in->waiter);
     }
     if (UVA__UNLIKELY((size_t)count == room || (size_t)count < in->few_bytes ||
                       (size_t)count > in->pause_bytes)) {
         transport_adapt(transport, (size_t)count == room);
+    }
+}
+
+/* --- reading in portions --- */
+
+/* Queue behind those that are late. */
+static UVA__NOINLINE void transport_postpone(uva_transport_t *transport)
+{
+    uva__io_t *io = uva__transport_loop(transport)->io;
+
+    if (transport->late) {
+        return;
+    }
+    transport->late = true;
+    if (io->late == NULL) {
+        transport->next_late = transport;
+    } else {
+        transport->next_late = io->late->next_late;
+        io->late->next_late = transport;
+    }
+    io->late = transport;
+}
+
+static uva_transport_t *transports_pop_late(uva__io_t *io)
+{
+    uva_transport_t *transport = io->late->next_late;
+
+    if (transport == io->late) {
+        io->late = NULL;
+    } else {
+        io->late->next_late = transport->next_late;
+    }
+    transport->late = false;
+    return transport;
+}
+
+void uva__transports_forget_late(uva__io_t *io)
+{
+    while (io->late != NULL) {
+        uva__transport_maybe_free(transports_pop_late(io));
+    }
+}
+
+/* Those that waited for the last portion have run. */
+static void transports_next_portion(uva__ready_t *ready)
+{
+    uva__io_t *io = UVA__CONTAINER_OF(ready, uva__io_t, portion);
+
+    ready->run = NULL;
+    io->portion_bytes = 0;
+    while (io->late != NULL && io->portion_bytes < UVA__PORTION_BYTES) {
+        uva_transport_t *transport = transports_pop_late(io);
+        if ((transport->events & UV_READABLE) != 0) {
+            transport_readable(transport);
+        } else {
+            uva__transport_maybe_free(transport);
+        }
+    }
+}
+
+/* Read, or wait for a portion in which it fits. Nobody is late but while one
+ * is full. */
+static inline void transport_read_or_wait(uva_transport_t *transport)
+{
+    if (UVA__UNLIKELY(uva__transport_loop(transport)->io->portion_bytes >=
+                      UVA__PORTION_BYTES)) {
+        transport_postpone(transport);
+    } else {
+        transport_readable(transport);
     }
 }
 
@@ -188,10 +279,10 @@ void uva__transport_poll_cb(uv_poll_t *poll, int status, int events)
     if (UVA__UNLIKELY(status < 0)) {
         transport_poll_failed(transport);
     } else if (UVA__LIKELY(events == UV_READABLE)) {
-        transport_readable(transport);
+        transport_read_or_wait(transport);
     } else {
         if ((events & UV_READABLE) != 0) {
-            transport_read(transport, 0);
+            transport_read_or_wait(transport);
         }
         if ((events & transport->events & UV_WRITABLE) != 0) {
             transport_writable(transport);

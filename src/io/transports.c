@@ -60,7 +60,7 @@ void uva__transport_maybe_free(uva_transport_t *transport)
 
     if (transport->refs > 0 || transport->state != UVA__TRANSPORT_CLOSED ||
         transport->handle_open || transport->queued || transport->dirty ||
-        transport->task != NULL) {
+        transport->late || transport->task != NULL) {
         return;
     }
     uva__intake_destroy(&transport->in);
