@@ -1,6 +1,6 @@
 """Floors, uva and peers in one interleaved run; a Markdown report with plots.
 
-    run.py BIN [--out FOLDER] [--seconds N] [--report]
+    run.py BIN [--out FOLDER] [--seconds N] [--pairs N] [--report]
 
 Every repetition runs every program of a row once, in a random order. A ratio is
 taken within a repetition and its median over all, so that what the machine does
@@ -26,6 +26,8 @@ parser.add_argument("bin")
 parser.add_argument("--out", default="build/bench")
 parser.add_argument("--seconds", type=float, default=90,
                     help="for the repetitions; the scale runs come on top")
+parser.add_argument("--pairs", type=int, default=40,
+                    help="of echo servers, on top too")
 parser.add_argument("--report", action="store_true",
                     help="of the last run, without another one")
 options = parser.parse_args()
@@ -99,10 +101,13 @@ COMMANDS = [
     command(("timers", "@"), (1e5, 1e5, 1e5), ("tasks", "uv")),
     {UVA: uva("naps", 500), AGAIN: uva("naps", 500)},
 ]
-BARE_SWITCH = {STACKS: own("floor_stacks", "ctx", 1, 1e7)}
+if platform.machine() == "x86_64":
+    COMMANDS.insert(0, {STACKS: own("floor_stacks", "ctx", 1, 5e7),
+                        UVA: uva("ctx", 1, 5e7), AGAIN: uva("ctx", 1, 5e7)})
 
 # title, bench, field, the floor of uva, the floor of uva stackless
 ROWS = [
+    ("switch, CPU ns", "ctx1", "cpu_ns", STACKS, None),
     ("yield, 2 tasks, CPU ns", "ctx2", "cpu_ns", STACKS, FLOOR),
     ("yield, 1000 tasks, CPU ns", "ctx1000", "cpu_ns", STACKS, FLOOR),
     ("spawn and join, CPU ns", "spawn_seq", "cpu_ns", STACKS, FLOOR),
@@ -183,12 +188,16 @@ def load(server, *arguments):
                *arguments)
 
 
-def echo(repetition):
-    servers = {peer: Server(argv) for peer, argv in ECHO.items()}
+def serve(peers, rounds, prefix=""):
+    """Each server under load once in a round, of small messages and of large."""
+    servers = {peer: Server(ECHO[peer]) for peer in peers}
     try:
-        for size in (1024, 102400):
-            for peer, server in shuffled(servers):
-                run(repetition, peer, load(server, "-s", size, "-t", 0.4, "-w", 0.1))
+        for number in rounds:
+            for size in (1024, 102400):
+                for peer, server in shuffled(servers):
+                    run(number, peer,
+                        load(server, "-s", size, "-t", 0.4, "-w", 0.1),
+                        prefix and prefix + str(size))
     finally:
         for server in servers.values():
             server.stop()
@@ -215,8 +224,7 @@ def repetitions(end):
             for programs in COMMANDS:
                 for peer, argv in shuffled(programs):
                     run(repetition, peer, argv)
-            run(repetition, STACKS, BARE_SWITCH[STACKS])
-            echo(repetition)
+            serve(ECHO, [repetition])
             crawl(repetition, pages.port)
             repetition += 1
             print("bench: repetition %d done" % repetition, flush=True)
@@ -248,9 +256,11 @@ def scale():
             programs["Go"] = go("live", count)
         for peer, argv in shuffled(programs):
             run(0, peer, argv, "scale")
-    run(0, STACKLESS, stackless("timers", 1e6), "sleeps")
-    run(0, UVA, uva("timers", 1e6), "sleeps")
-    run(0, LIBUV, own("floor_timers_uv", 1e6), "sleeps")
+    sleeps = {STACKLESS: stackless("timers", 1e6), UVA: uva("timers", 1e6),
+              LIBUV: own("floor_timers_uv", 1e6)}
+    for repetition in range(3):
+        for peer, argv in shuffled(sleeps):
+            run(repetition, peer, argv, "sleeps")
 
 
 # --- the report ---------------------------------------------------------------
@@ -299,16 +309,20 @@ def report(repetition_count):
             ratios.append([title, ratio_cell(bench, field, AGAIN, UVA),
                            ratio_cell(bench, field, UVA, stackful_floor),
                            ratio_cell(bench, field, STACKLESS, stackless_floor)])
-    for title, bench in (("echo 1 KiB", "echo1024"), ("echo 100 KiB", "echo102400")):
-        ratios.append([title + ", over libuv", "",
-                       ratio_cell(bench, "cpu_ns", UVA, LIBUV),
-                       ratio_cell(bench, "cpu_ns", STACKLESS, LIBUV)])
+    paired = [["%s over %s" % (title, floor[7:]), ratio_cell(bench, "cpu_ns", AGAIN, UVA),
+               ratio_cell(bench, "cpu_ns", UVA, floor),
+               ratio_cell(bench, "cpu_ns", STACKLESS, floor)]
+              for title, bench in (("echo 1 KiB", "pairs1024"),
+                                   ("echo 100 KiB", "pairs102400"))
+              for floor in (LIBUV, EPOLL)]
     scales = [[p, "%d" % f["n"], number(f["rss_per"]), number(f["cpu_ns"]),
                "%d" % f["mappings"] if "mappings" in f else ""]
               for _, b, p, f in sorted(results, key=lambda x: (x[2], x[3]["n"]))
               if b == "scale"]
-    sleeps = [[p, number(f["cpu_s"]), number(f["wall_s"]), number(f["late_min_us"]),
-               number(f["late_p50_us"])] for _, b, p, f in results if b == "sleeps"]
+    sleeps = [[p] + [cell("sleeps", x, p) for x in
+                     ("cpu_s", "wall_s", "late_min_us", "late_p50_us")] +
+              [ratio_cell("sleeps", "cpu_s", p, LIBUV)]
+              for p in (STACKLESS, UVA, LIBUV)]
     return "\n\n".join([
         "# uva, its floors and its peers",
         "%s, %d CPUs, %s; %d repetitions. Median (least to most); "
@@ -318,12 +332,16 @@ def report(repetition_count):
         table([""] + present, figures),
         "## Ratios, paired in each repetition",
         table(["", "A/A", "uva over its floor", "stackless over its floor"], ratios),
+        "### Echo servers: server CPU, median of %d pairs" % len(
+            values("pairs1024", "cpu_ns", UVA)),
+        table(["", "A/A", "uva", "uva stackless"], paired),
         "![ratios](ratios.svg)",
         "## Growth: blocked tasks",
         table(["", "tasks", "bytes each", "CPU ns each", "mappings"], scales),
         "![CPU](growth_cpu.svg)\n![memory](growth_rss.svg)",
         "## A million sleeps over a second",
-        table(["", "CPU s", "wall s", "earliest, us", "median lateness, us"], sleeps),
+        table(["", "CPU s", "wall s", "earliest, us", "median lateness, us",
+               "CPU over libuv"], sleeps),
     ]) + "\n"
 
 
@@ -347,6 +365,7 @@ def measure(record):
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     repetitions(time.monotonic() + options.seconds)
+    serve((LIBUV, EPOLL, UVA, AGAIN, STACKLESS), range(options.pairs), "pairs")
     idle()
     scale()
     with open(record, "w") as file:
@@ -369,7 +388,7 @@ def main():
     plots()
     path = os.path.join(options.out, "report.md")
     with open(path, "w") as file:
-        file.write(report(1 + max(x[0] for x in results)))
+        file.write(report(1 + max(x[0] for x in results if x[1] == "ctx2")))
     print("bench: the report is " + path)
 
 

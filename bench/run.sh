@@ -1,7 +1,7 @@
 #!/bin/sh
 # run.sh BIN [OPTION...]: floors, uva and the peers that are installed, in one
-# interleaved run of some three minutes; a report in build/bench. The options
-# are those of run.py: --seconds N, --out FOLDER.
+# interleaved run of some ten minutes; a report in build/bench. The options
+# are those of run.py: --seconds N, --pairs N, --out FOLDER.
 set -eu
 
 bin=$1

@@ -25,6 +25,9 @@ void bench_check(int r, const char *what);
 /* A benchmark: arguments after its name. */
 typedef void (*bench_cb)(int argc, char **argv);
 
+/** Switch count times between two flows, there and back. */
+void bench_switch(int64_t count);
+
 void bench_ctx(int argc, char **argv);
 void bench_spawn_seq(int argc, char **argv);
 void bench_spawn_batch(int argc, char **argv);
