@@ -174,6 +174,85 @@ START_TEST(busy_tasks_starve_nobody)
 }
 END_TEST
 
+/* --- a loop of its own --- */
+
+typedef struct heard_s {
+    uint64_t told; /* The iteration. */
+    uint64_t heard;
+    int fired;
+} heard_t;
+
+static void hear(void *data)
+{
+    heard_t *heard = data;
+
+    heard->heard = uva_loop_iterations(uva_get_running_loop());
+    heard->fired++;
+}
+
+static void tell(void *data)
+{
+    heard_t *heard = data;
+    uva_loop_t *loop = uva_get_running_loop();
+
+    heard->told = uva_loop_iterations(loop);
+    ck_assert_int_eq(
+        uva_loop_call_soon_threadsafe(loop, hear, heard, NULL, NULL), 0);
+}
+
+static void stop_when_heard(void *data)
+{
+    const heard_t *heard = data;
+    uva_loop_t *loop = uva_get_running_loop();
+
+    if (heard->fired > 0) {
+        uva_loop_stop(loop);
+    } else {
+        call_later(loop, UVA_MS(1), stop_when_heard, data);
+    }
+}
+
+/* Nothing is to be polled for: each look still takes calls of other threads and
+ * deadlines. */
+START_TEST(busy_loop_alone_hears_at_each_look)
+{
+    uva_loop_t *loop = new_real_loop();
+    heard_t heard = {0};
+    int steps = 0;
+    busy_task_t *task = KIND_SPAWN_ON(loop, _i == 0, busy, .steps = &steps);
+
+    call_later(loop, UVA_US(100), tell, &heard);
+    call_later(loop, UVA_MS(1), stop_when_heard, &heard);
+    ck_assert_int_eq(uva_loop_run_forever(loop), 0);
+    ck_assert_int_eq(heard.fired, 1);
+    ck_assert_uint_le(heard.heard - heard.told, 130);
+    uva_task_cancel(UVA_ERASE(task));
+    ck_assert_int_eq(uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL),
+                     UV_ECANCELED);
+    uva_task_unref(UVA_ERASE(task));
+    end_loop(loop);
+}
+END_TEST
+
+/* Once somebody has the uv_loop_t, it is polled at each look. */
+START_TEST(loop_that_was_asked_for_is_polled_at_each_look)
+{
+    static uv_check_t check;
+    uva_loop_t *loop = new_real_loop();
+    yielder_task_t *task = KIND_SPAWN_ON(loop, _i == 0, yielder, .count = 2000);
+
+    ck_assert_int_eq(uv_check_init(uva_loop_uv(loop), &check), 0);
+    ck_assert_int_eq(uv_check_start(&check, count_look), 0);
+    looks = 0;
+    ck_assert_int_eq(uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL),
+                     0);
+    ck_assert_int_ge(looks, 2000 / 61);
+    uva_task_unref(UVA_ERASE(task));
+    uv_close((uv_handle_t *)&check, NULL);
+    end_loop(loop);
+}
+END_TEST
+
 /* Steps that take long are few between two looks. */
 KIND_CORO(void, slow, int count; int i; uint64_t until_ns; int r;)
 {
@@ -246,5 +325,7 @@ int main(void)
     tcase_add_test(turns, clock_goes_on);
     UVA_TEST_BOTH(fairness, busy_tasks_starve_nobody);
     UVA_TEST_BOTH(fairness, slow_steps_are_few_between_looks);
+    UVA_TEST_BOTH(fairness, busy_loop_alone_hears_at_each_look);
+    UVA_TEST_BOTH(fairness, loop_that_was_asked_for_is_polled_at_each_look);
     return uva_test_main(suite);
 }

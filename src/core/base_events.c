@@ -25,6 +25,7 @@
 #define LOOP_ITERATIONS_MOST 1000000u
 #define LOOP_STEPS           256
 #define LOOP_DRAIN_NS        50000u
+#define LOOP_LOOKS           16u
 #define LOOP_SLOW_NS         100000000u
 
 /* --- one turn --- */
@@ -99,26 +100,57 @@ static void loop_budget(uva_loop_t *loop, uint64_t now_ns)
     loop->looked_ns = now_ns;
 }
 
-bool uva__loop_turn(uva_loop_t *loop)
+static void loop_take_calls(uva_loop_t *loop)
 {
-    uva_loop_t *outer = uva__running;
+    loop->inbox_woken = false;
+    uva__loop_take_inbox(loop);
+    if (loop->interrupted) {
+        loop->interrupted = 0;
+        (void)uva_task_cancel(loop->interrupt_task);
+    }
+}
+
+/* One look at what the driver has found, and what runs by it. */
+static void loop_look(uva_loop_t *loop)
+{
     uint64_t now_ns = loop->driver->now(loop);
 
-    uva__running = loop;
-    loop->attended = true;
     loop_budget(loop, now_ns);
     if (loop->inbox_woken) {
-        loop->inbox_woken = false;
-        uva__loop_take_inbox(loop);
-        if (loop->interrupted) {
-            loop->interrupted = 0;
-            (void)uva_task_cancel(loop->interrupt_task);
-        }
+        loop_take_calls(loop);
     }
     if (uva__wheel_next(&loop->timers) <= now_ns) {
         uva__timers_collect(loop, now_ns);
     }
     uva__loop_drain(loop);
+}
+
+/* Whether to look again at once: there is work, and no poll would find more
+ * than what is asked for here. */
+static inline bool loop_looks_on(uva_loop_t *loop)
+{
+    if (!loop->alone || loop->head == NULL || loop->stopping ||
+        loop->shutdown != NULL) {
+        return false;
+    }
+    loop->inbox_woken =
+        loop->inbox_woken || loop->interrupted ||
+        atomic_load_explicit(&loop->inbox, memory_order_relaxed) != NULL;
+    loop->looked_ready = true;
+    return true;
+}
+
+bool uva__loop_turn(uva_loop_t *loop)
+{
+    uva_loop_t *outer = uva__running;
+
+    uva__running = loop;
+    loop->attended = true;
+    loop_look(loop);
+    /* Not for ever: the driver has handles of its own to close. */
+    for (unsigned i = 1; i < LOOP_LOOKS && loop_looks_on(loop); i++) {
+        loop_look(loop);
+    }
     if (loop->iterations != loop->looked_iterations) {
         loop->stuck = false;
     }
@@ -281,6 +313,7 @@ uint64_t uva_loop_iterations(const uva_loop_t *loop)
 
 uv_loop_t *uva_loop_uv(uva_loop_t *loop)
 {
+    loop->alone = false;
     return loop->closed ? NULL : loop->driver->uv(loop);
 }
 

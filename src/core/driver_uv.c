@@ -480,6 +480,7 @@ int uva__driver_uv_new(uva_loop_t *loop, uv_loop_t *host)
     uv_unref((uv_handle_t *)&driver->check);
     uv_unref((uv_handle_t *)&driver->timer);
     uv_unref((uv_handle_t *)&driver->async);
+    loop->alone = host == NULL;
     loop->driver = &uv_driver;
     loop->driver_data = driver;
     return 0;

@@ -237,6 +237,8 @@ struct uva_loop_s {
     uint32_t refs;
     bool running; /* Inside run_forever or run_until_complete. */
     bool hosted;  /* On an application's uv_loop_t. */
+    bool alone;   /* Nobody has asked for the uv_loop_t: from outside come but
+                     calls of other threads, and Ctrl-C. */
     bool closing; /* uva_loop_close has begun. */
     bool closed;
     bool driver_open;

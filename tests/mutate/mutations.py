@@ -153,6 +153,16 @@ MUTATIONS = [
      "            loop->budget = 0; /* No further iteration begins. */",
      "            loop->budget -= 0;",
      "a stop lets further iterations begin"),
+    ("src/core/base_events.c",
+     "    loop->inbox_woken = loop->inbox_woken || loop->interrupted ||\n"
+     "                        atomic_load_explicit(&loop->inbox,\n"
+     "                                             memory_order_relaxed) != NULL;\n",
+     "",
+     "a busy loop hears other threads only when it polls"),
+    ("src/core/base_events.c",
+     "    loop->alone = false;\n",
+     "",
+     "a loop that was asked for is not polled while it is busy"),
     # --- waiters ---
     ("src/core/waiters.c",
      "        *owner = task->base.loop;",
