@@ -97,9 +97,11 @@ static void gather_complete(gather_t *gather, uva_future_t *last)
 }
 
 /* asyncio: tasks.py, gather, _done_callback. */
-static void gather_count(gather_t *gather, uva_future_t *child)
+static inline void gather_count(gather_t *gather, uva_future_t *child)
 {
-    int code = uva__future_code(child);
+    int code = UVA__LIKELY(child != NULL && child->code >= 0)
+                   ? 0
+                   : uva__future_code(child);
 
     gather->finished++;
     if (!uva__future_pending(&gather->outer.base)) {
@@ -109,7 +111,7 @@ static void gather_count(gather_t *gather, uva_future_t *child)
         gather_fail(gather, child, code);
         return;
     }
-    if (gather->finished == gather->count) {
+    if (UVA__UNLIKELY(gather->finished == gather->count)) {
         gather_complete(gather, child);
     }
 }
@@ -175,6 +177,7 @@ static uva_future_t *gather_new(uva_loop_t *loop,
 {
     uva_future_t *outer;
     gather_t *gather;
+    size_t done = 0;
 
     if (!futures_of_loop(loop, take_futures, count)) {
         futures_unref(take_futures, count);
@@ -198,17 +201,20 @@ static uva_future_t *gather_new(uva_loop_t *loop,
         gather_child_t *child = &gather->children[i];
         *child = (gather_child_t){
             {NULL, gather_child_done}, take_futures[i], gather};
-        if (!child_done(child)) {
-            uva__future_ref(outer);
-            uva__future_add_node(child->future, &child->ready);
+        if (child_done(child)) {
+            done++;
+        } else {
+            uva__future_append_node(child->future, &child->ready);
         }
     }
+    outer->refs += (uint32_t)(count - done);
     if (count == 0) {
         uva__future_finish(outer, UVA__FUTURE_FINISHED, 0);
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; done > 0; i++) {
         if (child_done(&gather->children[i])) {
             gather_count(gather, gather->children[i].future);
+            done--;
         }
     }
     return outer;
@@ -321,9 +327,11 @@ static int gather_move_one(gather_t *gather, size_t i, const gather_out_t *out)
  * it beside the results. */
 static int gather_move(gather_t *gather, const gather_out_t *out)
 {
+    bool wanted = out->results != NULL || out->codes != NULL ||
+                  (out->values != NULL && out->value_bytes > 0);
     int r = 0;
 
-    for (size_t i = 0; i < gather->count; i++) {
+    for (size_t i = 0; wanted && i < gather->count; i++) {
         int code = gather_move_one(gather, i, out);
         if (code == UVA_EINVALIDSTATE &&
             (gather->flags & UVA_RETURN_EXCEPTIONS) == 0) {
