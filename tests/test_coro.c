@@ -171,8 +171,9 @@ START_TEST(jump_keeps_registers)
 }
 END_TEST
 
-/* A leaf keeps data below its stack pointer; the inline form must not hit
- * it. Everything is inline, so that this function calls nothing. */
+/* A leaf may keep its locals where the inline form pushes, if it is not built
+ * as the library is. Everything is inline, so that this function calls
+ * nothing. */
 typedef struct zone_s {
     uva__context_t here;
     uva__context_t there;
@@ -202,7 +203,7 @@ static UVA__NOINLINE uint64_t zone_leaf(const volatile uint64_t *input)
     return local[0];
 }
 
-START_TEST(jump_spares_the_red_zone)
+START_TEST(jump_spares_the_locals_of_a_leaf)
 {
     uint64_t input[10];
     uva__stack_t *stack;
@@ -523,7 +524,7 @@ static Suite *coro_suite(void)
     tcase_add_test(forms, forms_mix);
     tcase_add_test(forms, switch_keeps_registers);
     tcase_add_test(forms, jump_keeps_registers);
-    tcase_add_test(forms, jump_spares_the_red_zone);
+    tcase_add_test(forms, jump_spares_the_locals_of_a_leaf);
     tcase_add_test(forms, many_flows);
     tcase_add_test(forms, entry_serves_many_bodies);
     tcase_add_test(forms, stack_serves_again_after_exit);

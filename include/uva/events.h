@@ -81,7 +81,8 @@ UVA_EXTERN uva_loop_t *uva_loop_ref(uva_loop_t *loop);
  * it can, and warns. @return NULL. */
 UVA_EXTERN uva_loop_t *uva_loop_unref(uva_loop_t *loop);
 
-/** The uv_loop_t below; borrowed; NULL for a virtual loop. */
+/** The uv_loop_t below; borrowed; NULL for a virtual loop. From here on a loop
+ * of its own polls at each look, as there may be handles of yours. */
 UVA_EXTERN uv_loop_t *uva_loop_uv(uva_loop_t *loop);
 
 /**
