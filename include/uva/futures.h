@@ -240,9 +240,11 @@ uva_waiter_suspend(uva_waiter_t *waiter, uva_loop_t **owner, uva_list_t *list);
  * cancelled already. It stays in its list until it runs.
  * @return Whether this call woke it. */
 UVA_EXTERN bool uva_waiter_wake(uva_waiter_t *waiter);
-/** Wake the oldest waiter of a list that nobody woke or cancelled. It leaves
- * the list here, and so do those before it, which no later call passes again.
- * @return Whether there was one. */
+/** uva_waiter_wake for the oldest waiter of a list that nobody woke or
+ * cancelled. It leaves the list here, and so do those before it, which no later
+ * call passes again.
+ * @return Whether there was one; false, and nothing changed, in a thread that
+ * the loop does not belong to. */
 UVA_EXTERN bool uva_waiter_wake_first(uva_list_t *list);
 /** Whether it was woken by uva_waiter_wake and has not run since. */
 UVA_EXTERN bool uva_waiter_woken(const uva_waiter_t *waiter);

@@ -300,10 +300,13 @@ typedef struct uva_wait_for_op_s {
 
 /**
  * Wait for one future with a deadline; when it comes the future is cancelled,
- * and waited for until it has ended.
+ * and waited for until it has ended. Takes the reference, and moves the result
+ * out.
  *
+ * @param timeout_ns From now on; UVA_FOREVER for none.
  * @retval UV_ETIMEDOUT The deadline came first.
  * @return Otherwise as uva_join.
+ * @suspends Until it is done; not if it is.
  * @asyncio wait_for
  */
 UVA_EXTERN UVA_CORO int

@@ -395,6 +395,7 @@ UVA_BEGIN_DECLS
  * Await a typed task with a deadline: when it comes the task is cancelled, and
  * waited for until it has ended. Takes its result and its reference.
  *
+ * @param timeout_ns From now on; UVA_FOREVER for none.
  * @param ret May be NULL; written on success alone.
  * @retval UV_ETIMEDOUT The deadline came first.
  * @return Otherwise as uva_await_typed.

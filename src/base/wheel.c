@@ -146,26 +146,22 @@ static void wheel_pull_slot(uva__wheel_t *wheel, unsigned level, unsigned slot)
     uva_list_t *timers = &wheel->levels[level].slots[slot];
     uva_list_t *first = timers->next;
     uva_list_t *last = timers->prev;
-    bool more;
 
-    if (uva__list_empty(timers)) {
-        return;
-    }
     wheel->tick = slot_begin(wheel, level, slot);
     wheel->levels[level].occupied &= ~((uint64_t)1 << slot);
     uva__list_init(timers);
-    do {
+    while (first != last) {
         uva_list_t *next = first->next;
         uva_list_t *previous = last->prev;
         wheel_place_link(wheel, first);
-        if (first == last) {
+        if (next == last) {
             break;
         }
         wheel_place_link(wheel, last);
-        more = next != last;
         first = next;
         last = previous;
-    } while (more);
+    }
+    wheel_place_link(wheel, last);
 }
 
 void uva__wheel_pull(uva__wheel_t *wheel)

@@ -578,7 +578,7 @@ void uva__loop_closed(uva_loop_t *loop)
     loop->driver_open = false;
     loop->closed = true;
     if (loop->io != NULL) {
-        loop->io_hooks->free(loop);
+        loop->io_hooks->closed(loop);
     }
     uva__stack_pool_destroy(&loop->stacks);
     if (loop->shutdown != NULL) {

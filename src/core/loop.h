@@ -168,7 +168,7 @@ typedef struct uva__io_hooks_s {
     /** No task is left: close what is open. */
     void (*abandon)(uva_loop_t *loop);
     /** The loop is closed. */
-    void (*free)(uva_loop_t *loop);
+    void (*closed)(uva_loop_t *loop);
 } uva__io_hooks_t;
 
 /* Settled when the loop is made. */

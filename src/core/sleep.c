@@ -47,13 +47,13 @@ int uva_sleep_poll(uva_sleep_op_t *op, uint64_t delay_ns)
     }
     if (task->base.phase != UVA__PHASE_IDLE) {
         uva__timer_stop(task->base.loop, &op->timer);
-        return uva_waiter_finish(&task->waiter);
+        return uva__waiter_finish(task);
     }
     op->waiter = &task->waiter;
     r = uva__timer_start(task->base.loop, &op->timer,
                          uva__loop_deadline(task->base.loop, delay_ns),
                          sleep_fire);
-    return r < 0 ? r : uva_waiter_suspend(&task->waiter, NULL, NULL);
+    return r < 0 ? r : uva__waiter_suspend(task);
 }
 
 static UVA__NOINLINE int yield_cancelled(uva_task_t *task)

@@ -316,7 +316,7 @@ static int wait_for_result(uva_future_t *future, void *ret, size_t size)
     return r == UV_ECANCELED ? UV_ETIMEDOUT : r;
 }
 
-static int
+static void
 wait_for_begin(uva_wait_for_op_t *op, uva_future_t *future, uint64_t timeout_ns)
 {
     if (timeout_ns == 0 && uva__future_pending(future)) {
@@ -327,7 +327,6 @@ wait_for_begin(uva_wait_for_op_t *op, uva_future_t *future, uint64_t timeout_ns)
                                 timeout_ns == 0 ? UVA_FOREVER : timeout_ns);
         op->stage = WAIT_FOR_AWAIT;
     }
-    return 0;
 }
 
 int uva__wait_for_typed_poll(uva_wait_for_op_t *op,
@@ -344,7 +343,7 @@ int uva__wait_for_typed_poll(uva_wait_for_op_t *op,
         return UVA_ENOTASK;
     }
     if (task->base.phase == UVA__PHASE_IDLE) {
-        (void)wait_for_begin(op, take_task, timeout_ns);
+        wait_for_begin(op, take_task, timeout_ns);
     }
     if (op->stage == WAIT_FOR_CANCEL) {
         r = uva_cancel_and_wait_poll(&op->cancel, take_task);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/log.h"
 
 static void io_abandon(uva_loop_t *loop)
@@ -40,12 +41,12 @@ static void io_free_idle(uva__io_t *io, size_t leave_bytes)
     }
 }
 
-static void io_free(uva_loop_t *loop)
+static void io_closed(uva_loop_t *loop)
 {
     uva__io_t *io = loop->io;
 
     /* Blocks that are given back from now on go to the allocator. */
-    uva__transports_forget_late(io);
+    UVA__ASSERT(io->late == NULL); /* What is queued has run. */
     loop->io = NULL;
     io_free_idle(io, 0);
     uva__free(io->scratch);
@@ -54,7 +55,7 @@ static void io_free(uva_loop_t *loop)
 
 static const uva__io_hooks_t io_hooks = {
     .abandon = io_abandon,
-    .free = io_free,
+    .closed = io_closed,
 };
 
 static UVA__NOINLINE int io_make(uva_loop_t *loop)

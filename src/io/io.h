@@ -346,8 +346,6 @@ void uva__transport_maybe_free(uva_transport_t *transport);
 void uva__transport_settle(uva_transport_t *transport);
 /** Drop what is unsent. */
 void uva__transport_drop_out(uva_transport_t *transport);
-/** Forget who is late, at the end of a loop. */
-void uva__transports_forget_late(uva__io_t *io);
 /** Send collected bytes of all dirty transports. */
 void uva__transports_flush(uva__flush_t *flush);
 

@@ -200,13 +200,6 @@ static uva_transport_t *transports_pop_late(uva__io_t *io)
     return transport;
 }
 
-void uva__transports_forget_late(uva__io_t *io)
-{
-    while (io->late != NULL) {
-        uva__transport_maybe_free(transports_pop_late(io));
-    }
-}
-
 /* Those that waited for the last portion have run. */
 static void transports_next_portion(uva__ready_t *ready)
 {
