@@ -146,7 +146,7 @@ int uva_as_completed_start(uva_as_completed_t *iterator,
                            size_t count,
                            uint64_t timeout_ns)
 {
-    uva_loop_t *loop = uva__running;
+    uva_loop_t *loop = uva__running();
     state_t *state;
     int r = 0;
 

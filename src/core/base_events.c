@@ -142,9 +142,9 @@ static inline bool loop_looks_on(uva_loop_t *loop)
 
 bool uva__loop_turn(uva_loop_t *loop)
 {
-    uva_loop_t *outer = uva__running;
+    uva_loop_t *outer = uva__here;
 
-    uva__running = loop;
+    uva__here = loop;
     loop->attended = true;
     loop_look(loop);
     /* Not for ever: the driver has handles of its own to close. */
@@ -156,7 +156,7 @@ bool uva__loop_turn(uva_loop_t *loop)
     }
     uva__loop_flush(loop);
     loop->attended = false;
-    uva__running = outer;
+    uva__here = outer;
     if (UVA__UNLIKELY(loop->shutdown != NULL)) {
         uva__shutdown_step(loop);
     }
@@ -211,10 +211,10 @@ void uva__loop_report_stuck(uva_loop_t *loop)
 
 static int loop_run(uva_loop_t *loop)
 {
-    uva_loop_t *outer = uva__running;
+    uva_loop_t *outer = uva__here;
     int r;
 
-    if (loop->closing || loop->running || outer != NULL) {
+    if (loop->closing || loop->running || uva__running() != NULL) {
         return UV_EPERM;
     }
     if (loop->driver->inside(loop)) {
@@ -223,10 +223,10 @@ static int loop_run(uva_loop_t *loop)
     uva__loop_own(loop);
     loop->running = true;
     if (!loop->hosted) { /* In a host's callback no loop is running. */
-        uva__running = loop;
+        uva__here = loop;
     }
     r = loop->driver->run(loop);
-    uva__running = outer;
+    uva__here = outer;
     loop->running = false;
     loop->stopping = false;
     return r;
@@ -258,7 +258,7 @@ int uva_loop_run_until_complete(uva_loop_t *loop,
     if (future->loop != loop) {
         return UVA_EWRONGLOOP;
     }
-    if (loop->closing || loop->running || uva__running != NULL) {
+    if (loop->closing || loop->running || uva__running() != NULL) {
         return UV_EPERM;
     }
     uva__loop_own(loop);
@@ -484,9 +484,9 @@ void uva__loop_maybe_free(uva_loop_t *loop)
  * released; users' calls do not. Both may queue more. */
 static void loop_drop_calls(uva_loop_t *loop)
 {
-    uva_loop_t *outer = uva__running;
+    uva_loop_t *outer = uva__here;
 
-    uva__running = loop;
+    uva__here = loop;
     uva__loop_take_inbox(loop);
     uva__handle_drop_never(loop);
     while (loop->timers.count > 0) {
@@ -516,7 +516,7 @@ static void loop_drop_calls(uva_loop_t *loop)
         }
     }
     uva__loop_flush(loop);
-    uva__running = outer;
+    uva__here = outer;
 }
 
 /* Futures that nobody is going to complete let go of each other. */
@@ -554,7 +554,7 @@ int uva_loop_close(uva_loop_t *loop)
     if (loop->closing) {
         return 0;
     }
-    if (loop->running || uva__running == loop) {
+    if (loop->running || uva__here == loop) {
         return UV_EPERM;
     }
     if (loop->task_count > 0 || loop->op_count > 0) {

@@ -40,6 +40,9 @@ static void task_set_message(uva_task_t *task, const char *message)
 static void task_must_cancel(uva_task_t *task, const char *message)
 {
     task->base.flags |= UVA__MUST_CANCEL;
+    if (task->ready.run == uva__task_resume) {
+        task->ready.run = uva__task_resume_cancelled;
+    }
     task_set_message(task, message);
 }
 

@@ -267,7 +267,7 @@ int uva_context_run(uva_context_t *context,
                     uva_callback_cb callback,
                     void *data)
 {
-    uva_loop_t *loop = uva__running;
+    uva_loop_t *loop = uva__running();
     uva_task_t *task = uva__task_current();
     uva_context_t *outer;
 

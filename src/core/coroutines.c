@@ -132,12 +132,31 @@ void uva__task_resume(uva__ready_t *ready)
     uva_loop_t *loop = task->base.loop;
 
     loop->current = task;
-    (void)uva__context_jump(loop->base, uva__task_stackful(task)->flow, task);
+    (void)uva__context_jump(loop->base, uva__task_flow(task), task);
+}
+
+/* Its yield ends here, as nobody looks at it later. Other awaits look at the
+ * task themselves, when they end. */
+void uva__task_resume_cancelled(uva__ready_t *ready)
+{
+    uva_task_t *task = uva__task_of_ready(ready);
+    uva_loop_t *loop = task->base.loop;
+    int code = 0;
+
+    ready->run = uva__task_resume;
+    if (task->base.phase == UVA__PHASE_IDLE &&
+        (task->base.flags & UVA__MUST_CANCEL) != 0) {
+        uva__task_deliver_cancel(task);
+        code = UV_ECANCELED;
+    }
+    loop->current = task;
+    uva__context_switch_with(loop->base, uva__task_flow(task), task, code);
 }
 
 bool uva__ready_is_task(const uva__ready_t *ready)
 {
     return ready->run == uva__task_resume ||
+           ready->run == uva__task_resume_cancelled ||
            ready->run == uva__stackless_step ||
            ready->run == uva__stackful_start;
 }
@@ -167,18 +186,36 @@ static inline uva__context_t *task_next_slow(uva_loop_t *loop)
     return loop->base;
 }
 
-uva_task_t *uva__task_leave_slow(uva_loop_t *loop, uva__context_t *flow)
+uva_task_t *uva__task_leave_slow(uva_loop_t *loop, uva_task_t *task)
 {
-    return uva__context_jump(flow, task_next_slow(loop), NULL);
+    return uva__context_jump(uva__task_flow(task), task_next_slow(loop), NULL)
+        .given;
+}
+
+int uva__task_yield_slow(uva_loop_t *loop, uva_task_t *task)
+{
+    return (int)uva__context_jump(uva__task_flow(task), task_next_slow(loop),
+                                  NULL)
+        .code;
+}
+
+static inline void
+task_look_over(uva_loop_t *loop, uva_task_t *task, const char *sp)
+{
+    uva__scope_check(task, sp);
+    uva__stack_check(&loop->stacks, flow_stack(uva__task_flow(task)));
 }
 
 uva_task_t *uva__task_leave_watched(uva_loop_t *loop, uva_task_t *task)
 {
-    const char *sp = (const char *)__builtin_frame_address(0);
-
-    uva__scope_check(task, sp);
-    uva__stack_check(&loop->stacks, flow_stack(uva__task_stackful(task)->flow));
+    task_look_over(loop, task, (const char *)__builtin_frame_address(0));
     return uva__task_leave_plain(loop, task);
+}
+
+int uva__task_yield_watched(uva_loop_t *loop, uva_task_t *task)
+{
+    task_look_over(loop, task, (const char *)__builtin_frame_address(0));
+    return uva__task_yield(loop, task);
 }
 
 /* --- the first frame of every stack --- */
@@ -217,9 +254,9 @@ static void task_entry(void)
 {
     uva__context_started();
     for (;;) {
-        uva_loop_t *loop = uva__running;
+        uva_loop_t *loop = uva__here;
         uva_task_t *task = loop->current;
-        uva__stack_t *stack = flow_stack(uva__task_stackful(task)->flow);
+        uva__stack_t *stack = flow_stack(uva__task_flow(task));
         int r = task->coro->enter(uva__task_stackful(task) + 1,
                                   uva__task_ret(task));
 
@@ -233,8 +270,7 @@ static void task_entry(void)
             uva__context_t *next;
             uva__stack_put(&loop->stacks, stack);
             task = uva__task_next(loop);
-            next = task == NULL ? task_next_slow(loop)
-                                : uva__task_stackful(task)->flow;
+            next = task == NULL ? task_next_slow(loop) : uva__task_flow(task);
             if (next != &stack->context) {
                 (void)uva__context_jump(&stack->context, next, task);
             }

@@ -152,8 +152,8 @@ static int virtual_check(const uva_loop_t *loop)
     if (loop == NULL || loop->driver != &virtual_driver) {
         return UV_ENOTSUP;
     }
-    return loop->running || loop->closing || uva__running != NULL ? UV_EPERM
-                                                                  : 0;
+    return loop->running || loop->closing || uva__running() != NULL ? UV_EPERM
+                                                                    : 0;
 }
 
 int uva_loop_step(uva_loop_t *loop)

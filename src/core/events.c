@@ -42,11 +42,12 @@ struct uva_handle_s {
     bool shared;        /* Made by another thread, by uva__malloc. */
 };
 
-UVA__TLS uva_loop_t *uva__running;
+uva_loop_t uva__nowhere;
+UVA__TLS uva_loop_t *uva__here = &uva__nowhere;
 
 uva_loop_t *uva_get_running_loop(void)
 {
-    return uva__running;
+    return uva__running();
 }
 
 bool uva__loop_owned_slow(const uva_loop_t *loop)
@@ -368,7 +369,8 @@ int(uva_loop_call_later)(uva_loop_t *loop,
 
 int(uva_call_soon)(uva_callback_cb callback, void *data)
 {
-    return uva__loop_call_soon(uva__running, callback, data, NULL, NULL, NULL);
+    return uva__loop_call_soon(uva__running(), callback, data, NULL, NULL,
+                               NULL);
 }
 
 int(uva_call_later)(uint64_t delay_ns,
@@ -376,7 +378,7 @@ int(uva_call_later)(uint64_t delay_ns,
                     void *data,
                     uva_handle_t **ret_handle)
 {
-    return uva__loop_call_later(uva__running, delay_ns, callback, data, NULL,
+    return uva__loop_call_later(uva__running(), delay_ns, callback, data, NULL,
                                 ret_handle, NULL);
 }
 
@@ -385,7 +387,7 @@ int(uva_call_at)(uint64_t when_ns,
                  void *data,
                  uva_handle_t **ret_handle)
 {
-    return uva__loop_call_at(uva__running, when_ns, callback, data, NULL,
+    return uva__loop_call_at(uva__running(), when_ns, callback, data, NULL,
                              ret_handle, NULL);
 }
 
@@ -417,7 +419,7 @@ int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
         uva__call_refused(data, options);
         return loop == NULL ? UVA_ENOLOOP : UV_EINVAL;
     }
-    if (uva__running == loop) {
+    if (uva__here == loop) {
         /* One queue for all: the order of the calls is that of asyncio. */
         return uva__loop_call_soon(loop, callback, data, options, ret_handle,
                                    site);

@@ -141,7 +141,7 @@ uva_future_t *(uva_loop_create_future)(uva_loop_t *loop)
 
 uva_future_t *(uva_create_future)(void)
 {
-    return uva__loop_create_future(uva__running, NULL);
+    return uva__loop_create_future(uva__running(), NULL);
 }
 
 uva_future_t *uva_future_ref(uva_future_t *future)

@@ -222,12 +222,12 @@ static uva_future_t *gather_new(uva_loop_t *loop,
 
 static uva_loop_t *gather_loop(const uva_future_ref_t *futures, size_t count)
 {
-    for (size_t i = 0; uva__running == NULL && i < count; i++) {
+    for (size_t i = 0; uva__running() == NULL && i < count; i++) {
         if (futures[i] != NULL && futures[i]->loop != NULL) {
             return futures[i]->loop;
         }
     }
-    return uva__running;
+    return uva__running();
 }
 
 uva_future_t *uva_gather_future(const uva_future_ref_t *take_futures,

@@ -51,11 +51,11 @@ static uva__stackful_t *current_stackful(uva_loop_t *loop)
 /* The innermost coroutine that runs. */
 static uva_coroutine_t *coroutine_current(uva_loop_t *loop)
 {
-    uva__stackful_t *stackful = loop == NULL ? NULL : current_stackful(loop);
+    uva__stackful_t *stackful = current_stackful(loop);
     uva_future_t *owner;
 
-    if (loop == NULL || stackful == NULL) {
-        return loop == NULL ? NULL : loop->coroutine;
+    if (stackful == NULL) {
+        return loop->coroutine;
     }
     owner = UVA__CONTAINER_OF(stackful->flow, uva__stack_t, context)->owner;
     return owner->kind == UVA__KIND_COROUTINE ? coroutine_of(owner) : NULL;
@@ -66,7 +66,7 @@ int uva_coroutine_new(uva_coro_cb body,
                       const uva_coroutine_options_t *options,
                       uva_coroutine_t **ret_coroutine)
 {
-    uva_loop_t *loop = uva__running;
+    uva_loop_t *loop = uva__running();
     uva_destroy_cb destroy = options == NULL ? NULL : options->arg_destroy;
     uva_coroutine_t *coroutine = NULL;
     int r = UV_ENOMEM;
@@ -128,7 +128,7 @@ static void coroutine_entry(void)
 {
     uva__context_started();
     for (;;) {
-        uva_coroutine_t *coroutine = coroutine_current(uva__running);
+        uva_coroutine_t *coroutine = coroutine_current(uva__here);
         void *result = NULL;
 
         coroutine->status = coroutine->body(coroutine->arg, &result);
@@ -176,7 +176,7 @@ static void coroutine_enter(uva_coroutine_t *coroutine)
 
 static int coroutine_resumable(const uva_coroutine_t *coroutine)
 {
-    if (coroutine->base.loop != uva__running ||
+    if (coroutine->base.loop != uva__here ||
         coroutine->state == COROUTINE_RUNNING) {
         return UV_EPERM;
     }
@@ -277,7 +277,7 @@ uva_coroutine_t *uva_coroutine_ref(uva_coroutine_t *coroutine)
 static void coroutine_abandon(uva_coroutine_t *coroutine)
 {
     uva_loop_t *loop = coroutine->base.loop;
-    uva_loop_t *outer = uva__running;
+    uva_loop_t *outer = uva__here;
 
     if (loop->closing) {
         uva__report(loop, NULL, UV_EPERM,
@@ -285,9 +285,9 @@ static void coroutine_abandon(uva_coroutine_t *coroutine)
         coroutine->state = COROUTINE_DONE;
         return;
     }
-    uva__running = loop; /* It may not be running: nobody can await in it. */
+    uva__here = loop; /* It may not be running: nobody can await in it. */
     (void)uva_coroutine_close(coroutine);
-    uva__running = outer;
+    uva__here = outer;
     if (coroutine->state != COROUTINE_DONE) {
         uva__report(loop, NULL, UV_EPERM,
                     "A coroutine yielded while it was closed");
@@ -321,7 +321,7 @@ uva_coroutine_t *uva_coroutine_unref(uva_coroutine_t *coroutine)
 
 int uva_coroutine_yield(void *value, void **ret_sent)
 {
-    uva_coroutine_t *coroutine = coroutine_current(uva__running);
+    uva_coroutine_t *coroutine = coroutine_current(uva__here);
 
     if (coroutine == NULL) {
         return UVA_ENOTASK;

@@ -272,8 +272,17 @@ struct uva_loop_s {
     bool inbox_closed;
 };
 
-/** The loop whose tasks and callbacks run in this thread; NULL if none. */
-extern UVA__TLS uva_loop_t *uva__running;
+/** The loop whose tasks and callbacks run in this thread. Never NULL: a loop
+ * without a task stands for none, so who asks for the task need not ask for the
+ * loop. */
+extern UVA__TLS uva_loop_t *uva__here;
+extern uva_loop_t uva__nowhere;
+
+/** The same; NULL if none. */
+static inline uva_loop_t *uva__running(void)
+{
+    return uva__here == &uva__nowhere ? NULL : uva__here;
+}
 
 /** Whether the calling thread may touch the loop; reports it if not. */
 bool uva__loop_owned_slow(const uva_loop_t *loop);
@@ -293,7 +302,7 @@ static inline void uva__loop_own(uva_loop_t *loop)
 
 static inline bool uva__loop_owned(const uva_loop_t *loop)
 {
-    return UVA__LIKELY(uva__running == loop) || uva__loop_owned_slow(loop);
+    return UVA__LIKELY(uva__here == loop) || uva__loop_owned_slow(loop);
 }
 
 /** Work is about to be queued while the driver does not look: tell it, and let
@@ -570,8 +579,11 @@ uva_task_t *uva__task_new(uva_loop_t *loop,
                           const char *here);
 /** The node function of a stackless task. */
 void uva__stackless_step(uva__ready_t *ready);
-/** The node function of a stackful task that has not begun. */
+/** The node functions of a stackful task: not begun; begun; begun, and to be
+ * cancelled when it yields. */
 void uva__stackful_start(uva__ready_t *ready);
+void uva__task_resume(uva__ready_t *ready);
+void uva__task_resume_cancelled(uva__ready_t *ready);
 /** Run the first step of a new task now. */
 void uva__task_start_eager(uva_task_t *task);
 /** End a task whose body returned r, or never ran. */
@@ -590,7 +602,7 @@ const char *uva__task_function(const uva_task_t *task);
 /** The running task if it can wait; else NULL. */
 static inline uva_task_t *uva__task_current(void)
 {
-    return uva__running == NULL ? NULL : uva__running->current;
+    return uva__here->current;
 }
 
 /* Waiters, inline where it counts: what uva_waiter_suspend, _wake and _finish

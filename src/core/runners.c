@@ -178,9 +178,9 @@ static int runner_run(uva_runner_t *runner,
     if (runner->options.ret_error != NULL) {
         *runner->options.ret_error = uva_error_ref(uva_future_error(future));
     }
-    uva__running = runner->loop;
+    uva__here = runner->loop;
     uva_task_unref(take_task);
-    uva__running = NULL;
+    uva__here = &uva__nowhere;
     return r;
 }
 
@@ -191,7 +191,7 @@ int uva_runner_run(uva_runner_t *runner,
                    void **ret_result)
 {
     uva_task_options_t own = UVA_TASK_OPTIONS_INIT;
-    int r = uva__running != NULL ? UV_EPERM : runner_start(runner);
+    int r = uva__running() != NULL ? UV_EPERM : runner_start(runner);
 
     if (options != NULL) {
         own = *options;
@@ -257,7 +257,7 @@ int uva_run(uva_coro_cb body,
     uva_runner_t runner;
     int r;
 
-    if (uva__running != NULL) {
+    if (uva__running() != NULL) {
         return UV_EPERM;
     }
     uva_runner_init(&runner, options);
@@ -279,7 +279,7 @@ int uva__run_typed(const uva__coro_t *coro,
 {
     uva_runner_t runner;
     uva_task_t *task;
-    int r = uva__running != NULL ? UV_EPERM : 0;
+    int r = uva__running() != NULL ? UV_EPERM : 0;
 
     uva_runner_init(&runner, NULL);
     if (r >= 0) {

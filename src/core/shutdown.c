@@ -35,12 +35,12 @@ static void shutdown_release_pass(uva_loop_t *loop, shutdown_t *shutdown)
  * cancelled all the same; only their failures go unreported here. */
 static void shutdown_begin_pass(uva_loop_t *loop, shutdown_t *shutdown)
 {
-    uva_loop_t *outer = uva__running;
+    uva_loop_t *outer = uva__here;
     uva_list_t *last = loop->tasks.prev;
     uva_list_t *link = loop->tasks.next;
 
     shutdown->tasks = uva__malloc(loop->task_count * sizeof *shutdown->tasks);
-    uva__running = loop;
+    uva__here = loop;
     for (bool more = loop->task_count > 0; more; link = link->next) {
         uva_task_t *task = UVA__CONTAINER_OF(link, uva_task_t, link);
         more = link != last;
@@ -49,7 +49,7 @@ static void shutdown_begin_pass(uva_loop_t *loop, shutdown_t *shutdown)
         }
         (void)uva_task_cancel(task);
     }
-    uva__running = outer;
+    uva__here = outer;
 }
 
 static bool shutdown_pass_done(const shutdown_t *shutdown)
@@ -123,7 +123,7 @@ int uva_loop_shutdown(uva_loop_t *loop, uva_loop_cb done, void *data)
         return UVA_ENOLOOP;
     }
     if (loop->closing || loop->running || loop->shutdown != NULL ||
-        uva__running != NULL || !uva__loop_owned(loop)) {
+        uva__running() != NULL || !uva__loop_owned(loop)) {
         return UV_EPERM;
     }
     shutdown = &loop->shutdown_place;

@@ -56,22 +56,6 @@ int uva_sleep_poll(uva_sleep_op_t *op, uint64_t delay_ns)
     return r < 0 ? r : uva__waiter_suspend(task);
 }
 
-static UVA__NOINLINE int yield_cancelled(uva_task_t *task)
-{
-    uva__task_deliver_cancel(task);
-    return UV_ECANCELED;
-}
-
-/* A yield is one iteration without a waiter: a cancellation finds the task as
- * it finds one that has not started. */
-static inline int yield_end(uva_task_t *task)
-{
-    if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
-        return yield_cancelled(task);
-    }
-    return 0;
-}
-
 static UVA__NOINLINE int
 sleep_slow(uva_loop_t *loop, uva_task_t *task, uint64_t delay_ns)
 {
@@ -83,7 +67,7 @@ sleep_slow(uva_loop_t *loop, uva_task_t *task, uint64_t delay_ns)
     }
     if (delay_ns == 0) {
         uva__loop_push_running(loop, &task->ready);
-        return yield_end(uva__task_leave_now(loop, task));
+        return uva__task_yield_watched(loop, task);
     }
     while ((r = uva_sleep_poll(&op, delay_ns)) == UVA_PENDING) {
         uva_block("uva_sleep");
@@ -91,10 +75,13 @@ sleep_slow(uva_loop_t *loop, uva_task_t *task, uint64_t delay_ns)
     return r;
 }
 
+/* A yield is one iteration without a waiter: a cancellation finds the task as
+ * it finds one that has not started. What it returns is what the switch
+ * returns, so it has no frame to come back to. */
 int uva_sleep(uint64_t delay_ns)
 {
-    uva_loop_t *loop = uva__running;
-    uva_task_t *task = loop == NULL ? NULL : loop->current;
+    uva_loop_t *loop = uva__here;
+    uva_task_t *task = loop->current;
 
     if (UVA__UNLIKELY(task == NULL || delay_ns != 0 ||
                       (task->base.flags & (UVA__STACKLESS | UVA__WATCHED)) !=
@@ -102,5 +89,5 @@ int uva_sleep(uint64_t delay_ns)
         return sleep_slow(loop, task, delay_ns);
     }
     uva__loop_push_running(loop, &task->ready);
-    return yield_end(uva__task_leave_plain(loop, task));
+    return uva__task_yield(loop, task);
 }

@@ -7,18 +7,24 @@
 
 #include "core/loop.h"
 
-/** The node function of a stackful task that has begun. */
-void uva__task_resume(uva__ready_t *ready);
-/** Leave for whoever is next when it is not such a task: a new one, or the
- * loop. */
-uva_task_t *uva__task_leave_slow(uva_loop_t *loop, uva__context_t *flow);
+/** Leave for whoever is next when it is not a task that was left: a new one, or
+ * the loop. */
+uva_task_t *uva__task_leave_slow(uva_loop_t *loop, uva_task_t *task);
+int uva__task_yield_slow(uva_loop_t *loop, uva_task_t *task);
 /** Leave a task that has scopes, or a stack with a canary: they are looked at
  * before. */
 uva_task_t *uva__task_leave_watched(uva_loop_t *loop, uva_task_t *task);
+int uva__task_yield_watched(uva_loop_t *loop, uva_task_t *task);
 
 static inline uva__stackful_t *uva__task_stackful(uva_task_t *task)
 {
     return UVA__CONTAINER_OF(task, uva__stackful_t, task);
+}
+
+/** What a stackful task is left by and resumed by. */
+static inline uva__context_t *uva__task_flow(uva_task_t *task)
+{
+    return uva__task_stackful(task)->flow;
 }
 
 /** Take the next node if it is a task that was left like this one: straight
@@ -48,13 +54,25 @@ UVA__INLINE uva_task_t *uva__task_next(uva_loop_t *loop)
 UVA__INLINE uva_task_t *uva__task_leave_plain(uva_loop_t *loop,
                                               uva_task_t *task)
 {
-    uva__context_t *flow = uva__task_stackful(task)->flow;
     uva_task_t *next = uva__task_next(loop);
 
     if (UVA__UNLIKELY(next == NULL)) {
-        return uva__task_leave_slow(loop, flow);
+        return uva__task_leave_slow(loop, task);
     }
-    return uva__context_switch(flow, uva__task_stackful(next)->flow, next);
+    return uva__context_switch(uva__task_flow(task), uva__task_flow(next),
+                               next);
+}
+
+/** The same of a task that has queued itself. @return 0, or UV_ECANCELED if it
+ * was cancelled meanwhile: uva__task_resume_cancelled tells. */
+UVA__INLINE int uva__task_yield(uva_loop_t *loop, uva_task_t *task)
+{
+    uva_task_t *next = uva__task_next(loop);
+
+    if (UVA__UNLIKELY(next == NULL)) {
+        return uva__task_yield_slow(loop, task);
+    }
+    return uva__context_yield(uva__task_flow(task), uva__task_flow(next), next);
 }
 
 /** Suspend the running task. @return The same when it is resumed: who resumes

@@ -203,7 +203,7 @@ uva_task_t *uva__task_new(uva_loop_t *loop,
     if (loop->holds_spawns) {
         /* It waits before its first step as it would wait after it. */
         task->base.phase = UVA__PHASE_WAIT;
-    } else if (uva__running == loop && /* asyncio: tasks.py, Task.__init__ */
+    } else if (uva__here == loop && /* asyncio: tasks.py, Task.__init__ */
                ((options != NULL && options->eager_start) ||
                 loop->factory == uva_eager_task_factory)) {
         uva__task_start_eager(task);
@@ -222,11 +222,10 @@ static inline bool task_has_context(const uva_task_t *task)
  * calls writes its frame. */
 uva_task_t *uva__spawn_plain(const uva__coro_t *coro)
 {
-    uva_loop_t *loop = uva__running;
+    uva_loop_t *loop = uva__here;
     uva_task_t *task;
 
-    if (UVA__UNLIKELY(loop == NULL || !loop->spawns_plainly ||
-                      loop->current == NULL ||
+    if (UVA__UNLIKELY(!loop->spawns_plainly || loop->current == NULL ||
                       task_has_context(loop->current))) {
         return NULL;
     }
@@ -245,7 +244,7 @@ uva__spawn(const uva__coro_t *coro, const void *args, const char *here)
     uva_task_t *task = uva__spawn_plain(coro);
 
     if (UVA__UNLIKELY(task == NULL)) {
-        return uva__task_new(uva__running, coro, args, NULL, here);
+        return uva__task_new(uva__running(), coro, args, NULL, here);
     }
     task_fill_frame(task, args);
     return task;
@@ -257,13 +256,13 @@ uva_task_t *uva__spawn_on(uva_loop_t *loop,
                           const uva_task_options_t *options,
                           const char *here)
 {
-    if (options == NULL && (loop == NULL || loop == uva__running)) {
+    if (options == NULL && (loop == NULL || loop == uva__here)) {
         return uva__spawn(coro, args, here);
     }
     if (options != NULL && options->size < sizeof *options) {
         return task_refuse(coro, args, UV_EINVAL);
     }
-    return uva__task_new(loop == NULL ? uva__running : loop, coro, args,
+    return uva__task_new(loop == NULL ? uva__running() : loop, coro, args,
                          options, here);
 }
 
@@ -280,7 +279,7 @@ uva_task_t *uva__create_task(uva_loop_t *loop,
         frame.arg_destroy = options->arg_destroy;
         frame.result_destroy = options->result_destroy;
     }
-    loop = loop == NULL ? uva__running : loop;
+    loop = loop == NULL ? uva__running() : loop;
     if (body == NULL || (options != NULL && options->size < sizeof *options)) {
         return task_refuse(&uva__plain_coro, &frame, UV_EINVAL);
     }

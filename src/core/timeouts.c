@@ -127,7 +127,7 @@ int uva_timeout_at_enter(uva_timeout_t *timeout, uint64_t when_ns)
 
 int uva_timeout_enter(uva_timeout_t *timeout, uint64_t delay_ns)
 {
-    uva_loop_t *loop = uva__running;
+    uva_loop_t *loop = uva__running();
 
     return uva_timeout_at_enter(
         timeout, loop == NULL ? 0 : uva__loop_deadline(loop, delay_ns));

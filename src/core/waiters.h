@@ -101,21 +101,20 @@ UVA__INLINE bool uva__waiter_ends(uva_waiter_t *waiter)
 UVA__INLINE void uva__waiter_block(uva_waiter_t *waiter, const char *what)
 {
     uva_task_t *task = uva__task_of_waiter(waiter);
-    uva__stackful_t *self = uva__task_stackful(task);
     uva_loop_t *loop = task->base.loop;
     uva_task_t *next;
 
-    self->what = what;
+    uva__task_stackful(task)->what = what;
     if (UVA__UNLIKELY((task->base.flags & UVA__WATCHED) != 0)) {
         (void)uva__task_leave_watched(loop, task);
         return;
     }
     next = uva__task_next(loop);
     if (UVA__UNLIKELY(next == NULL)) {
-        (void)uva__task_leave_slow(loop, self->flow);
+        (void)uva__task_leave_slow(loop, task);
         return;
     }
-    (void)uva__context_jump(self->flow, uva__task_stackful(next)->flow, next);
+    (void)uva__context_jump(uva__task_flow(task), uva__task_flow(next), next);
 }
 
 #endif /* UVA__CORE_WAITERS_H */

@@ -326,7 +326,7 @@ static int connect_begin(uva__connect_op_t *op,
                          const uva_connection_options_t *options,
                          const uva__direct_ops_t *ops)
 {
-    uva_loop_t *loop = uva__running;
+    uva_loop_t *loop = uva__running();
     uva__addresses_t found = {0};
     uva__name_t name = {.host = host, .port = port};
     dial_t *dial;

@@ -223,7 +223,7 @@ listen_resolved(void *data, int status, uva__addresses_t *take_addresses)
 static int
 listen_new(uva__listen_op_t *op, void *take_data, uva_destroy_cb destroy)
 {
-    uva_loop_t *loop = uva__running;
+    uva_loop_t *loop = uva__running();
     listen_t *listen = NULL;
     uva__io_t *io;
     int r = uva__task_current() == NULL ? UVA_ENOTASK : uva__io_get(loop, &io);

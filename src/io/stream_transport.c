@@ -759,7 +759,7 @@ int uva_transport_write(uva_transport_t *transport,
                         const void *data,
                         size_t size)
 {
-    if (UVA__LIKELY(uva__running == uva__transport_loop(transport)) &&
+    if (UVA__LIKELY(uva__here == uva__transport_loop(transport)) &&
         UVA__LIKELY(transport_collect(transport, data, size))) {
         return 0;
     }

@@ -48,7 +48,7 @@ MUTATIONS = [
      "    while (log2 < 30 && (size_t)1 << log2 < bytes) {",
      "a stack beyond the largest is the largest"),
     ("src/core/tasks.c",
-     "    return uva__task_new(loop == NULL ? uva__running : loop, coro, args,\n"
+     "    return uva__task_new(loop == NULL ? uva__running() : loop, coro, args,\n"
      "                         options, here);",
      "    return uva__task_new(uva__running, coro, args, options, here);",
      "a typed task is spawned on the running loop whichever is given"),
@@ -72,9 +72,11 @@ MUTATIONS = [
      "        (void)walk;",
      "the message of a cancel is lost where a waiter is cancelled"),
     ("src/core/cancel.c",
-     "    task->base.flags |= UVA__MUST_CANCEL;\n"
+     "        task->ready.run = uva__task_resume_cancelled;\n"
+     "    }\n"
      "    task_set_message(task, message);",
-     "    task->base.flags |= UVA__MUST_CANCEL;\n"
+     "        task->ready.run = uva__task_resume_cancelled;\n"
+     "    }\n"
      "    (void)message;",
      "the message of a cancel before the first step is lost"),
     ("src/core/cancel.c",
@@ -123,7 +125,7 @@ MUTATIONS = [
      "                               pending && false",
      "a dump does not tell that a task was asked to end"),
     ("src/core/tasks.c",
-     "    } else if (uva__running == loop && /* asyncio: tasks.py, Task.__init__ */",
+     "    } else if (uva__here == loop && /* asyncio: tasks.py, Task.__init__ */",
      "    } else if (",
      "a task starts eagerly on a loop that does not run"),
     ("src/core/coroutines.c",
@@ -230,15 +232,26 @@ MUTATIONS = [
      "    task->base.phase = UVA__PHASE_IDLE;\n"
      "    if (UVA__UNLIKELY(false)) {",
      "a polled sleep(0) does not tell a cancel"),
-    ("src/core/sleep.c",
-     "    if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {\n"
-     "        return yield_cancelled(task);",
-     "    if (UVA__UNLIKELY(false)) {\n"
-     "        return yield_cancelled(task);",
+    ("src/core/coroutines.c",
+     "        code = UV_ECANCELED;",
+     "        code = 0;",
      "sleep(0) does not tell a cancel"),
+    ("src/core/coroutines.c",
+     "    if (task->base.phase == UVA__PHASE_IDLE &&\n"
+     "        (task->base.flags & UVA__MUST_CANCEL) != 0) {",
+     "    if ((task->base.flags & UVA__MUST_CANCEL) != 0) {",
+     "a cancellation that an await is to tell is taken by its wake-up"),
+    ("src/core/coroutines.c",
+     "        (task->base.flags & UVA__MUST_CANCEL) != 0) {\n"
+     "        uva__task_deliver_cancel(task);\n"
+     "        code",
+     "        true) {\n"
+     "        uva__task_deliver_cancel(task);\n"
+     "        code",
+     "a cancellation that was taken back ends a sleep(0)"),
     ("src/core/sleep.c",
-     "        return yield_end(uva__task_leave_now(loop, task));",
-     "        return yield_end(uva__task_leave_plain(loop, task));",
+     "        return uva__task_yield_watched(loop, task);",
+     "        return uva__task_yield(loop, task);",
      "a lost scope is not looked for in a yield"),
     ("src/core/scopes.c",
      "    if (entry->task->extra->scopes == NULL &&",

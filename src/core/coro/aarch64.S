@@ -12,14 +12,21 @@
 
         .text
 
-/* void *uva__switch(void **save_sp, void **to_sp, void *given) */
+/* {x0 code, x1 given} uva__switch(void **save_sp, void **to_sp, void *given)
+ * int uva__switch_code: the same. */
         .globl uva__switch
         .hidden uva__switch
         .type uva__switch, %function
+        .globl uva__switch_code
+        .hidden uva__switch_code
+        .type uva__switch_code, %function
         .balign 32
 uva__switch:
+uva__switch_code:
         .cfi_startproc
         hint #34                        /* bti c: a far call may need it. */
+        mov x3, #0
+.Lsave:
         stp x19, x20, [sp, #-160]!
         .cfi_adjust_cfa_offset 160
         .cfi_rel_offset x19, 0
@@ -56,7 +63,8 @@ uva__switch:
         ldr x9, [x1]
         prfm pldl1keep, [x9, #160]
         mov sp, x9
-        mov x0, x2
+        mov x0, x3
+        mov x1, x2
         /* The layout is the same on the other stack, so the rules hold. */
         ldp x21, x22, [sp, #16]
         ldp x23, x24, [sp, #32]
@@ -92,6 +100,19 @@ uva__switch:
         ret
         .cfi_endproc
         .size uva__switch, . - uva__switch
+        .size uva__switch_code, . - uva__switch_code
+
+/* {code, given} uva__switch_with(save_sp, to_sp, given, intptr_t code) */
+        .globl uva__switch_with
+        .hidden uva__switch_with
+        .type uva__switch_with, %function
+        .balign 16
+uva__switch_with:
+        .cfi_startproc
+        hint #34
+        b .Lsave
+        .cfi_endproc
+        .size uva__switch_with, . - uva__switch_with
 
 /* Where a made context starts: x19 holds the entry function, x29 is 0. The
  * undefined return address ends every unwinder's walk. */

@@ -8,6 +8,14 @@
 #ifndef UVA__CORE_CORO_JUMP_H
 #define UVA__CORE_CORO_JUMP_H
 
+#include <stdint.h>
+
+/* What a flow is told by whoever resumes it. */
+typedef struct uva__resumed_s {
+    intptr_t code; /* 0, but by uva__switch_with. */
+    void *given;
+} uva__resumed_t;
+
 #if defined(__x86_64__) && defined(__LP64__) && defined(__GNUC__)
 #    define UVA__SWITCH_INLINE 1
 
@@ -23,22 +31,23 @@
 #    endif
 
 /** uva__switch without a call or a return. */
-static inline __attribute__((always_inline)) void *
+static inline __attribute__((always_inline)) uva__resumed_t
 uva__switch_jump(void **save_sp, void **to_sp, void *given)
 {
+    uva__resumed_t resumed;
+
     /* notrack: the place to go on at may follow a call, without endbr64. */
-    __asm__ volatile("leaq 1f(%%rip), %%rax\n\t"
-                     "pushq %%rax\n\t"
+    __asm__ volatile("leaq 1f(%%rip), %%rcx\n\t"
+                     "pushq %%rcx\n\t"
                      "pushq %%rbp\n\t"
                      "pushq %%rbx\n\t"
                      "pushq %%r12\n\t"
                      "pushq %%r13\n\t"
                      "pushq %%r14\n\t"
                      "pushq %%r15\n\t"
-                     "movq %%rsp, (%0)\n\t"
-                     "movq (%1), %%rsp\n\t"
+                     "movq %%rsp, (%%rdi)\n\t"
+                     "movq (%%rsi), %%rsp\n\t"
                      "prefetcht0 64(%%rsp)\n\t"
-                     "prefetcht0 128(%%rsp)\n\t"
                      "popq %%r15\n\t"
                      "popq %%r14\n\t"
                      "popq %%r13\n\t"
@@ -46,18 +55,18 @@ uva__switch_jump(void **save_sp, void **to_sp, void *given)
                      "popq %%rbx\n\t"
                      "popq %%rbp\n\t"
                      "popq %%rcx\n\t"
-                     "movq %%rdx, %%rax\n\t" /* As a return value. */
+                     "xorl %%eax, %%eax\n\t" /* The code of a return. */
                      "notrack jmpq *%%rcx\n"
                      "1:"
-                     : "+D"(save_sp), "+S"(to_sp), "+d"(given)
-                     :
-                     : "rax", "rcx", "r8", "r9", "r10", "r11", "xmm0", "xmm1",
-                       "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
-                       "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
-                       "xmm15", "st", "st(1)", "st(2)", "st(3)", "st(4)",
-                       "st(5)", "st(6)", "st(7)" UVA__SWITCH_AVX512, "cc",
-                       "memory");
-    return given;
+                     : "=a"(resumed.code), "=d"(resumed.given), "+D"(save_sp),
+                       "+S"(to_sp)
+                     : "d"(given)
+                     : "rcx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2",
+                       "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+                       "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15",
+                       "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)",
+                       "st(6)", "st(7)" UVA__SWITCH_AVX512, "cc", "memory");
+    return resumed;
 }
 
 #endif

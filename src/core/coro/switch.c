@@ -95,7 +95,7 @@ void uva__context_destroy(uva__context_t *context)
     *context = (uva__context_t){0};
 }
 
-#if defined(UVA__ASAN) || defined(UVA__TSAN)
+#if defined(UVA__CONTEXT_TOLD)
 
 #    if defined(UVA__ASAN)
 /* Whom this thread left last; whoever runs next learns its bounds. */
@@ -119,31 +119,35 @@ static void context_arrive(void *fake_stack)
  * shadow of the call stack runs empty. */
 __attribute__((no_sanitize("thread"), noinline))
 #    endif
-static void *
-context_go(uva__context_t *from, uva__context_t *to, void *given)
+static uva__resumed_t
+context_go(uva__context_t *from, uva__context_t *to, void *given, intptr_t code)
 {
 #    if defined(UVA__TSAN)
     __tsan_switch_to_fiber(to->fiber, 0);
 #    endif
-    return uva__switch(&from->sp, &to->sp, given);
+    return uva__switch_with(&from->sp, &to->sp, given, code);
 }
 
-void *
-uva__context_switch_told(uva__context_t *from, uva__context_t *to, void *given)
+uva__resumed_t uva__context_switch_told(uva__context_t *from,
+                                        uva__context_t *to,
+                                        void *given,
+                                        intptr_t code)
 {
+    uva__resumed_t told = {.code = code, .given = given};
+
     if (from == to) {
-        return given;
+        return told;
     }
 #    if defined(UVA__ASAN)
     context_left = from;
     __sanitizer_start_switch_fiber(&from->fake_stack, to->bottom,
                                    to->size_bytes);
 #    endif
-    given = context_go(from, to, given);
+    told = context_go(from, to, given, code);
 #    if defined(UVA__ASAN)
     context_arrive(from->fake_stack);
 #    endif
-    return given;
+    return told;
 }
 
 void uva__context_exit_told(uva__context_t *from, uva__context_t *to)
@@ -153,7 +157,7 @@ void uva__context_exit_told(uva__context_t *from, uva__context_t *to)
     context_left = NULL;
     __sanitizer_start_switch_fiber(NULL, to->bottom, to->size_bytes);
 #    endif
-    (void)context_go(from, to, NULL);
+    (void)context_go(from, to, NULL, 0);
 }
 
 void uva__context_started_told(void)

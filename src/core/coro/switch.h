@@ -37,6 +37,11 @@
 #    define UVA__NO_ASAN
 #endif
 
+/* The tools want to be told of every switch. */
+#if defined(UVA__ASAN) || defined(UVA__TSAN)
+#    define UVA__CONTEXT_TOLD 1
+#endif
+
 /* Assembly where we have it, ucontext elsewhere or on demand. */
 #if !defined(UVA_SWITCH_UCONTEXT) && defined(__ELF__) && \
     ((defined(__x86_64__) && defined(__LP64__)) || defined(__aarch64__))
@@ -89,30 +94,53 @@ const char *uva__context_backend(void);
 /* The platform's part. Both keep nothing but the stack pointer. */
 
 /** Save the flow under *save_sp and go on with the one suspended at *to_sp,
- * which may be the same. Returns what was given by whoever resumed it. */
-void *uva__switch(void **save_sp, void **to_sp, void *given);
+ * which may be the same. Returns when somebody resumes it. */
+uva__resumed_t uva__switch(void **save_sp, void **to_sp, void *given);
+/** The same function by the first half of its result: a call of it can be the
+ * last act of a function that returns a code, which so has no frame to come
+ * back to. */
+int uva__switch_code(void **save_sp, void **to_sp, void *given);
+/** The same, which tells a code. */
+uva__resumed_t
+uva__switch_with(void **save_sp, void **to_sp, void *given, intptr_t code);
 /** Lay the first frame below top (16-byte aligned), not below low; returns the
  * stack pointer to switch to. */
 void *uva__switch_prepare(char *low, char *top, void (*entry)(void));
 
-#if defined(UVA__ASAN) || defined(UVA__TSAN)
+#if defined(UVA__CONTEXT_TOLD)
 
 /* Out of line, as the tools want nothing instrumented around the switch. */
-void *
-uva__context_switch_told(uva__context_t *from, uva__context_t *to, void *given);
+uva__resumed_t uva__context_switch_told(uva__context_t *from,
+                                        uva__context_t *to,
+                                        void *given,
+                                        intptr_t code);
 void uva__context_exit_told(uva__context_t *from, uva__context_t *to);
 void uva__context_started_told(void);
 
 static inline void *
 uva__context_switch(uva__context_t *from, uva__context_t *to, void *given)
 {
-    return uva__context_switch_told(from, to, given);
+    return uva__context_switch_told(from, to, given, 0).given;
 }
 
-static inline void *
+static inline int
+uva__context_yield(uva__context_t *from, uva__context_t *to, void *given)
+{
+    return (int)uva__context_switch_told(from, to, given, 0).code;
+}
+
+static inline uva__resumed_t
 uva__context_jump(uva__context_t *from, uva__context_t *to, void *given)
 {
-    return uva__context_switch_told(from, to, given);
+    return uva__context_switch_told(from, to, given, 0);
+}
+
+static inline void uva__context_switch_with(uva__context_t *from,
+                                            uva__context_t *to,
+                                            void *given,
+                                            intptr_t code)
+{
+    (void)uva__context_switch_told(from, to, given, code);
 }
 
 static inline void uva__context_exit(uva__context_t *from, uva__context_t *to)
@@ -141,7 +169,14 @@ static inline void uva__context_started(void)
 static inline void *
 uva__context_switch(uva__context_t *from, uva__context_t *to, void *given)
 {
-    return uva__switch(&from->sp, &to->sp, given);
+    return uva__switch(&from->sp, &to->sp, given).given;
+}
+
+/** The same, for who wants to know but the code that it is resumed with. */
+static inline int
+uva__context_yield(uva__context_t *from, uva__context_t *to, void *given)
+{
+    return uva__switch_code(&from->sp, &to->sp, given);
 }
 
 /**
@@ -151,7 +186,7 @@ uva__context_switch(uva__context_t *from, uva__context_t *to, void *given)
  * processor's stack of return addresses as it is. Four instructions more; where
  * the return would be guessed wrong, five times as fast. The forms mix freely.
  */
-static inline void *
+static inline uva__resumed_t
 uva__context_jump(uva__context_t *from, uva__context_t *to, void *given)
 {
 #    if defined(UVA__SWITCH_ASSEMBLY) && defined(UVA__SWITCH_INLINE)
@@ -159,6 +194,15 @@ uva__context_jump(uva__context_t *from, uva__context_t *to, void *given)
 #    else
     return uva__switch(&from->sp, &to->sp, given);
 #    endif
+}
+
+/** To tell a code. */
+static inline void uva__context_switch_with(uva__context_t *from,
+                                            uva__context_t *to,
+                                            void *given,
+                                            intptr_t code)
+{
+    (void)uva__switch_with(&from->sp, &to->sp, given, code);
 }
 
 /**

@@ -21,13 +21,20 @@
 
         .text
 
-/* void *uva__switch(void **save_sp, void **to_sp, void *given) */
+/* {rax code, rdx given} uva__switch(void **save_sp, void **to_sp, void *given)
+ * int uva__switch_code: the same. */
         .globl uva__switch
         .hidden uva__switch
         .type uva__switch, @function
+        .globl uva__switch_code
+        .hidden uva__switch_code
+        .type uva__switch_code, @function
         .balign 32
 uva__switch:
+uva__switch_code:
         .cfi_startproc
+        xorl %eax, %eax
+.Lsave:
         pushq %rbp
         .cfi_adjust_cfa_offset 8
         .cfi_rel_offset %rbp, 0
@@ -49,8 +56,6 @@ uva__switch:
         movq %rsp, (%rdi)
         movq (%rsi), %rsp
         prefetcht0 64(%rsp)
-        prefetcht0 128(%rsp)
-        movq %rdx, %rax
         /* The layout is the same on the other stack, so the rules hold. */
         popq %r15
         .cfi_adjust_cfa_offset -8
@@ -73,6 +78,19 @@ uva__switch:
         ret
         .cfi_endproc
         .size uva__switch, . - uva__switch
+        .size uva__switch_code, . - uva__switch_code
+
+/* {code, given} uva__switch_with(save_sp, to_sp, given, intptr_t code) */
+        .globl uva__switch_with
+        .hidden uva__switch_with
+        .type uva__switch_with, @function
+        .balign 16
+uva__switch_with:
+        .cfi_startproc
+        movq %rcx, %rax
+        jmp .Lsave
+        .cfi_endproc
+        .size uva__switch_with, . - uva__switch_with
 
 /* Where a made context starts: rbx holds the entry function, rbp is 0, rsp is
  * aligned. The undefined return address ends every unwinder's walk. */
