@@ -7,7 +7,7 @@
 
 UVA_TASK(int, yielder, int64_t count;)
 {
-    for (int64_t i = 0; i < args->count; i++) {
+    for (int64_t i = args->count; i > 0; i--) {
         int r = uva_sleep(0);
         if (r < 0) {
             return r;
@@ -17,17 +17,17 @@ UVA_TASK(int, yielder, int64_t count;)
     return 0;
 }
 
-UVA_STACKLESS(int, yielder_s, int64_t count; int64_t i;)
+UVA_STACKLESS(int, yielder_s, int64_t count;)
 {
     int r;
 
     UVA_BEGIN
-    for (self->i = 0; self->i < self->count; self->i++) {
+    do {
         UVA_YIELD(r);
         if (r < 0) {
             return r;
         }
-    }
+    } while (--self->count != 0);
     UVA_END
     return 0;
 }

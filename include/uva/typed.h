@@ -35,7 +35,7 @@ UVA_BEGIN_DECLS
 /** private: what the runtime has to know of a typed function. */
 typedef struct uva__coro_s {
     const char *name;
-    int (*enter)(void *frame, void *ret);
+    int (*enter)(void *task);  /* Whose arguments and result it finds. */
     void (*drop)(void *frame); /* Destructor of the arguments, or NULL. */
     uint32_t frame_bytes;      /* Of the arguments. */
     uint32_t place;            /* Of uva__z in them. */
@@ -231,9 +231,11 @@ UVA_BEGIN_DECLS
     } name##_task_t;
 /** private */
 #define UVA__CORO(storage, name, drop, stackless)                         \
-    static int name##__enter(void *frame, void *ret)                      \
+    static int name##__enter(void *task)                                  \
     {                                                                     \
-        return name##__body((name##_args_t *)frame, (name##_ret_t *)ret); \
+        void *args = (char *)task + UVA__TASK_HEAD_BYTES(stackless);      \
+        void *ret = (char *)task + UVA__RET_PLACE(name, stackless);       \
+        return name##__body((name##_args_t *)args, (name##_ret_t *)ret);  \
     }                                                                     \
     storage const uva__coro_t name##__coro = {                            \
         #name,                                                            \

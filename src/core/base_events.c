@@ -57,8 +57,9 @@ void uva__loop_drain(uva_loop_t *loop)
         loop_drain_debug(loop);
         return;
     }
+    ready = loop->batch;
     do {
-        while ((ready = loop->batch) != NULL) {
+        while (ready != NULL) {
             loop->batch = ready->next;
             loop->budget--;
             if (UVA__LIKELY(ready->run == uva__stackless_step)) {
@@ -67,8 +68,10 @@ void uva__loop_drain(uva_loop_t *loop)
                 loop->current = NULL;
                 ready->run(ready);
             }
+            ready = loop->batch;
         }
-    } while (uva__loop_next_iteration(loop) != NULL);
+        ready = uva__loop_next_iteration(loop);
+    } while (ready != NULL);
     loop->current = NULL;
 }
 
@@ -326,9 +329,9 @@ static void loop_set_iterations(uva_loop_t *loop, unsigned iterations)
     if (iterations > LOOP_ITERATIONS_MOST) {
         iterations = LOOP_ITERATIONS_MOST;
     }
-    loop->limits.steps =
-        iterations > LOOP_STEPS ? (int32_t)iterations : LOOP_STEPS;
-    loop->iteration_cost = loop->limits.steps / (int32_t)iterations;
+    loop->iteration_cost =
+        iterations < LOOP_STEPS ? LOOP_STEPS / (int32_t)iterations - 1 : 0;
+    loop->limits.steps = (loop->iteration_cost + 1) * (int32_t)iterations;
     loop->fitting_steps = loop->limits.steps;
 }
 

@@ -238,6 +238,7 @@ static inline bool task_takes_over(uva_loop_t *loop, uva__stack_t *stack)
 
     if (ready == NULL) {
         ready = uva__loop_next_iteration(loop);
+        loop->batch = ready;
     }
     if (!task_is_startable(loop, ready) ||
         stack->home != loop->stacks.standard) {
@@ -257,8 +258,7 @@ static void task_entry(void)
         uva_loop_t *loop = uva__here;
         uva_task_t *task = loop->current;
         uva__stack_t *stack = flow_stack(uva__task_flow(task));
-        int r = task->coro->enter(uva__task_stackful(task) + 1,
-                                  uva__task_ret(task));
+        int r = task->coro->enter(task);
 
         if (UVA__UNLIKELY(loop->limits.stack_census ||
                           uva__stack_is_clean(stack))) {

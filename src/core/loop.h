@@ -330,8 +330,9 @@ UVA__INLINE void uva__loop_push_running(uva_loop_t *loop, uva__ready_t *ready)
     loop->tail = &ready->next;
 }
 
-/** Begin the next iteration inside a drain. @return Its first node; NULL when
- * the budget is used (a stop takes it away), or nothing is ready. */
+/** Begin the next iteration inside a drain: the caller sets loop->batch.
+ * @return Its first node; NULL when the budget is used (a stop takes it away),
+ * or nothing is ready. */
 UVA__INLINE uva__ready_t *uva__loop_next_iteration(uva_loop_t *loop)
 {
     uva__ready_t *ready = loop->head;
@@ -343,7 +344,6 @@ UVA__INLINE uva__ready_t *uva__loop_next_iteration(uva_loop_t *loop)
     loop->iterations++;
     loop->head = NULL;
     loop->tail = &loop->head;
-    loop->batch = ready;
     return ready;
 }
 

@@ -56,9 +56,10 @@ int uva_sleep_poll(uva_sleep_op_t *op, uint64_t delay_ns)
     return r < 0 ? r : uva__waiter_suspend(task);
 }
 
-static UVA__NOINLINE int
-sleep_slow(uva_loop_t *loop, uva_task_t *task, uint64_t delay_ns)
+static UVA__NOINLINE int sleep_slow(uint64_t delay_ns)
 {
+    uva_loop_t *loop = uva__here;
+    uva_task_t *task = loop->current;
     uva_sleep_op_t op;
     int r;
 
@@ -86,7 +87,7 @@ int uva_sleep(uint64_t delay_ns)
     if (UVA__UNLIKELY(task == NULL || delay_ns != 0 ||
                       (task->base.flags & (UVA__STACKLESS | UVA__WATCHED)) !=
                           0)) {
-        return sleep_slow(loop, task, delay_ns);
+        return sleep_slow(delay_ns);
     }
     uva__loop_push_running(loop, &task->ready);
     return uva__task_yield(loop, task);

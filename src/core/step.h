@@ -41,6 +41,7 @@ UVA__INLINE uva_task_t *uva__task_next(uva_loop_t *loop)
         }
     }
     if (UVA__UNLIKELY(ready->run != loop->direct)) {
+        loop->batch = ready;
         return NULL;
     }
     task = uva__task_of_ready(ready);
@@ -102,7 +103,7 @@ UVA__INLINE void uva__stackless_step_now(uva_loop_t *loop, uva__ready_t *ready)
         !uva__stackless_ready(task)) {
         return;
     }
-    r = task->coro->enter(task + 1, uva__task_ret(task));
+    r = task->coro->enter(task);
     if (UVA__LIKELY(r == UVA__YIELD)) {
         uva__loop_push_running(loop, ready);
     } else if (r != UVA_PENDING) {

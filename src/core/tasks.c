@@ -24,11 +24,11 @@
 
 /* --- the plain form as a typed one --- */
 
-static int plain_enter(void *frame, void *ret)
+static int plain_enter(void *task)
 {
-    uva__plain_frame_t *plain = frame;
+    uva__plain_frame_t *plain = uva__task_frame(task);
 
-    return plain->body(plain->arg, ret);
+    return plain->body(plain->arg, &plain->result);
 }
 
 static void plain_drop(void *frame)
