@@ -338,13 +338,15 @@ static int child_locked(void *arg)
         return 5; /* All of it is resident: slabs stay small. */
     }
     for (int i = 0; i < 60; i++) {
+        stacks[i]->context.sp = stacks[i]->low; /* As if a flow stood there. */
         uva__stack_put(&pool, stacks[i]);
     }
     /* Locked pages cannot be given back; nothing is lost by trying. */
     sum = uva__stack_pool_trim_all(&pool);
     if (sum != 0 || uva__stack_pool_count(&pool) != 0 ||
         uva__stack_get(&pool, 0, &stacks[0]) != 0 ||
-        uva__stack_is_clean(stacks[0])) {
+        uva__stack_is_clean(stacks[0]) ||
+        stacks[0]->context.sp != stacks[0]->low) {
         return 6;
     }
     return CHILD_FINE;

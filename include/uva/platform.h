@@ -25,6 +25,7 @@
 #    define UVA_PRINTF(f, a)  __attribute__((format(printf, f, a)))
 #    define UVA__MAY_ALIAS    __attribute__((may_alias))
 #    define UVA__CLEANUP(f)   __attribute__((cleanup(f)))
+#    define UVA__OUT_OF_LINE  __attribute__((noinline))
 #    define UVA__HAVE_CLEANUP 1
 #else
 #    define UVA_EXTERN
@@ -33,6 +34,7 @@
 #    define UVA_PRINTF(f, a)
 #    define UVA__MAY_ALIAS
 #    define UVA__CLEANUP(f)
+#    define UVA__OUT_OF_LINE
 #endif
 
 /**

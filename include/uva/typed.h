@@ -42,8 +42,15 @@ typedef struct uva__coro_s {
     uint32_t ret_place;        /* Of the result in the task, behind uva__z. */
     uint32_t ret_bytes;
     uint32_t task_units; /* Of 16 bytes: the task object, all in all. */
-    bool stackless;
+    uint32_t kind;       /* Of UVA__CORO_STACKLESS and UVA__CORO_DROPS. */
 } uva__coro_t;
+
+/** private */
+enum {
+    UVA__CORO_STACKLESS = 1,
+    UVA__CORO_DROPS = 2, /* It has a drop. */
+    UVA__CORO_KINDS = 4
+};
 
 /** private: bytes of a task before its arguments. */
 enum {
@@ -248,19 +255,25 @@ UVA_BEGIN_DECLS
         UVA__TASK_UNITS(                                                  \
             UVA__TASK_HEAD_BYTES(stackless) + sizeof(name##_args_t),      \
             UVA__RET_PLACE(name, stackless) + UVA__SIZEOF(name##_ret_t)), \
-        stackless};
+        ((stackless) ? UVA__CORO_STACKLESS : 0) |                         \
+            ((drop) != NULL ? UVA__CORO_DROPS : 0)};
 /** private */
 #define UVA__BODY(name)                                           \
     static int name##__body(UVA_UNUSED const name##_args_t *args, \
                             UVA_UNUSED name##_ret_t *ret)
 /** private */
 #define UVA__TYPED(name, stackless)                                            \
+    UVA_UNUSED UVA__OUT_OF_LINE static char *name##__spawn_slow(               \
+        name##_args_t args, const char *here)                                  \
+    {                                                                          \
+        return (char *)uva__spawn(&name##__coro, &args, here);                 \
+    }                                                                          \
     UVA_UNUSED static inline name##_task_t *name##__spawn(name##_args_t args,  \
                                                           const char *here)    \
     {                                                                          \
         char *task = (char *)uva__spawn_plain(&name##__coro);                  \
         if (task == NULL) {                                                    \
-            task = (char *)uva__spawn(&name##__coro, &args, here);             \
+            task = name##__spawn_slow(args, here);                             \
         } else {                                                               \
             memcpy(task + UVA__TASK_HEAD_BYTES(stackless), &args,              \
                    sizeof args);                                               \

@@ -35,20 +35,30 @@ void uva__slab_destroy(uva__slab_t *slab);
 void *uva__slab_get_slow(uva__slab_t *slab, size_t units);
 void uva__slab_put_slow(uva__slab_t *slab, void *object);
 
-/** An object of so many units, 16-byte aligned, not cleared; NULL without
- * memory. */
-static inline void *uva__slab_get_units(uva__slab_t *slab, size_t units)
+/** An object of so many units, 16-byte aligned, not cleared, that was used
+ * before; NULL if there is none. */
+static inline void *uva__slab_get_idle(uva__slab_t *slab, size_t units)
 {
     void *object;
 
-    if (UVA__UNLIKELY(units >= UVA__SLAB_CLASSES ||
-                      slab->idle[units] == NULL)) {
-        return uva__slab_get_slow(slab, units);
+    if (UVA__UNLIKELY(units >= UVA__SLAB_CLASSES)) {
+        return NULL;
     }
     object = slab->idle[units];
-    slab->idle[units] = *(void **)object;
-    slab->live++;
+    if (UVA__LIKELY(object != NULL)) {
+        slab->idle[units] = *(void **)object;
+        slab->live++;
+    }
     return object;
+}
+
+/** The same, from new memory if need be; NULL without memory. */
+static inline void *uva__slab_get_units(uva__slab_t *slab, size_t units)
+{
+    void *object = uva__slab_get_idle(slab, units);
+
+    return UVA__LIKELY(object != NULL) ? object
+                                       : uva__slab_get_slow(slab, units);
 }
 
 /** Give an object back; as many units as were asked for. */

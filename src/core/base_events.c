@@ -393,6 +393,7 @@ int uva__loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
     loop->thread = uv_thread_self();
     loop->refs = 1;
     loop->slow_ns = LOOP_SLOW_NS;
+    uva__loop_make_heads(loop);
     uva_loop_set_debug(loop, loop->debug);
     *ret_loop = loop;
     return 0;
@@ -671,6 +672,7 @@ void uva_loop_set_debug(uva_loop_t *loop, bool enabled)
 {
     loop->debug = enabled;
     loop->direct = enabled ? NULL : uva__task_resume;
+    loop->starts = enabled ? NULL : uva__stackful_start;
     uva__loop_settle_spawns(loop);
 }
 

@@ -41,18 +41,19 @@ task_bind(uva_loop_t *loop, uva_task_t *task, uva__stack_t *stack)
         task->base.flags |= UVA__WATCHED;
     }
     loop->current = task;
-    if (UVA__UNLIKELY(stack->context.sp == NULL)) {
-        uva__context_make(&stack->context, stack, task_entry);
-    }
+}
+
+void uva__task_prepare_stack(uva__stack_t *stack)
+{
+    uva__context_make(&stack->context, stack, task_entry);
 }
 
 /* Whether a new task was neither cancelled nor held, and wants no stack but the
  * usual one. */
 static inline bool task_starts_plainly(const uva_task_t *task)
 {
-    return (task->base.flags &
-            (UVA__MUST_CANCEL | UINT16_MAX << UVA__STACK_SHIFT)) == 0 &&
-           task->base.phase == UVA__PHASE_IDLE;
+    return (task->base.flags & (UVA__MUST_CANCEL | UVA__HELD |
+                                UINT16_MAX << UVA__STACK_SHIFT)) == 0;
 }
 
 /* Cancelled before its first step: the body never runs. A task that was held
@@ -87,23 +88,12 @@ static void stackless_cancel_yield(uva_task_t *task)
     }
 }
 
-static UVA__NOINLINE bool stackless_ready_slow(uva_task_t *task)
-{
-    if ((task->base.flags & UVA__NEW) == 0) {
-        stackless_cancel_yield(task);
-    } else if (task_cancelled_early(task)) {
-        return false;
-    }
-    task->base.flags &= (uint16_t)~UVA__NEW;
-    return true;
-}
-
 bool uva__stackless_ready(uva_task_t *task)
 {
-    if (UVA__UNLIKELY(!task_starts_plainly(task))) {
-        return stackless_ready_slow(task);
+    if ((task->base.flags & UVA__NEW) != 0) {
+        return !task_cancelled_early(task);
     }
-    task->base.flags &= (uint16_t)~UVA__NEW;
+    stackless_cancel_yield(task);
     return true;
 }
 
@@ -121,6 +111,9 @@ void uva__stackful_start(uva__ready_t *ready)
     if (UVA__UNLIKELY(r < 0)) {
         uva__task_finish(task, r);
         return;
+    }
+    if (stack->context.sp == NULL) {
+        uva__task_prepare_stack(stack);
     }
     task_bind(loop, task, stack);
     (void)uva__context_jump(loop->base, &stack->context, task);
@@ -164,7 +157,7 @@ bool uva__ready_is_task(const uva__ready_t *ready)
 /* Whether a node is a new task that can start without the loop's help. */
 static inline bool task_is_startable(uva_loop_t *loop, uva__ready_t *ready)
 {
-    return ready != NULL && ready->run == uva__stackful_start && !loop->debug &&
+    return ready != NULL && ready->run == loop->starts &&
            task_starts_plainly(uva__task_of_ready(ready));
 }
 

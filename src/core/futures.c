@@ -76,6 +76,7 @@ uva__extra_t *uva__future_extra(uva_future_t *future)
     memset(extra, 0, sizeof *extra);
     if (future->kind == UVA__KIND_TASK) {
         uva__future_as_task(future)->extra = extra;
+        future->flags |= UVA__KEEPS;
     } else {
         UVA__CONTAINER_OF(future, uva__plain_future_t, base)->extra = extra;
     }
@@ -276,8 +277,7 @@ void uva__future_free(uva_future_t *future)
     uva_task_t *task = uva__future_as_task(future);
 
     if (UVA__LIKELY(future->kind == UVA__KIND_TASK && future->code >= 0 &&
-                    task->extra == NULL && !loop->closed &&
-                    task->coro != &uva__plain_coro)) {
+                    (future->flags & UVA__KEEPS) == 0 && !loop->closed)) {
         uva__slab_put_units(&loop->slab, task, task->coro->task_units);
     } else {
         future_free_slow(future);

@@ -146,7 +146,7 @@ static void coroutine_end(uva_coroutine_t *coroutine)
     stack->owner = NULL;
     /* Tasks go on in their own entry function, not in ours. */
     uva__context_destroy(&stack->context);
-    stack->context.sp = NULL;
+    uva__task_prepare_stack(stack);
     uva__stack_put(&coroutine->base.loop->stacks, stack);
     coroutine_drop_arg(coroutine);
 }

@@ -70,6 +70,9 @@ enum {
     UVA__RETRIEVED = 1u << 6, /* Somebody looked at the failure. */
     UVA__QUIET = 1u << 7,     /* Never report an unseen failure. */
     UVA__VISITED = 1u << 8,   /* Mark of an algorithm that clears it. */
+    UVA__KEEPS = 1u << 9,     /* A task that has an extra, or arguments to drop:
+                                 there is more to do at its end. */
+    UVA__HELD = 1u << 10,     /* A task that waits for its first step. */
     /* The five bits from here: the stack that a task wants, as the exponent of
      * its bytes; 0 is the default. */
     UVA__STACK_SHIFT = 11
@@ -140,6 +143,13 @@ struct uva_task_s {
     uva__extra_t *extra;
 };
 
+/* How a task begins: what is the same for all of a kind. */
+typedef struct uva__task_head_s {
+    uva_future_t base;
+    uva__ready_t ready; /* At the end of a queue. */
+    char to_64[16];     /* To index by a shift. */
+} uva__task_head_t;
+
 /* A stackful task; the frame follows, as it follows a stackless uva_task_t. */
 typedef struct uva__stackful_s {
     uva_task_t task;
@@ -201,13 +211,16 @@ struct uva_loop_s {
                                             switched to straight. NULL in
                                             debug mode, which looks at each
                                             step. */
+    void (*starts)(uva__ready_t *ready); /* uva__stackful_start, in the same
+                                            way. */
     bool attended; /* The driver is going to drain: no need to tell it. */
     bool stopping; /* Return after the running iteration. */
     bool debug;
     bool spawns_plainly; /* No debug mode, factory, hold or limit on tasks. */
     bool holds_spawns;   /* New tasks wait to be woken. */
 
-    uva__context_t context; /* The loop's own flow. */
+    uva__context_t context;                  /* The loop's own flow. */
+    uva__task_head_t heads[UVA__CORO_KINDS]; /* By uva__coro_t.kind. */
     uva__slab_t slab;
     uva__stack_pool_t stacks;
     uva_list_t tasks; /* Of uva_task_t.link, oldest first. */
@@ -326,6 +339,14 @@ UVA__INLINE void uva__loop_push_running(uva_loop_t *loop, uva__ready_t *ready)
 {
     UVA__ASSERT2(loop->attended);
     ready->next = NULL;
+    *loop->tail = ready;
+    loop->tail = &ready->next;
+}
+
+/** The same for a node that is fit to be the last. */
+UVA__INLINE void uva__loop_push_last(uva_loop_t *loop, uva__ready_t *ready)
+{
+    UVA__ASSERT2(loop->attended && ready->next == NULL);
     *loop->tail = ready;
     loop->tail = &ready->next;
 }
@@ -453,6 +474,9 @@ void *uva__future_value(uva_future_t *future);
  * a void pointer, which a typed task fills as far as its own result goes.
  * @return 0, its code, or UVA_EINVALIDSTATE. */
 int uva__future_take(uva_future_t *future, void *ret, size_t size);
+/** uva_join_poll for a result of any size: that of a task, or a void pointer.
+ */
+int uva__join_poll(uva_future_t *take_future, void *ret, size_t size);
 /** The code of a done future; marks it as seen. NULL failed with ENOMEM. */
 int uva__future_code(uva_future_t *future);
 void uva__future_free(uva_future_t *future);
@@ -566,6 +590,8 @@ typedef struct uva__plain_frame_s {
 
 extern const uva__coro_t uva__plain_coro;
 
+/** Fill loop->heads. */
+void uva__loop_make_heads(uva_loop_t *loop);
 /** Settle loop->spawns_plainly after a change. */
 void uva__loop_settle_spawns(uva_loop_t *loop);
 /** Let new tasks wait for uva_waiter_wake before their first step. */
@@ -584,6 +610,8 @@ void uva__stackless_step(uva__ready_t *ready);
 void uva__stackful_start(uva__ready_t *ready);
 void uva__task_resume(uva__ready_t *ready);
 void uva__task_resume_cancelled(uva__ready_t *ready);
+/** Let the flow of a stack be one that runs tasks, as every idle stack's is. */
+void uva__task_prepare_stack(uva__stack_t *stack);
 /** Run the first step of a new task now. */
 void uva__task_start_eager(uva_task_t *task);
 /** End a task whose body returned r, or never ran. */

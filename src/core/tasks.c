@@ -49,7 +49,7 @@ const uva__coro_t uva__plain_coro = {
     UVA__STACKFUL_BYTES + offsetof(uva__plain_frame_t, result),
     sizeof(void *),
     UVA__TASK_UNITS(UVA__STACKFUL_BYTES + sizeof(uva__plain_frame_t), 0),
-    false,
+    UVA__CORO_DROPS,
 };
 
 /* --- making --- */
@@ -85,27 +85,40 @@ static int task_name_options(uva_task_t *task,
     return 0;
 }
 
-/* A task of a loop, in no queue; its frame is still to be written. */
-UVA__INLINE uva_task_t *task_alloc(uva_loop_t *loop, const uva__coro_t *coro)
-{
-    uva_task_t *task = uva__slab_get_units(&loop->slab, coro->task_units);
+_Static_assert(offsetof(uva_task_t, base) == 0 &&
+                   offsetof(uva_task_t, ready) ==
+                       offsetof(uva__task_head_t, ready),
+               "a task begins with its head");
 
-    if (UVA__UNLIKELY(task == NULL)) {
-        return NULL;
+void uva__loop_make_heads(uva_loop_t *loop)
+{
+    for (unsigned kind = 0; kind < UVA__CORO_KINDS; kind++) {
+        bool stackless = (kind & UVA__CORO_STACKLESS) != 0;
+        unsigned flags = UVA__NEW;
+
+        flags |= stackless ? UVA__STACKLESS : 0u;
+        flags |= (kind & UVA__CORO_DROPS) != 0 ? UVA__KEEPS : 0u;
+        loop->heads[kind] = (uva__task_head_t){
+            .base = {.loop = loop,
+                     .refs = 2, /* The caller's and the loop's. */
+                     .kind = UVA__KIND_TASK,
+                     .flags = (uint16_t)flags},
+            .ready = {.run = stackless ? uva__stackless_step
+                                       : uva__stackful_start},
+        };
     }
-    task->base = (uva_future_t){
-        .loop = loop,
-        .refs = 2, /* The caller's and the loop's. */
-        .kind = UVA__KIND_TASK,
-        .flags =
-            coro->stackless ? UVA__NEW | UVA__STACKLESS : (uint16_t)UVA__NEW,
-    };
-    task->ready.run =
-        coro->stackless ? uva__stackless_step : uva__stackful_start;
+}
+
+/* Make memory into a task of a loop, in no queue; its frame is still to be
+ * written. */
+UVA__INLINE void
+task_begin(uva_loop_t *loop, uva_task_t *task, const uva__coro_t *coro)
+{
+    memcpy(task, &loop->heads[coro->kind],
+           offsetof(uva__task_head_t, ready) + sizeof(uva__ready_t));
     task->waiter.link.next = NULL;
     task->coro = coro;
     task->extra = NULL;
-    return task;
 }
 
 /* Copy the arguments and clear the result. */
@@ -182,10 +195,11 @@ uva_task_t *uva__task_new(uva_loop_t *loop,
     if (loop->task_count >= loop->limits.max_tasks) {
         return task_refuse(coro, args, UV_EAGAIN);
     }
-    task = task_alloc(loop, coro);
+    task = uva__slab_get_units(&loop->slab, coro->task_units);
     if (task == NULL) {
         return task_refuse(coro, args, UV_ENOMEM);
     }
+    task_begin(loop, task, coro);
     task_fill_frame(task, args);
     if ((options != NULL || loop->debug || uva__context_current() != NULL) &&
         task_name_options(task, options, here) < 0) {
@@ -203,6 +217,7 @@ uva_task_t *uva__task_new(uva_loop_t *loop,
     if (loop->holds_spawns) {
         /* It waits before its first step as it would wait after it. */
         task->base.phase = UVA__PHASE_WAIT;
+        task->base.flags |= UVA__HELD;
     } else if (uva__here == loop && /* asyncio: tasks.py, Task.__init__ */
                ((options != NULL && options->eager_start) ||
                 loop->factory == uva_eager_task_factory)) {
@@ -218,6 +233,30 @@ static inline bool task_has_context(const uva_task_t *task)
     return UVA__UNLIKELY(task->extra != NULL) && task->extra->context != NULL;
 }
 
+UVA__INLINE uva_task_t *
+task_spawn(uva_loop_t *loop, uva_task_t *task, const uva__coro_t *coro)
+{
+    task_begin(loop, task, coro);
+    task_enlist(loop, task);
+    uva__loop_push_last(loop, &task->ready);
+    return task;
+}
+
+/* The same for a task that keeps more than most, and where the slab has none of
+ * that size idle. */
+static UVA__NOINLINE uva_task_t *spawn_plain_slow(const uva__coro_t *coro)
+{
+    uva_loop_t *loop = uva__here;
+    uva_task_t *task;
+
+    if (!loop->spawns_plainly || loop->current == NULL ||
+        task_has_context(loop->current)) {
+        return NULL;
+    }
+    task = uva__slab_get_units(&loop->slab, coro->task_units);
+    return task == NULL ? NULL : task_spawn(loop, task, coro);
+}
+
 /* Without options, made by a task without a context: by far the most. Whoever
  * calls writes its frame. */
 uva_task_t *uva__spawn_plain(const uva__coro_t *coro)
@@ -226,16 +265,14 @@ uva_task_t *uva__spawn_plain(const uva__coro_t *coro)
     uva_task_t *task;
 
     if (UVA__UNLIKELY(!loop->spawns_plainly || loop->current == NULL ||
-                      task_has_context(loop->current))) {
-        return NULL;
+                      (loop->current->base.flags & UVA__KEEPS) != 0)) {
+        return spawn_plain_slow(coro);
     }
-    task = task_alloc(loop, coro);
+    task = uva__slab_get_idle(&loop->slab, coro->task_units);
     if (UVA__UNLIKELY(task == NULL)) {
-        return NULL;
+        return spawn_plain_slow(coro);
     }
-    task_enlist(loop, task);
-    uva__loop_push_running(loop, &task->ready);
-    return task;
+    return task_spawn(loop, task, coro);
 }
 
 uva_task_t *
@@ -440,9 +477,9 @@ void uva__task_finish(uva_task_t *task, int r)
     uva_loop_t *loop = task->base.loop;
 
     UVA__ASSERT2(task->base.state == UVA__FUTURE_PENDING);
-    if (UVA__UNLIKELY(
-            r < 0 || task->coro->drop != NULL || task->extra != NULL ||
-            (task->base.flags & (UVA__MUST_CANCEL | UVA__RECORDS)) != 0)) {
+    if (UVA__UNLIKELY(r < 0 ||
+                      (task->base.flags &
+                       (UVA__MUST_CANCEL | UVA__RECORDS | UVA__KEEPS)) != 0)) {
         task_finish_slow(task, r);
         return;
     }

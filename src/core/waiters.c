@@ -169,6 +169,15 @@ await_take(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
     return r;
 }
 
+/* Hang the task among the callbacks of a pending future. */
+UVA__INLINE int await_hang(uva_task_t *task, uva_future_t *future)
+{
+    task->waiter.future = future;
+    task->base.phase = UVA__PHASE_FUTURE;
+    uva__future_append_node(future, &task->ready);
+    return UVA_PENDING;
+}
+
 /* asyncio: tasks.py, Task.__step_run_and_handle_result. The reference of the
  * wait is the caller's to make, and to drop when it has ended. */
 static inline int await_begin(uva_task_t *task, uva_future_t *future)
@@ -179,9 +188,7 @@ static inline int await_begin(uva_task_t *task, uva_future_t *future)
     if (UVA__UNLIKELY(future == &task->base)) {
         return UV_EPERM;
     }
-    task->waiter.future = future;
-    task->base.phase = UVA__PHASE_FUTURE;
-    uva__future_append_node(future, &task->ready);
+    (void)await_hang(task, future);
     if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
         const char *message = task->extra == NULL ? NULL : task->extra->message;
         if (uva_future_cancel_message(future, message)) {
@@ -241,113 +248,152 @@ int uva_await(uva_future_t *future, void **ret_result)
     return r;
 }
 
+/* Joining is awaiting, and dropping the reference in the end. Most joins are of
+ * a typed task, by its own type, from a task to which nothing happens: for
+ * these there is a short way. */
+
+static int join_unref(uva_future_t *future, int r)
+{
+    uva__future_unref(future);
+    return r;
+}
+
 static UVA__NOINLINE int
 join_done_slow(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
 {
-    int r = await_take(task, future, ret, size);
-
-    uva__future_unref(future);
-    return r;
+    return join_unref(future, await_take(task, future, ret, size));
 }
 
-/* Take what a done future holds, and drop it. A result of no bytes is not
- * looked at; the usual one is that of a task, of its type. */
+/* Take what a done task holds, and drop it; ret is of the type of its result.
+ * A result of no bytes is not looked at. */
 UVA__INLINE int
 join_done(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
 {
+    const uva_task_t *from = uva__future_as_task(future);
+    uva__slab_t *slab = &future->loop->slab;
     int r = future->code;
 
-    if (UVA__UNLIKELY(r < 0 || (future->flags & UVA__MOVED) != 0)) {
+    if (UVA__UNLIKELY(r < 0 ||
+                      (future->flags & (UVA__MOVED | UVA__KEEPS)) != 0 ||
+                      (ret != NULL && size != sizeof(int)) ||
+                      from->coro->task_units >= slab->classes)) {
         return join_done_slow(task, future, ret, size);
     }
-    if (ret != NULL && size > 0) {
-        uva_task_t *from = uva__future_as_task(future);
-        if (UVA__UNLIKELY(future->kind != UVA__KIND_TASK ||
-                          from->coro->ret_bytes != size)) {
-            return join_done_slow(task, future, ret, size);
-        }
+    if (ret != NULL) {
         future->flags |= UVA__MOVED;
-        if (size == sizeof(int)) {
-            memcpy(ret, uva__task_ret(from), sizeof(int));
-        } else {
-            memcpy(ret, uva__task_ret(from), size);
-        }
+        memcpy(ret, (const char *)from + from->coro->ret_place, sizeof(int));
     }
     if (--future->refs == 0) {
-        uva__future_free(future);
+        uva__slab_put_units(slab, future, from->coro->task_units);
     }
     return r;
 }
 
-/* The first call of a join. */
-UVA__INLINE int
-join_begin(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
+/* Whether the short way is open: nothing is due to the task, and it may await
+ * the other. */
+static inline bool
+join_is_plain(const uva_task_t *task, const uva_future_t *future, unsigned due)
 {
-    int r;
-
-    if (UVA__UNLIKELY(future == NULL)) {
-        return UV_ENOMEM;
-    }
-    if (future->state != UVA__FUTURE_PENDING) {
-        return join_done(task, future, ret, size);
-    }
-    r = await_begin(task, future);
-    if (UVA__UNLIKELY(r != UVA_PENDING)) {
-        uva__future_unref(future);
-    }
-    return r;
+    return UVA__LIKELY(task != NULL && (task->base.flags & due) == 0 &&
+                       future != NULL && future->loop == task->base.loop &&
+                       future != &task->base);
 }
 
 /* The call after the wake-up. */
-UVA__INLINE int
+static UVA__NOINLINE int
 join_end(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
 {
-    if (UVA__LIKELY(await_end(task, future))) {
-        return join_done(task, future, ret, size);
+    return await_end(task, future) ? join_done_slow(task, future, ret, size)
+                                   : join_unref(future, UV_ECANCELED);
+}
+
+int uva__join_poll(uva_future_t *take_future, void *ret, size_t size)
+{
+    uva_task_t *task = uva__task_current();
+    int r;
+
+    if (task == NULL) {
+        return join_unref(take_future, UVA_ENOTASK);
     }
-    uva__future_unref(future);
-    return UV_ECANCELED;
+    if (task->base.phase != UVA__PHASE_IDLE) {
+        return join_end(task, take_future, ret, size);
+    }
+    if (take_future == NULL) {
+        return UV_ENOMEM;
+    }
+    if (take_future->state != UVA__FUTURE_PENDING) {
+        return join_done_slow(task, take_future, ret, size);
+    }
+    r = await_begin(task, take_future);
+    return r == UVA_PENDING ? r : join_unref(take_future, r);
+}
+
+static UVA__NOINLINE int
+join_drive(uva_future_t *take_future, void *ret, size_t size)
+{
+    int r = uva_block_check();
+
+    if (r < 0) {
+        return join_unref(take_future, r);
+    }
+    while ((r = uva__join_poll(take_future, ret, size)) == UVA_PENDING) {
+        uva_block("uva_join");
+    }
+    return r;
 }
 
 int uva__await_typed_poll(uva_future_t *take_task, void *ret, size_t ret_bytes)
 {
     uva_task_t *task = uva__task_current();
 
-    if (UVA__UNLIKELY(task == NULL)) {
-        uva_future_unref(take_task);
-        return UVA_ENOTASK;
+    if (!join_is_plain(task, take_task, UVA__MUST_CANCEL)) {
+        return uva__join_poll(take_task, ret, ret_bytes);
     }
-    return task->base.phase == UVA__PHASE_IDLE
-               ? join_begin(task, take_task, ret, ret_bytes)
-               : join_end(task, take_task, ret, ret_bytes);
+    if (task->base.phase == UVA__PHASE_IDLE &&
+        take_task->state == UVA__FUTURE_PENDING) {
+        return await_hang(task, take_task);
+    }
+    task->base.phase = UVA__PHASE_IDLE;
+    return join_done(task, take_task, ret, ret_bytes);
 }
 
 int uva__await_typed(uva_future_t *take_task, void *ret, size_t ret_bytes)
 {
     uva_task_t *task = uva__task_current();
-    int r;
 
-    if (UVA__UNLIKELY(task == NULL || uva__task_stackless(task))) {
-        uva_future_unref(take_task);
-        return UVA_ENOTASK;
+    if (!join_is_plain(task, take_task,
+                       UVA__MUST_CANCEL | UVA__STACKLESS | UVA__WATCHED)) {
+        return join_drive(take_task, ret, ret_bytes);
     }
-    r = join_begin(task, take_task, ret, ret_bytes);
-    if (r == UVA_PENDING) {
+    if (take_task->state == UVA__FUTURE_PENDING) {
+        (void)await_hang(task, take_task);
         uva__task_stackful(task)->what = "uva_join";
-        task = uva__task_leave_now(task->base.loop, task);
-        r = join_end(task, take_task, ret, ret_bytes);
+        task = uva__task_leave_plain(task->base.loop, task);
+        take_task = task->waiter.future;
+        if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
+            return join_end(task, take_task, ret, ret_bytes);
+        }
+        task->base.phase = UVA__PHASE_IDLE;
     }
-    return r;
+    return join_done(task, take_task, ret, ret_bytes);
 }
 
 int uva_join_poll(uva_future_t *take_future, void **ret_result)
 {
-    return uva__await_typed_poll(take_future, ret_result, sizeof *ret_result);
+    return uva__join_poll(take_future, ret_result, sizeof *ret_result);
 }
 
 int uva_join(uva_future_t *take_future, void **ret_result)
 {
-    return uva__await_typed(take_future, ret_result, sizeof *ret_result);
+    uva_task_t *task = uva__task_current();
+
+    if (ret_result == NULL &&
+        join_is_plain(task, take_future, UVA__MUST_CANCEL | UVA__STACKLESS) &&
+        take_future->state != UVA__FUTURE_PENDING &&
+        take_future->kind == UVA__KIND_TASK) {
+        return join_done(task, take_future, NULL, 0);
+    }
+    return join_drive(take_future, ret_result, sizeof *ret_result);
 }
 
 /* --- driving --- */

@@ -415,7 +415,8 @@ void uva__stack_pool_destroy(uva__stack_pool_t *pool)
 /* --- trimming --- */
 
 typedef struct stack_trim_s {
-    uva__stack_t *stack; /* Gone once its pages are. */
+    uva__stack_t *stack;    /* Gone once its pages are. */
+    uva__context_t context; /* Its flow. */
     uva__stack_slab_t *slab;
     uint32_t index;
     uint32_t range; /* Which of the ranges of its batch holds it. */
@@ -488,25 +489,27 @@ static size_t class_trim_batch(uva__stack_class_t *home,
         uva__stack_t *stack = home->cold;
         char *slot = stack->low - home->guard_bytes;
 
+        entries[count].context = stack->context;
         home->cold = stack->next;
+        stack->context.sp = NULL;
         stack_leave_tools(stack);
         range_count = ranges_add(ranges, range_count, stack->slab, slot,
                                  home->slot_bytes);
-        entries[count] = (stack_trim_t){
-            .stack = stack,
-            .slab = stack->slab,
-            .index = (uint32_t)((size_t)(slot - stack->slab->base) /
-                                home->slot_bytes),
-            .range = range_count - 1,
-        };
+        entries[count].stack = stack;
+        entries[count].slab = stack->slab;
+        entries[count].index =
+            (uint32_t)((size_t)(slot - stack->slab->base) / home->slot_bytes);
+        entries[count].range = range_count - 1;
     }
     /* A guard in a range stays what it is. */
     done = uva__guards_advise(ranges, range_count, MADV_DONTNEED);
     for (size_t i = 0; i < count; i++) {
         if (entries[i].range < done) {
+            uva__context_destroy(&entries[i].context);
             slot_refresh(&entries[i], home, pool);
             given++;
         } else { /* Locked pages cannot be given back. */
+            entries[i].stack->context = entries[i].context;
             stack_keep(entries[i].stack, home);
         }
     }
