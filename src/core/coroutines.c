@@ -15,8 +15,6 @@
 #include "core/loop.h"
 #include "core/step.h"
 
-static void task_entry(void);
-
 static inline uva__stack_t *flow_stack(uva__context_t *flow)
 {
     return UVA__CONTAINER_OF(flow, uva__stack_t, context);
@@ -41,11 +39,6 @@ task_bind(uva_loop_t *loop, uva_task_t *task, uva__stack_t *stack)
         task->base.flags |= UVA__WATCHED;
     }
     loop->current = task;
-}
-
-void uva__task_prepare_stack(uva__stack_t *stack)
-{
-    uva__context_make(&stack->context, stack, task_entry);
 }
 
 /* Whether a new task was neither cancelled nor held, and wants no stack but the
@@ -179,17 +172,15 @@ static inline uva__context_t *task_next_slow(uva_loop_t *loop)
     return loop->base;
 }
 
-uva_task_t *uva__task_leave_slow(uva_loop_t *loop, uva_task_t *task)
+uva__resumed_t uva__task_leave_slow(uva_loop_t *loop, uva_task_t *task)
 {
-    return uva__context_jump(uva__task_flow(task), task_next_slow(loop), NULL)
-        .given;
+    return uva__context_leave(uva__task_flow(task), task_next_slow(loop), NULL);
 }
 
 int uva__task_yield_slow(uva_loop_t *loop, uva_task_t *task)
 {
-    return (int)uva__context_jump(uva__task_flow(task), task_next_slow(loop),
-                                  NULL)
-        .code;
+    return uva__context_leave_yield(uva__task_flow(task), task_next_slow(loop),
+                                    NULL);
 }
 
 static inline void
@@ -213,63 +204,137 @@ int uva__task_yield_watched(uva_loop_t *loop, uva_task_t *task)
 
 /* --- the first frame of every stack --- */
 
-static UVA__NOINLINE void
-task_measure(uva_loop_t *loop, uva_task_t *task, uva__stack_t *stack)
+/* The end of a task whose stack is to be measured. */
+static UVA__NOINLINE void task_end_measured(uva_task_t *task, int r)
 {
+    uva_loop_t *loop = task->base.loop;
+    uva__stack_t *stack = flow_stack(uva__task_flow(task));
+
     if (uva__usage_wanted(loop, task, uva__stack_is_clean(stack))) {
         uva__usage_note(loop, task,
                         loop->limits.stack_census
                             ? uva__stack_census(stack)
                             : uva__stack_high_water(stack));
     }
+    uva__task_finish(task, r);
 }
 
-/* A new task that is next runs on this stack. */
-static inline bool task_takes_over(uva_loop_t *loop, uva__stack_t *stack)
+/*
+ * What follows a body asks for the loop and the task anew, and so hangs on
+ * nothing that lies on the stack where the body ran. That may have slept for
+ * long: its frames are still on their way out of memory while the processor
+ * goes on already, to the next stack and the next miss.
+ */
+static UVA__NOINLINE void task_end(int r)
 {
-    uva__ready_t *ready = loop->batch;
+    uva_loop_t *loop = uva__here;
+    uva_task_t *task = loop->current;
 
+    if (UVA__UNLIKELY(loop->limits.stack_census ||
+                      uva__stack_is_clean(flow_stack(uva__task_flow(task))))) {
+        task_end_measured(task, r);
+    } else {
+        uva__task_finish(task, r);
+    }
+}
+
+/* Run a new task that was made current. */
+static inline void serve_run(void)
+{
+    uva_task_t *task = uva__here->current;
+
+    task_end(task->coro->enter(task));
+}
+
+/* Neither a task that was left nor a new one: back to the loop, or to a new one
+ * on another stack. */
+static UVA__NOINLINE uva__way_t serve_next_slow(uva__stack_t *stack)
+{
+    uva_loop_t *loop = uva__here;
+    uva__way_t way = {0};
+
+    uva__stack_put(&loop->stacks, stack);
+    way.to = task_next_slow(loop);
+    if (way.to == &stack->context) {
+        way.to = NULL;
+    }
+    return way;
+}
+
+/* Where to from a stack whose task has ended: to a task that was left, or
+ * nowhere, as a new task runs here. */
+static inline uva__way_t serve_next(uva__stack_t *stack)
+{
+    uva_loop_t *loop = uva__here;
+    uva__ready_t *ready = loop->batch;
+    uva__way_t way = {0};
+
+    stack->owner = NULL;
     if (ready == NULL) {
         ready = uva__loop_next_iteration(loop);
         loop->batch = ready;
     }
-    if (!task_is_startable(loop, ready) ||
-        stack->home != loop->stacks.standard) {
-        return false;
+    if (UVA__UNLIKELY(ready == NULL || loop->stacks.checks)) {
+        return serve_next_slow(stack);
     }
+    if (ready->run == loop->direct) {
+        uva__stack_put_plain(stack);
+        way.given = uva__task_next(loop);
+        way.to = uva__task_flow(way.given);
+        return way;
+    }
+    if (UVA__UNLIKELY(!task_is_startable(loop, ready) ||
+                      stack->home != loop->stacks.standard)) {
+        return serve_next_slow(stack);
+    }
+    uva__stack_used(stack);
     loop->batch = ready->next;
     loop->budget--;
-    uva__stack_used(stack);
     task_bind(loop, uva__task_of_ready(ready), stack);
-    return true;
+    return way;
 }
+
+#if defined(UVA__SWITCH_SERVE)
+
+void uva__serve_run(void)
+{
+    serve_run();
+}
+
+uva__way_t uva__serve_next(uva__stack_t *stack)
+{
+    stack->context.sp = uva__context_server_sp(uva__stack_top(stack));
+    return serve_next(stack);
+}
+
+void uva__task_prepare_stack(uva__stack_t *stack)
+{
+    uva__context_make_server(&stack->context, stack);
+}
+
+#else
 
 static void task_entry(void)
 {
     uva__context_started();
     for (;;) {
-        uva_loop_t *loop = uva__here;
-        uva_task_t *task = loop->current;
-        uva__stack_t *stack = flow_stack(uva__task_flow(task));
-        int r = task->coro->enter(task);
+        uva__stack_t *stack = flow_stack(uva__task_flow(uva__here->current));
+        uva__way_t way;
 
-        if (UVA__UNLIKELY(loop->limits.stack_census ||
-                          uva__stack_is_clean(stack))) {
-            task_measure(loop, task, stack);
-        }
-        stack->owner = NULL;
-        uva__task_finish(task, r);
-        if (!task_takes_over(loop, stack)) {
-            uva__context_t *next;
-            uva__stack_put(&loop->stacks, stack);
-            task = uva__task_next(loop);
-            next = task == NULL ? task_next_slow(loop) : uva__task_flow(task);
-            if (next != &stack->context) {
-                (void)uva__context_jump(&stack->context, next, task);
-            }
+        serve_run();
+        way = serve_next(stack);
+        if (way.to != NULL) {
+            (void)uva__context_jump(&stack->context, way.to, way.given);
         }
     }
 }
+
+void uva__task_prepare_stack(uva__stack_t *stack)
+{
+    uva__context_make(&stack->context, stack, task_entry);
+}
+
+#endif
 
 /* --- eager start --- */
 

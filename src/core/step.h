@@ -9,7 +9,7 @@
 
 /** Leave for whoever is next when it is not a task that was left: a new one, or
  * the loop. */
-uva_task_t *uva__task_leave_slow(uva_loop_t *loop, uva_task_t *task);
+uva__resumed_t uva__task_leave_slow(uva_loop_t *loop, uva_task_t *task);
 int uva__task_yield_slow(uva_loop_t *loop, uva_task_t *task);
 /** Leave a task that has scopes, or a stack with a canary: they are looked at
  * before. */
@@ -58,7 +58,7 @@ UVA__INLINE uva_task_t *uva__task_leave_plain(uva_loop_t *loop,
     uva_task_t *next = uva__task_next(loop);
 
     if (UVA__UNLIKELY(next == NULL)) {
-        return uva__task_leave_slow(loop, task);
+        return uva__task_leave_slow(loop, task).given;
     }
     return uva__context_switch(uva__task_flow(task), uva__task_flow(next),
                                next);

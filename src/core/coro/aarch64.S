@@ -13,16 +13,25 @@
         .text
 
 /* {x0 code, x1 given} uva__switch(void **save_sp, void **to_sp, void *given)
- * int uva__switch_code: the same. */
+ * int uva__switch_code: the same. uva__switch_leave and its _code: the same too,
+ * as it has not been measured what a jump would gain here. */
         .globl uva__switch
         .hidden uva__switch
         .type uva__switch, %function
         .globl uva__switch_code
         .hidden uva__switch_code
         .type uva__switch_code, %function
+        .globl uva__switch_leave
+        .hidden uva__switch_leave
+        .type uva__switch_leave, %function
+        .globl uva__switch_leave_code
+        .hidden uva__switch_leave_code
+        .type uva__switch_leave_code, %function
         .balign 32
 uva__switch:
 uva__switch_code:
+uva__switch_leave:
+uva__switch_leave_code:
         .cfi_startproc
         hint #34                        /* bti c: a far call may need it. */
         mov x3, #0
@@ -101,6 +110,8 @@ uva__switch_code:
         .cfi_endproc
         .size uva__switch, . - uva__switch
         .size uva__switch_code, . - uva__switch_code
+        .size uva__switch_leave, . - uva__switch_leave
+        .size uva__switch_leave_code, . - uva__switch_leave_code
 
 /* {code, given} uva__switch_with(save_sp, to_sp, given, intptr_t code) */
         .globl uva__switch_with

@@ -217,16 +217,22 @@ static inline void uva__stack_used(uva__stack_t *stack)
  * Give a stack back; it will be the next one handed out. Its last frames may
  * still stand on it, as long as they leave before the next get is used.
  */
-static inline void uva__stack_put(uva__stack_pool_t *pool, uva__stack_t *stack)
+static inline void uva__stack_put_plain(uva__stack_t *stack)
 {
     uva__stack_class_t *home = stack->home;
 
-    if (UVA__UNLIKELY(pool->checks)) {
-        uva__stack_check_slow(stack, NULL);
-    }
     uva__stack_used(stack);
     stack->next = home->idle;
     home->idle = stack;
+}
+
+/** The same; a canary is looked at. */
+static inline void uva__stack_put(uva__stack_pool_t *pool, uva__stack_t *stack)
+{
+    if (UVA__UNLIKELY(pool->checks)) {
+        uva__stack_check_slow(stack, NULL);
+    }
+    uva__stack_put_plain(stack);
 }
 
 /**

@@ -54,6 +54,21 @@ void *uva__switch_prepare(char *low, char *top, void (*entry)(void))
     return frame;
 }
 
+#    if defined(UVA__SWITCH_SERVE)
+void uva__switch_serve(void);
+
+void uva__context_make_server(uva__context_t *context, uva__stack_t *stack)
+{
+    uintptr_t *frame = uva__context_server_sp(uva__stack_top(stack));
+
+    for (int i = 0; i < FRAME_WORDS; i++) {
+        frame[i] = 0;
+    }
+    frame[FRAME_ADDRESS] = (uintptr_t)uva__switch_serve;
+    context->sp = frame;
+}
+#    endif
+
 const char *uva__context_backend(void)
 {
     return context_backend;

@@ -50,6 +50,12 @@
 #    define UVA__SWITCH_UCONTEXT 1
 #endif
 
+/* Whether there is uva__switch_serve. */
+#if defined(UVA__SWITCH_ASSEMBLY) && defined(__x86_64__) && \
+    !defined(UVA__CONTEXT_TOLD)
+#    define UVA__SWITCH_SERVE 1
+#endif
+
 typedef struct uva__stack_s uva__stack_t;
 
 typedef struct uva__context_s {
@@ -82,6 +88,33 @@ void uva__context_make(uva__context_t *context,
                        uva__stack_t *stack,
                        void (*entry)(void));
 
+/* Where a server goes. */
+typedef struct uva__way_s {
+    uva__context_t *to; /* NULL: nowhere. */
+    void *given;
+} uva__way_t;
+
+#if defined(UVA__SWITCH_SERVE)
+/**
+ * uva__context_make for a server: what runs one task after the other on a
+ * stack. It calls uva__serve_run, then uva__serve_next, goes where that says,
+ * and begins anew when somebody comes back.
+ *
+ * It is in assembly because it has no frame, and because it goes by a return:
+ * right for who has left by a call that went to a server, by a jump.
+ */
+void uva__context_make_server(uva__context_t *context, uva__stack_t *stack);
+/* The core's part. */
+void uva__serve_run(void);
+uva__way_t uva__serve_next(uva__stack_t *stack);
+
+/** Where a server of a stack is suspended. */
+static inline void *uva__context_server_sp(void *stack_top)
+{
+    return (uintptr_t *)stack_top - 7;
+}
+#endif
+
 /**
  * Release what the tools hold for a context that is not running and never will
  * be again. Does nothing in a plain build. The stack is the caller's.
@@ -100,7 +133,10 @@ uva__resumed_t uva__switch(void **save_sp, void **to_sp, void *given);
  * last act of a function that returns a code, which so has no frame to come
  * back to. */
 int uva__switch_code(void **save_sp, void **to_sp, void *given);
-/** The same, which tells a code. */
+/** The two, entering the other stack by a jump. */
+uva__resumed_t uva__switch_leave(void **save_sp, void **to_sp, void *given);
+int uva__switch_leave_code(void **save_sp, void **to_sp, void *given);
+/** uva__switch, which tells a code. */
 uva__resumed_t
 uva__switch_with(void **save_sp, void **to_sp, void *given, intptr_t code);
 /** Lay the first frame below top (16-byte aligned), not below low; returns the
@@ -133,6 +169,18 @@ static inline uva__resumed_t
 uva__context_jump(uva__context_t *from, uva__context_t *to, void *given)
 {
     return uva__context_switch_told(from, to, given, 0);
+}
+
+static inline uva__resumed_t
+uva__context_leave(uva__context_t *from, uva__context_t *to, void *given)
+{
+    return uva__context_switch_told(from, to, given, 0);
+}
+
+static inline int
+uva__context_leave_yield(uva__context_t *from, uva__context_t *to, void *given)
+{
+    return (int)uva__context_switch_told(from, to, given, 0).code;
 }
 
 static inline void uva__context_switch_with(uva__context_t *from,
@@ -194,6 +242,24 @@ uva__context_jump(uva__context_t *from, uva__context_t *to, void *given)
 #    else
     return uva__switch(&from->sp, &to->sp, given);
 #    endif
+}
+
+/**
+ * The same for who leaves by a call for a place that was not: it ends with the
+ * jump. What the call has left with the processor's return addresses is there
+ * when a return comes back to it: that of a server.
+ */
+static inline uva__resumed_t
+uva__context_leave(uva__context_t *from, uva__context_t *to, void *given)
+{
+    return uva__switch_leave(&from->sp, &to->sp, given);
+}
+
+/** As uva__context_yield. */
+static inline int
+uva__context_leave_yield(uva__context_t *from, uva__context_t *to, void *given)
+{
+    return uva__switch_leave_code(&from->sp, &to->sp, given);
 }
 
 /** To tell a code. */

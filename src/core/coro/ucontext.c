@@ -41,6 +41,16 @@ int uva__switch_code(void **save_sp, void **to_sp, void *given)
     return (int)uva__switch_with(save_sp, to_sp, given, 0).code;
 }
 
+uva__resumed_t uva__switch_leave(void **save_sp, void **to_sp, void *given)
+{
+    return uva__switch_with(save_sp, to_sp, given, 0);
+}
+
+int uva__switch_leave_code(void **save_sp, void **to_sp, void *given)
+{
+    return (int)uva__switch_with(save_sp, to_sp, given, 0).code;
+}
+
 void *uva__switch_prepare(char *low, char *top, void (*entry)(void))
 {
     uintptr_t end = (uintptr_t)top - sizeof(ucontext_t);
