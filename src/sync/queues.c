@@ -23,7 +23,8 @@
 enum {
     QUEUE_MIN_CAPACITY = 8,     /* Items; a power of two, as every capacity. */
     QUEUE_KEPT_CAPACITY = 4096, /* A queue of more gives memory back. */
-    QUEUE_FEW = 8               /* It does when it is filled to an eighth. */
+    QUEUE_FEW = 8,              /* It does when it is filled to an eighth. */
+    QUEUE_SHORT = 16            /* Places of a queue that is short: measured. */
 };
 
 /* --- making --- */
@@ -468,9 +469,16 @@ queue_block(uva_queue_t *queue, uva__queue_line_t *line, uva_waiter_t *self)
                : queue_block_slow(queue, line, self);
 }
 
+/* Who waits at a queue of few places changes sides with every other item: it
+ * comes back, mostly, when the other end has just left. */
+static inline bool queue_is_short(const uva_queue_t *queue)
+{
+    return queue->maxsize - 1 < QUEUE_SHORT;
+}
+
 /* As the poll, for a stackful task, which stays here while it waits. */
-static UVA__NOINLINE int
-queue_put_wait(uva_queue_t *queue, void *item, uva_waiter_t *self)
+UVA__INLINE int
+queue_put_stay(uva_queue_t *queue, void *item, uva_waiter_t *self)
 {
     int r;
 
@@ -491,6 +499,18 @@ queue_put_wait(uva_queue_t *queue, void *item, uva_waiter_t *self)
     return queue_put_called(queue, item);
 }
 
+static UVA__NOINLINE int
+queue_put_wait(uva_queue_t *queue, void *item, uva_waiter_t *self)
+{
+    return queue_put_stay(queue, item, self);
+}
+
+static UVA__NOINLINE UVA__RETURN_BY_JUMP int
+queue_put_wait_short(uva_queue_t *queue, void *item, uva_waiter_t *self)
+{
+    return queue_put_stay(queue, item, self);
+}
+
 int uva_queue_put(uva_queue_t *queue, void *item)
 {
     uva_waiter_t *self = uva__waiter_blocking();
@@ -499,7 +519,8 @@ int uva_queue_put(uva_queue_t *queue, void *item)
         return UVA_ENOTASK;
     }
     if (UVA__UNLIKELY(queue->count >= queue->room)) {
-        return queue_put_wait(queue, item, self);
+        return queue_is_short(queue) ? queue_put_wait_short(queue, item, self)
+                                     : queue_put_wait(queue, item, self);
     }
     queue_append(queue, item);
     return 0;
@@ -603,8 +624,8 @@ int uva_queue_get_poll(uva_queue_t *queue, void **ret_item)
 }
 
 /* As the poll, for a stackful task, which stays here while it waits. */
-static UVA__NOINLINE int
-queue_get_wait(uva_queue_t *queue, void **ret_item, uva_waiter_t *self)
+UVA__INLINE int
+queue_get_stay(uva_queue_t *queue, void **ret_item, uva_waiter_t *self)
 {
     int r;
 
@@ -625,6 +646,18 @@ queue_get_wait(uva_queue_t *queue, void **ret_item, uva_waiter_t *self)
     return queue_get_slow(queue, ret_item);
 }
 
+static UVA__NOINLINE int
+queue_get_wait(uva_queue_t *queue, void **ret_item, uva_waiter_t *self)
+{
+    return queue_get_stay(queue, ret_item, self);
+}
+
+static UVA__NOINLINE UVA__RETURN_BY_JUMP int
+queue_get_wait_short(uva_queue_t *queue, void **ret_item, uva_waiter_t *self)
+{
+    return queue_get_stay(queue, ret_item, self);
+}
+
 int uva_queue_get(uva_queue_t *queue, void **ret_item)
 {
     uva_waiter_t *self = uva__waiter_blocking();
@@ -633,7 +666,9 @@ int uva_queue_get(uva_queue_t *queue, void **ret_item)
         return UVA_ENOTASK;
     }
     if (UVA__UNLIKELY(queue->count <= queue->few)) {
-        return queue_get_wait(queue, ret_item, self);
+        return queue_is_short(queue)
+                   ? queue_get_wait_short(queue, ret_item, self)
+                   : queue_get_wait(queue, ret_item, self);
     }
     *ret_item = queue_pop_first(queue);
     return 0;
