@@ -239,7 +239,7 @@ static UVA__NOINLINE void task_end(int r)
 }
 
 /* Run a new task that was made current. */
-static inline void serve_run(void)
+void uva__serve_run(void)
 {
     uva_task_t *task = uva__here->current;
 
@@ -263,13 +263,16 @@ static UVA__NOINLINE uva__way_t serve_next_slow(uva__stack_t *stack)
 
 /* Where to from a stack whose task has ended: to a task that was left, or
  * nowhere, as a new task runs here. */
-static inline uva__way_t serve_next(uva__stack_t *stack)
+uva__way_t uva__serve_next(uva__stack_t *stack)
 {
     uva_loop_t *loop = uva__here;
     uva__ready_t *ready = loop->batch;
     uva__way_t way = {0};
 
     stack->owner = NULL;
+#if defined(UVA__SWITCH_SERVE)
+    stack->context.sp = uva__context_server_sp(uva__stack_top(stack));
+#endif
     if (ready == NULL) {
         ready = uva__loop_next_iteration(loop);
         loop->batch = ready;
@@ -296,17 +299,6 @@ static inline uva__way_t serve_next(uva__stack_t *stack)
 
 #if defined(UVA__SWITCH_SERVE)
 
-void uva__serve_run(void)
-{
-    serve_run();
-}
-
-uva__way_t uva__serve_next(uva__stack_t *stack)
-{
-    stack->context.sp = uva__context_server_sp(uva__stack_top(stack));
-    return serve_next(stack);
-}
-
 void uva__task_prepare_stack(uva__stack_t *stack)
 {
     uva__context_make_server(&stack->context, stack);
@@ -321,8 +313,8 @@ static void task_entry(void)
         uva__stack_t *stack = flow_stack(uva__task_flow(uva__here->current));
         uva__way_t way;
 
-        serve_run();
-        way = serve_next(stack);
+        uva__serve_run();
+        way = uva__serve_next(stack);
         if (way.to != NULL) {
             (void)uva__context_jump(&stack->context, way.to, way.given);
         }

@@ -94,6 +94,10 @@ typedef struct uva__way_s {
     void *given;
 } uva__way_t;
 
+/* The core's part of a server. */
+void uva__serve_run(void);
+uva__way_t uva__serve_next(uva__stack_t *stack);
+
 #if defined(UVA__SWITCH_SERVE)
 /**
  * uva__context_make for a server: what runs one task after the other on a
@@ -104,9 +108,6 @@ typedef struct uva__way_s {
  * right for who has left by a call that went to a server, by a jump.
  */
 void uva__context_make_server(uva__context_t *context, uva__stack_t *stack);
-/* The core's part. */
-void uva__serve_run(void);
-uva__way_t uva__serve_next(uva__stack_t *stack);
 
 /** Where a server of a stack is suspended. */
 static inline void *uva__context_server_sp(void *stack_top)
