@@ -500,6 +500,23 @@ UVA_TEST(many_at_once)
     }
 }
 
+/* The stack of a coroutine that has ended is the next task's, which is entered
+ * straight from the task that drove it. */
+UVA_TASK(int, answers)
+{
+    *ret = 42;
+    return 0;
+}
+
+UVA_TEST(stack_goes_to_a_task)
+{
+    int value = 0;
+
+    drive_counts();
+    ck_assert_int_eq(uva_await_typed(answers, uva_spawn(answers), &value), 0);
+    ck_assert_int_eq(value, 42);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("coroutines");
@@ -529,6 +546,7 @@ int main(void)
     tcase_add_test(memory, argument_dropped_once);
     tcase_add_test(memory, argument_dropped_when_refused);
     tcase_add_test(memory, no_stack_left);
+    tcase_add_test(memory, stack_goes_to_a_task);
     tcase_add_test(memory, many_in_turn);
     tcase_add_test(memory, many_at_once);
     return uva_test_main(suite);

@@ -685,6 +685,64 @@ HAND_TEST(tb_logger_not_called_after_cancel)
     uva_test_log_end();
 }
 
+/* --- while a typed task is awaited --- */
+
+KIND_CORO(int, answers, int value;)
+{
+    *ret = self->value;
+    return 0;
+}
+
+KIND_CORO(int, cancels, uva_task_t *victim; int r;)
+{
+    UVA_BEGIN
+    AWAIT_SLEEP(self->r, 0);
+    UVA_END
+    ck_assert(uva_task_cancel(self->victim));
+    return self->r;
+}
+
+/* asyncio: the future that a task with a cancellation due awaits is asked. */
+KIND_TEST(typed_await_with_a_cancel_due, sleeper_task_t *child;
+          uva_task_t * seen;
+          int value;
+          int r;)
+{
+    UVA_BEGIN
+    self->child = KIND_SPAWN(sleeper, .delay_ns = UVA_SEC(1), .value = 7);
+    self->seen = uva_task_ref(UVA_ERASE(self->child));
+    ck_assert(uva_task_cancel(uva_current_task()));
+    AWAIT_TYPED(self->r, sleeper, self->child, &self->value);
+    ck_assert_int_eq(self->r, UV_ECANCELED);
+    ck_assert_int_eq(self->value, 0);
+    check_cancelled(self->seen);
+    UVA_END
+    return 0;
+}
+
+/* asyncio: the child has ended, its parent has not gone on yet. */
+KIND_TEST(typed_await_cancelled_after_its_wake_up, answers_task_t *child;
+          cancels_task_t * other;
+          uva_task_t * seen;
+          int value;
+          int r;)
+{
+    UVA_BEGIN
+    self->other = KIND_SPAWN(cancels, .victim = uva_current_task());
+    self->child = KIND_SPAWN(answers, .value = 7);
+    self->seen = uva_task_ref(UVA_ERASE(self->child));
+    AWAIT_TYPED(self->r, answers, self->child, &self->value);
+    ck_assert_int_eq(self->r, UV_ECANCELED);
+    ck_assert_int_eq(self->value, 0);
+    ck_assert(uva_task_done(self->seen));
+    ck_assert(!uva_task_cancelled(self->seen));
+    uva_task_unref(self->seen);
+    AWAIT_TYPED(self->r, cancels, self->other, NULL);
+    ck_assert_int_eq(self->r, 0);
+    UVA_END
+    return 0;
+}
+
 int main(void)
 {
     Suite *suite = suite_create("tasks_cancel");
@@ -713,6 +771,8 @@ int main(void)
     UVA_TEST_BOTH(arrive, cancel_awaited_task);
     UVA_TEST_BOTH(arrive, task_cancel_sleeping_task);
     UVA_TEST_BOTH(arrive, baseexception_during_cancel);
+    UVA_TEST_BOTH(through, typed_await_with_a_cancel_due);
+    UVA_TEST_BOTH(through, typed_await_cancelled_after_its_wake_up);
     UVA_TEST_BOTH(through, yield_future_passes_cancel);
     UVA_TEST_BOTH(through, yield_wait_does_not_shield_cancel);
     UVA_TEST_BOTH(through, tb_logger_not_called_after_cancel);

@@ -224,8 +224,8 @@ MUTATIONS = [
      "    stack->context.sp = NULL;",
      "the stack of a coroutine is no use to a task"),
     ("src/core/base_events.c",
-     "LOOP_STEPS / (int32_t)iterations - 1",
-     "LOOP_STEPS / (int32_t)iterations - 2",
+     "(loop->iteration_cost + 1) * (int32_t)iterations",
+     "(loop->iteration_cost + 2) * (int32_t)iterations",
      "more iterations pass in a turn than were asked for"),
     ("src/core/waiters.c",
      "        if (uva_future_cancel_message(future, message)) {\n"
