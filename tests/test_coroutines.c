@@ -502,6 +502,13 @@ UVA_TEST(many_at_once)
 
 /* The stack of a coroutine that has ended is the next task's, which is entered
  * straight from the task that drove it. */
+UVA_TASK(int, drives)
+{
+    drive_counts();
+    *ret = 1;
+    return uva_sleep(0);
+}
+
 UVA_TASK(int, answers)
 {
     *ret = 42;
@@ -510,11 +517,14 @@ UVA_TASK(int, answers)
 
 UVA_TEST(stack_goes_to_a_task)
 {
+    drives_task_t *first = uva_spawn(drives);
+    answers_task_t *second = uva_spawn(answers);
     int value = 0;
 
-    drive_counts();
-    ck_assert_int_eq(uva_await_typed(answers, uva_spawn(answers), &value), 0);
+    ck_assert_int_eq(uva_await_typed(answers, second, &value), 0);
     ck_assert_int_eq(value, 42);
+    ck_assert_int_eq(uva_await_typed(drives, first, &value), 0);
+    ck_assert_int_eq(value, 1);
 }
 
 int main(void)
