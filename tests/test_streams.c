@@ -766,8 +766,8 @@ UVA_NET_TEST(reads_come_in_portions)
         crowd_send(&crowd);
         UVA_TEST_UNTIL(crowd.got == crowd.sent);
     }
-    /* A portion of 512 KiB, and what the connections take by themselves. */
-    ck_assert_uint_lt(crowd.most_bytes - begin_bytes, 1500 * KIB);
+    /* A portion of 256 KiB, and what the connections take by themselves. */
+    ck_assert_uint_lt(crowd.most_bytes - begin_bytes, 1250 * KIB);
     crowd_end(&crowd);
     ck_assert_uint_eq(crowd.given_up, 0);
 }
