@@ -81,12 +81,24 @@ static void stackless_cancel_yield(uva_task_t *task)
     }
 }
 
+static UVA__NOINLINE bool stackless_ready_slow(uva_task_t *task)
+{
+    if ((task->base.flags & UVA__NEW) == 0) {
+        stackless_cancel_yield(task);
+    } else if (task_cancelled_early(task)) {
+        return false;
+    }
+    task->base.flags &= (uint16_t) ~(UVA__NEW | UVA__HELD);
+    return true;
+}
+
 bool uva__stackless_ready(uva_task_t *task)
 {
-    if ((task->base.flags & UVA__NEW) != 0) {
-        return !task_cancelled_early(task);
+    if (UVA__UNLIKELY((task->base.flags & (UVA__MUST_CANCEL | UVA__HELD)) !=
+                      0)) {
+        return stackless_ready_slow(task);
     }
-    stackless_cancel_yield(task);
+    task->base.flags &= (uint16_t)~UVA__NEW;
     return true;
 }
 

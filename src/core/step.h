@@ -86,7 +86,7 @@ UVA__INLINE uva_task_t *uva__task_leave_now(uva_loop_t *loop, uva_task_t *task)
     return uva__task_leave_plain(loop, task);
 }
 
-/** What comes before a step of a stackless task that is cancelled, or was held.
+/** What comes before a step of a stackless task that is new or cancelled.
  * @return Whether to step: not if it was cancelled before its first. */
 bool uva__stackless_ready(uva_task_t *task);
 
@@ -99,13 +99,9 @@ UVA__INLINE void uva__stackless_step_now(uva_loop_t *loop, uva__ready_t *ready)
 
     loop->current = task;
     if (UVA__UNLIKELY((task->base.flags & (UVA__MUST_CANCEL | UVA__NEW)) !=
-                      0)) {
-        if (UVA__UNLIKELY((task->base.flags & (UVA__MUST_CANCEL | UVA__HELD)) !=
-                          0) &&
-            !uva__stackless_ready(task)) {
-            return;
-        }
-        task->base.flags &= (uint16_t) ~(UVA__NEW | UVA__HELD);
+                      0) &&
+        !uva__stackless_ready(task)) {
+        return;
     }
     r = task->coro->enter(task);
     if (UVA__LIKELY(r == UVA__YIELD)) {
