@@ -616,6 +616,13 @@ MUTATIONS = [
      "        extra->context = uva_context_ref(context);\n"
      "        context->entered = false;",
      "a context can be entered twice inside a task"),
+    # --- slab ---
+    ("src/base/slab.c",
+     "    if (slab->block_bytes < SLAB_LARGEST_BYTES) {\n"
+     "        slab->block_bytes *= 2;\n"
+     "    }",
+     "    slab->block_bytes *= 1;",
+     "the blocks of a slab stay small"),
     # --- timers, wheel, heap ---
     ("src/core/timers.c",
      "    if (timer->state == TIMER_DUE) {\n"
