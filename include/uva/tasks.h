@@ -182,7 +182,6 @@ UVA_EXTERN size_t uva_loop_all_tasks(uva_loop_t *loop,
 /** private */
 typedef struct uva_sleep_op_s {
     uva__timer_t timer;
-    uva_waiter_t *waiter;
 } uva_sleep_op_t;
 
 /**

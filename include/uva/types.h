@@ -43,14 +43,20 @@ typedef struct uva__ready_s {
     void (*run)(struct uva__ready_s *ready);
 } uva__ready_t;
 
-/** private: a deadline, in the timer heap or among those that are due. */
+/** private: a deadline, in the timer heap, in a slot of the wheel, or among
+ * those that are due. */
 typedef struct uva__timer_s {
     union {
-        size_t index;    /* In the heap. */
-        uva_list_t link; /* Of a slot of the wheel, or of those due. */
+        size_t index; /* In the heap. */
+        struct {
+            void *entry;
+            size_t slot;
+        } wheel;
+        uva_list_t link; /* Of those due. */
     } at;
     uint64_t when_ns;
-    uint64_t sequence; /* Equal deadlines fire in this order. */
+    uint64_t sequence;    /* Equal deadlines fire in this order. */
+    uva_waiter_t *waiter; /* Whom fire wakes; NULL if it does something else. */
     void (*fire)(struct uva__timer_s *timer);
     int state; /* 0 idle, 1 in the heap, 2 due, 3 in the wheel. */
 } uva__timer_t;

@@ -94,10 +94,9 @@ int uva__heap_reserve(uva__heap_t *heap, size_t count)
     return 0;
 }
 
-void uva__heap_insert(uva__heap_t *heap, uva__timer_t *timer)
+void uva__heap_insert(uva__heap_t *heap, uva__heap_entry_t entry)
 {
-    heap_sift_up(heap, heap->count++,
-                 (uva__heap_entry_t){timer->when_ns, timer});
+    heap_sift_up(heap, heap->count++, entry);
 }
 
 void uva__heap_remove(uva__heap_t *heap, uva__timer_t *timer)

@@ -24,7 +24,7 @@ typedef struct uva__heap_s {
 /** Make room for count timers in all. @retval UV_ENOMEM Unchanged. */
 int uva__heap_reserve(uva__heap_t *heap, size_t count);
 /** Add a timer for which there is room, by its when_ns and sequence. */
-void uva__heap_insert(uva__heap_t *heap, uva__timer_t *timer);
+void uva__heap_insert(uva__heap_t *heap, uva__heap_entry_t entry);
 /** Take a timer out, which must be in. */
 void uva__heap_remove(uva__heap_t *heap, uva__timer_t *timer);
 void uva__heap_destroy(uva__heap_t *heap);

@@ -13,14 +13,17 @@
 #    define UVA__UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 #    define UVA__NOINLINE            __attribute__((noinline))
 #    define UVA__INLINE              static inline __attribute__((always_inline))
+/* Begin to fetch a cache line that is going to be written; any address. */
+#    define UVA__PREFETCH_WRITE(address) __builtin_prefetch(address, 1)
 /* Thread-local data of the library: one fixed offset, no call. */
 #    define UVA__TLS _Thread_local __attribute__((tls_model("initial-exec")))
 #else
 #    define UVA__LIKELY(condition)   (condition)
 #    define UVA__UNLIKELY(condition) (condition)
 #    define UVA__NOINLINE
-#    define UVA__INLINE static inline
-#    define UVA__TLS    _Thread_local
+#    define UVA__INLINE                  static inline
+#    define UVA__PREFETCH_WRITE(address) ((void)(address))
+#    define UVA__TLS                     _Thread_local
 #endif
 
 /** The object of a type in which pointer is the address of a member. */

@@ -2,7 +2,7 @@
  * The timers of a loop: near deadlines in a heap, far ones in a wheel.
  *
  * Most timers are deadlines that never come, so to start and stop one far away
- * costs the same however many there are: a list of one of the wheel's slots.
+ * costs the same however many there are: an entry in one of the wheel's slots.
  * Slots that come near move to the heap, which hands out timers in the exact
  * order of (deadline, sequence).
  */
@@ -15,33 +15,42 @@
 #include "uva/types.h"
 
 #include "base/heap.h"
+#include "base/slab.h"
 
-#define UVA__WHEEL_LEVELS 8u
-#define UVA__WHEEL_SLOTS  64u
+/* 512 of the lowest level, 64 of each of the six others. */
+#define UVA__WHEEL_SLOTS   896u
+#define UVA__WHEEL_ENTRIES 15u /* They and the rest make 256 bytes. */
 
-typedef struct uva__wheel_level_s {
-    uint64_t occupied; /* A bit for each slot that is not empty. */
-    uva_list_t slots[UVA__WHEEL_SLOTS]; /* Of uva__timer_t.at.link. */
-} uva__wheel_level_t;
+typedef struct uva__wheel_chunk_s {
+    struct uva__wheel_chunk_s *next; /* Full. */
+    size_t count;
+    uva__heap_entry_t entries[UVA__WHEEL_ENTRIES];
+} uva__wheel_chunk_t;
 
 typedef struct uva__wheel_s {
+    uva__slab_t *slab; /* Borrowed: of the chunks. */
     uva__heap_t heap;
     uint64_t tick;     /* Deadlines up to this tick are in the heap. */
     uint64_t after_ns; /* Every timer of the wheel is due later than this;
                           UINT64_MAX when the wheel is empty. */
     uint64_t sequence; /* Of the newest timer. */
     size_t count;      /* In heap and wheel. */
-    uva__wheel_level_t levels[UVA__WHEEL_LEVELS];
+    uint64_t occupied[UVA__WHEEL_SLOTS / 64];    /* A bit for each slot. */
+    uva__wheel_chunk_t *slots[UVA__WHEEL_SLOTS]; /* Owned; in no order. */
 } uva__wheel_t;
 
-/** Add a timer that is in no list. @retval UV_ENOMEM Unchanged. */
+void uva__wheel_init(uva__wheel_t *wheel, uva__slab_t *slab);
+/** Add a timer that is in no list. now_ns is a moment that has passed: from
+ * there slots are counted. @retval UV_ENOMEM Unchanged. */
 int uva__wheel_insert(uva__wheel_t *wheel,
                       uva__timer_t *timer,
-                      uint64_t when_ns);
+                      uint64_t when_ns,
+                      uint64_t now_ns);
 /** Take a timer out, which must be in. */
 void uva__wheel_remove(uva__wheel_t *wheel, uva__timer_t *timer);
 /** Let the slots move to the heap that may hold the next timer. */
 void uva__wheel_pull(uva__wheel_t *wheel);
+/** No timer may be in. */
 void uva__wheel_destroy(uva__wheel_t *wheel);
 
 /** The first timer; NULL when there is none. Borrowed. */

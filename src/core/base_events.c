@@ -389,6 +389,7 @@ int uva__loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
     uva__list_init(&loop->never);
     uva__list_init(&loop->bonds);
     uva__slab_init(&loop->slab);
+    uva__wheel_init(&loop->timers, &loop->slab);
     uva__context_self(&loop->context);
     loop->thread = uv_thread_self();
     loop->refs = 1;

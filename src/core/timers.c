@@ -23,11 +23,12 @@ int uva__timer_start(uva_loop_t *loop,
     int r;
 
     timer->fire = fire;
+    timer->waiter = NULL;
     timer->state = TIMER_IDLE;
     if (when_ns == UVA_FOREVER) {
         return 0;
     }
-    r = uva__wheel_insert(&loop->timers, timer, when_ns);
+    r = uva__wheel_insert(&loop->timers, timer, when_ns, loop->looked_ns);
     if (r < 0) {
         return r;
     }
@@ -74,6 +75,7 @@ void uva__timers_collect(uva_loop_t *loop, uint64_t now_ns)
 
     while (loop->timers.count > 0 && uva__wheel_next(&loop->timers) <= now_ns) {
         uva__timer_t *timer = uva__wheel_first(&loop->timers);
+        UVA__PREFETCH_WRITE(timer->waiter);
         uva__wheel_remove(&loop->timers, timer);
         timer->state = TIMER_DUE;
         uva__list_append(&loop->due, &timer->at.link);
