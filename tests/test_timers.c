@@ -181,6 +181,51 @@ START_TEST(equal_deadlines)
 }
 END_TEST
 
+/* --- many at once --- */
+
+static void note_seen(void *data)
+{
+    *(int *)data = seen;
+}
+
+static void soon_note_seen(void *data)
+{
+    seen++;
+    call_soon(uva_get_running_loop(), note_seen, data);
+}
+
+/* What the first of COUNT calls queues runs after so many of them. */
+static int seen_after_first(uint64_t apart_ns)
+{
+    enum {
+        COUNT = 2000
+    };
+    uva_loop_t *loop = new_loop();
+    uint64_t when_ns = uva_loop_time(loop) + 1;
+    int after_first = 0;
+
+    seen = 0;
+    call_at(loop, when_ns, soon_note_seen, &after_first);
+    for (int i = 1; i < COUNT; i++) {
+        when_ns += apart_ns;
+        call_at(loop, when_ns, count_up, &seen);
+    }
+    ck_assert_int_eq(uva_loop_advance(loop, UVA_SEC(1)), 0);
+    ck_assert_int_eq(uva_loop_run_until_idle(loop), 0);
+    ck_assert_int_eq(seen, COUNT);
+    end_loop(loop);
+    return after_first;
+}
+
+/* A look takes some hundreds of what is due; it does not part those of one
+ * deadline. */
+START_TEST(due_in_portions)
+{
+    ck_assert_int_eq(seen_after_first(1), 512);
+    ck_assert_int_eq(seen_after_first(0), 2000);
+}
+END_TEST
+
 /* --- moving and cancelling what the loop sleeps for --- */
 
 static void cancel_handle(void *data)
@@ -303,6 +348,7 @@ int main(void)
     Suite *suite = suite_create("timers");
     TCase *early = UVA_LOOPS_TCASE(suite, "Early");
     TCase *order = UVA_LOOPS_TCASE(suite, "Order");
+    TCase *dense = UVA_LOOPS_TCASE(suite, "Dense");
     TCase *changes = UVA_LOOPS_TCASE(suite, "Changes");
 
     UVA_TEST_BOTH(early, sleeps_are_never_too_short);
@@ -310,6 +356,7 @@ int main(void)
     tcase_add_test(early, chain_of_deadlines);
     tcase_add_loop_test(order, order_of_deadlines, 0, 2);
     tcase_add_loop_test(order, equal_deadlines, 0, 2);
+    tcase_add_test(dense, due_in_portions);
     tcase_add_test(changes, nearest_deadline_changes);
     UVA_TEST_BOTH(changes, delays_beyond_the_clock);
     return uva_test_main(suite);
