@@ -33,11 +33,6 @@
 
 #define NS_PER_MS     1000000u
 #define TIMER_NEAR_NS (2 * (uint64_t)NS_PER_MS)
-/* No wake-up is set nearer than this to the last that timers had: dense
- * deadlines fire in batches, each a little late, and not each for the price of
- * two system calls. A look at the outside is about as far from the next while
- * work is ready. */
-#define TIMER_APART_NS ((uint64_t)50 * 1000)
 /* A day: libuv and timerfd need no larger numbers. */
 #define TIMER_FAR_NS ((uint64_t)86400 * 1000 * NS_PER_MS)
 
@@ -215,7 +210,7 @@ static void timer_arm(uv_driver_t *driver, uint64_t now_ns, uint64_t delay_ns)
 /* @return Whether a deadline is due already. */
 static bool driver_arm(uv_driver_t *driver, uint64_t when_ns)
 {
-    uint64_t least_ns = driver->loop->fired_ns + TIMER_APART_NS;
+    uint64_t calm_ns = driver->loop->calm_ns;
     uint64_t now_ns;
 
     if (when_ns >= driver->armed_ns) {
@@ -227,7 +222,7 @@ static bool driver_arm(uv_driver_t *driver, uint64_t when_ns)
         return true;
     }
     if (when_ns - now_ns <= TIMER_NEAR_NS &&
-        timer_fd_arm(driver, when_ns < least_ns ? least_ns : when_ns)) {
+        timer_fd_arm(driver, when_ns < calm_ns ? calm_ns : when_ns)) {
         driver->armed_ns = when_ns;
     } else {
         timer_fd_clear(driver);

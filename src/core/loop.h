@@ -230,7 +230,8 @@ struct uva_loop_s {
     uint64_t iterations;
 
     uva__wheel_t timers;
-    uint64_t fired_ns;      /* When timers last joined the ready queue. */
+    uint64_t apart_ns;      /* From one wake-up for timers to the next. */
+    uint64_t calm_ns;       /* There is none before. */
     uva_list_t due;         /* Of uva__timer_t.at.link, in order. */
     uva__ready_t due_ready; /* Queued while due is not empty. */
     uva_list_t flushes;     /* Of uva__flush_t.link. */

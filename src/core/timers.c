@@ -13,6 +13,13 @@
  * had read the clock earlier. More, and what they wake, would have left the
  * cache before they run. */
 #define TIMERS_AT_ONCE 512u
+/* Dense deadlines fire in batches, each timer a little late, and not each for
+ * the price of two system calls: no wake-up is set nearer than this to the last
+ * timers that came. The distance doubles, up to the most, while each wake-up
+ * finds so many timers that they are dense; one that finds fewer ends it. */
+#define TIMERS_APART_NS      ((uint64_t)50 * 1000)
+#define TIMERS_APART_MOST_NS ((uint64_t)400 * 1000)
+#define TIMERS_DENSE         8u
 
 /* The others are the wheel's: 1 and 3. */
 enum {
@@ -74,6 +81,19 @@ static void timers_run_due(uva__ready_t *ready)
     }
 }
 
+static void timers_set_apart(uva_loop_t *loop, uint64_t now_ns, size_t count)
+{
+    if (now_ns >= loop->calm_ns) { /* Else it was a look of a busy loop. */
+        loop->apart_ns *= 2;
+        if (count < TIMERS_DENSE || loop->apart_ns < TIMERS_APART_NS) {
+            loop->apart_ns = TIMERS_APART_NS;
+        } else if (loop->apart_ns > TIMERS_APART_MOST_NS) {
+            loop->apart_ns = TIMERS_APART_MOST_NS;
+        }
+    }
+    loop->calm_ns = now_ns + loop->apart_ns;
+}
+
 void uva__timers_collect(uva_loop_t *loop, uint64_t now_ns)
 {
     uint64_t last_ns = 0;
@@ -94,7 +114,7 @@ void uva__timers_collect(uva_loop_t *loop, uint64_t now_ns)
     if (count == 0) {
         return;
     }
-    loop->fired_ns = now_ns;
+    timers_set_apart(loop, now_ns, count);
     if (loop->due_ready.run == NULL) {
         loop->due_ready.run = timers_run_due;
         uva__loop_push(loop, &loop->due_ready);
