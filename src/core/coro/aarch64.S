@@ -70,7 +70,6 @@ uva__switch_leave_code:
         mov x9, sp
         str x9, [x0]
         ldr x9, [x1]
-        prfm pldl1keep, [x9, #160]
         mov sp, x9
         mov x0, x3
         mov x1, x2

@@ -47,7 +47,6 @@ uva__switch_jump(void **save_sp, void **to_sp, void *given)
                      "pushq %%r15\n\t"
                      "movq %%rsp, (%%rdi)\n\t"
                      "movq (%%rsi), %%rsp\n\t"
-                     "prefetcht0 64(%%rsp)\n\t"
                      "popq %%r15\n\t"
                      "popq %%r14\n\t"
                      "popq %%r13\n\t"

@@ -6,13 +6,11 @@
  * not saved: they belong to the thread.
  *
  * It ends with `ret`: yields come from the same call on every stack, so the
- * return predictor is right although the stack is another one. jump.h has the
- * form for everything else. `pop; jmp` here would leave one return address too
- * many with the predictor, and each yield would pay for it in every frame.
- *
- * Who is resumed may have slept for long. The lines above its frame, where it
- * is about to return to, are fetched together with the frame: the returns there
- * are guessed wrong as often as not, and each would wait for memory by itself.
+ * return predictor is right although the stack is another one. `pop; jmp` there
+ * would leave one return address too many with the predictor, and each yield
+ * would pay for it in every frame. uva__switch_leave does just that on purpose:
+ * who leaves by a call for a place that was left by none is waited for by a
+ * `ret` that needs the address. jump.h has the form with neither.
  *
  * No endbr64 at uva__switch: it is hidden and its address is never taken.
  */
@@ -43,7 +41,6 @@
         .cfi_rel_offset %r15, 0
         movq %rsp, (%rdi)
         movq (%rsi), %rsp
-        prefetcht0 64(%rsp)
         /* The layout is the same on the other stack, so the rules hold. */
         popq %r15
         .cfi_adjust_cfa_offset -8
@@ -141,7 +138,6 @@ uva__switch_serve:
         leaq uva__switch_serve(%rip), %rcx
         movq %rcx, -8(%rsp)
         movq (%rax), %rsp
-        prefetcht0 64(%rsp)
         xorl %eax, %eax
         popq %r15
         popq %r14
