@@ -164,18 +164,18 @@ limit()
 }
 
 echo "instructions"
-program 'yield, 2 tasks'               77.6 20000 ctx 2 @
-program 'yield, 1000 tasks'            67.4 20000 ctx 1000 @
-program 'yield, 2 tasks, stackless'    49.6 20000 --stackless ctx 2 @
-program 'yield, 1000 tasks, stackless' 39 20000 --stackless ctx 1000 @
-program 'spawn and join'               420 10000 spawn_seq @
-program 'spawn and join, stackless'    379 10000 --stackless spawn_seq @
-program 'spawn, batches'               245 20000 spawn_batch @ 10000
-program 'spawn, batches, stackless'    229 20000 --stackless spawn_batch @ 10000
-program 'queue item, 1'                314 10000 chan @ 1
-program 'queue item, 1, stackless'     342 10000 --stackless chan @ 1
-program 'queue item, 128'               69.0 20000 chan @ 128
-program 'queue item, 128, stackless'    58.7 20000 --stackless chan @ 128
+program 'yield, 2 tasks'               65 20000 ctx 2 @
+program 'yield, 1000 tasks'            55.8 20000 ctx 1000 @
+program 'yield, 2 tasks, stackless'    40 20000 --stackless ctx 2 @
+program 'yield, 1000 tasks, stackless' 32.7 20000 --stackless ctx 1000 @
+program 'spawn and join'               340 10000 spawn_seq @
+program 'spawn and join, stackless'    299 10000 --stackless spawn_seq @
+program 'spawn, batches'               206 20000 spawn_batch @ 10000
+program 'spawn, batches, stackless'    172 20000 --stackless spawn_batch @ 10000
+program 'queue item, 1'                312 10000 chan @ 1
+program 'queue item, 1, stackless'     320 10000 --stackless chan @ 1
+program 'queue item, 128'               64.5 20000 chan @ 128
+program 'queue item, 128, stackless'    58.2 20000 --stackless chan @ 128
 echo_row 'echo of 1 KiB'               675 echo stream
 echo_row 'echo of 1 KiB, stackless'    593 --stackless echo stream
 
