@@ -109,7 +109,8 @@ uva__way_t uva__serve_next(uva__stack_t *stack);
  */
 void uva__context_make_server(uva__context_t *context, uva__stack_t *stack);
 
-/** Where a server of a stack is suspended. */
+/** Where a server of a stack is suspended: always under six registers, which it
+ * does not keep, and the address to go on at. */
 static inline void *uva__context_server_sp(void *stack_top)
 {
     return (uintptr_t *)stack_top - 7;
