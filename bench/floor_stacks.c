@@ -4,7 +4,8 @@
  * guard, no error, no cancellation: a bound and not a design.
  *
  *     floor_stacks ctx TASKS COUNT | spawn_seq COUNT |
- *                  spawn_batch COUNT BATCH | gather COUNT | live COUNT
+ *                  spawn_batch COUNT BATCH | gather COUNT |
+ *                  chan COUNT CAPACITY | live COUNT
  *
  * ctx with one task is the bare switch, there and back.
  */
@@ -286,9 +287,81 @@ static void ctx(int64_t tasks, int64_t switches)
     bench_end(mark, name, peer, (double)switches);
 }
 
+/* --- queue --- */
+
+static struct {
+    int64_t *items; /* Ring of capacity, a power of two. */
+    int64_t capacity;
+    int64_t head;
+    int64_t count;
+    int64_t sum;
+    task_t *putter;
+    task_t *getter;
+} queue;
+
+static inline void wake(task_t **waiter)
+{
+    if (*waiter != NULL) {
+        push(*waiter);
+        *waiter = NULL;
+    }
+}
+
+static inline void wait_as(task_t **waiter)
+{
+    task_t *task = current;
+
+    *waiter = task;
+    leave(&task->sp);
+}
+
+static void body_put(task_t *task)
+{
+    for (int64_t i = task->left; i > 0; i--) {
+        while (queue.count == queue.capacity) {
+            wait_as(&queue.putter);
+        }
+        queue.items[(queue.head + queue.count++) & (queue.capacity - 1)] = i;
+        wake(&queue.getter);
+    }
+}
+
+static void body_get(task_t *task)
+{
+    for (int64_t i = task->left; i > 0; i--) {
+        while (queue.count == 0) {
+            wait_as(&queue.getter);
+        }
+        queue.sum += queue.items[queue.head];
+        queue.head = (queue.head + 1) & (queue.capacity - 1);
+        queue.count--;
+        wake(&queue.putter);
+    }
+}
+
+static void chan(int64_t items, int64_t capacity)
+{
+    char name[32];
+    bench_mark_t mark;
+
+    queue.items = calloc((size_t)capacity, sizeof *queue.items);
+    queue.capacity = capacity;
+    spawn(body_put)->left = items;
+    spawn(body_get)->left = items;
+    mark = bench_begin();
+    leave(&main_sp);
+    snprintf(name, sizeof name, "chan%d", (int)capacity);
+    bench_end(mark, name, peer, (double)items);
+    free(queue.items);
+}
+
 int main(int argc, char **argv)
 {
     what = argc > 1 ? argv[1] : "";
+    if (strcmp(what, "chan") == 0) {
+        chan(bench_arg(argc, argv, 2, 10000000), bench_arg(argc, argv, 3, 128));
+        return 0;
+    }
     if (strcmp(what, "ctx") == 0) {
         int64_t tasks = bench_arg(argc, argv, 2, 2);
         int64_t switches = bench_arg(argc, argv, 3, 50000000);
