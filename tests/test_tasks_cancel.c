@@ -702,6 +702,26 @@ KIND_CORO(int, cancels, uva_task_t *victim; int r;)
     return self->r;
 }
 
+KIND_CORO(int, awaits_itself, int r;)
+{
+    UVA_BEGIN
+    AWAIT_TYPED(
+        self->r, awaits_itself,
+        (awaits_itself_task_t *)(void *)uva_task_ref(uva_current_task()), ret);
+    UVA_END
+    return self->r;
+}
+
+KIND_TEST(typed_await_of_itself, awaits_itself_task_t *child; int r;)
+{
+    UVA_BEGIN
+    self->child = KIND_SPAWN(awaits_itself);
+    AWAIT_TYPED(self->r, awaits_itself, self->child, NULL);
+    ck_assert_int_eq(self->r, UV_EPERM);
+    UVA_END
+    return 0;
+}
+
 /* asyncio: the future that a task with a cancellation due awaits is asked. */
 KIND_TEST(typed_await_with_a_cancel_due, sleeper_task_t *child;
           uva_task_t * seen;
@@ -771,6 +791,7 @@ int main(void)
     UVA_TEST_BOTH(arrive, cancel_awaited_task);
     UVA_TEST_BOTH(arrive, task_cancel_sleeping_task);
     UVA_TEST_BOTH(arrive, baseexception_during_cancel);
+    UVA_TEST_BOTH(through, typed_await_of_itself);
     UVA_TEST_BOTH(through, typed_await_with_a_cancel_due);
     UVA_TEST_BOTH(through, typed_await_cancelled_after_its_wake_up);
     UVA_TEST_BOTH(through, yield_future_passes_cancel);
