@@ -169,7 +169,7 @@ program 'yield, 1000 tasks'            55.8 20000 ctx 1000 @
 program 'yield, 2 tasks, stackless'    40 20000 --stackless ctx 2 @
 program 'yield, 1000 tasks, stackless' 32.7 20000 --stackless ctx 1000 @
 program 'spawn and join'               340 10000 spawn_seq @
-program 'spawn and join, stackless'    299 10000 --stackless spawn_seq @
+program 'spawn and join, stackless'    293 10000 --stackless spawn_seq @
 program 'spawn, batches'               206 20000 spawn_batch @ 10000
 program 'spawn, batches, stackless'    172 20000 --stackless spawn_batch @ 10000
 program 'queue item, 1'                312 10000 chan @ 1

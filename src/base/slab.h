@@ -61,6 +61,15 @@ static inline void *uva__slab_get_units(uva__slab_t *slab, size_t units)
                                        : uva__slab_get_slow(slab, units);
 }
 
+/** Give an object back whose units are fewer than slab->classes: it is idle. */
+static inline void
+uva__slab_put_idle(uva__slab_t *slab, void *object, size_t units)
+{
+    *(void **)object = slab->idle[units];
+    slab->idle[units] = object;
+    slab->live--;
+}
+
 /** Give an object back; as many units as were asked for. */
 static inline void
 uva__slab_put_units(uva__slab_t *slab, void *object, size_t units)
@@ -69,9 +78,7 @@ uva__slab_put_units(uva__slab_t *slab, void *object, size_t units)
         uva__slab_put_slow(slab, object);
         return;
     }
-    *(void **)object = slab->idle[units];
-    slab->idle[units] = object;
-    slab->live--;
+    uva__slab_put_idle(slab, object, units);
 }
 
 static inline size_t uva__slab_units(size_t size)

@@ -2,13 +2,13 @@
  * Stepping tasks of both kinds: start, resume, leave, end.
  *
  * A stackful task leaves its stack straight for the next task that is ready,
- * without the detour over the loop's stack; an entry function that has
- * finished one task goes on with the next new one on the same stack. Both do
- * just what the loop would do: take the next node, in order, count the step.
+ * without the detour over the loop's stack; the server of a stack, when one
+ * task has ended, goes on with the next new one there. Both do just what the
+ * loop would do: take the next node, in order, count the step.
  *
  * Invariant: loop->current is the task whose code runs, NULL in callbacks; a
- * task that is not current is suspended in uva__task_leave_now, or has not
- * started, or has ended.
+ * task that is not current has been left by a function of step.h, or has not
+ * started, or has ended. The flow of an idle stack is one that runs tasks.
  */
 #include "uva/coroutines.h"
 

@@ -334,22 +334,20 @@ static inline void uva__loop_push(uva_loop_t *loop, uva__ready_t *ready)
     loop->tail = &ready->next;
 }
 
-/** The same in the drain, where the driver has been told: what a running task
- * queues. */
-UVA__INLINE void uva__loop_push_running(uva_loop_t *loop, uva__ready_t *ready)
-{
-    UVA__ASSERT2(loop->attended);
-    ready->next = NULL;
-    *loop->tail = ready;
-    loop->tail = &ready->next;
-}
-
-/** The same for a node that is fit to be the last. */
+/** The same in the drain, where the driver has been told, for a node that is
+ * fit to be the last. */
 UVA__INLINE void uva__loop_push_last(uva_loop_t *loop, uva__ready_t *ready)
 {
     UVA__ASSERT2(loop->attended && ready->next == NULL);
     *loop->tail = ready;
     loop->tail = &ready->next;
+}
+
+/** The same for any: what a running task queues. */
+UVA__INLINE void uva__loop_push_running(uva_loop_t *loop, uva__ready_t *ready)
+{
+    ready->next = NULL;
+    uva__loop_push_last(loop, ready);
 }
 
 /** Begin the next iteration inside a drain: the caller sets loop->batch.

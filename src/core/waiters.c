@@ -284,7 +284,7 @@ join_done(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
         memcpy(ret, (const char *)from + from->coro->ret_place, sizeof(int));
     }
     if (--future->refs == 0) {
-        uva__slab_put_units(slab, future, from->coro->task_units);
+        uva__slab_put_idle(slab, future, from->coro->task_units);
     }
     return r;
 }
