@@ -245,6 +245,50 @@ UVA_NET_TEST(unhandled_exception)
     stop(server);
 }
 
+static uva_future_t *handler_gather;
+
+/* Begins eagerly, is gathered before its server waits for it, and leaves that
+ * one no memory to do so. */
+static int serve_gathered(UVA_UNUSED uva_reader_t *reader,
+                          UVA_UNUSED uva_writer_t *writer,
+                          UVA_UNUSED void *arg)
+{
+    uva_future_t *self = uva_future_ref(UVA_FUTURE(uva_current_task()));
+
+    handler_gather = uva_gather_future(&self, 1, 0);
+    uva_testing_fail_allocation(*(const uint64_t *)arg, false);
+    return uva_sleep(0);
+}
+
+UVA_NET_TEST_STRICT(handler_gathered_meanwhile)
+{
+    uva_loop_t *loop = uva_get_running_loop();
+
+    for (uint64_t fails = 0; fails < 2; fails++) {
+        uva_server_t *server = start(serve_gathered, &fails, NULL);
+        uva_test_reports_t reports;
+        int fd = uva_test_dial(uva_server_port(server));
+        handler_gather = NULL;
+        uva_test_collect_reports(&reports);
+        uva_loop_set_task_factory(loop, uva_eager_task_factory, NULL);
+        UVA_TEST_UNTIL(handler_gather != NULL);
+        uva_loop_set_task_factory(loop, NULL, NULL);
+        uva_testing_fail_allocation(0, false);
+        uva_test_expect_eof(fd);
+        ck_assert_int_eq(uva_await(handler_gather, NULL),
+                         fails == 0 ? 0 : UV_ECANCELED);
+        uva_future_unref(handler_gather);
+        ck_assert_int_eq(reports.count, (int)fails);
+        if (fails == 1) {
+            ck_assert_int_eq(reports.code, UV_ENOMEM);
+            ck_assert_str_eq(reports.message,
+                             "Error on the start of client_connected_cb");
+        }
+        (void)close(fd);
+        stop(server);
+    }
+}
+
 static int serve_cancelled(UVA_UNUSED uva_reader_t *reader,
                            uva_writer_t *writer,
                            UVA_UNUSED void *arg)
@@ -1147,6 +1191,7 @@ int main(void)
     tcase_add_test(handler, typed_handlers);
     tcase_add_test(handler, typed_handler_fails);
     tcase_add_test(handler, unhandled_exception);
+    tcase_add_test(handler, handler_gathered_meanwhile);
     tcase_add_test(handler, unhandled_cancel);
     tcase_add_test(handler, handler_returns);
     tcase_add_test(handler, handler_closes_and_keeps);

@@ -391,6 +391,136 @@ HAND_TEST(issue46672)
     uva_task_unref(task);
 }
 
+/* --- others wait for a child too --- */
+
+/* What a callback finds when it runs. */
+typedef struct found_s {
+    uva_future_t *outer;
+    int calls;
+    bool outer_done;
+} found_t;
+
+static void note_outer(UVA_UNUSED uva_future_t *child, void *data)
+{
+    found_t *found = data;
+
+    found->calls++;
+    found->outer_done = uva_future_done(found->outer);
+}
+
+static void note_with(uva_future_t *child, found_t *found)
+{
+    ck_assert_int_eq(
+        uva_future_add_done_callback(child, note_outer, found, NULL), 0);
+}
+
+HAND_TEST(callbacks_of_a_child)
+{
+    uva_task_t *task = HAND_SPAWN(gives, .value = 3);
+    uva_future_t *child = UVA_FUTURE(task);
+    uva_future_t *taken = uva_future_ref(child);
+    found_t before = {0};
+    found_t after = {0};
+    found_t removed = {0};
+
+    note_with(child, &before);
+    ck_assert_uint_eq(
+        uva_future_remove_done_callback(child, note_outer, &before), 1);
+    after.outer = uva_gather_future(&taken, 1, 0);
+    /* The gathering future is none of these, and goes first. */
+    ck_assert_uint_eq(
+        uva_future_remove_done_callback(child, note_outer, &after), 0);
+    note_with(child, &after);
+    note_with(child, &removed);
+    ck_assert_uint_eq(
+        uva_future_remove_done_callback(child, note_outer, &removed), 1);
+    hand_run_ready();
+    ck_assert_int_eq(before.calls, 0);
+    ck_assert_int_eq(removed.calls, 0);
+    ck_assert_int_eq(after.calls, 1);
+    ck_assert(after.outer_done);
+    uva_future_unref(after.outer);
+    uva_task_unref(task);
+}
+
+HAND_TEST(callback_before_the_gather)
+{
+    uva_task_t *task = HAND_SPAWN(gives, .value = 3);
+    uva_future_t *taken = uva_future_ref(UVA_FUTURE(task));
+    found_t before = {0};
+
+    note_with(UVA_FUTURE(task), &before);
+    before.outer = uva_gather_future(&taken, 1, 0);
+    hand_run_ready();
+    ck_assert_int_eq(before.calls, 1);
+    ck_assert(!before.outer_done);
+    ck_assert(uva_future_done(before.outer));
+    uva_future_unref(before.outer);
+    uva_task_unref(task);
+}
+
+/* A callback that comes when the child is done, and its gather not yet. */
+HAND_TEST(callback_of_a_done_child)
+{
+    uva_task_t *task = HAND_SPAWN(gives, .value = 3);
+    uva_future_t *taken = uva_future_ref(UVA_FUTURE(task));
+    found_t after = {0};
+
+    after.outer = uva_gather_future(&taken, 1, 0);
+    while (!uva_task_done(task)) {
+        ck_assert_int_eq(uva_loop_step(uva_test_loop), 1);
+    }
+    note_with(UVA_FUTURE(task), &after);
+    hand_run_ready();
+    ck_assert_int_eq(after.calls, 1);
+    ck_assert(after.outer_done);
+    uva_future_unref(after.outer);
+    uva_task_unref(task);
+}
+
+HAND_TEST(gathered_twice)
+{
+    uva_future_t *future = hand_future();
+    uva_task_t *task = HAND_SPAWN(awaits, .future = future);
+    uva_future_t *outers[2];
+
+    for (int i = 0; i < 2; i++) {
+        uva_task_t *taken = uva_task_ref(task);
+        outers[i] = uva_gather_future(UVA_FUTURES(&taken), 1, 0);
+    }
+    hand_briefly();
+    ck_assert_int_eq(uva_future_set_result(future, &values[4], NULL), 0);
+    hand_run_ready();
+    for (int i = 0; i < 2; i++) {
+        const uva_result_t *results = hand_value(outers[i]);
+        ck_assert_ptr_eq(*(void **)results[0].value, &values[4]);
+        uva_future_unref(outers[i]);
+    }
+    uva_task_unref(task);
+    uva_future_unref(future);
+}
+
+/* A child that its gather tells to end, while another waits for it. */
+HAND_TEST(awaited_and_cancelled_by_its_gather)
+{
+    uva_future_t *future = hand_future();
+    uva_task_t *task = HAND_SPAWN(awaits, .future = future);
+    uva_task_t *taken = uva_task_ref(task);
+    uva_future_t *outer = uva_gather_future(UVA_FUTURES(&taken), 1, 0);
+    uva_task_t *other = HAND_SPAWN(awaits, .future = UVA_FUTURE(task));
+
+    hand_briefly();
+    ck_assert(uva_future_cancel(outer));
+    hand_run_ready();
+    ck_assert_int_eq(uva_future_exception(outer), UV_ECANCELED);
+    ck_assert(uva_task_cancelled(task));
+    ck_assert(uva_task_cancelled(other));
+    uva_future_unref(outer);
+    uva_task_unref(other);
+    uva_task_unref(task);
+    uva_future_unref(future);
+}
+
 /* --- cancelling --- */
 
 KIND_CORO(int, counts, uva_future_t *future; int *proof; int r;)
@@ -596,6 +726,7 @@ int main(void)
     Suite *suite = suite_create("tasks_gather");
     TCase *gather = UVA_TCASE(suite, "Gather");
     TCase *make = UVA_TCASE(suite, "GatherOf");
+    TCase *others = UVA_TCASE(suite, "GatheredOthers");
     TCase *cancel = UVA_TCASE(suite, "GatherCancel");
     TCase *outside = UVA_TCASE(suite, "Outside");
 
@@ -609,6 +740,11 @@ int main(void)
     UVA_TEST_BOTH(make, constructor_use_running_loop);
     UVA_TEST_BOTH(make, duplicate_coroutines);
     UVA_TEST_BOTH(make, issue46672);
+    UVA_TEST_BOTH(others, callbacks_of_a_child);
+    UVA_TEST_BOTH(others, callback_before_the_gather);
+    UVA_TEST_BOTH(others, callback_of_a_done_child);
+    UVA_TEST_BOTH(others, gathered_twice);
+    UVA_TEST_BOTH(others, awaited_and_cancelled_by_its_gather);
     UVA_TEST_BOTH(cancel, cancellation_broadcast);
     UVA_TEST_BOTH(cancel, exception_marking);
     UVA_TEST_BOTH(cancel, cancel_gather_1);

@@ -334,6 +334,229 @@ UVA_TEST_STRICT(waits_for_tasks)
     OOM_TEST(wait_for_tasks());
 }
 
+/* --- a second to wait for a task that is gathered --- */
+
+static int await_it(uva_future_t *task)
+{
+    return uva_await(task, NULL);
+}
+
+static int join_it(uva_future_t *task)
+{
+    return uva_join(uva_future_ref(task), NULL);
+}
+
+static int wait_for_it(uva_future_t *task)
+{
+    int r = uva_wait(&task, 1, UVA_FOREVER, UVA_ALL_COMPLETED, NULL, NULL);
+
+    return r < 0 ? r : 0;
+}
+
+static int complete_it(uva_future_t *task)
+{
+    uva_as_completed_t iterator;
+    uva_future_t *next;
+    int r = uva_as_completed_start(&iterator, &task, 1, UVA_FOREVER);
+
+    if (r >= 0) {
+        r = uva_as_completed_next(&iterator, &next);
+    }
+    uva_as_completed_destroy(&iterator);
+    return r < 0 ? r : 0;
+}
+
+static int shield_it(uva_future_t *task)
+{
+    return uva_shield(task, NULL);
+}
+
+static int gather_it_again(uva_future_t *task)
+{
+    uva_future_t *twice[] = {uva_future_ref(task), uva_future_ref(task)};
+
+    return uva_gather(twice, 2, 0, NULL);
+}
+
+static void count_one(UVA_UNUSED uva_future_t *task, void *data)
+{
+    ++*(int *)data;
+}
+
+static int call_after_it(uva_future_t *task)
+{
+    int calls = 0;
+    int r = uva_future_add_done_callback(task, count_one, &calls, NULL);
+
+    if (r >= 0) {
+        r = uva_await(task, NULL);
+        ck_assert(r == UV_ENOMEM || calls == 1);
+        (void)uva_future_remove_done_callback(task, count_one, &calls);
+    }
+    return r;
+}
+
+/* The gather and its child go on, whoever could not join them. */
+static int gathered_too(uva_future_t *take_task,
+                        int (*second)(uva_future_t *task))
+{
+    uva_future_t *taken = uva_future_ref(take_task);
+    uva_future_t *outer = uva_gather_future(&taken, 1, 0);
+    int r = take_task == NULL || outer == NULL ? UV_ENOMEM : second(take_task);
+
+    uva_testing_fail_allocation(0, false);
+    (void)uva_future_exception(outer); /* Of a task that was not made. */
+    if (take_task != NULL) {
+        int code = uva_await(outer != NULL ? outer : take_task, NULL);
+        ck_assert(code == 0 || (code == UV_ENOMEM && outer != NULL));
+        ck_assert(uva_future_done(take_task));
+        r = r < 0 ? r : code;
+    }
+    uva_future_unref(outer);
+    uva_future_unref(take_task);
+    return r;
+}
+
+UVA_TEST_STRICT(second_of_a_gathered)
+{
+    int (*const seconds[])(uva_future_t *) = {
+        await_it,  join_it,         wait_for_it,  complete_it,
+        shield_it, gather_it_again, call_after_it};
+
+    for (size_t i = 0; i < UVA__COUNT(seconds); i++) {
+        OOM_TEST(gathered_too(UVA_FUTURE(uva_create_task(yields, NULL)),
+                              seconds[i]));
+    }
+}
+
+UVA_TASK(int, yields_typed)
+{
+    *ret = 5;
+    return uva_sleep(0);
+}
+
+UVA_STACKLESS(int, joins_light, yields_typed_task_t *take_task;)
+{
+    int r;
+
+    UVA_BEGIN
+    UVA_AWAIT(r, uva_await_typed_poll(yields_typed, self->take_task, ret));
+    UVA_END
+    return r;
+}
+
+static int join_typed_it(uva_future_t *task)
+{
+    int value = 0;
+    int r = uva_await_typed(yields_typed,
+                            (yields_typed_task_t *)(void *)uva_future_ref(task),
+                            &value);
+
+    ck_assert(r < 0 || value == 5);
+    return r;
+}
+
+static int join_light_it(uva_future_t *task)
+{
+    yields_typed_task_t *taken =
+        (yields_typed_task_t *)(void *)uva_future_ref(task);
+    joins_light_task_t *joins = uva_spawn(joins_light, .take_task = taken);
+    int value = 0;
+    int r;
+
+    if (joins == NULL) {
+        uva_future_unref(task);
+        return UV_ENOMEM;
+    }
+    r = uva_await_typed(joins_light, joins, &value);
+    ck_assert(r < 0 || value == 5);
+    return r;
+}
+
+UVA_TEST_STRICT(second_of_a_gathered_typed)
+{
+    OOM_TEST(gathered_too(UVA_FUTURE(uva_spawn(yields_typed)), join_typed_it));
+    OOM_TEST(gathered_too(UVA_FUTURE(uva_spawn(yields_typed)), join_light_it));
+}
+
+static uva_future_t *own_gather;
+
+static int gathers_itself(void *arg, void **ret_result)
+{
+    uva_future_t *self = uva_future_ref(UVA_FUTURE(uva_current_task()));
+
+    own_gather = uva_gather_future(&self, 1, 0);
+    *ret_result = arg;
+    return uva_sleep(0);
+}
+
+/* A child that is gathered before its group has it. */
+static int group_with_own_gather(void)
+{
+    uva_task_options_t eager = UVA_TASK_OPTIONS_INIT;
+    uva_taskgroup_t group;
+    int r;
+
+    own_gather = NULL;
+    eager.eager_start = true;
+    (void)uva_taskgroup_enter(&group);
+    (void)uva_taskgroup_create_task(&group, gathers_itself, NULL, &eager);
+    r = uva_taskgroup_exit(&group, 0);
+    uva_testing_fail_allocation(0, false);
+    if (own_gather != NULL) {
+        int code = uva_await(own_gather, NULL);
+        ck_assert(code == 0 || r < 0);
+        uva_future_unref(own_gather);
+    }
+    ck_assert_int_eq(uva_sleep(0), 0);
+    return r;
+}
+
+UVA_TEST_STRICT(child_gathered_by_its_body)
+{
+    uva_test_log_begin();
+    OOM_EACH(group_result = group_with_own_gather(), {
+        ck_assert(group_result == 0 || group_result == UVA_EGROUP ||
+                  group_result == UV_ENOMEM);
+    });
+    uva_test_log_end();
+}
+
+/* A future that is no task needs a node, which fails after a task had its
+ * gather: that one is let go. */
+static int gather_mixed(void)
+{
+    uva_task_t *task = uva_create_task(yields, NULL);
+    uva_future_t *future = uva_create_future();
+    uva_future_t *futures[] = {uva_future_ref(UVA_FUTURE(task)),
+                               uva_future_ref(future)};
+    uva_future_t *outer = uva_gather_future(futures, 2, 0);
+    int r = task == NULL || future == NULL || outer == NULL ? UV_ENOMEM : 0;
+
+    uva_testing_fail_allocation(0, false);
+    if (task != NULL) {
+        ck_assert(outer != NULL || task->base.callbacks == NULL);
+        ck_assert_int_eq(uva_await(UVA_FUTURE(task), NULL), 0);
+    }
+    if (future != NULL) {
+        ck_assert_int_eq(uva_future_set_result(future, NULL, NULL), 0);
+    }
+    if (outer != NULL) {
+        int code = uva_await(outer, NULL);
+        ck_assert(code == 0 || r < 0);
+    }
+    ck_assert_int_eq(uva_sleep(0), 0); /* The gather has seen the task. */
+    uva_future_unref(outer);
+    uva_future_unref(future);
+    uva_task_unref(task);
+    return r;
+}
+
+UVA_TEST_STRICT(gather_of_other_futures)
+{
+    OOM_TEST(gather_mixed());
+}
+
 KIND_CORO(int, light_waits, uva_future_t *futures[2]; uva_future_t * pair[2];
           uva_result_t results[2];
           int r;)
@@ -522,6 +745,10 @@ int main(void)
     tcase_add_test(make, names);
     tcase_add_test(wait, waits);
     tcase_add_test(wait, waits_for_tasks);
+    tcase_add_test(wait, second_of_a_gathered);
+    tcase_add_test(wait, second_of_a_gathered_typed);
+    tcase_add_test(wait, child_gathered_by_its_body);
+    tcase_add_test(wait, gather_of_other_futures);
     tcase_add_test(wait, waits_of_stackless);
     tcase_add_test(words, texts);
     tcase_add_test(words, cancel_messages);

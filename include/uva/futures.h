@@ -180,6 +180,8 @@ UVA_EXTERN void uva_future_discard_from_awaited_by(uva_future_t *future,
  * @retval UVA_EWRONGLOOP It belongs to another loop.
  * @retval UV_EPERM       The task awaits itself.
  * @retval UVA_ENOTASK    Called where nothing can suspend.
+ * @retval UV_ENOMEM      The future is NULL; or it is a task that is gathered:
+ *                        the first to wait for it beside needs memory.
  * @suspends Only while the future is pending.
  * @asyncio await future
  */

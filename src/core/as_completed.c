@@ -134,7 +134,7 @@ static void state_fill(state_t *state, const uva_future_ref_t *futures)
             continue;
         }
         if (uva__future_pending(node->future)) {
-            uva__future_add_node(node->future, &node->ready);
+            (void)uva__future_append_node(node->future, &node->ready);
         } else {
             uva__loop_push(state->loop, &node->ready);
         }
@@ -148,17 +148,15 @@ int uva_as_completed_start(uva_as_completed_t *iterator,
 {
     uva_loop_t *loop = uva__running();
     state_t *state;
-    int r = 0;
+    int r;
 
     iterator->state = NULL;
     if (loop == NULL) {
         return UVA_ENOLOOP;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (futures[i] != NULL && futures[i]->kind != UVA__KIND_REFUSED &&
-            futures[i]->loop != loop) {
-            return UVA_EWRONGLOOP;
-        }
+    r = uva__futures_admit(loop, futures, count);
+    if (r < 0) {
+        return r;
     }
     state = uva__slab_get(&loop->slab, state_bytes(count));
     if (state == NULL) {

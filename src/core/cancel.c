@@ -86,7 +86,7 @@ static void walk_next_child(walk_t *walk)
 {
     uva__gather_asks_t *asks = &walk->gather->asks;
 
-    walk->start = walk->gather->children[asks->next++].future;
+    walk->start = walk->gather->children[asks->next++];
     walk->future = walk->start;
     walk->asker = NULL;
 }

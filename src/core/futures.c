@@ -307,6 +307,12 @@ static void future_wake(uva_loop_t *loop, uva_future_t *future)
     if (!loop->attended) {
         uva__loop_attend(loop);
     }
+    if (uva__future_gatherer(future) != NULL) {
+        uva_task_t *task = uva__future_as_task(future);
+        task->ready.run = uva__gather_task_done;
+        uva__loop_push(loop, &task->ready);
+        return;
+    }
     if ((future->flags & UVA__RECORDS) != 0) {
         future_pin_records(future);
     }
@@ -554,12 +560,37 @@ const char *uva_future_get_cancel_message(const uva_future_t *future)
 
 /* --- callbacks --- */
 
+bool uva__futures_of_loop(const uva_loop_t *loop,
+                          const uva_future_ref_t *futures,
+                          size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (futures[i] != NULL && futures[i]->kind != UVA__KIND_REFUSED &&
+            futures[i]->loop != loop) {
+            return false;
+        }
+    }
+    return true;
+}
+
+int uva__futures_admit(const uva_loop_t *loop,
+                       const uva_future_ref_t *futures,
+                       size_t count)
+{
+    int r = uva__futures_of_loop(loop, futures, count) ? 0 : UVA_EWRONGLOOP;
+
+    for (size_t i = 0; i < count && r >= 0; i++) {
+        r = uva__future_make_room(futures[i]);
+    }
+    return r;
+}
+
 bool uva__future_remove_node(uva_future_t *future, uva__ready_t *ready)
 {
     uva__ready_t *last = future->callbacks;
     uva__ready_t *before = last;
 
-    if (last == NULL) {
+    if (last == NULL || uva__future_gatherer(future) != NULL) {
         return false;
     }
     do {
@@ -645,6 +676,9 @@ static int future_register(uva_future_t *future,
     } else {
         r = uva__context_copy_current(&context);
     }
+    if (r >= 0) {
+        r = uva__future_make_room(future);
+    }
     record = r < 0 ? NULL : callback_place(future);
     if (record == NULL) {
         uva_context_unref(context);
@@ -661,7 +695,7 @@ static int future_register(uva_future_t *future,
         uva__future_ref(future);
     }
     future->flags |= UVA__RECORDS;
-    uva__future_add_node(future, &record->ready);
+    (void)uva__future_add_node(future, &record->ready);
     return 0;
 }
 
@@ -696,7 +730,7 @@ size_t uva_future_remove_done_callback(uva_future_t *future,
     size_t count = 0;
 
     if (!uva__future_pending(future) || !uva__loop_owned(future->loop) ||
-        future->callbacks == NULL) {
+        future->callbacks == NULL || uva__future_gatherer(future) != NULL) {
         return 0;
     }
     node = future->callbacks;

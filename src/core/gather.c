@@ -15,21 +15,23 @@
 #include "core/loop.h"
 
 typedef uva__gather_t gather_t;
-typedef uva__gather_child_t gather_child_t;
+
+/* Among the callbacks of a child that others wait for too, or that is no task:
+ * uva__future_gatherer tells of the rest. */
+typedef struct gather_node_s {
+    uva__ready_t ready;
+    uva_future_t *child; /* Borrowed of the gathering future. */
+    gather_t *gather;    /* Counted. */
+} gather_node_t;
 
 static size_t gather_bytes(size_t count)
 {
-    return sizeof(gather_t) + count * sizeof(gather_child_t);
+    return sizeof(gather_t) + count * sizeof(uva_future_t *);
 }
 
-static int child_code(const gather_child_t *child)
+static int child_code(const uva_future_t *child)
 {
-    return child->future == NULL ? UV_ENOMEM : child->future->code;
-}
-
-static bool child_done(const gather_child_t *child)
-{
-    return !uva__future_pending(child->future);
+    return child == NULL ? UV_ENOMEM : child->code;
 }
 
 void uva__gather_free(uva_future_t *future)
@@ -40,7 +42,7 @@ void uva__gather_free(uva_future_t *future)
 
     uva__list_remove(&gather->bond.link);
     for (size_t i = 0; i < count; i++) {
-        uva__future_unref(gather->children[i].future);
+        uva__future_unref(gather->children[i]);
     }
     uva__free(gather->results);
     uva__extra_free(loop, gather->outer.extra);
@@ -63,12 +65,12 @@ static void gather_fail(gather_t *gather, uva_future_t *child, int code)
     uva__future_finish(&gather->outer.base, UVA__FUTURE_FINISHED, code);
 }
 
-static void child_borrow(gather_child_t *child, uva_result_t *ret_result)
+static void child_borrow(uva_future_t *child, uva_result_t *ret_result)
 {
-    if ((child->future->flags & UVA__MOVED) != 0) {
+    if ((child->flags & UVA__MOVED) != 0) {
         ret_result->status = UVA_EINVALIDSTATE;
     } else {
-        (void)uva_future_result(child->future, &ret_result->value);
+        (void)uva_future_result(child, &ret_result->value);
     }
 }
 
@@ -85,7 +87,7 @@ static void gather_complete(gather_t *gather, uva_future_t *last)
             return;
         }
         for (size_t i = 0; i < gather->count; i++) {
-            gather_child_t *child = &gather->children[i];
+            uva_future_t *child = gather->children[i];
             gather->results[i].status = child_code(child);
             if (child_code(child) >= 0) {
                 child_borrow(child, &gather->results[i]);
@@ -116,13 +118,112 @@ static inline void gather_count(gather_t *gather, uva_future_t *child)
     }
 }
 
-static void gather_child_done(uva__ready_t *ready)
-{
-    gather_child_t *child = UVA__CONTAINER_OF(ready, gather_child_t, ready);
-    gather_t *gather = child->gather;
+/* --- children --- */
 
-    gather_count(gather, child->future);
+void uva__gather_task_done(uva__ready_t *ready)
+{
+    uva_future_t *child = &uva__task_of_ready(ready)->base;
+    uva_future_t *outer = uva__future_gatherer(child);
+
+    child->callbacks = NULL;
+    gather_count(uva__gather_of(outer), child);
+    uva__future_unref(outer);
+}
+
+static void gather_node_done(uva__ready_t *ready)
+{
+    gather_node_t *node = UVA__CONTAINER_OF(ready, gather_node_t, ready);
+    gather_t *gather = node->gather;
+    uva_future_t *child = node->child;
+
+    uva__slab_put(&child->loop->slab, node, sizeof *node);
+    gather_count(gather, child);
     uva__future_unref(&gather->outer.base);
+}
+
+uva_future_t *uva__gather_of_node(uva__ready_t *ready)
+{
+    if (ready->run != gather_node_done) {
+        return NULL;
+    }
+    return &UVA__CONTAINER_OF(ready, gather_node_t, ready)->gather->outer.base;
+}
+
+static gather_node_t *gather_node_new(gather_t *gather, uva_future_t *child)
+{
+    gather_node_t *node = uva__slab_get(&child->loop->slab, sizeof *node);
+
+    if (node != NULL) {
+        *node = (gather_node_t){{NULL, gather_node_done}, child, gather};
+    }
+    return node;
+}
+
+int uva__future_make_room(uva_future_t *future)
+{
+    uva_future_t *outer;
+    gather_node_t *node;
+
+    if (!uva__future_pending(future)) {
+        return 0;
+    }
+    outer = uva__future_gatherer(future);
+    if (UVA__LIKELY(outer == NULL)) {
+        return 0;
+    }
+    node = gather_node_new(uva__gather_of(outer), future);
+    if (node == NULL) {
+        return UV_ENOMEM;
+    }
+    future->callbacks = NULL;
+    return uva__future_append_node(future, &node->ready);
+}
+
+/* Wait for a pending child. */
+static int gather_hang(gather_t *gather, uva_future_t *child)
+{
+    gather_node_t *node;
+    int r;
+
+    if (UVA__LIKELY(child->kind == UVA__KIND_TASK &&
+                    child->callbacks == NULL)) {
+        uva__future_set_gatherer(child, &gather->outer.base);
+        return 0;
+    }
+    node = gather_node_new(gather, child);
+    if (node == NULL) {
+        return UV_ENOMEM;
+    }
+    r = uva__future_append_node(child, &node->ready);
+    if (r < 0) {
+        uva__slab_put(&child->loop->slab, node, sizeof *node);
+    }
+    return r;
+}
+
+/* Wait for a child no more. @return Whether it was waited for. */
+static bool gather_unhang(const gather_t *gather, uva_future_t *child)
+{
+    uva_future_t *outer = uva__future_gatherer(child);
+    uva__ready_t *ready = child->callbacks;
+
+    if (outer != NULL || ready == NULL) {
+        if (outer != &gather->outer.base) {
+            return false;
+        }
+        child->callbacks = NULL;
+        return true;
+    }
+    do {
+        gather_node_t *node = UVA__CONTAINER_OF(ready, gather_node_t, ready);
+        if (ready->run == gather_node_done && node->gather == gather) {
+            (void)uva__future_remove_node(child, ready);
+            uva__slab_put(&child->loop->slab, node, sizeof *node);
+            return true;
+        }
+        ready = ready->next;
+    } while (ready != child->callbacks);
+    return false;
 }
 
 static void gather_release(uva__bond_t *bond)
@@ -131,21 +232,12 @@ static void gather_release(uva__bond_t *bond)
     uva_future_t *outer = uva__future_ref(&gather->outer.base);
 
     for (size_t i = 0; i < gather->count; i++) {
-        gather_child_t *child = &gather->children[i];
-        if (!child_done(child) &&
-            uva__future_remove_node(child->future, &child->ready)) {
+        if (uva__future_pending(gather->children[i]) &&
+            gather_unhang(gather, gather->children[i])) {
             uva__future_unref(outer);
         }
     }
     uva__future_unref(outer);
-}
-
-uva_future_t *uva__gather_of_node(uva__ready_t *ready)
-{
-    if (ready->run != gather_child_done) {
-        return NULL;
-    }
-    return &UVA__CONTAINER_OF(ready, gather_child_t, ready)->gather->outer.base;
 }
 
 static void futures_unref(const uva_future_ref_t *futures, size_t count)
@@ -155,18 +247,30 @@ static void futures_unref(const uva_future_ref_t *futures, size_t count)
     }
 }
 
-/* Children of another loop cannot be waited for. NULL and refused futures
- * belong to none. */
-static bool
-futures_of_loop(uva_loop_t *loop, const uva_future_ref_t *futures, size_t count)
+/* Wait for the children that are pending, and count the others. */
+static int gather_hang_all(gather_t *gather)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (futures[i] != NULL && futures[i]->kind != UVA__KIND_REFUSED &&
-            futures[i]->loop != loop) {
-            return false;
+    uva_future_t *outer = &gather->outer.base;
+    size_t done = 0;
+
+    for (size_t i = 0; i < gather->count; i++) {
+        uva_future_t *child = gather->children[i];
+        if (!uva__future_pending(child)) {
+            done++;
+        } else if (gather_hang(gather, child) < 0) {
+            gather_release(&gather->bond);
+            return UV_ENOMEM;
+        } else {
+            outer->refs++;
         }
     }
-    return true;
+    for (size_t i = 0; done > 0; i++) {
+        if (!uva__future_pending(gather->children[i])) {
+            gather_count(gather, gather->children[i]);
+            done--;
+        }
+    }
+    return 0;
 }
 
 static uva_future_t *gather_new(uva_loop_t *loop,
@@ -177,9 +281,8 @@ static uva_future_t *gather_new(uva_loop_t *loop,
 {
     uva_future_t *outer;
     gather_t *gather;
-    size_t done = 0;
 
-    if (!futures_of_loop(loop, take_futures, count)) {
+    if (!uva__futures_of_loop(loop, take_futures, count)) {
         futures_unref(take_futures, count);
         return uva_future_refused(UVA_EWRONGLOOP);
     }
@@ -197,25 +300,15 @@ static uva_future_t *gather_new(uva_loop_t *loop,
     gather->as_future = as_future;
     gather->bond.release = gather_release;
     uva__list_append(&loop->bonds, &gather->bond.link);
-    for (size_t i = 0; i < count; i++) {
-        gather_child_t *child = &gather->children[i];
-        *child = (gather_child_t){
-            {NULL, gather_child_done}, take_futures[i], gather};
-        if (child_done(child)) {
-            done++;
-        } else {
-            uva__future_append_node(child->future, &child->ready);
-        }
+    if (count > 0) {
+        memcpy(gather->children, take_futures, count * sizeof *take_futures);
     }
-    outer->refs += (uint32_t)(count - done);
+    if (gather_hang_all(gather) < 0) {
+        uva__future_unref(outer);
+        return NULL;
+    }
     if (count == 0) {
         uva__future_finish(outer, UVA__FUTURE_FINISHED, 0);
-    }
-    for (size_t i = 0; done > 0; i++) {
-        if (child_done(&gather->children[i])) {
-            gather_count(gather, gather->children[i].future);
-            done--;
-        }
     }
     return outer;
 }
@@ -257,13 +350,13 @@ typedef struct gather_out_s {
  * result out, the others have a copy of what that place got. */
 static size_t gather_first_place(const gather_t *gather, size_t i)
 {
-    const uva_future_t *future = gather->children[i].future;
+    const uva_future_t *future = gather->children[i];
     size_t first = 0;
 
     if ((future->flags & UVA__MOVED) == 0) {
         return i;
     }
-    while (gather->children[first].future != future) {
+    while (gather->children[first] != future) {
         first++;
     }
     return first;
@@ -306,8 +399,8 @@ static int gather_move_value(uva_future_t *future,
 
 static int gather_move_one(gather_t *gather, size_t i, const gather_out_t *out)
 {
-    uva_future_t *future = gather->children[i].future;
-    int code = child_code(&gather->children[i]);
+    uva_future_t *future = gather->children[i];
+    int code = child_code(future);
     size_t first = code < 0 ? i : gather_first_place(gather, i);
 
     if (code >= 0 && out->results != NULL) {

@@ -8,12 +8,6 @@
 
 typedef struct uva__gather_s uva__gather_t;
 
-typedef struct uva__gather_child_s {
-    uva__ready_t ready;   /* Of the child's callbacks. */
-    uva_future_t *future; /* Counted; NULL stands for UV_ENOMEM. */
-    uva__gather_t *gather;
-} uva__gather_child_t;
-
 /* Where a cancellation comes back to when all children were asked. */
 typedef struct uva__gather_asks_s {
     uva__gather_t *gather; /* Whose child leads here; NULL for none. */
@@ -33,7 +27,7 @@ struct uva__gather_s {
     bool cancel_requested;
     bool as_future;          /* Somebody holds outer and looks at its result. */
     uva__gather_asks_t asks; /* Valid while it is asked to cancel. */
-    uva__gather_child_t children[];
+    uva_future_t *children[]; /* Counted; NULL stands for UV_ENOMEM. */
 };
 
 static inline uva__gather_t *uva__gather_of(uva_future_t *outer)

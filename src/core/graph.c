@@ -176,18 +176,11 @@ format_waiter(uva_buffer_t *text, uva_future_t *waiter, unsigned depth)
 }
 
 static int
-format_waiters(uva_buffer_t *text, uva_future_t *future, unsigned depth)
+format_nodes(uva_buffer_t *text, uva_future_t *future, unsigned depth)
 {
     uva__ready_t *node = future->callbacks;
     int r = 0;
 
-    if (node == NULL || !uva__future_pending(future)) {
-        return 0;
-    }
-    if (depth > GRAPH_DEPTH) {
-        return uva__buffer_printf(text, "%*s...\n", (int)(2 * depth), "");
-    }
-    future->flags |= UVA__VISITED;
     do {
         uva_future_t *waiter;
         node = node->next;
@@ -196,6 +189,24 @@ format_waiters(uva_buffer_t *text, uva_future_t *future, unsigned depth)
             r = format_waiter(text, waiter, depth);
         }
     } while (r >= 0 && node != future->callbacks);
+    return r;
+}
+
+static int
+format_waiters(uva_buffer_t *text, uva_future_t *future, unsigned depth)
+{
+    uva_future_t *gatherer = uva__future_gatherer(future);
+    int r;
+
+    if (future->callbacks == NULL || !uva__future_pending(future)) {
+        return 0;
+    }
+    if (depth > GRAPH_DEPTH) {
+        return uva__buffer_printf(text, "%*s...\n", (int)(2 * depth), "");
+    }
+    future->flags |= UVA__VISITED;
+    r = gatherer != NULL ? format_waiter(text, gatherer, depth)
+                         : format_nodes(text, future, depth);
     future->flags &= (uint16_t)~UVA__VISITED;
     return r;
 }

@@ -66,7 +66,8 @@ enum {
     UVA__WATCHED = 1u << 3,   /* Something is looked at when it suspends: its
                                  scopes, the canary of its stack. */
     UVA__MOVED = 1u << 4,     /* The result was moved out. */
-    UVA__RECORDS = 1u << 5,   /* Some callback is a uva__callback_t. */
+    UVA__RECORDS = 1u << 5,   /* Some callback is a uva__callback_t, or the only
+                                 one a gathering future. */
     UVA__RETRIEVED = 1u << 6, /* Somebody looked at the failure. */
     UVA__QUIET = 1u << 7,     /* Never report an unseen failure. */
     UVA__VISITED = 1u << 8,   /* Mark of an algorithm that clears it. */
@@ -102,7 +103,9 @@ typedef enum uva__phase_e {
 } uva__phase_t;
 
 struct uva_future_s {
-    uva__ready_t *callbacks; /* The last of a ring; NULL when empty. */
+    uva__ready_t *callbacks; /* The last of a ring; NULL when empty. Of a task
+                                also a gathering future, and nobody else: see
+                                uva__future_gatherer. */
     uva_loop_t *loop;        /* Borrowed: a loop outlives its objects. */
     uint32_t refs;
     int32_t code;  /* Of the failure; of a pending task the waiter's
@@ -417,31 +420,87 @@ static inline bool uva__future_pending(const uva_future_t *future)
     return future != NULL && future->state == UVA__FUTURE_PENDING;
 }
 
-/** Append a callback node to those of a pending future. */
-UVA__INLINE void uva__future_append_node(uva_future_t *future,
-                                         uva__ready_t *ready)
+/*
+ * A task that is gathered and that nobody else waits for has no callback node,
+ * but the address of the gathering future, marked as odd: when the task is done
+ * its own ready node is free to tell that one. So a child costs the gathering
+ * future 8 bytes. The second to wait for the task makes a node of the first.
+ */
+
+/** The gathering future that alone waits for this one; else NULL. */
+static inline uva_future_t *uva__future_gatherer(const uva_future_t *future)
+{
+    uintptr_t mark = (uintptr_t)future->callbacks;
+
+    return (mark & 1) == 0 ? NULL : (uva_future_t *)(mark - 1);
+}
+
+/** Let a gathering future alone wait for a pending task. */
+static inline void uva__future_set_gatherer(uva_future_t *future,
+                                            uva_future_t *gatherer)
+{
+    UVA__ASSERT2(future->kind == UVA__KIND_TASK && future->callbacks == NULL);
+    future->callbacks = (uva__ready_t *)((uintptr_t)gatherer + 1);
+    future->flags |= UVA__RECORDS;
+}
+
+/** Give the gathering future that alone waits for this one a node, if there is
+ * one, so that others can follow; nothing if it is done, or NULL.
+ * @retval UV_ENOMEM It still waits alone. */
+int uva__future_make_room(uva_future_t *future);
+
+/** Let a node be the first callback of a pending future. */
+UVA__INLINE void uva__future_append_first(uva_future_t *future,
+                                          uva__ready_t *ready)
+{
+    UVA__ASSERT2(future->callbacks == NULL);
+    ready->next = ready;
+    future->callbacks = ready;
+}
+
+/** Append a callback node to those of a pending future. @retval UV_ENOMEM */
+static inline int uva__future_append_node(uva_future_t *future,
+                                          uva__ready_t *ready)
 {
     uva__ready_t *last = future->callbacks;
 
     if (last == NULL) {
-        ready->next = ready;
-    } else {
-        ready->next = last->next;
-        last->next = ready;
+        uva__future_append_first(future, ready);
+        return 0;
     }
+    if (UVA__UNLIKELY(uva__future_gatherer(future) != NULL)) {
+        if (uva__future_make_room(future) < 0) {
+            return UV_ENOMEM;
+        }
+        last = future->callbacks;
+    }
+    ready->next = last->next;
+    last->next = ready;
     future->callbacks = ready;
+    return 0;
 }
 
 /** The same; queue it if the future is done. */
-static inline void uva__future_add_node(uva_future_t *future,
-                                        uva__ready_t *ready)
+static inline int uva__future_add_node(uva_future_t *future,
+                                       uva__ready_t *ready)
 {
     if (future->state != UVA__FUTURE_PENDING) {
         uva__loop_push(future->loop, ready);
-    } else {
-        uva__future_append_node(future, ready);
+        return 0;
     }
+    return uva__future_append_node(future, ready);
 }
+
+/** Whether futures can be waited for in a loop. NULL and refused ones belong to
+ * none. */
+bool uva__futures_of_loop(const uva_loop_t *loop,
+                          const uva_future_ref_t *futures,
+                          size_t count);
+/** Before a node is appended to each of them. @retval UVA_EWRONGLOOP
+ * @retval UV_ENOMEM */
+int uva__futures_admit(const uva_loop_t *loop,
+                       const uva_future_ref_t *futures,
+                       size_t count);
 
 /** Take a node out of a pending future's callbacks. @return Whether it was
  * there. */
@@ -509,6 +568,9 @@ static inline void uva__future_unref(uva_future_t *future)
 /* Gathering futures. */
 
 void uva__gather_free(uva_future_t *future);
+/** Tell a gathering future that its child is done: what the node of a task runs
+ * that nobody else waited for. */
+void uva__gather_task_done(uva__ready_t *ready);
 /** The gathering future whose child has this callback node; else NULL. */
 uva_future_t *uva__gather_of_node(uva__ready_t *ready);
 void uva__shield_free(uva_future_t *future);

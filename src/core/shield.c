@@ -102,6 +102,9 @@ uva_future_t *uva_shield_future(uva_future_t *future)
     if (loop->closed || !uva__loop_owned(loop)) {
         return uva_future_refused(UV_EPERM);
     }
+    if (uva__future_make_room(future) < 0) {
+        return NULL;
+    }
     outer = uva__future_new(loop, UVA__KIND_SHIELD, sizeof *shield);
     if (outer == NULL) {
         return NULL;
@@ -111,9 +114,9 @@ uva_future_t *uva_shield_future(uva_future_t *future)
     shield->bond.release = shield_release;
     uva__list_append(&loop->bonds, &shield->bond.link);
     shield->inner_ready.run = shield_inner_done;
-    uva__future_add_node(future, &shield->inner_ready);
+    (void)uva__future_append_node(future, &shield->inner_ready);
     shield->outer_ready.run = shield_outer_done;
-    uva__future_add_node(outer, &shield->outer_ready);
+    (void)uva__future_append_node(outer, &shield->outer_ready);
     outer->refs += 2; /* The nodes'. */
     return outer;
 }

@@ -456,8 +456,25 @@ static inline void task_delist(uva_loop_t *loop, uva_task_t *task)
     loop->task_count--;
 }
 
+/* The end of a task that nobody but a gathering future waits for, and that has
+ * a result: the future has a reference. */
+static void task_finish_gathered(uva_task_t *task, int r)
+{
+    task_delist(task->base.loop, task);
+    task->base.code = r;
+    task->base.state = UVA__FUTURE_FINISHED;
+    task->base.refs--;
+    task->ready.run = uva__gather_task_done;
+    uva__loop_push(task->base.loop, &task->ready);
+}
+
 static UVA__NOINLINE void task_finish_slow(uva_task_t *task, int r)
 {
+    if (r >= 0 && (task->base.flags & (UVA__MUST_CANCEL | UVA__KEEPS)) == 0 &&
+        uva__future_gatherer(&task->base) != NULL) {
+        task_finish_gathered(task, r);
+        return;
+    }
     r = task_settle_code(task, r);
     if (task->coro->drop != NULL) {
         task->coro->drop(uva__task_frame(task));

@@ -126,13 +126,11 @@ static int wait_start(uva_wait_op_t *op,
 {
     uva_loop_t *loop = task->base.loop;
     wait_state_t *state;
-    int r = 0;
+    int r;
 
-    for (size_t i = 0; i < count; i++) {
-        if (futures[i] != NULL && futures[i]->kind != UVA__KIND_REFUSED &&
-            futures[i]->loop != loop) {
-            return UVA_EWRONGLOOP;
-        }
+    r = uva__futures_admit(loop, futures, count);
+    if (r < 0) {
+        return r;
     }
     state = uva__slab_get(&loop->slab, wait_bytes(count));
     if (state == NULL) {
@@ -158,7 +156,7 @@ static int wait_start(uva_wait_op_t *op,
             continue;
         }
         if (uva__future_pending(node->future)) {
-            uva__future_add_node(node->future, &node->ready);
+            (void)uva__future_append_node(node->future, &node->ready);
         } else {
             uva__loop_push(loop, &node->ready);
         }

@@ -169,12 +169,11 @@ await_take(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
     return r;
 }
 
-/* Hang the task among the callbacks of a pending future. */
-UVA__INLINE int await_hang(uva_task_t *task, uva_future_t *future)
+/* Say what a task waits for that hangs among its callbacks. */
+UVA__INLINE int await_wait(uva_task_t *task, uva_future_t *future)
 {
     task->waiter.future = future;
     task->base.phase = UVA__PHASE_FUTURE;
-    uva__future_append_node(future, &task->ready);
     return UVA_PENDING;
 }
 
@@ -188,7 +187,10 @@ static inline int await_begin(uva_task_t *task, uva_future_t *future)
     if (UVA__UNLIKELY(future == &task->base)) {
         return UV_EPERM;
     }
-    (void)await_hang(task, future);
+    if (UVA__UNLIKELY(uva__future_append_node(future, &task->ready) < 0)) {
+        return UV_ENOMEM;
+    }
+    (void)await_wait(task, future);
     if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
         const char *message = task->extra == NULL ? NULL : task->extra->message;
         if (uva_future_cancel_message(future, message)) {
@@ -289,6 +291,13 @@ join_done(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
     return r;
 }
 
+/* Begin to wait for a task that nobody waits for. */
+UVA__INLINE int join_begin(uva_task_t *task, uva_future_t *future)
+{
+    uva__future_append_first(future, &task->ready);
+    return await_wait(task, future);
+}
+
 /* Whether the short way is open: nothing is due to the task, and it may await
  * the other. */
 static inline bool
@@ -351,7 +360,9 @@ int uva__await_typed_poll(uva_future_t *take_task, void *ret, size_t ret_bytes)
     }
     if (task->base.phase == UVA__PHASE_IDLE &&
         take_task->state == UVA__FUTURE_PENDING) {
-        return await_hang(task, take_task);
+        return UVA__LIKELY(take_task->callbacks == NULL)
+                   ? join_begin(task, take_task)
+                   : uva__join_poll(take_task, ret, ret_bytes);
     }
     task->base.phase = UVA__PHASE_IDLE;
     return join_done(task, take_task, ret, ret_bytes);
@@ -366,7 +377,10 @@ int uva__await_typed(uva_future_t *take_task, void *ret, size_t ret_bytes)
         return join_drive(take_task, ret, ret_bytes);
     }
     if (take_task->state == UVA__FUTURE_PENDING) {
-        (void)await_hang(task, take_task);
+        if (UVA__UNLIKELY(take_task->callbacks != NULL)) {
+            return join_drive(take_task, ret, ret_bytes);
+        }
+        (void)join_begin(task, take_task);
         uva__task_stackful(task)->what = "uva_join";
         task = uva__task_leave_plain(task->base.loop, task);
         take_task = task->waiter.future;

@@ -222,7 +222,7 @@ int uva__listener_init(uva__listener_t *listener,
                        uva_server_t *server,
                        int take_fd)
 {
-    int r = uv_poll_init(uva_loop_uv(server->loop), &listener->poll, take_fd);
+    int r = uv_poll_init(uva__loop_uv(server->loop), &listener->poll, take_fd);
 
     if (r < 0) {
         close(take_fd);
@@ -287,6 +287,10 @@ void uva__transport_serve(uva_transport_t *transport, uva_task_t *take_task)
 {
     uva_future_t *future = uva_task_future(take_task);
 
+    if (uva__future_make_room(future) < 0) {
+        (void)uva_task_cancel(take_task);
+        future = uva_future_unref(future);
+    }
     if (future == NULL || future->kind == UVA__KIND_REFUSED) {
         uva__report(uva__transport_loop(transport), future,
                     uva__future_code(future),
@@ -297,7 +301,7 @@ void uva__transport_serve(uva_transport_t *transport, uva_task_t *take_task)
     transport->refs++;
     transport->task = take_task;
     transport->task_ready.run = client_served;
-    uva__future_add_node(future, &transport->task_ready);
+    (void)uva__future_add_node(future, &transport->task_ready);
 }
 
 bool uva__transport_served(const uva_transport_t *transport)

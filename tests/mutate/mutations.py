@@ -174,8 +174,8 @@ MUTATIONS = [
      "    if (UVA__UNLIKELY(future == &task->base)) {\n"
      "        return UV_EPERM;\n"
      "    }\n"
-     "    (void)await_hang",
-     "    (void)await_hang",
+     "    if (UVA__UNLIKELY(uva__future_append_node",
+     "    if (UVA__UNLIKELY(uva__future_append_node",
      "a task may await itself"),
     ("src/core/waiters.c",
      "                       future != &task->base);",
@@ -305,15 +305,9 @@ MUTATIONS = [
      "an inner scope that ends hides the outer one"),
     # --- futures ---
     ("src/core/loop.h",
-     "        ready->next = last->next;\n"
-     "        last->next = ready;\n"
-     "    }\n"
+     "    last->next = ready;\n"
      "    future->callbacks = ready;",
-     "        ready->next = last->next;\n"
-     "        last->next = ready;\n"
-     "        return;\n"
-     "    }\n"
-     "    future->callbacks = ready;",
+     "    last->next = ready;",
      "callbacks run in another order than they were added"),
     ("src/core/futures.c",
      "    if (future->code < 0 && future->kind != UVA__KIND_REFUSED) {\n"
@@ -375,6 +369,88 @@ MUTATIONS = [
      "    loop->freeing = true;",
      "a chain of gathers is freed by recursion"),
     # --- gather ---
+    ("src/core/gather.c",
+     "    if (!uva__future_pending(future)) {\n"
+     "        return 0;\n"
+     "    }\n"
+     "    outer = ",
+     "    outer = ",
+     "a done child whose gather was not told yet makes room"),
+    ("src/core/gather.c",
+     "        child->callbacks = NULL;\n"
+     "        return true;",
+     "        return true;",
+     "a gather without memory stays with the tasks it had"),
+    ("src/core/gather.c",
+     "            (void)uva__future_remove_node(child, ready);\n",
+     "",
+     "the end of a loop frees nodes among the callbacks of futures"),
+    ("src/core/gather.c",
+     "            gather_release(&gather->bond);\n"
+     "            return UV_ENOMEM;",
+     "            return UV_ENOMEM;",
+     "a gather that lacks a node does not let the others go"),
+    ("src/core/gather.c",
+     "    if (UVA__LIKELY(child->kind == UVA__KIND_TASK &&\n"
+     "                    child->callbacks == NULL)) {",
+     "    if (UVA__LIKELY(child->kind == UVA__KIND_TASK)) {",
+     "who waited for a task is forgotten when it is gathered"),
+    ("src/core/futures.c",
+     "        r = uva__future_make_room(futures[i]);",
+     "        (void)uva__future_make_room(futures[i]);",
+     "a wait for a gathered task without memory for a node never ends"),
+    ("src/core/futures.c",
+     "        r = uva__future_make_room(future);",
+     "        (void)uva__future_make_room(future);",
+     "a callback of a gathered task without memory is lost"),
+    ("src/core/futures.c",
+     "        future->callbacks == NULL || uva__future_gatherer(future) != NULL) {",
+     "        future->callbacks == NULL) {",
+     "to remove a callback takes a gathering future for one"),
+    ("src/core/shield.c",
+     "    if (uva__future_make_room(future) < 0) {\n"
+     "        return NULL;\n"
+     "    }\n",
+     "",
+     "a shield of a gathered task without memory is never told"),
+    ("src/core/taskgroups.c",
+     "    if (uva__future_make_room(uva_task_future(task)) < 0) {",
+     "    if (false) {",
+     "a group without memory is not told of a child that was gathered"),
+    ("src/io/server.c",
+     "    if (uva__future_make_room(future) < 0) {",
+     "    if (false) {",
+     "a server without memory is not told of a handler that was gathered"),
+    ("src/core/waiters.c",
+     "    if (UVA__UNLIKELY(uva__future_append_node(future, &task->ready) < 0)) {\n"
+     "        return UV_ENOMEM;\n"
+     "    }\n",
+     "    (void)uva__future_append_node(future, &task->ready);\n",
+     "an await of a gathered task without memory never ends"),
+    ("src/core/waiters.c",
+     "        if (UVA__UNLIKELY(take_task->callbacks != NULL)) {",
+     "        if (false) {",
+     "a typed await forgets who else waits"),
+    ("src/core/waiters.c",
+     "        return UVA__LIKELY(take_task->callbacks == NULL)",
+     "        return UVA__LIKELY(true)",
+     "a typed await of a stackless task forgets who else waits"),
+    ("src/core/tasks.c",
+     "    if (r >= 0 && (task->base.flags & (UVA__MUST_CANCEL | UVA__KEEPS)) == 0 &&\n"
+     "        uva__future_gatherer",
+     "    if (r >= 0 && (task->base.flags & UVA__MUST_CANCEL) == 0 &&\n"
+     "        uva__future_gatherer",
+     "a gathered task does not drop its arguments"),
+    ("src/core/tasks.c",
+     "    if (r >= 0 && (task->base.flags & (UVA__MUST_CANCEL | UVA__KEEPS)) == 0 &&\n"
+     "        uva__future_gatherer",
+     "    if (r >= 0 && (task->base.flags & UVA__KEEPS) == 0 &&\n"
+     "        uva__future_gatherer",
+     "a gathered task that is cancelled in its last step ends with a result"),
+    ("src/core/graph.c",
+     "    r = gatherer != NULL ? format_waiter(text, gatherer, depth)",
+     "    r = gatherer != NULL ? 0",
+     "the graph does not show the gather that alone waits"),
     ("src/core/gather.c",
      "    gather->finished++;\n"
      "    if (!uva__future_pending(&gather->outer.base)) {\n"
