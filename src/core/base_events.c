@@ -128,12 +128,13 @@ static void loop_look(uva_loop_t *loop)
     uva__loop_drain(loop);
 }
 
-/* Whether to look again at once: there is work, and no poll would find more
- * than what is asked for here. */
+/* Whether to look again at once: there is work, and a poll would find no more
+ * than what is asked for here, or sockets while those that the last one found
+ * are not worked off. */
 static inline bool loop_looks_on(uva_loop_t *loop)
 {
-    if (!loop->alone || loop->head == NULL || loop->stopping ||
-        loop->shutdown != NULL) {
+    if (!loop->alone || (loop->has_io && !loop->has_late) ||
+        loop->head == NULL || loop->stopping || loop->shutdown != NULL) {
         return false;
     }
     loop->inbox_woken =
@@ -152,6 +153,7 @@ bool uva__loop_turn(uva_loop_t *loop)
     loop_look(loop);
     /* Not for ever: the driver has handles of its own to close. */
     for (unsigned i = 1; i < LOOP_LOOKS && loop_looks_on(loop); i++) {
+        uva__loop_flush(loop);
         loop_look(loop);
     }
     if (loop->iterations != loop->looked_iterations) {
@@ -314,10 +316,21 @@ uint64_t uva_loop_iterations(const uva_loop_t *loop)
     return loop->iterations;
 }
 
+static uv_loop_t *loop_uv(uva_loop_t *loop)
+{
+    return loop->closed ? NULL : loop->driver->uv(loop);
+}
+
 uv_loop_t *uva_loop_uv(uva_loop_t *loop)
 {
     loop->alone = false;
-    return loop->closed ? NULL : loop->driver->uv(loop);
+    return loop_uv(loop);
+}
+
+uv_loop_t *uva__loop_uv(uva_loop_t *loop)
+{
+    loop->has_io = true;
+    return loop_uv(loop);
 }
 
 /* --- making --- */

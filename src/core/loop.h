@@ -252,11 +252,14 @@ struct uva_loop_s {
     uva__limits_t limits;
     uv_thread_t thread; /* Whom the loop belongs to; moves under the mutex. */
     uint32_t refs;
-    bool running; /* Inside run_forever or run_until_complete. */
-    bool hosted;  /* On an application's uv_loop_t. */
-    bool alone;   /* Nobody has asked for the uv_loop_t: from outside come but
-                     calls of other threads, and Ctrl-C. */
-    bool closing; /* uva_loop_close has begun. */
+    bool running;  /* Inside run_forever or run_until_complete. */
+    bool hosted;   /* On an application's uv_loop_t. */
+    bool alone;    /* Nobody has asked for the uv_loop_t: from outside come but
+                      calls of other threads, Ctrl-C, and what io has opened. */
+    bool has_io;   /* It has opened something. */
+    bool has_late; /* Of its sockets, some that the last poll found are yet to
+                      be read. */
+    bool closing;  /* uva_loop_close has begun. */
     bool closed;
     bool driver_open;
     bool inbox_woken; /* The driver was told of calls in the inbox. */
@@ -372,6 +375,9 @@ UVA__INLINE uva__ready_t *uva__loop_next_iteration(uva_loop_t *loop)
 
 /** Run iterations within the budget. */
 void uva__loop_drain(uva_loop_t *loop);
+
+/** The uv_loop_t for io, NULL if there is none (any more). */
+uv_loop_t *uva__loop_uv(uva_loop_t *loop);
 
 /** Run what is to be done before the loop polls. */
 void uva__loop_flush(uva_loop_t *loop);

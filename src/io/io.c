@@ -62,7 +62,7 @@ static UVA__NOINLINE int io_make(uva_loop_t *loop)
 {
     uva__io_t *io;
 
-    if (uva_loop_uv(loop) == NULL) {
+    if (uva__loop_uv(loop) == NULL) {
         return UV_ENOTSUP;
     }
     io = uva__calloc(1, sizeof *io);

@@ -30,7 +30,7 @@
 /* What reads may bring in before those that wait for it have had their turn:
  * their blocks stay in the processor's cache, and however many peers send much
  * at once, little of it is held. */
-#define UVA__PORTION_BYTES 262144u
+#define UVA__PORTION_BYTES 196608u
 
 /* Writes are collected up to this, or up to the high mark if that is less. */
 #define UVA__COLLECT_BYTES 16384u

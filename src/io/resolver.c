@@ -162,7 +162,7 @@ static int resolve_start(uva_loop_t *loop,
     resolve->callback = callback;
     resolve->data = data;
     resolve->request.data = loop;
-    r = uv_getaddrinfo(uva_loop_uv(loop), &resolve->request, resolve_cb,
+    r = uv_getaddrinfo(uva__loop_uv(loop), &resolve->request, resolve_cb,
                        host != NULL && host[0] != '\0' ? host : NULL,
                        name->port, &hints);
     if (r < 0) {

@@ -179,6 +179,7 @@ static UVA__NOINLINE void transport_postpone(uva_transport_t *transport)
     }
     transport->late = true;
     if (io->late == NULL) {
+        io->loop->has_late = true;
         transport->next_late = transport;
     } else {
         transport->next_late = io->late->next_late;
@@ -192,6 +193,7 @@ static uva_transport_t *transports_pop_late(uva__io_t *io)
     uva_transport_t *transport = io->late->next_late;
 
     if (transport == io->late) {
+        io->loop->has_late = false;
         io->late = NULL;
     } else {
         io->late->next_late = transport->next_late;

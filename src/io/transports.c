@@ -108,7 +108,7 @@ int uva__transport_new(uva_loop_t *loop,
         return UV_ENOMEM;
     }
     memset(transport, 0, bytes);
-    r = uv_poll_init(uva_loop_uv(loop), &transport->poll, take_fd);
+    r = uv_poll_init(uva__loop_uv(loop), &transport->poll, take_fd);
     if (r < 0) {
         uva__slab_put(&loop->slab, transport, bytes);
         close(take_fd);
