@@ -164,16 +164,16 @@ limit()
 }
 
 echo "instructions"
-program 'yield, 2 tasks'               65 20000 ctx 2 @
-program 'yield, 1000 tasks'            55.8 20000 ctx 1000 @
-program 'yield, 2 tasks, stackless'    40 20000 --stackless ctx 2 @
+program 'yield, 2 tasks'               60 20000 ctx 2 @
+program 'yield, 1000 tasks'            53.7 20000 ctx 1000 @
+program 'yield, 2 tasks, stackless'    38.3 20000 --stackless ctx 2 @
 program 'yield, 1000 tasks, stackless' 32.7 20000 --stackless ctx 1000 @
-program 'spawn and join'               340 10000 spawn_seq @
-program 'spawn and join, stackless'    293 10000 --stackless spawn_seq @
+program 'spawn and join'               337 10000 spawn_seq @
+program 'spawn and join, stackless'    280 10000 --stackless spawn_seq @
 program 'spawn, batches'               206 20000 spawn_batch @ 10000
 program 'spawn, batches, stackless'    172 20000 --stackless spawn_batch @ 10000
-program 'queue item, 1'                312 10000 chan @ 1
-program 'queue item, 1, stackless'     320 10000 --stackless chan @ 1
+program 'queue item, 1'                302 10000 chan @ 1
+program 'queue item, 1, stackless'     309 10000 --stackless chan @ 1
 program 'queue item, 128'               64.5 20000 chan @ 128
 program 'queue item, 128, stackless'    58.2 20000 --stackless chan @ 128
 echo_row 'echo of 1 KiB'               675 echo stream

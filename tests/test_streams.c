@@ -808,7 +808,6 @@ UVA_NET_TEST(late_connections_are_read_before_the_next_poll)
     crowd_begin(&crowd);
     crowd_send(&crowd);
     UVA_TEST_UNTIL(crowd.got == crowd.sent);
-    loop->iteration_cost = 0;
     loop->limits.steps = 1;
     loop->fitting_steps = 1;
     ck_assert_int_eq(uv_check_init(uva__loop_uv(loop), &check), 0);

@@ -521,6 +521,27 @@ HAND_TEST(awaited_and_cancelled_by_its_gather)
     uva_future_unref(future);
 }
 
+KIND_CORO(int, cancels_itself)
+{
+    ck_assert(uva_task_cancel(uva_current_task()));
+    *ret = 1;
+    return 0;
+}
+
+/* asyncio: a task that is cancelled in its last step is cancelled. */
+HAND_TEST(child_cancelled_in_its_last_step)
+{
+    uva_task_t *task = HAND_SPAWN(cancels_itself);
+    uva_task_t *taken = uva_task_ref(task);
+    uva_future_t *outer = uva_gather_future(UVA_FUTURES(&taken), 1, 0);
+
+    hand_run_ready();
+    ck_assert(uva_task_cancelled(task));
+    ck_assert_int_eq(uva_future_exception(outer), UV_ECANCELED);
+    uva_future_unref(outer);
+    uva_task_unref(task);
+}
+
 /* --- cancelling --- */
 
 KIND_CORO(int, counts, uva_future_t *future; int *proof; int r;)
@@ -745,6 +766,7 @@ int main(void)
     UVA_TEST_BOTH(others, callback_of_a_done_child);
     UVA_TEST_BOTH(others, gathered_twice);
     UVA_TEST_BOTH(others, awaited_and_cancelled_by_its_gather);
+    UVA_TEST_BOTH(others, child_cancelled_in_its_last_step);
     UVA_TEST_BOTH(cancel, cancellation_broadcast);
     UVA_TEST_BOTH(cancel, exception_marking);
     UVA_TEST_BOTH(cancel, cancel_gather_1);

@@ -241,6 +241,63 @@ START_TEST(busy_loop_alone_hears_at_each_look)
 }
 END_TEST
 
+static void hear_slow(void *data)
+{
+    heard_t *heard = data;
+    uint64_t took = uva_loop_iterations(heard->loop) - heard->told;
+
+    heard->longest = took > heard->longest ? took : heard->longest;
+    heard->count++;
+}
+
+static void tell_slow(void *data)
+{
+    heard_t *heard = data;
+
+    ck_assert_int_eq(uva_loop_call_soon_threadsafe(heard->loop, hear_slow,
+                                                   heard, NULL, NULL),
+                     0);
+}
+
+KIND_CORO(void, slow_and_tells, heard_t *heard; int i; uint64_t until_ns;
+          uv_thread_t thread;
+          int r;)
+{
+    UVA_BEGIN
+    for (self->i = 0; self->i < 400; self->i++) {
+        self->until_ns = uv_hrtime() + UVA_US(20);
+        while (uv_hrtime() < self->until_ns) {
+        }
+        if (self->i >= 300 && self->i % 10 == 0) {
+            self->heard->told = uva_loop_iterations(self->heard->loop);
+            ck_assert_int_eq(
+                uv_thread_create(&self->thread, tell_slow, self->heard), 0);
+            ck_assert_int_eq(uv_thread_join(&self->thread), 0);
+        }
+        AWAIT_SLEEP(self->r, 0);
+    }
+    UVA_END
+    return 0;
+}
+
+/* Few looks read the clock where there is no deadline: they still learn that
+ * steps take long, and looks come sooner then. */
+START_TEST(slow_loop_alone_hears_soon)
+{
+    uva_loop_t *loop = new_real_loop();
+    heard_t heard = {.loop = loop};
+    slow_and_tells_task_t *task =
+        KIND_SPAWN_ON(loop, _i == 0, slow_and_tells, .heard = &heard);
+
+    ck_assert_int_eq(uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL),
+                     0);
+    ck_assert_int_eq(heard.count, 10);
+    ck_assert_uint_le(heard.longest, 8);
+    uva_task_unref(UVA_ERASE(task));
+    end_loop(loop);
+}
+END_TEST
+
 /* Once somebody has the uv_loop_t, it is polled at each look. */
 START_TEST(loop_that_was_asked_for_is_polled_at_each_look)
 {
@@ -333,6 +390,7 @@ int main(void)
     UVA_TEST_BOTH(fairness, busy_tasks_starve_nobody);
     UVA_TEST_BOTH(fairness, slow_steps_are_few_between_looks);
     UVA_TEST_BOTH(fairness, busy_loop_alone_hears_at_each_look);
+    UVA_TEST_BOTH(fairness, slow_loop_alone_hears_soon);
     UVA_TEST_BOTH(fairness, loop_that_was_asked_for_is_polled_at_each_look);
     return uva_test_main(suite);
 }

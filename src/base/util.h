@@ -15,6 +15,17 @@
 #    define UVA__INLINE              static inline __attribute__((always_inline))
 /* Begin to fetch a cache line that is going to be written; any address. */
 #    define UVA__PREFETCH_WRITE(address) __builtin_prefetch(address, 1)
+/* Read it from memory when it is needed next: a register that rarely is used
+ * costs the way that most take. */
+#    define UVA__FORGET(object) __asm__("" : "+m"(object))
+/* Let the compiler forget what a local pointer, not NULL, equals. */
+#    define UVA__HIDE(pointer)           \
+        do {                             \
+            __asm__("" : "+r"(pointer)); \
+            if ((pointer) == NULL) {     \
+                __builtin_unreachable(); \
+            }                            \
+        } while (0)
 /* Thread-local data of the library: one fixed offset, no call. */
 #    define UVA__TLS _Thread_local __attribute__((tls_model("initial-exec")))
 #else
@@ -23,6 +34,8 @@
 #    define UVA__NOINLINE
 #    define UVA__INLINE                  static inline
 #    define UVA__PREFETCH_WRITE(address) ((void)(address))
+#    define UVA__FORGET(object)          ((void)0)
+#    define UVA__HIDE(pointer)           ((void)0)
 #    define UVA__TLS                     _Thread_local
 #endif
 

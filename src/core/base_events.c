@@ -23,9 +23,10 @@
 
 #define LOOP_ITERATIONS      61u
 #define LOOP_ITERATIONS_MOST 1000000u
-#define LOOP_STEPS           256
 #define LOOP_DRAIN_NS        50000u
-#define LOOP_LOOKS           16u
+#define LOOP_LOOKS           128u /* To a poll that would find nothing. */
+#define LOOP_LOOKS_LATE      16u  /* The same while sockets are late. */
+#define LOOP_LOOKS_CLOCK     4u   /* To one that reads the clock. */
 #define LOOP_SLOW_NS         100000000u
 
 /* --- one turn --- */
@@ -85,7 +86,7 @@ static void loop_budget(uva_loop_t *loop, uint64_t now_ns)
 {
     uint64_t iterations = loop->iterations - loop->looked_iterations;
     int64_t steps = (int64_t)loop->looked_budget - loop->budget -
-                    (int64_t)iterations * loop->iteration_cost;
+                    (int64_t)iterations * UVA__ITERATION_STEPS;
 
     if (loop->looked_ready && steps > 0) {
         uint64_t step_ns = (now_ns - loop->looked_ns) / (uint64_t)steps + 1;
@@ -94,9 +95,10 @@ static void loop_budget(uva_loop_t *loop, uint64_t now_ns)
                                   ? (int32_t)fit
                                   : loop->limits.steps;
     }
-    loop->budget = loop->fitting_steps;
-    if (loop_stopping(loop)) {
-        loop->budget = 1; /* asyncio: a stop still gives one iteration. */
+    /* One iteration at least: asyncio's stop still gives one. */
+    loop->budget = UVA__ITERATION_STEPS;
+    if (!loop_stopping(loop)) {
+        loop->budget += loop->fitting_steps;
     }
     loop->looked_budget = loop->budget;
     loop->looked_iterations = loop->iterations;
@@ -128,6 +130,20 @@ static void loop_look(uva_loop_t *loop)
     uva__loop_drain(loop);
 }
 
+/* The same while there is no deadline: the clock is read when several looks can
+ * tell together how long a step takes. */
+static void loop_look_briefly(uva_loop_t *loop)
+{
+    int32_t more = loop->fitting_steps + UVA__ITERATION_STEPS - loop->budget;
+
+    loop->budget += more;
+    loop->looked_budget += more;
+    if (loop->inbox_woken) {
+        loop_take_calls(loop);
+    }
+    uva__loop_drain(loop);
+}
+
 /* Whether to look again at once: there is work, and a poll would find no more
  * than what is asked for here, or sockets while those that the last one found
  * are not worked off. */
@@ -147,14 +163,21 @@ static inline bool loop_looks_on(uva_loop_t *loop)
 bool uva__loop_turn(uva_loop_t *loop)
 {
     uva_loop_t *outer = uva__here;
+    unsigned looks;
 
     uva__here = loop;
     loop->attended = true;
     loop_look(loop);
     /* Not for ever: the driver has handles of its own to close. */
-    for (unsigned i = 1; i < LOOP_LOOKS && loop_looks_on(loop); i++) {
-        uva__loop_flush(loop);
-        loop_look(loop);
+    looks = loop->has_io ? LOOP_LOOKS_LATE : LOOP_LOOKS;
+    while (--looks > 0 && loop_looks_on(loop)) {
+        if (looks % LOOP_LOOKS_CLOCK != 0 && !loop->has_io &&
+            loop->timers.count == 0) {
+            loop_look_briefly(loop);
+        } else {
+            uva__loop_flush(loop);
+            loop_look(loop);
+        }
     }
     if (loop->iterations != loop->looked_iterations) {
         loop->stuck = false;
@@ -335,16 +358,14 @@ uv_loop_t *uva__loop_uv(uva_loop_t *loop)
 
 /* --- making --- */
 
-/* One count bounds both: an iteration costs as many steps as make the bound on
- * steps the bound on iterations. */
 static void loop_set_iterations(uva_loop_t *loop, unsigned iterations)
 {
     if (iterations > LOOP_ITERATIONS_MOST) {
         iterations = LOOP_ITERATIONS_MOST;
     }
-    loop->iteration_cost =
-        iterations < LOOP_STEPS ? LOOP_STEPS / (int32_t)iterations - 1 : 0;
-    loop->limits.steps = (loop->iteration_cost + 1) * (int32_t)iterations;
+    /* As many as there are of one step. */
+    loop->limits.steps =
+        (int32_t)iterations * (UVA__ITERATION_STEPS + 1) - UVA__ITERATION_STEPS;
     loop->fitting_steps = loop->limits.steps;
 }
 

@@ -139,7 +139,8 @@ int uva__driver_virtual_new(uva_loop_t *loop)
         uva__free(driver);
         return r;
     }
-    loop->iteration_cost = loop->limits.steps; /* One iteration a look. */
+    loop->limits.steps = 1; /* One iteration a look. */
+    loop->fitting_steps = 1;
     loop->driver = &virtual_driver;
     loop->driver_data = driver;
     return 0;

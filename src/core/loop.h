@@ -200,6 +200,10 @@ typedef struct uva__shutdown_s {
     bool blocking; /* uva_loop_shutdown runs the loop and closes it. */
 } uva__shutdown_t;
 
+/* An iteration costs as much as so many steps, and begins if as many are left:
+ * one count bounds both. */
+#define UVA__ITERATION_STEPS 3
+
 struct uva_loop_s {
     /* What every step touches. */
     uva__ready_t *batch; /* The rest of the running iteration. */
@@ -207,9 +211,7 @@ struct uva_loop_s {
     uva__ready_t **tail;
     uva_task_t *current;  /* Borrowed. */
     uva__context_t *base; /* Where a task goes that has nobody to go to. */
-    int32_t budget;       /* Steps until the next look; an iteration begins
-                             while some are left, and costs some itself. */
-    int32_t iteration_cost;
+    int32_t budget;       /* Steps until the next look. */
     void (*direct)(uva__ready_t *ready); /* uva__task_resume: who has it is
                                             switched to straight. NULL in
                                             debug mode, which looks at each
@@ -363,10 +365,15 @@ UVA__INLINE uva__ready_t *uva__loop_next_iteration(uva_loop_t *loop)
 {
     uva__ready_t *ready = loop->head;
 
-    if (ready == NULL || loop->budget <= 0) {
+    if (ready == NULL) {
         return NULL;
     }
-    loop->budget -= loop->iteration_cost;
+    loop->budget -= UVA__ITERATION_STEPS;
+    if (UVA__UNLIKELY(loop->budget < 0)) {
+        UVA__FORGET(loop->budget);
+        loop->budget += UVA__ITERATION_STEPS;
+        return NULL;
+    }
     loop->iterations++;
     loop->head = NULL;
     loop->tail = &loop->head;

@@ -35,7 +35,9 @@ UVA__INLINE uva_task_t *uva__task_next(uva_loop_t *loop)
     uva_task_t *task;
 
     if (ready == NULL) {
+        UVA__FORGET(loop->budget);
         ready = uva__loop_next_iteration(loop);
+        UVA__FORGET(loop->budget);
         if (UVA__UNLIKELY(ready == NULL)) {
             return NULL;
         }
@@ -44,9 +46,10 @@ UVA__INLINE uva_task_t *uva__task_next(uva_loop_t *loop)
         loop->batch = ready;
         return NULL;
     }
-    task = uva__task_of_ready(ready);
     loop->batch = ready->next;
     loop->budget--;
+    task = uva__task_of_ready(ready);
+    UVA__HIDE(task); /* And so take all from one register. */
     loop->current = task;
     return task;
 }
@@ -68,12 +71,13 @@ UVA__INLINE uva_task_t *uva__task_leave_plain(uva_loop_t *loop,
  * was cancelled meanwhile: uva__task_resume_cancelled tells. */
 UVA__INLINE int uva__task_yield(uva_loop_t *loop, uva_task_t *task)
 {
+    uva__context_t *flow = uva__task_flow(task);
     uva_task_t *next = uva__task_next(loop);
 
     if (UVA__UNLIKELY(next == NULL)) {
         return uva__task_yield_slow(loop, task);
     }
-    return uva__context_yield(uva__task_flow(task), uva__task_flow(next), next);
+    return uva__context_yield(flow, uva__task_flow(next), next);
 }
 
 /** Suspend the running task. @return The same when it is resumed: who resumes

@@ -178,6 +178,17 @@ MUTATIONS = [
      "        io->loop->has_late = false;\n",
      "",
      "sockets are late for ever"),
+    ("src/core/base_events.c",
+     "    loop->looked_budget += more;\n"
+     "    if (loop->inbox_woken) {\n"
+     "        loop_take_calls(loop);\n"
+     "    }\n",
+     "    loop->looked_budget += more;\n",
+     "a look without the clock does not take calls"),
+    ("src/core/base_events.c",
+     "    loop->looked_budget += more;\n",
+     "",
+     "what looks without the clock allow is not counted"),
     # --- waiters ---
     ("src/core/waiters.c",
      "        *owner = task->base.loop;",
@@ -233,8 +244,8 @@ MUTATIONS = [
      "    stack->context.sp = NULL;",
      "the stack of a coroutine is no use to a task"),
     ("src/core/base_events.c",
-     "(loop->iteration_cost + 1) * (int32_t)iterations",
-     "(loop->iteration_cost + 2) * (int32_t)iterations",
+     "(int32_t)iterations * (UVA__ITERATION_STEPS + 1)",
+     "(int32_t)iterations * (UVA__ITERATION_STEPS + 2)",
      "more iterations pass in a turn than were asked for"),
     ("src/core/waiters.c",
      "        if (uva_future_cancel_message(future, message)) {\n"
@@ -410,11 +421,11 @@ MUTATIONS = [
      "who waited for a task is forgotten when it is gathered"),
     ("src/core/futures.c",
      "        r = uva__future_make_room(futures[i]);",
-     "        (void)uva__future_make_room(futures[i]);",
+     "        (void)futures[i];",
      "a wait for a gathered task without memory for a node never ends"),
     ("src/core/futures.c",
      "        r = uva__future_make_room(future);",
-     "        (void)uva__future_make_room(future);",
+     "        (void)future;",
      "a callback of a gathered task without memory is lost"),
     ("src/core/futures.c",
      "        future->callbacks == NULL || uva__future_gatherer(future) != NULL) {",
