@@ -562,6 +562,10 @@ void uva__transports_flush(uva__flush_t *flush)
             uva__transport_maybe_free(transport);
         }
     }
+    /* Whom the turn has woken has run, and answered. */
+    if (io->late == NULL) {
+        io->portion_bytes = 0;
+    }
 }
 
 static inline void transport_mark_dirty(uva_transport_t *transport)

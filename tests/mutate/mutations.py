@@ -175,6 +175,13 @@ MUTATIONS = [
      "        loop_look(loop);",
      "what is written waits until no socket is late"),
     ("src/io/stream_transport.c",
+     "        io->portion_bytes = 0;\n"
+     "    }\n"
+     "}\n",
+     "    }\n"
+     "}\n",
+     "small requests of many turns fill a portion"),
+    ("src/io/stream_transport.c",
      "        io->loop->has_late = false;\n",
      "",
      "sockets are late for ever"),
