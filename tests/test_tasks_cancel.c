@@ -716,6 +716,7 @@ KIND_TEST(typed_await_of_itself, awaits_itself_task_t *child; int r;)
 {
     UVA_BEGIN
     self->child = KIND_SPAWN(awaits_itself);
+    AWAIT_SLEEP(self->r, 0); /* Nobody awaits it when it does. */
     AWAIT_TYPED(self->r, awaits_itself, self->child, NULL);
     ck_assert_int_eq(self->r, UV_EPERM);
     UVA_END
