@@ -521,6 +521,33 @@ HAND_TEST(awaited_and_cancelled_by_its_gather)
     uva_future_unref(future);
 }
 
+static int drops;
+
+UVA_TASK_DROP(int, has_arguments, drop_arguments, int value;)
+{
+    *ret = args->value;
+    return 0;
+}
+
+static void drop_arguments(UVA_UNUSED has_arguments_args_t *args)
+{
+    drops++;
+}
+
+START_TEST(arguments_of_a_child)
+{
+    has_arguments_task_t *task =
+        uva_loop_spawn(uva_test_loop, has_arguments, .value = 3);
+    uva_future_t *outer = uva_gather_future(UVA_FUTURES(&task), 1, 0);
+
+    drops = 0;
+    hand_run_ready();
+    ck_assert(uva_future_done(outer));
+    ck_assert_int_eq(drops, 1);
+    uva_future_unref(outer);
+}
+END_TEST
+
 KIND_CORO(int, cancels_itself)
 {
     ck_assert(uva_task_cancel(uva_current_task()));
@@ -777,5 +804,6 @@ int main(void)
     tcase_add_test(outside, constructor_heterogenous_futures);
     tcase_add_test(outside, constructor_homogenous_futures);
     tcase_add_test(outside, constructor_without_loop);
+    tcase_add_test(outside, arguments_of_a_child);
     return uva_test_main(suite);
 }
