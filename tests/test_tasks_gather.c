@@ -393,6 +393,13 @@ HAND_TEST(issue46672)
 
 /* --- others wait for a child too --- */
 
+static uva_future_t *gather_one(uva_task_t *task)
+{
+    uva_task_t *taken = uva_task_ref(task);
+
+    return uva_gather_future(UVA_FUTURES(&taken), 1, 0);
+}
+
 /* What a callback finds when it runs. */
 typedef struct found_s {
     uva_future_t *outer;
@@ -418,7 +425,6 @@ HAND_TEST(callbacks_of_a_child)
 {
     uva_task_t *task = HAND_SPAWN(gives, .value = 3);
     uva_future_t *child = UVA_FUTURE(task);
-    uva_future_t *taken = uva_future_ref(child);
     found_t before = {0};
     found_t after = {0};
     found_t removed = {0};
@@ -426,7 +432,7 @@ HAND_TEST(callbacks_of_a_child)
     note_with(child, &before);
     ck_assert_uint_eq(
         uva_future_remove_done_callback(child, note_outer, &before), 1);
-    after.outer = uva_gather_future(&taken, 1, 0);
+    after.outer = gather_one(task);
     /* The gathering future is none of these, and goes first. */
     ck_assert_uint_eq(
         uva_future_remove_done_callback(child, note_outer, &after), 0);
@@ -446,11 +452,10 @@ HAND_TEST(callbacks_of_a_child)
 HAND_TEST(callback_before_the_gather)
 {
     uva_task_t *task = HAND_SPAWN(gives, .value = 3);
-    uva_future_t *taken = uva_future_ref(UVA_FUTURE(task));
     found_t before = {0};
 
     note_with(UVA_FUTURE(task), &before);
-    before.outer = uva_gather_future(&taken, 1, 0);
+    before.outer = gather_one(task);
     hand_run_ready();
     ck_assert_int_eq(before.calls, 1);
     ck_assert(!before.outer_done);
@@ -463,10 +468,9 @@ HAND_TEST(callback_before_the_gather)
 HAND_TEST(callback_of_a_done_child)
 {
     uva_task_t *task = HAND_SPAWN(gives, .value = 3);
-    uva_future_t *taken = uva_future_ref(UVA_FUTURE(task));
     found_t after = {0};
 
-    after.outer = uva_gather_future(&taken, 1, 0);
+    after.outer = gather_one(task);
     while (!uva_task_done(task)) {
         ck_assert_int_eq(uva_loop_step(uva_test_loop), 1);
     }
@@ -485,8 +489,7 @@ HAND_TEST(gathered_twice)
     uva_future_t *outers[2];
 
     for (int i = 0; i < 2; i++) {
-        uva_task_t *taken = uva_task_ref(task);
-        outers[i] = uva_gather_future(UVA_FUTURES(&taken), 1, 0);
+        outers[i] = gather_one(task);
     }
     hand_briefly();
     ck_assert_int_eq(uva_future_set_result(future, &values[4], NULL), 0);
@@ -505,8 +508,7 @@ HAND_TEST(awaited_and_cancelled_by_its_gather)
 {
     uva_future_t *future = hand_future();
     uva_task_t *task = HAND_SPAWN(awaits, .future = future);
-    uva_task_t *taken = uva_task_ref(task);
-    uva_future_t *outer = uva_gather_future(UVA_FUTURES(&taken), 1, 0);
+    uva_future_t *outer = gather_one(task);
     uva_task_t *other = HAND_SPAWN(awaits, .future = UVA_FUTURE(task));
 
     hand_briefly();
@@ -559,8 +561,7 @@ KIND_CORO(int, cancels_itself)
 HAND_TEST(child_cancelled_in_its_last_step)
 {
     uva_task_t *task = HAND_SPAWN(cancels_itself);
-    uva_task_t *taken = uva_task_ref(task);
-    uva_future_t *outer = uva_gather_future(UVA_FUTURES(&taken), 1, 0);
+    uva_future_t *outer = gather_one(task);
 
     hand_run_ready();
     ck_assert(uva_task_cancelled(task));

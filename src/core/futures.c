@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/errors.h"
+#include "core/gather.h"
 #include "core/loop.h"
 
 #define FUTURE_REFUSED(number)                                          \
@@ -308,9 +309,7 @@ static void future_wake(uva_loop_t *loop, uva_future_t *future)
         uva__loop_attend(loop);
     }
     if (uva__future_gatherer(future) != NULL) {
-        uva_task_t *task = uva__future_as_task(future);
-        task->ready.run = uva__gather_task_done;
-        uva__loop_push(loop, &task->ready);
+        uva__gather_tell(uva__future_as_task(future));
         return;
     }
     if ((future->flags & UVA__RECORDS) != 0) {

@@ -581,9 +581,6 @@ static inline void uva__future_unref(uva_future_t *future)
 /* Gathering futures. */
 
 void uva__gather_free(uva_future_t *future);
-/** Tell a gathering future that its child is done: what the node of a task runs
- * that nobody else waited for. */
-void uva__gather_task_done(uva__ready_t *ready);
 /** The gathering future whose child has this callback node; else NULL. */
 uva_future_t *uva__gather_of_node(uva__ready_t *ready);
 void uva__shield_free(uva_future_t *future);
@@ -593,6 +590,10 @@ uva_future_t *uva__shield_of_node(uva__ready_t *ready);
 uva_future_t *uva__wait_of_node(uva__ready_t *ready);
 /** The parent of the group whose child has this callback node; else NULL. */
 uva_task_t *uva__taskgroup_of_node(uva__ready_t *ready);
+/** Before a node is appended to a task that was just made, and that its own
+ * body may have let be gathered. @return The task; NULL without memory, and it
+ * is cancelled and dropped then. */
+uva_task_t *uva__task_admit(uva_task_t *take_task);
 
 /* Callbacks and their contexts. */
 

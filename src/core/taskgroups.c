@@ -270,10 +270,7 @@ group_adopt(group_t *group, group_child_t *child, uva_task_t *task)
     bool held = loop->holds_spawns;
 
     uva__loop_hold_spawns(loop, false);
-    if (uva__future_make_room(uva_task_future(task)) < 0) {
-        (void)uva_task_cancel(task);
-        task = uva_task_unref(task);
-    }
+    task = uva__task_admit(task);
     if (task == NULL || task->base.kind == UVA__KIND_REFUSED) {
         uva__slab_put(&loop->slab, child, sizeof *child);
         group_add_error(group, task == NULL ? UV_ENOMEM : task->base.code,

@@ -19,6 +19,7 @@
 #include "base/errors.h"
 #include "base/format.h"
 #include "base/log.h"
+#include "core/gather.h"
 #include "core/loans.h"
 #include "core/loop.h"
 
@@ -464,8 +465,7 @@ static void task_finish_gathered(uva_task_t *task, int r)
     task->base.code = r;
     task->base.state = UVA__FUTURE_FINISHED;
     task->base.refs--;
-    task->ready.run = uva__gather_task_done;
-    uva__loop_push(task->base.loop, &task->ready);
+    uva__gather_tell(task);
 }
 
 static UVA__NOINLINE void task_finish_slow(uva_task_t *task, int r)
@@ -509,6 +509,17 @@ void uva__task_finish(uva_task_t *task, int r)
     if (--task->base.refs == 0) {
         uva__future_free(&task->base);
     }
+}
+
+/* --- waiting for one that was just made --- */
+
+uva_task_t *uva__task_admit(uva_task_t *take_task)
+{
+    if (uva__future_make_room(uva_task_future(take_task)) < 0) {
+        (void)uva_task_cancel(take_task);
+        take_task = uva_task_unref(take_task);
+    }
+    return take_task;
 }
 
 /* --- looking --- */

@@ -170,11 +170,10 @@ await_take(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
 }
 
 /* Say what a task waits for that hangs among its callbacks. */
-UVA__INLINE int await_wait(uva_task_t *task, uva_future_t *future)
+UVA__INLINE void await_wait(uva_task_t *task, uva_future_t *future)
 {
     task->waiter.future = future;
     task->base.phase = UVA__PHASE_FUTURE;
-    return UVA_PENDING;
 }
 
 /* asyncio: tasks.py, Task.__step_run_and_handle_result. The reference of the
@@ -190,7 +189,7 @@ static inline int await_begin(uva_task_t *task, uva_future_t *future)
     if (UVA__UNLIKELY(uva__future_append_node(future, &task->ready) < 0)) {
         return UV_ENOMEM;
     }
-    (void)await_wait(task, future);
+    await_wait(task, future);
     if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
         const char *message = task->extra == NULL ? NULL : task->extra->message;
         if (uva_future_cancel_message(future, message)) {
@@ -292,10 +291,10 @@ join_done(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
 }
 
 /* Begin to wait for a task that nobody waits for. */
-UVA__INLINE int join_begin(uva_task_t *task, uva_future_t *future)
+UVA__INLINE void join_begin(uva_task_t *task, uva_future_t *future)
 {
     uva__future_append_first(future, &task->ready);
-    return await_wait(task, future);
+    await_wait(task, future);
 }
 
 /* Whether the short way is open: nothing is due to the task, and it may await
@@ -360,9 +359,11 @@ int uva__await_typed_poll(uva_future_t *take_task, void *ret, size_t ret_bytes)
     }
     if (task->base.phase == UVA__PHASE_IDLE &&
         take_task->state == UVA__FUTURE_PENDING) {
-        return UVA__LIKELY(take_task->callbacks == NULL)
-                   ? join_begin(task, take_task)
-                   : uva__join_poll(take_task, ret, ret_bytes);
+        if (UVA__UNLIKELY(take_task->callbacks != NULL)) {
+            return uva__join_poll(take_task, ret, ret_bytes);
+        }
+        join_begin(task, take_task);
+        return UVA_PENDING;
     }
     task->base.phase = UVA__PHASE_IDLE;
     return join_done(task, take_task, ret, ret_bytes);
@@ -380,7 +381,7 @@ int uva__await_typed(uva_future_t *take_task, void *ret, size_t ret_bytes)
         if (UVA__UNLIKELY(take_task->callbacks != NULL)) {
             return join_drive(take_task, ret, ret_bytes);
         }
-        (void)join_begin(task, take_task);
+        join_begin(task, take_task);
         uva__task_stackful(task)->what = "uva_join";
         task = uva__task_leave_plain(task->base.loop, task);
         take_task = task->waiter.future;

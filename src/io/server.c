@@ -285,12 +285,9 @@ static void client_served(uva__ready_t *ready)
 
 void uva__transport_serve(uva_transport_t *transport, uva_task_t *take_task)
 {
-    uva_future_t *future = uva_task_future(take_task);
+    uva_task_t *task = uva__task_admit(take_task);
+    uva_future_t *future = uva_task_future(task);
 
-    if (uva__future_make_room(future) < 0) {
-        (void)uva_task_cancel(take_task);
-        future = uva_future_unref(future);
-    }
     if (future == NULL || future->kind == UVA__KIND_REFUSED) {
         uva__report(uva__transport_loop(transport), future,
                     uva__future_code(future),
@@ -299,7 +296,7 @@ void uva__transport_serve(uva_transport_t *transport, uva_task_t *take_task)
         return;
     }
     transport->refs++;
-    transport->task = take_task;
+    transport->task = task;
     transport->task_ready.run = client_served;
     (void)uva__future_add_node(future, &transport->task_ready);
 }

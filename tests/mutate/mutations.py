@@ -445,12 +445,12 @@ MUTATIONS = [
      "",
      "a shield of a gathered task without memory is never told"),
     ("src/core/taskgroups.c",
-     "    if (uva__future_make_room(uva_task_future(task)) < 0) {",
-     "    if (false) {",
+     "    task = uva__task_admit(task);\n",
+     "",
      "a group without memory is not told of a child that was gathered"),
     ("src/io/server.c",
-     "    if (uva__future_make_room(future) < 0) {",
-     "    if (false) {",
+     "uva__task_admit(take_task)",
+     "take_task",
      "a server without memory is not told of a handler that was gathered"),
     ("src/core/waiters.c",
      "    if (UVA__UNLIKELY(uva__future_append_node(future, &task->ready) < 0)) {\n"
@@ -459,12 +459,16 @@ MUTATIONS = [
      "    (void)uva__future_append_node(future, &task->ready);\n",
      "an await of a gathered task without memory never ends"),
     ("src/core/waiters.c",
-     "        if (UVA__UNLIKELY(take_task->callbacks != NULL)) {",
-     "        if (false) {",
+     "        if (UVA__UNLIKELY(take_task->callbacks != NULL)) {\n"
+     "            return join_drive",
+     "        if (false) {\n"
+     "            return join_drive",
      "a typed await forgets who else waits"),
     ("src/core/waiters.c",
-     "        return UVA__LIKELY(take_task->callbacks == NULL)",
-     "        return UVA__LIKELY(true)",
+     "        if (UVA__UNLIKELY(take_task->callbacks != NULL)) {\n"
+     "            return uva__join_poll",
+     "        if (false) {\n"
+     "            return uva__join_poll",
      "a typed await of a stackless task forgets who else waits"),
     ("src/core/tasks.c",
      "    if (r >= 0 && (task->base.flags & (UVA__MUST_CANCEL | UVA__KEEPS)) == 0 &&\n"
