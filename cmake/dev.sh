@@ -174,11 +174,57 @@ prepare_check()
 
 # --- building -----------------------------------------------------------------
 
+# tenths: pass on what make, ninja or ctest print, but of their lines of progress
+# and of tests that passed just one for each tenth of the way.
+tenths()
+{
+    awk '
+        function way(done, all, what) {
+            if (int(10 * done / all) > tenth) {
+                tenth = int(10 * done / all)
+                printf "   %3d %% %s\n", 10 * tenth, what
+                fflush()
+            }
+        }
+        /^\[ *[0-9]+%\]/ {
+            split($0, part, /[][% ]+/)
+            way(part[2], 100, "built")
+            next
+        }
+        /^\[[0-9]+\/[0-9]+\]/ {
+            split($0, part, /[][\/ ]+/)
+            way(part[2], part[3], "built")
+            next
+        }
+        /^ *[0-9]+\/[0-9]+ +Test +#/ {
+            split($1, part, "/")
+            way(part[1], part[2], "tested")
+            if (/(Passed|\*\*\*Skipped) +[0-9.]+ sec/) {
+                next
+            }
+        }
+        /^(make|gmake)(\[[0-9]+\])?: (Entering|Leaving) / || /^ +Start +[0-9]+: / ||
+            /^(Consolidate compiler generated )?dependencies of target / ||
+            /^Scanning dependencies of target / {
+            next
+        }
+        { print; fflush() }
+    '
+}
+
+# told COMMAND...: run it with its output through tenths; its status.
+told()
+{
+    { "$@" 2>&1 && echo 0 >build/status || echo $? >build/status; } | tenths
+    return "$(cat build/status)"
+}
+
 # configure_release [OPTION...]
 configure_release()
 {
     prepare
     mkdir -p build
+    say "configuring build/release (log: build/configure.log)"
     # CMake's own choice is make; ask for ninja where there is nothing else.
     if ! have make && [ ! -e build/release/CMakeCache.txt ]; then
         set -- -G Ninja "$@"
@@ -189,9 +235,12 @@ configure_release()
     }
 }
 
+# build_release WHAT [OPTION...]
 build_release()
 {
-    cmake --build build/release -j "$(jobs_count)" "$@"
+    say "building $1"
+    shift
+    told cmake --build build/release -j "$(jobs_count)" "$@"
 }
 
 # run NAME COMMAND...: one line of check. The output goes to a log; the tail of
@@ -287,17 +336,16 @@ case ${1:-} in
 demo)
     shift
     configure_release
-    build_release --target uva_command >build/build.log 2>&1 || {
-        cat build/build.log >&2
-        exit 1
-    }
+    build_release "the library and the program uva" --target uva_command
+    say "running build/release/bin/uva crawl${*:+ $*}"
     exec build/release/bin/uva crawl "$@"
     ;;
 test)
     shift
     configure_release
-    build_release
-    exec ctest --test-dir build/release --output-on-failure -j "$(jobs_count)" "$@"
+    build_release "the library, the programs and the tests"
+    say "testing"
+    told ctest --test-dir build/release --output-on-failure -j "$(jobs_count)" "$@"
     ;;
 check)
     check
@@ -305,14 +353,14 @@ check)
 bench)
     shift
     configure_release
-    build_release
+    build_release "the library and the benchmarks"
     [ -e bench/run.sh ] || die "there is no bench/run.sh"
     exec sh bench/run.sh build/release/bin "$@"
     ;;
 docs)
     have doxygen || install_packages doxygen
     configure_release
-    build_release --target docs
+    build_release "the API reference" --target docs
     ;;
 clean)
     rm -rf build
