@@ -11,9 +11,10 @@ def blank(text):
     return re.sub(pattern, spaces, text, flags=re.S)
 
 
-def functions(text):
-    """Of each function: (line of its brace, number of lines), both from 1."""
-    found, depth, start, head, skip, is_function = [], 0, 0, "", False, False
+def bodies(text):
+    """Of each function: what stands before its brace, the line of the brace,
+    the number of lines; lines count from 1."""
+    depth, start, head, skip, is_function = 0, 0, "", False, False
     for number, line in enumerate(blank(text).split("\n"), 1):
         if skip or line.lstrip().startswith("#"):
             skip = line.rstrip().endswith("\\")
@@ -27,9 +28,23 @@ def functions(text):
                 depth = max(0, depth - 1)
                 if depth == 0:
                     if is_function:
-                        found.append((start, number - start + 1))
+                        yield head, start, number - start + 1
                     head = ""
             elif depth == 0:
                 head = "" if c == ";" else head + c
         head += " " if depth == 0 else ""
-    return found
+
+
+def functions(text):
+    """Of each function: (line of its brace, number of lines), both from 1."""
+    return [(start, length) for _, start, length in bodies(text)]
+
+
+def definitions(text):
+    """The names of the functions that a text defines."""
+    for head, _, _ in bodies(text):
+        # Attributes and macros stand before the name; it may have brackets.
+        names = re.findall(r"\b(\w*[a-z]\w*)\b\)?\s*\(", head)
+        names = [name for name in names if name != "__attribute__"]
+        if names:
+            yield names[0]
