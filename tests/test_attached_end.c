@@ -188,7 +188,7 @@ static int swallow(void *arg, void **ret_result)
     for (int i = 0; i < 2; i++) {
         if (uva_sleep(UVA_SEC(60)) == UV_ECANCELED) {
             ++*seen;
-            (void)uva_sleep(UVA_MS(1));
+            UVA_IGNORE(uva_sleep(UVA_MS(1)));
             if (i == 0) { /* What it makes is cancelled too. */
                 uva_task_unref(
                     uva_create_task(sleep_until_cancelled, seen + 1));
@@ -214,7 +214,7 @@ static int fail_late(void *arg, void **ret_result)
 {
     (void)arg;
     (void)ret_result;
-    (void)uva_sleep(UVA_SEC(60));
+    UVA_IGNORE(uva_sleep(UVA_SEC(60)));
     return uva_fail(UV_EIO, "the disk is gone");
 }
 

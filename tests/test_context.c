@@ -264,16 +264,16 @@ KIND_TEST(calls_have_their_own, uva_test_trace_t trace;
 
     UVA_BEGIN
     self->given = (uva_call_options_t)UVA_CALL_OPTIONS_INIT;
-    (void)uva_call_soon(note_colour, &self->trace);
+    UVA_IGNORE(uva_call_soon(note_colour, &self->trace));
     set(green, NULL);
-    (void)uva_call_soon(note_colour, &self->trace);
+    UVA_IGNORE(uva_call_soon(note_colour, &self->trace));
     self->given.context = uva_copy_context();
-    (void)uva_call_later(UVA_MS(1), note_colour, &self->trace, NULL);
+    UVA_IGNORE(uva_call_later(UVA_MS(1), note_colour, &self->trace, NULL));
     set(blue, NULL);
-    (void)uva_loop_call_soon_threadsafe(loop, note_colour, &self->trace, NULL,
-                                        NULL);
-    (void)uva_loop_call_soon(loop, note_colour, &self->trace, &self->given,
-                             &self->handle);
+    UVA_IGNORE(uva_loop_call_soon_threadsafe(loop, note_colour, &self->trace,
+                                             NULL, NULL));
+    UVA_IGNORE(uva_loop_call_soon(loop, note_colour, &self->trace, &self->given,
+                                  &self->handle));
     ck_assert_ptr_eq(uva_handle_get_context(self->handle), self->given.context);
     uva_handle_unref(self->handle);
     AWAIT_SLEEP(self->r, UVA_MS(2));
@@ -295,9 +295,9 @@ KIND_TEST(calls_leave_nothing, uva_call_options_t given; int r;)
     UVA_BEGIN
     self->given = (uva_call_options_t)UVA_CALL_OPTIONS_INIT;
     self->given.context = uva_context_new();
-    (void)uva_call_soon(set_blue, NULL);
-    (void)uva_loop_call_soon(uva_get_running_loop(), set_blue, NULL,
-                             &self->given, NULL);
+    UVA_IGNORE(uva_call_soon(set_blue, NULL));
+    UVA_IGNORE(uva_loop_call_soon(uva_get_running_loop(), set_blue, NULL,
+                                  &self->given, NULL));
     AWAIT_SLEEP(self->r, 0);
     ck_assert_str_eq(now(), "red");
     ck_assert_str_eq(in(self->given.context), "blue");

@@ -452,7 +452,7 @@ START_TEST(no_stack_left)
         options.max_stack_bytes = count * 64 * 1024;
         ck_assert_int_eq(uva_loop_new_virtual(&options, &loop), 0);
         task = uva_loop_create_task(loop, runs_out_of_stacks, &met, NULL);
-        (void)uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL);
+        UVA_IGNORE(uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL));
         uva_task_unref(task);
         hand_loop_close(loop);
     }

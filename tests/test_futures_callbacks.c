@@ -354,13 +354,13 @@ UVA_TEST(callbacks_run_in_their_contexts)
     uva_future_t *f = uva_create_future();
 
     memset(&bag, 0, sizeof bag);
-    (void)uva_context_var_set(&var, &things[0], NULL);
-    (void)uva_future_add_done_callback(f, append_var, NULL, NULL);
+    UVA_IGNORE(uva_context_var_set(&var, &things[0], NULL));
+    UVA_IGNORE(uva_future_add_done_callback(f, append_var, NULL, NULL));
     options.context = uva_copy_context();
-    (void)uva_context_var_set(&var, &things[1], NULL);
-    (void)uva_future_add_done_callback(f, append_var, NULL, NULL);
-    (void)uva_context_var_set(&var, &things[2], NULL);
-    (void)uva_future_add_done_callback(f, append_var, NULL, &options);
+    UVA_IGNORE(uva_context_var_set(&var, &things[1], NULL));
+    UVA_IGNORE(uva_future_add_done_callback(f, append_var, NULL, NULL));
+    UVA_IGNORE(uva_context_var_set(&var, &things[2], NULL));
+    UVA_IGNORE(uva_future_add_done_callback(f, append_var, NULL, &options));
     (void)uva_future_set_result(f, NULL, NULL);
     ck_assert_int_eq(uva_sleep(0), 0);
     ck_assert_str_eq(bag.text, "42 17 42");

@@ -141,7 +141,7 @@ START_TEST(handle_repr_debug)
 
     uva_loop_set_debug(uva_test_loop, true);
     /* clang-format off */
-    uva_loop_call_soon(uva_test_loop, note, a, NULL, &h); here = UVA__HERE;
+    UVA_IGNORE(uva_loop_call_soon(uva_test_loop, note, a, NULL, &h)); here = UVA__HERE;
     /* clang-format on */
     ck_assert(tells(h, here));
     uva_handle_cancel(h);
@@ -161,16 +161,16 @@ START_TEST(handle_source_traceback)
     const char *here;
 
     /* clang-format off */
-    uva_loop_call_soon(loop, note, a, NULL, &h); here = UVA__HERE;
+    UVA_IGNORE(uva_loop_call_soon(loop, note, a, NULL, &h)); here = UVA__HERE;
     ck_assert(tells(h, here));
     uva_handle_unref(h);
-    uva_loop_call_soon_threadsafe(loop, note, a, NULL, &h); here = UVA__HERE;
+    UVA_IGNORE(uva_loop_call_soon_threadsafe(loop, note, a, NULL, &h)); here = UVA__HERE;
     ck_assert(tells(h, here));
     uva_handle_unref(h);
-    uva_loop_call_later(loop, 0, note, a, NULL, &h); here = UVA__HERE;
+    UVA_IGNORE(uva_loop_call_later(loop, 0, note, a, NULL, &h)); here = UVA__HERE;
     ck_assert(tells(h, here));
     uva_handle_unref(h);
-    uva_loop_call_at(loop, 0, note, a, NULL, &h); here = UVA__HERE;
+    UVA_IGNORE(uva_loop_call_at(loop, 0, note, a, NULL, &h)); here = UVA__HERE;
     ck_assert(tells(h, here));
     uva_handle_unref(h);
     /* clang-format on */
@@ -229,7 +229,7 @@ START_TEST(timer_repr_debug)
 
     uva_loop_set_debug(uva_test_loop, true);
     /* clang-format off */
-    uva_loop_call_later(uva_test_loop, 123, note, a, NULL, &h); here = UVA__HERE;
+    UVA_IGNORE(uva_loop_call_later(uva_test_loop, 123, note, a, NULL, &h)); here = UVA__HERE;
     /* clang-format on */
     ck_assert(tells(h, here));
     uva_handle_cancel(h);
@@ -353,8 +353,10 @@ START_TEST(call_later_negative_delays)
     /* test_base_events.py, BaseEventLoopTests.test_call_later_negative_delays:
      * there are no negative durations, but deadlines in the past. */
     ck_assert_int_eq(uva_loop_advance(uva_test_loop, UVA_SEC(10)), 0);
-    (void)uva_loop_call_at(uva_test_loop, UVA_SEC(9), note, a, NULL, NULL);
-    (void)uva_loop_call_at(uva_test_loop, UVA_SEC(8), note, b, NULL, NULL);
+    UVA_IGNORE(
+        uva_loop_call_at(uva_test_loop, UVA_SEC(9), note, a, NULL, NULL));
+    UVA_IGNORE(
+        uva_loop_call_at(uva_test_loop, UVA_SEC(8), note, b, NULL, NULL));
     step();
     ck_assert_str_eq(calls.text, "b a");
     ck_assert_uint_eq(uva_loop_time(uva_test_loop), UVA_SEC(10));
@@ -410,7 +412,7 @@ START_TEST(run_once_schedule_handle)
 {
     /* test_base_events.py, BaseEventLoopTests.test__run_once_schedule_handle
      */
-    (void)uva_loop_call_at(uva_test_loop, 0, call_another, b, NULL, NULL);
+    UVA_IGNORE(uva_loop_call_at(uva_test_loop, 0, call_another, b, NULL, NULL));
     step();
     ck_assert_str_eq(calls.text, "a");
     step();
@@ -464,8 +466,8 @@ static void note_and_stop(void *data)
 START_TEST(call_later_runs)
 {
     /* test_events.py, EventLoopTestsMixin.test_call_later */
-    (void)uva_loop_call_later(uva_test_loop, UVA_MS(100), note_and_stop, a,
-                              NULL, NULL);
+    UVA_IGNORE(uva_loop_call_later(uva_test_loop, UVA_MS(100), note_and_stop, a,
+                                   NULL, NULL));
     ck_assert_int_eq(uva_loop_run_forever(uva_test_loop), 0);
     ck_assert_str_eq(calls.text, "a");
 }
@@ -474,7 +476,7 @@ END_TEST
 START_TEST(call_soon_runs)
 {
     /* test_events.py, EventLoopTestsMixin.test_call_soon */
-    (void)uva_loop_call_soon(uva_test_loop, note_and_stop, a, NULL, NULL);
+    UVA_IGNORE(uva_loop_call_soon(uva_test_loop, note_and_stop, a, NULL, NULL));
     ck_assert_int_eq(uva_loop_run_forever(uva_test_loop), 0);
     ck_assert_str_eq(calls.text, "a");
 }
@@ -503,8 +505,8 @@ START_TEST(call_soon_threadsafe)
     ck_assert_int_eq(uv_thread_create(&thread, run_in_thread, uva_test_loop),
                      0);
     uv_thread_join(&thread);
-    (void)uva_loop_call_soon(uva_test_loop, note_and_stop_at_two, b, NULL,
-                             NULL);
+    UVA_IGNORE(
+        uva_loop_call_soon(uva_test_loop, note_and_stop_at_two, b, NULL, NULL));
     ck_assert_int_eq(uva_loop_run_forever(uva_test_loop), 0);
     ck_assert_str_eq(calls.text, "a b");
 }
@@ -514,10 +516,10 @@ START_TEST(call_soon_threadsafe_same_thread)
 {
     /* test_events.py, EventLoopTestsMixin.test_call_soon_threadsafe_same_thread
      */
-    (void)uva_loop_call_soon_threadsafe(uva_test_loop, note_and_stop_at_two, a,
-                                        NULL, NULL);
-    (void)uva_loop_call_soon(uva_test_loop, note_and_stop_at_two, b, NULL,
-                             NULL);
+    UVA_IGNORE(uva_loop_call_soon_threadsafe(
+        uva_test_loop, note_and_stop_at_two, a, NULL, NULL));
+    UVA_IGNORE(
+        uva_loop_call_soon(uva_test_loop, note_and_stop_at_two, b, NULL, NULL));
     ck_assert_int_eq(uva_loop_run_forever(uva_test_loop), 0);
     ck_assert_str_eq(calls.text, "a b");
 }

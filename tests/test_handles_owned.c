@@ -54,14 +54,15 @@ START_TEST(destructor_runs_once)
     int timed = 0;
     uva_handle_t *h;
 
-    (void)uva_loop_call_soon(loop, check_alive, &ran, &destroying, NULL);
-    (void)uva_loop_call_soon(loop, check_alive, &cancelled, &destroying, &h);
+    UVA_IGNORE(uva_loop_call_soon(loop, check_alive, &ran, &destroying, NULL));
+    UVA_IGNORE(
+        uva_loop_call_soon(loop, check_alive, &cancelled, &destroying, &h));
     uva_handle_cancel(h);
     ck_assert_int_eq(cancelled, 1);
     uva_handle_cancel(h);
     uva_handle_unref(h);
-    (void)uva_loop_call_later(loop, UVA_SEC(1), check_alive, &timed,
-                              &destroying, NULL);
+    UVA_IGNORE(uva_loop_call_later(loop, UVA_SEC(1), check_alive, &timed,
+                                   &destroying, NULL));
     step();
     ck_assert_int_eq(ran, 1);
     ck_assert_int_eq(cancelled, 1);
@@ -81,14 +82,14 @@ START_TEST(destructor_runs_when_the_loop_closes)
     uva_loop_t *loop;
 
     ck_assert_int_eq(uva_loop_new_virtual(NULL, &loop), 0);
-    (void)uva_loop_call_soon(loop, check_alive, &destroyed, &destroying,
-                             &handles[0]);
-    (void)uva_loop_call_later(loop, UVA_SEC(1), check_alive, &destroyed,
-                              &destroying, &handles[1]);
-    (void)uva_loop_call_later(loop, UVA_FOREVER, check_alive, &destroyed,
-                              &destroying, &handles[2]);
-    (void)uva_loop_call_soon_threadsafe(loop, check_alive, &destroyed,
-                                        &destroying, &handles[3]);
+    UVA_IGNORE(uva_loop_call_soon(loop, check_alive, &destroyed, &destroying,
+                                  &handles[0]));
+    UVA_IGNORE(uva_loop_call_later(loop, UVA_SEC(1), check_alive, &destroyed,
+                                   &destroying, &handles[1]));
+    UVA_IGNORE(uva_loop_call_later(loop, UVA_FOREVER, check_alive, &destroyed,
+                                   &destroying, &handles[2]));
+    UVA_IGNORE(uva_loop_call_soon_threadsafe(loop, check_alive, &destroyed,
+                                             &destroying, &handles[3]));
     ck_assert_int_eq(uva_loop_close(loop), 0);
     ck_assert_int_eq(destroyed, 4);
     ck_assert_int_eq(uva_loop_call_soon(loop, check_alive, &destroyed,
@@ -171,9 +172,9 @@ static void note_number(void *data)
 START_TEST(equal_deadlines_in_order)
 {
     for (int i = 0; i < 100; i++) {
-        (void)uva_loop_call_later(
+        UVA_IGNORE(uva_loop_call_later(
             uva_test_loop, UVA_MS(1), i == 0 ? cancel_odd_ones : note_number,
-            i == 0 ? (void *)a : &equals[i], NULL, &equals[i]);
+            i == 0 ? (void *)a : &equals[i], NULL, &equals[i]));
     }
     step();
     ck_assert_int_eq(strncmp(calls.text, "a 2 4 6 8 10 12 14", 18), 0);

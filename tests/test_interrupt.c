@@ -145,7 +145,7 @@ static int second_kills(void *arg)
 {
     (void)arg;
     begin();
-    (void)uva_run(ignore_cancellation, NULL, NULL, NULL);
+    UVA_IGNORE(uva_run(ignore_cancellation, NULL, NULL, NULL));
     return 1;
 }
 
@@ -171,7 +171,7 @@ static int during_shutdown_kills(void *arg)
 {
     (void)arg;
     begin();
-    (void)uva_run(leave_one, NULL, NULL, NULL);
+    UVA_IGNORE(uva_run(leave_one, NULL, NULL, NULL));
     return 1;
 }
 

@@ -260,7 +260,7 @@ static int complete_some(void)
 
     if (r >= 0) {
         while ((r = uva_as_completed_next(&iterator, &future)) == 1) {
-            (void)uva_future_exception(future);
+            UVA_IGNORE(uva_future_exception(future));
         }
         uva_as_completed_destroy(&iterator);
     }

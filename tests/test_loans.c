@@ -26,7 +26,7 @@ static borrower_task_t *lend(void)
     borrower_task_t *task =
         uva_spawn(borrower, .lent = buffer, .delay_ns = UVA_MS(5));
 
-    (void)uva_sleep(UVA_MS(1));
+    UVA_IGNORE(uva_sleep(UVA_MS(1)));
     return task;
 }
 
@@ -44,7 +44,7 @@ UVA_TEST(outlived)
 
     debug_begin();
     task = lend_and_return();
-    UVA_JOIN(task);
+    UVA_IGNORE(UVA_JOIN(task));
     ck_assert_ptr_nonnull(strstr(uva_test_log(), RETURNED));
     ck_assert_ptr_nonnull(strstr(uva_test_log(), "borrower"));
     uva_test_log_end();
@@ -55,7 +55,8 @@ UVA_TEST(in_time)
     int local = 0;
 
     debug_begin();
-    UVA_JOIN(uva_spawn(borrower, .lent = &local, .delay_ns = UVA_MS(5)));
+    UVA_IGNORE(
+        UVA_JOIN(uva_spawn(borrower, .lent = &local, .delay_ns = UVA_MS(5))));
     ck_assert_ptr_null(strstr(uva_test_log(), RETURNED));
     uva_test_log_end();
 }
@@ -71,8 +72,8 @@ UVA_TEST(lender_has_ended)
     borrower_task_t *task;
 
     debug_begin();
-    UVA_JOIN(uva_spawn(lender, .ret_task = &task));
-    UVA_JOIN(task);
+    UVA_IGNORE(UVA_JOIN(uva_spawn(lender, .ret_task = &task)));
+    UVA_IGNORE(UVA_JOIN(task));
     ck_assert_ptr_nonnull(strstr(uva_test_log(), RETURNED));
     uva_test_log_end();
 }

@@ -120,7 +120,7 @@ START_TEST(run_until_complete_loop_orphan_future_close_loop)
     uva_loop_t *loop = new_loop();
     uint64_t delays[] = {short_ns, long_ns};
 
-    (void)uva_loop_call_soon(loop, stop, loop, NULL, NULL);
+    UVA_IGNORE(uva_loop_call_soon(loop, stop, loop, NULL, NULL));
     ck_assert_int_eq(run_task(loop, sleep_for, &delays[0]), UV_EPERM);
     /* Fails if the first run left its callback behind. */
     ck_assert_int_eq(run_task(loop, sleep_for, &delays[1]), 0);
@@ -234,8 +234,8 @@ START_TEST(run_once)
     uva_loop_t *loop = new_loop();
     int count = 0;
 
-    (void)uva_loop_call_soon(loop, count_up, &count, NULL, NULL);
-    (void)uva_loop_call_soon(loop, stop, loop, NULL, NULL);
+    UVA_IGNORE(uva_loop_call_soon(loop, count_up, &count, NULL, NULL));
+    UVA_IGNORE(uva_loop_call_soon(loop, stop, loop, NULL, NULL));
     ck_assert_int_eq(uva_loop_run_forever(loop), 0);
     ck_assert_int_eq(count, 1);
     end_loop(loop);
@@ -263,9 +263,9 @@ START_TEST(run_forever_pre_stopped)
         /* What is ready runs, in one iteration, without waiting. */
         count = 0;
         uva_loop_stop(loop);
-        (void)uva_loop_call_soon(loop, call_count_up, &count, NULL, NULL);
-        (void)uva_loop_call_later(loop, UVA_SEC(60), count_up, &count, NULL,
-                                  NULL);
+        UVA_IGNORE(uva_loop_call_soon(loop, call_count_up, &count, NULL, NULL));
+        UVA_IGNORE(uva_loop_call_later(loop, UVA_SEC(60), count_up, &count,
+                                       NULL, NULL));
         ck_assert_int_eq(uva_loop_run_forever(loop), 0);
         ck_assert_int_eq(count, 0);
         uva_loop_stop(loop);
@@ -295,8 +295,8 @@ START_TEST(stop_ends_with_its_iteration)
         ck_assert_int_eq(real ? uva_loop_new(NULL, &loop)
                               : uva_loop_new_virtual(NULL, &loop),
                          0);
-        (void)uva_loop_call_soon(loop, stop_and_call, &count, NULL, NULL);
-        (void)uva_loop_call_soon(loop, count_up, &count, NULL, NULL);
+        UVA_IGNORE(uva_loop_call_soon(loop, stop_and_call, &count, NULL, NULL));
+        UVA_IGNORE(uva_loop_call_soon(loop, count_up, &count, NULL, NULL));
         ck_assert_int_eq(uva_loop_run_forever(loop), 0);
         ck_assert_int_eq(count, 1);
         uva_loop_stop(loop);
@@ -318,7 +318,7 @@ START_TEST(custom_run_forever_integration)
 
     ck_assert_int_eq(uv_loop_init(&host), 0);
     ck_assert_int_eq(uva_loop_attach(&host, NULL, &loop), 0);
-    (void)uva_loop_call_soon(loop, count_up, &count, NULL, NULL);
+    UVA_IGNORE(uva_loop_call_soon(loop, count_up, &count, NULL, NULL));
     for (int i = 0; i < 10; i++) {
         uv_run(&host, UV_RUN_NOWAIT);
     }
@@ -341,7 +341,7 @@ static void clear_selector(void *data)
 static void do_event(void *data)
 {
     callcount++;
-    (void)uva_call_soon(clear_selector, data);
+    UVA_IGNORE(uva_call_soon(clear_selector, data));
 }
 
 START_TEST(single_selecter_event_callback_after_stopping)
@@ -357,7 +357,7 @@ START_TEST(single_selecter_event_callback_after_stopping)
     ck_assert_int_eq(
         uva_loop_call_soon_threadsafe(loop, do_event, NULL, NULL, &doer), 0);
     for (int i = 0; i < 2; i++) {
-        (void)uva_loop_call_soon(loop, stop, loop, NULL, NULL);
+        UVA_IGNORE(uva_loop_call_soon(loop, stop, loop, NULL, NULL));
         ck_assert_int_eq(uva_loop_run_forever(loop), 0);
         ck_assert_int_eq(callcount, 1);
     }

@@ -30,7 +30,7 @@ static void call_and_stop(void *data)
 
 static void call_call_and_stop(void *data)
 {
-    (void)uva_call_soon(call_and_stop, data);
+    UVA_IGNORE(uva_call_soon(call_and_stop, data));
 }
 
 START_TEST(run_until_complete_baseexception)
@@ -43,7 +43,8 @@ START_TEST(run_until_complete_baseexception)
 
     ck_assert_int_eq(run_task(loop, fail_with, &code), UV_EINTR);
     /* No stop is left over that would end the next run too early. */
-    (void)uva_loop_call_soon(loop, call_call_and_stop, &called, NULL, NULL);
+    UVA_IGNORE(
+        uva_loop_call_soon(loop, call_call_and_stop, &called, NULL, NULL));
     ck_assert_int_eq(uva_loop_run_forever(loop), 0);
     ck_assert_int_eq(called, 1);
     end_loop(loop);
@@ -71,12 +72,14 @@ START_TEST(default_exc_handler_callback)
         uva_future_t *fut = uva_loop_create_future(loop);
         uva_test_log_begin();
         if (timed) {
-            (void)uva_loop_call_later(loop, UVA_MS(10), report_failure, fut,
-                                      NULL, NULL);
+            UVA_IGNORE(uva_loop_call_later(loop, UVA_MS(10), report_failure,
+                                           fut, NULL, NULL));
         } else {
-            (void)uva_loop_call_soon(loop, report_failure, fut, NULL, NULL);
+            UVA_IGNORE(
+                uva_loop_call_soon(loop, report_failure, fut, NULL, NULL));
         }
-        (void)uva_future_add_done_callback(fut, stop_when_done, loop, NULL);
+        UVA_IGNORE(
+            uva_future_add_done_callback(fut, stop_when_done, loop, NULL));
         ck_assert_int_eq(uva_loop_run_forever(loop), 0);
         ck_assert(logged("zero_error has failed"));
         ck_assert(logged(uva_err_name(ZERO_DIVISION_ERROR)));
@@ -101,8 +104,8 @@ START_TEST(default_exc_handler_coro)
     zero_error_coro_task_t *fut =
         KIND_SPAWN_ON(loop, _i == 0, zero_error_coro, .r = 0);
 
-    (void)uva_future_add_done_callback(UVA_FUTURE(fut), stop_when_done, loop,
-                                       NULL);
+    UVA_IGNORE(uva_future_add_done_callback(UVA_FUTURE(fut), stop_when_done,
+                                            loop, NULL));
     ck_assert_int_eq(uva_loop_run_forever(loop), 0);
     uva_test_log_begin();
     uva_task_unref(UVA_ERASE(fut));
@@ -356,7 +359,7 @@ START_TEST(log_slow_callbacks)
 
     uva_loop_set_debug(loop, true);
     uva_loop_set_slow_callback(loop, 0);
-    (void)uva_loop_call_soon(loop, stop_loop_cb, loop, NULL, NULL);
+    UVA_IGNORE(uva_loop_call_soon(loop, stop_loop_cb, loop, NULL, NULL));
     uva_test_log_begin();
     ck_assert_int_eq(uva_loop_run_forever(loop), 0);
     ck_assert(logged("executing callback stop_loop_cb made at "));

@@ -82,7 +82,7 @@ static reading_task_t *ask(int kind, asked_t *asked)
 
 static int await(int kind, asked_t *asked)
 {
-    (void)UVA_JOIN(ask(kind, asked));
+    UVA_IGNORE(UVA_JOIN(ask(kind, asked)));
     return asked->r;
 }
 

@@ -130,7 +130,7 @@ static uva_task_t *lo_task;
 static int leave_task(void *arg, void **ret_result)
 {
     lo_task = uva_create_task(sleep_until_cancelled, arg);
-    (void)uva_sleep(0);
+    UVA_IGNORE(uva_sleep(0));
     *ret_result = &number;
     return 0;
 }
@@ -180,7 +180,7 @@ static int leave_failing_task(void *arg, void **ret_result)
 {
     uva_loop_set_exception_handler(uva_get_running_loop(), keep, arg);
     lo_task = uva_create_task(fail_when_cancelled, NULL);
-    (void)uva_sleep(0);
+    UVA_IGNORE(uva_sleep(0));
     *ret_result = &number;
     return 0;
 }

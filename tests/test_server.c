@@ -221,7 +221,7 @@ UVA_NET_TEST(typed_handler_fails)
 static int
 serve_failing(UVA_UNUSED uva_reader_t *reader, uva_writer_t *writer, void *arg)
 {
-    (void)uva_writer_write(writer, "sorry", 5);
+    UVA_IGNORE(uva_writer_write(writer, "sorry", 5));
     return uva_fail(*(int *)arg, "test");
 }
 
@@ -340,7 +340,7 @@ serve_and_close(uva_reader_t *reader, uva_writer_t *writer, void *arg)
     if (kept != NULL) {
         *kept = uva_writer_ref(writer);
     }
-    (void)uva_writer_write(writer, "bye", 3);
+    UVA_IGNORE(uva_writer_write(writer, "bye", 3));
     /* Its references are the server's. */
     return uva_connection_close(reader, writer);
 }
@@ -373,7 +373,7 @@ static int serve_context(UVA_UNUSED uva_reader_t *reader,
 {
     char *old = uva_context_var_get(&colour);
 
-    (void)uva_context_var_set(&colour, changed, NULL);
+    UVA_IGNORE(uva_context_var_set(&colour, changed, NULL));
     return uva_writer_printf(writer, "%s", old == NULL ? "none" : old);
 }
 
@@ -635,7 +635,7 @@ serve_stuffing(UVA_UNUSED uva_reader_t *reader, uva_writer_t *writer, void *arg)
     static char zeros[100000];
 
     while (!writer->paused) {
-        (void)uva_writer_write(writer, zeros, sizeof zeros);
+        UVA_IGNORE(uva_writer_write(writer, zeros, sizeof zeros));
     }
     *(bool *)arg = true;
     return uva_writer_wait_closed(writer);

@@ -689,7 +689,7 @@ UVA_TEST(select_storm)
     uva_queue_shutdown(&desk.a, true);
     uva_queue_shutdown(&desk.b, true);
     for (int i = 0; i < TASKS; i++) {
-        (void)uva_join(tasks[i], NULL);
+        UVA_IGNORE(uva_join(tasks[i], NULL));
     }
     desk_clear(&desk, 0, 0);
 }

@@ -405,7 +405,7 @@ static int gathered_too(uva_future_t *take_task,
     int r = take_task == NULL || outer == NULL ? UV_ENOMEM : second(take_task);
 
     uva_testing_fail_allocation(0, false);
-    (void)uva_future_exception(outer); /* Of a task that was not made. */
+    UVA_IGNORE(uva_future_exception(outer)); /* Of a task that was not made. */
     if (take_task != NULL) {
         int code = uva_await(outer != NULL ? outer : take_task, NULL);
         ck_assert(code == 0 || (code == UV_ENOMEM && outer != NULL));

@@ -97,8 +97,8 @@ static void check_time(uint64_t expected_ns)
 static void finish_pair(uva_task_t *take_one, uva_task_t *take_two)
 {
     (void)wait_pair(take_one, take_two, UVA_FOREVER, UVA_ALL_COMPLETED);
-    (void)uva_future_exception(UVA_FUTURE(take_one));
-    (void)uva_future_exception(UVA_FUTURE(take_two));
+    UVA_IGNORE(uva_future_exception(UVA_FUTURE(take_one)));
+    UVA_IGNORE(uva_future_exception(UVA_FUTURE(take_two)));
     uva_task_unref(take_one);
     uva_task_unref(take_two);
 }

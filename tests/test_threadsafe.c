@@ -134,7 +134,7 @@ START_TEST(calls_while_the_loop_closes)
         start(&shared, post_all);
         for (int i = 0; i < round; i++) {
             uva_loop_stop(shared.loop);
-            (void)uva_loop_run_forever(shared.loop);
+            UVA_IGNORE(uva_loop_run_forever(shared.loop));
         }
         end_loop(shared.loop);
         join(&shared);

@@ -720,7 +720,7 @@ static int typed_without_memory(uint64_t timeout_ns)
     ck_assert(r == UV_ENOMEM || UVA_DONE(task));
     (void)uva_task_cancel(UVA_ERASE(task));
     while (!UVA_DONE(task)) {
-        (void)uva_sleep(0);
+        UVA_IGNORE(uva_sleep(0));
     }
     uva_task_unref(UVA_ERASE(task));
     return r == UV_ETIMEDOUT ? 0 : r;

@@ -70,8 +70,8 @@ static void server_process(uint64_t delay_ns, int port_pipe, int lifeline)
     pthread_t watch;
 
     if (pthread_create(&watch, NULL, lifeline_watch, &lifeline) == 0) {
-        uva_run_typed(serve, NULL, .delay_ns = delay_ns,
-                      .port_pipe = port_pipe);
+        UVA_IGNORE(uva_run_typed(serve, NULL, .delay_ns = delay_ns,
+                                 .port_pipe = port_pipe));
     }
     _exit(1);
 }

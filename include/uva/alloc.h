@@ -34,8 +34,8 @@ enum {
  * @retval UV_EBUSY  Something was allocated already.
  * @thread any, but before every other call.
  */
-UVA_EXTERN int uva_set_allocator(const uva_allocator_t *allocator,
-                                 unsigned flags);
+UVA_EXTERN UVA_NODISCARD int uva_set_allocator(const uva_allocator_t *allocator,
+                                               unsigned flags);
 
 /** Bytes that the library holds from the allocator. @thread any */
 UVA_EXTERN size_t uva_allocated_bytes(void);

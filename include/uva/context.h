@@ -43,9 +43,8 @@ UVA_EXTERN void *uva_context_var_get(const uva_context_var_t *var);
  * @retval UV_ENOMEM Unchanged.
  * @asyncio ContextVar.set
  */
-UVA_EXTERN int uva_context_var_set(uva_context_var_t *var,
-                                   void *value,
-                                   uva_context_token_t *ret_token);
+UVA_EXTERN UVA_NODISCARD int uva_context_var_set(
+    uva_context_var_t *var, void *value, uva_context_token_t *ret_token);
 
 /**
  * Restore what the token replaced.
@@ -57,10 +56,10 @@ UVA_EXTERN int uva_context_var_reset(uva_context_var_t *var,
                                      uva_context_token_t *token);
 
 /** Make an empty context. @return New reference; NULL without memory. */
-UVA_EXTERN uva_context_t *uva_context_new(void);
+UVA_EXTERN UVA_NODISCARD uva_context_t *uva_context_new(void);
 /** Copy the current context. @return New reference; NULL without memory.
  * @asyncio contextvars.copy_context */
-UVA_EXTERN uva_context_t *uva_copy_context(void);
+UVA_EXTERN UVA_NODISCARD uva_context_t *uva_copy_context(void);
 /** Take a reference. @return context itself; NULL for NULL. @thread any */
 UVA_EXTERN uva_context_t *uva_context_ref(uva_context_t *context);
 /** Drop a reference. @return NULL. @thread any */
@@ -72,7 +71,7 @@ UVA_EXTERN uva_context_t *uva_context_unref(uva_context_t *context);
  * @retval UV_EPERM  The context is entered already.
  * @asyncio Context.run
  */
-UVA_EXTERN int
+UVA_EXTERN UVA_NODISCARD int
 uva_context_run(uva_context_t *context, uva_callback_cb callback, void *data);
 
 /** The value in a context that need not be current; *ret_value is unset if the

@@ -48,10 +48,11 @@ typedef struct uva_coroutine_options_s {
  * @retval UV_EINVAL   There is no body, or options->size is wrong.
  * @retval UV_ENOMEM   Nothing was created.
  */
-UVA_EXTERN int uva_coroutine_new(uva_coro_cb body,
-                                 void *arg,
-                                 const uva_coroutine_options_t *options,
-                                 uva_coroutine_t **ret_coroutine);
+UVA_EXTERN UVA_NODISCARD int
+uva_coroutine_new(uva_coro_cb body,
+                  void *arg,
+                  const uva_coroutine_options_t *options,
+                  uva_coroutine_t **ret_coroutine);
 
 /**
  * Resume: the pending uva_coroutine_yield returns with value.
@@ -65,19 +66,19 @@ UVA_EXTERN int uva_coroutine_new(uva_coro_cb body,
  * @retval UV_EALREADY It has finished before (StopIteration).
  * @retval UV_ENOMEM No stack could be had; it has not started.
  */
-UVA_EXTERN int
+UVA_EXTERN UVA_NODISCARD int
 uva_coroutine_send(uva_coroutine_t *coroutine, void *value, void **ret_value);
 
 /** Resume with an error: the pending yield returns code. A coroutine that has
  * not started fails with code without running. Returns as send does. */
-UVA_EXTERN int
+UVA_EXTERN UVA_NODISCARD int
 uva_coroutine_throw(uva_coroutine_t *coroutine, int code, void **ret_value);
 
 /**
  * Throw UV_ECANCELED in and drop what it returns; nothing if it has finished.
  * @retval UV_EPERM It yielded instead of ending (RuntimeError).
  */
-UVA_EXTERN int uva_coroutine_close(uva_coroutine_t *coroutine);
+UVA_EXTERN UVA_NODISCARD int uva_coroutine_close(uva_coroutine_t *coroutine);
 
 /** Whether it has finished. */
 UVA_EXTERN bool uva_coroutine_done(const uva_coroutine_t *coroutine);
@@ -96,7 +97,8 @@ UVA_EXTERN uva_coroutine_t *uva_coroutine_unref(uva_coroutine_t *coroutine);
  * @return The negative code that was thrown in, or:
  * @retval UVA_ENOTASK Called outside a coroutine.
  */
-UVA_EXTERN UVA_CORO int uva_coroutine_yield(void *value, void **ret_sent);
+UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_coroutine_yield(void *value,
+                                                          void **ret_sent);
 
 /**
  * Inside a coroutine: pass everything on to another until it finishes (yield
@@ -106,8 +108,8 @@ UVA_EXTERN UVA_CORO int uva_coroutine_yield(void *value, void **ret_sent);
  * @return 0, or the code the inner one failed with.
  * @suspends The coroutine that calls it, at each value of the inner one.
  */
-UVA_EXTERN UVA_CORO int uva_coroutine_delegate(uva_coroutine_t *inner,
-                                               void **ret_result);
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_coroutine_delegate(uva_coroutine_t *inner, void **ret_result);
 
 /** How much stack the coroutines of one function have used. */
 typedef struct uva_stack_usage_s {

@@ -78,7 +78,8 @@ UVA_EXTERN const char *uva_err_name(int code);
  * @return code.
  * @suspends Never.
  */
-UVA_EXTERN int uva_fail(int code, const char *format, ...) UVA_PRINTF(2, 3);
+UVA_EXTERN UVA_NODISCARD int uva_fail(int code, const char *format, ...)
+    UVA_PRINTF(2, 3);
 
 /**
  * Fail with a record that was kept: return uva_raise(error) from a task's
@@ -88,7 +89,7 @@ UVA_EXTERN int uva_fail(int code, const char *format, ...) UVA_PRINTF(2, 3);
  * @return The record's code.
  * @suspends Never.
  */
-UVA_EXTERN int uva_raise(const uva_error_t *error);
+UVA_EXTERN UVA_NODISCARD int uva_raise(const uva_error_t *error);
 
 /**
  * The error record of a failure. Only failures with a text, a cause or members

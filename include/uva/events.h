@@ -57,8 +57,8 @@ typedef struct uva_loop_options_s {
  * @thread any
  * @asyncio new_event_loop
  */
-UVA_EXTERN int uva_loop_new(const uva_loop_options_t *options,
-                            uva_loop_t **ret_loop);
+UVA_EXTERN UVA_NODISCARD int uva_loop_new(const uva_loop_options_t *options,
+                                          uva_loop_t **ret_loop);
 
 /**
  * Make a loop that lives on the uv_loop_t of an application.
@@ -70,9 +70,9 @@ UVA_EXTERN int uva_loop_new(const uva_loop_options_t *options,
  * @param[in]  host     Borrowed; must outlive the loop.
  * @thread The thread of host.
  */
-UVA_EXTERN int uva_loop_attach(uv_loop_t *host,
-                               const uva_loop_options_t *options,
-                               uva_loop_t **ret_loop);
+UVA_EXTERN UVA_NODISCARD int uva_loop_attach(uv_loop_t *host,
+                                             const uva_loop_options_t *options,
+                                             uva_loop_t **ret_loop);
 
 /** Take a reference. @return loop itself; NULL for NULL. */
 UVA_EXTERN uva_loop_t *uva_loop_ref(uva_loop_t *loop);
@@ -100,7 +100,7 @@ UVA_EXTERN uva_loop_t *uva_get_running_loop(void);
  * @retval UV_EBUSY  Attached, and the host is inside uv_run.
  * @asyncio loop.run_forever
  */
-UVA_EXTERN int uva_loop_run_forever(uva_loop_t *loop);
+UVA_EXTERN UVA_NODISCARD int uva_loop_run_forever(uva_loop_t *loop);
 
 /**
  * Run until a future is done, then give its result.
@@ -118,9 +118,9 @@ UVA_EXTERN int uva_loop_run_forever(uva_loop_t *loop);
  *                  what.
  * @asyncio loop.run_until_complete
  */
-UVA_EXTERN int uva_loop_run_until_complete(uva_loop_t *loop,
-                                           uva_future_t *future,
-                                           void **ret_result);
+UVA_EXTERN UVA_NODISCARD int uva_loop_run_until_complete(uva_loop_t *loop,
+                                                         uva_future_t *future,
+                                                         void **ret_result);
 
 /**
  * Make run_forever or run_until_complete return after the running iteration.
@@ -141,7 +141,7 @@ UVA_EXTERN void uva_loop_stop(uva_loop_t *loop);
  *                  changed; each task was reported to the exception handler.
  * @asyncio loop.close; differs: unfinished tasks are not abandoned.
  */
-UVA_EXTERN int uva_loop_close(uva_loop_t *loop);
+UVA_EXTERN UVA_NODISCARD int uva_loop_close(uva_loop_t *loop);
 
 /** Called when a loop is closed for good. status: 0, or what went wrong. */
 typedef void (*uva_loop_cb)(uva_loop_t *loop, int status, void *data);
@@ -157,7 +157,7 @@ typedef void (*uva_loop_cb)(uva_loop_t *loop, int status, void *data);
  * @param done May be NULL; called exactly once if 0 is returned.
  * @retval UV_EPERM The loop is closed, or this is called from inside it.
  */
-UVA_EXTERN int
+UVA_EXTERN UVA_NODISCARD int
 uva_loop_shutdown(uva_loop_t *loop, uva_loop_cb done, void *data);
 
 /** Whether it is inside run_forever or run_until_complete.
@@ -210,29 +210,31 @@ typedef struct uva_call_options_s {
  */
 
 /** @asyncio loop.call_soon */
-UVA_EXTERN int uva_loop_call_soon(uva_loop_t *loop,
-                                  uva_callback_cb callback,
-                                  void *data,
-                                  const uva_call_options_t *options,
-                                  uva_handle_t **ret_handle);
+UVA_EXTERN UVA_NODISCARD int
+uva_loop_call_soon(uva_loop_t *loop,
+                   uva_callback_cb callback,
+                   void *data,
+                   const uva_call_options_t *options,
+                   uva_handle_t **ret_handle);
 
 /** @param delay_ns Nanoseconds from now; UVA_FOREVER never comes.
  * @asyncio loop.call_later */
-UVA_EXTERN int uva_loop_call_later(uva_loop_t *loop,
-                                   uint64_t delay_ns,
-                                   uva_callback_cb callback,
-                                   void *data,
-                                   const uva_call_options_t *options,
-                                   uva_handle_t **ret_handle);
+UVA_EXTERN UVA_NODISCARD int
+uva_loop_call_later(uva_loop_t *loop,
+                    uint64_t delay_ns,
+                    uva_callback_cb callback,
+                    void *data,
+                    const uva_call_options_t *options,
+                    uva_handle_t **ret_handle);
 
 /** @param when_ns A point on the loop's clock.
  * @asyncio loop.call_at */
-UVA_EXTERN int uva_loop_call_at(uva_loop_t *loop,
-                                uint64_t when_ns,
-                                uva_callback_cb callback,
-                                void *data,
-                                const uva_call_options_t *options,
-                                uva_handle_t **ret_handle);
+UVA_EXTERN UVA_NODISCARD int uva_loop_call_at(uva_loop_t *loop,
+                                              uint64_t when_ns,
+                                              uva_callback_cb callback,
+                                              void *data,
+                                              const uva_call_options_t *options,
+                                              uva_handle_t **ret_handle);
 
 /**
  * Like call_soon, from any thread; wakes a loop that sleeps. The caller must
@@ -241,56 +243,62 @@ UVA_EXTERN int uva_loop_call_at(uva_loop_t *loop,
  * @thread any
  * @asyncio loop.call_soon_threadsafe
  */
-UVA_EXTERN int uva_loop_call_soon_threadsafe(uva_loop_t *loop,
-                                             uva_callback_cb callback,
-                                             void *data,
-                                             const uva_call_options_t *options,
-                                             uva_handle_t **ret_handle);
-
-/** uva_loop_call_soon on the running loop, with the defaults. */
-UVA_EXTERN int uva_call_soon(uva_callback_cb callback, void *data);
-/** uva_loop_call_later on the running loop, with the defaults. */
-UVA_EXTERN int uva_call_later(uint64_t delay_ns,
+UVA_EXTERN UVA_NODISCARD int
+uva_loop_call_soon_threadsafe(uva_loop_t *loop,
                               uva_callback_cb callback,
                               void *data,
+                              const uva_call_options_t *options,
                               uva_handle_t **ret_handle);
+
+/** uva_loop_call_soon on the running loop, with the defaults. */
+UVA_EXTERN UVA_NODISCARD int uva_call_soon(uva_callback_cb callback,
+                                           void *data);
+/** uva_loop_call_later on the running loop, with the defaults. */
+UVA_EXTERN UVA_NODISCARD int uva_call_later(uint64_t delay_ns,
+                                            uva_callback_cb callback,
+                                            void *data,
+                                            uva_handle_t **ret_handle);
 /** uva_loop_call_at on the running loop, with the defaults. */
-UVA_EXTERN int uva_call_at(uint64_t when_ns,
-                           uva_callback_cb callback,
-                           void *data,
-                           uva_handle_t **ret_handle);
+UVA_EXTERN UVA_NODISCARD int uva_call_at(uint64_t when_ns,
+                                         uva_callback_cb callback,
+                                         void *data,
+                                         uva_handle_t **ret_handle);
 
 /** private: the same, with what debug reports use: the name of the callback,
  * NUL, where it was scheduled. */
-UVA_EXTERN int uva__loop_call_soon(uva_loop_t *loop,
-                                   uva_callback_cb callback,
-                                   void *data,
-                                   const uva_call_options_t *options,
-                                   uva_handle_t **ret_handle,
-                                   const char *site);
+UVA_EXTERN UVA_NODISCARD int
+uva__loop_call_soon(uva_loop_t *loop,
+                    uva_callback_cb callback,
+                    void *data,
+                    const uva_call_options_t *options,
+                    uva_handle_t **ret_handle,
+                    const char *site);
 /** private */
-UVA_EXTERN int uva__loop_call_later(uva_loop_t *loop,
-                                    uint64_t delay_ns,
-                                    uva_callback_cb callback,
-                                    void *data,
-                                    const uva_call_options_t *options,
-                                    uva_handle_t **ret_handle,
-                                    const char *site);
+UVA_EXTERN UVA_NODISCARD int
+uva__loop_call_later(uva_loop_t *loop,
+                     uint64_t delay_ns,
+                     uva_callback_cb callback,
+                     void *data,
+                     const uva_call_options_t *options,
+                     uva_handle_t **ret_handle,
+                     const char *site);
 /** private */
-UVA_EXTERN int uva__loop_call_at(uva_loop_t *loop,
-                                 uint64_t when_ns,
-                                 uva_callback_cb callback,
-                                 void *data,
-                                 const uva_call_options_t *options,
-                                 uva_handle_t **ret_handle,
-                                 const char *site);
+UVA_EXTERN UVA_NODISCARD int
+uva__loop_call_at(uva_loop_t *loop,
+                  uint64_t when_ns,
+                  uva_callback_cb callback,
+                  void *data,
+                  const uva_call_options_t *options,
+                  uva_handle_t **ret_handle,
+                  const char *site);
 /** private */
-UVA_EXTERN int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
-                                              uva_callback_cb callback,
-                                              void *data,
-                                              const uva_call_options_t *options,
-                                              uva_handle_t **ret_handle,
-                                              const char *site);
+UVA_EXTERN UVA_NODISCARD int
+uva__loop_call_soon_threadsafe(uva_loop_t *loop,
+                               uva_callback_cb callback,
+                               void *data,
+                               const uva_call_options_t *options,
+                               uva_handle_t **ret_handle,
+                               const char *site);
 /** private */
 #define UVA__SITE(callback) #callback "\0" UVA__HERE
 /** The function, with the names that debug reports use. */

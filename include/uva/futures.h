@@ -23,13 +23,13 @@ UVA_BEGIN_DECLS
  * @return New reference; NULL without memory; a failed future without a loop.
  * @asyncio loop.create_future
  */
-UVA_EXTERN uva_future_t *uva_loop_create_future(uva_loop_t *loop);
+UVA_EXTERN UVA_NODISCARD uva_future_t *uva_loop_create_future(uva_loop_t *loop);
 /** uva_loop_create_future on the running loop; UVA_ENOLOOP if none runs. */
-UVA_EXTERN uva_future_t *uva_create_future(void);
+UVA_EXTERN UVA_NODISCARD uva_future_t *uva_create_future(void);
 
 /** private: the same, with the place that debug reports use. */
-UVA_EXTERN uva_future_t *uva__loop_create_future(uva_loop_t *loop,
-                                                 const char *here);
+UVA_EXTERN UVA_NODISCARD uva_future_t *
+uva__loop_create_future(uva_loop_t *loop, const char *here);
 /** The function, with the place that debug reports use. */
 #define uva_loop_create_future(loop) uva__loop_create_future(loop, UVA__HERE)
 /** The function, with the place that debug reports use. */
@@ -73,7 +73,8 @@ UVA_EXTERN bool uva_future_is_task(const uva_future_t *future);
  * @retval UV_ECANCELED It was cancelled.
  * @asyncio Future.result
  */
-UVA_EXTERN int uva_future_result(uva_future_t *future, void **ret_result);
+UVA_EXTERN UVA_NODISCARD int uva_future_result(uva_future_t *future,
+                                               void **ret_result);
 
 /**
  * The failure of a future that is done: 0 if it succeeded. Marks it as seen,
@@ -82,7 +83,7 @@ UVA_EXTERN int uva_future_result(uva_future_t *future, void **ret_result);
  * @retval UVA_EINVALIDSTATE It is pending.
  * @asyncio Future.exception
  */
-UVA_EXTERN int uva_future_exception(uva_future_t *future);
+UVA_EXTERN UVA_NODISCARD int uva_future_exception(uva_future_t *future);
 
 /** The error record of a failed future; borrowed; NULL if there is none. */
 UVA_EXTERN const uva_error_t *uva_future_error(const uva_future_t *future);
@@ -143,10 +144,11 @@ typedef void (*uva_done_cb)(uva_future_t *future, void *data);
  *                   memory); a destructor given has run.
  * @asyncio Future.add_done_callback
  */
-UVA_EXTERN int uva_future_add_done_callback(uva_future_t *future,
-                                            uva_done_cb callback,
-                                            void *data,
-                                            const uva_call_options_t *options);
+UVA_EXTERN UVA_NODISCARD int
+uva_future_add_done_callback(uva_future_t *future,
+                             uva_done_cb callback,
+                             void *data,
+                             const uva_call_options_t *options);
 
 /** Remove every registration of callback with data.
  * @return How many; 0 once the future is done.
@@ -185,15 +187,19 @@ UVA_EXTERN void uva_future_discard_from_awaited_by(uva_future_t *future,
  * @suspends Only while the future is pending.
  * @asyncio await future
  */
-UVA_EXTERN UVA_CORO int uva_await(uva_future_t *future, void **ret_result);
+UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_await(uva_future_t *future,
+                                                void **ret_result);
 /** The poll half of uva_await. */
-UVA_EXTERN int uva_await_poll(uva_future_t *future, void **ret_result);
+UVA_EXTERN UVA_NODISCARD int uva_await_poll(uva_future_t *future,
+                                            void **ret_result);
 
 /** uva_await, then drop the reference, on error too. The result is moved out:
  * its destructor is disarmed, the caller owns it. */
-UVA_EXTERN UVA_CORO int uva_join(uva_future_t *take_future, void **ret_result);
+UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_join(uva_future_t *take_future,
+                                               void **ret_result);
 /** The poll half of uva_join; drops the reference with its last call. */
-UVA_EXTERN int uva_join_poll(uva_future_t *take_future, void **ret_result);
+UVA_EXTERN UVA_NODISCARD int uva_join_poll(uva_future_t *take_future,
+                                           void **ret_result);
 
 /**
  * Waiters: how an awaiting function of one's own is written.
@@ -236,7 +242,7 @@ UVA_EXTERN bool uva_waiter_resumed(const uva_waiter_t *waiter);
  * @retval UVA_ENOTASK    There is no task.
  * @retval UVA_EWRONGLOOP The primitive belongs to another loop.
  */
-UVA_EXTERN int
+UVA_EXTERN UVA_NODISCARD int
 uva_waiter_suspend(uva_waiter_t *waiter, uva_loop_t **owner, uva_list_t *list);
 /** Wake a waiter, which runs in the next iteration. Nothing if it was woken or
  * cancelled already. It stays in its list until it runs.
@@ -257,7 +263,7 @@ UVA_EXTERN bool uva_waiter_cancelled(const uva_waiter_t *waiter);
  * @retval 0            It was woken.
  * @retval UV_ECANCELED The task was cancelled, before the wake-up or after.
  */
-UVA_EXTERN int uva_waiter_finish(uva_waiter_t *waiter);
+UVA_EXTERN UVA_NODISCARD int uva_waiter_finish(uva_waiter_t *waiter);
 /** The first of two small numbers for polls with several phases, kept while the
  * task is suspended; both are 0 at the first call of an await if every poll
  * leaves them so. */
@@ -291,7 +297,7 @@ UVA_EXTERN void uva_waiter_set_value(uva_waiter_t *waiter, int32_t value);
     } while (0)
 
 /** @retval UVA_ENOTASK The caller runs in no stackful task. */
-UVA_EXTERN int uva_block_check(void);
+UVA_EXTERN UVA_NODISCARD int uva_block_check(void);
 /** Leave the processor until something wakes the running stackful task; only
  * after a poll returned UVA_PENDING. what: static name, for dumps. */
 UVA_EXTERN UVA_CORO void uva_block(const char *what);

@@ -20,15 +20,15 @@ UVA_BEGIN_DECLS
  * @retval UV_EINVAL No future was given and no task runs.
  * @asyncio format_call_graph
  */
-UVA_EXTERN int uva_format_call_graph(uva_future_t *future,
-                                     uva_buffer_t *ret_buffer);
+UVA_EXTERN UVA_NODISCARD int uva_format_call_graph(uva_future_t *future,
+                                                   uva_buffer_t *ret_buffer);
 /** The same, to a file. @asyncio print_call_graph */
 UVA_EXTERN int uva_print_call_graph(uva_future_t *future, FILE *file);
 
 /** All unfinished tasks of a loop, a line each: name, function, state, and
  * where it waits for what. */
-UVA_EXTERN int uva_loop_format_tasks(uva_loop_t *loop,
-                                     uva_buffer_t *ret_buffer);
+UVA_EXTERN UVA_NODISCARD int uva_loop_format_tasks(uva_loop_t *loop,
+                                                   uva_buffer_t *ret_buffer);
 /** The same, to a file. @retval UV_EIO The file did not take all of it. */
 UVA_EXTERN int uva_loop_print_tasks(uva_loop_t *loop, FILE *file);
 

@@ -406,7 +406,7 @@ UVA_EXTERN UVA_NODISCARD int uva_limiter_enter_poll(uva_limiter_t *limiter);
  * @return r, or UV_EPERM if nobody is inside.
  * @suspends Never.
  */
-UVA_EXTERN int uva_limiter_exit(uva_limiter_t *limiter, int r);
+UVA_EXTERN UVA_NODISCARD int uva_limiter_exit(uva_limiter_t *limiter, int r);
 
 /** How many are inside, those included that were let in and have not run
  * since. */

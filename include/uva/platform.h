@@ -15,9 +15,10 @@
 #    define UVA_END_DECLS
 #endif
 
-/** UVA_EXTERN: part of the library's interface. UVA_NODISCARD: the result must
- * be looked at. UVA_UNUSED: may go unused. UVA_PRINTF: parameter f is a format
- * for printf, a the first that it formats. */
+/** UVA_EXTERN: part of the library's interface. UVA_NODISCARD: to drop the
+ * result loses an error, a cancellation or a reference; the compiler warns, and
+ * UVA_IGNORE says that it is meant. UVA_UNUSED: may go unused. UVA_PRINTF:
+ * parameter f is a format for printf, a the first that it formats. */
 #if defined(__GNUC__)
 #    define UVA_EXTERN        __attribute__((visibility("default")))
 #    define UVA_NODISCARD     __attribute__((warn_unused_result))
@@ -36,6 +37,10 @@
 #    define UVA__CLEANUP(f)
 #    define UVA__OUT_OF_LINE
 #endif
+
+/** Drop a result on purpose: UVA_IGNORE(uva_sleep(0)). A cast to void is not
+ * enough for gcc. */
+#define UVA_IGNORE(expression) ((void)!(expression))
 
 /**
  * Marks a function that may suspend the calling task. It expands to nothing;

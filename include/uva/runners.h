@@ -40,10 +40,10 @@ typedef struct uva_run_options_s {
  * @retval UV_EINTR  SIGINT ended the main task (KeyboardInterrupt).
  * @asyncio run
  */
-UVA_EXTERN int uva_run(uva_coro_cb body,
-                       void *arg,
-                       const uva_run_options_t *options,
-                       void **ret_result);
+UVA_EXTERN UVA_NODISCARD int uva_run(uva_coro_cb body,
+                                     void *arg,
+                                     const uva_run_options_t *options,
+                                     void **ret_result);
 
 /** The same in pieces: several runs on one loop. Embedded.
  * @asyncio Runner */
@@ -63,19 +63,20 @@ UVA_EXTERN void uva_runner_init(uva_runner_t *runner,
  * @return 0, what making it returned, or:
  * @retval UV_EPERM The runner is closed.
  * @asyncio Runner.get_loop */
-UVA_EXTERN int uva_runner_get_loop(uva_runner_t *runner, uva_loop_t **ret_loop);
+UVA_EXTERN UVA_NODISCARD int uva_runner_get_loop(uva_runner_t *runner,
+                                                 uva_loop_t **ret_loop);
 /** Run body(arg) as a task to its end; returns as uva_run.
  * @param options NULL for the defaults; the context is that of the runner.
  * @asyncio Runner.run */
-UVA_EXTERN int uva_runner_run(uva_runner_t *runner,
-                              uva_coro_cb body,
-                              void *arg,
-                              const uva_task_options_t *options,
-                              void **ret_result);
+UVA_EXTERN UVA_NODISCARD int uva_runner_run(uva_runner_t *runner,
+                                            uva_coro_cb body,
+                                            void *arg,
+                                            const uva_task_options_t *options,
+                                            void **ret_result);
 /** Cancel what is left, wait for it, close the loop. Idempotent.
  * @return 0, or as uva_loop_shutdown: then it can be called again.
  * @asyncio Runner.close */
-UVA_EXTERN int uva_runner_close(uva_runner_t *runner);
+UVA_EXTERN UVA_NODISCARD int uva_runner_close(uva_runner_t *runner);
 
 UVA_END_DECLS
 

@@ -90,9 +90,8 @@ UVA_EXTERN size_t uva_server_socket_count(const uva_server_t *server);
  * The address of one of its sockets: with port 0 asked for, the one it got.
  * @retval UV_EINVAL There is no such socket.
  */
-UVA_EXTERN int uva_server_get_sockname(const uva_server_t *server,
-                                       size_t index,
-                                       uva_address_t *ret_address);
+UVA_EXTERN UVA_NODISCARD int uva_server_get_sockname(
+    const uva_server_t *server, size_t index, uva_address_t *ret_address);
 /** The port of its first socket; 0 once it is closed. */
 UVA_EXTERN uint16_t uva_server_port(const uva_server_t *server);
 /** Connections that are not closed. */
@@ -126,9 +125,11 @@ uva_server_start_serving_poll(uva_server_t *server);
  * @suspends Always.
  * @asyncio Server.serve_forever
  */
-UVA_EXTERN UVA_CORO int uva_server_serve_forever(uva_server_t *server);
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_server_serve_forever(uva_server_t *server);
 /** The poll half of uva_server_serve_forever. */
-UVA_EXTERN int uva_server_serve_forever_poll(uva_server_t *server);
+UVA_EXTERN UVA_NODISCARD int
+uva_server_serve_forever_poll(uva_server_t *server);
 
 /**
  * Stop listening at once. Connections live on. Idempotent.

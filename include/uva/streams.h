@@ -117,8 +117,8 @@ uva_open_connection_poll(uva_open_connection_op_t *op,
 UVA_EXTERN UVA_CORO int uva_connection_close(uva_reader_t *take_reader,
                                              uva_writer_t *take_writer);
 /** While it returns UVA_PENDING the references are not dropped. */
-UVA_EXTERN int uva_connection_close_poll(uva_reader_t *take_reader,
-                                         uva_writer_t *take_writer);
+UVA_EXTERN UVA_NODISCARD int
+uva_connection_close_poll(uva_reader_t *take_reader, uva_writer_t *take_writer);
 
 /* --- servers --- */
 
@@ -396,12 +396,13 @@ UVA_EXTERN uva_reader_t *uva_reader_unref(uva_reader_t *reader);
  * @retval UV_EINVAL   The limit is above 1 GiB.
  * @asyncio StreamReader
  */
-UVA_EXTERN int uva_reader_new(size_t limit_bytes, uva_reader_t **ret_reader);
+UVA_EXTERN UVA_NODISCARD int uva_reader_new(size_t limit_bytes,
+                                            uva_reader_t **ret_reader);
 /** Add bytes, which are copied, and wake who waits.
  * @retval UV_EPERM  After feed_eof.
  * @retval UV_ENOMEM Nothing was added.
  * @asyncio StreamReader.feed_data */
-UVA_EXTERN int
+UVA_EXTERN UVA_NODISCARD int
 uva_reader_feed_data(uva_reader_t *reader, const void *data, size_t size);
 /** @asyncio StreamReader.feed_eof */
 UVA_EXTERN void uva_reader_feed_eof(uva_reader_t *reader);
@@ -424,18 +425,19 @@ UVA_EXTERN void uva_reader_set_exception(uva_reader_t *reader, int code);
  * @suspends Never.
  * @asyncio StreamWriter.write
  */
-UVA_EXTERN int
+UVA_EXTERN UVA_NODISCARD int
 uva_writer_write(uva_writer_t *writer, const void *data, size_t size);
 /** The same for an owned buffer, which is empty afterwards, also on error. */
-UVA_EXTERN int uva_writer_write_take(uva_writer_t *writer,
-                                     uva_buffer_t *take_buffer);
+UVA_EXTERN UVA_NODISCARD int uva_writer_write_take(uva_writer_t *writer,
+                                                   uva_buffer_t *take_buffer);
 /** The same for several pieces, as one. @asyncio StreamWriter.writelines */
-UVA_EXTERN int uva_writer_writelines(uva_writer_t *writer,
-                                     const uva_bytes_t *lines,
-                                     size_t count);
+UVA_EXTERN UVA_NODISCARD int uva_writer_writelines(uva_writer_t *writer,
+                                                   const uva_bytes_t *lines,
+                                                   size_t count);
 /** The same for text made as printf makes it. @return Its bytes. */
-UVA_EXTERN int uva_writer_printf(uva_writer_t *writer, const char *format, ...)
-    UVA_PRINTF(2, 3);
+UVA_EXTERN UVA_NODISCARD int uva_writer_printf(uva_writer_t *writer,
+                                               const char *format,
+                                               ...) UVA_PRINTF(2, 3);
 
 /**
  * Wait until so much was sent that more should be written.
@@ -479,12 +481,12 @@ UVA_EXTERN UVA_NODISCARD int uva_writer_wait_closed_poll(uva_writer_t *writer);
 UVA_EXTERN uva_transport_t *uva_writer_transport(const uva_writer_t *writer);
 /** The peer's address. @retval UV_ENOTCONN It is closed.
  * @asyncio StreamWriter.get_extra_info('peername') */
-UVA_EXTERN int uva_writer_get_peername(const uva_writer_t *writer,
-                                       uva_address_t *ret_address);
+UVA_EXTERN UVA_NODISCARD int
+uva_writer_get_peername(const uva_writer_t *writer, uva_address_t *ret_address);
 /** This end's address. @retval UV_ENOTCONN It is closed.
  * @asyncio StreamWriter.get_extra_info('sockname') */
-UVA_EXTERN int uva_writer_get_sockname(const uva_writer_t *writer,
-                                       uva_address_t *ret_address);
+UVA_EXTERN UVA_NODISCARD int
+uva_writer_get_sockname(const uva_writer_t *writer, uva_address_t *ret_address);
 /** The descriptor of the socket, to look at; -1 once it is closed.
  * @asyncio StreamWriter.get_extra_info('socket') */
 UVA_EXTERN int uva_writer_fileno(const uva_writer_t *writer);

@@ -88,7 +88,8 @@ uva_taskgroup_create_task(uva_taskgroup_t *group,
 UVA_EXTERN void uva_taskgroup_cancel(uva_taskgroup_t *group);
 
 /** uva_taskgroup_cancel, then uva_taskgroup_exit of a body that succeeded. */
-UVA_EXTERN UVA_CORO int uva_taskgroup_cancel_and_wait(uva_taskgroup_t *group);
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_taskgroup_cancel_and_wait(uva_taskgroup_t *group);
 
 /**
  * Wait for all children and leave the group.
@@ -102,9 +103,11 @@ UVA_EXTERN UVA_CORO int uva_taskgroup_cancel_and_wait(uva_taskgroup_t *group);
  * @suspends Only while children run. A cancellation does not end the wait: it
  *           cancels the children.
  */
-UVA_EXTERN UVA_CORO int uva_taskgroup_exit(uva_taskgroup_t *group, int r);
+UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_taskgroup_exit(uva_taskgroup_t *group,
+                                                         int r);
 /** The poll half of uva_taskgroup_exit; r counts in its first call. */
-UVA_EXTERN int uva_taskgroup_exit_poll(uva_taskgroup_t *group, int r);
+UVA_EXTERN UVA_NODISCARD int uva_taskgroup_exit_poll(uva_taskgroup_t *group,
+                                                     int r);
 
 /** The error record that goes with the last code an awaiting call returned to
  * the running task: text, cause, members. Borrowed until the next await; NULL

@@ -56,24 +56,26 @@ typedef struct uva_task_options_s {
  *         UV_EAGAIN (limit). The destructor of arg runs then.
  * @asyncio create_task
  */
-UVA_EXTERN uva_task_t *uva_create_task(uva_coro_cb body, void *arg);
+UVA_EXTERN UVA_NODISCARD uva_task_t *uva_create_task(uva_coro_cb body,
+                                                     void *arg);
 /** uva_create_task with options; NULL for the defaults. */
-UVA_EXTERN uva_task_t *uva_create_task_with(uva_coro_cb body,
-                                            void *arg,
-                                            const uva_task_options_t *options);
+UVA_EXTERN UVA_NODISCARD uva_task_t *uva_create_task_with(
+    uva_coro_cb body, void *arg, const uva_task_options_t *options);
 /** The same on a loop that need not run. @asyncio loop.create_task */
-UVA_EXTERN uva_task_t *uva_loop_create_task(uva_loop_t *loop,
-                                            uva_coro_cb body,
-                                            void *arg,
-                                            const uva_task_options_t *options);
+UVA_EXTERN UVA_NODISCARD uva_task_t *
+uva_loop_create_task(uva_loop_t *loop,
+                     uva_coro_cb body,
+                     void *arg,
+                     const uva_task_options_t *options);
 
 /** private: the same, with the names that debug reports use. */
-UVA_EXTERN uva_task_t *uva__create_task(uva_loop_t *loop,
-                                        uva_coro_cb body,
-                                        void *arg,
-                                        const uva_task_options_t *options,
-                                        const char *function,
-                                        const char *here);
+UVA_EXTERN UVA_NODISCARD uva_task_t *
+uva__create_task(uva_loop_t *loop,
+                 uva_coro_cb body,
+                 void *arg,
+                 const uva_task_options_t *options,
+                 const char *function,
+                 const char *here);
 /** The function, with the names that debug reports use. */
 #define uva_create_task(body, arg) \
     uva__create_task(NULL, body, arg, NULL, #body, UVA__HERE)
@@ -91,8 +93,8 @@ typedef struct uva_awaitable_s {
 /** Give a future as it is (a new reference), or make a task on loop (NULL: the
  * running one). UV_EINVAL if the future belongs to another loop.
  * @asyncio ensure_future */
-UVA_EXTERN uva_future_t *uva_ensure_future(const uva_awaitable_t *awaitable,
-                                           uva_loop_t *loop);
+UVA_EXTERN UVA_NODISCARD uva_future_t *
+uva_ensure_future(const uva_awaitable_t *awaitable, uva_loop_t *loop);
 
 /** Makes the tasks of a loop. It ends with uva_loop_create_task, which does
  * not call it again, or refuses. */
@@ -113,11 +115,12 @@ UVA_EXTERN uva_task_factory_cb uva_loop_get_task_factory(const uva_loop_t *loop,
                                                          void **ret_data);
 /** A factory that starts every task eagerly while the loop runs.
  * @asyncio eager_task_factory */
-UVA_EXTERN uva_task_t *uva_eager_task_factory(uva_loop_t *loop,
-                                              uva_coro_cb body,
-                                              void *arg,
-                                              const uva_task_options_t *options,
-                                              void *data);
+UVA_EXTERN UVA_NODISCARD uva_task_t *
+uva_eager_task_factory(uva_loop_t *loop,
+                       uva_coro_cb body,
+                       void *arg,
+                       const uva_task_options_t *options,
+                       void *data);
 
 /** Take a reference. @return task itself. */
 UVA_EXTERN uva_task_t *uva_task_ref(uva_task_t *task);
@@ -193,11 +196,12 @@ typedef struct uva_sleep_op_s {
  * @suspends Always.
  * @asyncio sleep
  */
-UVA_EXTERN UVA_CORO int uva_sleep(uint64_t delay_ns);
+UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_sleep(uint64_t delay_ns);
 /** The poll half of uva_sleep. */
-UVA_EXTERN int uva_sleep_poll(uva_sleep_op_t *op, uint64_t delay_ns);
+UVA_EXTERN UVA_NODISCARD int uva_sleep_poll(uva_sleep_op_t *op,
+                                            uint64_t delay_ns);
 /** uva_sleep(0) for stackless coroutines, without an operation. */
-UVA_EXTERN int uva_yield_poll(void);
+UVA_EXTERN UVA_NODISCARD int uva_yield_poll(void);
 
 enum {
     /** Failures become results: gather never fails for a child. */
@@ -225,10 +229,11 @@ enum {
  * @suspends Unless every child is done.
  * @asyncio await gather(...)
  */
-UVA_EXTERN UVA_CORO int uva_gather(const uva_future_ref_t *take_futures,
-                                   size_t count,
-                                   unsigned flags,
-                                   void *ret_results);
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_gather(const uva_future_ref_t *take_futures,
+           size_t count,
+           unsigned flags,
+           void *ret_results);
 
 /** private */
 typedef struct uva_gather_op_s {
@@ -236,16 +241,16 @@ typedef struct uva_gather_op_s {
 } uva_gather_op_t;
 
 /** The poll half of uva_gather. */
-UVA_EXTERN int uva_gather_poll(uva_gather_op_t *op,
-                               const uva_future_ref_t *take_futures,
-                               size_t count,
-                               unsigned flags,
-                               void *ret_results);
+UVA_EXTERN UVA_NODISCARD int
+uva_gather_poll(uva_gather_op_t *op,
+                const uva_future_ref_t *take_futures,
+                size_t count,
+                unsigned flags,
+                void *ret_results);
 /** gather as a future. Its result is an array of count uva_result_t that
  * lives as long as the future, which owns the values. @asyncio gather */
-UVA_EXTERN uva_future_t *uva_gather_future(const uva_future_ref_t *take_futures,
-                                           size_t count,
-                                           unsigned flags);
+UVA_EXTERN UVA_NODISCARD uva_future_t *uva_gather_future(
+    const uva_future_ref_t *take_futures, size_t count, unsigned flags);
 
 /** When a wait is over: all are done, one is, or one has failed (a cancelled
  * one has not). @asyncio ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION */
@@ -275,20 +280,20 @@ typedef struct uva_wait_op_s {
  * @suspends Always.
  * @asyncio wait
  */
-UVA_EXTERN UVA_CORO int uva_wait(const uva_future_ref_t *futures,
-                                 size_t count,
-                                 uint64_t timeout_ns,
-                                 uva_return_when_t when,
-                                 uva_future_t **ret_done,
-                                 uva_future_t **ret_pending);
+UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_wait(const uva_future_ref_t *futures,
+                                               size_t count,
+                                               uint64_t timeout_ns,
+                                               uva_return_when_t when,
+                                               uva_future_t **ret_done,
+                                               uva_future_t **ret_pending);
 /** The poll half of uva_wait. */
-UVA_EXTERN int uva_wait_poll(uva_wait_op_t *op,
-                             const uva_future_ref_t *futures,
-                             size_t count,
-                             uint64_t timeout_ns,
-                             uva_return_when_t when,
-                             uva_future_t **ret_done,
-                             uva_future_t **ret_pending);
+UVA_EXTERN UVA_NODISCARD int uva_wait_poll(uva_wait_op_t *op,
+                                           const uva_future_ref_t *futures,
+                                           size_t count,
+                                           uint64_t timeout_ns,
+                                           uva_return_when_t when,
+                                           uva_future_t **ret_done,
+                                           uva_future_t **ret_pending);
 
 /** private */
 typedef struct uva_wait_for_op_s {
@@ -308,21 +313,21 @@ typedef struct uva_wait_for_op_s {
  * @suspends Until it is done; not if it is.
  * @asyncio wait_for
  */
-UVA_EXTERN UVA_CORO int
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
 uva_wait_for(uva_future_t *take_future, uint64_t timeout_ns, void **ret_result);
 /** The poll half of uva_wait_for. */
-UVA_EXTERN int uva_wait_for_poll(uva_wait_for_op_t *op,
-                                 uva_future_t *take_future,
-                                 uint64_t timeout_ns,
-                                 void **ret_result);
+UVA_EXTERN UVA_NODISCARD int uva_wait_for_poll(uva_wait_for_op_t *op,
+                                               uva_future_t *take_future,
+                                               uint64_t timeout_ns,
+                                               void **ret_result);
 /** Call body(arg) in this task with a deadline. With a timeout of 0 it is
  * never called.
  * @suspends As body does.
  * @asyncio wait_for(coroutine) */
-UVA_EXTERN UVA_CORO int uva_wait_for_call(uva_coro_cb body,
-                                          void *arg,
-                                          uint64_t timeout_ns,
-                                          void **ret_result);
+UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_wait_for_call(uva_coro_cb body,
+                                                        void *arg,
+                                                        uint64_t timeout_ns,
+                                                        void **ret_result);
 
 /**
  * Cancel a future and wait until it has ended, however it ends. Borrowed.
@@ -330,10 +335,10 @@ UVA_EXTERN UVA_CORO int uva_wait_for_call(uva_coro_cb body,
  * @retval UV_ECANCELED The waiting task was cancelled.
  * @suspends Unless it is done already.
  */
-UVA_EXTERN UVA_CORO int uva_cancel_and_wait(uva_future_t *future);
+UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_cancel_and_wait(uva_future_t *future);
 /** The poll half of uva_cancel_and_wait. */
-UVA_EXTERN int uva_cancel_and_wait_poll(uva_wait_op_t *op,
-                                        uva_future_t *future);
+UVA_EXTERN UVA_NODISCARD int uva_cancel_and_wait_poll(uva_wait_op_t *op,
+                                                      uva_future_t *future);
 
 /** private */
 typedef struct uva_shield_op_s {
@@ -348,14 +353,15 @@ typedef struct uva_shield_op_s {
  * @suspends Only while the future is pending.
  * @asyncio await shield(...)
  */
-UVA_EXTERN UVA_CORO int uva_shield(uva_future_t *future, void **ret_result);
+UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_shield(uva_future_t *future,
+                                                 void **ret_result);
 /** The poll half of uva_shield. */
-UVA_EXTERN int
+UVA_EXTERN UVA_NODISCARD int
 uva_shield_poll(uva_shield_op_t *op, uva_future_t *future, void **ret_result);
 /** A future that ends as the inner one and can be cancelled alone; a new
  * reference of the inner one itself if that is done. It keeps the inner one,
  * from which its value is borrowed. @asyncio shield */
-UVA_EXTERN uva_future_t *uva_shield_future(uva_future_t *future);
+UVA_EXTERN UVA_NODISCARD uva_future_t *uva_shield_future(uva_future_t *future);
 
 /** The futures of an as_completed, in the order they end. Embedded; allocates
  * a node for each future when it starts. */
@@ -372,10 +378,11 @@ typedef struct uva_as_completed_s {
  * @retval UV_ENOMEM Nothing was started.
  * @asyncio as_completed
  */
-UVA_EXTERN int uva_as_completed_start(uva_as_completed_t *iterator,
-                                      const uva_future_ref_t *futures,
-                                      size_t count,
-                                      uint64_t timeout_ns);
+UVA_EXTERN UVA_NODISCARD int
+uva_as_completed_start(uva_as_completed_t *iterator,
+                       const uva_future_ref_t *futures,
+                       size_t count,
+                       uint64_t timeout_ns);
 /**
  * Wait for the next future that is done.
  *
@@ -386,11 +393,12 @@ UVA_EXTERN int uva_as_completed_start(uva_as_completed_t *iterator,
  * @suspends Until the next one is seen to be done: one that was done before the
  *           start is seen an iteration later.
  */
-UVA_EXTERN UVA_CORO int uva_as_completed_next(uva_as_completed_t *iterator,
-                                              uva_future_t **ret_future);
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_as_completed_next(uva_as_completed_t *iterator, uva_future_t **ret_future);
 /** The poll half of uva_as_completed_next. */
-UVA_EXTERN int uva_as_completed_next_poll(uva_as_completed_t *iterator,
-                                          uva_future_t **ret_future);
+UVA_EXTERN UVA_NODISCARD int
+uva_as_completed_next_poll(uva_as_completed_t *iterator,
+                           uva_future_t **ret_future);
 /** End the iteration, early or not. */
 UVA_EXTERN void uva_as_completed_destroy(uva_as_completed_t *iterator);
 
@@ -415,11 +423,12 @@ typedef struct uva_attempt_s {
  * @suspends Always, if count > 0.
  * @asyncio staggered_race
  */
-UVA_EXTERN UVA_CORO int uva_staggered_race(const uva_attempt_t *attempts,
-                                           size_t count,
-                                           uint64_t delay_ns,
-                                           void **ret_result,
-                                           int *ret_codes);
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_staggered_race(const uva_attempt_t *attempts,
+                   size_t count,
+                   uint64_t delay_ns,
+                   void **ret_result,
+                   int *ret_codes);
 
 UVA_END_DECLS
 

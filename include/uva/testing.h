@@ -18,8 +18,8 @@ UVA_BEGIN_DECLS
  *
  * @param options NULL for the defaults.
  */
-UVA_EXTERN int uva_loop_new_virtual(const uva_loop_options_t *options,
-                                    uva_loop_t **ret_loop);
+UVA_EXTERN UVA_NODISCARD int
+uva_loop_new_virtual(const uva_loop_options_t *options, uva_loop_t **ret_loop);
 
 /**
  * Run one iteration of a virtual loop that is not running: time moves on if

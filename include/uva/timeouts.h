@@ -52,7 +52,7 @@ UVA_EXTERN int uva_timeout_at_enter(uva_timeout_t *timeout, uint64_t when_ns);
  * @return r; but UV_ETIMEDOUT if r is UV_ECANCELED because of this deadline.
  * @suspends Never.
  */
-UVA_EXTERN int uva_timeout_exit(uva_timeout_t *timeout, int r);
+UVA_EXTERN UVA_NODISCARD int uva_timeout_exit(uva_timeout_t *timeout, int r);
 
 /** The deadline; UVA_FOREVER for none. @asyncio Timeout.when */
 UVA_EXTERN uint64_t uva_timeout_when(const uva_timeout_t *timeout);
@@ -60,7 +60,8 @@ UVA_EXTERN uint64_t uva_timeout_when(const uva_timeout_t *timeout);
 UVA_EXTERN bool uva_timeout_expired(const uva_timeout_t *timeout);
 /** Move the deadline. @retval UV_EPERM It has come, or the scope was left.
  * @asyncio Timeout.reschedule */
-UVA_EXTERN int uva_timeout_reschedule(uva_timeout_t *timeout, uint64_t when_ns);
+UVA_EXTERN UVA_NODISCARD int uva_timeout_reschedule(uva_timeout_t *timeout,
+                                                    uint64_t when_ns);
 
 #ifdef UVA__HAVE_CLEANUP
 /** private: what UVA_TIMEOUT leaves by break, return or goto. */

@@ -42,11 +42,13 @@ UVA_EXTERN uva_loop_t *uva_transport_get_loop(const uva_transport_t *transport);
 UVA_EXTERN int uva_transport_fileno(const uva_transport_t *transport);
 /** The address of the peer. @retval UV_ENOTCONN There is none any more.
  * @asyncio get_extra_info('peername') */
-UVA_EXTERN int uva_transport_get_peername(const uva_transport_t *transport,
-                                          uva_address_t *ret_address);
+UVA_EXTERN UVA_NODISCARD int
+uva_transport_get_peername(const uva_transport_t *transport,
+                           uva_address_t *ret_address);
 /** The address of this end. @asyncio get_extra_info('sockname') */
-UVA_EXTERN int uva_transport_get_sockname(const uva_transport_t *transport,
-                                          uva_address_t *ret_address);
+UVA_EXTERN UVA_NODISCARD int
+uva_transport_get_sockname(const uva_transport_t *transport,
+                           uva_address_t *ret_address);
 
 /**
  * Stop reading, send what was written, close. Idempotent.
@@ -80,13 +82,12 @@ UVA_EXTERN void uva_transport_resume_reading(uva_transport_t *transport);
  * @suspends Never.
  * @asyncio WriteTransport.write
  */
-UVA_EXTERN int
+UVA_EXTERN UVA_NODISCARD int
 uva_transport_write(uva_transport_t *transport, const void *data, size_t size);
 /** The same for several pieces, as one.
  * @asyncio WriteTransport.writelines */
-UVA_EXTERN int uva_transport_writelines(uva_transport_t *transport,
-                                        const uva_bytes_t *lines,
-                                        size_t count);
+UVA_EXTERN UVA_NODISCARD int uva_transport_writelines(
+    uva_transport_t *transport, const uva_bytes_t *lines, size_t count);
 /**
  * Send end of stream behind what was written; reading goes on. Idempotent.
  * @asyncio WriteTransport.write_eof

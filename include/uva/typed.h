@@ -64,14 +64,15 @@ enum {
  * before anything else; NULL where it takes uva__spawn. */
 UVA_EXTERN uva_task_t *uva__spawn_plain(const uva__coro_t *coro);
 /** private */
-UVA_EXTERN uva_task_t *
+UVA_EXTERN UVA_NODISCARD uva_task_t *
 uva__spawn(const uva__coro_t *coro, const void *args, const char *here);
 /** private: loop NULL: the running one; options NULL: the defaults. */
-UVA_EXTERN uva_task_t *uva__spawn_on(uva_loop_t *loop,
-                                     const uva__coro_t *coro,
-                                     const void *args,
-                                     const uva_task_options_t *options,
-                                     const char *here);
+UVA_EXTERN UVA_NODISCARD uva_task_t *
+uva__spawn_on(uva_loop_t *loop,
+              const uva__coro_t *coro,
+              const void *args,
+              const uva_task_options_t *options,
+              const char *here);
 /** private */
 UVA_EXTERN uva_task_t *uva__spawn_in(uva_taskgroup_t *group,
                                      const uva__coro_t *coro,
@@ -79,43 +80,43 @@ UVA_EXTERN uva_task_t *uva__spawn_in(uva_taskgroup_t *group,
                                      const uva_task_options_t *options,
                                      const char *here);
 /** private */
-UVA_EXTERN int uva__run_typed(const uva__coro_t *coro,
-                              const void *args,
-                              void *ret,
-                              size_t ret_bytes,
-                              const char *here);
+UVA_EXTERN UVA_NODISCARD int uva__run_typed(const uva__coro_t *coro,
+                                            const void *args,
+                                            void *ret,
+                                            size_t ret_bytes,
+                                            const char *here);
 /** private */
-UVA_EXTERN UVA_CORO int
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
 uva__await_typed(uva_future_t *take_task, void *ret, size_t ret_bytes);
 /** private */
-UVA_EXTERN int
+UVA_EXTERN UVA_NODISCARD int
 uva__await_typed_poll(uva_future_t *take_task, void *ret, size_t ret_bytes);
 /** private */
-UVA_EXTERN UVA_CORO int uva__wait_for_typed(uva_future_t *take_task,
-                                            uint64_t timeout_ns,
-                                            void *ret,
-                                            size_t ret_bytes);
+UVA_EXTERN UVA_CORO UVA_NODISCARD int uva__wait_for_typed(
+    uva_future_t *take_task, uint64_t timeout_ns, void *ret, size_t ret_bytes);
 /** private */
-UVA_EXTERN int uva__wait_for_typed_poll(uva_wait_for_op_t *op,
-                                        uva_future_t *take_task,
-                                        uint64_t timeout_ns,
-                                        void *ret,
-                                        size_t ret_bytes);
+UVA_EXTERN UVA_NODISCARD int uva__wait_for_typed_poll(uva_wait_for_op_t *op,
+                                                      uva_future_t *take_task,
+                                                      uint64_t timeout_ns,
+                                                      void *ret,
+                                                      size_t ret_bytes);
 /** private */
-UVA_EXTERN UVA_CORO int uva__gather_typed(const uva_future_ref_t *take_tasks,
-                                          size_t count,
-                                          unsigned flags,
-                                          int *ret_codes,
-                                          void *ret,
-                                          size_t ret_bytes);
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva__gather_typed(const uva_future_ref_t *take_tasks,
+                  size_t count,
+                  unsigned flags,
+                  int *ret_codes,
+                  void *ret,
+                  size_t ret_bytes);
 /** private */
-UVA_EXTERN int uva__gather_typed_poll(uva_gather_op_t *op,
-                                      const uva_future_ref_t *take_tasks,
-                                      size_t count,
-                                      unsigned flags,
-                                      int *ret_codes,
-                                      void *ret,
-                                      size_t ret_bytes);
+UVA_EXTERN UVA_NODISCARD int
+uva__gather_typed_poll(uva_gather_op_t *op,
+                       const uva_future_ref_t *take_tasks,
+                       size_t count,
+                       unsigned flags,
+                       int *ret_codes,
+                       void *ret,
+                       size_t ret_bytes);
 /** private: a stackless body was entered at no await. */
 UVA_EXTERN int uva__bad_resume(const char *function);
 
@@ -268,8 +269,8 @@ UVA_BEGIN_DECLS
     {                                                                          \
         return (char *)uva__spawn(&name##__coro, &args, here);                 \
     }                                                                          \
-    UVA_UNUSED static inline name##_task_t *name##__spawn(name##_args_t args,  \
-                                                          const char *here)    \
+    UVA_UNUSED UVA_NODISCARD static inline name##_task_t *name##__spawn(       \
+        name##_args_t args, const char *here)                                  \
     {                                                                          \
         char *task = (char *)uva__spawn_plain(&name##__coro);                  \
         if (task == NULL) {                                                    \
@@ -282,18 +283,19 @@ UVA_BEGIN_DECLS
         }                                                                      \
         return (name##_task_t *)(void *)task;                                  \
     }                                                                          \
-    UVA_UNUSED static inline name##_task_t *name##_spawn(name##_args_t args)   \
+    UVA_UNUSED UVA_NODISCARD static inline name##_task_t *name##_spawn(        \
+        name##_args_t args)                                                    \
     {                                                                          \
         return name##__spawn(args, #name);                                     \
     }                                                                          \
-    UVA_UNUSED static inline name##_task_t *name##__spawn_on(                  \
+    UVA_UNUSED UVA_NODISCARD static inline name##_task_t *name##__spawn_on(    \
         uva_loop_t *loop, name##_args_t args,                                  \
         const uva_task_options_t *options, const char *here)                   \
     {                                                                          \
         return (name##_task_t *)(void *)uva__spawn_on(loop, &name##__coro,     \
                                                       &args, options, here);   \
     }                                                                          \
-    UVA_UNUSED static inline name##_task_t *name##_spawn_on(                   \
+    UVA_UNUSED UVA_NODISCARD static inline name##_task_t *name##_spawn_on(     \
         uva_loop_t *loop, name##_args_t args,                                  \
         const uva_task_options_t *options)                                     \
     {                                                                          \
@@ -312,32 +314,32 @@ UVA_BEGIN_DECLS
     {                                                                          \
         return name##__spawn_in(group, args, options, #name);                  \
     }                                                                          \
-    UVA_UNUSED static inline int name##__run(                                  \
+    UVA_UNUSED UVA_NODISCARD static inline int name##__run(                    \
         name##_args_t args, name##_ret_t *ret, const char *here)               \
     {                                                                          \
         return uva__run_typed(&name##__coro, &args, ret,                       \
                               UVA__SIZEOF(name##_ret_t), here);                \
     }                                                                          \
-    UVA_UNUSED static inline int name##__await(name##_task_t *take_task,       \
-                                               name##_ret_t *ret)              \
+    UVA_UNUSED UVA_NODISCARD static inline int name##__await(                  \
+        name##_task_t *take_task, name##_ret_t *ret)                           \
     {                                                                          \
         return uva__await_typed((uva_future_t *)(void *)take_task, ret,        \
                                 UVA__SIZEOF(name##_ret_t));                    \
     }                                                                          \
-    UVA_UNUSED static inline int name##__await_poll(name##_task_t *take_task,  \
-                                                    name##_ret_t *ret)         \
+    UVA_UNUSED UVA_NODISCARD static inline int name##__await_poll(             \
+        name##_task_t *take_task, name##_ret_t *ret)                           \
     {                                                                          \
         return uva__await_typed_poll((uva_future_t *)(void *)take_task, ret,   \
                                      UVA__SIZEOF(name##_ret_t));               \
     }                                                                          \
-    UVA_UNUSED static inline int name##__wait_for(                             \
+    UVA_UNUSED UVA_NODISCARD static inline int name##__wait_for(               \
         name##_task_t *take_task, uint64_t timeout_ns, name##_ret_t *ret)      \
     {                                                                          \
         return uva__wait_for_typed((uva_future_t *)(void *)take_task,          \
                                    timeout_ns, ret,                            \
                                    UVA__SIZEOF(name##_ret_t));                 \
     }                                                                          \
-    UVA_UNUSED static inline int name##__wait_for_poll(                        \
+    UVA_UNUSED UVA_NODISCARD static inline int name##__wait_for_poll(          \
         uva_wait_for_op_t *op, name##_task_t *take_task, uint64_t timeout_ns,  \
         name##_ret_t *ret)                                                     \
     {                                                                          \
@@ -345,7 +347,7 @@ UVA_BEGIN_DECLS
                                         timeout_ns, ret,                       \
                                         UVA__SIZEOF(name##_ret_t));            \
     }                                                                          \
-    UVA_UNUSED static inline int name##__gather(                               \
+    UVA_UNUSED UVA_NODISCARD static inline int name##__gather(                 \
         name##_task_t *const *take_tasks, size_t count, unsigned flags,        \
         int *ret_codes, name##_ret_t *ret)                                     \
     {                                                                          \
@@ -353,7 +355,7 @@ UVA_BEGIN_DECLS
             (const uva_future_ref_t *)(const void *)take_tasks, count, flags,  \
             ret_codes, ret, UVA__SIZEOF(name##_ret_t));                        \
     }                                                                          \
-    UVA_UNUSED static inline int name##__gather_poll(                          \
+    UVA_UNUSED UVA_NODISCARD static inline int name##__gather_poll(            \
         uva_gather_op_t *op, name##_task_t *const *take_tasks, size_t count,   \
         unsigned flags, int *ret_codes, name##_ret_t *ret)                     \
     {                                                                          \
@@ -473,8 +475,8 @@ UVA_BEGIN_DECLS
     static int name##__body(name##_args_t *self, name##_ret_t *ret); \
     UVA__CORO(static, name, drop, true)                              \
     UVA__TYPED(name, true)                                           \
-    UVA_UNUSED static inline int name##_poll(name##_args_t *self,    \
-                                             name##_ret_t *ret){     \
+    UVA_UNUSED UVA_NODISCARD static inline int name##_poll(          \
+        name##_args_t *self, name##_ret_t *ret){                     \
         UVA__NESTED(name, self, ret)} UVA__STACKLESS_BODY(name)
 /* A body that is called and not a task cannot yield by itself: its task does.
  */
@@ -516,7 +518,7 @@ UVA_BEGIN_DECLS
     UVA__SDECLARE_HEAD(T, name)
 #define UVA__SDECLARE_HEAD(T, name)  \
     UVA__DECLARE_HEAD(T, name, true) \
-    int name##_poll(name##_args_t *self, name##_ret_t *ret);
+    UVA_NODISCARD int name##_poll(name##_args_t *self, name##_ret_t *ret);
 /** Define a task that UVA_STACKLESS_DECLARE has declared. */
 #define UVA_STACKLESS_DEFINE(name)                                   \
     static int name##__body(name##_args_t *self, name##_ret_t *ret); \

@@ -70,7 +70,7 @@ static void child_borrow(uva_future_t *child, uva_result_t *ret_result)
     if ((child->flags & UVA__MOVED) != 0) {
         ret_result->status = UVA_EINVALIDSTATE;
     } else {
-        (void)uva_future_result(child, &ret_result->value);
+        UVA_IGNORE(uva_future_result(child, &ret_result->value));
     }
 }
 

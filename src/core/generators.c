@@ -286,7 +286,7 @@ static void coroutine_abandon(uva_coroutine_t *coroutine)
         return;
     }
     uva__here = loop; /* It may not be running: nobody can await in it. */
-    (void)uva_coroutine_close(coroutine);
+    UVA_IGNORE(uva_coroutine_close(coroutine));
     uva__here = outer;
     if (coroutine->state != COROUTINE_DONE) {
         uva__report(loop, NULL, UV_EPERM,

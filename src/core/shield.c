@@ -41,7 +41,7 @@ static void shield_inner_done(uva__ready_t *ready)
         (void)uva_future_cancel_message(outer,
                                         uva_future_get_cancel_message(inner));
     } else if (code >= 0) {
-        (void)uva_future_result(inner, &value);
+        UVA_IGNORE(uva_future_result(inner, &value));
         (void)uva_future_set_result(outer, value, NULL);
     } else if (uva_future_error(inner) != NULL) {
         (void)uva_future_set_error(outer, uva_future_error(inner));

@@ -70,7 +70,7 @@ static void shutdown_finish(uva_loop_t *loop)
         loop->stopping = true;
         return;
     }
-    (void)uva_loop_close(loop);
+    UVA_IGNORE(uva_loop_close(loop));
 }
 
 void uva__shutdown_step(uva_loop_t *loop)

@@ -202,6 +202,6 @@ void uva__timeout_leave(uva_timeout_t *timeout)
 {
     /* Whatever is returned past the block, it is not turned. */
     if (timeout->state != 0) {
-        (void)uva_timeout_exit(timeout, 0);
+        UVA_IGNORE(uva_timeout_exit(timeout, 0));
     }
 }

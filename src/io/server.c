@@ -475,7 +475,7 @@ int uva_server_serve_forever_poll(uva_server_t *server)
         return forever_begin(server, self);
     }
     /* Cancelled, or closed by somebody: asyncio cancels it then. */
-    (void)uva_waiter_finish(self);
+    UVA_IGNORE(uva_waiter_finish(self));
     if (uva_waiter_get_stage(self) == FOREVER_WAITS) {
         return forever_end(server, self);
     }

@@ -96,7 +96,7 @@ static void spawn_with_options()
     CHECK(uva_wait_for_typed(declared_stackless, light, 0, &sum) ==
           UV_ETIMEDOUT);
 
-    (void)uva_taskgroup_enter(&group);
+    UVA_IGNORE(uva_taskgroup_enter(&group));
     task = declared_stackful_spawn_in(&group, stackful(3, 4), &options);
     CHECK(std::strcmp(uva_task_get_name(UVA_ERASE(task)), "given") == 0);
     light = declared_stackless_spawn_in(&group, light_args, nullptr);

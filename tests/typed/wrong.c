@@ -19,6 +19,7 @@ UVA_STACKLESS(double, measure, int times;)
 }
 
 int uses(void);
+int drops(fetch_task_t *task);
 
 int uses(void)
 {
@@ -84,4 +85,22 @@ int uses(void)
     r = r < 0 ? r : uva_gather(UVA_FUTURES(&measuring), 1, 0, NULL);
     r = r < 0 ? r : uva_await_typed(measure, uva_spawn(measure, 1), &width);
     return r < 0 ? r : number + numbers[1] + (int)width;
+}
+
+/* Results that must not be dropped. */
+int drops(fetch_task_t *task)
+{
+#if WRONG == 23 /* A task that nobody has. */
+    uva_spawn(fetch, .port = 80);
+#elif WRONG == 24 /* The same on a loop. */
+    uva_loop_spawn(NULL, measure, .times = 1);
+#elif WRONG == 25 /* A cancellation that nobody hears of. */
+    uva_sleep(UVA_SEC(1));
+#elif WRONG == 26 /* A failure that nobody hears of. */
+    uva_await_typed(fetch, task, NULL);
+#elif WRONG == 27 /* The same of a plain await. */
+    uva_join(UVA_FUTURE(task), NULL);
+#endif
+    UVA_IGNORE(uva_sleep(UVA_SEC(1)));
+    return uva_join(UVA_FUTURE(task), NULL);
 }
