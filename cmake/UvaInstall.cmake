@@ -31,6 +31,7 @@ install(
         "${PROJECT_BINARY_DIR}/uvaConfig.cmake"
         "${PROJECT_BINARY_DIR}/uvaConfigVersion.cmake"
         "${PROJECT_SOURCE_DIR}/cmake/UvaLibuv.cmake"
+        "${PROJECT_SOURCE_DIR}/cmake/UvaStackClash.cmake"
     DESTINATION "${_package}"
 )
 
@@ -49,5 +50,8 @@ else()
     set(UVA_PC_LIBDIR "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
     set(UVA_PC_INCLUDEDIR "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
 endif()
+# What the compiler of this build takes; nobody can ask that of the user's.
+set(UVA_PC_CFLAGS "${UVA_STACK_CLASH_FLAGS}")
+string(REPLACE ";" " " UVA_PC_CFLAGS "${UVA_PC_CFLAGS}")
 configure_file("${PROJECT_SOURCE_DIR}/cmake/uva.pc.in" "${PROJECT_BINARY_DIR}/uva.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/uva.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")

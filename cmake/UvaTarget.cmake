@@ -3,8 +3,11 @@
 # drag into its installed dependencies.
 
 include(UvaWarnings)
+include(UvaStackClash)
 include(CheckCCompilerFlag)
 include(CheckLinkerFlag)
+
+uva_stack_clash_flags(C UVA_STACK_CLASH_FLAGS)
 
 set(UVA_BRANCH_FLAGS)
 set(UVA_HARDENING_FLAGS)
@@ -45,7 +48,7 @@ function(uva_target name)
     # The assembler learns of the landing pads too: __CET__ tells the sources
     # to mark their object, without which the linker drops the mark for all.
     target_compile_options(${name} PRIVATE
-        "$<$<COMPILE_LANGUAGE:C>:${UVA_WARNING_FLAGS};${UVA_HARDENING_FLAGS}>"
+        "$<$<COMPILE_LANGUAGE:C>:${UVA_WARNING_FLAGS};${UVA_STACK_CLASH_FLAGS};${UVA_HARDENING_FLAGS}>"
         "$<$<COMPILE_LANGUAGE:C,ASM>:${UVA_BRANCH_FLAGS}>")
     target_link_options(${name} PRIVATE ${UVA_HARDENING_LINK_FLAGS})
 endfunction()

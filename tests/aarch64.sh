@@ -31,7 +31,9 @@ compile() {
     output=$1
     shift
     # shellcheck disable=SC2086
-    "$compiler" -std=c11 -static -g -D_GNU_SOURCE= \
+    "$compiler" -std=c11 -static -g -D_GNU_SOURCE= -DUVA_STACK_CLASH=1 \
+        -fstack-clash-protection \
+        --param=stack-clash-protection-guard-size=12 \
         -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes \
         -Wmissing-prototypes -Wcast-qual -Wvla -Werror \
         -I"$build/include" -Iinclude -Isrc -Itests/support \

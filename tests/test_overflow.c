@@ -75,6 +75,34 @@ static void body_dig_check(flow_t *flow)
     dig_to(flow, flow->stack->low - 1024);
 }
 
+/* A frame larger than any guard, of which the low end alone is written: what
+ * is there belongs to the next stack. */
+static UVA__NOINLINE int reach_over(const char *address)
+{
+    volatile char frame[96 * 1024];
+    size_t i = (uintptr_t)address % 64;
+
+    frame[i] = 1;
+    return frame[i];
+}
+
+static UVA__NOINLINE int dig_and_reach(const char *address)
+{
+    volatile char frame[512];
+    size_t i = (uintptr_t)address % sizeof frame;
+
+    frame[i] = 1;
+    if ((uintptr_t)__builtin_frame_address(0) < (uintptr_t)address) {
+        return reach_over(address) + frame[i];
+    }
+    return dig_and_reach(address) + frame[i];
+}
+
+static void body_reach(flow_t *flow)
+{
+    dig_and_reach(flow->stack->low + 4096);
+}
+
 static void body_dig_return(flow_t *flow)
 {
     volatile uintptr_t *gap = (volatile uintptr_t *)(void *)flow->stack->low;
@@ -94,12 +122,14 @@ static int child_dig(void *arg)
 {
     const dig_t *test = arg;
     const uva__stack_options_t options = {.guard = test->guard};
+    uva__stack_t *below; /* What lies there can be written. */
     flow_t flow = {0};
     char *name = test->name != NULL ? strdup(test->name) : NULL;
 
     if (uva__stack_pool_init(&pool, &options) != 0 ||
         uva__overflow_install(test->describe) != 0 ||
         uva__overflow_thread_init() != 0 ||
+        uva__stack_get(&pool, 0, &below) != 0 ||
         uva__stack_get(&pool, 0, &flow.stack) != 0 ||
         flow.stack->guard != test->guard) {
         return CHILD_NOT_POSSIBLE;
@@ -148,6 +178,20 @@ END_TEST
 START_TEST(mprotect_names_the_task)
 {
     check_dig(UVA__STACK_GUARD_MPROTECT, body_dig);
+}
+END_TEST
+
+START_TEST(large_frame_does_not_reach_over)
+{
+#if defined(UVA_STACK_CLASH)
+    check_dig(UVA__STACK_GUARD_MPROTECT, body_reach);
+    if (markers_work()) {
+        check_dig(UVA__STACK_GUARD_MARKER, body_reach);
+    }
+#else
+    (void)body_reach;
+    puts("skipped: the compiler has no -fstack-clash-protection");
+#endif
 }
 END_TEST
 
@@ -574,6 +618,7 @@ static Suite *overflow_suite(void)
     suite_add_tcase(suite, report);
     tcase_add_test(report, marker_names_the_task);
     tcase_add_test(report, mprotect_names_the_task);
+    tcase_add_test(report, large_frame_does_not_reach_over);
     tcase_add_test(report, canary_sees_who_stands_in_the_gap);
     tcase_add_test(report, canary_sees_what_was_left_in_the_gap);
     tcase_add_test(report, canary_is_looked_at_on_put);

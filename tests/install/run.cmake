@@ -18,3 +18,13 @@ function(run_consumer program)
         message(FATAL_ERROR "${program} printed: ${OUTPUT}")
     endif()
 endfunction()
+
+# expect_protected_frames(<command line>): it has what keeps a large frame from
+# reaching over a guard, if the compiler of this build takes it.
+function(expect_protected_frames line)
+    foreach(flag IN LISTS STACK_CLASH_FLAGS)
+        if(NOT " ${line} " MATCHES " ${flag}[ \n]")
+            message(FATAL_ERROR "no ${flag} in: ${line}")
+        endif()
+    endforeach()
+endfunction()
