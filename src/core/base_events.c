@@ -160,11 +160,24 @@ static inline bool loop_looks_on(uva_loop_t *loop)
     return true;
 }
 
+/* Whoever runs the loop may do so in a catch block of C++. */
+static UVA__NOINLINE bool turn_with_exceptions(uva_loop_t *loop)
+{
+    uva__exceptions_t taken = uva__exceptions_take(loop->exceptions);
+    bool ready = uva__loop_turn(loop);
+
+    uva__exceptions_give(loop->exceptions, &taken);
+    return ready;
+}
+
 bool uva__loop_turn(uva_loop_t *loop)
 {
     uva_loop_t *outer = uva__here;
     unsigned looks;
 
+    if (UVA__UNLIKELY(uva__exceptions_any(loop->exceptions) != 0)) {
+        return turn_with_exceptions(loop);
+    }
     uva__here = loop;
     loop->attended = true;
     loop_look(loop);
@@ -426,6 +439,7 @@ int uva__loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
     uva__wheel_init(&loop->timers, &loop->slab);
     uva__context_self(&loop->context);
     loop->thread = uv_thread_self();
+    loop->exceptions = uva__exceptions_here();
     loop->refs = 1;
     loop->slow_ns = LOOP_SLOW_NS;
     uva__loop_make_heads(loop);

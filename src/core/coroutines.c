@@ -199,13 +199,31 @@ static inline uva__context_t *task_next_slow(uva_loop_t *loop)
     return loop->base;
 }
 
+/* From a catch block of C++, or a destructor while an exception looks for its
+ * catch block. */
+static UVA__NOINLINE uva__resumed_t task_leave_with_exceptions(uva_loop_t *loop,
+                                                               uva_task_t *task)
+{
+    uva__exceptions_t taken = uva__exceptions_take(loop->exceptions);
+    uva__resumed_t resumed = uva__task_leave_slow(loop, task);
+
+    uva__exceptions_give(loop->exceptions, &taken);
+    return resumed;
+}
+
 uva__resumed_t uva__task_leave_slow(uva_loop_t *loop, uva_task_t *task)
 {
+    if (UVA__UNLIKELY(uva__exceptions_any(loop->exceptions) != 0)) {
+        return task_leave_with_exceptions(loop, task);
+    }
     return uva__context_leave(uva__task_flow(task), task_next_slow(loop), NULL);
 }
 
 int uva__task_yield_slow(uva_loop_t *loop, uva_task_t *task)
 {
+    if (UVA__UNLIKELY(uva__exceptions_any(loop->exceptions) != 0)) {
+        return (int)task_leave_with_exceptions(loop, task).code;
+    }
     return uva__context_leave_yield(uva__task_flow(task), task_next_slow(loop),
                                     NULL);
 }
@@ -309,7 +327,7 @@ uva__way_t uva__serve_next(uva__stack_t *stack)
     }
     if (ready->run == loop->direct) {
         uva__stack_put_plain(stack);
-        way.given = uva__task_next(loop);
+        way.given = uva__task_take(loop, ready);
         way.to = uva__task_flow(way.given);
         /* Many tasks that end one after another have slept for long: each would
          * be waited for, at the latest when its frame is. */
@@ -376,6 +394,7 @@ void uva__task_start_eager(uva_task_t *task)
                               ? *base
                               : *uva__task_stackful(current)->flow;
 
+    uva__exceptions_t taken = uva__exceptions_take(loop->exceptions);
     bool attended = loop->attended;
 
     if (!attended) { /* In a callback of libuv's, on a loop of our own. */
@@ -387,6 +406,7 @@ void uva__task_start_eager(uva_task_t *task)
     loop->base = &here;
     loop->coroutine = NULL; /* The task is no part of it. */
     task->ready.run(&task->ready);
+    uva__exceptions_give(loop->exceptions, &taken);
     loop->coroutine = coroutine;
     loop->base = base;
     loop->budget = loop->stopping && loop->running ? 0 : budget;

@@ -111,6 +111,7 @@ static void coroutine_leave(uva_coroutine_t *coroutine)
 {
     uva_loop_t *loop = coroutine->base.loop;
     uva__stackful_t *stackful = current_stackful(loop);
+    uva__exceptions_t taken;
 
     if (stackful != NULL) {
         stackful->flow = coroutine->resumer;
@@ -118,8 +119,10 @@ static void coroutine_leave(uva_coroutine_t *coroutine)
         loop->coroutine = coroutine->outer;
     }
     uva__stack_check(&loop->stacks, coroutine->stack);
+    taken = uva__exceptions_take(loop->exceptions);
     (void)uva__context_switch(&coroutine->stack->context, coroutine->resumer,
                               NULL);
+    uva__exceptions_give(loop->exceptions, &taken);
 }
 
 /* The first frame of its stack; an entry function never returns, and a stack
@@ -156,6 +159,7 @@ static void coroutine_enter(uva_coroutine_t *coroutine)
     uva_loop_t *loop = coroutine->base.loop;
     uva__stackful_t *stackful = current_stackful(loop);
     uva__context_t here = *loop->base; /* For a callback: the loop's flow. */
+    uva__exceptions_t taken = uva__exceptions_take(loop->exceptions);
 
     coroutine->state = COROUTINE_RUNNING;
     if (stackful != NULL) {
@@ -172,6 +176,7 @@ static void coroutine_enter(uva_coroutine_t *coroutine)
         loop->coroutine = coroutine;
         (void)uva__context_switch(&here, &coroutine->stack->context, NULL);
     }
+    uva__exceptions_give(loop->exceptions, &taken);
 }
 
 static int coroutine_resumable(const uva_coroutine_t *coroutine)

@@ -24,6 +24,7 @@
 #include "base/thread.h"
 #include "base/util.h"
 #include "base/wheel.h"
+#include "core/coro/exceptions.h"
 #include "core/coro/stacks.h"
 #include "core/coro/switch.h"
 #include "core/driver.h"
@@ -218,6 +219,7 @@ struct uva_loop_s {
                                             step. */
     void (*starts)(uva__ready_t *ready); /* uva__stackful_start, in the same
                                             way. */
+    uva__exceptions_t *exceptions; /* Of the owner's thread. */
     bool attended; /* The driver is going to drain: no need to tell it. */
     bool stopping; /* Return after the running iteration. */
     bool debug;
@@ -314,6 +316,7 @@ static inline void uva__loop_own(uva_loop_t *loop)
 {
     uv_thread_t self = uv_thread_self();
 
+    loop->exceptions = uva__exceptions_here();
     if (!uv_thread_equal(&self, &loop->thread)) {
         uv_mutex_lock(&loop->mutex);
         loop->thread = self;

@@ -8,7 +8,7 @@
 #include "core/loop.h"
 
 /** Leave for whoever is next when it is not a task that was left: a new one, or
- * the loop. */
+ * the loop. A task that has exceptions of C++ to keep leaves this way too. */
 uva__resumed_t uva__task_leave_slow(uva_loop_t *loop, uva_task_t *task);
 int uva__task_yield_slow(uva_loop_t *loop, uva_task_t *task);
 /** Leave a task that has scopes, or a stack with a canary: they are looked at
@@ -27,12 +27,26 @@ static inline uva__context_t *uva__task_flow(uva_task_t *task)
     return uva__task_stackful(task)->flow;
 }
 
+/** Take a node, the next one, of a task that was left by a function of this
+ * file: it is what runs. */
+UVA__INLINE uva_task_t *uva__task_take(uva_loop_t *loop, uva__ready_t *ready)
+{
+    uva_task_t *task;
+
+    loop->batch = ready->next;
+    loop->budget--;
+    task = uva__task_of_ready(ready);
+    UVA__HIDE(task); /* And so take all from one register. */
+    loop->current = task;
+    return task;
+}
+
 /** Take the next node if it is a task that was left like this one: straight
- * over, in order, without the detour by the loop's stack. NULL if it is not. */
+ * over, in order, without the detour by the loop's stack. NULL if it is not, or
+ * if the running one has exceptions to keep: two conditions, one branch. */
 UVA__INLINE uva_task_t *uva__task_next(uva_loop_t *loop)
 {
     uva__ready_t *ready = loop->batch;
-    uva_task_t *task;
 
     if (ready == NULL) {
         UVA__FORGET(loop->budget);
@@ -42,16 +56,12 @@ UVA__INLINE uva_task_t *uva__task_next(uva_loop_t *loop)
             return NULL;
         }
     }
-    if (UVA__UNLIKELY(ready->run != loop->direct)) {
+    if (UVA__UNLIKELY((((uintptr_t)ready->run ^ (uintptr_t)loop->direct) |
+                       uva__exceptions_any(loop->exceptions)) != 0)) {
         loop->batch = ready;
         return NULL;
     }
-    loop->batch = ready->next;
-    loop->budget--;
-    task = uva__task_of_ready(ready);
-    UVA__HIDE(task); /* And so take all from one register. */
-    loop->current = task;
-    return task;
+    return uva__task_take(loop, ready);
 }
 
 /** Suspend the running task, to which nothing is to be looked at. */
