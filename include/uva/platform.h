@@ -5,6 +5,11 @@
 #ifndef UVA_PLATFORM_H
 #define UVA_PLATFORM_H
 
+/* The macros of typed.h know the layout of a task, which is that of 64 bits. */
+#if defined(__SIZEOF_POINTER__) && __SIZEOF_POINTER__ != 8
+#    error "uva needs a 64-bit target (README.md, Status)"
+#endif
+
 /** UVA_BEGIN_DECLS and UVA_END_DECLS stand around the declarations of a
  * header: extern "C" for C++. */
 #ifdef __cplusplus
