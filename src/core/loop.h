@@ -219,7 +219,7 @@ struct uva_loop_s {
                                             step. */
     void (*starts)(uva__ready_t *ready); /* uva__stackful_start, in the same
                                             way. */
-    uva__exceptions_t *exceptions; /* Of the owner's thread. */
+    uva__exceptions_t *exceptions;       /* Of the owner's thread. */
     bool attended; /* The driver is going to drain: no need to tell it. */
     bool stopping; /* Return after the running iteration. */
     bool debug;

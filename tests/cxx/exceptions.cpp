@@ -71,7 +71,7 @@ static int lock_and_release(long)
 {
     int r = uva_lock_acquire(&shared.lock);
 
-    uva_sleep(0);
+    UVA_IGNORE(uva_sleep(0));
     uva_lock_release(&shared.lock);
     return r;
 }
@@ -252,7 +252,7 @@ static bool terminates(uva_coro_cb body)
         setrlimit(RLIMIT_CORE, &no_core);
         std::set_terminate([] { _exit(42); });
         try {
-            uva_run(body, nullptr, nullptr, nullptr);
+            UVA_IGNORE(uva_run(body, nullptr, nullptr, nullptr));
         } catch (...) {
             _exit(1);
         }
