@@ -510,17 +510,18 @@ uva_loop_t *uva_loop_ref(uva_loop_t *loop)
 
 uva_loop_t *uva_loop_unref(uva_loop_t *loop)
 {
-    if (loop == NULL || --loop->refs > 0) {
+    if (loop == NULL) {
         return NULL;
     }
-    if (!loop->closing) {
+    if (loop->refs == 1 && !loop->closing) {
         uva__log(UVA_LOG_WARNING, "a loop was dropped that was not closed");
         if (uva_loop_close(loop) < 0) {
-            loop->refs++; /* It is in use: a leak is better than a crash. */
-            return NULL;
+            return NULL; /* It is in use: a leak is better than a crash. */
         }
     }
-    uva__loop_maybe_free(loop);
+    if (--loop->refs == 0) {
+        uva__loop_maybe_free(loop);
+    }
     return NULL;
 }
 
