@@ -39,14 +39,104 @@ START_TEST(unref_of_an_open_loop_that_drops_others)
 }
 END_TEST
 
+/* --- done callbacks --- */
+
+typedef struct letter_s {
+    uva_future_t *future;
+    struct letter_s *other; /* What its destructor removes. */
+    bool drops;             /* It drops the future. */
+    bool adds;              /* It adds a callback. */
+    int destroyed;
+} letter_t;
+
+static void letter_call(uva_future_t *future, void *data)
+{
+    (void)future;
+    ++*(int *)data;
+}
+
+static void letter_never(uva_future_t *future, void *data)
+{
+    (void)future;
+    (void)data;
+    ck_abort_msg("a callback ran that was removed");
+}
+
+static void letter_destroy(void *data)
+{
+    letter_t *letter = data;
+
+    letter->destroyed++;
+    if (letter->other != NULL) {
+        ck_assert_uint_eq(uva_future_remove_done_callback(
+                              letter->future, letter_never, letter->other),
+                          1);
+    }
+    if (letter->adds) {
+        ck_assert_int_eq(uva_future_add_done_callback(letter->future,
+                                                      letter_call,
+                                                      &letter->destroyed, NULL),
+                         0);
+    }
+    if (letter->drops) {
+        uva_future_unref(letter->future);
+    }
+}
+
+static void letters_add(letter_t *letters, size_t count, uva_future_t *future)
+{
+    uva_call_options_t options = UVA_CALL_OPTIONS_INIT;
+
+    options.destroy = letter_destroy;
+    for (size_t i = 0; i < count; i++) {
+        letters[i].future = future;
+        ck_assert_int_eq(uva_future_add_done_callback(future, letter_never,
+                                                      &letters[i], &options),
+                         0);
+    }
+}
+
+UVA_TEST_STRICT(removed_callback_removes_the_next)
+{
+    uva_future_t *future = uva_create_future();
+    letter_t letters[3] = {{0}};
+
+    letters_add(letters, 3, future);
+    letters[0].other = &letters[1];
+    ck_assert_uint_eq(
+        uva_future_remove_done_callback(future, letter_never, &letters[0]), 1);
+    ck_assert_int_eq(letters[1].destroyed, 1);
+    letters[2].adds = true;
+    ck_assert_uint_eq(
+        uva_future_remove_done_callback(future, letter_never, &letters[2]), 1);
+    (void)uva_future_cancel(future);
+    UVA_TICK();
+    ck_assert_int_eq(letters[2].destroyed, 2);
+    uva_future_unref(future);
+}
+
+UVA_TEST_STRICT(removed_callback_drops_the_future)
+{
+    uva_future_t *future = uva_create_future();
+    letter_t letters[2] = {{.drops = true}, {0}};
+
+    letters_add(letters, 2, future);
+    ck_assert_uint_eq(
+        uva_future_remove_done_callback(future, letter_never, &letters[0]), 1);
+    ck_assert_int_eq(letters[1].destroyed, 1); /* With the future. */
+}
+
 /* --- the suite --- */
 
 int main(void)
 {
     Suite *suite = suite_create("reentry");
     TCase *loops = UVA_LOOPS_TCASE(suite, "Loops");
+    TCase *callbacks = UVA_TCASE(suite, "Callbacks");
 
     tcase_add_test(loops, unref_of_an_open_loop);
     tcase_add_test(loops, unref_of_an_open_loop_that_drops_others);
+    tcase_add_test(callbacks, removed_callback_removes_the_next);
+    tcase_add_test(callbacks, removed_callback_drops_the_future);
     return uva_test_main(suite);
 }

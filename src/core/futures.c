@@ -721,71 +721,57 @@ int uva_future_add_done_callback(uva_future_t *future,
     return r;
 }
 
+/* Take the records of a callback with its data out of those of a future.
+ * @return A list of them, in their order. */
+static uva__ready_t *
+future_take_records(uva_future_t *future, uva_done_cb callback, void *data)
+{
+    uva__ready_t *last = future->callbacks;
+    uva__ready_t *node = last->next;
+    uva__ready_t *taken = NULL;
+    uva__ready_t **tail = &taken;
+
+    last->next = NULL;
+    future->callbacks = NULL;
+    while (node != NULL) {
+        uva__ready_t *next = node->next;
+        uva__callback_t *record =
+            UVA__CONTAINER_OF(node, uva__callback_t, ready);
+
+        if (node->run == uva__callback_run && record->callback == callback &&
+            record->data == data) {
+            node->next = NULL;
+            *tail = node;
+            tail = &node->next;
+        } else {
+            (void)uva__future_append_node(future, node);
+        }
+        node = next;
+    }
+    return taken;
+}
+
 size_t uva_future_remove_done_callback(uva_future_t *future,
                                        uva_done_cb callback,
                                        void *data)
 {
-    uva__ready_t *node;
+    uva__ready_t *removed;
     size_t count = 0;
 
     if (!uva__future_pending(future) || !uva__loop_owned(future->loop) ||
         future->callbacks == NULL || uva__future_gatherer(future) != NULL) {
         return 0;
     }
-    node = future->callbacks;
-    for (bool more = true; more && future->callbacks != NULL;) {
-        uva__ready_t *next = node->next;
+    removed = future_take_records(future, callback, data);
+    /* Their destructors may remove others, add some, or drop the future. */
+    uva__future_ref(future);
+    while (removed != NULL) {
         uva__callback_t *record =
-            UVA__CONTAINER_OF(next, uva__callback_t, ready);
-        more = next != future->callbacks;
-        if (next->run == uva__callback_run && record->callback == callback &&
-            record->data == data) {
-            (void)uva__future_remove_node(future, next);
-            uva__callback_release(record);
-            count++;
-        } else {
-            node = next;
-        }
+            UVA__CONTAINER_OF(removed, uva__callback_t, ready);
+        removed = removed->next;
+        uva__callback_release(record);
+        count++;
     }
+    uva__future_unref(future);
     return count;
-}
-
-/* --- edges of the call graph that only the user knows --- */
-
-/* Shown by the call graph while the future is pending; does nothing. */
-static void awaited_by_done(uva_future_t *future, void *data)
-{
-    (void)future;
-    (void)data;
-}
-
-static void awaited_by_destroy(void *data)
-{
-    uva_future_unref(data);
-}
-
-uva_future_t *uva__callback_awaited_by(uva__ready_t *ready)
-{
-    uva__callback_t *record = UVA__CONTAINER_OF(ready, uva__callback_t, ready);
-
-    if (ready->run != uva__callback_run ||
-        record->callback != awaited_by_done) {
-        return NULL;
-    }
-    return record->data;
-}
-
-int uva_future_add_to_awaited_by(uva_future_t *future, uva_future_t *waiter)
-{
-    uva_call_options_t options = UVA_CALL_OPTIONS_INIT;
-
-    options.destroy = awaited_by_destroy;
-    return uva_future_add_done_callback(future, awaited_by_done,
-                                        uva__future_ref(waiter), &options);
-}
-
-void uva_future_discard_from_awaited_by(uva_future_t *future,
-                                        uva_future_t *waiter)
-{
-    (void)uva_future_remove_done_callback(future, awaited_by_done, waiter);
 }

@@ -2,7 +2,8 @@
  * Who waits for whom (asyncio.graph, asyncio.tools).
  *
  * Nothing is recorded while tasks run: the edges are read from what each
- * future will wake, and from what each task waits with.
+ * future will wake, and from what each task waits with. Only edges that the
+ * user alone knows are callbacks of their own.
  */
 #include "uva/graph.h"
 
@@ -130,6 +131,45 @@ static int format_task(uva_buffer_t *text, uva_task_t *task)
     return r < 0 || !pending ? r : format_source(text, &task->base);
 }
 
+/* --- edges of the call graph that only the user knows --- */
+
+/* Shown by the call graph while the future is pending; does nothing. */
+static void awaited_by_done(uva_future_t *future, void *data)
+{
+    (void)future;
+    (void)data;
+}
+
+static void awaited_by_destroy(void *data)
+{
+    uva_future_unref(data);
+}
+
+static uva_future_t *node_awaited_by(uva__ready_t *node)
+{
+    uva__callback_t *record = UVA__CONTAINER_OF(node, uva__callback_t, ready);
+
+    if (node->run != uva__callback_run || record->callback != awaited_by_done) {
+        return NULL;
+    }
+    return record->data;
+}
+
+int uva_future_add_to_awaited_by(uva_future_t *future, uva_future_t *waiter)
+{
+    uva_call_options_t options = UVA_CALL_OPTIONS_INIT;
+
+    options.destroy = awaited_by_destroy;
+    return uva_future_add_done_callback(future, awaited_by_done,
+                                        uva__future_ref(waiter), &options);
+}
+
+void uva_future_discard_from_awaited_by(uva_future_t *future,
+                                        uva_future_t *waiter)
+{
+    (void)uva_future_remove_done_callback(future, awaited_by_done, waiter);
+}
+
 /* --- the graph --- */
 
 /* Who goes on when this callback node runs. */
@@ -150,7 +190,7 @@ static uva_future_t *node_waiter(uva__ready_t *node)
     if (future == NULL) {
         future = uva_task_future(uva__taskgroup_of_node(node));
     }
-    return future == NULL ? uva__callback_awaited_by(node) : future;
+    return future == NULL ? node_awaited_by(node) : future;
 }
 
 static int

@@ -616,8 +616,6 @@ int uva__context_copy_current(uva_context_t **ret_context);
  * outer one, for uva__context_exit_to. */
 uva_context_t *uva__context_enter(uva_context_t *context);
 void uva__context_exit_to(uva_context_t *outer);
-/** Who waits by this node, if uva_future_add_to_awaited_by made it. */
-uva_future_t *uva__callback_awaited_by(uva__ready_t *ready);
 
 /* Tasks. */
 
