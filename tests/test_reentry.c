@@ -126,6 +126,45 @@ UVA_TEST_STRICT(removed_callback_drops_the_future)
     ck_assert_int_eq(letters[1].destroyed, 1); /* With the future. */
 }
 
+/* --- reports --- */
+
+typedef struct kept_s {
+    uva_future_t *future;
+    int told;
+} kept_t;
+
+static void
+keep_told(uva_loop_t *loop, const uva_exception_t *exception, void *data)
+{
+    kept_t *kept = data;
+
+    (void)loop;
+    kept->told++;
+    kept->future = uva_future_ref(exception->future);
+}
+
+/* As in CPython, where Future.__del__ clears its mark before it tells. */
+UVA_TEST(failure_that_the_handler_keeps_is_told_once)
+{
+    int code = VALUE_ERROR;
+    kept_t kept = {0};
+    uva_task_t *task;
+    uva_future_t *future = uva_create_future();
+
+    uva_loop_set_exception_handler(uva_get_running_loop(), keep_told, &kept);
+    (void)uva_future_set_exception(future, VALUE_ERROR, NULL);
+    uva_future_unref(future);
+    ck_assert_int_eq(uva_future_exception(kept.future), VALUE_ERROR);
+    uva_future_unref(kept.future);
+    ck_assert_int_eq(kept.told, 1);
+
+    task = uva_create_task(fail_with, &code);
+    UVA_TICK();
+    uva_task_unref(task);
+    uva_future_unref(kept.future);
+    ck_assert_int_eq(kept.told, 2);
+}
+
 /* --- the suite --- */
 
 int main(void)
@@ -133,10 +172,12 @@ int main(void)
     Suite *suite = suite_create("reentry");
     TCase *loops = UVA_LOOPS_TCASE(suite, "Loops");
     TCase *callbacks = UVA_TCASE(suite, "Callbacks");
+    TCase *reports = UVA_TCASE(suite, "Reports");
 
     tcase_add_test(loops, unref_of_an_open_loop);
     tcase_add_test(loops, unref_of_an_open_loop_that_drops_others);
     tcase_add_test(callbacks, removed_callback_removes_the_next);
     tcase_add_test(callbacks, removed_callback_drops_the_future);
+    tcase_add_test(reports, failure_that_the_handler_keeps_is_told_once);
     return uva_test_main(suite);
 }

@@ -252,7 +252,8 @@ static UVA__NOINLINE void future_free_slow(uva_future_t *future)
 
     if (future->code < 0 && future->state == UVA__FUTURE_FINISHED &&
         (future->flags & (UVA__RETRIEVED | UVA__QUIET)) == 0) {
-        future->refs = 1; /* The handler may look at it. */
+        future->flags |= UVA__RETRIEVED; /* It is told once. */
+        future->refs = 1;                /* The handler may look at it. */
         future_report_unseen(future);
         if (--future->refs > 0) {
             return; /* The handler kept it. */
