@@ -165,6 +165,71 @@ UVA_TEST(failure_that_the_handler_keeps_is_told_once)
     ck_assert_int_eq(kept.told, 2);
 }
 
+/* --- texts --- */
+
+/* A text may be set from itself, and from a part of itself. */
+UVA_TEST(text_that_is_its_own_source)
+{
+    uva_task_t *task = uva_current_task();
+
+    ck_assert_int_eq(uva_task_set_name(task, "a long name of a task"), 0);
+    ck_assert_int_eq(uva_task_set_name(task, uva_task_get_name(task)), 0);
+    ck_assert_str_eq(uva_task_get_name(task), "a long name of a task");
+    ck_assert_int_eq(uva_task_set_name(task, uva_task_get_name(task) + 7), 0);
+    ck_assert_str_eq(uva_task_get_name(task), "name of a task");
+
+    ck_assert_int_eq(uva_fail(VALUE_ERROR, "a long text"), VALUE_ERROR);
+    ck_assert_int_eq(
+        uva_fail(VALUE_ERROR, "%s", uva_error_text(uva_task_error()) + 2),
+        VALUE_ERROR);
+    ck_assert_str_eq(uva_error_text(uva_task_error()), "long text");
+    ck_assert_int_eq(uva_raise(uva_task_error()), VALUE_ERROR);
+    ck_assert_str_eq(uva_error_text(uva_task_error()), "long text");
+}
+
+typedef struct ring_s {
+    uva_task_t *first;
+    uva_task_t *second;
+} ring_t;
+
+static int ring_second(void *arg, void **ret_result)
+{
+    const ring_t *ring = arg;
+
+    (void)ret_result;
+    return uva_await(UVA_FUTURE(ring->first), NULL);
+}
+
+static int ring_first(void *arg, void **ret_result)
+{
+    ring_t *ring = arg;
+    int r;
+
+    (void)ret_result;
+    UVA_TICK();
+    uva_task_cancel_message(ring->first, "a message that says why");
+    r = uva_await(UVA_FUTURE(ring->second), NULL);
+    ck_assert_int_lt(r, 0);
+    return UV_ECANCELED;
+}
+
+/* The message of a cancellation that is due goes around a ring of awaits, to
+ * the task that it comes from. */
+UVA_TEST_STRICT(message_that_goes_around_a_ring)
+{
+    ring_t ring;
+
+    ring.first = uva_create_task(ring_first, &ring);
+    ring.second = uva_create_task(ring_second, &ring);
+    UVA_TICK();
+    UVA_TICK();
+    UVA_TICK();
+    UVA_TICK();
+    ck_assert(uva_task_cancelled(ring.first));
+    uva_task_unref(ring.first);
+    uva_task_unref(ring.second);
+}
+
 /* --- the suite --- */
 
 int main(void)
@@ -173,11 +238,14 @@ int main(void)
     TCase *loops = UVA_LOOPS_TCASE(suite, "Loops");
     TCase *callbacks = UVA_TCASE(suite, "Callbacks");
     TCase *reports = UVA_TCASE(suite, "Reports");
+    TCase *texts = UVA_TCASE(suite, "Texts");
 
     tcase_add_test(loops, unref_of_an_open_loop);
     tcase_add_test(loops, unref_of_an_open_loop_that_drops_others);
     tcase_add_test(callbacks, removed_callback_removes_the_next);
     tcase_add_test(callbacks, removed_callback_drops_the_future);
     tcase_add_test(reports, failure_that_the_handler_keeps_is_told_once);
+    tcase_add_test(texts, text_that_is_its_own_source);
+    tcase_add_test(texts, message_that_goes_around_a_ring);
     return uva_test_main(suite);
 }

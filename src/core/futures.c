@@ -45,8 +45,14 @@ uva_future_t *uva_future_refused(int code)
 
 void uva__text_set(char **text, const char *copy)
 {
+    char *own;
+
+    if (*text == copy) {
+        return; /* The caller goes on with it. */
+    }
+    own = uva__strdup(copy); /* It may be a part of the old one. */
     uva__free(*text);
-    *text = uva__strdup(copy);
+    *text = own;
 }
 
 /* --- extras --- */
