@@ -98,6 +98,31 @@ HAND_TEST(shield_shortcut)
     uva_future_unref(inner);
 }
 
+KIND_CORO(void, takes, uva_future_t *take_future; void *result; int r;)
+{
+    UVA_BEGIN
+    AWAIT_JOIN(self->r, self->take_future, &self->result);
+    UVA_END
+    return self->r;
+}
+
+/* A result that a join has moved out is nobody else's. */
+HAND_TEST(shield_of_a_moved_result)
+{
+    uva_future_t *inner = hand_future();
+    uva_task_t *taker = HAND_SPAWN(takes, .take_future = uva_future_ref(inner));
+    uva_future_t *outer;
+
+    hand_briefly();
+    outer = uva_shield_future(inner);
+    ck_assert_int_eq(uva_future_set_result(inner, &values[1], NULL), 0);
+    hand_briefly();
+    ck_assert_int_eq(uva_future_result(outer, NULL), UVA_EINVALIDSTATE);
+    ck_assert_int_eq(hand_run_take(taker), 0);
+    uva_future_unref(outer);
+    uva_future_unref(inner);
+}
+
 KIND_CORO(int, shields, uva_future_t *future; int *proof; uva_task_t * inner;
           int r;)
 {
@@ -322,6 +347,7 @@ int main(void)
     UVA_TEST_BOTH(shield, shield_cancel_inner);
     UVA_TEST_BOTH(shield, shield_cancel_outer);
     UVA_TEST_BOTH(shield, shield_shortcut);
+    UVA_TEST_BOTH(shield, shield_of_a_moved_result);
     UVA_TEST_BOTH(shield, shield_effect);
     UVA_TEST_BOTH(shield, shield_gather);
     UVA_TEST_BOTH(shield, gather_shield);

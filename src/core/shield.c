@@ -33,7 +33,7 @@ static void shield_inner_done(uva__ready_t *ready)
     uva_future_t *inner = shield->inner;
     uva_future_t *outer = &shield->outer.base;
     void *value = NULL;
-    int code = uva__future_code(inner);
+    int code = uva_future_result(inner, &value);
 
     if (!uva__future_pending(outer)) {
         /* Cancelled alone: nobody asks how the inner one ended. */
@@ -41,7 +41,6 @@ static void shield_inner_done(uva__ready_t *ready)
         (void)uva_future_cancel_message(outer,
                                         uva_future_get_cancel_message(inner));
     } else if (code >= 0) {
-        UVA_IGNORE(uva_future_result(inner, &value));
         (void)uva_future_set_result(outer, value, NULL);
     } else if (uva_future_error(inner) != NULL) {
         (void)uva_future_set_error(outer, uva_future_error(inner));
