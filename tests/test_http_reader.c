@@ -38,15 +38,19 @@ static int feed(const char *text, size_t size, size_t step)
 }
 
 /* The same result however the bytes are cut. */
-static int read_answer(const char *text)
+static int read_bytes(const char *text, size_t size)
 {
-    size_t size = strlen(text);
     int whole = feed(text, size, size + 1);
 
     for (size_t step = 1; step < size; step++) {
         ck_assert_int_eq(feed(text, size, step), whole);
     }
     return whole;
+}
+
+static int read_answer(const char *text)
+{
+    return read_bytes(text, strlen(text));
 }
 
 START_TEST(answer_with_length)
@@ -101,16 +105,75 @@ START_TEST(interim_answers)
 }
 END_TEST
 
-START_TEST(folded_and_repeated_headers)
+START_TEST(repeated_headers)
 {
     ck_assert_int_eq(read_answer("HTTP/1.0 200 OK\r\n"
-                                 "X-Long: a\r\n b: c\r\n\td\r\n"
                                  "Content-Length: 1\r\n"
                                  "Content-Length: 01\r\n\r\n!"),
                      1);
     ck_assert_int_eq(read_answer("HTTP/1.0 200 OK\r\nContent-Length: 1\r\n"
                                  "Content-Length: 2\r\n\r\n!!"),
                      HTTP_EHEADER);
+}
+END_TEST
+
+/* What goes on in the next line belongs to the value. */
+START_TEST(folded_headers)
+{
+    ck_assert_int_eq(read_answer("HTTP/1.0 200 OK\r\n"
+                                 "X-Long: a\r\n b: c\r\n\td\r\n \r\n"
+                                 "Content-Length:\r\n 1\r\n\t \r\n\r\n!"),
+                     1);
+    ck_assert_str_eq(body, "!");
+    ck_assert_int_eq(read_answer("HTTP/1.0 200 OK\n"
+                                 "Content-Length:\n\t5\nX: y\n\nhello"),
+                     1);
+    ck_assert_str_eq(body, "hello");
+    ck_assert_int_eq(read_answer("HTTP/1.0 200 OK\r\n"
+                                 "Content-Length: 1\r\n 0\r\n\r\n0123456789"),
+                     HTTP_EHEADER);
+    ck_assert_int_eq(read_answer("HTTP/1.0 200 OK\r\n"
+                                 "Transfer-Encoding:\r\n chunked\r\n\r\n0"),
+                     HTTP_ECODING);
+    ck_assert_int_eq(read_answer("HTTP/1.0 200 OK\r\nTransfer-Encoding: "
+                                 "identity,\r\n chunked\r\n\r\n0"),
+                     HTTP_ECODING);
+    /* There is nothing that this could belong to. */
+    ck_assert_int_eq(read_answer("HTTP/1.0 200 OK\r\n X: y\r\n\r\n"),
+                     HTTP_EHEADER);
+    ck_assert_int_eq(read_answer("HTTP/1.0 200 OK\r\nX: y\r\n z\r\n"),
+                     HTTP_EHEADEND);
+}
+END_TEST
+
+/* Of every header, and behind what is kept of a line. */
+START_TEST(nul_and_cr_in_headers)
+{
+    static const char *const forms[] = {
+        "HTTP/1.0 200 O@K\r\n\r\n",
+        "HTTP/1.0 200 OK@\r\n\r\n",
+        "HTTP/1.0 200 OK\r\nX: a@b\r\n\r\n",
+        "HTTP/1.0 200 OK\r\nX: @\r\n\r\n",
+        "HTTP/1.0 200 OK\r\nX: a\r\n@\r\n\r\n",
+        "HTTP/1.0 200 OK\r\nX: %0400d@b\r\n\r\n",
+        "HTTP/1.0 200 OK\nContent-Length: 1@\r\n\r\n!",
+        "HTTP/1.0 200 OK\r\nTransfer-Encoding: identity@\r\n\r\n!",
+    };
+    char text[600];
+
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        size_t size = (size_t)snprintf(text, sizeof text, forms[i], 0);
+        int expected = i < 2 ? HTTP_ENOTHTTP : HTTP_EHEADER;
+        char *at = strchr(text, '@');
+
+        *at = '\0';
+        ck_assert_int_eq(read_bytes(text, size), expected);
+        *at = '\r';
+        ck_assert_int_eq(read_bytes(text, size), expected);
+    }
+    /* A body has any bytes. */
+    ck_assert_int_eq(read_bytes("HTTP/1.0 200 OK\r\n\r\n\0\r!", 22), 0);
+    ck_assert_uint_eq(reader.body_bytes, 3);
 }
 END_TEST
 
@@ -279,10 +342,12 @@ int main(void)
     tcase_add_test(answers, answer_to_the_end);
     tcase_add_test(answers, answer_without_body);
     tcase_add_test(answers, interim_answers);
-    tcase_add_test(answers, folded_and_repeated_headers);
+    tcase_add_test(answers, repeated_headers);
+    tcase_add_test(answers, folded_headers);
     tcase_add_test(answers, long_lines);
     tcase_add_test(refusals, no_http);
     tcase_add_test(refusals, malformed_headers);
+    tcase_add_test(refusals, nul_and_cr_in_headers);
     tcase_add_test(refusals, transfer_coding);
     tcase_add_test(refusals, ends_early);
     tcase_add_test(refusals, body_limit);

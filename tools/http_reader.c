@@ -1,7 +1,8 @@
 /*
  * An answer is lines up to an empty one, then the body. The invariant: line
  * holds the beginning of the line that is being read, line_bytes is its true
- * length, and only a whole line moves the state.
+ * length, and only a whole line moves the state. A header that is folded is one
+ * line: it is whole when the next line does not begin with a blank.
  */
 #include "http_reader.h"
 
@@ -16,6 +17,11 @@ typedef enum state_e {
 } state_t;
 
 static const char version[] = "HTTP/1.";
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
 
 static bool is_digit(char c)
 {
@@ -50,11 +56,13 @@ static bool status_is_possible(const http_reader_t *reader)
 }
 
 /* "HTTP/1.1 200" and, after a space, anything. */
-static int status_line(http_reader_t *reader, size_t size)
+static int status_line(http_reader_t *reader)
 {
     const char *line = reader->line;
     const char *code = line + sizeof version + 1;
+    size_t size = reader->line_bytes;
 
+    reader->line_bytes = 0;
     if (size < sizeof version + 4 || !is_digit(line[sizeof version - 1]) ||
         line[sizeof version] != ' ' || code[0] < '1' || !is_digit(code[0]) ||
         !is_digit(code[1]) || !is_digit(code[2]) ||
@@ -94,27 +102,28 @@ static bool is_named(const char *text, size_t size, const char *name)
     return size == strlen(name) && strncasecmp(text, name, size) == 0;
 }
 
-/* cut: the line is longer than what was kept of it. */
-static int header_line(http_reader_t *reader, size_t size, bool cut)
+/* The whole of a header. */
+static int header_line(http_reader_t *reader)
 {
+    bool cut = reader->line_bytes > sizeof reader->line;
+    size_t size = cut ? sizeof reader->line : reader->line_bytes;
     const char *line = reader->line;
     const char *colon = memchr(line, ':', size);
     const char *end = line + size;
     const char *value;
     size_t name_size;
 
-    if (line[0] == ' ' || line[0] == '\t') {
-        return 0; /* The rest of a folded header, none of ours. */
-    }
+    reader->line_bytes = 0;
+    reader->line_whole = false;
     if (colon == NULL || !is_token(line, (size_t)(colon - line))) {
         return HTTP_EHEADER;
     }
     name_size = (size_t)(colon - line);
     value = colon + 1;
-    while (value < end && (*value == ' ' || *value == '\t')) {
+    while (value < end && is_blank(*value)) {
         value++;
     }
-    while (end > value && (end[-1] == ' ' || end[-1] == '\t')) {
+    while (end > value && is_blank(end[-1])) {
         end--;
     }
     if (is_named(line, name_size, "content-length")) {
@@ -151,20 +160,33 @@ static int head_end(http_reader_t *reader)
 /* A line without its newline. */
 static int line_end(http_reader_t *reader)
 {
-    bool cut = reader->line_bytes > sizeof reader->line;
-    size_t size = cut ? sizeof reader->line : reader->line_bytes;
+    bool kept = reader->line_bytes <= sizeof reader->line;
 
-    if (!cut && size > 0 && reader->line[size - 1] == '\r') {
-        size--;
+    if (kept && reader->line_bytes > 0 &&
+        reader->line[reader->line_bytes - 1] == '\r') {
+        reader->line_bytes--;
     }
-    reader->line_bytes = 0;
-    if (reader->state == STATE_STATUS) {
-        return status_line(reader, size);
+    if (reader->state == STATE_HEADER && reader->line_bytes > 0) {
+        reader->line_whole = true;
+        return 0;
     }
-    if (size == 0) {
+    if (reader->state == STATE_HEADER) {
         return head_end(reader);
     }
-    return header_line(reader, size, cut);
+    return status_line(reader);
+}
+
+/* RFC 9110, 5.5: a NUL, or a CR that ends no line, may mean one thing to us and
+ * another to whoever else reads the answer. */
+static bool
+line_is_text(http_reader_t *reader, const char *data, size_t size, bool ends)
+{
+    const char *cr = memchr(data, '\r', size);
+    bool broken = reader->after_cr && size > 0;
+
+    reader->after_cr = cr != NULL && !ends;
+    return !broken && (cr == NULL || cr == data + size - 1) &&
+           memchr(data, '\0', size) == NULL;
 }
 
 /* Take bytes up to the end of a line. @return How many, or a code. */
@@ -173,8 +195,17 @@ static ptrdiff_t line_feed(http_reader_t *reader, const char *data, size_t size)
     const char *newline = memchr(data, '\n', size);
     size_t line_size = newline != NULL ? (size_t)(newline - data) : size;
     size_t taken = newline != NULL ? line_size + 1 : size;
-    int r;
+    size_t most = HTTP_HEAD_MAX_BYTES - reader->head_bytes;
+    int r = 0;
 
+    if (reader->line_whole && is_blank(data[0])) {
+        reader->line_whole = false; /* It goes on, behind that blank. */
+    } else if (reader->line_whole) {
+        r = header_line(reader);
+    }
+    if (r < 0) {
+        return r;
+    }
     if (reader->line_bytes < sizeof reader->line) {
         size_t room = sizeof reader->line - reader->line_bytes;
 
@@ -185,7 +216,12 @@ static ptrdiff_t line_feed(http_reader_t *reader, const char *data, size_t size)
     if (reader->state == STATE_STATUS && !status_is_possible(reader)) {
         return HTTP_ENOTHTTP;
     }
-    if (taken > HTTP_HEAD_MAX_BYTES - reader->head_bytes) {
+    /* Not beyond the limit: the answer must not hang on how it is cut. */
+    if (!line_is_text(reader, data, line_size < most ? line_size : most,
+                      newline != NULL && taken <= most)) {
+        return reader->state == STATE_STATUS ? HTTP_ENOTHTTP : HTTP_EHEADER;
+    }
+    if (taken > most) {
         return HTTP_EHEADLONG;
     }
     reader->head_bytes += taken;

@@ -41,6 +41,8 @@ typedef struct http_reader_s {
     size_t head_bytes;
     size_t line_bytes; /* May be more than what is kept. */
     int state;
+    bool line_whole; /* Unless the next byte says that a header goes on. */
+    bool after_cr;   /* The last byte was one: only a newline may follow. */
     char line[HTTP_LINE_KEPT_BYTES];
 } http_reader_t;
 
