@@ -94,6 +94,8 @@ static pid_t start(int out, int err)
 
     if (pid == 0) { /* No assertion here: both would write Check's records. */
         signal(SIGINT, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
+        signal(SIGHUP, SIG_DFL);
         setenv("RES_OPTIONS", "timeout:1 attempts:1", 1);
         setenv("TERM", "xterm", 1);
         dup2(out, STDOUT_FILENO);
@@ -802,7 +804,16 @@ START_TEST(no_bar_in_a_pipe)
 }
 END_TEST
 
-/* --- Ctrl-C --- */
+/* --- Ctrl-C, and what else asks for an end --- */
+
+static const struct {
+    int number;
+    const char *text;
+} endings[] = {
+    {SIGINT, "uva crawl: interrupted\n"},
+    {SIGTERM, "uva crawl: Terminated\n"},
+    {SIGHUP, "uva crawl: Hangup\n"},
+};
 
 START_TEST(interrupted)
 {
@@ -821,10 +832,10 @@ START_TEST(interrupted)
     while (bad_server_accepted() < 2) {
         poll(NULL, 0, 5);
     }
-    kill(pid, SIGINT);
+    kill(pid, endings[_i].number);
     finish(pid, out, err);
-    ck_assert_int_eq(status, 130);
-    ck_assert(says(errors, "interrupted"));
+    ck_assert_int_eq(status, 128 + endings[_i].number);
+    ck_assert_str_eq(errors, endings[_i].text);
     ck_assert_msg(json_is_valid(output), "%s", output);
     ck_assert_str_eq(json_value(output, "pages.0.error"), "null");
     ck_assert_str_eq(json_value(output, "pages.1.error"), "\"not fetched\"");
@@ -998,7 +1009,8 @@ int main(void)
     tcase_add_test(pages, ipv6_literal);
     tcase_add_test(pages, pages_at_once);
     tcase_add_test(pages, standard_output_full);
-    tcase_add_test(pages, interrupted);
+    tcase_add_loop_test(pages, interrupted, 0,
+                        sizeof endings / sizeof *endings);
     tcase_add_checked_fixture(printed, setup, teardown);
     tcase_add_test(printed, json_shape);
     tcase_add_test(printed, index_of_repeats);

@@ -4,6 +4,7 @@
 #include "crawl.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -13,7 +14,7 @@
 #include "tool.h"
 
 enum {
-    EXIT_INTERRUPTED = 130, /* As shells tell it: 128 and SIGINT. */
+    EXIT_SIGNAL = 128, /* And its number, as shells tell it. */
     SPARE_DESCRIPTORS = 32
 };
 
@@ -131,8 +132,10 @@ static int crawl_report(const crawl_t *crawl, int r, double wall_ms)
         return 1;
     }
     if (r == UV_EINTR) {
-        fputs("uva crawl: interrupted\n", stderr);
-        return EXIT_INTERRUPTED;
+        fprintf(stderr, "uva crawl: %s\n",
+                crawl->ended_by == SIGINT ? "interrupted"
+                                          : strsignal(crawl->ended_by));
+        return EXIT_SIGNAL + crawl->ended_by;
     }
     if (r < 0) {
         fprintf(stderr, "uva crawl: %s\n", uva_strerror(r));

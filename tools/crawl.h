@@ -67,7 +67,8 @@ typedef struct crawl_s {
     page_t *pages;                  /* Owned. */
     size_t page_count;
     progress_t progress;
-    size_t next; /* The first page that nobody has begun. */
+    size_t next;  /* The first page that nobody has begun. */
+    int ended_by; /* The signal that ended it; 0 if none did. */
 } crawl_t;
 
 /** Make the pages of a list that is gone through repeat times.
@@ -84,7 +85,8 @@ void crawl_page_done(crawl_t *crawl, page_t *page);
 size_t crawl_failed_count(const crawl_t *crawl);
 
 /** Fetch all pages, at_once of them at a time, with uva.
- * @retval UV_EINTR Ctrl-C; some pages are not done. */
+ * @retval UV_EINTR A signal, which stands in ended_by; some pages are not
+ *                  done. */
 int crawl_with_uva(crawl_t *crawl, size_t at_once);
 /** With blocking sockets, one after another. */
 int crawl_in_turn(crawl_t *crawl);

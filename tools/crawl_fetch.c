@@ -1,10 +1,13 @@
 /*
  * The crawl itself: fetchers in a group, each taking the next page until there
- * is none. A page's failure is the page's; only Ctrl-C ends a fetcher before.
+ * is none. A page's failure is the page's; only a signal ends a fetcher before.
  */
 #include "crawl.h"
 
+#include <signal.h>
 #include <stdlib.h>
+
+#include <uv.h>
 
 #include "tool.h"
 
@@ -121,21 +124,85 @@ UVA_TASK(void, fetcher, crawl_t *crawl;)
     return r;
 }
 
-UVA_TASK(void, fetch_all, crawl_t *crawl; size_t at_once;)
+/* --- signals that ask for the end, beside Ctrl-C, which uva_run watches --- */
+
+static const int end_signals[] = {SIGTERM, SIGHUP};
+
+enum {
+    END_SIGNALS = sizeof end_signals / sizeof *end_signals
+};
+
+typedef struct ends_s {
+    crawl_t *crawl;
+    uva_task_t *task; /* Borrowed: what a signal cancels. */
+    uv_signal_t watches[END_SIGNALS];
+    size_t count; /* Of them that are open. */
+} ends_t;
+
+static void end_cb(uv_signal_t *watch, int number)
+{
+    ends_t *ends = watch->data;
+
+    ends->crawl->ended_by = number;
+    (void)uva_task_cancel(ends->task);
+}
+
+/* As with Ctrl-C: not what somebody has the program ignore, and a second one
+ * does what it would without us. */
+static void ends_watch(ends_t *ends)
+{
+    uv_loop_t *uv = uva_loop_uv(uva_get_running_loop());
+
+    ends->task = uva_current_task();
+    for (size_t i = 0; i < END_SIGNALS; i++) {
+        uv_signal_t *watch = &ends->watches[ends->count];
+        struct sigaction action;
+
+        if (sigaction(end_signals[i], NULL, &action) == 0 &&
+            (action.sa_flags & SA_SIGINFO) == 0 &&
+            action.sa_handler == SIG_DFL && uv_signal_init(uv, watch) == 0) {
+            watch->data = ends;
+            ends->count++;
+            (void)uv_signal_start_oneshot(watch, end_cb, end_signals[i]);
+        }
+    }
+}
+
+static void ends_unwatch(ends_t *ends)
+{
+    while (ends->count > 0) {
+        uv_close((uv_handle_t *)&ends->watches[--ends->count], NULL);
+    }
+}
+
+/* --- all of it --- */
+
+UVA_TASK(void, fetch_all, ends_t *ends; size_t at_once;)
 {
     uva_taskgroup_t group;
+    int r;
 
+    ends_watch(args->ends);
     uva_taskgroup_enter(&group);
     for (size_t i = 0; i < args->at_once; i++) {
-        uva_taskgroup_spawn(&group, fetcher, .crawl = args->crawl);
+        uva_taskgroup_spawn(&group, fetcher, .crawl = args->ends->crawl);
     }
-    return uva_taskgroup_exit(&group, 0);
+    r = uva_taskgroup_exit(&group, 0);
+    ends_unwatch(args->ends);
+    return r;
 }
 
 int crawl_with_uva(crawl_t *crawl, size_t at_once)
 {
+    ends_t ends = {.crawl = crawl}; /* The loop closes the watches. */
+    int r;
+
     if (at_once > crawl->page_count) {
         at_once = crawl->page_count;
     }
-    return uva_run_typed(fetch_all, NULL, .crawl = crawl, .at_once = at_once);
+    r = uva_run_typed(fetch_all, NULL, .ends = &ends, .at_once = at_once);
+    if (r == UV_EINTR) {
+        crawl->ended_by = SIGINT;
+    }
+    return r == UV_ECANCELED && crawl->ended_by != 0 ? UV_EINTR : r;
 }

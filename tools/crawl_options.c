@@ -34,7 +34,9 @@ static const char help[] =
     "\n"
     "Exit status: 0 if every page succeeded, 1 if not, 2 for a command line "
     "that\n"
-    "makes no sense, 130 after Ctrl-C.\n";
+    "makes no sense, 128 and the number of the signal that ended it (130 "
+    "after\n"
+    "Ctrl-C).\n";
 
 enum {
     OPTION_TIMEOUT = 256,
