@@ -652,6 +652,36 @@ START_TEST(files_of_repeats)
 }
 END_TEST
 
+/* Two programs write files of the same name: neither touches what the other is
+ * writing, and what each leaves is whole. */
+START_TEST(files_of_two_crawls)
+{
+    int files[4];
+    pid_t pids[2];
+
+    for (int i = 0; i < 2; i++) {
+        uva("crawl");
+        add("-c1");
+        add("-o%s/bodies", folder);
+        add_page("bytes/5");
+        add_page("stallbody");
+        files[2 * i] = temporary_file();
+        files[2 * i + 1] = temporary_file();
+        pids[i] = start(files[2 * i], files[2 * i + 1]);
+    }
+    while (bad_server_accepted() < 4 || file_count() < 3) {
+        poll(NULL, 0, 5);
+    }
+    for (int i = 0; i < 2; i++) {
+        kill(pids[i], SIGTERM);
+        finish(pids[i], files[2 * i], files[2 * i + 1]);
+        ck_assert_int_eq(status, 128 + SIGTERM);
+        ck_assert_uint_eq(file_count(), i == 0 ? 2 : 1);
+    }
+    ck_assert(file_holds("0001-5", 5));
+}
+END_TEST
+
 START_TEST(no_folder)
 {
     uva("crawl");
@@ -988,6 +1018,7 @@ static void add_cases_of_files(Suite *suite)
     tcase_add_test(files, file_names);
     tcase_add_test(files, file_link);
     tcase_add_test(files, files_of_repeats);
+    tcase_add_test(files, files_of_two_crawls);
     tcase_add_test(files, no_folder);
     tcase_add_test(files, file_refused);
 }

@@ -1,9 +1,10 @@
 /*
  * Where bodies go. A body is written under a name of its own and renamed when
- * it is whole, so that nobody meets half of one, and two fetches of one page
- * do not meet at all. Both names begin with digits and hold no slash: they
- * cannot leave the folder, and a link that somebody put there is replaced, not
- * followed.
+ * it is whole, so that nobody meets half of one, and two fetches of one page,
+ * by one program or by two, do not meet at all. What a run left that was killed
+ * stays: it cannot be told from what another is writing. Both names begin with
+ * digits and hold no slash: they cannot leave the folder, and a link that
+ * somebody put there is replaced, not followed.
  */
 #include "crawl.h"
 
@@ -15,13 +16,29 @@
 #include <unistd.h>
 
 enum {
-    /* With the number and ".N.part" below the usual 255. */
-    NAME_MAX_BYTES = 200
+    /* With the numbers and ".part" below the usual 255. */
+    NAME_MAX_BYTES = 200,
+    PARTS_MAX = 100000 /* As many pages there can be at the same time. */
 };
 
 static void page_fail_file(page_t *page, const char *path)
 {
     page_fail(page, "cannot write %.100s: %s", path, strerror(errno));
+}
+
+/* Create a file that nobody else has. @return Its descriptor, or -1. */
+static int part_open(body_file_t *file, size_t room)
+{
+    int fd = -1;
+
+    errno = EEXIST;
+    for (int i = 0; fd < 0 && errno == EEXIST && i < PARTS_MAX; i++) {
+        snprintf(file->part_path, room, "%s.%ld.%d.part", file->path,
+                 (long)getpid(), i);
+        fd = open(file->part_path,
+                  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    }
+    return fd;
 }
 
 static bool file_open(body_file_t *file,
@@ -41,11 +58,7 @@ static bool file_open(body_file_t *file,
         return false;
     }
     snprintf(file->path, room, "%s/%04zu-%s", folder, page->index, name);
-    snprintf(file->part_path, room, "%s.%zu.part", file->path,
-             (size_t)(page - crawl->pages));
-    unlink(file->part_path); /* Of a run that was killed. */
-    file->fd = open(file->part_path,
-                    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    file->fd = part_open(file, room);
     if (file->fd < 0) {
         page_fail_file(page, file->path);
     }
