@@ -834,6 +834,33 @@ START_TEST(no_bar_in_a_pipe)
 }
 END_TEST
 
+/* The rate is that of the pages that succeeded: failures are quick. */
+START_TEST(rate)
+{
+    const char *seconds;
+    double pages;
+
+    uva("crawl");
+    add("--timeout=0.5");
+    add_page("stall");
+    add_page("bytes/5");
+    for (int i = 0; i < 100; i++) {
+        add_page("status/404");
+    }
+    run();
+    ck_assert(says(output, ", 101 failed\n"));
+    seconds = strstr(output, " bytes, ");
+    ck_assert_ptr_nonnull(seconds);
+    ck_assert_double_ge(strtod(seconds + 8, NULL), 0.5);
+    pages = strtod(strstr(seconds, " s, ") + 4, NULL);
+    ck_assert_msg(pages <= 2, "%s", output);
+    uva("crawl");
+    add_page("status/404");
+    run();
+    ck_assert_msg(says(output, ", 0.0 pages/s, 1 failed\n"), "%s", output);
+}
+END_TEST
+
 /* --- Ctrl-C, and what else asks for an end --- */
 
 static const struct {
@@ -1045,6 +1072,7 @@ int main(void)
     tcase_add_checked_fixture(printed, setup, teardown);
     tcase_add_test(printed, json_shape);
     tcase_add_test(printed, index_of_repeats);
+    tcase_add_test(printed, rate);
     tcase_add_test(printed, bar_on_a_terminal);
     tcase_add_test(printed, no_bar_in_a_pipe);
     tcase_add_checked_fixture(demo, setup, teardown);

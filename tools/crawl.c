@@ -73,6 +73,7 @@ static void print_size(uint64_t bytes)
 static void print_summary(const crawl_t *crawl, double wall_ms)
 {
     size_t failed = crawl_failed_count(crawl);
+    double seconds = wall_ms > 0 ? wall_ms / 1e3 : 1e-3;
     uint64_t bytes = 0;
 
     for (size_t i = 0; i < crawl->page_count; i++) {
@@ -82,7 +83,7 @@ static void print_summary(const crawl_t *crawl, double wall_ms)
            crawl->page_count == 1 ? "" : "s");
     print_size(bytes);
     printf(", %.2f s, %.1f pages/s", wall_ms / 1e3,
-           (double)crawl->page_count / (wall_ms > 0 ? wall_ms / 1e3 : 1e-3));
+           (double)(crawl->page_count - failed) / seconds);
     if (failed > 0) {
         printf(", %zu failed", failed);
     }

@@ -126,6 +126,7 @@ static bool way_run(const way_t *way, const demo_t *demo)
     outcome_t outcome;
     struct rusage usage;
     double wall_s;
+    size_t came;
     int r = way_measure(way, demo, &outcome, &usage);
 
     if (r < 0) {
@@ -133,9 +134,10 @@ static bool way_run(const way_t *way, const demo_t *demo)
         return false;
     }
     wall_s = (double)outcome.wall_ns / 1e9;
+    came = demo->options->demo_pages - outcome.failed_count;
     printf("%-24s %8.3f s %8.3f s %8.1f MiB %10.1f\n", way->name, wall_s,
            seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime),
-           peak_mib(&usage), (double)demo->options->demo_pages / wall_s);
+           peak_mib(&usage), (double)came / wall_s);
     fflush(stdout);
     return outcome.failed_count == 0;
 }

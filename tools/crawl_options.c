@@ -36,7 +36,7 @@ static const char help[] =
     "that\n"
     "makes no sense, 128 and the number of the signal that ended it (130 "
     "after\n"
-    "Ctrl-C).\n";
+    "Ctrl-C). The rate is that of the pages that succeeded.\n";
 
 enum {
     OPTION_TIMEOUT = 256,

@@ -21,11 +21,12 @@ static void progress_draw(progress_t *progress)
     static const char full[] = "##############################";
     static const char empty[] = "..............................";
     double elapsed_s = (double)(clock_ns() - progress->began_ns) / 1e9;
+    size_t came = progress->done - progress->failed;
     int chars = (int)(progress->done * BAR_CHARS / progress->total);
 
     fprintf(stderr, "\r[%.*s%.*s] %zu/%zu  %.1f pages/s", chars, full,
             BAR_CHARS - chars, empty, progress->done, progress->total,
-            elapsed_s > 0 ? (double)progress->done / elapsed_s : 0.0);
+            elapsed_s > 0 ? (double)came / elapsed_s : 0.0);
     if (progress->failed > 0) {
         fprintf(stderr, "  %zu failed", progress->failed);
     }
