@@ -156,6 +156,42 @@ static int race_of_two(void *arg, void **ret_result)
     return uva_staggered_race(attempts, 2, UVA_MS(10), ret_result, NULL);
 }
 
+static int clean_up_slowly(void *arg, void **ret_result)
+{
+    uva_test_trace_t *trace = arg;
+    int r = uva_sleep(UVA_SEC(1));
+
+    (void)ret_result;
+    uva_test_trace(trace, "%s", uva_err_name(r));
+    ck_assert_int_eq(uva_sleep(UVA_MS(50)), 0);
+    uva_test_trace(trace, "cleaned");
+    return r;
+}
+
+static int race_of_slow_ends(void *arg, void **ret_result)
+{
+    uva_test_trace_t *trace = arg;
+    uva_attempt_t attempts[] = {{clean_up_slowly, trace},
+                                {clean_up_slowly, trace}};
+    int r = uva_staggered_race(attempts, 2, UVA_MS(10), ret_result, NULL);
+
+    uva_test_trace(trace, "over");
+    return r;
+}
+
+/* asyncio: "over" comes before the attempts have cleaned up. */
+UVA_TEST(cancelled_race_waits_for_its_attempts)
+{
+    uva_test_trace_t trace = {0};
+    uva_task_t *task = uva_create_task(race_of_slow_ends, &trace);
+
+    ck_assert_int_eq(uva_sleep(UVA_MS(100)), 0);
+    uva_task_cancel(task);
+    ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
+    ck_assert_str_eq(trace.text, "ECANCELED ECANCELED cleaned cleaned over");
+    ck_assert_uint_eq(uva_loop_time(uva_get_running_loop()), UVA_MS(150));
+}
+
 /* When it returns all attempts have ended. */
 UVA_TEST(cancelled_race_ends_its_attempts)
 {
@@ -222,6 +258,7 @@ int main(void)
     tcase_add_test(cpython, none_successful);
     tcase_add_test(more, attempts_begin_in_turn);
     tcase_add_test(more, cancelled_race_ends_its_attempts);
+    tcase_add_test(more, cancelled_race_waits_for_its_attempts);
     tcase_add_test(more, race_oom);
     return uva_test_main(suite);
 }

@@ -421,7 +421,7 @@ typedef struct uva_attempt_s {
  * @retval UV_ENOENT    None succeeded.
  * @retval UV_ECANCELED The task was cancelled; all attempts have ended.
  * @suspends Always, if count > 0.
- * @asyncio staggered_race
+ * @asyncio staggered_race; differs: one that is cancelled waits too.
  */
 UVA_EXTERN UVA_CORO UVA_NODISCARD int
 uva_staggered_race(const uva_attempt_t *attempts,
