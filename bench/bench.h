@@ -140,10 +140,24 @@ static inline int64_t bench_delay(void)
     return (int64_t)(seed % 1000000000u);
 }
 
+/** A number of the command line; a benchmark that guessed one would measure
+ * something else. */
+static inline double bench_number(const char *text)
+{
+    char *end;
+    double number = strtod(text, &end);
+
+    if (end == text || *end != '\0' || !(number >= 0 && number < 1e18)) {
+        fprintf(stderr, "not a number: '%s'\n", text);
+        exit(2);
+    }
+    return number;
+}
+
 static inline int64_t
 bench_arg(int argc, char **argv, int index, int64_t missing)
 {
-    return argc > index ? (int64_t)strtod(argv[index], NULL) : missing;
+    return argc > index ? (int64_t)bench_number(argv[index]) : missing;
 }
 
 #endif /* BENCH_H */

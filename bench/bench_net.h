@@ -25,6 +25,10 @@ static inline struct sockaddr_in bench_loopback(int port)
 {
     struct sockaddr_in address;
 
+    if (port < 0 || port > 65535) {
+        fprintf(stderr, "not a port: %d\n", port);
+        exit(2);
+    }
     memset(&address, 0, sizeof address);
     address.sin_family = AF_INET;
     address.sin_port = htons((uint16_t)port);

@@ -105,8 +105,8 @@ int main(int argc, char **argv)
 {
     int64_t base_bytes;
 
-    count = argc > 1 ? strtoll(argv[1], NULL, 10) : 100000;
-    used_bytes = argc > 2 ? (size_t)strtoll(argv[2], NULL, 10) : 512;
+    count = bench_arg(argc, argv, 1, 100000);
+    used_bytes = (size_t)bench_arg(argc, argv, 2, 512);
     page_bytes = (size_t)sysconf(_SC_PAGESIZE);
     tops = calloc((size_t)count, sizeof *tops);
     parked = calloc((size_t)count, sizeof *parked);

@@ -304,12 +304,28 @@ static void report(const span_t *span, double idle_bytes)
     puts("}");
 }
 
+static void usage(void)
+{
+    fputs("load_echo PORT [-c CONNECTIONS] [-s BYTES] [-t SECONDS | "
+          "-n REQUESTS]\n"
+          "          [-w WARM_UP_SECONDS] [-p SERVER_PID] [-i IDLE] "
+          "[-L LABEL]\n",
+          stderr);
+    exit(2);
+}
+
 static void parse(int argc, char **argv)
 {
     options.port = (int)bench_arg(argc, argv, 1, 0);
-    for (int i = 2; i + 1 < argc; i += 2) {
-        double number = strtod(argv[i + 1], NULL);
-        switch (argv[i][1]) {
+    for (int i = 2; i < argc; i += 2) {
+        int option = argv[i][0] == '-' && argv[i][1] != '\0' ? argv[i][1] : '?';
+        double number;
+
+        if (i + 1 == argc) {
+            usage();
+        }
+        number = option == 'L' ? 0 : bench_number(argv[i + 1]);
+        switch (option) {
         case 'c':
             options.connections = (int)number;
             break;
@@ -335,8 +351,11 @@ static void parse(int argc, char **argv)
             options.label = argv[i + 1];
             break;
         default:
-            break;
+            usage();
         }
+    }
+    if (argc < 2 || options.connections < 1 || options.bytes < 1) {
+        usage();
     }
 }
 
