@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -38,6 +39,9 @@ static char *errors;
 /* Its command line, put together by add(). */
 static char *arguments[ARGUMENTS_MAX + 1];
 static size_t argument_count;
+
+/* That it may have; 0: as many as we. */
+static rlim_t descriptors;
 
 static char folder[] = "/tmp/uva_test_crawl_XXXXXX";
 
@@ -90,6 +94,7 @@ static void arguments_drop(void)
 /* Start what add() put together. */
 static pid_t start(int out, int err)
 {
+    const struct rlimit limit = {descriptors, descriptors};
     pid_t pid = fork();
 
     if (pid == 0) { /* No assertion here: both would write Check's records. */
@@ -100,6 +105,9 @@ static pid_t start(int out, int err)
         setenv("TERM", "xterm", 1);
         dup2(out, STDOUT_FILENO);
         dup2(err, STDERR_FILENO);
+        if (descriptors > 0) {
+            setrlimit(RLIMIT_NOFILE, &limit);
+        }
         execv(UVA_COMMAND, arguments);
         _exit(127);
     }
@@ -501,6 +509,28 @@ START_TEST(pages_at_once)
     ck_assert(says(output, "15 pages, 15 bytes"));
     ck_assert_int_eq(bad_server_accepted(), 15);
     ck_assert_int_eq(bad_server_together(), 5);
+}
+END_TEST
+
+/* A socket and a file each, and a few for the rest. */
+START_TEST(few_descriptors)
+{
+    descriptors = 52;
+    uva("crawl");
+    add("-c100");
+    for (int i = 0; i < 30; i++) {
+        add_page("bytes/5");
+    }
+    run();
+    ck_assert_msg(status == 0, "%s", errors);
+    ck_assert_str_eq(errors,
+                     "uva crawl: -c 100: only 10, as descriptors allow\n");
+    uva("crawl");
+    add("-c100");
+    add_page("bytes/5");
+    run();
+    ck_assert_str_eq(errors, "");
+    descriptors = 0;
 }
 END_TEST
 
@@ -1066,6 +1096,7 @@ int main(void)
     tcase_add_test(pages, refused);
     tcase_add_test(pages, ipv6_literal);
     tcase_add_test(pages, pages_at_once);
+    tcase_add_test(pages, few_descriptors);
     tcase_add_test(pages, standard_output_full);
     tcase_add_loop_test(pages, interrupted, 0,
                         sizeof endings / sizeof *endings);

@@ -161,6 +161,11 @@ static int crawl_urls(const crawl_options_t *options, size_t at_once)
         fprintf(stderr, "uva crawl: %s\n", uva_strerror(r));
         return 1;
     }
+    if (at_once < options->at_once && at_once < crawl.page_count) {
+        progress_clear(&crawl.progress);
+        fprintf(stderr, "uva crawl: -c %zu: only %zu, as descriptors allow\n",
+                options->at_once, at_once);
+    }
     r = crawl_with_uva(&crawl, at_once);
     progress_clear(&crawl.progress);
     status = crawl_report(&crawl, r, (double)(clock_ns() - began_ns) / 1e6);

@@ -96,6 +96,13 @@ int slow_server_start(slow_server_t *server, uint64_t delay_ns)
         return -errno;
     }
     server->pid = fork();
+    if (server->pid < 0) {
+        int code = -errno;
+
+        close_pair(port_pipe);
+        close_pair(lifeline);
+        return code;
+    }
     if (server->pid == 0) {
         close(lifeline[1]);
         server_process(delay_ns, port_pipe[1], lifeline[0]);
