@@ -126,6 +126,184 @@ UVA_TEST_STRICT(removed_callback_drops_the_future)
     ck_assert_int_eq(letters[1].destroyed, 1); /* With the future. */
 }
 
+/* --- closing --- */
+
+typedef struct late_s {
+    uva_loop_t *loop;
+    uva_future_t *future; /* Of the loop; pending. */
+    int called;
+    int refused;
+    int dropped;
+} late_t;
+
+static void late_never(void *data)
+{
+    (void)data;
+    ck_abort_msg("a call ran on a loop that closes");
+}
+
+static int late_body(void *arg, void **ret_result)
+{
+    (void)arg;
+    (void)ret_result;
+    ck_abort_msg("a body ran on a loop that closes");
+    return 0;
+}
+
+static void late_count(void *data)
+{
+    late_t *late = data;
+
+    late->dropped++;
+}
+
+static void late_expect(late_t *late, int r)
+{
+    ck_assert_int_eq(r, UV_EPERM);
+    late->refused++;
+}
+
+/* Tries all that schedules. */
+static void late_destroy(void *data)
+{
+    late_t *late = data;
+    uva_call_options_t options = UVA_CALL_OPTIONS_INIT;
+    uva_task_options_t eager = UVA_TASK_OPTIONS_INIT;
+    uva_loop_t *loop = late->loop;
+    uva_future_t *refs[] = {late->future};
+
+    late->called++;
+    options.destroy = late_destroy;
+    if (late->called > 1) {
+        return; /* The destructor of a call that was refused. */
+    }
+    late_expect(late,
+                uva_loop_call_soon(loop, late_never, late, &options, NULL));
+    late_expect(late, uva_loop_call_later(loop, UVA_SEC(1), late_never, late,
+                                          &options, NULL));
+    late_expect(late, uva_loop_call_later(loop, UVA_FOREVER, late_never, late,
+                                          &options, NULL));
+    late_expect(late, uva_loop_call_soon_threadsafe(loop, late_never, late,
+                                                    &options, NULL));
+    eager.eager_start = true;
+    eager.arg_destroy = late_count;
+    late_expect(late, uva_future_exception(UVA_FUTURE(uva_loop_create_task(
+                          loop, late_body, late, &eager))));
+    options.destroy = late_count;
+    late_expect(late, uva_future_add_done_callback(late->future, letter_never,
+                                                   late, &options));
+    late_expect(late, uva_future_exception(uva_shield_future(late->future)));
+    (void)uva_future_ref(late->future);
+    late_expect(
+        late, uva_future_exception(uva_gather_future(UVA_FUTURES(refs), 1, 0)));
+    late_expect(late, uva_loop_close(loop) == 0 ? UV_EPERM : 0);
+    ck_assert(uva_loop_is_closed(loop));
+    ck_assert_int_eq(uva_future_set_result(late->future, NULL, NULL), 0);
+}
+
+static void late_schedule(late_t *late, int way)
+{
+    uva_call_options_t options = UVA_CALL_OPTIONS_INIT;
+    uva_loop_t *loop = late->loop;
+
+    options.destroy = late_destroy;
+    if (way == 0) {
+        (void)uva_loop_call_soon(loop, late_never, late, &options, NULL);
+    } else if (way == 1) {
+        (void)uva_loop_call_later(loop, UVA_SEC(5), late_never, late, &options,
+                                  NULL);
+    } else if (way == 2) {
+        (void)uva_loop_call_later(loop, UVA_FOREVER, late_never, late, &options,
+                                  NULL);
+    } else if (way == 3) {
+        (void)uva_loop_call_soon_threadsafe(loop, late_never, late, &options,
+                                            NULL);
+    } else { /* The result of a future that only a gathering one keeps. */
+        uva_future_t *done = uva_loop_create_future(loop);
+        uva_future_t *refs[] = {done, uva_loop_create_future(loop)};
+
+        (void)uva_future_set_result(done, late, late_destroy);
+        (void)uva_future_unref(uva_gather_future(UVA_FUTURES(refs), 2, 0));
+    }
+}
+
+/* What a destructor schedules while its loop closes is refused, and what it
+ * completes is done, and its callbacks are dropped. */
+START_TEST(destructor_schedules_while_the_loop_closes)
+{
+    for (int way = 0; way < 10; way++) {
+        uva_loop_t *loop = way % 2 == 0 ? new_loop() : new_real_loop();
+        late_t late = {loop, uva_loop_create_future(loop), 0, 0, 0};
+        uva_call_options_t options = UVA_CALL_OPTIONS_INIT;
+
+        options.destroy = late_count;
+        ck_assert_int_eq(uva_future_add_done_callback(late.future, letter_never,
+                                                      &late, &options),
+                         0);
+        late_schedule(&late, way / 2);
+        end_loop(loop);
+        ck_assert_int_eq(late.called, 5);
+        ck_assert_int_eq(late.refused, 9);
+        ck_assert_int_eq(late.dropped, 3);
+        ck_assert_int_eq(uva_future_result(late.future, NULL), 0);
+        uva_future_unref(late.future);
+    }
+}
+END_TEST
+
+/* A future outlives its loop, and is completed then: its callbacks cannot run.
+ * CPython raises "Event loop is closed", and drops them too. */
+START_TEST(future_is_completed_after_its_loop_closed)
+{
+    uva_loop_t *loop = new_loop();
+    uva_future_t *future = uva_loop_create_future(loop);
+    letter_t letters[2] = {{.drops = true}, {0}};
+
+    letters_add(letters, 2, future);
+    end_loop(loop);
+    ck_assert_int_eq(uva_future_set_result(uva_future_ref(future), NULL, NULL),
+                     0);
+    ck_assert_int_eq(letters[0].destroyed, 1);
+    ck_assert_int_eq(letters[1].destroyed, 1);
+    uva_future_unref(future);
+}
+END_TEST
+
+static void
+finish_all(uva_loop_t *loop, const uva_exception_t *exception, void *data)
+{
+    int *told = data;
+
+    ++*told;
+    uva_task_cancel(exception->task);
+    ck_assert_int_eq(uva_loop_run_forever(loop), UV_EPERM);
+    ck_assert_int_eq(uva_loop_run_until_complete(loop, exception->future, NULL),
+                     UV_EPERM);
+    uva_task_unref(uva_loop_create_task(loop, nothing, NULL, NULL));
+}
+
+/* The handler that is told of the tasks that keep a loop from closing cancels
+ * them, and makes others. */
+START_TEST(handler_acts_on_unfinished_tasks)
+{
+    uva_loop_t *loop = new_loop();
+    int told = 0;
+    int cancelled = 0;
+
+    for (int i = 0; i < 2; i++) {
+        uva_task_unref(uva_loop_create_task(loop, sleep_until_cancelled,
+                                            &cancelled, NULL));
+    }
+    ck_assert_int_eq(uva_loop_run_until_idle(loop), 0);
+    uva_loop_set_exception_handler(loop, finish_all, &told);
+    ck_assert_int_eq(uva_loop_close(loop), UV_EBUSY);
+    ck_assert_int_eq(told, 2);
+    ck_assert_int_eq(uva_loop_run_until_idle(loop), 0);
+    ck_assert_int_eq(cancelled, 2);
+    end_loop(loop);
+}
+END_TEST
+
 /* --- reports --- */
 
 typedef struct kept_s {
@@ -237,6 +415,7 @@ int main(void)
     Suite *suite = suite_create("reentry");
     TCase *loops = UVA_LOOPS_TCASE(suite, "Loops");
     TCase *callbacks = UVA_TCASE(suite, "Callbacks");
+    TCase *closing = UVA_LOOPS_TCASE(suite, "Closing");
     TCase *reports = UVA_TCASE(suite, "Reports");
     TCase *texts = UVA_TCASE(suite, "Texts");
 
@@ -244,6 +423,9 @@ int main(void)
     tcase_add_test(loops, unref_of_an_open_loop_that_drops_others);
     tcase_add_test(callbacks, removed_callback_removes_the_next);
     tcase_add_test(callbacks, removed_callback_drops_the_future);
+    tcase_add_test(closing, destructor_schedules_while_the_loop_closes);
+    tcase_add_test(closing, future_is_completed_after_its_loop_closed);
+    tcase_add_test(closing, handler_acts_on_unfinished_tasks);
     tcase_add_test(reports, failure_that_the_handler_keeps_is_told_once);
     tcase_add_test(texts, text_that_is_its_own_source);
     tcase_add_test(texts, message_that_goes_around_a_ring);

@@ -131,7 +131,9 @@ UVA_EXTERN void uva_loop_stop(uva_loop_t *loop);
 
 /**
  * Close a loop that is not running. Idempotent. Scheduled calls are dropped,
- * not run; their destructors are.
+ * not run; their destructors are, and find the loop closed: what they schedule
+ * is refused. The callbacks of a future that is done later are dropped
+ * likewise.
  *
  * An own loop turns libuv once more to let its handles close. On an attached
  * loop the handles close in the host's next turn.

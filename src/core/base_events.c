@@ -534,13 +534,17 @@ void uva__loop_maybe_free(uva_loop_t *loop)
     }
 }
 
-/* Drop what is scheduled. The library's own nodes run, so that their memory is
- * released; users' calls do not. Both may queue more. */
+void uva__ready_drop(uva__ready_t *ready)
+{
+    if (ready->run == uva__callback_run) {
+        uva__callback_release(UVA__CONTAINER_OF(ready, uva__callback_t, ready));
+    } else if (!uva__handle_drop_ready(ready)) {
+        ready->run(ready);
+    }
+}
+
 static void loop_drop_calls(uva_loop_t *loop)
 {
-    uva_loop_t *outer = uva__here;
-
-    uva__here = loop;
     uva__loop_take_inbox(loop);
     uva__handle_drop_never(loop);
     while (loop->timers.count > 0) {
@@ -562,15 +566,9 @@ static void loop_drop_calls(uva_loop_t *loop)
         if (loop->head == NULL) {
             loop->tail = &loop->head;
         }
-        if (ready->run == uva__callback_run) {
-            uva__callback_release(
-                UVA__CONTAINER_OF(ready, uva__callback_t, ready));
-        } else if (!uva__handle_drop_ready(ready)) {
-            ready->run(ready);
-        }
+        uva__ready_drop(ready);
     }
     uva__loop_flush(loop);
-    uva__here = outer;
 }
 
 /* Futures that nobody is going to complete let go of each other. */
@@ -584,12 +582,35 @@ static void loop_release_bonds(uva_loop_t *loop)
     }
 }
 
+/* Drop what is left. Destructors can schedule nothing on a loop that closes,
+ * but they complete futures, and drop what keeps others. */
+static void loop_drop(uva_loop_t *loop)
+{
+    uva_loop_t *outer = uva__here;
+
+    uva__here = loop;
+    do {
+        loop_drop_calls(loop);
+        loop_release_bonds(loop);
+    } while (loop->head != NULL);
+    uva__here = outer;
+}
+
+/* The handler may do anything but run the loop, so that those in the list stay
+ * there; tasks that it makes come behind them. */
 static void loop_report_unfinished(uva_loop_t *loop)
 {
-    UVA__LIST_FOREACH (task, &loop->tasks, uva_task_t, link) {
-        uva__report(loop, &task->base, 0,
+    uva_loop_t *outer = uva__here;
+    uva_list_t *last = loop->tasks.prev;
+    uva_list_t *link = loop->tasks.next;
+
+    uva__here = loop;
+    for (bool more = loop->task_count > 0; more; link = link->next) {
+        more = link != last;
+        uva__report(loop, &UVA__CONTAINER_OF(link, uva_task_t, link)->base, 0,
                     "The loop cannot be closed: a task is unfinished");
     }
+    uva__here = outer;
     if (loop->op_count > 0) {
         uva__log(UVA_LOG_WARNING,
                  "the loop cannot be closed: %zu operations are in flight",
@@ -619,9 +640,8 @@ int uva_loop_close(uva_loop_t *loop)
     uv_mutex_lock(&loop->mutex);
     loop->inbox_closed = true;
     uv_mutex_unlock(&loop->mutex);
-    loop_drop_calls(loop);
-    loop_release_bonds(loop);
-    loop->closing = true;
+    loop->closing = true; /* Whoever is told by what is dropped finds it so. */
+    loop_drop(loop);
     uva_loop_ref(loop); /* uva__loop_closed gives it back. */
     loop->driver->close(loop);
     return 0;
@@ -629,8 +649,10 @@ int uva_loop_close(uva_loop_t *loop)
 
 void uva__loop_closed(uva_loop_t *loop)
 {
+    loop_drop(loop); /* What came while the driver closed. */
     loop->driver_open = false;
     loop->closed = true;
+    loop->attended = false; /* Nobody takes what would be queued. */
     if (loop->io != NULL) {
         loop->io_hooks->closed(loop);
     }

@@ -166,9 +166,9 @@ uva_future_t *uva_future_unref(uva_future_t *future)
     return NULL;
 }
 
-/* A pending future that nobody refers to keeps records that never run: their
- * data is freed here. Nodes of tasks and combinators hold a reference. */
-static void future_free_records(uva_future_t *future)
+/* Callbacks that never run: those of a pending future that nobody refers to,
+ * which are records, and those of one that is done when its loop is gone. */
+static void future_drop_callbacks(uva_future_t *future)
 {
     uva__ready_t *last = future->callbacks;
     uva__ready_t *node;
@@ -181,10 +181,7 @@ static void future_free_records(uva_future_t *future)
     future->callbacks = NULL;
     while (node != NULL) {
         uva__ready_t *next = node->next;
-        uva__callback_t *record =
-            UVA__CONTAINER_OF(node, uva__callback_t, ready);
-        UVA__ASSERT2(node->run == uva__callback_run);
-        uva__callback_release(record);
+        uva__ready_drop(node);
         node = next;
     }
 }
@@ -201,7 +198,7 @@ void uva__plain_free(uva__plain_future_t *future, size_t size)
 {
     uva_loop_t *loop = future->base.loop;
 
-    future_free_records(&future->base);
+    future_drop_callbacks(&future->base);
     if (future->destroy != NULL && (future->base.flags & UVA__MOVED) == 0) {
         future->destroy(future->result);
     }
@@ -232,7 +229,7 @@ static void future_free_keeper(uva_future_t *future)
     uva__plain_future_t *plain =
         UVA__CONTAINER_OF(future, uva__plain_future_t, base);
 
-    future_free_records(future);
+    future_drop_callbacks(future);
     plain->first.ready.next = loop->dying;
     loop->dying = &plain->first.ready;
     if (loop->freeing) {
@@ -313,6 +310,12 @@ static void future_pin_records(uva_future_t *future)
 static void future_wake(uva_loop_t *loop, uva_future_t *future)
 {
     if (!loop->attended) {
+        if (loop->closed) {
+            uva__future_ref(future);
+            future_drop_callbacks(future);
+            uva__future_unref(future);
+            return;
+        }
         uva__loop_attend(loop);
     }
     if (uva__future_gatherer(future) != NULL) {
@@ -717,7 +720,7 @@ int uva_future_add_done_callback(uva_future_t *future,
     } else if (future == NULL || future->kind == UVA__KIND_REFUSED) {
         /* There is no loop of its own to call it from. */
         r = future == NULL ? UV_ENOMEM : future->code;
-    } else if (future->loop->closed || !uva__loop_owned(future->loop)) {
+    } else if (future->loop->closing || !uva__loop_owned(future->loop)) {
         r = UV_EPERM;
     } else {
         r = future_register(future, callback, data, options);

@@ -329,9 +329,14 @@ uva_future_t *uva_gather_future(const uva_future_ref_t *take_futures,
 {
     uva_loop_t *loop = gather_loop(take_futures, count);
 
-    if (loop == NULL || (flags & ~(unsigned)UVA_RETURN_EXCEPTIONS) != 0) {
+    int r = loop == NULL                                      ? UVA_ENOLOOP
+            : loop->closing                                   ? UV_EPERM
+            : (flags & ~(unsigned)UVA_RETURN_EXCEPTIONS) != 0 ? UV_EINVAL
+                                                              : 0;
+
+    if (r < 0) {
         futures_unref(take_futures, count);
-        return uva_future_refused(loop == NULL ? UVA_ENOLOOP : UV_EINVAL);
+        return uva_future_refused(r);
     }
     return gather_new(loop, take_futures, count, flags, true);
 }

@@ -383,6 +383,11 @@ UVA__INLINE uva__ready_t *uva__loop_next_iteration(uva_loop_t *loop)
     return ready;
 }
 
+/** Drop a node that was taken out of the ready queue of a loop that closes, or
+ * that would join it. The library's own run, so that their memory is released;
+ * users' calls do not. Both may queue more. */
+void uva__ready_drop(uva__ready_t *ready);
+
 /** Run iterations within the budget. */
 void uva__loop_drain(uva_loop_t *loop);
 

@@ -98,7 +98,7 @@ uva_future_t *uva_shield_future(uva_future_t *future)
         return uva__future_ref(future);
     }
     loop = future->loop;
-    if (loop->closed || !uva__loop_owned(loop)) {
+    if (loop->closing || !uva__loop_owned(loop)) {
         return uva_future_refused(UV_EPERM);
     }
     if (uva__future_make_room(future) < 0) {
