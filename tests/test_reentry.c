@@ -304,6 +304,32 @@ START_TEST(handler_acts_on_unfinished_tasks)
 }
 END_TEST
 
+/* --- scheduled calls --- */
+
+static int sleep_in_destructor_r;
+
+static void sleep_destroy(void *data)
+{
+    (void)data;
+    sleep_in_destructor_r = uva_sleep(UVA_SEC(2));
+}
+
+/* The destructor of a call that is cancelled waits past its deadline. */
+UVA_TEST_STRICT(cancelled_call_waits_in_its_destructor)
+{
+    uva_call_options_t options = UVA_CALL_OPTIONS_INIT;
+    uva_handle_t *handle;
+
+    options.destroy = sleep_destroy;
+    ck_assert_int_eq(uva_loop_call_later(uva_get_running_loop(), UVA_SEC(1),
+                                         late_never, NULL, &options, &handle),
+                     0);
+    uva_handle_cancel(handle);
+    ck_assert_int_eq(sleep_in_destructor_r, 0);
+    uva_handle_unref(handle);
+    ck_assert_uint_eq(uva_loop_time(uva_get_running_loop()), UVA_SEC(2));
+}
+
 /* --- reports --- */
 
 typedef struct kept_s {
@@ -416,6 +442,7 @@ int main(void)
     TCase *loops = UVA_LOOPS_TCASE(suite, "Loops");
     TCase *callbacks = UVA_TCASE(suite, "Callbacks");
     TCase *closing = UVA_LOOPS_TCASE(suite, "Closing");
+    TCase *calls = UVA_TCASE(suite, "Calls");
     TCase *reports = UVA_TCASE(suite, "Reports");
     TCase *texts = UVA_TCASE(suite, "Texts");
 
@@ -426,6 +453,7 @@ int main(void)
     tcase_add_test(closing, destructor_schedules_while_the_loop_closes);
     tcase_add_test(closing, future_is_completed_after_its_loop_closed);
     tcase_add_test(closing, handler_acts_on_unfinished_tasks);
+    tcase_add_test(calls, cancelled_call_waits_in_its_destructor);
     tcase_add_test(reports, failure_that_the_handler_keeps_is_told_once);
     tcase_add_test(texts, text_that_is_its_own_source);
     tcase_add_test(texts, message_that_goes_around_a_ring);

@@ -488,13 +488,15 @@ void uva_handle_cancel(uva_handle_t *handle)
         !handle_leave(handle, HANDLE_CANCELLED)) {
         return;
     }
-    handle_drop_data(handle);
-    if (handle->timed) {
-        uva__timer_stop(handle->loop, &handle->timer);
-        uva__list_remove(&handle->link);
-        handle->loop->call_count--;
-        uva_handle_unref(handle);
+    if (!handle->timed) {
+        handle_drop_data(handle);
+        return;
     }
+    uva__timer_stop(handle->loop, &handle->timer);
+    uva__list_remove(&handle->link);
+    handle->loop->call_count--;
+    handle_drop_data(handle);
+    uva_handle_unref(handle);
 }
 
 bool uva_handle_cancelled(const uva_handle_t *handle)
