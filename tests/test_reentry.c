@@ -330,6 +330,38 @@ UVA_TEST_STRICT(cancelled_call_waits_in_its_destructor)
     ck_assert_uint_eq(uva_loop_time(uva_get_running_loop()), UVA_SEC(2));
 }
 
+/* --- coroutines --- */
+
+typedef struct keeper_s {
+    uva_coroutine_t *coroutine;
+    bool keeps;
+} keeper_t;
+
+static int keeper_body(void *arg, void **ret_result)
+{
+    keeper_t *keeper = arg;
+    int r = uva_coroutine_yield(NULL, NULL);
+
+    (void)ret_result;
+    if (keeper->keeps) {
+        (void)uva_coroutine_ref(keeper->coroutine);
+    }
+    return r;
+}
+
+/* A coroutine that ends because its last reference went makes another one. */
+UVA_TEST_STRICT(coroutine_that_keeps_itself_at_its_end)
+{
+    keeper_t keeper = {.keeps = true};
+
+    ck_assert_int_eq(
+        uva_coroutine_new(keeper_body, &keeper, NULL, &keeper.coroutine), 0);
+    ck_assert_int_eq(uva_coroutine_send(keeper.coroutine, NULL, NULL), 1);
+    uva_coroutine_unref(keeper.coroutine);
+    ck_assert(uva_coroutine_done(keeper.coroutine));
+    uva_coroutine_unref(keeper.coroutine);
+}
+
 /* --- reports --- */
 
 typedef struct kept_s {
@@ -443,6 +475,7 @@ int main(void)
     TCase *callbacks = UVA_TCASE(suite, "Callbacks");
     TCase *closing = UVA_LOOPS_TCASE(suite, "Closing");
     TCase *calls = UVA_TCASE(suite, "Calls");
+    TCase *coroutines = UVA_TCASE(suite, "Coroutines");
     TCase *reports = UVA_TCASE(suite, "Reports");
     TCase *texts = UVA_TCASE(suite, "Texts");
 
@@ -454,6 +487,7 @@ int main(void)
     tcase_add_test(closing, future_is_completed_after_its_loop_closed);
     tcase_add_test(closing, handler_acts_on_unfinished_tasks);
     tcase_add_test(calls, cancelled_call_waits_in_its_destructor);
+    tcase_add_test(coroutines, coroutine_that_keeps_itself_at_its_end);
     tcase_add_test(reports, failure_that_the_handler_keeps_is_told_once);
     tcase_add_test(texts, text_that_is_its_own_source);
     tcase_add_test(texts, message_that_goes_around_a_ring);

@@ -284,7 +284,7 @@ static void coroutine_abandon(uva_coroutine_t *coroutine)
     uva_loop_t *loop = coroutine->base.loop;
     uva_loop_t *outer = uva__here;
 
-    if (loop->closing) {
+    if (loop->closed) {
         uva__report(loop, NULL, UV_EPERM,
                     "A coroutine was dropped after its loop was closed");
         coroutine->state = COROUTINE_DONE;
@@ -315,6 +315,9 @@ uva_coroutine_t *uva_coroutine_unref(uva_coroutine_t *coroutine)
         coroutine_abandon(coroutine);
     }
     coroutine_drop_arg(coroutine);
+    if (--coroutine->base.refs > 0) {
+        return NULL; /* Its end has kept it. */
+    }
     uva__slab_put(&loop->slab, coroutine, sizeof *coroutine);
     if (loop->closed) {
         uva__loop_maybe_free(loop);
