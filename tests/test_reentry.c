@@ -208,16 +208,16 @@ static void late_schedule(late_t *late, int way)
 
     options.destroy = late_destroy;
     if (way == 0) {
-        (void)uva_loop_call_soon(loop, late_never, late, &options, NULL);
+        UVA_IGNORE(uva_loop_call_soon(loop, late_never, late, &options, NULL));
     } else if (way == 1) {
-        (void)uva_loop_call_later(loop, UVA_SEC(5), late_never, late, &options,
-                                  NULL);
+        UVA_IGNORE(uva_loop_call_later(loop, UVA_SEC(5), late_never, late,
+                                       &options, NULL));
     } else if (way == 2) {
-        (void)uva_loop_call_later(loop, UVA_FOREVER, late_never, late, &options,
-                                  NULL);
+        UVA_IGNORE(uva_loop_call_later(loop, UVA_FOREVER, late_never, late,
+                                       &options, NULL));
     } else if (way == 3) {
-        (void)uva_loop_call_soon_threadsafe(loop, late_never, late, &options,
-                                            NULL);
+        UVA_IGNORE(uva_loop_call_soon_threadsafe(loop, late_never, late,
+                                                 &options, NULL));
     } else { /* The result of a future that only a gathering one keeps. */
         uva_future_t *done = uva_loop_create_future(loop);
         uva_future_t *refs[] = {done, uva_loop_create_future(loop)};

@@ -13,6 +13,7 @@
 #include "uva/coroutines.h"
 
 #include "core/loop.h"
+#include "core/scopes.h"
 #include "core/step.h"
 
 /* Down from the context of a task that has suspended not far below its body to

@@ -1,11 +1,36 @@
 /*
- * Entries of scopes, and what to do about a scope that was left without its
- * exit.
+ * Scopes: the timeouts and groups that a task has entered. Their entries, and
+ * what to do about a scope that was left without its exit.
  */
 #ifndef UVA__CORE_SCOPES_H
 #define UVA__CORE_SCOPES_H
 
 #include "core/loop.h"
+
+
+typedef enum uva__scope_kind_e {
+    UVA__SCOPE_TIMEOUT,
+    UVA__SCOPE_GROUP
+} uva__scope_kind_t;
+
+/* What a task keeps of a scope; timeouts and groups have more behind it. */
+typedef struct uva__scope_s {
+    struct uva__scope_s *outer; /* The one entered before it. */
+    uva_task_t *task;           /* Borrowed: the task outlives its scopes. */
+    const void *scope;          /* An address: its memory may be gone. */
+    uva__scope_kind_t kind;
+} uva__scope_t;
+
+/** Report and forget scopes whose frame is gone: what can be told from the
+ * stack pointer, or all when the task has ended (sp NULL). */
+void uva__scope_check_slow(uva_task_t *task, const char *sp);
+
+static inline void uva__scope_check(uva_task_t *task, const char *sp)
+{
+    if (UVA__UNLIKELY(task->extra != NULL && task->extra->scopes != NULL)) {
+        uva__scope_check_slow(task, sp);
+    }
+}
 
 /** Whether a scope at this address is entered. */
 bool uva__scope_entered(const uva_task_t *task, const void *scope);

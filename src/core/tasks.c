@@ -22,6 +22,7 @@
 #include "core/gather.h"
 #include "core/loans.h"
 #include "core/loop.h"
+#include "core/scopes.h"
 
 /* --- the plain form as a typed one --- */
 
