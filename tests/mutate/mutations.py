@@ -353,9 +353,9 @@ MUTATIONS = [
      "            }",
      "removing the last callback leaves it the last"),
     ("src/core/futures.c",
-     "        if (next->run == uva__callback_run && record->callback == callback &&\n"
+     "        if (node->run == uva__callback_run && record->callback == callback &&\n"
      "            record->data == data) {",
-     "        if (next->run == uva__callback_run && record->callback == callback) {",
+     "        if (node->run == uva__callback_run && record->callback == callback) {",
      "a callback is removed with another's data"),
     ("src/core/futures.c",
      "    if (ret == NULL || size == 0) {\n"
