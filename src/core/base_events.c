@@ -175,6 +175,9 @@ bool uva__loop_turn(uva_loop_t *loop)
     uva_loop_t *outer = uva__here;
     unsigned looks;
 
+    if (UVA__UNLIKELY(loop->hosted)) { /* Whoever runs it: in any thread. */
+        loop->exceptions = uva__exceptions_here();
+    }
     if (UVA__UNLIKELY(uva__exceptions_any(loop->exceptions) != 0)) {
         return turn_with_exceptions(loop);
     }

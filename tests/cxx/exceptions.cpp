@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <exception>
 #include <string>
+#include <thread>
 
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -235,6 +236,32 @@ static int spawns_eagerly(void *, void **)
     return 0;
 }
 
+/* An application's loop, made in one thread and run in another. */
+static void run_hosted()
+{
+    uv_loop_t host;
+    uva_loop_t *loop;
+    uva_task_t *task;
+
+    CHECK(uv_loop_init(&host) == 0);
+    CHECK(uva_loop_attach(&host, nullptr, &loop) == 0);
+    awaits = sleep_zero;
+    task = uva_loop_create_task(loop, catchers, nullptr, nullptr);
+    try {
+        throw oops{"of the thread that made it"};
+    } catch (const oops &) {
+        std::thread([&] { uv_run(&host, UV_RUN_DEFAULT); }).join();
+        CHECK(handles("of the thread that made it"));
+    }
+    CHECK(uva_task_done(task));
+    uva_task_unref(task);
+    CHECK(uva_loop_close(loop) == 0);
+    uva_loop_unref(loop);
+    uv_run(&host, UV_RUN_DEFAULT);
+    CHECK(uv_loop_close(&host) == 0);
+    CHECK(uva_allocated_bytes() == 0);
+}
+
 /* --- what escapes --- */
 
 static int throws(void *, void **)
@@ -291,6 +318,7 @@ int main()
         CHECK(handles("of main"));
     }
     CHECK(std::current_exception() == nullptr);
+    run_hosted();
     CHECK(terminates(throws));
     return failed;
 }
