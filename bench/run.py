@@ -167,7 +167,11 @@ class Server:
         self.process = subprocess.Popen(
             argv, env=dict(os.environ, GOMAXPROCS="1"), stdout=subprocess.PIPE,
             stderr=NULL, text=True)
-        self.port = int(self.process.stdout.readline().rsplit(":", 1)[1])
+        line = self.process.stdout.readline()
+        if ":" not in line:
+            self.stop()
+            sys.exit("bench: does not listen: " + " ".join(argv))
+        self.port = int(line.rsplit(":", 1)[1])
 
     def stop(self):
         self.process.terminate()
@@ -190,8 +194,10 @@ def load(server, *arguments):
 
 def serve(peers, rounds, prefix=""):
     """Each server under load once in a round, of small messages and of large."""
-    servers = {peer: Server(ECHO[peer]) for peer in peers}
+    servers = {}
     try:
+        for peer in peers:
+            servers[peer] = Server(ECHO[peer])
         for number in rounds:
             for size in (1024, 102400):
                 for peer, server in shuffled(servers):
