@@ -176,8 +176,8 @@ program 'queue item, 1'                302 10000 chan @ 1
 program 'queue item, 1, stackless'     309 10000 --stackless chan @ 1
 program 'queue item, 128'               64.5 20000 chan @ 128
 program 'queue item, 128, stackless'    58.2 20000 --stackless chan @ 128
-echo_row 'echo of 1 KiB'               675 echo stream
-echo_row 'echo of 1 KiB, stackless'    593 --stackless echo stream
+echo_row 'echo of 1 KiB'               583 echo stream
+echo_row 'echo of 1 KiB, stackless'    505 --stackless echo stream
 
 if command -v strace >/dev/null 2>&1 && strace -o /dev/null true 2>/dev/null; then
     echo "system calls of 20000 echoes"

@@ -923,8 +923,13 @@ UVA_TEST(second_reader)
     reading_task_t *task = ask(loop_test, &first);
 
     UVA_TICK();
-    feed(reader, "abc");
     for (int op = READ; op <= READUNTIL_VIEW; op++) {
+        ck_assert_int_eq(FAILS(.op = (read_op_t)op, .size = 30,
+                               .separators = &separator, .count = 1),
+                         UV_EPERM);
+    }
+    feed(reader, "abc");
+    for (int op = READ_ALL; op <= READUNTIL_VIEW; op++) {
         ck_assert_int_eq(FAILS(.op = (read_op_t)op, .size = 30,
                                .separators = &separator, .count = 1),
                          UV_EPERM);
@@ -932,6 +937,146 @@ UVA_TEST(second_reader)
     feed(reader, "def");
     ck_assert_int_eq(UVA_JOIN(task), 0);
     ck_bytes(result(&first), "abcdef");
+    uva_reader_unref(reader);
+}
+
+UVA_TEST(second_reader_takes_what_is_there)
+{
+    /* As in asyncio: one that need not wait is no second one, and the first
+     * goes on with what comes later. */
+    uva_bytes_t separators[] = {UVA_BYTES("3"), UVA_BYTES("!")};
+
+    for (int op = READ_ALL; op <= READUNTIL_VIEW; op++) {
+        uva_reader_t *reader = reader_with(0);
+        asked_t first = {.op = (read_op_t)op,
+                         .reader = reader,
+                         .size = op == READ_ALL ? 100 : 6,
+                         .separators = &separators[1],
+                         .count = 1};
+        reading_task_t *task = ask(loop_test, &first);
+        UVA_TICK();
+        feed(reader, op == READEXACTLY ? "01234" : "0123456789");
+        UVA_TICK();
+        CK_READS("0", .op = READ, .size = 1);
+        CK_READS("1", .op = READEXACTLY, .size = 1);
+        CK_READS("23", .op = READUNTIL, .separators = separators, .count = 1);
+        ck_assert_int_eq(FAILS(.op = READLINE), UV_EPERM);
+        CK_READS("4", .op = READ_VIEW, .size = 1);
+        ck_left(reader, op == READEXACTLY ? "" : "56789");
+        feed(reader, "abcdef!\n");
+        uva_reader_feed_eof(reader);
+        ck_assert_int_eq(UVA_JOIN(task), 0);
+        ck_bytes(result(&first), op == READEXACTLY ? "abcdef"
+                                 : op >= READUNTIL ? "56789abcdef!"
+                                                   : "56789abcdef!\n");
+        uva_buffer_clear(&first.buffer);
+        uva_reader_unref(reader);
+    }
+}
+
+UVA_TEST(second_reader_takes_what_was_searched)
+{
+    /* Bytes that readuntil has looked at are gone when it looks again. */
+    uva_bytes_t separator = UVA_BYTES("\n");
+    read_op_t ops[] = {READLINE, READLINE_VIEW, READUNTIL, READUNTIL_VIEW};
+    read_op_t takers[] = {READ, READ_VIEW};
+
+    for (size_t i = 0; i < 8; i++) {
+        uva_reader_t *reader = reader_with(0);
+        asked_t first = {.op = ops[i / 2],
+                         .reader = reader,
+                         .separators = &separator,
+                         .count = 1};
+        reading_task_t *task = ask(loop_test, &first);
+        feed(reader, "0123456789");
+        UVA_TICK();
+        CK_READS("0123456789", .op = takers[i % 2], .size = 100);
+        feed(reader, "ab\n");
+        ck_assert_int_eq(UVA_JOIN(task), 0);
+        ck_bytes(result(&first), "ab\n");
+        uva_buffer_clear(&first.buffer);
+        ck_left(reader, "");
+        uva_reader_unref(reader);
+    }
+}
+
+UVA_TEST(second_reader_overruns)
+{
+    /* What it is told of stays apart from what the first has searched. */
+    uva_bytes_t separators[] = {UVA_BYTES("!"), UVA_BYTES("\n")};
+    uva_reader_t *reader = reader_with(4);
+    asked_t first = {
+        .op = READUNTIL, .reader = reader, .separators = separators};
+    reading_task_t *task = ask(loop_test, &first);
+    uva_buffer_t buffer;
+
+    feed(reader, "abcd");
+    UVA_TICK();
+    feed(reader, "!ef\n");
+    ck_assert_int_eq(uva_reader_readuntil(reader, separators[1], &buffer),
+                     UVA_ELIMITOVERRUN);
+    ck_assert_uint_eq(uva_reader_consumed(reader), 7);
+    ck_assert_int_eq(UVA_JOIN(task), 0);
+    ck_bytes(result(&first), "abcd!");
+    uva_buffer_clear(&first.buffer);
+    uva_reader_unref(reader);
+}
+
+UVA_TEST(second_reader_comes_before_the_first_goes_on)
+{
+    /* The first was woken for what the second takes: it waits for more. In
+     * asyncio its read is empty then, as at the end. */
+    read_op_t ops[] = {READ, READ_VIEW, READLINE, READLINE_VIEW, READEXACTLY};
+
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+        uva_reader_t *reader = reader_with(0);
+        asked_t first = {.op = ops[i], .reader = reader, .size = 3};
+        reading_task_t *task = ask(loop_test, &first);
+        char bytes[8];
+        UVA_TICK();
+        feed(reader, "ab\n");
+        ck_assert_int_eq(uva_reader_read(reader, bytes, 8), 3);
+        UVA_TICK();
+        ck_assert(!UVA_DONE(task));
+        feed(reader, "cd\n");
+        ck_assert_int_eq(UVA_JOIN(task), 0);
+        ck_bytes(result(&first), "cd\n");
+        uva_buffer_clear(&first.buffer);
+        uva_reader_unref(reader);
+    }
+}
+
+UVA_TEST(at_eof_with_a_part)
+{
+    /* asyncio: the part lies in the buffer until readexactly goes on. */
+    uva_reader_t *reader = reader_with(0);
+    asked_t asked = {.op = READEXACTLY, .reader = reader, .size = 6};
+    reading_task_t *task = ask(loop_test, &asked);
+
+    UVA_TICK();
+    feed(reader, "abc");
+    uva_reader_feed_eof(reader);
+    ck_assert(!uva_reader_at_eof(reader));
+    ck_assert_int_eq(UVA_JOIN(task), 0);
+    ck_assert_int_eq(asked.r, UVA_EINCOMPLETEREAD);
+    ck_bytes(result(&asked), "abc");
+    ck_assert(uva_reader_at_eof(reader));
+    uva_reader_unref(reader);
+}
+
+UVA_TEST(exception_leaves_a_part)
+{
+    /* asyncio: it was not taken. */
+    uva_reader_t *reader = reader_with(0);
+    asked_t asked = {.op = READEXACTLY, .reader = reader, .size = 6};
+    reading_task_t *task = ask(loop_test, &asked);
+
+    UVA_TICK();
+    feed(reader, "abc");
+    uva_reader_set_exception(reader, UV_EIO);
+    ck_assert_int_eq(UVA_JOIN(task), 0);
+    ck_assert_int_eq(asked.r, UV_EIO);
+    ck_left(reader, "abc");
     uva_reader_unref(reader);
 }
 
@@ -1113,6 +1258,12 @@ int main(void)
     UVA_TEST_BOTH(failure, exception_cancel);
     UVA_TEST_BOTH(failure, cancel_leaves_data);
     UVA_TEST_BOTH(failure, second_reader);
+    UVA_TEST_BOTH(failure, second_reader_takes_what_is_there);
+    UVA_TEST_BOTH(failure, second_reader_takes_what_was_searched);
+    UVA_TEST_BOTH(failure, second_reader_overruns);
+    UVA_TEST_BOTH(failure, second_reader_comes_before_the_first_goes_on);
+    UVA_TEST_BOTH(failure, at_eof_with_a_part);
+    UVA_TEST_BOTH(failure, exception_leaves_a_part);
     tcase_add_test(failure, no_task);
     tcase_add_test(failure, no_loop);
     tcase_add_test(failure, oom);

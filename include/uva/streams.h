@@ -236,12 +236,15 @@ uva__start_server_typed_poll(uva_start_server_op_t *op,
 /* --- reading --- */
 
 /**
- * Reading. One task at a time may wait on a reader: UV_EPERM for a second.
- * What every function below can return besides its own codes:
+ * Reading. One task at a time may wait on a reader: UV_EPERM for a second. One
+ * that finds enough need not wait and may take it; the task that waits then
+ * goes on with what comes later. What every function below can return besides
+ * its own codes:
  *
  *   UV_ECANCELED  the task was cancelled; what has come stays in the reader
- *   UV_ECONNRESET or another code the connection was lost with; it comes
- *                 before bytes that were not read, and stays
+ *   UV_ECONNRESET or another code the connection was lost with; it comes when
+ *                 the bytes that came before do not suffice, takes none of
+ *                 them, and stays
  *   UV_ENOMEM     the result could not be kept; the bytes stay in the reader.
  *                 As the code of a lost connection: bytes that came could not
  *   UV_EPERM      another task waits on the reader
@@ -250,9 +253,11 @@ uva__start_server_typed_poll(uva_start_server_op_t *op,
  * A count of bytes that is returned stops at INT_MAX.
  *
  * Functions that end in _view copy nothing: the bytes lie in the reader until
- * the next call of a reading function, or until its last reference goes.
- * Functions that fill an uva_buffer_t never look at what it held before; clear
- * it after use. They write it on success alone, unless they say otherwise.
+ * the next call of a reading function of any task, until a read that waits goes
+ * on, or until the last reference of the connection goes. Neither its end, nor
+ * a loss, nor to close or abort it ends a view before. Functions that fill an
+ * uva_buffer_t never look at what it held before; clear it after use. They
+ * write it on success alone, unless they say otherwise.
  *
  * Reading ahead pauses at twice the limit and goes on at the limit.
  */
@@ -413,9 +418,10 @@ UVA_EXTERN void uva_reader_set_exception(uva_reader_t *reader, int code);
 /* --- writing --- */
 
 /**
- * Write: send, or keep a copy until the peer takes it. Small writes that follow
- * each other leave together. Writing never waits: use uva_writer_drain where
- * much is written.
+ * Write: send, or keep a copy until the peer takes it. Short writes of a task
+ * (of less than 1 KiB) leave together, when it suspends or ends, or with a
+ * longer one; uva_transport_get_write_buffer_size sends them at once. Writing
+ * never waits: use uva_writer_drain where much is written.
  *
  * On a connection that is lost the bytes are dropped; the next drain tells.
  *

@@ -3,8 +3,9 @@
  * Transports: a connection's lower half. Bytes go in without waiting and leave
  * when the peer takes them; high and low marks say when to wait.
  *
- * Small writes between two looks of the loop at the outside leave together, in
- * one system call; larger ones leave at once, with what stands before them.
+ * Writes leave at once, but for short ones of a task (of less than 1 KiB):
+ * those that it makes before it suspends or ends leave together then, in one
+ * system call, or with a longer one.
  */
 #ifndef UVA_TRANSPORTS_H
 #define UVA_TRANSPORTS_H
@@ -56,7 +57,7 @@ uva_transport_get_sockname(const uva_transport_t *transport,
  * @asyncio BaseTransport.close
  */
 UVA_EXTERN void uva_transport_close(uva_transport_t *transport);
-/** Close at once; what was not sent is dropped.
+/** Close at once; what the system does not take now is dropped.
  * @asyncio WriteTransport.abort */
 UVA_EXTERN void uva_transport_abort(uva_transport_t *transport);
 /** Whether it is closing or closed. @asyncio BaseTransport.is_closing */
@@ -112,10 +113,11 @@ UVA_EXTERN void
 uva_transport_get_write_buffer_limits(const uva_transport_t *transport,
                                       size_t *ret_high_bytes,
                                       size_t *ret_low_bytes);
-/** Bytes that were written and not sent.
+/** Bytes that were written and that the system does not take; what was only
+ * collected is sent first.
  * @asyncio WriteTransport.get_write_buffer_size */
 UVA_EXTERN size_t
-uva_transport_get_write_buffer_size(const uva_transport_t *transport);
+uva_transport_get_write_buffer_size(uva_transport_t *transport);
 
 /** private: what the task that waits on an intake waits for. */
 typedef enum uva__intake_wants_e {
@@ -146,11 +148,13 @@ typedef struct uva__intake_s {
     bool eof;
     bool paused; /* The transport, by us. */
     bool viewed; /* A view lies in the block. */
+    bool behind; /* The exception comes when all bytes were read. */
     size_t limit;
     size_t pause_bytes; /* Above which reading pauses: twice the limit. */
     uint8_t *into;      /* Borrowed, of the waiter's call. */
     size_t into_size;
     size_t filled;              /* Bytes at into; of readuntil: searched. */
+    size_t consumed;            /* What uva_reader_consumed tells. */
     struct uva__block_s *held;  /* Counted: of a view. */
     uva_loop_t *loop;           /* Borrowed. */
     uva_transport_t *transport; /* Borrowed: this lies in it; NULL for a
@@ -177,9 +181,12 @@ UVA_EXTERN void uva__intake_end(uva__intake_t *in, int code);
  * @retval 1 It is called again: what was wanted has come, or nothing will.
  * @retval 0 It is called first; the last view is over.
  * @retval UV_ECANCELED All bytes are in the intake.
- * @return Or the code of the first call: why nothing may be read.
+ * @return Or the code of the first call: why nothing may be read. Another task
+ *         may be waiting: this one may read what there is, and not wait.
  */
 UVA_EXTERN int uva__intake_begin(uva__intake_t *in);
+/** private: whether the running task may wait. @return 0, or why not. */
+UVA_EXTERN int uva__intake_check(const uva__intake_t *in);
 /** private: suspend the running task until what it wants has come. */
 UVA_EXTERN int uva__intake_wait(uva__intake_t *in, uva__intake_wants_t wants);
 /** private: the same with a place of its own, filled so far. */
@@ -189,7 +196,7 @@ UVA_EXTERN int uva__intake_wait_into(uva__intake_t *in,
                                      size_t size,
                                      size_t filled);
 /** private: give the first bytes out as a view: they stay where they are until
- * the next uva__intake_begin. */
+ * the next uva__intake_begin, or until all bytes were taken. */
 UVA_EXTERN void uva__intake_give(uva__intake_t *in, size_t size);
 /** private: the first bytes were copied. */
 UVA_EXTERN void uva__intake_take(uva__intake_t *in, size_t size);

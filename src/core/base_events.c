@@ -191,7 +191,6 @@ bool uva__loop_turn(uva_loop_t *loop)
             loop->timers.count == 0) {
             loop_look_briefly(loop);
         } else {
-            uva__loop_flush(loop);
             loop_look(loop);
         }
     }

@@ -397,6 +397,7 @@ void uva__task_start_eager(uva_task_t *task)
 
     uva__exceptions_t taken = uva__exceptions_take(loop->exceptions);
     bool attended = loop->attended;
+    uva__ready_t *front;
 
     if (!attended) { /* In a callback of libuv's, on a loop of our own. */
         uva__loop_attend(loop);
@@ -411,7 +412,13 @@ void uva__task_start_eager(uva_task_t *task)
     loop->coroutine = coroutine;
     loop->base = base;
     loop->budget = loop->stopping && loop->running ? 0 : budget;
+    front = loop->batch;
     loop->batch = batch;
+    if (front != NULL) { /* io's, by the new task. */
+        front->run(front);
+    } else if (loop->io != NULL) {
+        loop->io_hooks->send(loop);
+    }
     loop->current = current;
     loop->attended = attended;
 }

@@ -264,7 +264,6 @@ static void prepare_cb(uv_prepare_t *prepare)
     uva_loop_t *loop = driver->loop;
     bool ready;
 
-    uva__loop_flush(loop);
     ready = loop->head != NULL || (loop->stopping && loop->running) ||
             loop->shutdown != NULL ||
             driver_arm(driver, uva__wheel_next(&loop->timers));

@@ -163,7 +163,7 @@ typedef struct uva__stackful_s {
     const char *what;     /* Static: the function it is suspended in. */
 } uva__stackful_t;
 
-/* What is done before the loop polls: io's writers with unsent bytes. */
+/* What is done at the end of a turn, before the loop polls. */
 typedef struct uva__flush_s {
     uva_list_t link; /* Of uva_loop_t.flushes; unlinked before it runs. */
     void (*run)(struct uva__flush_s *flush);
@@ -177,8 +177,10 @@ typedef struct uva__bond_s {
     void (*release)(struct uva__bond_s *bond);
 } uva__bond_t;
 
-/* What io has to do with the end of a loop that it keeps something for. */
+/* What a loop has to tell io, if that keeps something for it. */
 typedef struct uva__io_hooks_s {
+    /** A task that began inside another has suspended: send what it wrote. */
+    void (*send)(uva_loop_t *loop);
     /** No task is left: close what is open. */
     void (*abandon)(uva_loop_t *loop);
     /** The loop is closed. */
@@ -207,7 +209,8 @@ typedef struct uva__shutdown_s {
 
 struct uva_loop_s {
     /* What every step touches. */
-    uva__ready_t *batch; /* The rest of the running iteration. */
+    uva__ready_t *batch; /* The rest of the running iteration; io puts in front
+                            what is to follow the running task. */
     uva__ready_t *head;  /* What is ready for the next one. */
     uva__ready_t **tail;
     uva_task_t *current;  /* Borrowed. */
@@ -394,9 +397,9 @@ void uva__loop_drain(uva_loop_t *loop);
 /** The uv_loop_t for io, NULL if there is none (any more). */
 uv_loop_t *uva__loop_uv(uva_loop_t *loop);
 
-/** Run what is to be done before the loop polls. */
+/** Run what is to be done at the end of a turn. */
 void uva__loop_flush(uva_loop_t *loop);
-/** Have flush->run called before the loop polls; nothing if it is queued. */
+/** Have flush->run called at the end of a turn; nothing if it is queued. */
 void uva__loop_add_flush(uva_loop_t *loop, uva__flush_t *flush);
 
 static inline void uva__loop_op_begin(uva_loop_t *loop)

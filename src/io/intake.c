@@ -35,14 +35,7 @@ void uva__intake_init(uva__intake_t *in,
 
 static inline void intake_release(uva__intake_t *in)
 {
-    uva__io_t *io = in->loop->io;
-
-    if (in->viewed) {
-        in->viewed = false;
-        if (io != NULL && io->viewed == in) {
-            io->viewed = NULL;
-        }
-    }
+    in->viewed = false;
     if (UVA__UNLIKELY(in->held != NULL)) {
         uva__block_put(in->loop, in->held);
         in->held = NULL;
@@ -53,10 +46,12 @@ static inline void intake_release(uva__intake_t *in)
     }
 }
 
+/* A view stays, in the block or in the held one. */
 void uva__intake_unused(uva__intake_t *in)
 {
-    if (in->size == 0 && !in->viewed) {
-        intake_release(in);
+    if (in->size == 0 && !in->viewed && in->block != NULL) {
+        uva__block_put(in->loop, in->block);
+        in->block = NULL;
     }
 }
 
@@ -74,12 +69,6 @@ static inline size_t intake_room(const uva__intake_t *in)
                : (size_t)(uva__block_end(in->block) - in->data) - in->size;
 }
 
-/* Whether the bytes of the block may move: no view, and no writer, has it. */
-static inline bool intake_moves(const uva__intake_t *in)
-{
-    return !in->viewed && in->block->refs == 1;
-}
-
 /* Room for count bytes behind the last. A view does not move: its block is
  * kept beside. */
 static UVA__NOINLINE int intake_grow(uva__intake_t *in, size_t count)
@@ -90,7 +79,7 @@ static UVA__NOINLINE int intake_grow(uva__intake_t *in, size_t count)
     uva__block_t *block;
     uint8_t *begin;
 
-    if (old != NULL && intake_moves(in) && intake_room(in) < count &&
+    if (old != NULL && !in->viewed && intake_room(in) < count &&
         (size_t)(in->data - uva__block_begin(old)) >= in->size &&
         old->bytes - sizeof *old >= need) {
         in->data = memmove(uva__block_begin(old), in->data, in->size);
@@ -133,7 +122,7 @@ static void intake_unread(uva__intake_t *in, const uint8_t *data, size_t size)
 {
     size_t old = in->size;
 
-    if (in->block != NULL && intake_moves(in) &&
+    if (in->block != NULL && !in->viewed &&
         (size_t)(in->data - uva__block_begin(in->block)) >= size) {
         in->data -= size;
     } else if (intake_grow(in, size) >= 0) {
@@ -266,14 +255,44 @@ int uva__intake_feed(uva__intake_t *in, const uint8_t *data, size_t size)
     return 0;
 }
 
+/* What lies at the waiter's place goes back to the others, and the waiter looks
+ * at all of it again when it is woken. */
+static UVA__NOINLINE void intake_take_back(uva__intake_t *in)
+{
+    size_t filled = in->filled;
+
+    if (in->wants == UVA__WANTS_EXACT) {
+        in->wants = UVA__WANTS_ALL;
+        in->into_size--;
+    } else {
+        in->wants = UVA__WANTS_ANY;
+    }
+    in->filled = 0;
+    if (filled > 0) {
+        intake_unread(in, in->into, filled);
+    }
+}
+
 void uva__intake_end(uva__intake_t *in, int code)
 {
     if (code < 0) {
         in->exception = code;
+        in->behind = false;
+        if (in->wants == UVA__WANTS_EXACT && in->filled < in->into_size) {
+            intake_take_back(in); /* It will not be given to the waiter. */
+        }
     } else {
         in->eof = true;
     }
     intake_wake(in);
+}
+
+void uva__intake_lose(uva__intake_t *in, int code)
+{
+    if (in->exception == 0) {
+        uva__intake_end(in, code);
+        in->behind = true;
+    }
 }
 
 /* --- what goes --- */
@@ -288,14 +307,9 @@ static inline void intake_maybe_resume(uva__intake_t *in)
 
 void uva__intake_give(uva__intake_t *in, size_t size)
 {
-    uva__io_t *io = in->loop->io;
-
     in->data += size;
     in->size -= size;
     in->viewed = true;
-    if (UVA__LIKELY(io != NULL)) {
-        io->viewed = in;
-    }
     intake_maybe_resume(in);
 }
 
@@ -309,14 +323,14 @@ void uva__intake_take(uva__intake_t *in, size_t size)
     }
 }
 
-/* The block itself becomes the buffer if no one else has it. */
+/* The block itself becomes the buffer if no view lies in it. */
 int uva__intake_detach(uva__intake_t *in, uva_buffer_t *ret_buffer)
 {
     uva__block_t *block = in->block;
     uva_buffer_t buffer = {0};
     int r;
 
-    if (in->size > 0 && intake_moves(in)) {
+    if (in->size > 0 && !in->viewed) {
         buffer.capacity = block->bytes;
         buffer.size = in->size;
         buffer.data = memmove(block, in->data, in->size);
@@ -345,6 +359,24 @@ static UVA__NOINLINE void intake_cancelled(uva__intake_t *in)
     intake_maybe_pause(in);
 }
 
+static inline int intake_refuses(const uva__intake_t *in)
+{
+    return in->behind ? 0 : in->exception;
+}
+
+/* Another task reads what has come for the one that waits, which will look at
+ * all of it again. asyncio: there all bytes are in the buffer. */
+static UVA__NOINLINE int intake_share(uva__intake_t *in)
+{
+    intake_release(in);
+    if (in->wants >= UVA__WANTS_INTO) {
+        intake_take_back(in);
+    } else {
+        in->filled = 0; /* What readuntil has searched may go. */
+    }
+    return intake_refuses(in);
+}
+
 int uva__intake_begin(uva__intake_t *in)
 {
     uva_task_t *task;
@@ -354,11 +386,11 @@ int uva__intake_begin(uva__intake_t *in)
         if (in->block != NULL) {
             intake_release(in);
         }
-        return in->exception;
+        return intake_refuses(in);
     }
     task = uva__task_of_waiter(in->waiter);
     if (UVA__UNLIKELY(task != uva__task_current())) {
-        return in->exception; /* Somebody else waits. */
+        return intake_share(in);
     }
     r = uva__waiter_finish(task);
     in->waiter = NULL;
@@ -370,7 +402,7 @@ int uva__intake_begin(uva__intake_t *in)
     return 1;
 }
 
-int uva__intake_wait(uva__intake_t *in, uva__intake_wants_t wants)
+int uva__intake_check(const uva__intake_t *in)
 {
     uva_task_t *task = uva__task_current();
 
@@ -380,14 +412,24 @@ int uva__intake_wait(uva__intake_t *in, uva__intake_wants_t wants)
                : in->waiter != NULL ? UV_EPERM
                                     : UVA_EWRONGLOOP;
     }
+    return 0;
+}
+
+int uva__intake_wait(uva__intake_t *in, uva__intake_wants_t wants)
+{
+    int r = uva__intake_check(in);
+
+    if (UVA__UNLIKELY(r < 0)) {
+        return r;
+    }
     /* asyncio: waiting while paused would wait for ever. */
     if (UVA__UNLIKELY(in->paused)) {
         in->paused = false;
         uva_transport_resume_reading(in->transport);
     }
-    in->waiter = &task->waiter;
+    in->waiter = &uva__task_current()->waiter;
     in->wants = (uint8_t)wants;
-    return uva__waiter_suspend(task);
+    return uva__waiter_suspend(uva__task_current());
 }
 
 int uva__intake_wait_into(uva__intake_t *in,

@@ -6,6 +6,9 @@
 
 #include "io/io.h"
 
+/** The connection is lost: tell it behind the bytes that have come; code: why,
+ * or 0. An earlier exception stays. */
+void uva__intake_lose(uva__intake_t *in, int code);
 /** Bytes that began a block were many or few for it. */
 void uva__intake_adapt(uva__intake_t *in);
 /** Nothing was read into the place that was given. */

@@ -53,7 +53,19 @@ static void io_closed(uva_loop_t *loop)
     uva__free(io);
 }
 
+/* The node that sends stays where it is. */
+static void io_send(uva_loop_t *loop)
+{
+    uva_transport_t *transport = loop->io->dirty;
+
+    while (transport != NULL) {
+        uva__transport_send_collected(transport);
+        transport = transport->next_dirty;
+    }
+}
+
 static const uva__io_hooks_t io_hooks = {
+    .send = io_send,
     .abandon = io_abandon,
     .closed = io_closed,
 };
@@ -76,6 +88,7 @@ static UVA__NOINLINE int io_make(uva_loop_t *loop)
     }
     io->loop = loop;
     io->flush.run = uva__transports_flush;
+    io->send.run = uva__transports_send;
     io->idle_limit = loop->slab.classes == 0 ? 0 : UVA__RESERVE_BYTES;
     uva__list_init(&io->transports);
     uva__list_init(&io->servers);
@@ -109,7 +122,6 @@ uva__block_t *uva__block_get_slow(size_t bytes)
     if (block != NULL) {
         block->bytes = bytes;
         block->index = index;
-        block->refs = 1;
     }
     return block;
 }
@@ -133,7 +145,6 @@ void uva__block_put_slow(uva_loop_t *loop, uva__block_t *block)
         uva__timer_start(loop, &io->trim, uva__loop_deadline(loop, UVA_SEC(1)),
                          io_trim) >= 0) {
         io->idle_limit = UVA__RESERVE_MOST;
-        block->refs = 1;
         uva__block_put(loop, block);
         return;
     }

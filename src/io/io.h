@@ -32,7 +32,9 @@
  * at once, little of it is held. */
 #define UVA__PORTION_BYTES 196608u
 
-/* Writes are collected up to this, or up to the high mark if that is less. */
+/* Writes of a running task that are shorter than this are collected, up to so
+ * much of them, or up to the high mark if that is less. */
+#define UVA__SMALL_BYTES   1024u
 #define UVA__COLLECT_BYTES 16384u
 
 /* Blocks of the reserve: 1 KiB to 64 KiB. */
@@ -46,8 +48,10 @@
 
 typedef struct uva__io_s {
     uva_loop_t *loop;       /* Borrowed: the loop owns this. */
-    uva__flush_t flush;     /* Queued while some transport is dirty. */
-    uva_transport_t *dirty; /* Linked by next_dirty: have collected bytes. */
+    uva__flush_t flush;     /* Queued while portion_bytes is not 0. */
+    uva__ready_t send;      /* The next node while some transport is dirty. */
+    uva_transport_t *dirty; /* Linked by next_dirty: have collected bytes of the
+                               running task. */
     uva_transport_t *late;  /* The last of a ring by next_late: to be read when
                                a portion was worked off. */
     uva__ready_t portion;   /* Queued, and run not NULL, when it is full. */
@@ -56,10 +60,9 @@ typedef struct uva__io_s {
     uva_list_t servers;     /* Of uva_server_t.link: not closed. */
     struct uva__block_s *idle[UVA__BLOCK_CLASSES]; /* Linked by next. */
     size_t idle_bytes;
-    size_t idle_limit;     /* 0 in strict mode. */
-    uva__timer_t trim;     /* Brings it down again. */
-    uint8_t *scratch;      /* Owned; UVA__READ_BYTES. */
-    uva__intake_t *viewed; /* Borrowed: of the newest view, while it lasts. */
+    size_t idle_limit; /* 0 in strict mode. */
+    uva__timer_t trim; /* Brings it down again. */
+    uint8_t *scratch;  /* Owned; UVA__READ_BYTES. */
 } uva__io_t;
 
 struct uva__block_s *uva__block_get_slow(size_t bytes);
@@ -71,9 +74,8 @@ void uva__block_put_slow(uva_loop_t *loop, struct uva__block_s *block);
 int uva__io_get(uva_loop_t *loop, uva__io_t **ret_io);
 
 /*
- * Memory for bytes on their way: these words, and the bytes behind them. An
- * intake and a ring of unsent bytes may share one: bytes that came in and are
- * sent on, while a view of them is there, are not copied.
+ * Memory for bytes on their way: these words, and the bytes behind them. It
+ * belongs to an intake or to a ring of unsent bytes.
  *
  * Sizes are powers of two up to 64 KiB; larger blocks come and go by the
  * allocator.
@@ -84,8 +86,7 @@ typedef struct uva__block_s {
     size_t size;
     size_t room;  /* Free bytes behind them. */
     size_t bytes; /* Of the block. */
-    uint32_t refs;
-    uint32_t index; /* Its class. */
+    size_t index; /* Its class. */
 } uva__block_t;
 
 static inline uint8_t *uva__block_begin(uva__block_t *block)
@@ -116,7 +117,7 @@ static inline unsigned uva__block_class(size_t bytes)
 #endif
 }
 
-/** A block of a class; one reference. */
+/** A block of a class. */
 static inline uva__block_t *uva__block_get_class(uva_loop_t *loop,
                                                  unsigned index)
 {
@@ -129,11 +130,10 @@ static inline uva__block_t *uva__block_get_class(uva_loop_t *loop,
     block = io->idle[index];
     io->idle[index] = block->next;
     io->idle_bytes -= block->bytes;
-    block->refs = 1;
     return block;
 }
 
-/** A block of at least so many bytes in all; one reference. */
+/** A block of at least so many bytes in all. */
 static inline uva__block_t *uva__block_get(uva_loop_t *loop, size_t bytes)
 {
     unsigned index = uva__block_class(bytes);
@@ -142,14 +142,11 @@ static inline uva__block_t *uva__block_get(uva_loop_t *loop, size_t bytes)
                                       : uva__block_get_slow(bytes);
 }
 
-/** Drop a reference. */
+/** Give one back. */
 static inline void uva__block_put(uva_loop_t *loop, uva__block_t *block)
 {
     uva__io_t *io = loop->io;
 
-    if (--block->refs > 0) {
-        return;
-    }
     if (UVA__UNLIKELY(io == NULL ||
                       io->idle_bytes + block->bytes > io->idle_limit ||
                       block->index >= UVA__BLOCK_CLASSES)) {
@@ -340,13 +337,21 @@ void uva__transport_fail(uva_transport_t *transport, int status);
 void uva__transport_watch(uva_transport_t *transport);
 /** The poll's callback of an open transport. */
 void uva__transport_poll_cb(uv_poll_t *poll, int status, int events);
+/** The system takes more. */
+void uva__transport_writable(uva_transport_t *transport);
+/** A send has failed: read what came before, whether somebody wants it or not,
+ * as far as reading ahead goes. */
+void uva__transport_read_ahead(uva_transport_t *transport);
 void uva__transport_maybe_free(uva_transport_t *transport);
 /** What is unsent, or a mark, has changed: tell the protocol, ask the poll, do
  * what close and write_eof have waited for. */
 void uva__transport_settle(uva_transport_t *transport);
 /** Drop what is unsent. */
 void uva__transport_drop_out(uva_transport_t *transport);
-/** Send collected bytes of all dirty transports. */
+/** Send collected bytes: of a transport, of all that are dirty. */
+void uva__transport_send_collected(uva_transport_t *transport);
+void uva__transports_send(uva__ready_t *ready);
+/** What was read in this turn has been worked on. */
 void uva__transports_flush(uva__flush_t *flush);
 
 /* --- servers --- */

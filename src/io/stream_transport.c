@@ -1,11 +1,11 @@
 /*
- * How bytes enter and leave a connected socket.
+ * How bytes leave a connected socket; stream_read.c has how they enter.
  *
- * This is the file that leaves uv_tcp_t for uv_poll_t. What uv_write queues is
- * sent by write(2) when the socket is writable again; if the peer has closed
+ * These are the files that leave uv_tcp_t for uv_poll_t. What uv_write queues
+ * is sent by write(2) when the socket is writable again; if the peer has closed
  * meanwhile that raises SIGPIPE, which a library may not ignore for its
  * process. So the bytes are sent here, by sendmsg with MSG_NOSIGNAL. It also
- * lets one look at a socket end after a fixed number of bytes, and costs half.
+ * costs half.
  *
  * Invariant: out is a ring of what is unsent, in order; the poll is asked for
  * writability exactly while the system has refused some of it (blocked), and a
@@ -18,7 +18,6 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "io/intake.h"
 #include "io/io.h"
 
 #if !defined(MSG_NOSIGNAL)
@@ -30,260 +29,6 @@
 
 /* Pieces to one sendmsg: the kernel takes so many without allocating. */
 #define PIECES 8
-
-/* --- reading --- */
-
-static ssize_t
-transport_read_once(uva_transport_t *transport, uint8_t *data, size_t size)
-{
-    ssize_t count;
-
-    do {
-        count = read(transport->fd, data, size);
-    } while (UVA__UNLIKELY(count < 0) && errno == EINTR);
-    return count;
-}
-
-/* The end, an error, or nothing. */
-static UVA__NOINLINE void
-transport_read_end(uva_transport_t *transport, ssize_t count, int error)
-{
-    /* A block that was to be read into is for nobody. */
-    uva__intake_unused(&transport->in);
-    if (count == 0) {
-        transport->read_eof = true;
-        uva__transport_watch(transport);
-        uva__intake_end(&transport->in, 0);
-    } else if (error != EAGAIN && error != EWOULDBLOCK && error != EINTR) {
-        uva__transport_fail(transport, uv_translate_sys_error(error));
-    }
-}
-
-static UVA__NOINLINE void transport_read_nothing(uva_transport_t *transport,
-                                                 uva__block_t *block,
-                                                 ssize_t count)
-{
-    int error = errno;
-
-    uva__block_put(uva__transport_loop(transport), block);
-    transport_read_end(transport, count, error);
-}
-
-static void transports_next_portion(uva__ready_t *ready);
-
-static UVA__NOINLINE void transports_fill_portion(uva__io_t *io)
-{
-    if (io->portion.run == NULL) {
-        io->portion.run = transports_next_portion;
-        uva__loop_push(io->loop, &io->portion);
-    }
-}
-
-static inline void transport_took(uva_transport_t *transport, size_t size)
-{
-    uva__io_t *io = uva__transport_loop(transport)->io;
-
-    io->portion_bytes += size;
-    if (UVA__UNLIKELY(io->portion_bytes >= UVA__PORTION_BYTES)) {
-        transports_fill_portion(io);
-    }
-}
-
-/* Read until the socket is empty, nobody wants more, or others must have
- * their turn; total bytes were read already. */
-static UVA__NOINLINE void transport_read(uva_transport_t *transport,
-                                         size_t total)
-{
-    ssize_t count;
-    size_t size;
-
-    do {
-        uint8_t *data = uva__intake_place(&transport->in, &size);
-        int r;
-        count = transport_read_once(transport, data, size);
-        if (count <= 0) {
-            transport_read_end(transport, count, errno);
-            return;
-        }
-        r = uva__intake_feed(&transport->in, data, (size_t)count);
-        if (r < 0) {
-            uva__transport_fail(transport, r);
-            return;
-        }
-        total += (size_t)count;
-        transport_took(transport, (size_t)count);
-        /* A short read has emptied the socket. */
-    } while ((size_t)count == size && total < UVA__BURST_BYTES &&
-             (transport->events & UV_READABLE) != 0);
-}
-
-/* What came is much, or little, for its block. */
-static UVA__NOINLINE void transport_adapt(uva_transport_t *transport, bool full)
-{
-    size_t size = transport->in.size;
-
-    uva__intake_adapt(&transport->in);
-    /* The largest block is enough for one look: more would have to move it. */
-    if (full && size < UVA__BLOCK_BYTES(UVA__BLOCK_CLASSES - 2) &&
-        (transport->events & UV_READABLE) != 0) {
-        transport_read(transport, size);
-    }
-}
-
-/* The common case: nothing has come before, and a block takes it all. */
-static inline void transport_readable(uva_transport_t *transport)
-{
-    uva__intake_t *in = &transport->in;
-    uva_loop_t *loop = uva__transport_loop(transport);
-    uva__block_t *block;
-    size_t room;
-    ssize_t count;
-
-    if (UVA__UNLIKELY(in->block != NULL || in->wants != UVA__WANTS_ANY)) {
-        transport_read(transport, 0);
-        return;
-    }
-    block = uva__block_get_class(loop, in->expected);
-    if (UVA__UNLIKELY(block == NULL)) {
-        transport_read(transport, 0);
-        return;
-    }
-    room = block->bytes - sizeof *block;
-    count = read(transport->fd, uva__block_begin(block), room);
-    if (UVA__UNLIKELY(count <= 0)) {
-        transport_read_nothing(transport, block, count);
-        return;
-    }
-    in->block = block;
-    in->data = uva__block_begin(block);
-    in->size = (size_t)count;
-    transport_took(transport, (size_t)count);
-    if (in->waiter != NULL) {
-        (void)uva__waiter_wake(in->waiter);
-    }
-    if (UVA__UNLIKELY((size_t)count == room || (size_t)count < in->few_bytes ||
-                      (size_t)count > in->pause_bytes)) {
-        transport_adapt(transport, (size_t)count == room);
-    }
-}
-
-/* --- reading in portions --- */
-
-/* Queue behind those that are late. */
-static UVA__NOINLINE void transport_postpone(uva_transport_t *transport)
-{
-    uva__io_t *io = uva__transport_loop(transport)->io;
-
-    if (transport->late) {
-        return;
-    }
-    transport->late = true;
-    if (io->late == NULL) {
-        io->loop->has_late = true;
-        transport->next_late = transport;
-    } else {
-        transport->next_late = io->late->next_late;
-        io->late->next_late = transport;
-    }
-    io->late = transport;
-}
-
-static uva_transport_t *transports_pop_late(uva__io_t *io)
-{
-    uva_transport_t *transport = io->late->next_late;
-
-    if (transport == io->late) {
-        io->loop->has_late = false;
-        io->late = NULL;
-    } else {
-        io->late->next_late = transport->next_late;
-    }
-    transport->late = false;
-    return transport;
-}
-
-/* Those that waited for the last portion have run. */
-static void transports_next_portion(uva__ready_t *ready)
-{
-    uva__io_t *io = UVA__CONTAINER_OF(ready, uva__io_t, portion);
-
-    ready->run = NULL;
-    io->portion_bytes = 0;
-    while (io->late != NULL && io->portion_bytes < UVA__PORTION_BYTES) {
-        uva_transport_t *transport = transports_pop_late(io);
-        if ((transport->events & UV_READABLE) != 0) {
-            transport_readable(transport);
-        } else {
-            uva__transport_maybe_free(transport);
-        }
-    }
-}
-
-/* Read, or wait for a portion in which it fits. Nobody is late but while one
- * is full. */
-static inline void transport_read_or_wait(uva_transport_t *transport)
-{
-    if (UVA__UNLIKELY(uva__transport_loop(transport)->io->portion_bytes >=
-                      UVA__PORTION_BYTES)) {
-        transport_postpone(transport);
-    } else {
-        transport_readable(transport);
-    }
-}
-
-/* The error that a socket keeps, which ends libuv's watch of it. */
-static UVA__NOINLINE void transport_poll_failed(uva_transport_t *transport)
-{
-    int events = transport->events;
-    int error = 0;
-    socklen_t size = sizeof error;
-
-    transport->events = 0;
-    if ((events & UV_READABLE) != 0) {
-        transport_read(transport, 0); /* It tells more: data may be left. */
-    }
-    if (transport->state < UVA__TRANSPORT_LOST &&
-        getsockopt(transport->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 &&
-        error != 0) {
-        uva__transport_fail(transport, uv_translate_sys_error(error));
-    }
-    if (transport->state < UVA__TRANSPORT_LOST && transport->blocked) {
-        transport->blocked = false;
-        (void)uva__transport_flush(transport);
-    }
-    if (transport->state < UVA__TRANSPORT_LOST) {
-        uva__transport_watch(transport);
-    }
-}
-
-static UVA__NOINLINE void transport_writable(uva_transport_t *transport)
-{
-    transport->blocked = false;
-    (void)uva__transport_flush(transport);
-    if (transport->state < UVA__TRANSPORT_LOST) {
-        uva__transport_watch(transport);
-    }
-}
-
-void uva__transport_poll_cb(uv_poll_t *poll, int status, int events)
-{
-    uva_transport_t *transport = UVA__CONTAINER_OF(poll, uva_transport_t, poll);
-
-    /* What was asked for may have changed since the poll. */
-    events &= transport->events;
-    if (UVA__UNLIKELY(status < 0)) {
-        transport_poll_failed(transport);
-    } else if (UVA__LIKELY(events == UV_READABLE)) {
-        transport_read_or_wait(transport);
-    } else {
-        if ((events & UV_READABLE) != 0) {
-            transport_read_or_wait(transport);
-        }
-        if ((events & transport->events & UV_WRITABLE) != 0) {
-            transport_writable(transport);
-        }
-    }
-}
 
 /* --- the ring of unsent bytes --- */
 
@@ -353,17 +98,100 @@ out_fill(uva__block_t *block, const uint8_t *data, size_t size)
     block->room -= size;
 }
 
-/* Keep a copy of pieces, but for the bytes to skip at their front. All or
- * nothing: a new block, if one is needed, comes first. */
-static int out_copy(uva_transport_t *transport,
-                    const uva_bytes_t *pieces,
-                    size_t count,
-                    size_t total,
-                    size_t skip)
+/* Data that is to be sent, and how far that has come. */
+typedef struct supply_s {
+    const uva_bytes_t *data;
+    size_t count;
+    size_t total;
+    size_t sent;
+    size_t index; /* Of the first piece that was not sent whole. */
+    size_t skip;  /* Bytes of it that were sent. */
+} supply_t;
+
+/* Fill pieces with what was not sent. @return How many. */
+static size_t supply_pieces(const supply_t *supply,
+                            struct iovec *pieces,
+                            size_t room,
+                            size_t *ret_total)
+{
+    size_t skip = supply->skip;
+    size_t used = 0;
+
+    *ret_total = 0;
+    for (size_t i = supply->index; i < supply->count && used < room; i++) {
+        size_t size = supply->data[i].size - skip;
+        if (size > 0) {
+            /* sendmsg takes what it reads by pointers to what could change. */
+            pieces[used].iov_base =
+                (void *)(uintptr_t)(supply->data[i].data + skip);
+            pieces[used].iov_len = size;
+            *ret_total += size;
+            used++;
+        }
+        skip = 0;
+    }
+    return used;
+}
+
+/* Many small pieces are cheaper to copy than to send. */
+static bool supply_is_crumbs(const supply_t *supply)
+{
+    return supply->count > PIECES &&
+           supply->total / supply->count < UVA__SMALL_BYTES;
+}
+
+/* Fill one piece with a copy of what was not sent, as far as the memory that
+ * all share holds it. @return 1. */
+static size_t supply_copy(const supply_t *supply,
+                          uint8_t *scratch,
+                          struct iovec *piece,
+                          size_t *ret_total)
+{
+    size_t skip = supply->skip;
+    size_t used = 0;
+
+    for (size_t i = supply->index; i < supply->count; i++) {
+        size_t size = supply->data[i].size - skip;
+        size_t room = UVA__READ_BYTES - used;
+        size_t part = size < room ? size : room;
+        if (part > 0) {
+            memcpy(scratch + used, supply->data[i].data + skip, part);
+            used += part;
+        }
+        if (part < size) {
+            break;
+        }
+        skip = 0;
+    }
+    piece->iov_base = scratch;
+    piece->iov_len = used;
+    *ret_total = used;
+    return 1;
+}
+
+static void supply_consume(supply_t *supply, size_t count)
+{
+    supply->sent += count;
+    while (supply->index < supply->count) {
+        size_t left = supply->data[supply->index].size - supply->skip;
+        if (count < left) {
+            supply->skip += count;
+            return;
+        }
+        count -= left;
+        supply->skip = 0;
+        supply->index++;
+    }
+}
+
+/* Keep a copy of what was not sent. All or nothing: a new block, if one is
+ * needed, comes first. */
+static int out_copy(uva_transport_t *transport, const supply_t *supply)
 {
     uva__block_t *last = transport->out;
-    size_t left = total - skip;
+    size_t left = supply->total - supply->sent;
     size_t room = last == NULL ? 0 : last->room;
+    size_t skip = supply->skip;
     uva__block_t *fresh = NULL;
 
     if (left > room) {
@@ -376,14 +204,11 @@ static int out_copy(uva_transport_t *transport,
             return UV_ENOMEM;
         }
     }
-    for (size_t i = 0; i < count; i++) {
-        const uint8_t *data = pieces[i].data;
-        size_t size = pieces[i].size;
-        size_t part = size < skip ? size : skip;
-        skip -= part;
-        data += part;
-        size -= part;
-        part = size < room ? size : room;
+    for (size_t i = supply->index; i < supply->count; i++) {
+        const uint8_t *data = supply->data[i].data + skip;
+        size_t size = supply->data[i].size - skip;
+        size_t part = size < room ? size : room;
+        skip = 0;
         if (part > 0) {
             out_fill(last, data, part);
             room -= part;
@@ -397,42 +222,6 @@ static int out_copy(uva_transport_t *transport,
         out_append(transport, fresh);
     }
     return 0;
-}
-
-/* The block of the newest view, if data is of that view: it can be sent from
- * where it lies. */
-static inline uva__block_t *transport_viewed(const uva_transport_t *transport,
-                                             const void *data)
-{
-    const uva__intake_t *in = uva__transport_loop(transport)->io->viewed;
-    uva__block_t *block = in == NULL ? NULL : in->block;
-
-    if (block == NULL || (uintptr_t)data - (uintptr_t)block >= block->bytes ||
-        block->refs != 1) {
-        return NULL;
-    }
-    return block;
-}
-
-/* Keep a piece but for the bytes to skip where it lies. @return Whether that
- * can be done. */
-static bool out_lend(uva_transport_t *transport,
-                     const uva_bytes_t *piece,
-                     size_t count,
-                     size_t skip)
-{
-    uva__block_t *block =
-        count == 1 ? transport_viewed(transport, piece->data) : NULL;
-
-    if (block == NULL) {
-        return false;
-    }
-    block->refs++;
-    block->data = (uint8_t *)(uintptr_t)piece->data + skip;
-    block->size = piece->size - skip;
-    block->room = 0;
-    out_append(transport, block);
-    return true;
 }
 
 /* --- sending --- */
@@ -463,6 +252,14 @@ transport_send(uva_transport_t *transport, struct iovec *pieces, size_t count)
                    : uv_translate_sys_error(errno);
     }
     return sent;
+}
+
+/* What came before the loss is not lost. */
+static UVA__NOINLINE void transport_send_failed(uva_transport_t *transport,
+                                                int code)
+{
+    uva__transport_read_ahead(transport);
+    uva__transport_fail(transport, code);
 }
 
 static size_t out_pieces(const uva_transport_t *transport,
@@ -496,7 +293,7 @@ static bool transport_send_out(uva_transport_t *transport)
         size_t count = out_pieces(transport, pieces, PIECES, &total);
         ssize_t sent = transport_send(transport, pieces, count);
         if (UVA__UNLIKELY(sent < 0 && sent != UV_EAGAIN)) {
-            uva__transport_fail(transport, (int)sent);
+            transport_send_failed(transport, (int)sent);
             return false;
         }
         if (UVA__LIKELY(sent > 0)) {
@@ -530,8 +327,11 @@ static inline bool transport_flush_one(uva_transport_t *transport)
     if (UVA__UNLIKELY(sent < 0 || (size_t)sent < out->size)) {
         if (sent > 0) {
             out_consume(transport, (size_t)sent);
+        } else if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK &&
+                   errno != EINTR) {
+            transport_send_failed(transport, uv_translate_sys_error(errno));
         }
-        return false; /* The slow way finds out why. */
+        return false; /* The slow way sees to the rest. */
     }
     transport->collect_bytes += out->size;
     transport->out = NULL;
@@ -549,9 +349,9 @@ bool uva__transport_flush(uva_transport_t *transport)
     return transport_flush_slow(transport);
 }
 
-void uva__transports_flush(uva__flush_t *flush)
+void uva__transports_send(uva__ready_t *ready)
 {
-    uva__io_t *io = UVA__CONTAINER_OF(flush, uva__io_t, flush);
+    uva__io_t *io = UVA__CONTAINER_OF(ready, uva__io_t, send);
 
     while (io->dirty != NULL) {
         uva_transport_t *transport = io->dirty;
@@ -562,12 +362,19 @@ void uva__transports_flush(uva__flush_t *flush)
             uva__transport_maybe_free(transport);
         }
     }
+}
+
+void uva__transports_flush(uva__flush_t *flush)
+{
+    uva__io_t *io = UVA__CONTAINER_OF(flush, uva__io_t, flush);
+
     /* Whom the turn has woken has run, and answered. */
     if (io->late == NULL) {
         io->portion_bytes = 0;
     }
 }
 
+/* Before anybody else runs, what the running task has collected is sent. */
 static inline void transport_mark_dirty(uva_transport_t *transport)
 {
     uva__io_t *io = uva__transport_loop(transport)->io;
@@ -576,9 +383,26 @@ static inline void transport_mark_dirty(uva_transport_t *transport)
         transport->dirty = true;
         transport->next_dirty = io->dirty;
         if (io->dirty == NULL) {
-            uva__loop_add_flush(io->loop, &io->flush);
+            io->send.next = io->loop->batch;
+            io->loop->batch = &io->send;
         }
         io->dirty = transport;
+    }
+}
+
+void uva__transport_send_collected(uva_transport_t *transport)
+{
+    if (transport->dirty && transport->state < UVA__TRANSPORT_LOST) {
+        (void)uva__transport_flush(transport);
+    }
+}
+
+void uva__transport_writable(uva_transport_t *transport)
+{
+    transport->blocked = false;
+    (void)uva__transport_flush(transport);
+    if (transport->state < UVA__TRANSPORT_LOST) {
+        uva__transport_watch(transport);
     }
 }
 
@@ -596,143 +420,110 @@ static int transport_write_dropped(uva_transport_t *transport)
     return 0;
 }
 
-/* Fill pieces with data from skip on. @return How many. */
-static size_t data_pieces(const uva_bytes_t *data,
-                          size_t count,
-                          size_t skip,
-                          struct iovec *pieces,
-                          size_t room,
-                          size_t *ret_total)
-{
-    size_t used = 0;
-
-    *ret_total = 0;
-    for (size_t i = 0; i < count && used < room; i++) {
-        size_t size = data[i].size;
-        if (size <= skip) {
-            skip -= size;
-            continue;
-        }
-        /* sendmsg takes what it reads by pointers to what could change. */
-        pieces[used].iov_base = (void *)(uintptr_t)(data[i].data + skip);
-        pieces[used].iov_len = size - skip;
-        *ret_total += size - skip;
-        skip = 0;
-        used++;
-    }
-    return used;
-}
-
 /* Send the ring and data behind it until the system takes no more.
- * @return Whether the connection is still there; *ret_sent: bytes of data. */
-static bool transport_send_all(uva_transport_t *transport,
-                               const uva_bytes_t *data,
-                               size_t count,
-                               size_t total,
-                               size_t *ret_sent)
+ * @return Whether the connection is still there. */
+static bool transport_send_all(uva_transport_t *transport, supply_t *supply)
 {
-    *ret_sent = 0;
-    while (*ret_sent < total && !transport->blocked) {
+    uint8_t *scratch = uva__transport_loop(transport)->io->scratch;
+
+    while (supply->sent < supply->total && !transport->blocked) {
         struct iovec pieces[PIECES];
         size_t before;
         size_t behind = 0;
         size_t used = out_pieces(transport, pieces, PIECES - 1, &before);
         ssize_t sent;
         if (before == transport->out_bytes) {
-            used += data_pieces(data, count, *ret_sent, pieces + used,
-                                PIECES - used, &behind);
+            used += supply_is_crumbs(supply)
+                        ? supply_copy(supply, scratch, pieces + used, &behind)
+                        : supply_pieces(supply, pieces + used, PIECES - used,
+                                        &behind);
         }
         sent = transport_send(transport, pieces, used);
         if (UVA__UNLIKELY(sent < 0 && sent != UV_EAGAIN)) {
-            uva__transport_fail(transport, (int)sent);
+            transport_send_failed(transport, (int)sent);
             return false;
         }
         if (sent > 0) {
             size_t old = (size_t)sent < before ? (size_t)sent : before;
             out_consume(transport, old);
-            *ret_sent += (size_t)sent - old;
+            supply_consume(supply, (size_t)sent - old);
         }
         transport->blocked = sent < 0 || (size_t)sent < before + behind;
     }
     return true;
 }
 
-/* Send at once, keep what the system does not take. */
-static int transport_write_now(uva_transport_t *transport,
-                               const uva_bytes_t *data,
-                               size_t count,
-                               size_t total)
+/* Keep what the system did not take. */
+static int transport_keep(uva_transport_t *transport, const supply_t *supply)
 {
-    size_t sent;
     int r = 0;
 
-    if (!transport_send_all(transport, data, count, total, &sent)) {
-        return 0; /* asyncio: connection_lost tells. */
-    }
-    if (sent < total && !out_lend(transport, data, count, sent)) {
-        r = out_copy(transport, data, count, total, sent);
-        if (UVA__UNLIKELY(r < 0 && sent > 0)) {
+    if (supply->sent < supply->total) {
+        r = out_copy(transport, supply);
+        if (UVA__UNLIKELY(r < 0 && supply->sent > 0)) {
             uva__transport_fail(transport, r); /* A part of it has left. */
             return r;
         }
     }
+    uva__transport_settle(transport);
     return r;
 }
 
+/* Send at once, keep what the system does not take. */
+static int transport_write_now(uva_transport_t *transport, supply_t *supply)
+{
+    if (!transport_send_all(transport, supply)) {
+        return 0; /* asyncio: connection_lost tells. */
+    }
+    return transport_keep(transport, supply);
+}
+
+/* Whether a write may wait for others: none waits that nobody would end. */
+static inline bool transport_collects(const uva_transport_t *transport,
+                                      size_t size)
+{
+    return size < UVA__SMALL_BYTES && size <= transport->collect_bytes &&
+           uva__transport_loop(transport)->current != NULL;
+}
+
 static UVA__NOINLINE int transport_write_slow(uva_transport_t *transport,
-                                              const uva_bytes_t *data,
-                                              size_t count,
-                                              size_t total)
+                                              supply_t *supply)
 {
     int r;
 
     if (UVA__UNLIKELY(transport->write_eof)) {
         return UV_EPERM;
     }
-    if (UVA__UNLIKELY(total == 0)) {
+    if (UVA__UNLIKELY(supply->total == 0)) {
         return 0;
     }
     if (UVA__UNLIKELY(transport->state >= UVA__TRANSPORT_LOST)) {
         return transport_write_dropped(transport);
     }
-    if (total <= transport->collect_bytes) {
-        r = out_copy(transport, data, count, total, 0);
+    if (transport_collects(transport, supply->total)) {
+        r = out_copy(transport, supply);
         if (UVA__LIKELY(r >= 0)) {
-            transport->collect_bytes -= total;
+            transport->collect_bytes -= supply->total;
             transport_mark_dirty(transport);
         }
         return r;
     }
-    r = transport->blocked ? out_copy(transport, data, count, total, 0)
-                           : transport_write_now(transport, data, count, total);
-    if (transport->state < UVA__TRANSPORT_LOST) {
-        uva__transport_settle(transport);
-    }
-    return r;
+    return transport->blocked ? transport_keep(transport, supply)
+                              : transport_write_now(transport, supply);
 }
 
-/* A write that waits for others, if nothing does yet, or in a block that has
- * room for it. @return Whether that could be done. */
+/* A small write that waits for others, if nothing does yet, or in a block that
+ * has room for it. @return Whether that could be done. */
 static inline bool
 transport_collect(uva_transport_t *transport, const void *data, size_t size)
 {
     uva__block_t *out = transport->out;
 
-    /* 0 is for the slow way too. */
-    if (UVA__UNLIKELY(size - 1 >= transport->collect_bytes)) {
-        return false;
-    }
     if (out != NULL) {
         if (out->room < size) {
             return false;
         }
         out_fill(out, data, size);
-    } else if ((out = transport_viewed(transport, data)) != NULL) {
-        out->refs++;
-        out->data = (uint8_t *)(uintptr_t)data;
-        out->size = size;
-        out->room = 0;
-        out->next = out;
     } else {
         out = out_new(transport, size);
         if (UVA__UNLIKELY(out == NULL)) {
@@ -751,21 +542,55 @@ transport_collect(uva_transport_t *transport, const void *data, size_t size)
 static UVA__NOINLINE int
 transport_write_one(uva_transport_t *transport, const void *data, size_t size)
 {
-    uva_bytes_t piece;
+    uva_bytes_t piece = {.data = data, .size = size};
+    supply_t supply = {.data = &piece, .count = 1, .total = size};
 
     if (!uva__loop_owned(uva__transport_loop(transport))) {
         return UV_EPERM;
     }
-    piece.data = data;
-    piece.size = size;
-    return transport_write_slow(transport, &piece, 1, size);
+    return transport_write_slow(transport, &supply);
+}
+
+/* The system has taken a part of a write, or nothing. */
+static UVA__NOINLINE int transport_write_rest(uva_transport_t *transport,
+                                              const void *data,
+                                              size_t size,
+                                              ssize_t sent,
+                                              int error)
+{
+    uva_bytes_t piece = {.data = data, .size = size};
+    supply_t supply = {.data = &piece, .count = 1, .total = size};
+
+    if (sent < 0 && error == EINTR) {
+        return transport_write_slow(transport, &supply);
+    }
+    if (sent < 0 && error != EAGAIN && error != EWOULDBLOCK) {
+        transport_send_failed(transport, uv_translate_sys_error(error));
+        return 0; /* asyncio: connection_lost tells. */
+    }
+    transport->blocked = true;
+    supply_consume(&supply, sent < 0 ? 0 : (size_t)sent);
+    return transport_keep(transport, &supply);
 }
 
 int uva_transport_write(uva_transport_t *transport,
                         const void *data,
                         size_t size)
 {
-    if (UVA__LIKELY(uva__here == uva__transport_loop(transport)) &&
+    /* 0 is for the slow way too, and collect_bytes is 0 when there is more to
+     * look at. */
+    if (UVA__UNLIKELY(uva__here != uva__transport_loop(transport) ||
+                      size - 1 >= transport->collect_bytes)) {
+        return transport_write_one(transport, data, size);
+    }
+    if (UVA__LIKELY(size >= UVA__SMALL_BYTES) && transport->out == NULL) {
+        ssize_t sent = send(transport->fd, data, size, MSG_NOSIGNAL);
+        if (UVA__UNLIKELY(sent < 0 || (size_t)sent < size)) {
+            return transport_write_rest(transport, data, size, sent, errno);
+        }
+        return 0;
+    }
+    if (transport_collects(transport, size) &&
         UVA__LIKELY(transport_collect(transport, data, size))) {
         return 0;
     }
@@ -776,13 +601,13 @@ int uva_transport_writelines(uva_transport_t *transport,
                              const uva_bytes_t *lines,
                              size_t count)
 {
-    size_t total = 0;
+    supply_t supply = {.data = lines, .count = count};
 
     if (!uva__loop_owned(uva__transport_loop(transport))) {
         return UV_EPERM;
     }
     for (size_t i = 0; i < count; i++) {
-        total += lines[i].size;
+        supply.total += lines[i].size;
     }
-    return transport_write_slow(transport, lines, count, total);
+    return transport_write_slow(transport, &supply);
 }

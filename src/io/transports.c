@@ -15,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "io/intake.h"
 #include "io/io.h"
 
 #define HIGH_BYTES  65536u
@@ -198,7 +199,7 @@ static void transport_lost(uva_transport_t *transport)
     uva_loop_t *loop = uva__transport_loop(transport);
 
     transport->state = UVA__TRANSPORT_CLOSED;
-    uva__intake_end(&transport->in, transport->status);
+    uva__intake_lose(&transport->in, transport->status);
     transport->ops->connection_lost(uva__transport_behind(transport),
                                     transport->status);
     uva__list_remove(&transport->link);
@@ -253,6 +254,7 @@ void uva__transport_fail(uva_transport_t *transport, int status)
 void uva_transport_abort(uva_transport_t *transport)
 {
     if (uva__loop_owned(uva__transport_loop(transport))) {
+        uva__transport_send_collected(transport);
         uva__transport_fail(transport, 0);
     }
 }
@@ -449,8 +451,11 @@ void uva_transport_get_write_buffer_limits(const uva_transport_t *transport,
     *ret_low_bytes = transport->low_bytes;
 }
 
-size_t uva_transport_get_write_buffer_size(const uva_transport_t *transport)
+size_t uva_transport_get_write_buffer_size(uva_transport_t *transport)
 {
+    if (uva__loop_owned(uva__transport_loop(transport))) {
+        uva__transport_send_collected(transport);
+    }
     return transport->out_bytes;
 }
 

@@ -2,9 +2,10 @@
  * The reading functions of StreamReader (asyncio.streams), each as a poll and
  * its drive.
  *
- * Invariant: a poll that has not suspended begins by ending the last view. One
- * that was resumed looks first at what has come, then at why nothing more
- * will; so what came before a loss and suffices is given out.
+ * Invariant: a poll that has not suspended begins by ending the last view. Each
+ * looks first at what has come, then at why nothing more will; so what came
+ * before a loss and suffices is given out. Who finds another task waiting may
+ * take what there is; that one looks at all of it again.
  */
 #include <limits.h>
 #include <string.h>
@@ -98,14 +99,11 @@ int uva_reader_read_poll(uva_reader_t *reader, void *data, size_t size)
 {
     int r = uva__intake_begin(&reader->in);
 
-    if (r > 0) {
-        if (reader->in.filled > 0) {
-            return (int)reader->in.filled;
-        }
-        r = reader->in.exception;
+    if (r > 0 && reader->in.filled > 0) {
+        return (int)reader->in.filled;
     }
     if (r < 0 || size == 0) {
-        return r;
+        return r < 0 ? r : 0;
     }
     size = size < INT_MAX ? size : INT_MAX;
     if (reader->in.size > 0) {
@@ -113,8 +111,8 @@ int uva_reader_read_poll(uva_reader_t *reader, void *data, size_t size)
         reader_take(reader, data, size);
         return (int)size;
     }
-    if (reader->in.eof) {
-        return 0;
+    if (reader->in.exception < 0 || reader->in.eof) {
+        return reader->in.exception;
     }
     return uva__intake_wait_into(&reader->in, UVA__WANTS_INTO, data, size, 0);
 }
@@ -159,17 +157,14 @@ int uva_reader_read_all(uva_reader_t *reader,
 
 /* --- readexactly --- */
 
-static int
-readexactly_end(uva_reader_t *reader, size_t size, size_t *ret_partial)
+/* What there is at the end of the stream, or enough. */
+static int readexactly_end(size_t filled, size_t size, size_t *ret_partial)
 {
-    if (reader->in.filled == size) {
+    if (filled == size) {
         return count_as_int(size);
     }
-    if (reader->in.exception < 0) {
-        return reader->in.exception;
-    }
     if (ret_partial != NULL) {
-        *ret_partial = reader->in.filled;
+        *ret_partial = filled;
     }
     return UVA_EINCOMPLETEREAD;
 }
@@ -182,23 +177,25 @@ int uva_reader_readexactly_poll(uva_reader_t *reader,
     int r = uva__intake_begin(&reader->in);
     size_t ready;
 
-    if (r > 0) {
-        return readexactly_end(reader, size, ret_partial);
+    if (r > 0 && reader->in.filled > 0) {
+        return readexactly_end(reader->in.filled, size, ret_partial);
     }
     if (r < 0 || size == 0) {
-        return r;
-    }
-    if (reader->in.waiter != NULL) {
-        return UV_EPERM;
+        return r < 0 ? r : 0;
     }
     ready = reader->in.size < size ? reader->in.size : size;
-    if (ready < size && !reader->in.eof && uva_waiter_current() == NULL) {
-        return UVA_ENOTASK;
+    if (ready < size && reader->in.exception < 0) {
+        return reader->in.exception;
+    }
+    if (ready < size && !reader->in.eof) {
+        r = uva__intake_check(&reader->in);
+        if (r < 0) {
+            return r;
+        }
     }
     reader_take(reader, data, ready);
     if (ready == size || reader->in.eof) {
-        reader->in.filled = ready;
-        return readexactly_end(reader, size, ret_partial);
+        return readexactly_end(ready, size, ret_partial);
     }
     return uva__intake_wait_into(&reader->in, UVA__WANTS_EXACT, data, size,
                                  ready);
@@ -246,6 +243,7 @@ bytes_find(const uint8_t *data, size_t size, uva_bytes_t wanted)
 static bool reader_find(const uva_reader_t *reader,
                         const uva_bytes_t *separators,
                         size_t count,
+                        size_t searched,
                         match_t *ret_match)
 {
     const uint8_t *begin = reader->in.data;
@@ -256,9 +254,8 @@ static bool reader_find(const uva_reader_t *reader,
         return false;
     }
     for (size_t i = 0; i < count; i++) {
-        const uint8_t *at =
-            bytes_find(begin + reader->in.filled,
-                       reader->in.size - reader->in.filled, separators[i]);
+        const uint8_t *at = bytes_find(
+            begin + searched, reader->in.size - searched, separators[i]);
         size_t size =
             at == NULL ? 0 : (size_t)(at - begin) + separators[i].size;
         if (at != NULL &&
@@ -301,30 +298,24 @@ static int readuntil_poll(uva_reader_t *reader,
                           match_t *ret_match)
 {
     size_t longest;
+    size_t searched;
     int r = separators_check(separators, count, &longest);
     int begun = r < 0 ? r : uva__intake_begin(&reader->in);
 
     if (begun < 0) {
         return begun;
     }
-    if (begun == 0) {
-        if (reader->in.waiter != NULL) {
-            return UV_EPERM;
-        }
-        reader->in.filled = 0;
-    }
-    if (reader_find(reader, separators, count, ret_match)) {
-        if (ret_match->before > reader->in.limit) {
-            reader->in.filled = ret_match->before;
-            return UVA_ELIMITOVERRUN;
-        }
-        return 0;
+    searched = begun == 0 ? 0 : reader->in.filled;
+    if (reader_find(reader, separators, count, searched, ret_match)) {
+        reader->in.consumed = ret_match->before;
+        return ret_match->before > reader->in.limit ? UVA_ELIMITOVERRUN : 0;
     }
     /* Where a separator may begin of which a part is there. */
-    if (reader->in.size + 1 > longest + reader->in.filled) {
-        reader->in.filled = reader->in.size + 1 - longest;
+    if (reader->in.size + 1 > longest + searched) {
+        searched = reader->in.size + 1 - longest;
     }
-    if (reader->in.filled > reader->in.limit) {
+    if (searched > reader->in.limit) {
+        reader->in.consumed = searched;
         return UVA_ELIMITOVERRUN;
     }
     if (reader->in.exception < 0) {
@@ -333,7 +324,11 @@ static int readuntil_poll(uva_reader_t *reader,
     if (reader->in.eof) {
         return UVA_EINCOMPLETEREAD;
     }
-    return uva__intake_wait(&reader->in, UVA__WANTS_ANY);
+    r = uva__intake_wait(&reader->in, UVA__WANTS_ANY);
+    if (UVA__LIKELY(r == UVA_PENDING)) {
+        reader->in.filled = searched;
+    }
+    return r;
 }
 
 int uva_reader_readuntil_view_poll(uva_reader_t *reader,
@@ -395,10 +390,10 @@ static int readline_poll(uva_reader_t *reader, match_t *ret_match)
     int r = readuntil_poll(reader, &newline, 1, ret_match);
 
     if (r == UVA_ELIMITOVERRUN) {
-        bool found = reader->in.filled < reader->in.size &&
-                     reader->in.data[reader->in.filled] == '\n';
-        uva__intake_take(&reader->in,
-                         found ? reader->in.filled + 1 : reader->in.size);
+        size_t consumed = reader->in.consumed;
+        bool found =
+            consumed < reader->in.size && reader->in.data[consumed] == '\n';
+        uva__intake_take(&reader->in, found ? consumed + 1 : reader->in.size);
     } else if (r == UVA_EINCOMPLETEREAD) {
         ret_match->size = reader->in.size;
         r = 0;

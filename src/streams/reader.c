@@ -29,7 +29,11 @@ void uva_reader_set_exception(uva_reader_t *reader, int code)
 
 bool uva_reader_at_eof(const uva_reader_t *reader)
 {
-    return reader->in.eof && reader->in.size == 0;
+    const uva__intake_t *in = &reader->in;
+
+    /* Bytes that a task waits for more behind were not read yet. */
+    return in->eof && in->size == 0 &&
+           (in->wants < UVA__WANTS_INTO || in->filled == 0);
 }
 
 int uva_reader_exception(const uva_reader_t *reader)
@@ -39,7 +43,7 @@ int uva_reader_exception(const uva_reader_t *reader)
 
 size_t uva_reader_consumed(const uva_reader_t *reader)
 {
-    return reader->in.filled;
+    return reader->in.consumed;
 }
 
 int uva_reader_new(size_t limit_bytes, uva_reader_t **ret_reader)

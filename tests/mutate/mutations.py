@@ -169,11 +169,11 @@ MUTATIONS = [
      "(loop->has_io && !loop->has_late)",
      "loop->has_io",
      "sockets that are late wait for another poll"),
-    ("src/core/base_events.c",
-     "        uva__loop_flush(loop);\n"
-     "        loop_look(loop);",
-     "        loop_look(loop);",
-     "what is written waits until no socket is late"),
+    ("src/io/stream_transport.c",
+     "            io->send.next = io->loop->batch;\n"
+     "            io->loop->batch = &io->send;\n",
+     "            uva__loop_push(io->loop, &io->send);\n",
+     "what a task has written waits for tasks that are ready"),
     ("src/io/stream_transport.c",
      "        io->portion_bytes = 0;\n"
      "    }\n"
@@ -181,7 +181,7 @@ MUTATIONS = [
      "    }\n"
      "}\n",
      "small requests of many turns fill a portion"),
-    ("src/io/stream_transport.c",
+    ("src/io/stream_read.c",
      "        io->loop->has_late = false;\n",
      "",
      "sockets are late for ever"),
