@@ -1051,6 +1051,29 @@ START_TEST(emfile)
 }
 END_TEST
 
+UVA_NET_TEST(accept_that_always_fails)
+{
+    /* A socket that listens no more: accept fails, and the poll says at once
+     * that it might not. It is told, and asked again a second later; asyncio
+     * spins. */
+    uva_server_t *server = start(serve_hello, NULL, NULL);
+    uva_loop_t *loop = uva_get_running_loop();
+    uva_test_reports_t reports;
+    uint64_t iterations;
+
+    uva_test_collect_reports(&reports);
+    ck_assert_int_eq(shutdown(server->listeners[0].fd, SHUT_RDWR), 0);
+    UVA_TEST_UNTIL(reports.count == 1);
+    ck_assert_int_eq(reports.code, UV_EINVAL);
+    ck_assert_str_eq(reports.message, "socket.accept() failed");
+    ck_assert(!server->listeners[0].watched);
+    iterations = uva_loop_iterations(loop);
+    ck_assert_int_eq(uva_sleep(UVA_MS(50)), 0);
+    ck_assert_uint_lt(uva_loop_iterations(loop), iterations + 20);
+    ck_assert_int_eq(reports.count, 1);
+    stop(server);
+}
+
 UVA_NET_TEST_STRICT(oom_start)
 {
     uva_server_t *server;
@@ -1177,6 +1200,7 @@ static void add_more(Suite *suite)
 
     tcase_add_test(memory, oom_start);
     tcase_add_test(memory, oom_accept);
+    tcase_add_test(many, accept_that_always_fails);
     tcase_add_test(memory, spawn_refused);
     UVA_TEST_BOTH(memory, start_cancelled);
 }

@@ -255,8 +255,6 @@ UVA_NET_TEST(wrong_arguments)
     FAKE("127.0.0.1");
     ck_assert_int_eq(dialled(DIAL("fake.test", "no-such", NULL), NULL, 0),
                      UV_EAI_SERVICE);
-    ck_assert_int_eq(dialled(DIAL("fake.test", "99999", NULL), NULL, 0),
-                     UV_EAI_SERVICE);
     options.size = 3;
     ck_assert_int_eq(dialled(DIAL("127.0.0.1", "1", &options), NULL, 0),
                      UV_EINVAL);
@@ -273,6 +271,59 @@ UVA_NET_TEST(wrong_arguments)
     options.low_bytes = 6;
     ck_assert_int_eq(dialled(DIAL("127.0.0.1", "1", &options), NULL, 0),
                      UV_EINVAL);
+}
+
+UVA_NET_TEST(no_ports)
+{
+    /* What is no port is refused with words, before anything is made. asyncio:
+     * OverflowError; of " 80" and "+80" it takes the number. */
+    static const char *const ports[] = {
+        "65536", "99999", "4294967297", "99999999999999999999",
+        "-1",    "+80",   " 80",        "80 ",
+        "8 0",   "",      "-"};
+    uva_connection_options_t options = UVA_CONNECTION_OPTIONS_INIT;
+    static const char *const places[] = {"127.0.0.1", "fake.test", NULL};
+    char text[100];
+
+    FAKE("127.0.0.1");
+    for (size_t i = 0; i < sizeof ports / sizeof *ports; i++) {
+        char wanted[100];
+        (void)snprintf(wanted, sizeof wanted,
+                       "a port is 0 to 65535, or a service, not '%s'",
+                       ports[i]);
+        for (size_t k = 0; k < 3; k++) {
+            uva_server_t *server;
+            ck_assert_int_eq(
+                dialled(DIAL(places[k], ports[i], NULL), text, sizeof text),
+                UV_EINVAL);
+            ck_assert_str_eq(text, wanted);
+            ck_assert_int_eq(uva_start_server(NULL, NULL, places[k], ports[i],
+                                              NULL, &server),
+                             UV_EINVAL);
+            ck_assert_str_eq(uva_error_text(uva_task_error()), wanted);
+        }
+        options.local_port = ports[i];
+        ck_assert_int_eq(
+            dialled(DIAL("127.0.0.1", "1", &options), text, sizeof text),
+            UV_EINVAL);
+        ck_assert_str_eq(text, wanted);
+    }
+}
+
+UVA_NET_TEST(zones)
+{
+    /* A zone is the resolver's: libuv takes one that it does not know for
+     * none. */
+    uva_server_t *server;
+
+    FAKE("::1%1");
+    ck_assert_int_eq(dialled(DIAL("::1%nosuch", "1", NULL), NULL, 0),
+                     UV_EAI_NONAME);
+    ck_assert_int_eq(dialled(DIAL("fe80::1%99999", "1", NULL), NULL, 0),
+                     UV_EAI_NONAME);
+    ck_assert_int_eq(
+        uva_start_server(NULL, NULL, "::1%nosuch", "0", NULL, &server),
+        UV_EAI_NONAME);
 }
 
 static void dial_without_task(void *data)
@@ -654,6 +705,37 @@ UVA_NET_TEST(cancel_connect)
     unstall(&stalled);
 }
 
+/* Cancels a task that was woken and has not run. */
+UVA_TASK(int, cancel_woken, uva_task_t *task;)
+{
+    (void)ret;
+    while (args->task->base.phase != UVA__PHASE_WOKEN) {
+        UVA_TICK();
+    }
+    uva_task_cancel(args->task);
+    return 0;
+}
+
+UVA_NET_TEST(cancel_after_the_failure)
+{
+    /* The task is cancelled when all attempts have failed and it has not heard
+     * of it: the request is not lost. */
+    uint16_t port = uva_test_unused_port();
+    char number[8];
+
+    uva_test_put_port(number, port);
+    FAKE("127.0.0.1", "127.0.0.1");
+    for (int i = 0; i < 2; i++) {
+        cancel_woken_task_t *canceller;
+        dial_task_t *task =
+            DIAL(i == 0 ? "fake.test" : "nowhere.test", number, NULL);
+        UVA_TICK();
+        canceller = uva_spawn(cancel_woken, (uva_task_t *)(void *)task);
+        ck_assert_int_eq(dialled(task, NULL, 0), UV_ECANCELED);
+        ck_assert_int_eq(UVA_JOIN(canceller), 0);
+    }
+}
+
 UVA_NET_TEST(cancel_at_each_iteration)
 {
     /* Whether it has won or not, nothing is left open. */
@@ -679,6 +761,45 @@ UVA_NET_TEST(cancel_at_each_iteration)
     }
     close(listener);
 }
+
+/* A look-up that nobody waits for any more. */
+static int leave_look_up(UVA_UNUSED void *arg, UVA_UNUSED void **ret_result)
+{
+    dial_task_t *task =
+        UVA_BOTH_SPAWN(0, dial, "slow.test", "1", .options = NULL);
+
+    UVA_TICK();
+    uv_sem_wait(&slow_begun);
+    uva_task_cancel(UVA_ERASE(task));
+    return dialled(task, NULL, 0);
+}
+
+static void told(uva_log_level_t level, const char *text, void *data)
+{
+    if (level == UVA_LOG_WARNING && strstr(text, "'slow.test'") != NULL) {
+        ++*(int *)data;
+        uv_sem_post(&slow_goes_on);
+    }
+}
+
+START_TEST(look_up_at_the_end)
+{
+    /* The end of the loop waits for it, and after a second says for whom. */
+    uva_test_mark_t mark = uva_test_net_mark();
+    int count = 0;
+
+    FAKE("127.0.0.1");
+    ck_assert_int_eq(uv_sem_init(&slow_begun, 0), 0);
+    ck_assert_int_eq(uv_sem_init(&slow_goes_on, 0), 0);
+    uva_set_log(told, &count);
+    ck_assert_int_eq(uva_run(leave_look_up, NULL, NULL, NULL), UV_ECANCELED);
+    uva_test_log_end();
+    ck_assert_int_eq(count, 1);
+    uv_sem_destroy(&slow_begun);
+    uv_sem_destroy(&slow_goes_on);
+    uva_test_nothing_left(mark);
+}
+END_TEST
 
 /* --- without memory --- */
 
@@ -797,6 +918,8 @@ int main(void)
     tcase_add_test(names, address_text);
     UVA_TEST_BOTH(names, unknown_host);
     UVA_TEST_BOTH(names, wrong_arguments);
+    UVA_TEST_BOTH(names, no_ports);
+    UVA_TEST_BOTH(names, zones);
     tcase_add_test(names, no_task);
 
     UVA_TEST_BOTH(failures, refused_port);
@@ -814,6 +937,8 @@ int main(void)
     tcase_add_test(local, each_address_once);
 
     UVA_TEST_BOTH(cancel, cancel_look_up);
+    tcase_add_test(cancel, look_up_at_the_end);
+    UVA_TEST_BOTH(cancel, cancel_after_the_failure);
     UVA_TEST_BOTH(cancel, cancel_connect);
     UVA_TEST_BOTH(cancel, cancel_at_each_iteration);
 

@@ -66,10 +66,13 @@ typedef struct uva_open_connection_op_s {
  *
  * The addresses of the host are tried in the order of the resolver until one
  * accepts; with the option happy_eyeballs_delay_ns the next one starts before
- * a slow one has failed. Numeric hosts are not looked up.
+ * a slow one has failed. Numeric hosts without a zone are not looked up. libuv
+ * looks names up in its pool of threads: see docs/threads.md for what names
+ * that do not answer hold up.
  *
  * @param[in]  host       Name or numeric address; NULL or "" is this host.
- * @param[in]  port       Number or name of a service.
+ * @param[in]  port       Number up to 65535, in digits alone, or name of a
+ *                        service.
  * @param[in]  options    NULL for the defaults.
  * @param[out] ret_reader New reference.
  * @param[out] ret_writer New reference.
@@ -77,7 +80,7 @@ typedef struct uva_open_connection_op_s {
  *         first (the text of the error tells them all), or:
  * @retval UV_ECANCELED The task was cancelled; nothing is left open.
  * @retval UV_ENOMEM    Likewise.
- * @retval UV_EINVAL    No port, or an option is out of its range.
+ * @retval UV_EINVAL    What is no port, or an option is out of its range.
  * @retval UV_ENOTSUP   The loop has no sockets.
  * @retval UV_EAI_NONAME The host is unknown; other UV_EAI_... codes likewise.
  * @suspends Always, unless it fails at once.
@@ -149,7 +152,7 @@ typedef struct uva_start_server_op_s {
  * @param[in]  arg        Given to each; must outlive the server's connections.
  * @param[in]  host       Name or numeric address; NULL or "" for all addresses
  *                        of this host, of both families.
- * @param[in]  port       Number or name of a service; "0" lets the system
+ * @param[in]  port       As for uva_open_connection; "0" lets the system
  *                        choose, see uva_server_port.
  * @param[in]  options    NULL for the defaults.
  * @param[out] ret_server New reference.
@@ -157,7 +160,7 @@ typedef struct uva_start_server_op_s {
  *                       likewise. Nothing is left open.
  * @retval UV_ECANCELED  The task was cancelled; likewise.
  * @retval UV_ENOMEM     Likewise.
- * @retval UV_EINVAL     No port, or an option is out of its range.
+ * @retval UV_EINVAL     What is no port, or an option is out of its range.
  * @retval UV_ENOTSUP    The loop has no sockets.
  * @suspends Always, unless it fails at once.
  * @asyncio start_server

@@ -179,12 +179,9 @@ typedef struct uva__bond_s {
 
 /* What a loop has to tell io, if that keeps something for it. */
 typedef struct uva__io_hooks_s {
-    /** A task that began inside another has suspended: send what it wrote. */
-    void (*send)(uva_loop_t *loop);
-    /** No task is left: close what is open. */
-    void (*abandon)(uva_loop_t *loop);
-    /** The loop is closed. */
-    void (*closed)(uva_loop_t *loop);
+    void (*send)(uva_loop_t *loop);    /* What a task has collected. */
+    void (*abandon)(uva_loop_t *loop); /* No task is left: close all. */
+    void (*closed)(uva_loop_t *loop);  /* The loop is closed. */
 } uva__io_hooks_t;
 
 /* Settled when the loop is made. */
@@ -209,8 +206,7 @@ typedef struct uva__shutdown_s {
 
 struct uva_loop_s {
     /* What every step touches. */
-    uva__ready_t *batch; /* The rest of the running iteration; io puts in front
-                            what is to follow the running task. */
+    uva__ready_t *batch; /* The rest of the running iteration. */
     uva__ready_t *head;  /* What is ready for the next one. */
     uva__ready_t **tail;
     uva_task_t *current;  /* Borrowed. */

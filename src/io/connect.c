@@ -26,7 +26,7 @@ typedef struct uva__dial_s {
     uva__transport_kind_t kind;
     uint64_t delay_ns;
     unsigned interleave;
-    const char *host;
+    const char *host; /* That is looked up. */
     int family;
     const char *local_host;
     const char *local_port;
@@ -289,6 +289,7 @@ connect_resolved(void *data, int status, uva__addresses_t *take_addresses)
     if (name.port == NULL) {
         name.port = "0";
     }
+    dial->host = name.host;
     r = uva__resolve(dial->loop, &name, connect_resolved_local, dial, &local,
                      &dial->resolve);
     if (r != 0) {
@@ -320,6 +321,19 @@ static int connect_options(dial_t *dial,
                                options->high_bytes, options->low_bytes);
 }
 
+/* What has come of it, in the words of the attempts. */
+static int connect_result(const dial_t *dial)
+{
+    if (dial->status >= 0 || dial->status == UV_ENOMEM) {
+        return dial->status;
+    }
+    if (dial->failures == 0) {
+        return uva__resolve_failed(dial->host, dial->status);
+    }
+    return uva_fail(dial->status, "%s%s",
+                    dial->differ ? "Multiple exceptions: " : "", dial->text);
+}
+
 static int connect_begin(uva__connect_op_t *op,
                          const char *host,
                          const char *port,
@@ -333,6 +347,12 @@ static int connect_begin(uva__connect_op_t *op,
     uva__io_t *io;
     int r = uva__task_current() == NULL ? UVA_ENOTASK : uva__io_get(loop, &io);
 
+    if (r >= 0) {
+        r = uva__port_check(port);
+    }
+    if (r >= 0 && options != NULL && options->local_port != NULL) {
+        r = uva__port_check(options->local_port);
+    }
     if (r < 0) {
         return r;
     }
@@ -350,24 +370,12 @@ static int connect_begin(uva__connect_op_t *op,
         r = uva__resolve(loop, &name, connect_resolved, dial, &found,
                          &dial->resolve);
     }
+    op->state = dial;
     if (r > 0) {
         connect_resolved(dial, 0, &found);
-        r = dial->done ? dial->status : 0;
+        r = dial->done ? connect_result(dial) : 0;
     }
-    op->state = dial;
     return r;
-}
-
-/* Say what happened, in the words of the attempts. */
-static int connect_failed(const dial_t *dial)
-{
-    if (dial->failures == 0) {
-        return uva_fail(dial->status, "cannot look up '%s': %s",
-                        dial->host == NULL ? "" : dial->host,
-                        uva_strerror(dial->status));
-    }
-    return uva_fail(dial->status, "%s%s",
-                    dial->differ ? "Multiple exceptions: " : "", dial->text);
 }
 
 static int
@@ -378,11 +386,6 @@ connect_end(uva__connect_op_t *op, int r, uva_transport_t **ret_transport)
     op->state = NULL;
     if (dial == NULL) {
         return r;
-    }
-    if (r >= 0) {
-        r = dial->status < 0 ? connect_failed(dial) : 0;
-    } else if (dial->done && dial->failures > 0) {
-        r = connect_failed(dial);
     }
     if (dial->winner != NULL) {
         if (r >= 0) {
@@ -408,7 +411,10 @@ int uva__connect_poll(uva__connect_op_t *op,
     int r;
 
     if (uva_waiter_resumed(self)) {
-        return connect_end(op, uva_waiter_finish(self), ret_transport);
+        /* A cancellation wins: whatever has come before is not told. */
+        r = uva_waiter_finish(self);
+        r = r < 0 ? r : connect_result(op->state);
+        return connect_end(op, r, ret_transport);
     }
     r = connect_begin(op, host, port, options, ops);
     if (r < 0) {

@@ -18,6 +18,7 @@ static void io_abandon(uva_loop_t *loop)
 {
     uva__io_t *io = loop->io;
 
+    uva__resolve_hold_up(io);
     uva__servers_abandon(io);
     UVA__LIST_FOREACH_SAFE(transport, &io->transports, uva_transport_t, link)
     {
@@ -92,6 +93,7 @@ static UVA__NOINLINE int io_make(uva_loop_t *loop)
     io->idle_limit = loop->slab.classes == 0 ? 0 : UVA__RESERVE_BYTES;
     uva__list_init(&io->transports);
     uva__list_init(&io->servers);
+    uva__list_init(&io->look_ups);
     loop->io = io;
     loop->io_hooks = &io_hooks;
     return 0;

@@ -58,6 +58,9 @@ typedef struct uva__io_s {
     size_t portion_bytes;   /* Read since it was last empty. */
     uva_list_t transports;  /* Of uva_transport_t.link: no server's. */
     uva_list_t servers;     /* Of uva_server_t.link: not closed. */
+    uva_list_t look_ups;    /* Of uva__resolve_t.link: not answered. */
+    uva__timer_t tell;      /* Names those that hold up the end. */
+    bool told;              /* They were. */
     struct uva__block_s *idle[UVA__BLOCK_CLASSES]; /* Linked by next. */
     size_t idle_bytes;
     size_t idle_limit; /* 0 in strict mode. */
@@ -229,6 +232,12 @@ int uva__resolve(uva_loop_t *loop,
                  void *data,
                  uva__addresses_t *ret_addresses,
                  uva__resolve_t **ret_resolve);
+/** Say that a host could not be looked up. @return code. */
+int uva__resolve_failed(const char *host, int code);
+/** Whether a port can be one. @return 0, or UV_EINVAL with words. */
+int uva__port_check(const char *port);
+/** No task is left: have look-ups named that do not end soon. */
+void uva__resolve_hold_up(uva__io_t *io);
 /** Forget a look-up: its callback does not come. */
 void uva__resolve_cancel(uva__resolve_t *resolve);
 

@@ -297,9 +297,7 @@ static int listen_go_on(listen_t *listen, const uva__direct_ops_t *ops)
     int r = listen->status;
 
     if (r < 0) {
-        return uva_fail(r, "cannot look up '%s': %s",
-                        listen->host == NULL ? "" : listen->host,
-                        uva_strerror(r));
+        return r == UV_ENOMEM ? r : uva__resolve_failed(listen->host, r);
     }
     return listen_make(listen, ops);
 }

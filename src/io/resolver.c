@@ -11,27 +11,53 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "io/io.h"
+
+/* So long the end of a loop may wait for a look-up before the log names it. */
+#define TELL_NS UVA_SEC(1)
 
 struct uva__resolve_s {
     uv_getaddrinfo_t request; /* data is the loop. */
+    uva_list_t link;          /* Of uva__io_t.look_ups. */
     uva__resolve_cb callback; /* NULL once nobody waits. */
     void *data;
+    char host[];
 };
 
 /* --- numbers --- */
 
-/* @return The port, or -1 if it is none. */
+/* The name of a service has a letter; what has none is a number or nothing.
+ * @return The port, or -1 if it is a name, or none. */
 static long number_port(const char *port)
 {
-    char *end;
+    size_t digits = strspn(port, "0123456789");
     long number;
 
-    if (port[0] < '0' || port[0] > '9') {
+    if (digits == 0 || port[digits] != '\0') {
         return -1;
     }
-    number = strtol(port, &end, 10);
-    return *end == '\0' && number <= 65535 ? number : -1;
+    number = digits > 9 ? 65536 : strtol(port, NULL, 10);
+    return number <= 65535 ? number : -1;
+}
+
+static bool port_is_name(const char *port)
+{
+    for (; *port != '\0'; port++) {
+        if ((*port >= 'a' && *port <= 'z') || (*port >= 'A' && *port <= 'Z')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int uva__port_check(const char *port)
+{
+    if (port != NULL && (port_is_name(port) || number_port(port) >= 0)) {
+        return 0;
+    }
+    return uva_fail(UV_EINVAL, "a port is 0 to 65535, or a service, not '%s'",
+                    port == NULL ? "" : port);
 }
 
 static bool number_host(const char *host,
@@ -44,7 +70,9 @@ static bool number_host(const char *host,
         return true;
     }
     memset(ret_address, 0, sizeof *ret_address);
-    return family != AF_INET && uv_ip6_addr(host, port, &ret_address->in6) == 0;
+    /* libuv takes a zone that it does not know for none; the resolver knows. */
+    return family != AF_INET && strchr(host, '%') == NULL &&
+           uv_ip6_addr(host, port, &ret_address->in6) == 0;
 }
 
 /* The addresses of this host: all of them, or the one that talks to itself. */
@@ -137,6 +165,10 @@ resolve_cb(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
         resolve->callback(resolve->data, status, &addresses);
     }
     uv_freeaddrinfo(found);
+    uva__list_remove(&resolve->link);
+    if (uva__list_empty(&loop->io->look_ups)) {
+        uva__timer_stop(loop, &loop->io->tell);
+    }
     uva__free(resolve);
     uva__loop_op_end(loop);
 }
@@ -147,14 +179,16 @@ static int resolve_start(uva_loop_t *loop,
                          void *data,
                          uva__resolve_t **ret_resolve)
 {
-    const char *host = name->host;
+    const char *host = name->host == NULL ? "" : name->host;
+    size_t size = strlen(host) + 1;
     struct addrinfo hints;
-    uva__resolve_t *resolve = uva__malloc(sizeof *resolve);
+    uva__resolve_t *resolve = uva__calloc(1, sizeof *resolve + size);
     int r;
 
     if (resolve == NULL) {
         return UV_ENOMEM;
     }
+    memcpy(resolve->host, host, size);
     memset(&hints, 0, sizeof hints);
     hints.ai_family = name->family;
     hints.ai_socktype = SOCK_STREAM;
@@ -163,15 +197,21 @@ static int resolve_start(uva_loop_t *loop,
     resolve->data = data;
     resolve->request.data = loop;
     r = uv_getaddrinfo(uva__loop_uv(loop), &resolve->request, resolve_cb,
-                       host != NULL && host[0] != '\0' ? host : NULL,
-                       name->port, &hints);
+                       host[0] != '\0' ? host : NULL, name->port, &hints);
     if (r < 0) {
         uva__free(resolve);
         return r;
     }
     uva__loop_op_begin(loop);
+    uva__list_append(&loop->io->look_ups, &resolve->link);
     *ret_resolve = resolve;
     return 0;
+}
+
+int uva__resolve_failed(const char *host, int code)
+{
+    return uva_fail(code, "cannot look up '%s': %s", host == NULL ? "" : host,
+                    uva_strerror(code));
 }
 
 int uva__resolve(uva_loop_t *loop,
@@ -181,16 +221,41 @@ int uva__resolve(uva_loop_t *loop,
                  uva__addresses_t *ret_addresses,
                  uva__resolve_t **ret_resolve)
 {
-    int r;
+    int r = uva__port_check(name->port);
 
-    if (name->port == NULL || name->port[0] == '\0') {
-        return UV_EINVAL;
+    if (r >= 0) {
+        r = resolve_numbers(name, ret_addresses);
     }
-    r = resolve_numbers(name, ret_addresses);
     if (r != 0) {
         return r;
     }
-    return resolve_start(loop, name, callback, data, ret_resolve);
+    r = resolve_start(loop, name, callback, data, ret_resolve);
+    return r < 0 && r != UV_ENOMEM ? uva__resolve_failed(name->host, r) : r;
+}
+
+/* --- those that hold up the end --- */
+
+static void resolve_tell(uva__timer_t *timer)
+{
+    uva__io_t *io = UVA__CONTAINER_OF(timer, uva__io_t, tell);
+
+    io->told = true;
+    UVA__LIST_FOREACH (resolve, &io->look_ups, uva__resolve_t, link) {
+        uva__log(UVA_LOG_WARNING,
+                 "the end of a loop waits for the look-up of '%s': the "
+                 "system's resolver has not answered, and cannot be stopped",
+                 resolve->host);
+    }
+}
+
+void uva__resolve_hold_up(uva__io_t *io)
+{
+    if (!uva__list_empty(&io->look_ups) && !io->told && io->tell.state == 0) {
+        /* Without memory nobody is told. */
+        (void)uva__timer_start(io->loop, &io->tell,
+                               uva__loop_deadline(io->loop, TELL_NS),
+                               resolve_tell);
+    }
 }
 
 void uva__resolve_cancel(uva__resolve_t *resolve)

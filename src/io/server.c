@@ -4,7 +4,8 @@
  *
  * The descriptors are watched by uv_poll_t, not by uv_listen: libuv answers a
  * lack of descriptors by closing whoever waits, silently, or without end. Here
- * it is reported, and nothing is accepted for a second.
+ * each failure that is not one of the client's is reported, and nothing is
+ * accepted for a second.
  *
  *   state    listens   left by
  *   BOUND    no        start_serving, close
@@ -79,6 +80,23 @@ uva_server_t *uva_server_unref(uva_server_t *server)
 static void listener_watch(uva__listener_t *listener, bool wanted);
 static void server_watch(uva_server_t *server);
 
+static bool listener_code_is_scarcity(int code)
+{
+    return code == UV_EMFILE || code == UV_ENFILE || code == UV_ENOBUFS ||
+           code == UV_ENOMEM;
+}
+
+/* Of one connection: the next accept tells of the next. accept(2), "Error
+ * handling". */
+static bool listener_code_is_the_clients(int code)
+{
+    return code == UV_ECONNABORTED || code == UV_EPROTO ||
+           code == UV_ENETDOWN || code == UV_ENOPROTOOPT ||
+           code == UV_EHOSTDOWN || code == UV_ENONET ||
+           code == UV_EHOSTUNREACH || code == UV_ENETUNREACH ||
+           code == UV_ETIMEDOUT;
+}
+
 static void listener_report(uva__ready_t *ready)
 {
     uva__listener_t *listener =
@@ -86,7 +104,7 @@ static void listener_report(uva__ready_t *ready)
     uva_server_t *server = listener->server;
     uva_exception_t exception = {
         .size = sizeof exception,
-        .message = listener->timer.state != 0
+        .message = listener_code_is_scarcity(listener->code)
                        ? "socket.accept() out of system resource"
                        : "socket.accept() failed",
         .code = listener->code,
@@ -103,12 +121,6 @@ static void listener_retry(uva__timer_t *timer)
     server_watch(UVA__CONTAINER_OF(timer, uva__listener_t, timer)->server);
 }
 
-static bool listener_code_is_scarcity(int code)
-{
-    return code == UV_EMFILE || code == UV_ENFILE || code == UV_ENOBUFS ||
-           code == UV_ENOMEM;
-}
-
 /* There is nobody to tell but the exception handler, in its own time. */
 static void listener_failed(uva__listener_t *listener, int code)
 {
@@ -116,8 +128,7 @@ static void listener_failed(uva__listener_t *listener, int code)
     uva_loop_t *loop = server->loop;
 
     listener->code = code;
-    if (listener_code_is_scarcity(code) &&
-        uva__timer_start(loop, &listener->timer,
+    if (uva__timer_start(loop, &listener->timer,
                          uva__loop_deadline(loop, ACCEPT_RETRY_NS),
                          listener_retry) >= 0) {
         listener_watch(listener, false);
@@ -179,7 +190,7 @@ static void listener_poll_cb(uv_poll_t *poll, int status, int events)
         if (r == UV_EAGAIN) {
             break;
         }
-        if (r == UV_ECONNABORTED) {
+        if (listener_code_is_the_clients(r)) {
             continue; /* It was gone before its turn came. */
         }
         if (r >= 0) {
