@@ -362,6 +362,266 @@ UVA_TEST_STRICT(coroutine_that_keeps_itself_at_its_end)
     uva_coroutine_unref(keeper.coroutine);
 }
 
+/* --- groups --- */
+
+typedef struct child_s {
+    uva_taskgroup_t *group;
+    struct child_s *makes; /* A child of its own, in the same group. */
+    bool cancels;          /* It cancels the group. */
+    int code;              /* It ends with this at once. */
+    int ended;             /* What its sleep gave. */
+} child_t;
+
+static const uva_task_options_t eagerly = {sizeof(uva_task_options_t),
+                                           .eager_start = true};
+
+static int child_body(void *arg, void **ret_result)
+{
+    child_t *child = arg;
+
+    (void)ret_result;
+    if (child->makes != NULL) {
+        child->makes->group = child->group;
+        (void)uva_taskgroup_create_task(child->group, child_body, child->makes,
+                                        &eagerly);
+    }
+    if (child->cancels) {
+        uva_taskgroup_cancel(child->group);
+    }
+    if (child->code < 0) {
+        return child->code;
+    }
+    child->ended = uva_sleep(UVA_SEC(3600));
+    return child->ended;
+}
+
+/* A child that starts eagerly ends its group before it is one: it is cancelled
+ * like the others. */
+UVA_TEST(eager_child_cancels_its_group)
+{
+    uva_taskgroup_t group;
+    child_t child = {.group = &group, .cancels = true};
+
+    ck_assert_int_eq(uva_taskgroup_enter(&group), 0);
+    (void)uva_taskgroup_create_task(&group, child_body, &child, &eagerly);
+    ck_assert_int_eq(uva_taskgroup_exit(&group, 0), 0);
+    ck_assert_int_eq(child.ended, UV_ECANCELED);
+    ck_assert_uint_eq(uva_loop_time(uva_get_running_loop()), 0);
+}
+
+UVA_TEST(eager_child_has_a_sibling_that_fails)
+{
+    uva_taskgroup_t group;
+    child_t sibling = {.code = VALUE_ERROR};
+    child_t child = {.group = &group, .makes = &sibling};
+
+    ck_assert_int_eq(uva_taskgroup_enter(&group), 0);
+    (void)uva_taskgroup_create_task(&group, child_body, &child, &eagerly);
+    ck_assert_int_eq(uva_taskgroup_exit(&group, 0), UVA_EGROUP);
+    ck_assert_int_eq(child.ended, UV_ECANCELED);
+    ck_assert_uint_eq(uva_loop_time(uva_get_running_loop()), 0);
+}
+
+typedef struct maker_s {
+    uva_taskgroup_t *group;
+    uint64_t delay_ns; /* What the factory waits. */
+    int ran;
+    int refusal; /* What the factory refuses with. */
+} maker_t;
+
+static int maker_child(void *arg, void **ret_result)
+{
+    maker_t *maker = arg;
+
+    (void)ret_result;
+    maker->ran++;
+    return 0;
+}
+
+static int maker_body(void *arg, void **ret_result)
+{
+    maker_t *maker = arg;
+
+    (void)ret_result;
+    (void)uva_taskgroup_create_task(maker->group, maker_child, maker, NULL);
+    return 0;
+}
+
+/* Waits in the middle of the making of a child, though it may not. */
+static uva_task_t *slow_factory(uva_loop_t *loop,
+                                uva_coro_cb body,
+                                void *arg,
+                                const uva_task_options_t *options,
+                                void *data)
+{
+    maker_t *maker = data;
+
+    if (body == maker_child) {
+        (void)uva_sleep(maker->delay_ns);
+    }
+    if (body == maker_child && maker->refusal < 0) {
+        return (uva_task_t *)(void *)uva_future_refused(maker->refusal);
+    }
+    return uva_loop_create_task(loop, body, arg, options);
+}
+
+/* The group of a child that a stranger makes waits for it. */
+UVA_TEST_STRICT(group_waits_for_a_child_that_is_being_made)
+{
+    for (int refuses = 0; refuses < 2; refuses++) {
+        uva_loop_t *loop = uva_get_running_loop();
+        uva_taskgroup_t *group = malloc(sizeof *group);
+        maker_t maker = {group, UVA_SEC(1), 0, refuses ? UV_EAGAIN : 0};
+        uva_task_t *stranger = uva_create_task(maker_body, &maker);
+        uint64_t begin_ns = uva_loop_time(loop);
+
+        uva_loop_set_task_factory(loop, slow_factory, &maker);
+        ck_assert_int_eq(uva_taskgroup_enter(group), 0);
+        UVA_TICK();
+        ck_assert_int_eq(uva_taskgroup_exit(group, 0),
+                         refuses ? UVA_EGROUP : 0);
+        free(group);
+        ck_assert_uint_eq(uva_loop_time(loop) - begin_ns, UVA_SEC(1));
+        ck_assert_int_eq(maker.ran, !refuses);
+        uva_loop_set_task_factory(loop, NULL, NULL);
+        ck_assert_int_eq(UVA_JOIN(stranger), 0);
+    }
+}
+
+static int leaves_its_group(void *arg, void **ret_result)
+{
+    maker_t *maker = arg;
+
+    (void)ret_result;
+    ck_assert_int_eq(uva_taskgroup_enter(maker->group), 0);
+    return uva_sleep(UVA_MS(500)); /* Without the exit. */
+}
+
+UVA_TEST_STRICT(group_is_left_while_a_child_is_made)
+{
+    uva_loop_t *loop = uva_get_running_loop();
+    uva_taskgroup_t group;
+    maker_t maker = {&group, UVA_SEC(1), 0, 0};
+    uva_task_t *parent = uva_create_task(leaves_its_group, &maker);
+    uva_task_t *stranger = uva_create_task(maker_body, &maker);
+
+    uva_test_log_begin();
+    uva_loop_set_task_factory(loop, slow_factory, &maker);
+    ck_assert_int_eq(UVA_JOIN(parent), 0);
+    ck_assert_int_eq(UVA_JOIN(stranger), 0);
+    uva_loop_set_task_factory(loop, NULL, NULL);
+    UVA_TICK();
+    UVA_TICK();
+    ck_assert_int_eq(maker.ran, 0); /* Cut off and cancelled. */
+    ck_assert(logged("A task group was left without uva_taskgroup_exit"));
+    uva_test_log_end();
+}
+
+/* --- factories --- */
+
+UVA_TASK(void, helper, int *ran;)
+{
+    ++*args->ran;
+    return 0;
+}
+
+/* Makes a typed task, a plain one, and the one it is asked for. */
+static uva_task_t *three_factory(uva_loop_t *loop,
+                                 uva_coro_cb body,
+                                 void *arg,
+                                 const uva_task_options_t *options,
+                                 void *data)
+{
+    maker_t *maker = data;
+
+    uva_task_unref(UVA_ERASE(uva_loop_spawn(loop, helper, .ran = &maker->ran)));
+    uva_task_unref(uva_loop_create_task(loop, maker_child, maker, NULL));
+    return uva_loop_create_task(loop, body, arg, options);
+}
+
+static int makes_another(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    uva_task_unref(uva_create_task(nothing, NULL));
+    return uva_sleep(*(const uint64_t *)arg);
+}
+
+/* What a factory makes itself is made at once; what the body makes of a task
+ * that it starts eagerly passes through it. */
+UVA_TEST(factory_makes_three_tasks)
+{
+    uva_loop_t *loop = uva_get_running_loop();
+    uint64_t delay_ns = UVA_MS(1);
+    maker_t maker = {0};
+
+    uva_loop_set_task_factory(loop, three_factory, &maker);
+    ck_assert_int_eq(UVA_JOIN(uva_create_task(sleep_for, &delay_ns)), 0);
+    ck_assert_int_eq(maker.ran, 2);
+    ck_assert_int_eq(
+        UVA_JOIN(uva_create_task_with(makes_another, &delay_ns, &eagerly)), 0);
+    ck_assert_int_eq(maker.ran, 6);
+    uva_loop_set_task_factory(loop, NULL, NULL);
+}
+
+static void make_helper(void *data)
+{
+    uva_task_unref(UVA_ERASE(uva_spawn(helper, .ran = data)));
+}
+
+/* A group with a bound lets its children wait, and nobody else. */
+UVA_TEST(bounded_group_holds_its_children_alone)
+{
+    uva_taskgroup_options_t options = UVA_TASKGROUP_OPTIONS_INIT;
+    uva_task_options_t refused = {.size = 1, .arg_destroy = make_helper};
+    uva_loop_t *loop = uva_get_running_loop();
+    uint64_t delay_ns = UVA_SEC(1);
+    maker_t maker = {0};
+    uva_taskgroup_t group;
+
+    options.max_running = 1;
+    uva_loop_set_task_factory(loop, three_factory, &maker);
+    ck_assert_int_eq(uva_taskgroup_enter_with(&group, &options), 0);
+    for (int i = 0; i < 3; i++) {
+        (void)uva_taskgroup_create_task(&group, sleep_for, &delay_ns, NULL);
+    }
+    UVA_TICK();
+    ck_assert_int_eq(maker.ran, 6);
+    uva_loop_set_task_factory(loop, NULL, NULL);
+    ck_assert_int_eq(uva_future_exception(UVA_FUTURE(uva_taskgroup_create_task(
+                         &group, sleep_for, &maker.ran, &refused))),
+                     UV_EINVAL);
+    ck_assert_int_eq(uva_taskgroup_exit(&group, 0), UVA_EGROUP);
+    ck_assert_int_eq(maker.ran, 7);
+}
+
+/* Eager children of a group with a bound wait for their turn too. */
+UVA_TEST(bounded_group_of_eager_children)
+{
+    uva_taskgroup_options_t options = UVA_TASKGROUP_OPTIONS_INIT;
+    uva_loop_t *loop = uva_get_running_loop();
+    maker_t maker = {0};
+    uva_taskgroup_t group;
+
+    options.max_running = 1;
+    for (int by_factory = 0; by_factory < 2; by_factory++) {
+        uint64_t delay_ns = UVA_SEC(1);
+
+        if (by_factory) {
+            uva_loop_set_task_factory(loop, uva_eager_task_factory, NULL);
+        }
+        maker.ran = 0;
+        ck_assert_int_eq(uva_taskgroup_enter_with(&group, &options), 0);
+        (void)uva_taskgroup_create_task(&group, sleep_for, &delay_ns, &eagerly);
+        (void)uva_taskgroup_create_task(&group, maker_child, &maker, &eagerly);
+        (void)uva_taskgroup_spawn(&group, helper, .ran = &maker.ran);
+        ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0);
+        ck_assert_int_eq(maker.ran, 0);
+        ck_assert_int_eq(uva_taskgroup_exit(&group, 0), 0);
+        ck_assert_int_eq(maker.ran, 2);
+        uva_loop_set_task_factory(loop, NULL, NULL);
+    }
+}
+
 /* --- reports --- */
 
 typedef struct kept_s {
@@ -476,6 +736,8 @@ int main(void)
     TCase *closing = UVA_LOOPS_TCASE(suite, "Closing");
     TCase *calls = UVA_TCASE(suite, "Calls");
     TCase *coroutines = UVA_TCASE(suite, "Coroutines");
+    TCase *groups = UVA_TCASE(suite, "Groups");
+    TCase *factories = UVA_TCASE(suite, "Factories");
     TCase *reports = UVA_TCASE(suite, "Reports");
     TCase *texts = UVA_TCASE(suite, "Texts");
 
@@ -488,6 +750,13 @@ int main(void)
     tcase_add_test(closing, handler_acts_on_unfinished_tasks);
     tcase_add_test(calls, cancelled_call_waits_in_its_destructor);
     tcase_add_test(coroutines, coroutine_that_keeps_itself_at_its_end);
+    tcase_add_test(groups, eager_child_cancels_its_group);
+    tcase_add_test(groups, eager_child_has_a_sibling_that_fails);
+    tcase_add_test(groups, group_waits_for_a_child_that_is_being_made);
+    tcase_add_test(groups, group_is_left_while_a_child_is_made);
+    tcase_add_test(factories, factory_makes_three_tasks);
+    tcase_add_test(factories, bounded_group_holds_its_children_alone);
+    tcase_add_test(factories, bounded_group_of_eager_children);
     tcase_add_test(reports, failure_that_the_handler_keeps_is_told_once);
     tcase_add_test(texts, text_that_is_its_own_source);
     tcase_add_test(texts, message_that_goes_around_a_ring);

@@ -96,8 +96,9 @@ typedef struct uva_awaitable_s {
 UVA_EXTERN UVA_NODISCARD uva_future_t *
 uva_ensure_future(const uva_awaitable_t *awaitable, uva_loop_t *loop);
 
-/** Makes the tasks of a loop. It ends with uva_loop_create_task, which does
- * not call it again, or refuses. */
+/** Makes the tasks of a loop: gives one that it made by uva_loop_create_task,
+ * or refuses. What it makes itself does not pass through it again; what the
+ * body of a task makes that it starts eagerly does. It may not suspend. */
 typedef uva_task_t *(*uva_task_factory_cb)(uva_loop_t *loop,
                                            uva_coro_cb body,
                                            void *arg,

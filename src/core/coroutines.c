@@ -54,16 +54,26 @@ static inline bool task_starts_plainly(const uva_task_t *task)
                                 UINT16_MAX << UVA__STACK_SHIFT)) == 0;
 }
 
-/* Cancelled before its first step: the body never runs. A task that was held
- * ends its wait here. */
-static inline bool task_cancelled_early(uva_task_t *task)
+/* A task that is held begins to wait here, and ends its wait. Cancelled before
+ * its first step, its body never runs. */
+static UVA__NOINLINE bool task_stays_slow(uva_task_t *task)
 {
-    if (UVA__LIKELY(task_starts_plainly(task)) ||
-        uva_waiter_finish(&task->waiter) >= 0) {
+    if ((task->base.flags & (UVA__MUST_CANCEL | UVA__HELD)) == UVA__HELD &&
+        task->base.phase == UVA__PHASE_IDLE) {
+        task->base.phase = UVA__PHASE_WAIT;
+        return true;
+    }
+    if (uva_waiter_finish(&task->waiter) >= 0) {
         return false;
     }
     uva__task_finish(task, UV_ECANCELED);
     return true;
+}
+
+/* Whether a new task does not begin, now or ever. */
+static inline bool task_stays(uva_task_t *task)
+{
+    return UVA__UNLIKELY(!task_starts_plainly(task)) && task_stays_slow(task);
 }
 
 void uva__stackless_step(uva__ready_t *ready)
@@ -90,7 +100,7 @@ static UVA__NOINLINE bool stackless_ready_slow(uva_task_t *task)
 {
     if ((task->base.flags & UVA__NEW) == 0) {
         stackless_cancel_yield(task);
-    } else if (task_cancelled_early(task)) {
+    } else if (task_stays(task)) {
         return false;
     }
     task->base.flags &= (uint16_t) ~(UVA__NEW | UVA__HELD);
@@ -114,7 +124,7 @@ void uva__stackful_start(uva__ready_t *ready)
     uva__stack_t *stack;
     int r;
 
-    if (task_cancelled_early(task)) {
+    if (task_stays(task)) {
         return;
     }
     r = uva__stack_get(&loop->stacks, task_stack_bytes(task), &stack);
@@ -394,8 +404,8 @@ void uva__task_start_eager(uva_task_t *task)
     uva__context_t here = current == NULL || uva__task_stackless(current)
                               ? *base
                               : *uva__task_stackful(current)->flow;
-
     uva__exceptions_t taken = uva__exceptions_take(loop->exceptions);
+    bool in_factory = loop->in_factory;
     bool attended = loop->attended;
     uva__ready_t *front;
 
@@ -407,8 +417,11 @@ void uva__task_start_eager(uva_task_t *task)
     loop->budget = 0;
     loop->base = &here;
     loop->coroutine = NULL; /* The task is no part of it. */
+    loop->in_factory = false;
+    loop->current = NULL; /* It may end without a step. */
     task->ready.run(&task->ready);
     uva__exceptions_give(loop->exceptions, &taken);
+    loop->in_factory = in_factory;
     loop->coroutine = coroutine;
     loop->base = base;
     loop->budget = loop->stopping && loop->running ? 0 : budget;

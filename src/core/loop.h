@@ -74,7 +74,8 @@ enum {
     UVA__VISITED = 1u << 8,   /* Mark of an algorithm that clears it. */
     UVA__KEEPS = 1u << 9,     /* A task that has an extra, or arguments to drop:
                                  there is more to do at its end. */
-    UVA__HELD = 1u << 10,     /* A task that waits for its first step. */
+    UVA__HELD = 1u << 10,     /* A new task that waits to be let begin, once
+                                 its node has come. */
     /* The five bits from here: the stack that a task wants, as the exponent of
      * its bytes; 0 is the default. */
     UVA__STACK_SHIFT = 11
@@ -222,8 +223,9 @@ struct uva_loop_s {
     bool attended; /* The driver is going to drain: no need to tell it. */
     bool stopping; /* Return after the running iteration. */
     bool debug;
-    bool spawns_plainly; /* No debug mode, factory, hold or limit on tasks. */
-    bool holds_spawns;   /* New tasks wait to be woken. */
+    bool spawns_plainly; /* No debug mode, factory or limit on tasks. */
+    bool starts_late;    /* No task starts eagerly: one is made whose turn has
+                            not come. */
 
     uva__context_t context;                  /* The loop's own flow. */
     uva__task_head_t heads[UVA__CORO_KINDS]; /* By uva__coro_t.kind. */
@@ -278,7 +280,7 @@ struct uva_loop_s {
     uint64_t slow_ns;
     uva_task_factory_cb factory;
     void *factory_data;
-    bool in_factory; /* The next task is one that the factory makes. */
+    bool in_factory; /* Tasks that are made now are the factory's own. */
     uva_task_t *interrupt_task;        /* Borrowed: what SIGINT cancels. */
     volatile sig_atomic_t interrupted; /* SIGINT came and was not handled. */
     uva_coroutine_t *coroutine; /* Borrowed: the innermost that is driven by a
@@ -674,8 +676,6 @@ extern const uva__coro_t uva__plain_coro;
 void uva__loop_make_heads(uva_loop_t *loop);
 /** Settle loop->spawns_plainly after a change. */
 void uva__loop_settle_spawns(uva_loop_t *loop);
-/** Let new tasks wait for uva_waiter_wake before their first step. */
-void uva__loop_hold_spawns(uva_loop_t *loop, bool hold);
 /** Make a task whose frame is a copy of args and schedule it. Refuses with a
  * future; drops args then. */
 uva_task_t *uva__task_new(uva_loop_t *loop,

@@ -6,10 +6,11 @@
  *   EXITING  waited for                 the same while there are any
  *   DONE     none                       refuses
  *
- * Invariant: a child's node stands in the group's list and among the child's
- * callbacks until the child is done. All that children touch is the group's
- * entry among its parent's scopes, from enter to the end of exit: the frame
- * that the scope lies in may be gone.
+ * Invariant: a child's node stands in the group's list from before the child is
+ * made, and among the child's callbacks, until the child is done: what runs
+ * meanwhile may end the group, but not without it. All that children touch is
+ * the group's entry among its parent's scopes, from enter to the end of exit:
+ * the frame that the scope lies in may be gone.
  */
 #include "uva/taskgroups.h"
 
@@ -30,10 +31,17 @@ typedef struct group_child_s {
     uva__ready_t ready; /* Of the child's callbacks. */
     uva_list_t link;    /* Of group_t.children. */
     uva_list_t queue;   /* Of group_t.queue: waits for its turn. */
-    uva_task_t *task;   /* Counted. */
+    uva_task_t *task;   /* Counted; NULL while it is being made. */
     group_t *group;     /* Borrowed; NULL once the group was lost. */
-    bool running;       /* Was let begin. */
+    bool running;       /* Has its turn. */
 } group_child_t;
+
+/* A child that is being made. */
+typedef struct birth_s {
+    uva_loop_t *loop;
+    group_child_t *child;
+    bool starts_late; /* The loop's, before. */
+} birth_t;
 
 typedef struct uva__group_errors_s {
     uva_error_t **members; /* Owned array of owned references. */
@@ -45,7 +53,7 @@ struct group_s {
     uva__scope_t scope;
     uva_list_t children; /* Of group_child_t.link, oldest first. */
     uva_list_t queue;    /* Of group_child_t.queue, oldest first. */
-    size_t running;      /* Children that were let begin. */
+    size_t running;      /* Children that have their turn. */
     size_t max_running;
     uva_group_policy_t policy;
     uva_waiter_t *waiter;   /* The parent's, while it waits in the exit. */
@@ -143,6 +151,12 @@ static void group_abort(group_t *group)
     }
 }
 
+static void child_take_turn(group_t *group, group_child_t *child)
+{
+    child->running = true;
+    group->running++;
+}
+
 /* Let those begin whose turn it is. One that was cancelled while it waited
  * needs no turn. */
 static void group_let_begin(group_t *group)
@@ -151,10 +165,14 @@ static void group_let_begin(group_t *group)
            !uva__list_empty(&group->queue)) {
         group_child_t *child =
             UVA__LIST_FIRST(&group->queue, group_child_t, queue);
+        uva_task_t *task = child->task;
+
         uva__list_remove(&child->queue);
-        if (uva_waiter_wake(&child->task->waiter)) {
-            child->running = true;
-            group->running++;
+        if (task->base.phase == UVA__PHASE_IDLE) {
+            task->base.flags &= (uint16_t)~UVA__HELD; /* It did not wait yet. */
+            child_take_turn(group, child);
+        } else if (uva_waiter_wake(&task->waiter)) {
+            child_take_turn(group, child);
         }
     }
 }
@@ -183,13 +201,25 @@ static void group_fail(group_t *group)
 
 /* --- children --- */
 
+/* Take a child out: it has ended, or could not be made. */
+static void child_leave(group_t *group, group_child_t *child)
+{
+    child->group = NULL;
+    uva__list_remove(&child->link);
+    uva__list_remove(&child->queue);
+    if (child->running) {
+        group->running--;
+        group_let_begin(group);
+    }
+    if (group->waiter != NULL && uva__list_empty(&group->children)) {
+        (void)uva_waiter_wake(group->waiter);
+    }
+}
+
 static void child_ended(group_t *group, uva_task_t *task)
 {
     int code;
 
-    if (group->waiter != NULL && uva__list_empty(&group->children)) {
-        (void)uva_waiter_wake(group->waiter);
-    }
     if (uva_task_cancelled(task)) {
         return;
     }
@@ -213,12 +243,7 @@ static void child_done(uva__ready_t *ready)
     group_t *group = child->group;
 
     if (group != NULL) {
-        uva__list_remove(&child->link);
-        uva__list_remove(&child->queue);
-        if (child->running) {
-            group->running--;
-            group_let_begin(group);
-        }
+        child_leave(group, child);
         child_ended(group, task);
     }
     uva__slab_put(&task->base.loop->slab, child, sizeof *child);
@@ -263,48 +288,11 @@ static int group_open(const group_t *group)
     return group->aborting ? UV_EPERM : 0;
 }
 
-static uva_task_t *
-group_adopt(group_t *group, group_child_t *child, uva_task_t *task)
-{
-    uva_loop_t *loop = group->scope.task->base.loop;
-    bool held = loop->holds_spawns;
-
-    uva__loop_hold_spawns(loop, false);
-    task = uva__task_admit(task);
-    if (task == NULL || task->base.kind == UVA__KIND_REFUSED) {
-        uva__slab_put(&loop->slab, child, sizeof *child);
-        group_add_error(group, task == NULL ? UV_ENOMEM : task->base.code,
-                        NULL);
-        group_fail(group);
-        return task;
-    }
-    *child = (group_child_t){.ready = {NULL, child_done},
-                             .task = task, /* Takes the caller's reference. */
-                             .group = group,
-                             .running = !held};
-    uva__list_append(&group->children, &child->link);
-    if (held) {
-        uva__list_append(&group->queue, &child->queue);
-    } else {
-        group->running++;
-    }
-    if (!uva__future_pending(&task->base)) {
-        /* Started eagerly and done: asyncio calls at once. A borrowed task
-         * stays until the next iteration, as if its callback ran then. */
-        uva__list_remove(&child->link);
-        child->group = NULL;
-        group->running--;
-        child_ended(group, task);
-    }
-    (void)uva__future_add_node(&task->base, &child->ready);
-    return task;
-}
-
-/* The node of a child that is to be made. @return 0, or why there is none. */
-static int group_new_child(const uva_taskgroup_t *scope,
-                           group_child_t **ret_child)
+/* Begin to make a child. @return 0, or why there is none. */
+static int child_begin(const uva_taskgroup_t *scope, birth_t *ret_birth)
 {
     group_t *group = group_of(scope);
+    group_child_t *child;
     int r = group != NULL      ? group_open(group)
             : scope->code != 0 ? scope->code
                                : UV_EPERM;
@@ -315,17 +303,81 @@ static int group_new_child(const uva_taskgroup_t *scope,
     if (r < 0) {
         return r;
     }
-    *ret_child =
-        uva__slab_get(&group->scope.task->base.loop->slab, sizeof **ret_child);
-    if (*ret_child == NULL) {
+    ret_birth->loop = group->scope.task->base.loop;
+    child = uva__slab_get(&ret_birth->loop->slab, sizeof *child);
+    if (child == NULL) {
         group_add_error(group, UV_ENOMEM, NULL);
         group_fail(group);
         return UV_ENOMEM;
     }
-    if (group->running >= group->max_running) {
-        uva__loop_hold_spawns(group->scope.task->base.loop, true);
+    *child = (group_child_t){.ready = {NULL, child_done}, .group = group};
+    uva__list_append(&group->children, &child->link);
+    if (group->running < group->max_running) {
+        child_take_turn(group, child);
     }
+    ret_birth->child = child;
+    ret_birth->starts_late = ret_birth->loop->starts_late;
+    ret_birth->loop->starts_late = !child->running;
     return 0;
+}
+
+static uva_task_t *child_refused(const birth_t *birth, uva_task_t *refused)
+{
+    group_child_t *child = birth->child;
+    group_t *group = child->group;
+
+    if (group != NULL) {
+        child_leave(group, child);
+        group_add_error(group, refused == NULL ? UV_ENOMEM : refused->base.code,
+                        NULL);
+        group_fail(group);
+    }
+    uva__slab_put(&birth->loop->slab, child, sizeof *child);
+    return refused;
+}
+
+/* Let a child wait for its turn. One that began already has it. */
+static void child_hold(group_t *group, group_child_t *child)
+{
+    uva_task_t *task = child->task;
+
+    if ((task->base.flags & UVA__NEW) == 0) {
+        child_take_turn(group, child);
+        return;
+    }
+    task->base.flags |= UVA__HELD;
+    uva__list_append(&group->queue, &child->queue);
+}
+
+/* Take in a child that was made. A factory and its own first step have run
+ * since: the group may have ended, or have been left. */
+static uva_task_t *child_adopt(const birth_t *birth, uva_task_t *task)
+{
+    group_child_t *child = birth->child;
+    group_t *group;
+
+    birth->loop->starts_late = birth->starts_late;
+    task = uva__task_admit(task);
+    if (task == NULL || task->base.kind == UVA__KIND_REFUSED) {
+        return child_refused(birth, task);
+    }
+    child->task = task; /* Takes the caller's reference. */
+    group = child->group;
+    if (!uva__future_pending(&task->base)) {
+        /* Started eagerly and done: asyncio calls at once. A borrowed task
+         * stays until the next iteration, as if its callback ran then. */
+        if (group != NULL) {
+            child_leave(group, child);
+            child_ended(group, task);
+        }
+    } else if (group == NULL || group->aborting) {
+        (void)uva_task_cancel(task);
+    }
+    if (child->group != NULL && !child->running) {
+        child_hold(child->group, child);
+    }
+    (void)uva__future_add_node(&task->base, &child->ready);
+    return task;
 }
 
 uva_task_t *uva__spawn_in(uva_taskgroup_t *scope,
@@ -334,14 +386,12 @@ uva_task_t *uva__spawn_in(uva_taskgroup_t *scope,
                           const uva_task_options_t *options,
                           const char *here)
 {
-    group_child_t *child;
-    int r = group_new_child(scope, &child);
+    birth_t birth;
+    int r = child_begin(scope, &birth);
 
     if (r >= 0) {
-        group_t *group = group_of(scope);
-        return group_adopt(group, child,
-                           uva__spawn_on(group->scope.task->base.loop, coro,
-                                         args, options, here));
+        return child_adopt(
+            &birth, uva__spawn_on(birth.loop, coro, args, options, here));
     }
     if (coro->drop != NULL) {
         coro->drop((void *)(uintptr_t)args);
@@ -354,14 +404,12 @@ uva_task_t *uva_taskgroup_create_task(uva_taskgroup_t *scope,
                                       void *arg,
                                       const uva_task_options_t *options)
 {
-    group_child_t *child;
-    int r = group_new_child(scope, &child);
+    birth_t birth;
+    int r = child_begin(scope, &birth);
 
     if (r >= 0) {
-        group_t *group = group_of(scope);
-        return group_adopt(group, child,
-                           uva_loop_create_task(group->scope.task->base.loop,
-                                                body, arg, options));
+        return child_adopt(
+            &birth, uva_loop_create_task(birth.loop, body, arg, options));
     }
     if (options != NULL && options->arg_destroy != NULL) {
         options->arg_destroy(arg);

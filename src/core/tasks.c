@@ -168,16 +168,7 @@ static inline void task_enlist(uva_loop_t *loop, uva_task_t *task)
 void uva__loop_settle_spawns(uva_loop_t *loop)
 {
     loop->spawns_plainly = !loop->debug && loop->factory == NULL &&
-                           !loop->holds_spawns &&
                            loop->limits.max_tasks == SIZE_MAX;
-}
-
-void uva__loop_hold_spawns(uva_loop_t *loop, bool hold)
-{
-    if (loop->holds_spawns != hold) {
-        loop->holds_spawns = hold;
-        uva__loop_settle_spawns(loop);
-    }
 }
 
 uva_task_t *uva__task_new(uva_loop_t *loop,
@@ -216,13 +207,10 @@ uva_task_t *uva__task_new(uva_loop_t *loop,
         task_want_stack(task, options->stack_bytes);
     }
     task_enlist(loop, task);
-    if (loop->holds_spawns) {
-        /* It waits before its first step as it would wait after it. */
-        task->base.phase = UVA__PHASE_WAIT;
-        task->base.flags |= UVA__HELD;
-    } else if (uva__here == loop && /* asyncio: tasks.py, Task.__init__ */
-               ((options != NULL && options->eager_start) ||
-                loop->factory == uva_eager_task_factory)) {
+    if (uva__here == loop && !loop->starts_late &&
+        /* asyncio: tasks.py, Task.__init__ */
+        ((options != NULL && options->eager_start) ||
+         loop->factory == uva_eager_task_factory)) {
         uva__task_start_eager(task);
     } else {
         uva__loop_push(loop, &task->ready);
@@ -328,10 +316,6 @@ uva_task_t *uva__create_task(uva_loop_t *loop,
         task = loop->factory(loop, body, arg, options, loop->factory_data);
         loop->in_factory = false;
         return task;
-    }
-    if (loop != NULL) {
-        /* An eager body may create tasks: those pass the factory again. */
-        loop->in_factory = false;
     }
     return uva__task_new(loop, &uva__plain_coro, &frame, options, here);
 }

@@ -125,8 +125,8 @@ MUTATIONS = [
      "                               pending && false",
      "a dump does not tell that a task was asked to end"),
     ("src/core/tasks.c",
-     "    } else if (uva__here == loop && /* asyncio: tasks.py, Task.__init__ */",
-     "    } else if (",
+     "    if (uva__here == loop && !loop->starts_late &&",
+     "    if (!loop->starts_late &&",
      "a task starts eagerly on a loop that does not run"),
     ("src/core/coroutines.c",
      "    loop->coroutine = NULL; /* The task is no part of it. */",
@@ -138,9 +138,10 @@ MUTATIONS = [
      "a coroutine without a body is made"),
     # --- steps ---
     ("src/core/coroutines.c",
-     "    if (UVA__LIKELY(task_starts_plainly(task)) ||\n"
-     "        uva_waiter_finish(&task->waiter) >= 0) {",
-     "    if (UVA__LIKELY(task_starts_plainly(task)) || true) {",
+     "    if (uva_waiter_finish(&task->waiter) >= 0) {\n"
+     "        return false;",
+     "    if (uva_waiter_finish(&task->waiter) >= -1000) {\n"
+     "        return false;",
      "the body of a task cancelled before its first step runs"),
     ("src/core/coroutines.c",
      "    if (task->base.phase == UVA__PHASE_IDLE && *place >= UVA__AT_YIELD) {",
@@ -238,10 +239,18 @@ MUTATIONS = [
      "        }\n",
      "",
      "a join that was cancelled after its wake-up ends well"),
-    ("src/core/tasks.c",
-     "        task->base.flags |= UVA__HELD;",
-     "        (void)0;",
-     "a task that was held begins as if it had not waited"),
+    ("src/core/taskgroups.c",
+     "    task->base.flags |= UVA__HELD;",
+     "    (void)task;",
+     "a child begins before its turn"),
+    ("src/core/taskgroups.c",
+     "    } else if (group == NULL || group->aborting) {",
+     "    } else if (group == NULL) {",
+     "a child that has ended its group by its first step goes on"),
+    ("src/core/taskgroups.c",
+     "    birth->loop->starts_late = birth->starts_late;",
+     "    (void)birth;",
+     "no task starts eagerly after a child that has to wait"),
     ("src/core/futures.c",
      "        future->flags |= UVA__KEEPS;",
      "        (void)0;",
@@ -623,10 +632,8 @@ MUTATIONS = [
      "a timeout that came can be rescheduled"),
     # --- task groups ---
     ("src/core/taskgroups.c",
-     "                           uva__spawn_on(group->scope.task->base.loop, coro,\n"
-     "                                         args, options, here));",
-     "                           uva__spawn_on(group->scope.task->base.loop, coro,\n"
-     "                                         args, NULL, here));",
+     "            &birth, uva__spawn_on(birth.loop, coro, args, options, here));",
+     "            &birth, uva__spawn_on(birth.loop, coro, args, NULL, here));",
      "a typed child has no options"),
     ("src/core/taskgroups.c",
      "        group_abort(group);\n"
@@ -669,13 +676,8 @@ MUTATIONS = [
      "            group->running--;",
      "a child that waits for its turn never begins"),
     ("src/core/taskgroups.c",
-     "        if (uva_waiter_wake(&child->task->waiter)) {\n"
-     "            child->running = true;\n"
-     "            group->running++;\n"
-     "        }",
-     "        (void)uva_waiter_wake(&child->task->waiter);\n"
-     "        child->running = true;\n"
-     "        group->running++;",
+     "        } else if (uva_waiter_wake(&task->waiter)) {",
+     "        } else if (uva_waiter_wake(&task->waiter) || true) {",
      "a child cancelled before its turn takes the turn along"),
     ("src/core/taskgroups.c",
      "    if (group->succeeded) {\n"
