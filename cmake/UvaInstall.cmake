@@ -16,6 +16,14 @@ install(TARGETS ${_targets} EXPORT uvaTargets
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
     FILES_MATCHING PATTERN "*.h")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+install(FILES "${PROJECT_SOURCE_DIR}/tools/uva-gdb.py" DESTINATION "${CMAKE_INSTALL_DATADIR}/uva")
+if(UVA_BUILD_SHARED AND NOT WIN32 AND NOT APPLE)
+    # gdb loads what stands at the library's own path below its auto-load
+    # folder.
+    install(FILES "${PROJECT_SOURCE_DIR}/tools/uva-gdb.py"
+        DESTINATION "${CMAKE_INSTALL_DATADIR}/gdb/auto-load${CMAKE_INSTALL_FULL_LIBDIR}"
+        RENAME "libuva.so.${PROJECT_VERSION}-gdb.py")
+endif()
 
 install(EXPORT uvaTargets NAMESPACE uva:: DESTINATION "${_package}")
 configure_package_config_file(

@@ -457,7 +457,7 @@ static uva_task_t *slow_factory(uva_loop_t *loop,
     maker_t *maker = data;
 
     if (body == maker_child) {
-        (void)uva_sleep(maker->delay_ns);
+        UVA_IGNORE(uva_sleep(maker->delay_ns));
     }
     if (body == maker_child && maker->refusal < 0) {
         return (uva_task_t *)(void *)uva_future_refused(maker->refusal);

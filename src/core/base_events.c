@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "core/debug.h"
+#include "core/debug_descriptor.h"
 #include "core/events.h"
 #include "core/loop.h"
 #include "core/shutdown.h"
@@ -446,6 +447,7 @@ int uva__loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
     loop->slow_ns = LOOP_SLOW_NS;
     uva__loop_make_heads(loop);
     uva_loop_set_debug(loop, loop->debug);
+    uva__debug_enlist(loop);
     *ret_loop = loop;
     return 0;
 }
@@ -453,6 +455,7 @@ int uva__loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
 /* Undo uva__loop_create for a loop that got no driver. */
 static void loop_discard(uva_loop_t *loop)
 {
+    uva__debug_delist(loop);
     uv_mutex_destroy(&loop->mutex);
     uva__slab_destroy(&loop->slab);
     uva__stack_pool_destroy(&loop->stacks);

@@ -295,6 +295,8 @@ struct uva_loop_s {
                                       see without the mutex that it is empty. */
     unsigned holds;                /* uva_loop_hold. */
     bool inbox_closed;
+    uva_list_t debug_link; /* Of the loops that debuggers find; under a mutex
+                              of its own. */
 };
 
 /** The loop whose tasks and callbacks run in this thread. Never NULL: a loop

@@ -7,7 +7,6 @@
 
 #include "core/loop.h"
 
-
 typedef enum uva__scope_kind_e {
     UVA__SCOPE_TIMEOUT,
     UVA__SCOPE_GROUP
