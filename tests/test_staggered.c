@@ -205,6 +205,69 @@ UVA_TEST(cancelled_race_ends_its_attempts)
     ck_assert_uint_eq(uva_loop_all_tasks(uva_get_running_loop(), NULL, 0), 1);
 }
 
+/* The attempts begin in the call that makes their tasks. */
+UVA_TEST(eager_attempts)
+{
+    attempt_t args[] = {{.index = 0, .delay_ns = UVA_MS(5)},
+                        {.index = 1, .delay_ns = UVA_MS(5)},
+                        {.index = 2, .delay_ns = UVA_MS(1), .code = -30001}};
+    uva_attempt_t attempts[] = {{run_attempt, &args[0]},
+                                {run_attempt, &args[1]},
+                                {run_attempt, &args[2]}};
+    uva_test_trace_t trace = {0};
+    void *winner = NULL;
+    int codes[3];
+
+    uva_loop_set_task_factory(uva_get_running_loop(), uva_eager_task_factory,
+                              NULL);
+    args[0].trace = args[1].trace = args[2].trace = &trace;
+    ck_assert_int_eq(uva_staggered_race(attempts, 3, UVA_MS(1), &winner, codes),
+                     0);
+    ck_assert_str_eq(winner, "Res: 0");
+    ck_assert_str_eq(trace.text, "0@0 1@1 2@2");
+    ck_assert_int_eq(codes[1], UV_ECANCELED);
+    ck_assert_int_eq(codes[2], -30001);
+
+    args[0].delay_ns = 0; /* It wins before its task is known. */
+    args[0].trace = args[1].trace = args[2].trace = NULL;
+    ck_assert_int_eq(uva_staggered_race(attempts, 3, UVA_MS(1), &winner, codes),
+                     0);
+    args[0].code = VALUE_ERROR;
+    ck_assert_int_eq(uva_staggered_race(attempts, 3, UVA_MS(1), &winner, codes),
+                     1);
+    ck_assert_int_eq(codes[0], VALUE_ERROR);
+}
+
+static int gathers_itself(void *arg, void **ret_result)
+{
+    uva_future_t *refs[] = {UVA_FUTURE(uva_task_ref(uva_current_task()))};
+
+    (void)ret_result;
+    *(uva_future_t **)arg = uva_gather_future(UVA_FUTURES(refs), 1, 0);
+    uva_testing_fail_allocation(1, true);
+    UVA_TICK();
+    return VALUE_ERROR;
+}
+
+/* There is no memory to wait for an attempt that its own body has let be
+ * gathered: it tells by itself that it ends. */
+UVA_TEST_STRICT(eager_attempt_gathers_itself_without_memory)
+{
+    uva_future_t *gathered;
+    uva_attempt_t attempts[] = {{gathers_itself, &gathered}};
+    int code;
+
+    uva_loop_set_task_factory(uva_get_running_loop(), uva_eager_task_factory,
+                              NULL);
+    ck_assert_int_eq(uva_staggered_race(attempts, 1, UVA_FOREVER, NULL, &code),
+                     UV_ENOENT);
+    uva_testing_fail_allocation(0, false);
+    ck_assert_int_eq(code, VALUE_ERROR);
+    UVA_TICK();
+    ck_assert_int_eq(uva_future_exception(gathered), UV_ENOMEM);
+    uva_future_unref(gathered);
+}
+
 static int race_without_memory(uint64_t first_ns)
 {
     attempt_t args[] = {{.index = 0, .delay_ns = first_ns, .code = VALUE_ERROR},
@@ -245,6 +308,15 @@ UVA_TEST_STRICT(race_oom)
     uva_test_log_end();
 }
 
+/* No allocation succeeds any more. */
+UVA_TEST_STRICT(race_out_of_memory)
+{
+    for (uint64_t n = 1; n < 16; n++) {
+        uva_testing_fail_allocation(n, true);
+        (void)race_without_memory(UVA_MS(5));
+    }
+}
+
 int main(void)
 {
     Suite *suite = suite_create("staggered");
@@ -259,6 +331,9 @@ int main(void)
     tcase_add_test(more, attempts_begin_in_turn);
     tcase_add_test(more, cancelled_race_ends_its_attempts);
     tcase_add_test(more, cancelled_race_waits_for_its_attempts);
+    tcase_add_test(more, eager_attempts);
+    tcase_add_test(more, eager_attempt_gathers_itself_without_memory);
     tcase_add_test(more, race_oom);
+    tcase_add_test(more, race_out_of_memory);
     return uva_test_main(suite);
 }

@@ -5,7 +5,9 @@
  * attempt before it failed, or its delay is over. Then it makes the task of
  * the next attempt and runs its own body.
  *
- * Invariant: the race ends when all the tasks it made have ended.
+ * Invariant: the race ends when all the tasks it made have ended, and each has
+ * told it; a racer counts as begun before its task is made, as that may run at
+ * once.
  */
 #include "uva/tasks.h"
 
@@ -15,20 +17,25 @@
 typedef struct race_s race_t;
 
 typedef struct racer_s {
+    uva__ready_t ready; /* Of the task's callbacks. */
     race_t *race;
     size_t index;
-    uva_task_t *task;   /* Counted. */
+    uva_task_t *task;   /* Counted; NULL while it is being made, and if it could
+                           not be. */
     uva_list_t waiters; /* Of uva_waiter_t.link: the next one's turn. */
     bool failed;
+    bool tells; /* By itself, at its end: for its callbacks was no memory. */
 } racer_t;
 
 struct race_s {
     const uva_attempt_t *attempts;
     size_t count;
     uint64_t delay_ns;
-    int *codes;     /* The caller's array, or NULL. */
-    size_t started; /* Racers that have a task. */
-    size_t winner;  /* count while there is none. */
+    int *codes;           /* The caller's array, or NULL. */
+    size_t started;       /* Racers that have begun. */
+    size_t left;          /* Of those, who has not told that it ended. */
+    uva_waiter_t *waiter; /* Of the caller, while it waits. */
+    size_t winner;        /* count while there is none. */
     void *result;
     int code; /* Why an attempt could not begin. */
     racer_t racers[];
@@ -36,22 +43,36 @@ struct race_s {
 
 static int racer_body(void *arg, void **ret_result);
 
+static void racer_done(uva__ready_t *ready)
+{
+    race_t *race = UVA__CONTAINER_OF(ready, racer_t, ready)->race;
+
+    race->left--;
+    if (race->left == 0 && race->waiter != NULL) {
+        (void)uva_waiter_wake(race->waiter);
+    }
+}
+
 static void race_start_next(race_t *race)
 {
+    uva_task_t *task;
     racer_t *racer;
 
     if (race->started == race->count) {
         return;
     }
     racer = &race->racers[race->started];
-    *racer = (racer_t){.race = race, .index = race->started};
-    racer->task = uva_create_task(racer_body, racer);
-    if (racer->task == NULL || racer->task->base.kind == UVA__KIND_REFUSED) {
-        race->code = racer->task == NULL ? UV_ENOMEM : racer->task->base.code;
-        racer->task = NULL;
+    *racer = (racer_t){
+        .ready = {NULL, racer_done}, .race = race, .index = race->started};
+    race->started++;
+    task = uva_create_task(racer_body, racer);
+    if (task == NULL || task->base.kind == UVA__KIND_REFUSED) {
+        race->code = uva__future_code(uva_task_future(task));
         return;
     }
-    race->started++;
+    race->left++;
+    racer->task = task;
+    racer->tells = uva__future_add_node(&task->base, &racer->ready) < 0;
 }
 
 static int racer_turn_poll(racer_t *before)
@@ -93,15 +114,13 @@ static void racer_wins(racer_t *racer, void *result)
     }
 }
 
-static int racer_body(void *arg, void **ret_result)
+static int racer_run(racer_t *racer)
 {
-    racer_t *racer = arg;
     race_t *race = racer->race;
     const uva_attempt_t *attempt = &race->attempts[racer->index];
     void *result = NULL;
     int r = racer_wait_turn(racer);
 
-    (void)ret_result;
     if (r == UV_ECANCELED) {
         return r;
     }
@@ -125,14 +144,16 @@ static int racer_body(void *arg, void **ret_result)
     return 0; /* asyncio: the failure is told by the race. */
 }
 
-static bool race_over(const race_t *race)
+static int racer_body(void *arg, void **ret_result)
 {
-    for (size_t i = 0; i < race->started; i++) {
-        if (!uva_task_done(race->racers[i].task)) {
-            return false;
-        }
+    racer_t *racer = arg;
+    int r = racer_run(racer);
+
+    (void)ret_result;
+    if (racer->tells) {
+        uva__loop_push(racer->task->base.loop, &racer->ready);
     }
-    return true;
+    return r;
 }
 
 static void race_cancel(race_t *race)
@@ -142,28 +163,54 @@ static void race_cancel(race_t *race)
     }
 }
 
+static int race_wait_poll(race_t *race)
+{
+    uva_waiter_t *self = uva_waiter_current();
+
+    if (uva_waiter_resumed(self)) {
+        int r = uva_waiter_finish(self);
+
+        race->waiter = NULL;
+        if (r < 0) {
+            return r;
+        }
+    }
+    if (race->left == 0) {
+        return 0;
+    }
+    race->waiter = self;
+    return uva_waiter_suspend(self, NULL, NULL);
+}
+
 /* Wait until every racer has ended. Their memory is the race's, so that a
  * cancellation is passed on to them and then waited out. */
 static int race_run(race_t *race)
 {
     int result = 0;
 
-    while (!race_over(race)) {
-        for (size_t i = 0; i < race->started; i++) {
-            uva_future_ref_t futures[] = {&race->racers[i].task->base};
-            int r;
-            if (uva_task_done(race->racers[i].task)) {
-                continue;
-            }
-            r = uva_wait(futures, 1, UVA_FOREVER, UVA_ALL_COMPLETED, NULL,
-                         NULL);
-            if (r < 0 && result == 0) {
-                result = r;
-                race_cancel(race);
-            }
+    do {
+        int r;
+        UVA_DRIVE(r, race_wait_poll(race));
+        if (r < 0 && result == 0) {
+            result = r;
+            race_cancel(race);
         }
-    }
+    } while (race->left > 0);
     return result;
+}
+
+/* Drop the tasks. One that failed had no memory to begin. */
+static void race_drop(race_t *race)
+{
+    for (size_t i = 0; i < race->started; i++) {
+        uva_task_t *task = race->racers[i].task;
+        int code = task == NULL ? 0 : uva__future_code(&task->base);
+
+        if (code < 0 && code != UV_ECANCELED) {
+            race->code = code;
+        }
+        uva_task_unref(task);
+    }
 }
 
 int uva_staggered_race(const uva_attempt_t *attempts,
@@ -193,6 +240,7 @@ int uva_staggered_race(const uva_attempt_t *attempts,
     }
     race_start_next(race);
     r = race_run(race);
+    race_drop(race);
     winner = race->winner;
     if (winner < count && ret_result != NULL) {
         *ret_result = race->result;
@@ -201,9 +249,6 @@ int uva_staggered_race(const uva_attempt_t *attempts,
         r = winner < count   ? (int)winner
             : race->code < 0 ? race->code
                              : UV_ENOENT;
-    }
-    for (size_t i = 0; i < race->started; i++) {
-        uva_task_unref(race->racers[i].task);
     }
     uva__free(race);
     return r;
