@@ -284,6 +284,44 @@ UVA_TEST(lock_newcomer_waits)
     ck_assert_int_eq(UVA_JOIN(first), 0);
 }
 
+static void release_lock(void *data)
+{
+    ck_assert_int_eq(uva_lock_release(data), 0);
+}
+
+/* A free lock looks at each cancelled waiter once; they count until they run,
+ * and who came after them is called by the last. */
+UVA_TEST(lock_sees_cancelled_waiters_once)
+{
+    uva_lock_t lock = UVA_LOCK_INIT;
+    take_lock_task_t *tasks[3];
+    take_lock_task_t *newcomer;
+    char text[64];
+
+    ck_assert_int_eq(uva_lock_acquire(&lock), 0);
+    for (int i = 0; i < 3; i++) {
+        tasks[i] = UVA_BOTH_SPAWN(loop_test, take_lock, &lock);
+    }
+    UVA_TICK();
+    newcomer = UVA_BOTH_SPAWN(loop_test, take_lock, &lock);
+    ck_assert_int_eq(uva_call_soon(release_lock, &lock), 0);
+    for (int i = 0; i < 3; i++) {
+        uva_future_cancel(UVA_FUTURE(tasks[i]));
+    }
+    ck_assert_int_eq(uva_lock_release(&lock), 0);
+    ck_assert_int_eq(uva_lock_acquire(&lock), 0);
+    ck_assert_uint_eq(uva__sync_count(&lock.waiters), 0);
+    uva_lock_repr(&lock, text, sizeof text);
+    ck_assert(ends_with(text, "[locked, waiters:3]>"));
+    UVA_TICK();
+    uva_lock_repr(&lock, text, sizeof text);
+    ck_assert(ends_with(text, "[unlocked, waiters:1]>"));
+    ck_assert(result_of_take_lock(newcomer));
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(UVA_JOIN(tasks[i]), UV_ECANCELED);
+    }
+}
+
 UVA_TEST(lock_release_not_acquired)
 {
     /* test_locks.py, LockTests.test_release_not_acquired */
@@ -1655,6 +1693,7 @@ static void add_locks(TCase *tcase)
     UVA_TEST_BOTH(tcase, lock_finished_waiter_cancelled);
     UVA_TEST_BOTH(tcase, lock_woken_waiter_cancelled);
     UVA_TEST_BOTH(tcase, lock_newcomer_waits);
+    UVA_TEST_BOTH(tcase, lock_sees_cancelled_waiters_once);
     tcase_add_test(tcase, lock_release_not_acquired);
     tcase_add_test(tcase, lock_release_no_waiters);
     UVA_TEST_BOTH(tcase, lock_context_manager);

@@ -29,12 +29,14 @@ typedef struct uva_lock_s {
     uva_loop_t *loop;   /* Borrowed; NULL until the first wait. */
     uva_list_t waiters; /* Of uva_waiter_t.link, oldest first. */
     bool locked;
+    uint32_t leaving; /* Waiters before them that were cancelled, are no more in
+                         the list, and did not run yet. */
 } uva_lock_t;
 
 /** A free lock. */
-#define UVA_LOCK_INIT             \
-    {                             \
-        NULL, {NULL, NULL}, false \
+#define UVA_LOCK_INIT                \
+    {                                \
+        NULL, {NULL, NULL}, false, 0 \
     }
 
 /** Initialise a free lock; UVA_LOCK_INIT does the same for a static one. */

@@ -4,7 +4,8 @@
  * A waiter is part of the task that waits, so nothing here allocates. One
  * invariant carries the lock: while it is free, its first waiter, if any, is
  * woken or cancelled, so someone is already on the way to take it or to wake
- * the next.
+ * the next. Cancelled ones that were seen first in the list leave it, so that
+ * each is seen once; counted, they stay before the others.
  */
 #include "uva/locks.h"
 
@@ -31,7 +32,7 @@ size_t uva__sync_repr(char *text,
 
 static void lock_wake_first(uva_lock_t *lock)
 {
-    if (!uva__list_empty(&lock->waiters)) {
+    if (lock->leaving == 0 && !uva__list_empty(&lock->waiters)) {
         /* A waiter that is woken already ignores it. */
         (void)uva_waiter_wake(
             UVA__LIST_FIRST(&lock->waiters, uva_waiter_t, link));
@@ -39,20 +40,20 @@ static void lock_wake_first(uva_lock_t *lock)
 }
 
 /* Fair: nobody overtakes a live waiter. */
-static bool lock_is_available(const uva_lock_t *lock)
+static bool lock_is_available(uva_lock_t *lock)
 {
     if (lock->locked) {
         return false;
     }
-    if (uva__list_empty(&lock->waiters)) {
-        return true;
-    }
-    for (const uva_list_t *at = lock->waiters.next; at != &lock->waiters;
-         at = at->next) {
-        if (!uva_waiter_cancelled(
-                UVA__CONTAINER_OF((uintptr_t)at, const uva_waiter_t, link))) {
+    while (!uva__list_empty(&lock->waiters)) {
+        uva_waiter_t *waiter =
+            UVA__LIST_FIRST(&lock->waiters, uva_waiter_t, link);
+        if (!uva_waiter_cancelled(waiter)) {
             return false;
         }
+        uva__list_remove(&waiter->link);
+        uva__stage_set(waiter, UVA__STAGE_OUT, UVA__STAGE_OUT);
+        lock->leaving++;
     }
     return true;
 }
@@ -77,6 +78,10 @@ int uva_lock_acquire_poll(uva_lock_t *lock)
 
     r = uva_waiter_finish(self);
     if (r < 0) {
+        if (uva__stage_get(self, UVA__STAGE_OUT) != 0) {
+            uva__stage_set(self, UVA__STAGE_OUT, 0);
+            lock->leaving--;
+        }
         /* We may have been woken and then cancelled in one turn. Pass the
          * wake-up on, or the lock stays free while the others sleep. */
         if (!lock->locked) {
@@ -116,7 +121,7 @@ size_t uva_lock_repr(const uva_lock_t *lock, char *text, size_t size)
 {
     return uva__sync_repr(text, size, "Lock", lock,
                           lock->locked ? "locked" : "unlocked",
-                          uva__sync_count(&lock->waiters));
+                          uva__sync_count(&lock->waiters) + lock->leaving);
 }
 
 /* --- Event --- */

@@ -3,10 +3,9 @@
  *
  * The stage byte of a waiter belongs to two layers, because a barrier waits
  * through its condition: bits 0 and 1 are the condition's, bits 2 and 3 the
- * barrier's. Each leaves the other's alone and its own 0 when its await ends;
- * the waits of a lock, an event, a semaphore and a queue need none. The value
- * is the barrier's (the task's place) or that of uva_select (the case that
- * woke it), which never meet in one await.
+ * barrier's. Each leaves the other's alone and its own 0 when its await ends.
+ * Bit 4 tells a cancelled waiter that somebody has taken it out of its list.
+ * The value is that of uva_select: the case that woke it.
  */
 #ifndef UVA__SYNC_WAITERS_H
 #define UVA__SYNC_WAITERS_H
@@ -18,7 +17,8 @@
 
 enum {
     UVA__STAGE_CONDITION = 3 << 0,
-    UVA__STAGE_BARRIER = 3 << 2
+    UVA__STAGE_BARRIER = 3 << 2,
+    UVA__STAGE_OUT = 1 << 4
 };
 
 static inline int uva__stage_get(const uva_waiter_t *waiter, int layer)

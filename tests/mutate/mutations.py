@@ -835,19 +835,17 @@ MUTATIONS = [
      "        return r;",
      "a cancelled waiter keeps the wake-up of a free lock"),
     ("src/sync/locks.c",
-     "        if (!uva_waiter_cancelled(\n"
-     "                UVA__CONTAINER_OF((uintptr_t)at, const uva_waiter_t, link))) {\n"
-     "            return false;\n"
-     "        }",
-     "        (void)at;",
+     "        if (!uva_waiter_cancelled(waiter)) {",
+     "        if (false) {",
      "a newcomer overtakes those who wait for a lock"),
     ("src/sync/locks.c",
-     "        if (!uva_waiter_cancelled(\n"
-     "                UVA__CONTAINER_OF((uintptr_t)at, const uva_waiter_t, link))) {\n"
-     "            return false;",
-     "        if (at != NULL) {\n"
-     "            return false;",
+     "        if (!uva_waiter_cancelled(waiter)) {",
+     "        if (waiter != NULL) {",
      "a newcomer waits behind waiters that are all cancelled"),
+    ("src/sync/locks.c",
+     "    if (lock->leaving == 0 && !uva__list_empty(&lock->waiters)) {",
+     "    if (!uva__list_empty(&lock->waiters)) {",
+     "who came behind cancelled waiters is woken before they have run"),
     ("src/sync/locks.c",
      "    lock->locked = false;\n"
      "    lock_wake_first(lock);",
