@@ -319,11 +319,11 @@ static inline void uva__loop_own(uva_loop_t *loop)
 {
     uv_thread_t self = uv_thread_self();
 
-    loop->exceptions = uva__exceptions_here();
     if (!uv_thread_equal(&self, &loop->thread)) {
         uv_mutex_lock(&loop->mutex);
         loop->thread = self;
         uv_mutex_unlock(&loop->mutex);
+        loop->exceptions = uva__exceptions_here();
         uva__context_self(&loop->context); /* Tools: it is another stack. */
     }
 }
