@@ -1043,4 +1043,46 @@ MUTATIONS = [
      "    return queue->maxsize > 0 && queue->count >= queue->maxsize;",
      "    return queue->maxsize > 0 && queue->count > queue->maxsize;",
      "a bounded queue takes one item more"),
+
+    # --- exceptions of C++ ---
+    ("src/core/step.h",
+     "                       uva__exceptions_any(loop->exceptions)) != 0)) {",
+     "                       0) != 0)) {",
+     "a task that awaits in a catch block leaves its exception to the next"),
+    ("src/core/coroutines.c",
+     "    if (UVA__UNLIKELY(uva__exceptions_any(loop->exceptions) != 0)) {\n"
+     "        return task_leave_with_exceptions(loop, task);",
+     "    if (false) {\n"
+     "        return task_leave_with_exceptions(loop, task);",
+     "the exception of a catch block stays behind when the loop is next"),
+    ("src/core/coroutines.c",
+     "    if (UVA__UNLIKELY(uva__exceptions_any(loop->exceptions) != 0)) {\n"
+     "        return (int)task_leave_with_exceptions(loop, task).code;",
+     "    if (false) {\n"
+     "        return (int)task_leave_with_exceptions(loop, task).code;",
+     "the exception of a catch block stays behind in a yield to the loop"),
+    ("src/core/coroutines.c",
+     "    uva__exceptions_t taken = uva__exceptions_take(loop->exceptions);\n"
+     "    bool attended",
+     "    uva__exceptions_t taken = {0};\n"
+     "    bool attended",
+     "an eager child takes its parent's exception along"),
+    ("src/core/base_events.c",
+     "    if (UVA__UNLIKELY(uva__exceptions_any(loop->exceptions) != 0)) {",
+     "    if (false) {",
+     "tasks take along what the catch block handles that runs the loop"),
+    ("src/core/generators.c",
+     "    taken = uva__exceptions_take(loop->exceptions);\n"
+     "    (void)uva__context_switch(",
+     "    taken = (uva__exceptions_t){0};\n"
+     "    (void)uva__context_switch(",
+     "a generator leaves its exception to its driver"),
+    ("src/core/generators.c",
+     "    uva__exceptions_t taken = uva__exceptions_take(loop->exceptions);",
+     "    uva__exceptions_t taken = {0};",
+     "a generator takes the exception of its driver along"),
+    ("src/core/coro/exceptions.h",
+     "#    define UVA__EXCEPTIONS_SEEN 1",
+     "#    define UVA__EXCEPTIONS_SEEN 0",
+     "exceptions that look for their catch block are not seen"),
 ]
