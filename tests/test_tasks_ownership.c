@@ -9,10 +9,14 @@
 /* --- a task in each form, whose argument counts its end --- */
 
 static int bodies;
+static uva_task_t *cancelled_by_drop; /* Borrowed; NULL for none. */
 
 static void count_drop(void *value)
 {
     *(int *)value += 1;
+    if (cancelled_by_drop != NULL) {
+        ck_assert(uva_task_cancel(cancelled_by_drop));
+    }
 }
 
 static int plain_body(void *arg, void **ret_result)
@@ -138,6 +142,21 @@ START_TEST(dropped_when_cancelled)
     ck_assert_int_eq(drops, 1);
     uva_task_unref(task);
     ck_assert_int_eq(drops, 1);
+}
+END_TEST
+
+/* The task is not done before its arguments are gone: a request that their
+ * destructor makes is one that was not delivered. */
+START_TEST(dropped_and_cancelled)
+{
+    int drops = 0;
+
+    cancelled_by_drop = make(uva_test_loop, _i, &drops);
+    ck_assert_int_eq(hand_run(cancelled_by_drop), UV_ECANCELED);
+    ck_assert(UVA_CANCELLED(cancelled_by_drop));
+    ck_assert_int_eq(drops, 1);
+    ck_assert_int_eq(bodies, 1);
+    cancelled_by_drop = uva_task_unref(cancelled_by_drop);
 }
 END_TEST
 
@@ -506,6 +525,7 @@ int main(void)
     tcase_add_loop_test(drop, dropped_after_body, 0, FORMS);
     tcase_add_loop_test(drop, dropped_before_first_step, 0, FORMS);
     tcase_add_loop_test(drop, dropped_when_cancelled, 0, FORMS);
+    tcase_add_loop_test(drop, dropped_and_cancelled, 0, FORMS);
     tcase_add_loop_test(drop, dropped_at_limit, 0, FORMS);
     tcase_add_loop_test(drop, dropped_without_loop, 0, FORMS);
     tcase_add_loop_test(drop, dropped_on_closed_loop, 0, FORMS);

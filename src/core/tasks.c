@@ -460,10 +460,10 @@ static UVA__NOINLINE void task_finish_slow(uva_task_t *task, int r)
         task_finish_gathered(task, r);
         return;
     }
-    r = task_settle_code(task, r);
-    if (task->coro->drop != NULL) {
+    if (task->coro->drop != NULL) { /* It may cancel the task. */
         task->coro->drop(uva__task_frame(task));
     }
+    r = task_settle_code(task, r);
     if (task->extra != NULL) {
         task_finish_extra(task, r);
     }
