@@ -324,7 +324,7 @@ UVA_EXTERN int uva_barrier_init(uva_barrier_t *barrier, int parties);
  * @retval UVA_EWRONGLOOP     Tasks of another loop have waited for it.
  * @retval UVA_ENOTASK        Called where nothing can suspend.
  * @suspends Unless it is the last one, and nobody else is busy with it.
- * @asyncio  Barrier.wait
+ * @asyncio  Barrier.wait; differs: a cancellation repeats no place.
  */
 UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_barrier_wait(uva_barrier_t *barrier);
 /** The poll half of uva_barrier_wait. */
