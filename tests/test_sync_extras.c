@@ -600,12 +600,12 @@ UVA_TEST_STRICT(select_no_memory)
 
 static void *put_from_elsewhere(void *data)
 {
-    PUT(data, 1);
+    ck_assert_int_eq(uva_queue_put_nowait(data, data), UV_EPERM);
     return NULL;
 }
 
-/* A put of another thread is reported and wakes nobody; who waits is not
- * forgotten. */
+/* A put of another thread is refused and reported; who waits is not forgotten.
+ */
 UVA_TEST(select_wrong_thread)
 {
     desk_t desk = DESK_INIT(0);
@@ -623,17 +623,19 @@ UVA_TEST(select_wrong_thread)
         ck_assert_int_eq(
             pthread_create(&thread, NULL, put_from_elsewhere, queue), 0);
         ck_assert_int_eq(pthread_join(thread, NULL), 0);
-        ck_assert(strstr(uva_test_log(), "thread") != NULL);
+        ck_assert(strstr(uva_test_log(), ": uva_queue_put_nowait in thread") !=
+                  NULL);
         uva_test_log_end();
         UVA_TICK();
         ck_assert(!uva_future_done(tasks[i]));
+        ck_assert(uva_queue_empty(queue));
         PUT(queue, 2);
         UVA_TICK();
         ck_assert(uva_future_done(tasks[i]));
     }
     ck_assert_int_eq(uva_gather(UVA_FUTURES(tasks), 2, 0, NULL), 0);
-    ck_assert_str_eq(desk.trace.text, "s0=1 g=1");
-    desk_clear(&desk, 1, 1);
+    ck_assert_str_eq(desk.trace.text, "s0=2 g=2");
+    desk_clear(&desk, 0, 0);
 }
 
 /* Many selects and gets and puts at random, cancelled at random: no item is

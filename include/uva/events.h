@@ -94,6 +94,17 @@ UVA_EXTERN uv_loop_t *uva_loop_uv(uva_loop_t *loop);
 UVA_EXTERN uva_loop_t *uva_get_running_loop(void);
 
 /**
+ * Whether the calling thread may touch what belongs to a loop. If not, the log
+ * names the function and the thread. A primitive of one's own asks before it
+ * changes anything, as each function of the library does.
+ *
+ * @param loop     NULL belongs to nobody: true.
+ * @param function Whose call it is: __func__.
+ * @thread any, with a reference of the loop.
+ */
+UVA_EXTERN bool uva_loop_owned(const uva_loop_t *loop, const char *function);
+
+/**
  * Run until uva_loop_stop.
  *
  * @retval UV_EPERM  The loop is closed, or a loop runs in this thread already.

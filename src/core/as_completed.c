@@ -203,6 +203,9 @@ int uva_as_completed_next_poll(uva_as_completed_t *iterator,
         if (state == NULL || state->left == 0) {
             return 0;
         }
+        if (state->loop != uva__running()) {
+            return UVA_EWRONGLOOP;
+        }
         state->left--;
     } else {
         r = uva_waiter_finish(self);
@@ -229,11 +232,12 @@ void uva_as_completed_destroy(uva_as_completed_t *iterator)
 {
     state_t *state = iterator->state;
 
-    iterator->state = NULL;
-    if (state != NULL) {
-        state->destroyed = true;
-        uva__timer_stop(state->loop, &state->timer);
-        state_detach(state);
-        state_unref(state);
+    if (state == NULL || !uva__loop_owned(state->loop)) {
+        return;
     }
+    iterator->state = NULL;
+    state->destroyed = true;
+    uva__timer_stop(state->loop, &state->timer);
+    state_detach(state);
+    state_unref(state);
 }

@@ -324,7 +324,7 @@ int uva_loop_run_until_complete(uva_loop_t *loop,
 
 void uva_loop_stop(uva_loop_t *loop)
 {
-    if (loop != NULL && !loop->closing && uva__loop_owned(loop)) {
+    if (loop != NULL && uva__loop_owned(loop) && !loop->closing) {
         loop->stopping = true;
         if (loop->running) {
             loop->budget = 0; /* No further iteration begins. */
@@ -362,6 +362,9 @@ static uv_loop_t *loop_uv(uva_loop_t *loop)
 
 uv_loop_t *uva_loop_uv(uva_loop_t *loop)
 {
+    if (!uva__loop_owned(loop)) {
+        return NULL;
+    }
     loop->alone = false;
     return loop_uv(loop);
 }
@@ -441,7 +444,7 @@ int uva__loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
     uva__slab_init(&loop->slab);
     uva__wheel_init(&loop->timers, &loop->slab);
     uva__context_self(&loop->context);
-    loop->thread = uv_thread_self();
+    atomic_init(&loop->thread, uv_thread_self());
     loop->exceptions = uva__exceptions_here();
     loop->refs = 1;
     loop->slow_ns = LOOP_SLOW_NS;
@@ -676,8 +679,10 @@ void uva_loop_set_exception_handler(uva_loop_t *loop,
                                     uva_exception_handler_cb handler,
                                     void *data)
 {
-    loop->handler = handler;
-    loop->handler_data = data;
+    if (uva__loop_owned(loop)) {
+        loop->handler = handler;
+        loop->handler_data = data;
+    }
 }
 
 uva_exception_handler_cb uva_loop_get_exception_handler(const uva_loop_t *loop,
@@ -709,9 +714,13 @@ static uva_context_t *exception_context(const uva_exception_t *exception)
 void uva_loop_call_exception_handler(uva_loop_t *loop,
                                      const uva_exception_t *exception)
 {
-    uva_task_t *current = loop->current;
+    uva_task_t *current;
     uva_context_t *outer;
 
+    if (!uva__loop_owned(loop)) {
+        return;
+    }
+    current = loop->current;
     if (loop->handler == NULL || loop->handling) {
         uva_loop_default_exception_handler(loop, exception);
         return;
@@ -747,6 +756,9 @@ void uva__report(uva_loop_t *loop,
 
 void uva_loop_set_debug(uva_loop_t *loop, bool enabled)
 {
+    if (!uva__loop_owned(loop)) {
+        return;
+    }
     loop->debug = enabled;
     loop->direct = enabled ? NULL : uva__task_resume;
     loop->starts = enabled ? NULL : uva__stackful_start;
@@ -760,5 +772,7 @@ bool uva_loop_get_debug(const uva_loop_t *loop)
 
 void uva_loop_set_slow_callback(uva_loop_t *loop, uint64_t slow_ns)
 {
-    loop->slow_ns = slow_ns;
+    if (uva__loop_owned(loop)) {
+        loop->slow_ns = slow_ns;
+    }
 }

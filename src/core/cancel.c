@@ -184,13 +184,14 @@ static answer_t walk_answer(walk_t *walk, answer_t answer)
     }
 }
 
-bool uva_future_cancel_message(uva_future_t *future, const char *message)
+static bool
+future_cancel(uva_future_t *future, const char *message, const char *function)
 {
     walk_t walk = {.message = message, .future = future, .start = future};
     answer_t answer;
 
     if (future == NULL || future->kind == UVA__KIND_REFUSED ||
-        !uva__loop_owned(future->loop)) {
+        !uva__loop_owned_for(future->loop, function)) {
         return false;
     }
     do {
@@ -202,19 +203,24 @@ bool uva_future_cancel_message(uva_future_t *future, const char *message)
     return answer != ANSWER_NO;
 }
 
+bool uva_future_cancel_message(uva_future_t *future, const char *message)
+{
+    return future_cancel(future, message, __func__);
+}
+
 bool uva_future_cancel(uva_future_t *future)
 {
-    return uva_future_cancel_message(future, NULL);
+    return future_cancel(future, NULL, __func__);
 }
 
 bool uva_task_cancel_message(uva_task_t *task, const char *message)
 {
-    return uva_future_cancel_message(uva_task_future(task), message);
+    return future_cancel(uva_task_future(task), message, __func__);
 }
 
 bool uva_task_cancel(uva_task_t *task)
 {
-    return uva_future_cancel_message(uva_task_future(task), NULL);
+    return future_cancel(uva_task_future(task), NULL, __func__);
 }
 
 void uva__task_deliver_cancel(uva_task_t *task)
@@ -236,6 +242,9 @@ unsigned uva_task_uncancel(uva_task_t *task)
 {
     if (task == NULL || task->base.cancelling == 0) {
         return 0;
+    }
+    if (!uva__loop_owned(task->base.loop)) {
+        return task->base.cancelling;
     }
     if (--task->base.cancelling == 0 && task->base.phase != UVA__PHASE_TORN) {
         task->base.flags &= (uint16_t)~UVA__MUST_CANCEL;

@@ -183,7 +183,7 @@ int uva_loop_advance(uva_loop_t *loop, uint64_t delay_ns)
     if (loop == NULL || loop->driver != &virtual_driver) {
         return UV_ENOTSUP;
     }
-    if (loop->closing || !uva__loop_owned(loop)) {
+    if (!uva__loop_owned(loop) || loop->closing) {
         return UV_EPERM;
     }
     driver_of(loop)->now_ns = uva__loop_deadline(loop, delay_ns);

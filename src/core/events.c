@@ -50,17 +50,21 @@ uva_loop_t *uva_get_running_loop(void)
     return uva__running();
 }
 
-bool uva__loop_owned_slow(const uva_loop_t *loop)
+bool uva__loop_owned_slow(const uva_loop_t *loop, const char *function)
 {
-    uv_thread_t self = uv_thread_self();
-
-    if (uv_thread_equal(&self, &loop->thread)) {
+    if (uva__loop_is_owner(loop)) {
         return true;
     }
     uva__log(UVA_LOG_ERROR,
              "non-thread-safe operation invoked on an event loop from a "
-             "thread that does not own it");
+             "thread that does not own it: %s in thread %llu",
+             function, (unsigned long long)uva__thread_number());
     return false;
+}
+
+bool uva_loop_owned(const uva_loop_t *loop, const char *function)
+{
+    return loop == NULL || uva__loop_owned_for(loop, function);
 }
 
 /* --- references --- */
@@ -73,11 +77,10 @@ uva_handle_t *uva_handle_ref(uva_handle_t *handle)
     return handle;
 }
 
-uva_handle_t *uva_handle_unref(uva_handle_t *handle)
+static void handle_drop(uva_handle_t *handle)
 {
-    if (handle == NULL ||
-        atomic_fetch_sub_explicit(&handle->refs, 1, memory_order_acq_rel) > 1) {
-        return NULL;
+    if (atomic_fetch_sub_explicit(&handle->refs, 1, memory_order_acq_rel) > 1) {
+        return;
     }
     uva_context_unref(handle->context);
     if (handle->shared) {
@@ -88,6 +91,20 @@ uva_handle_t *uva_handle_unref(uva_handle_t *handle)
         if (loop->closed) {
             uva__loop_maybe_free(loop);
         }
+    }
+}
+
+/* Whether the calling thread may touch a handle. */
+static inline bool handle_owned(const uva_handle_t *handle,
+                                const char *function)
+{
+    return handle->shared || uva__loop_owned_for(handle->loop, function);
+}
+
+uva_handle_t *uva_handle_unref(uva_handle_t *handle)
+{
+    if (handle != NULL && handle_owned(handle, __func__)) {
+        handle_drop(handle);
     }
     return NULL;
 }
@@ -132,7 +149,7 @@ static void handle_run(uva_handle_t *handle)
         uva__context_exit_to(outer);
         handle_drop_data(handle);
     }
-    uva_handle_unref(handle);
+    handle_drop(handle);
 }
 
 static void handle_run_ready(uva__ready_t *ready)
@@ -156,7 +173,7 @@ bool uva__handle_drop_ready(uva__ready_t *ready)
     if (handle_leave(handle, HANDLE_RUN)) {
         handle_drop_data(handle);
     }
-    uva_handle_unref(handle);
+    handle_drop(handle);
     return true;
 }
 
@@ -233,12 +250,12 @@ static uva_handle_t *handle_new(uva_loop_t *loop,
     return handle;
 }
 
-static int loop_schedulable(uva_loop_t *loop)
+static int loop_schedulable(uva_loop_t *loop, const char *function)
 {
     if (loop == NULL) {
         return UVA_ENOLOOP;
     }
-    return loop->closing || !uva__loop_owned(loop) ? UV_EPERM : 0;
+    return !uva__loop_owned_for(loop, function) || loop->closing ? UV_EPERM : 0;
 }
 
 static int handle_give(uva_handle_t *handle, uva_handle_t **ret_handle)
@@ -273,7 +290,8 @@ int uva__loop_call_soon(uva_loop_t *loop,
                         uva_handle_t **ret_handle,
                         const char *site)
 {
-    int r = callback == NULL ? UV_EINVAL : loop_schedulable(loop);
+    int r = callback == NULL ? UV_EINVAL
+                             : loop_schedulable(loop, "uva_loop_call_soon");
     uva_handle_t *handle;
 
     if (r >= 0) {
@@ -297,7 +315,8 @@ int uva__loop_call_at(uva_loop_t *loop,
                       uva_handle_t **ret_handle,
                       const char *site)
 {
-    int r = callback == NULL ? UV_EINVAL : loop_schedulable(loop);
+    int r = callback == NULL ? UV_EINVAL
+                             : loop_schedulable(loop, "uva_loop_call_at");
     uva_handle_t *handle;
 
     if (r >= 0) {
@@ -316,7 +335,7 @@ int uva__loop_call_at(uva_loop_t *loop,
                 return handle_give(handle, ret_handle);
             }
             handle->destroy = NULL;
-            uva_handle_unref(handle);
+            handle_drop(handle);
         }
     }
     uva__call_refused(data, options);
@@ -331,9 +350,14 @@ int uva__loop_call_later(uva_loop_t *loop,
                          uva_handle_t **ret_handle,
                          const char *site)
 {
-    return uva__loop_call_at(
-        loop, loop == NULL ? 0 : uva__loop_deadline(loop, delay_ns), callback,
-        data, options, ret_handle, site);
+    int r = loop_schedulable(loop, "uva_loop_call_later");
+
+    if (r < 0) {
+        uva__call_refused(data, options);
+        return r;
+    }
+    return uva__loop_call_at(loop, uva__loop_deadline(loop, delay_ns), callback,
+                             data, options, ret_handle, site);
 }
 
 int(uva_loop_call_soon)(uva_loop_t *loop,
@@ -410,7 +434,6 @@ int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
                                    uva_handle_t **ret_handle,
                                    const char *site)
 {
-    uv_thread_t self = uv_thread_self();
     uva_handle_t *handle;
     bool first;
     bool own;
@@ -433,7 +456,7 @@ int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
     if (loop->inbox_closed) {
         uv_mutex_unlock(&loop->mutex);
         handle_drop_data(handle);
-        uva_handle_unref(handle);
+        handle_drop(handle);
         return UV_EPERM;
     }
     first = loop->inbox == NULL;
@@ -450,7 +473,7 @@ int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
     if (first) {
         loop->driver->wake(loop);
     }
-    own = uv_thread_equal(&self, &loop->thread) != 0;
+    own = uva__loop_is_owner(loop);
     uv_mutex_unlock(&loop->mutex);
     if (own && !loop->attended) {
         uva__loop_attend(loop); /* So that an attached loop is referenced. */
@@ -484,7 +507,7 @@ void uva__loop_take_inbox(uva_loop_t *loop)
 
 void uva_handle_cancel(uva_handle_t *handle)
 {
-    if (handle == NULL || (!handle->shared && !uva__loop_owned(handle->loop)) ||
+    if (handle == NULL || !handle_owned(handle, __func__) ||
         !handle_leave(handle, HANDLE_CANCELLED)) {
         return;
     }
@@ -496,7 +519,7 @@ void uva_handle_cancel(uva_handle_t *handle)
     uva__list_remove(&handle->link);
     handle->loop->call_count--;
     handle_drop_data(handle);
-    uva_handle_unref(handle);
+    handle_drop(handle);
 }
 
 bool uva_handle_cancelled(const uva_handle_t *handle)

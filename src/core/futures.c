@@ -128,7 +128,7 @@ uva_future_t *uva__loop_create_future(uva_loop_t *loop, const char *here)
     if (loop == NULL) {
         return uva_future_refused(UVA_ENOLOOP);
     }
-    if (loop->closed || !uva__loop_owned(loop)) {
+    if (!uva__loop_owned_for(loop, "uva_loop_create_future") || loop->closed) {
         return uva_future_refused(UV_EPERM);
     }
     future =
@@ -154,7 +154,11 @@ uva_future_t *(uva_create_future)(void)
 
 uva_future_t *uva_future_ref(uva_future_t *future)
 {
-    return uva__future_ref(future);
+    if (future != NULL && future->kind != UVA__KIND_REFUSED &&
+        uva__loop_owned(future->loop)) {
+        future->refs++;
+    }
+    return future;
 }
 
 uva_future_t *uva_future_unref(uva_future_t *future)
@@ -341,12 +345,12 @@ void uva__future_finish(uva_future_t *future,
 }
 
 /* Whether a future can be completed by its holder, and from here. */
-static int future_settable(const uva_future_t *future)
+static int future_settable(const uva_future_t *future, const char *function)
 {
     if (future == NULL || future->kind == UVA__KIND_REFUSED) {
         return UVA_EINVALIDSTATE;
     }
-    if (!uva__loop_owned(future->loop)) {
+    if (!uva__loop_owned_for(future->loop, function)) {
         return UV_EPERM;
     }
     if ((future->kind != UVA__KIND_PLAIN && future->kind != UVA__KIND_SHIELD) ||
@@ -360,7 +364,7 @@ int uva_future_set_result(uva_future_t *future,
                           void *result,
                           uva_destroy_cb destroy)
 {
-    int r = future_settable(future);
+    int r = future_settable(future, __func__);
     uva__plain_future_t *plain;
 
     if (r < 0) {
@@ -378,7 +382,7 @@ int uva_future_set_result(uva_future_t *future,
 
 int uva_future_set_exception(uva_future_t *future, int code, const char *text)
 {
-    int r = future_settable(future);
+    int r = future_settable(future, __func__);
 
     if (r < 0) {
         return r;
@@ -399,7 +403,7 @@ int uva_future_set_exception(uva_future_t *future, int code, const char *text)
 
 int uva_future_set_error(uva_future_t *future, const uva_error_t *error)
 {
-    int r = future_settable(future);
+    int r = future_settable(future, __func__);
     uva__extra_t *extra;
 
     if (r < 0) {
@@ -505,17 +509,23 @@ static void *future_borrow(uva_future_t *future)
 
 /* The code of a done future that somebody asks for. In a task a failure is
  * the task's from here on, as if it had been awaited. */
-static int future_ask(uva_future_t *future)
+static int future_ask(uva_future_t *future, const char *function)
 {
-    int r = uva__future_code(future);
+    int r = future == NULL ? UV_ENOMEM : future->code;
+    uva_task_t *task;
 
-    if (UVA__UNLIKELY(r < 0)) {
-        uva_task_t *task = uva__task_current();
+    if (UVA__LIKELY(r >= 0)) {
+        return r;
+    }
+    if (uva_loop_owned(uva_future_get_loop(future), function)) {
+        task = uva__task_current();
+        r = uva__future_code(future);
         if (task != NULL) {
             uva__task_note_failure(task, future);
         }
+        return r;
     }
-    return r;
+    return UV_EPERM;
 }
 
 int uva_future_result(uva_future_t *future, void **ret_result)
@@ -525,7 +535,7 @@ int uva_future_result(uva_future_t *future, void **ret_result)
     if (uva__future_pending(future)) {
         return UVA_EINVALIDSTATE;
     }
-    r = future_ask(future);
+    r = future_ask(future, __func__);
     if (r < 0) {
         return r;
     }
@@ -545,7 +555,7 @@ int uva_future_exception(uva_future_t *future)
     if (uva__future_pending(future)) {
         return UVA_EINVALIDSTATE;
     }
-    r = future_ask(future);
+    r = future_ask(future, __func__);
     return r < 0 ? r : 0;
 }
 
@@ -720,7 +730,7 @@ int uva_future_add_done_callback(uva_future_t *future,
     } else if (future == NULL || future->kind == UVA__KIND_REFUSED) {
         /* There is no loop of its own to call it from. */
         r = future == NULL ? UV_ENOMEM : future->code;
-    } else if (future->loop->closing || !uva__loop_owned(future->loop)) {
+    } else if (!uva__loop_owned(future->loop) || future->loop->closing) {
         r = UV_EPERM;
     } else {
         r = future_register(future, callback, data, options);

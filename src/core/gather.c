@@ -243,7 +243,9 @@ static void gather_release(uva__bond_t *bond)
 static void futures_unref(const uva_future_ref_t *futures, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        uva__future_unref(futures[i]);
+        if (uva_loop_owned(uva_future_get_loop(futures[i]), "uva_gather")) {
+            uva__future_unref(futures[i]);
+        }
     }
 }
 
@@ -330,7 +332,7 @@ uva_future_t *uva_gather_future(const uva_future_ref_t *take_futures,
     uva_loop_t *loop = gather_loop(take_futures, count);
 
     int r = loop == NULL                                      ? UVA_ENOLOOP
-            : loop->closing                                   ? UV_EPERM
+            : !uva__loop_owned(loop) || loop->closing         ? UV_EPERM
             : (flags & ~(unsigned)UVA_RETURN_EXCEPTIONS) != 0 ? UV_EINVAL
                                                               : 0;
 

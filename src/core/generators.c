@@ -179,9 +179,11 @@ static void coroutine_enter(uva_coroutine_t *coroutine)
     uva__exceptions_give(loop->exceptions, &taken);
 }
 
-static int coroutine_resumable(const uva_coroutine_t *coroutine)
+static int coroutine_resumable(const uva_coroutine_t *coroutine,
+                               const char *function)
 {
-    if (coroutine->base.loop != uva__here ||
+    if (!uva__loop_owned_for(coroutine->base.loop, function) ||
+        coroutine->base.loop != uva__here ||
         coroutine->state == COROUTINE_RUNNING) {
         return UV_EPERM;
     }
@@ -230,14 +232,14 @@ int uva_coroutine_send(uva_coroutine_t *coroutine,
                        void *value,
                        void **ret_value)
 {
-    int r = coroutine_resumable(coroutine);
+    int r = coroutine_resumable(coroutine, __func__);
 
     return r < 0 ? r : coroutine_resume(coroutine, value, 0, ret_value);
 }
 
 int uva_coroutine_throw(uva_coroutine_t *coroutine, int code, void **ret_value)
 {
-    int r = coroutine_resumable(coroutine);
+    int r = coroutine_resumable(coroutine, __func__);
 
     if (r < 0) {
         return r;
@@ -270,7 +272,7 @@ bool uva_coroutine_done(const uva_coroutine_t *coroutine)
 
 uva_coroutine_t *uva_coroutine_ref(uva_coroutine_t *coroutine)
 {
-    if (coroutine != NULL) {
+    if (coroutine != NULL && uva__loop_owned(coroutine->base.loop)) {
         coroutine->base.refs++;
     }
     return coroutine;

@@ -159,6 +159,9 @@ int uva_future_add_to_awaited_by(uva_future_t *future, uva_future_t *waiter)
 {
     uva_call_options_t options = UVA_CALL_OPTIONS_INIT;
 
+    if (!uva_loop_owned(uva_future_get_loop(waiter), __func__)) {
+        return UV_EPERM;
+    }
     options.destroy = awaited_by_destroy;
     return uva_future_add_done_callback(future, awaited_by_done,
                                         uva__future_ref(waiter), &options);
@@ -263,6 +266,9 @@ int uva_format_call_graph(uva_future_t *future, uva_buffer_t *ret_buffer)
     if (future == NULL) {
         return UV_EINVAL;
     }
+    if (!uva_loop_owned(uva_future_get_loop(future), __func__)) {
+        return UV_EPERM;
+    }
     task = uva_future_task(future);
     r = uva__buffer_printf(&text, "* ");
     if (r >= 0) {
@@ -288,6 +294,9 @@ int uva_loop_format_tasks(uva_loop_t *loop, uva_buffer_t *ret_buffer)
     uva_buffer_t text = {0};
     int r = 0;
 
+    if (!uva__loop_owned(loop)) {
+        return UV_EPERM;
+    }
     UVA__LIST_FOREACH (task, &loop->tasks, uva_task_t, link) {
         r = format_task(&text, task);
         if (r >= 0) {

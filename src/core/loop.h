@@ -255,7 +255,8 @@ struct uva_loop_s {
     const uva__driver_t *driver;
     void *driver_data;
     uva__limits_t limits;
-    uv_thread_t thread; /* Whom the loop belongs to; moves under the mutex. */
+    _Atomic(uv_thread_t) thread; /* Whom the loop belongs to; moves under the
+                                    mutex. */
     uint32_t refs;
     bool running;  /* Inside run_forever or run_until_complete. */
     bool hosted;   /* On an application's uv_loop_t. */
@@ -311,27 +312,47 @@ static inline uva_loop_t *uva__running(void)
     return uva__here == &uva__nowhere ? NULL : uva__here;
 }
 
-/** Whether the calling thread may touch the loop; reports it if not. */
-bool uva__loop_owned_slow(const uva_loop_t *loop);
+/** What uva__loop_owned does where the loop does not run in this thread. */
+bool uva__loop_owned_slow(const uva_loop_t *loop, const char *function);
+
+/** Whether the loop belongs to the calling thread. */
+static inline bool uva__loop_is_owner(const uva_loop_t *loop)
+{
+    uv_thread_t owner =
+        atomic_load_explicit(&loop->thread, memory_order_relaxed);
+    uv_thread_t self = uv_thread_self();
+
+    return uv_thread_equal(&self, &owner) != 0;
+}
 
 /** Make the calling thread the owner. Others may be asking whether they are. */
 static inline void uva__loop_own(uva_loop_t *loop)
 {
     uv_thread_t self = uv_thread_self();
 
-    if (!uv_thread_equal(&self, &loop->thread)) {
+    if (!uva__loop_is_owner(loop)) {
         uv_mutex_lock(&loop->mutex);
-        loop->thread = self;
+        atomic_store_explicit(&loop->thread, self, memory_order_relaxed);
         uv_mutex_unlock(&loop->mutex);
         loop->exceptions = uva__exceptions_here();
         uva__context_self(&loop->context); /* Tools: it is another stack. */
     }
 }
 
-static inline bool uva__loop_owned(const uva_loop_t *loop)
+/**
+ * Whether the calling thread may touch what belongs to the loop. If not, the
+ * log names the public function that asks, and the thread. Every public
+ * function that is not for any thread asks before it changes anything.
+ */
+static inline bool uva__loop_owned_for(const uva_loop_t *loop,
+                                       const char *function)
 {
-    return UVA__LIKELY(uva__here == loop) || uva__loop_owned_slow(loop);
+    return UVA__LIKELY(uva__here == loop) ||
+           uva__loop_owned_slow(loop, function);
 }
+
+/** The same in the public function itself. */
+#define uva__loop_owned(loop) uva__loop_owned_for(loop, __func__)
 
 /** Work is about to be queued while the driver does not look: tell it, and let
  * go first what other threads have queued before. */

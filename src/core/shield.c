@@ -94,11 +94,17 @@ uva_future_t *uva_shield_future(uva_future_t *future)
     uva_future_t *outer;
     shield_t *shield;
 
+    if (future == NULL || future->kind == UVA__KIND_REFUSED) {
+        return future;
+    }
+    loop = future->loop;
+    if (!uva__loop_owned(loop)) {
+        return uva_future_refused(UV_EPERM);
+    }
     if (!uva__future_pending(future)) {
         return uva__future_ref(future);
     }
-    loop = future->loop;
-    if (loop->closing || !uva__loop_owned(loop)) {
+    if (loop->closing) {
         return uva_future_refused(UV_EPERM);
     }
     if (uva__future_make_room(future) < 0) {

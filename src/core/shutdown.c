@@ -122,8 +122,8 @@ int uva_loop_shutdown(uva_loop_t *loop, uva_loop_cb done, void *data)
     if (loop == NULL) {
         return UVA_ENOLOOP;
     }
-    if (loop->closing || loop->running || loop->shutdown != NULL ||
-        uva__running() != NULL || !uva__loop_owned(loop)) {
+    if (!uva__loop_owned(loop) || loop->closing || loop->running ||
+        loop->shutdown != NULL || uva__running() != NULL) {
         return UV_EPERM;
     }
     shutdown = &loop->shutdown_place;

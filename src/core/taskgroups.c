@@ -289,16 +289,17 @@ static int group_open(const group_t *group)
 }
 
 /* Begin to make a child. @return 0, or why there is none. */
-static int child_begin(const uva_taskgroup_t *scope, birth_t *ret_birth)
+static int child_begin(const uva_taskgroup_t *scope,
+                       birth_t *ret_birth,
+                       const char *function)
 {
     group_t *group = group_of(scope);
     group_child_t *child;
-    int r = group != NULL      ? group_open(group)
-            : scope->code != 0 ? scope->code
-                               : UV_EPERM;
+    int r = scope->code != 0 ? scope->code : UV_EPERM;
 
-    if (r >= 0 && !uva__loop_owned(group->scope.task->base.loop)) {
-        r = UV_EPERM;
+    if (group != NULL &&
+        uva__loop_owned_for(group->scope.task->base.loop, function)) {
+        r = group_open(group);
     }
     if (r < 0) {
         return r;
@@ -387,7 +388,7 @@ uva_task_t *uva__spawn_in(uva_taskgroup_t *scope,
                           const char *here)
 {
     birth_t birth;
-    int r = child_begin(scope, &birth);
+    int r = child_begin(scope, &birth, "uva_taskgroup_spawn");
 
     if (r >= 0) {
         return child_adopt(
@@ -405,7 +406,7 @@ uva_task_t *uva_taskgroup_create_task(uva_taskgroup_t *scope,
                                       const uva_task_options_t *options)
 {
     birth_t birth;
-    int r = child_begin(scope, &birth);
+    int r = child_begin(scope, &birth, __func__);
 
     if (r >= 0) {
         return child_adopt(
@@ -467,7 +468,7 @@ void uva_taskgroup_cancel(uva_taskgroup_t *scope)
 {
     group_t *group = group_of(scope);
 
-    if (group == NULL) {
+    if (group == NULL || !uva__loop_owned(group->scope.task->base.loop)) {
         return;
     }
     group->cancelled = true;

@@ -182,7 +182,9 @@ uva_task_t *uva__task_new(uva_loop_t *loop,
     if (loop == NULL) {
         return task_refuse(coro, args, UVA_ENOLOOP);
     }
-    if (loop->closing || !uva__loop_owned(loop)) {
+    if (!uva__loop_owned_for(loop, coro == &uva__plain_coro ? "uva_create_task"
+                                                            : "uva_spawn") ||
+        loop->closing) {
         return task_refuse(coro, args, UV_EPERM);
     }
     if (loop->task_count >= loop->limits.max_tasks) {
@@ -310,6 +312,9 @@ uva_task_t *uva__create_task(uva_loop_t *loop,
     if (body == NULL || (options != NULL && options->size < sizeof *options)) {
         return task_refuse(&uva__plain_coro, &frame, UV_EINVAL);
     }
+    if (!uva_loop_owned(loop, "uva_create_task")) {
+        return task_refuse(&uva__plain_coro, &frame, UV_EPERM);
+    }
     if (loop != NULL && loop->factory != NULL && !loop->in_factory) {
         uva_task_t *task;
         loop->in_factory = true;
@@ -353,6 +358,9 @@ uva_future_t *uva_ensure_future(const uva_awaitable_t *awaitable,
         future->loop != loop) {
         return uva_future_refused(UV_EINVAL);
     }
+    if (!uva_loop_owned(uva_future_get_loop(future), __func__)) {
+        return uva_future_refused(UV_EPERM);
+    }
     return uva__future_ref(future);
 }
 
@@ -360,6 +368,9 @@ void uva_loop_set_task_factory(uva_loop_t *loop,
                                uva_task_factory_cb factory,
                                void *data)
 {
+    if (!uva__loop_owned(loop)) {
+        return;
+    }
     loop->factory = factory;
     loop->factory_data = data;
     uva__loop_settle_spawns(loop);
@@ -511,7 +522,7 @@ uva_task_t *uva__task_admit(uva_task_t *take_task)
 
 uva_task_t *uva_task_ref(uva_task_t *task)
 {
-    (void)uva__future_ref(uva_task_future(task));
+    (void)uva_future_ref(uva_task_future(task));
     return task;
 }
 
@@ -556,22 +567,29 @@ const char *uva_task_get_name(uva_task_t *task)
     if (task == NULL || task->base.kind == UVA__KIND_REFUSED) {
         return "";
     }
-    extra = uva__future_extra(&task->base);
+    extra = uva__future_has_extra(&task->base);
+    if (extra != NULL && extra->name != NULL) {
+        return extra->name;
+    }
+    extra = uva__loop_owned(task->base.loop) ? uva__future_extra(&task->base)
+                                             : NULL;
     if (extra == NULL) {
         return "";
     }
-    if (extra->name == NULL) {
-        extra->name =
-            uva__format_new("Task-%llu", atomic_fetch_add(&count, 1) + 1);
-    }
+    extra->name = uva__format_new("Task-%llu", atomic_fetch_add(&count, 1) + 1);
     return extra->name == NULL ? "" : extra->name;
 }
 
 int uva_task_set_name(uva_task_t *task, const char *name)
 {
-    uva__extra_t *extra = task == NULL ? NULL : uva__future_extra(&task->base);
-    char *copy = extra == NULL ? NULL : uva__strdup(name);
+    uva__extra_t *extra;
+    char *copy;
 
+    if (!uva_loop_owned(uva_task_loop(task), __func__)) {
+        return UV_EPERM;
+    }
+    extra = task == NULL ? NULL : uva__future_extra(&task->base);
+    copy = extra == NULL ? NULL : uva__strdup(name);
     if (copy == NULL) {
         return UV_ENOMEM;
     }

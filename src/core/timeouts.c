@@ -150,6 +150,9 @@ int uva_timeout_exit(uva_timeout_t *timeout, int r)
     if (timeout->state != TIMEOUT_ACTIVE) {
         return r;
     }
+    if (!uva__loop_owned(timeout->task->base.loop)) {
+        return r < 0 ? r : UV_EPERM;
+    }
     timeout->code = timeout_code(timeout);
     if (timeout->entry != NULL) {
         entry_disarm(timeout_entry(timeout));
@@ -185,7 +188,9 @@ int uva_timeout_reschedule(uva_timeout_t *timeout, uint64_t when_ns)
     timeout_entry_t *entry;
     int r;
 
-    if (timeout->state != TIMEOUT_ACTIVE || timeout_code(timeout) < 0) {
+    if (timeout->state != TIMEOUT_ACTIVE ||
+        !uva__loop_owned(timeout->task->base.loop) ||
+        timeout_code(timeout) < 0) {
         return UV_EPERM;
     }
     entry = timeout_entry(timeout);

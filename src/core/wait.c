@@ -351,7 +351,7 @@ int uva__wait_for_typed_poll(uva_wait_for_op_t *op,
         if (r >= 0) {
             r = wait_for_result(take_task, ret, ret_bytes);
         }
-        uva__future_unref(take_task);
+        (void)uva_future_unref(take_task);
     } else {
         /* Moved out, and the reference dropped, as it ends. */
         r = uva__join_poll(take_task, ret, ret_bytes);

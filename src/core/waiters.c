@@ -68,7 +68,8 @@ static inline bool loop_drains(const uva_loop_t *loop)
 
 static UVA__NOINLINE bool waiter_wake_slow(uva_waiter_t *waiter)
 {
-    return uva__loop_owned(uva__task_of_waiter(waiter)->base.loop) &&
+    return uva__loop_owned_for(uva__task_of_waiter(waiter)->base.loop,
+                               "uva_waiter_wake") &&
            uva__waiter_wake(waiter);
 }
 
@@ -86,7 +87,8 @@ static UVA__NOINLINE bool waiter_wake_first_slow(uva_list_t *list)
         uva_waiter_t *waiter = UVA__LIST_FIRST(list, uva_waiter_t, link);
         bool woken;
 
-        if (!uva__loop_owned(uva__task_of_waiter(waiter)->base.loop)) {
+        if (!uva__loop_owned_for(uva__task_of_waiter(waiter)->base.loop,
+                                 "uva_waiter_wake_first")) {
             return false; /* It waits on. */
         }
         woken = uva__waiter_wake(waiter);
@@ -253,9 +255,17 @@ int uva_await(uva_future_t *future, void **ret_result)
  * a typed task, by its own type, from a task to which nothing happens: for
  * these there is a short way. */
 
+/* Whether the calling thread may take a result and a reference. */
+static bool join_owned(const uva_future_t *future)
+{
+    return uva_loop_owned(uva_future_get_loop(future), "uva_join");
+}
+
 static int join_unref(uva_future_t *future, int r)
 {
-    uva__future_unref(future);
+    if (join_owned(future)) {
+        uva__future_unref(future);
+    }
     return r;
 }
 
@@ -330,7 +340,9 @@ int uva__join_poll(uva_future_t *take_future, void *ret, size_t size)
         return UV_ENOMEM;
     }
     if (take_future->state != UVA__FUTURE_PENDING) {
-        return join_done_slow(task, take_future, ret, size);
+        return join_owned(take_future)
+                   ? join_done_slow(task, take_future, ret, size)
+                   : UV_EPERM;
     }
     r = await_begin(task, take_future);
     return r == UVA_PENDING ? r : join_unref(take_future, r);

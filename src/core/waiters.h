@@ -30,6 +30,12 @@ UVA__INLINE uva_waiter_t *uva__waiter_blocking(void)
                : NULL;
 }
 
+/** uva_loop_owned, of a primitive that is bound or not. */
+UVA__INLINE bool uva__sync_owned(const uva_loop_t *loop, const char *function)
+{
+    return UVA__LIKELY(uva__here == loop) || uva_loop_owned(loop, function);
+}
+
 /** uva_waiter_resumed. */
 UVA__INLINE bool uva__waiter_resumed(const uva_waiter_t *waiter)
 {

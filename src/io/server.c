@@ -53,7 +53,7 @@ void uva__server_maybe_free(uva_server_t *server)
 
 uva_server_t *uva_server_ref(uva_server_t *server)
 {
-    if (server != NULL) {
+    if (server != NULL && uva__loop_owned(server->loop)) {
         server->refs++;
     }
     return server;
@@ -368,7 +368,7 @@ static void listener_close_cb(uv_handle_t *handle)
 
 void uva_server_close(uva_server_t *server)
 {
-    if (server->state == UVA__SERVER_CLOSED || !uva__loop_owned(server->loop)) {
+    if (!uva__loop_owned(server->loop) || server->state == UVA__SERVER_CLOSED) {
         return;
     }
     server->state = UVA__SERVER_CLOSED;
@@ -406,7 +406,8 @@ int uva_server_start_serving_poll(uva_server_t *server)
     int r = 0;
 
     if (!uva_waiter_resumed(uva_waiter_current())) {
-        r = uva__server_serve(server);
+        r = uva__loop_owned(server->loop) ? uva__server_serve(server)
+                                          : UV_EPERM;
     }
     return r < 0 ? r : uva_yield_poll();
 }
@@ -483,7 +484,8 @@ int uva_server_serve_forever_poll(uva_server_t *server)
     uva_waiter_t *self = uva_waiter_current();
 
     if (!uva_waiter_resumed(self)) {
-        return forever_begin(server, self);
+        return uva__loop_owned(server->loop) ? forever_begin(server, self)
+                                             : UV_EPERM;
     }
     /* Cancelled, or closed by somebody: asyncio cancels it then. */
     UVA_IGNORE(uva_waiter_finish(self));

@@ -545,7 +545,8 @@ transport_write_one(uva_transport_t *transport, const void *data, size_t size)
     uva_bytes_t piece = {.data = data, .size = size};
     supply_t supply = {.data = &piece, .count = 1, .total = size};
 
-    if (!uva__loop_owned(uva__transport_loop(transport))) {
+    if (!uva__loop_owned_for(uva__transport_loop(transport),
+                             "uva_transport_write")) {
         return UV_EPERM;
     }
     return transport_write_slow(transport, &supply);

@@ -144,7 +144,7 @@ void uva__transport_discard(uva_transport_t *transport)
 
 uva_transport_t *uva_transport_ref(uva_transport_t *transport)
 {
-    if (transport != NULL) {
+    if (transport != NULL && uva__loop_owned(uva__transport_loop(transport))) {
         transport->refs++;
     }
     return transport;
@@ -261,8 +261,8 @@ void uva_transport_abort(uva_transport_t *transport)
 
 void uva_transport_close(uva_transport_t *transport)
 {
-    if (transport->state >= UVA__TRANSPORT_CLOSING ||
-        !uva__loop_owned(uva__transport_loop(transport))) {
+    if (!uva__loop_owned(uva__transport_loop(transport)) ||
+        transport->state >= UVA__TRANSPORT_CLOSING) {
         return;
     }
     transport->state = UVA__TRANSPORT_CLOSING;
@@ -285,11 +285,11 @@ static void transport_sent(uva_transport_t *transport)
 
 int uva_transport_write_eof(uva_transport_t *transport)
 {
-    if (transport->state >= UVA__TRANSPORT_CLOSING || transport->write_eof) {
-        return 0;
-    }
     if (!uva__loop_owned(uva__transport_loop(transport))) {
         return UV_EPERM;
+    }
+    if (transport->state >= UVA__TRANSPORT_CLOSING || transport->write_eof) {
+        return 0;
     }
     transport->write_eof = true;
     transport->settles = true;
@@ -350,8 +350,8 @@ bool uva_transport_is_reading(const uva_transport_t *transport)
 
 void uva_transport_pause_reading(uva_transport_t *transport)
 {
-    if (uva_transport_is_reading(transport) &&
-        uva__loop_owned(uva__transport_loop(transport))) {
+    if (uva__loop_owned(uva__transport_loop(transport)) &&
+        uva_transport_is_reading(transport)) {
         transport->reading_paused = true;
         if (transport->made) {
             uva__transport_watch(transport);
@@ -361,8 +361,8 @@ void uva_transport_pause_reading(uva_transport_t *transport)
 
 void uva_transport_resume_reading(uva_transport_t *transport)
 {
-    if (transport->state <= UVA__TRANSPORT_OPEN && transport->reading_paused &&
-        uva__loop_owned(uva__transport_loop(transport))) {
+    if (uva__loop_owned(uva__transport_loop(transport)) &&
+        transport->state <= UVA__TRANSPORT_OPEN && transport->reading_paused) {
         transport->reading_paused = false;
         if (transport->made) {
             uva__transport_watch(transport);
@@ -419,6 +419,9 @@ int uva_transport_set_write_buffer_limits(uva_transport_t *transport,
                                           size_t high_bytes,
                                           size_t low_bytes)
 {
+    if (!uva__loop_owned(uva__transport_loop(transport))) {
+        return UV_EPERM;
+    }
     if (high_bytes == SIZE_MAX && low_bytes == SIZE_MAX) {
         high_bytes = HIGH_BYTES;
     }

@@ -10,7 +10,7 @@
 
 int uva_reader_feed_data(uva_reader_t *reader, const void *data, size_t size)
 {
-    if (reader->in.eof) {
+    if (!uva_loop_owned(reader->in.loop, __func__) || reader->in.eof) {
         return UV_EPERM;
     }
     return size == 0 ? 0 : uva__intake_feed(&reader->in, data, size);
@@ -18,13 +18,17 @@ int uva_reader_feed_data(uva_reader_t *reader, const void *data, size_t size)
 
 void uva_reader_feed_eof(uva_reader_t *reader)
 {
-    uva__intake_end(&reader->in, 0);
+    if (uva_loop_owned(reader->in.loop, __func__)) {
+        uva__intake_end(&reader->in, 0);
+    }
 }
 
 void uva_reader_set_exception(uva_reader_t *reader, int code)
 {
     UVA__ASSERT(code < 0);
-    uva__intake_end(&reader->in, code);
+    if (uva_loop_owned(reader->in.loop, __func__)) {
+        uva__intake_end(&reader->in, code);
+    }
 }
 
 bool uva_reader_at_eof(const uva_reader_t *reader)
@@ -71,7 +75,7 @@ uva_reader_t *uva_reader_ref(uva_reader_t *reader)
 {
     if (reader != NULL && reader->in.transport != NULL) {
         (void)uva_transport_ref(reader->in.transport);
-    } else if (reader != NULL) {
+    } else if (reader != NULL && uva_loop_owned(reader->in.loop, __func__)) {
         reader->in.refs++;
     }
     return reader;
@@ -84,7 +88,8 @@ uva_reader_t *uva_reader_unref(uva_reader_t *reader)
     }
     if (reader->in.transport != NULL) {
         (void)uva_transport_unref(reader->in.transport);
-    } else if (--reader->in.refs == 0) {
+    } else if (uva_loop_owned(reader->in.loop, __func__) &&
+               --reader->in.refs == 0) {
         uva__intake_destroy(&reader->in);
         (void)uva_loop_unref(reader->in.loop);
         uva__free(reader);

@@ -66,7 +66,6 @@ bool uva_condition_locked(const uva_condition_t *condition)
 static int condition_begin(uva_condition_t *condition, uva_waiter_t *self)
 {
     uva_lock_t *lock = condition_lock(condition);
-    int r;
 
     if (!uva_lock_locked(lock)) {
         return UV_EPERM;
@@ -74,14 +73,12 @@ static int condition_begin(uva_condition_t *condition, uva_waiter_t *self)
     if (self == NULL) {
         return UVA_ENOTASK;
     }
+    if (!uva__sync_bindable(condition->loop) ||
+        !uva__sync_bindable(lock->loop)) {
+        return UVA_EWRONGLOOP;
+    }
     /* The lock too: it has to be taken again, whoever waits for it by then. */
-    r = uva__sync_bind(&lock->loop);
-    if (r == 0) {
-        r = uva__sync_bind(&condition->loop);
-    }
-    if (r < 0) {
-        return r;
-    }
+    lock->loop = uva_get_running_loop();
     /* Before suspending: a cancellation that is due queues us at once, and
      * who waits for the lock comes first. */
     (void)uva_lock_release(lock);
@@ -158,7 +155,8 @@ int uva_condition_wait_for(uva_condition_t *condition,
 
 int uva_condition_notify(uva_condition_t *condition, size_t count)
 {
-    if (!uva_condition_locked(condition)) {
+    if (!uva__sync_owned(condition->loop, __func__) ||
+        !uva_condition_locked(condition)) {
         return UV_EPERM;
     }
     condition_notify(condition, count);

@@ -34,6 +34,14 @@ UVA__INLINE int uva__line_wake_first_of(uva_loop_t *loop,
 /** Wake all. */
 void uva__line_wake_all(uva__queue_line_t *line);
 
+/** Whether the calling thread may change a queue that tasks wait at. */
+static inline bool uva__queue_owned(const uva_queue_t *queue,
+                                    const char *function)
+{
+    return uva__sync_owned(queue->loop, function) &&
+           uva__sync_owned(queue->finished.loop, function);
+}
+
 /** Somebody waits, or is going to look again: no short ways until a put or a
  * get finds nobody. */
 static inline void uva__queue_close(uva_queue_t *queue)

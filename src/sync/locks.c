@@ -69,6 +69,9 @@ int uva_lock_acquire_poll(uva_lock_t *lock)
     int r;
 
     if (!uva_waiter_resumed(self)) { /* The first call of this await. */
+        if (!uva__sync_owned(lock->loop, __func__)) {
+            return UV_EPERM;
+        }
         if (lock_is_available(lock)) {
             lock->locked = true;
             return 0;
@@ -104,7 +107,7 @@ int uva_lock_acquire(uva_lock_t *lock)
 
 int uva_lock_release(uva_lock_t *lock)
 {
-    if (!lock->locked) {
+    if (!uva__sync_owned(lock->loop, __func__) || !lock->locked) {
         return UV_EPERM;
     }
     lock->locked = false;
@@ -155,7 +158,7 @@ int uva_event_wait(uva_event_t *event)
 
 void uva_event_set(uva_event_t *event)
 {
-    if (!event->value) {
+    if (uva__sync_owned(event->loop, __func__) && !event->value) {
         event->value = true;
         UVA__LIST_FOREACH (waiter, &event->waiters, uva_waiter_t, link) {
             (void)uva_waiter_wake(waiter);
@@ -165,7 +168,9 @@ void uva_event_set(uva_event_t *event)
 
 void uva_event_clear(uva_event_t *event)
 {
-    event->value = false;
+    if (uva__sync_owned(event->loop, __func__)) {
+        event->value = false;
+    }
 }
 
 bool uva_event_is_set(const uva_event_t *event)

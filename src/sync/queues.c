@@ -49,7 +49,9 @@ void uva_priority_queue_init(uva_queue_t *queue,
 
 void uva_queue_set_destroy(uva_queue_t *queue, uva_destroy_cb destroy)
 {
-    queue->destroy = destroy;
+    if (uva__sync_owned(queue->loop, __func__)) {
+        queue->destroy = destroy;
+    }
 }
 
 /* --- the items --- */
@@ -108,6 +110,9 @@ static void queue_set_bounds(uva_queue_t *queue)
 
 int uva_queue_set_overflow(uva_queue_t *queue, uva_queue_overflow_t overflow)
 {
+    if (!uva__queue_owned(queue, __func__)) {
+        return UV_EPERM;
+    }
     if (overflow == UVA_QUEUE_DROP_OLDEST &&
         queue->order == UVA__QUEUE_PRIORITY) {
         return UV_EINVAL;
@@ -262,6 +267,9 @@ static void queue_drop(uva_queue_t *queue, void *item)
 
 void uva_queue_destroy(uva_queue_t *queue)
 {
+    if (!uva__queue_owned(queue, __func__)) {
+        return;
+    }
     UVA__ASSERT(uva__list_empty(&queue->getters.waiters));
     UVA__ASSERT(uva__list_empty(&queue->putters.waiters));
     UVA__ASSERT(uva__list_empty(&queue->finished.waiters));
@@ -328,8 +336,12 @@ static UVA__NOINLINE int queue_put_hard(uva_queue_t *queue, void *item)
     return uva__line_wake_first(&queue->getters);
 }
 
-static UVA__NOINLINE int queue_put_slow(uva_queue_t *queue, void *item)
+static UVA__NOINLINE int
+queue_put_slow(uva_queue_t *queue, void *item, const char *function)
 {
+    if (UVA__UNLIKELY(!uva__sync_owned(queue->loop, function))) {
+        return UV_EPERM;
+    }
     if (queue->count >= queue->open_room) {
         return queue_put_hard(queue, item);
     }
@@ -344,7 +356,7 @@ static UVA__NOINLINE int queue_put_slow(uva_queue_t *queue, void *item)
 int uva_queue_put_nowait(uva_queue_t *queue, void *item)
 {
     if (UVA__UNLIKELY(queue->count >= queue->room)) {
-        return queue_put_slow(queue, item);
+        return queue_put_slow(queue, item, __func__);
     }
     queue_append(queue, item);
     return 0;
@@ -440,7 +452,7 @@ static UVA__NOINLINE int queue_put_poll_slow(uva_queue_t *queue, void *item)
     if (queue->count > queue->wait_above) {
         return queue_sleep(queue, &queue->putters, self);
     }
-    return queue_put_slow(queue, item);
+    return queue_put_slow(queue, item, "uva_queue_put_poll");
 }
 
 int uva_queue_put_poll(uva_queue_t *queue, void *item)
@@ -483,7 +495,7 @@ queue_put_stay(uva_queue_t *queue, void *item, uva_waiter_t *self)
     int r;
 
     if (queue->count <= queue->wait_above) {
-        return queue_put_slow(queue, item);
+        return queue_put_slow(queue, item, "uva_queue_put");
     }
     do {
         r = queue_block(queue, &queue->putters, self);
@@ -535,8 +547,12 @@ static UVA__NOINLINE int queue_take(uva_queue_t *queue, void **ret_item)
     return uva__line_wake_first(&queue->putters);
 }
 
-static UVA__NOINLINE int queue_get_slow(uva_queue_t *queue, void **ret_item)
+static UVA__NOINLINE int
+queue_get_slow(uva_queue_t *queue, void **ret_item, const char *function)
 {
+    if (UVA__UNLIKELY(!uva__sync_owned(queue->loop, function))) {
+        return UV_EPERM;
+    }
     if (queue->count == 0) {
         return queue->is_shutdown ? UVA_EQUEUESHUTDOWN : UVA_EQUEUEEMPTY;
     }
@@ -552,7 +568,7 @@ static UVA__NOINLINE int queue_get_slow(uva_queue_t *queue, void **ret_item)
 int uva_queue_get_nowait(uva_queue_t *queue, void **ret_item)
 {
     if (UVA__UNLIKELY(queue->count <= queue->few)) {
-        return queue_get_slow(queue, ret_item);
+        return queue_get_slow(queue, ret_item, __func__);
     }
     *ret_item = queue_pop_first(queue);
     return 0;
@@ -611,7 +627,7 @@ static UVA__NOINLINE int queue_get_poll_slow(uva_queue_t *queue,
     if (queue->count == 0 && !queue->is_shutdown) {
         return queue_sleep(queue, &queue->getters, self);
     }
-    return queue_get_slow(queue, ret_item);
+    return queue_get_slow(queue, ret_item, "uva_queue_get_poll");
 }
 
 int uva_queue_get_poll(uva_queue_t *queue, void **ret_item)
@@ -643,7 +659,7 @@ queue_get_stay(uva_queue_t *queue, void **ret_item, uva_waiter_t *self)
             return queue_get_called(queue, ret_item);
         }
     }
-    return queue_get_slow(queue, ret_item);
+    return queue_get_slow(queue, ret_item, "uva_queue_get");
 }
 
 static UVA__NOINLINE int
@@ -687,6 +703,9 @@ static void queue_finish(uva_queue_t *queue, size_t count)
 
 int uva_queue_task_done(uva_queue_t *queue)
 {
+    if (!uva__queue_owned(queue, __func__)) {
+        return UV_EPERM;
+    }
     if (queue->unfinished == 0) {
         return UV_EINVAL;
     }
@@ -709,6 +728,9 @@ int uva_queue_join(uva_queue_t *queue)
 
 void uva_queue_shutdown(uva_queue_t *queue, bool immediate)
 {
+    if (!uva__queue_owned(queue, __func__)) {
+        return;
+    }
     queue->is_shutdown = true;
     queue_set_bounds(queue);
     if (immediate) {

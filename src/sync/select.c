@@ -17,32 +17,25 @@ static void select_leave_line(uva_select_case_t *one)
     uva__list_remove(&one->among_cases);
 }
 
-/* @retval 1 Woken. @retval 0 Its wait is over already: another of its cases
- * was called first, or it was cancelled. @retval UV_EPERM A wrong thread. */
-static int line_wake_case(uva_select_case_t *one)
+/* @return Whether it was woken; else its wait is over already: another of its
+ * cases was called first, or it was cancelled. */
+static bool line_wake_case(uva_select_case_t *one)
 {
     uva_waiter_t *waiter = one->waiter;
+    bool woken = uva_waiter_wake(waiter);
 
-    if (uva_waiter_wake(waiter)) {
+    if (woken) {
         uva_waiter_set_value(waiter, one->index);
-        select_leave_line(one);
-        return 1;
-    }
-    if (!uva_waiter_woken(waiter) && !uva_waiter_cancelled(waiter)) {
-        return UV_EPERM;
     }
     select_leave_line(one);
-    return 0;
+    return woken;
 }
 
-/* As line_wake_case, for a task in a get or put. */
-static int line_wake_waiter(uva_waiter_t *waiter)
+/* The same for a task in a get or put. */
+static bool line_wake_waiter(uva_waiter_t *waiter)
 {
-    int woken = uva_waiter_wake(waiter);
+    bool woken = uva_waiter_wake(waiter);
 
-    if (!woken && !uva_waiter_cancelled(waiter)) {
-        return UV_EPERM;
-    }
     uva__list_remove(&waiter->link);
     return woken;
 }
@@ -61,16 +54,16 @@ static uva_select_case_t *line_first_case(const uva__queue_line_t *line)
 
 static bool line_wake_first(uva__queue_line_t *line)
 {
-    int r = 0;
+    bool woken = false;
 
-    while (r == 0 && !uva__list_empty(&line->waiters)) {
+    while (!woken && !uva__list_empty(&line->waiters)) {
         uva_select_case_t *one = line_first_case(line);
 
-        r = one != NULL ? line_wake_case(one)
-                        : line_wake_waiter(UVA__LIST_FIRST(&line->waiters,
-                                                           uva_waiter_t, link));
+        woken = one != NULL ? line_wake_case(one)
+                            : line_wake_waiter(UVA__LIST_FIRST(
+                                  &line->waiters, uva_waiter_t, link));
     }
-    return r > 0;
+    return woken;
 }
 
 void uva__line_wake_all(uva__queue_line_t *line)
@@ -147,11 +140,13 @@ select_suspend(uva_waiter_t *self, uva_select_case_t *cases, size_t count)
     int r;
 
     for (size_t i = 0; i < count; i++) {
-        uva__queue_make_lines(cases[i].queue);
-        r = uva__sync_bind(&cases[i].queue->loop);
-        if (r < 0) {
-            return r;
+        if (!uva__sync_bindable(cases[i].queue->loop)) {
+            return UVA_EWRONGLOOP;
         }
+    }
+    for (size_t i = 0; i < count; i++) {
+        uva__queue_make_lines(cases[i].queue);
+        cases[i].queue->loop = uva_get_running_loop();
     }
     r = uva_waiter_suspend(self, NULL, NULL);
     if (r != UVA_PENDING) {

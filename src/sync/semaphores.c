@@ -49,6 +49,9 @@ int uva_semaphore_acquire_poll(uva_semaphore_t *semaphore)
     int r;
 
     if (!uva_waiter_resumed(self)) {
+        if (!uva__sync_owned(semaphore->loop, __func__)) {
+            return UV_EPERM;
+        }
         if (!uva_semaphore_locked(semaphore)) {
             semaphore->value--;
             return 0;
@@ -80,6 +83,9 @@ int uva_semaphore_acquire(uva_semaphore_t *semaphore)
 
 int uva_semaphore_release(uva_semaphore_t *semaphore)
 {
+    if (!uva__sync_owned(semaphore->loop, __func__)) {
+        return UV_EPERM;
+    }
     if (semaphore->value >= semaphore->bound) {
         return UV_EINVAL;
     }

@@ -14,6 +14,7 @@
 #include "uva/futures.h"
 
 #include "base/list.h"
+#include "core/waiters.h"
 
 enum {
     UVA__STAGE_CONDITION = 3 << 0,
@@ -32,16 +33,11 @@ static inline void uva__stage_set(uva_waiter_t *waiter, int layer, int stage)
         waiter, (uint8_t)((uva_waiter_get_stage(waiter) & ~layer) | stage));
 }
 
-/** Bind a primitive to the running loop, as uva_waiter_suspend does.
- * @retval UVA_EWRONGLOOP It belongs to another one. */
-static inline int uva__sync_bind(uva_loop_t **owner)
+/** Whether a primitive can be bound to the running loop, as uva_waiter_suspend
+ * binds it: it belongs to none, or to this one. */
+static inline bool uva__sync_bindable(const uva_loop_t *owner)
 {
-    uva_loop_t *running = uva_get_running_loop();
-
-    if (*owner == NULL) {
-        *owner = running;
-    }
-    return *owner == running ? 0 : UVA_EWRONGLOOP;
+    return owner == NULL || owner == uva_get_running_loop();
 }
 
 /** How many links a list has; for descriptions. */

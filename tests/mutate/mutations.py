@@ -287,7 +287,8 @@ MUTATIONS = [
      "        task->base.phase = UVA__PHASE_WOKEN;",
      "a wait that begins when a cancel is due counts as woken"),
     ("src/core/waiters.c",
-     "        if (!uva__loop_owned(uva__task_of_waiter(waiter)->base.loop)) {\n"
+     "        if (!uva__loop_owned_for(uva__task_of_waiter(waiter)->base.loop,\n"
+     "                                 \"uva_waiter_wake_first\")) {\n"
      "            return false; /* It waits on. */\n"
      "        }",
      "        (void)0;",
@@ -625,9 +626,9 @@ MUTATIONS = [
      "    timeout->when_ns = when_ns;",
      "a rescheduled timeout keeps its old deadline too"),
     ("src/core/timeouts.c",
-     "    if (timeout->state != TIMEOUT_ACTIVE || timeout_code(timeout) < 0) {\n"
+     "        timeout_code(timeout) < 0) {\n"
      "        return UV_EPERM;",
-     "    if (timeout->state != TIMEOUT_ACTIVE) {\n"
+     "        false) {\n"
      "        return UV_EPERM;",
      "a timeout that came can be rescheduled"),
     # --- task groups ---
