@@ -6,6 +6,9 @@
 #include "loops.h"
 
 #include <stdatomic.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* --- the log hook --- */
 
@@ -310,7 +313,100 @@ START_TEST(allocator_hook)
 }
 END_TEST
 
-int main(void)
+/* --- a program without descriptors 0 to 2 --- */
+
+static const char *program;
+
+static int echo_once(uva_reader_t *reader, uva_writer_t *writer, void *arg)
+{
+    char byte;
+
+    (void)arg;
+    if (uva_reader_read(reader, &byte, 1) == 1) {
+        UVA_IGNORE(uva_writer_write(writer, &byte, 1));
+    }
+    return UVA_EUSER; /* Reported to the log. */
+}
+
+static int talk(UVA_UNUSED void *arg, UVA_UNUSED void **ret_result)
+{
+    uva_server_t *server;
+    uva_reader_t *reader;
+    uva_writer_t *writer;
+    char port[8];
+    char bytes[8];
+    int r;
+
+    r = uva_start_server(echo_once, NULL, "127.0.0.1", "0", NULL, &server);
+    if (r < 0) {
+        return r;
+    }
+    (void)snprintf(port, sizeof port, "%u", (unsigned)uva_server_port(server));
+    r = uva_open_connection("127.0.0.1", port, NULL, &reader, &writer);
+    if (r >= 0) {
+        UVA_IGNORE(uva_writer_write(writer, "x", 1));
+        r = uva_reader_read(reader, bytes, sizeof bytes);
+        r = r != 1                                              ? UV_EIO
+            : uva_writer_fileno(writer) <= 2                    ? UV_EBADF
+            : uva_reader_read(reader, bytes, sizeof bytes) != 0 ? UV_EMSGSIZE
+                                                                : 0;
+        (void)uva_connection_close(reader, writer);
+    }
+    uva_server_close(server);
+    uva_server_unref(server);
+    return r;
+}
+
+/* The log has nowhere to go: not into what lies in the place of standard error
+ * by now, and a loop takes none of the three places. */
+static int bare_program(void)
+{
+    uva_exception_t exception = {.size = sizeof exception, .message = "lost"};
+    uva_loop_t *loop;
+    int ends[2];
+    char byte;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) < 0 ||
+        ends[0] != 0 || ends[1] != 1 || dup(ends[1]) != 2) {
+        return 2;
+    }
+    if (uva_loop_new(NULL, &loop) < 0) {
+        return 6;
+    }
+    uva_loop_call_exception_handler(loop, &exception);
+    if (uva_loop_close(loop) < 0) {
+        return 7;
+    }
+    uva_loop_unref(loop);
+    if (recv(ends[0], &byte, 1, 0) >= 0) {
+        return 3;
+    }
+    for (int fd = 0; fd < 3; fd++) {
+        close(fd);
+    }
+    return uva_run(talk, NULL, NULL, NULL) == 0 ? 0 : 4;
+}
+
+START_TEST(started_without_descriptors)
+{
+    pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        for (int fd = 0; fd < 3; fd++) {
+            close(fd);
+        }
+        execl(program, program, "bare", (char *)NULL);
+        _exit(5);
+    }
+    ck_assert_int_gt(child, 0);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), 0);
+}
+END_TEST
+
+int main(int argc, char **argv)
 {
     Suite *suite = suite_create("log");
     /* First, where one process runs all: nothing was allocated in it yet, and
@@ -318,6 +414,10 @@ int main(void)
     TCase *allocator = UVA_TCASE(suite, "Allocator");
     TCase *log = UVA_LOOPS_TCASE(suite, "Log");
 
+    if (argc > 1 && strcmp(argv[1], "bare") == 0) {
+        return bare_program();
+    }
+    program = argv[0];
     tcase_add_loop_test(allocator, allocator_hook, 0, 4);
     tcase_add_test(log, default_writes_to_standard_error);
     tcase_add_test(log, good_run_says_nothing);
@@ -325,5 +425,6 @@ int main(void)
     tcase_add_test(log, hook_gets_each_record);
     tcase_add_test(log, long_records_are_cut);
     tcase_add_test(log, hook_of_several_threads);
+    tcase_add_test(log, started_without_descriptors);
     return uva_test_main(suite);
 }

@@ -245,6 +245,76 @@ UVA_NET_TEST(unhandled_exception)
     stop(server);
 }
 
+/* Answers until the connection is lost, and fails with that. */
+static int
+serve_to_the_loss(uva_reader_t *reader, uva_writer_t *writer, void *arg)
+{
+    char byte;
+    int r = uva_reader_read(reader, &byte, 1);
+
+    ck_assert_str_eq(uva_task_get_coro(uva_current_task()),
+                     "serve_to_the_loss");
+    if (r > 0 && *(int *)arg == 1) {
+        for (int i = 0; i < 100; i++) {
+            UVA_IGNORE(uva_writer_write(writer, "x", 1));
+            if (i % 10 == 0) {
+                UVA_TICK();
+            }
+        }
+        r = uva_writer_drain(writer);
+    }
+    r = r > 0 ? uva_reader_read(reader, &byte, 1) : r;
+    return *(int *)arg == 2 && r < 0 ? UVA_EUSER : r;
+}
+
+UVA_NET_TEST(loss_of_a_client)
+{
+    /* A peer that resets writes nothing into the log of a server but for
+     * debugging: there is the handler, and who it was. Another failure is
+     * reported, with the handler's name. */
+    int how = 0;
+    uva_server_t *server;
+    uva_test_reports_t reports;
+
+    ck_assert_int_eq(uva_start_server(serve_to_the_loss, &how, "127.0.0.1", "0",
+                                      NULL, &server),
+                     0);
+    for (; how < 3; how++) {
+        struct sockaddr_in own;
+        socklen_t size = sizeof own;
+        char wanted[100];
+        int fd = uva_test_dial(uva_server_port(server));
+        if (how == 2) {
+            uva_loop_set_exception_handler(uva_get_running_loop(), NULL, NULL);
+        } else {
+            uva_test_collect_reports(&reports);
+        }
+        ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&own, &size), 0);
+        uva_test_log_begin();
+        UVA_TEST_UNTIL(uva_server_connection_count(server) == 1);
+        uva_test_send(fd, "x");
+        uva_test_reset(fd);
+        UVA_TEST_UNTIL(uva_server_connection_count(server) == 0);
+        for (int i = 0; i < 30; i++) {
+            UVA_TICK(); /* The handler hears of it, and ends. */
+        }
+        uva_test_log_end();
+        if (how == 2) {
+            ck_assert_ptr_nonnull(
+                strstr(uva_test_log(), "(function serve_to_the_loss)"));
+            continue;
+        }
+        ck_assert_int_eq(reports.count, 0);
+        (void)snprintf(wanted, sizeof wanted,
+                       "serve_to_the_loss: the connection with ('127.0.0.1', "
+                       "%u) was lost: ",
+                       (unsigned)ntohs(own.sin_port));
+        ck_assert_msg(strstr(uva_test_log(), wanted) != NULL, "%s",
+                      uva_test_log());
+    }
+    stop(server);
+}
+
 static uva_future_t *handler_gather;
 
 /* Begins eagerly, is gathered before its server waits for it, and leaves that
@@ -1215,6 +1285,7 @@ int main(void)
     tcase_add_test(handler, typed_handlers);
     tcase_add_test(handler, typed_handler_fails);
     tcase_add_test(handler, unhandled_exception);
+    tcase_add_test(handler, loss_of_a_client);
     tcase_add_test(handler, handler_gathered_meanwhile);
     tcase_add_test(handler, unhandled_cancel);
     tcase_add_test(handler, handler_returns);

@@ -129,9 +129,13 @@ uva_connection_close_poll(uva_reader_t *take_reader, uva_writer_t *take_writer);
  * Serves one connection, in a task of its own.
  *
  * reader and writer are borrowed until it returns; then what was written is
- * sent and the connection closed. Take references to keep them longer. A
+ * sent and the connection closed; a peer that does not read keeps it, and a
+ * place among the server's connections, for ever: uva_transport_abort and
+ * uva_server_abort_clients end it. Take references to keep them longer. A
  * failure is reported to the exception handler, "Unhandled exception in
- * client_connected_cb"; UV_ECANCELED closes silently.
+ * client_connected_cb", with the task, which bears the handler's name.
+ * UV_ECANCELED closes silently, and the loss of this connection is told at the
+ * level of debugging, with the peer.
  *
  * @param arg What the server was started with.
  */
@@ -181,6 +185,33 @@ uva_start_server_poll(uva_start_server_op_t *op,
                       const char *port,
                       const uva_server_options_t *options,
                       uva_server_t **ret_server);
+/** private: function is the handler's name, or NULL. */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva__start_server(const char *function,
+                  uva_client_connected_cb handler,
+                  void *arg,
+                  const char *host,
+                  const char *port,
+                  const uva_server_options_t *options,
+                  uva_server_t **ret_server);
+/** private */
+UVA_EXTERN UVA_NODISCARD int
+uva__start_server_poll(uva_start_server_op_t *op,
+                       const char *function,
+                       uva_client_connected_cb handler,
+                       void *arg,
+                       const char *host,
+                       const char *port,
+                       const uva_server_options_t *options,
+                       uva_server_t **ret_server);
+/** The function, with the name of the handler, which its tasks bear. */
+#define uva_start_server(handler, arg, host, port, options, ret_server) \
+    uva__start_server(#handler, handler, arg, host, port, options, ret_server)
+/** The function, likewise. */
+#define uva_start_server_poll(op, handler, arg, host, port, options,        \
+                              ret_server)                                   \
+    uva__start_server_poll(op, #handler, handler, arg, host, port, options, \
+                           ret_server)
 
 /**
  * The same with a typed task, stackful or stackless, as the handler of each
@@ -488,7 +519,7 @@ UVA_EXTERN UVA_NODISCARD int uva_writer_wait_closed_poll(uva_writer_t *writer);
 /** The transport below, for its marks, its socket, uva_transport_abort;
  * borrowed. @asyncio StreamWriter.transport */
 UVA_EXTERN uva_transport_t *uva_writer_transport(const uva_writer_t *writer);
-/** The peer's address. @retval UV_ENOTCONN It is closed.
+/** The peer's address, also when the connection is closed.
  * @asyncio StreamWriter.get_extra_info('peername') */
 UVA_EXTERN UVA_NODISCARD int
 uva_writer_get_peername(const uva_writer_t *writer, uva_address_t *ret_address);

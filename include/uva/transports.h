@@ -41,7 +41,7 @@ UVA_EXTERN uva_loop_t *uva_transport_get_loop(const uva_transport_t *transport);
 /** The descriptor of the socket, to look at; -1 once it is closed.
  * @asyncio get_extra_info('socket') */
 UVA_EXTERN int uva_transport_fileno(const uva_transport_t *transport);
-/** The address of the peer. @retval UV_ENOTCONN There is none any more.
+/** The address of the peer, also when the connection is closed.
  * @asyncio get_extra_info('peername') */
 UVA_EXTERN UVA_NODISCARD int
 uva_transport_get_peername(const uva_transport_t *transport,
@@ -74,8 +74,9 @@ UVA_EXTERN void uva_transport_resume_reading(uva_transport_t *transport);
 /**
  * Send bytes, or keep a copy of those that cannot leave yet.
  *
- * On a connection that is lost they are dropped, with a warning from the fifth
- * call on.
+ * On a connection that is lost they are dropped. The fifth call is written to
+ * the log: as a warning if it was closed here, for debugging if the peer did
+ * it.
  *
  * @retval UV_EPERM  After write_eof.
  * @retval UV_ENOMEM Nothing was kept; if some of it was sent already, the

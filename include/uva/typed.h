@@ -34,7 +34,7 @@ UVA_BEGIN_DECLS
 
 /** private: what the runtime has to know of a typed function. */
 typedef struct uva__coro_s {
-    const char *name;
+    const char *name;          /* NULL: the arguments begin with it. */
     int (*enter)(void *task);  /* Whose arguments and result it finds. */
     void (*drop)(void *frame); /* Destructor of the arguments, or NULL. */
     uint32_t frame_bytes;      /* Of the arguments. */
@@ -238,7 +238,10 @@ UVA_BEGIN_DECLS
         char uva__task; /* Never read: the type is a name for uva_task_t. */ \
     } name##_task_t;
 /** private */
-#define UVA__CORO(storage, name, drop, stackless)                         \
+#define UVA__CORO(storage, name, drop, stackless) \
+    UVA__CORO_NAMED(storage, name, #name, drop, stackless)
+/** private */
+#define UVA__CORO_NAMED(storage, name, text, drop, stackless)             \
     static int name##__enter(void *task)                                  \
     {                                                                     \
         void *args = (char *)task + UVA__TASK_HEAD_BYTES(stackless);      \
@@ -246,7 +249,7 @@ UVA_BEGIN_DECLS
         return name##__body((name##_args_t *)args, (name##_ret_t *)ret);  \
     }                                                                     \
     storage const uva__coro_t name##__coro = {                            \
-        #name,                                                            \
+        text,                                                             \
         name##__enter,                                                    \
         drop,                                                             \
         (uint32_t)sizeof(name##_args_t),                                  \

@@ -6,8 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/descriptors.h"
+
 _Noreturn void uva__assert_failed(const char *condition, const char *here)
 {
-    fprintf(stderr, "uva: %s: assertion failed: %s\n", here, condition);
+    if (uva__has_stderr()) {
+        fprintf(stderr, "uva: %s: assertion failed: %s\n", here, condition);
+    }
     abort();
 }

@@ -8,6 +8,7 @@
 
 #include <uv.h>
 
+#include "base/descriptors.h"
 #include "base/format.h"
 
 #define LOG_RECORD_BYTES 1001u
@@ -22,7 +23,7 @@ static void *log_data;
 static void log_default(uva_log_level_t level, const char *text, void *data)
 {
     (void)data;
-    if (level >= UVA_LOG_WARNING) {
+    if (level >= UVA_LOG_WARNING && uva__has_stderr()) {
         fprintf(stderr, "uva: %s\n", text);
     }
 }

@@ -26,6 +26,10 @@
                 __builtin_unreachable(); \
             }                            \
         } while (0)
+/* A function that runs when the program begins. */
+#    define UVA__AT_START(name)                              \
+        __attribute__((constructor)) static void name(void); \
+        static void name(void)
 /* Thread-local data of the library: one fixed offset, no call. */
 #    define UVA__TLS _Thread_local __attribute__((tls_model("initial-exec")))
 #else
@@ -36,6 +40,7 @@
 #    define UVA__PREFETCH_WRITE(address) ((void)(address))
 #    define UVA__FORGET(object)          ((void)0)
 #    define UVA__HIDE(pointer)           ((void)0)
+#    define UVA__AT_START(name)          static inline void name(void)
 #    define UVA__TLS                     _Thread_local
 #endif
 

@@ -13,6 +13,7 @@
 #include "uva/testing.h"
 
 #include "base/alloc.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "core/debug.h"
 #include "core/debug_descriptor.h"
@@ -422,6 +423,7 @@ int uva__loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
     if (loop == NULL) {
         return UV_ENOMEM;
     }
+    uva__fill_standard_descriptors();
     loop->debug = uva__debug_from_environment();
     r = loop_options(loop, options);
     if (r < 0) {

@@ -685,12 +685,12 @@ _Static_assert(sizeof(uva_task_t) == UVA__STACKLESS_BYTES &&
 
 /* The frame of a plain task: body(arg). */
 typedef struct uva__plain_frame_s {
+    const char *function; /* Static; the body's name or NULL. */
     uva_coro_cb body;
     void *arg;
     uva_destroy_cb arg_destroy;
     uva_destroy_cb result_destroy;
-    const char *function; /* Static; the body's name or NULL. */
-    void *result;         /* The body's return value. */
+    void *result; /* The body's return value. */
 } uva__plain_frame_t;
 
 extern const uva__coro_t uva__plain_coro;

@@ -43,7 +43,7 @@ static void plain_drop(void *frame)
 }
 
 const uva__coro_t uva__plain_coro = {
-    "?",
+    NULL,
     plain_enter,
     plain_drop,
     sizeof(uva__plain_frame_t),
@@ -600,14 +600,13 @@ int uva_task_set_name(uva_task_t *task, const char *name)
 
 const char *uva__task_function(const uva_task_t *task)
 {
-    const uva__plain_frame_t *frame;
+    const char *name = task->coro->name;
 
-    if (task->coro != &uva__plain_coro) {
-        return task->coro->name;
+    if (name == NULL) {
+        name = *(const char *const *)uva__task_frame(
+            UVA__CONTAINER_OF((uintptr_t)task, uva_task_t, base));
     }
-    frame =
-        uva__task_frame(UVA__CONTAINER_OF((uintptr_t)task, uva_task_t, base));
-    return frame->function == NULL ? "?" : frame->function;
+    return name == NULL ? "?" : name;
 }
 
 const char *uva_task_get_coro(const uva_task_t *task)

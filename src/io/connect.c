@@ -175,7 +175,7 @@ static int connect_start(dial_t *dial, const uva__sockaddr_t *address)
         close(fd);
         return r;
     }
-    r = uva__transport_new(dial->loop, &dial->kind, fd,
+    r = uva__transport_new(dial->loop, &dial->kind, fd, address,
                            UVA__TRANSPORT_CONNECTING, &transport);
     if (r < 0) {
         return r;

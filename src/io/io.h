@@ -199,7 +199,7 @@ void uva__address_format(const uva__sockaddr_t *address, char *text);
 /** A stream socket, not blocking, closed on exec. @return It, or a code. */
 int uva__socket_open(int family);
 /** A connection that waits at a listening socket, likewise. */
-int uva__socket_accept(int listener);
+int uva__socket_accept(int listener, uva__sockaddr_t *ret_peer);
 /** Options that every connection has. */
 void uva__socket_prepare(int fd);
 
@@ -300,6 +300,7 @@ struct uva_transport_s {
     bool settles : 1;    /* A flush has more to do than to send. */
     bool write_shut : 1; /* The end of stream was sent. */
     bool made : 1;       /* connection_made ran, or none is due. */
+    uva__sockaddr_t peer;
     uva__intake_t in;
     uv_poll_t poll; /* data is the loop. */
 };
@@ -334,6 +335,7 @@ int uva__transport_kind(uva__transport_kind_t *kind,
 int uva__transport_new(uva_loop_t *loop,
                        const uva__transport_kind_t *kind,
                        int take_fd,
+                       const uva__sockaddr_t *peer,
                        uva__transport_state_t state,
                        uva_transport_t **ret_transport);
 /** A connection is there: begin to read. */

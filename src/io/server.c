@@ -186,7 +186,8 @@ static void listener_poll_cb(uv_poll_t *poll, int status, int events)
     }
     for (int i = 0; i <= server->backlog_count; i++) {
         uva_transport_t *transport;
-        int r = uva__socket_accept(listener->fd);
+        uva__sockaddr_t peer = {.any = {.sa_family = AF_UNSPEC}};
+        int r = uva__socket_accept(listener->fd, &peer);
         if (r == UV_EAGAIN) {
             break;
         }
@@ -194,7 +195,7 @@ static void listener_poll_cb(uv_poll_t *poll, int status, int events)
             continue; /* It was gone before its turn came. */
         }
         if (r >= 0) {
-            r = uva__transport_new(server->loop, &server->kind, r,
+            r = uva__transport_new(server->loop, &server->kind, r, &peer,
                                    UVA__TRANSPORT_ACCEPTED, &transport);
         }
         if (r < 0) {
@@ -276,6 +277,24 @@ void uva__server_detach(uva_transport_t *transport)
     uva__server_maybe_free(server);
 }
 
+/* Whether a handler has failed with the loss of its own connection, as the
+ * stream told it. A peer can cause that at will. */
+static bool client_was_lost(const uva_transport_t *transport, int code)
+{
+    return transport->state >= UVA__TRANSPORT_LOST &&
+           (code == transport->status || code == UV_ECONNRESET);
+}
+
+static void client_tell(const uva_transport_t *transport, int code)
+{
+    char where[UVA__ADDRESS_TEXT];
+
+    uva__address_format(&transport->peer, where);
+    uva__log(UVA_LOG_DEBUG, "%s: the connection with %s was lost: %s (%s)",
+             uva__task_function(transport->task), where, uva_strerror(code),
+             uva_err_name(code));
+}
+
 /* The handler has ended. asyncio: streams.py, StreamReaderProtocol. */
 static void client_served(uva__ready_t *ready)
 {
@@ -284,7 +303,9 @@ static void client_served(uva__ready_t *ready)
     uva_future_t *future = &transport->task->base;
     int r = uva__future_code(future);
 
-    if (r < 0 && r != UV_ECANCELED) {
+    if (r < 0 && client_was_lost(transport, r)) {
+        client_tell(transport, r);
+    } else if (r < 0 && r != UV_ECANCELED) {
         uva__report(uva__transport_loop(transport), future, r,
                     "Unhandled exception in client_connected_cb");
     }

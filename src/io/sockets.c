@@ -97,12 +97,14 @@ int uva__socket_open(int family)
     return fd < 0 ? uv_translate_sys_error(errno) : socket_flags(fd);
 }
 
-int uva__socket_accept(int listener)
+int uva__socket_accept(int listener, uva__sockaddr_t *ret_peer)
 {
+    socklen_t size;
     int fd;
 
     do {
-        fd = accept(listener, NULL, NULL);
+        size = sizeof *ret_peer;
+        fd = accept(listener, &ret_peer->any, &size);
     } while (fd < 0 && errno == EINTR);
     return fd < 0 ? uv_translate_sys_error(errno) : socket_flags(fd);
 }
@@ -116,12 +118,15 @@ int uva__socket_open(int family)
     return fd < 0 ? uv_translate_sys_error(errno) : fd;
 }
 
-int uva__socket_accept(int listener)
+int uva__socket_accept(int listener, uva__sockaddr_t *ret_peer)
 {
+    socklen_t size;
     int fd;
 
     do {
-        fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        size = sizeof *ret_peer;
+        fd = accept4(listener, &ret_peer->any, &size,
+                     SOCK_NONBLOCK | SOCK_CLOEXEC);
     } while (fd < 0 && errno == EINTR);
     return fd < 0 ? uv_translate_sys_error(errno) : fd;
 }

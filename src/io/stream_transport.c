@@ -24,7 +24,8 @@
 #    define MSG_NOSIGNAL 0 /* SO_NOSIGPIPE is set instead. */
 #endif
 
-/* asyncio: constants.py, LOG_THRESHOLD_FOR_CONNLOST_WRITES. */
+/* The write that is told. asyncio: constants.py,
+ * LOG_THRESHOLD_FOR_CONNLOST_WRITES; it tells each that follows too. */
 #define DROPPED_WRITES_LOGGED 5u
 
 /* Pieces to one sendmsg: the kernel takes so many without allocating. */
@@ -413,9 +414,13 @@ static int transport_write_dropped(uva_transport_t *transport)
     if (transport->dropped < UINT8_MAX) {
         transport->dropped++;
     }
-    if (transport->dropped >= DROPPED_WRITES_LOGGED) {
-        uva__log(UVA_LOG_WARNING,
-                 "a write to a connection that is lost was dropped");
+    /* Once, and where a peer can cause it not by default. */
+    if (transport->dropped == DROPPED_WRITES_LOGGED) {
+        char where[UVA__ADDRESS_TEXT];
+        uva__address_format(&transport->peer, where);
+        uva__log(transport->status < 0 ? UVA_LOG_DEBUG : UVA_LOG_WARNING,
+                 "writes to the connection with %s, which is lost, are dropped",
+                 where);
     }
     return 0;
 }

@@ -97,6 +97,7 @@ static size_t transport_collectable(const uva_transport_t *transport);
 int uva__transport_new(uva_loop_t *loop,
                        const uva__transport_kind_t *kind,
                        int take_fd,
+                       const uva__sockaddr_t *peer,
                        uva__transport_state_t state,
                        uva_transport_t **ret_transport)
 {
@@ -122,6 +123,7 @@ int uva__transport_new(uva_loop_t *loop,
     transport->high_bytes = kind->high_bytes;
     transport->low_bytes = kind->low_bytes;
     transport->fd = take_fd;
+    transport->peer = *peer;
     transport->state = (uint8_t)state;
     transport->handle_open = true;
     transport->collect_bytes = transport_collectable(transport);
@@ -477,16 +479,7 @@ int uva_transport_fileno(const uva_transport_t *transport)
 int uva_transport_get_peername(const uva_transport_t *transport,
                                uva_address_t *ret_address)
 {
-    uva__sockaddr_t address;
-    socklen_t size = sizeof address;
-
-    if (transport->fd < 0) {
-        return UV_ENOTCONN;
-    }
-    if (getpeername(transport->fd, &address.any, &size) < 0) {
-        return uv_translate_sys_error(errno);
-    }
-    return uva__address_from(&address, ret_address);
+    return uva__address_from(&transport->peer, ret_address);
 }
 
 int uva_transport_get_sockname(const uva_transport_t *transport,

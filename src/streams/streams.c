@@ -200,33 +200,72 @@ int uva__start_server_typed(const uva__coro_t *coro,
     return r;
 }
 
-UVA_TASK(void, client_connected_cb, uva_reader_t *reader; uva_writer_t * writer;
-         uva_client_connected_cb handler;
-         void *arg;)
+/* A task that bears the name of the handler that it calls. */
+struct client_connected_cb_args_s {
+    const char *function; /* Static, or NULL. */
+    uva_reader_t *reader;
+    uva_writer_t *writer;
+    uva_client_connected_cb handler;
+    void *arg;
+    char uva__z;
+};
+UVA__TYPES(void, client_connected_cb)
+
+static int client_connected_cb__body(const client_connected_cb_args_t *args,
+                                     client_connected_cb_ret_t *ret)
 {
+    (void)ret;
     return args->handler(args->reader, args->writer, args->arg);
 }
 
-int uva_start_server_poll(uva_start_server_op_t *op,
-                          uva_client_connected_cb handler,
-                          void *arg,
-                          const char *host,
-                          const char *port,
-                          const uva_server_options_t *options,
-                          uva_server_t **ret_server)
+UVA__CORO_NAMED(static, client_connected_cb, NULL, NULL, false)
+
+int uva__start_server_poll(uva_start_server_op_t *op,
+                           const char *function,
+                           uva_client_connected_cb handler,
+                           void *arg,
+                           const char *host,
+                           const char *port,
+                           const uva_server_options_t *options,
+                           uva_server_t **ret_server)
 {
-    return uva_start_server_typed_poll(op, client_connected_cb, host, port,
-                                       options, ret_server, .handler = handler,
-                                       .arg = arg);
+    return uva_start_server_typed_poll(
+        op, client_connected_cb, host, port, options, ret_server,
+        .function = function, .handler = handler, .arg = arg);
 }
 
-int uva_start_server(uva_client_connected_cb handler,
-                     void *arg,
-                     const char *host,
-                     const char *port,
-                     const uva_server_options_t *options,
-                     uva_server_t **ret_server)
+int uva__start_server(const char *function,
+                      uva_client_connected_cb handler,
+                      void *arg,
+                      const char *host,
+                      const char *port,
+                      const uva_server_options_t *options,
+                      uva_server_t **ret_server)
 {
     return uva_start_server_typed(client_connected_cb, host, port, options,
-                                  ret_server, .handler = handler, .arg = arg);
+                                  ret_server, .function = function,
+                                  .handler = handler, .arg = arg);
+}
+
+int(uva_start_server_poll)(uva_start_server_op_t *op,
+                           uva_client_connected_cb handler,
+                           void *arg,
+                           const char *host,
+                           const char *port,
+                           const uva_server_options_t *options,
+                           uva_server_t **ret_server)
+{
+    return uva__start_server_poll(op, NULL, handler, arg, host, port, options,
+                                  ret_server);
+}
+
+int(uva_start_server)(uva_client_connected_cb handler,
+                      void *arg,
+                      const char *host,
+                      const char *port,
+                      const uva_server_options_t *options,
+                      uva_server_t **ret_server)
+{
+    return uva__start_server(NULL, handler, arg, host, port, options,
+                             ret_server);
 }

@@ -28,6 +28,7 @@
 #include "uva/errors.h"
 
 #include "base/assert.h"
+#include "base/descriptors.h"
 #include "core/coro/guards.h"
 
 enum {
@@ -232,7 +233,7 @@ static void report_number(report_t *report, size_t number)
 
 static void report_write(const report_t *report)
 {
-    size_t done = 0;
+    size_t done = uva__has_stderr() ? 0 : report->size;
 
     while (done < report->size) {
         ssize_t r =
