@@ -56,11 +56,11 @@ class Library:
 
     def __init__(self, address):
         head = read(address, 64)
-        magic, version, count, numbers, self.loop_list, self.plain = \
-            struct.unpack_from("=8sIIQQQ", head)
+        magic, version, count, numbers, self.loop_list, registers = \
+            struct.unpack_from("=8sIIQQ16s", head)
         if magic != MAGIC or version != VERSION:
             raise gdb.GdbError("this program has a uva that uva-gdb.py does not know")
-        self.registers = head[40:56].rstrip(b"\0").decode()
+        self.registers = registers.rstrip(b"\0").decode()
         entry = struct.Struct(f"={NAME_BYTES}sI")
         table = read(numbers, count * entry.size)
         self.numbers = {name.rstrip(b"\0").decode(): value
@@ -128,10 +128,10 @@ class Task:
         return self.address + self.library[f"task.{kind}_frame"]
 
     def function(self):
-        if self.coro == self.library.plain:
-            name = pointer(self.frame() + self.library["plain_frame.function"])
-            return text(name) or "?"
-        return text(pointer(self.coro + self.library["coro.name"]))
+        # Where the function of a task is not the coroutine's its name lies in
+        # the frame.
+        name = pointer(self.coro + self.library["coro.name"]) or pointer(self.frame())
+        return text(name) or "?"
 
     def name(self):
         extra = pointer(self.address + self.library["task.extra"])

@@ -55,7 +55,6 @@ static const debug_number_t debug_numbers[] = {
     {"coro.name", offsetof(uva__coro_t, name)},
     {"coro.place", offsetof(uva__coro_t, place)},
     {"extra.name", offsetof(uva__extra_t, name)},
-    {"plain_frame.function", offsetof(uva__plain_frame_t, function)},
     {"context.sp", offsetof(uva__context_t, sp)},
     {"state.pending", UVA__FUTURE_PENDING},
     {"kind.task", UVA__KIND_TASK},
@@ -77,10 +76,9 @@ typedef struct uva_debug_descriptor_s {
     char magic[8];
     uint32_t version;
     uint32_t count;                /* Of numbers. */
-    const debug_number_t *numbers; /* Borrowed, as all of these. */
+    const debug_number_t *numbers; /* Borrowed, as the next. */
     const uva_list_t *loops;
-    const uva__coro_t *plain; /* Tasks of it keep their function's name. */
-    char registers[16];       /* How they lie at the sp of a suspended task. */
+    char registers[16]; /* How they lie at the sp of a suspended task. */
 } uva_debug_descriptor_t;
 
 extern const uva_debug_descriptor_t uva_debug_descriptor;
@@ -90,7 +88,6 @@ UVA_EXTERN const uva_debug_descriptor_t uva_debug_descriptor DEBUG_SECTION = {
     .count = UVA__COUNT(debug_numbers),
     .numbers = debug_numbers,
     .loops = &debug_loops,
-    .plain = &uva__plain_coro,
 #if defined(UVA__SWITCH_UCONTEXT)
     .registers = "ucontext",
 #elif defined(__x86_64__)
