@@ -317,14 +317,16 @@ UVA_EXTERN int uva_barrier_init(uva_barrier_t *barrier, int parties);
  * Wait until as many tasks wait as the barrier has parties. Who comes while
  * the last ones are leaving waits for the next round.
  *
- * @return The caller's place, 0 to parties - 1, each once a round; or:
+ * @return The caller's place: how many were inside when it came, 0 to
+ *         parties - 1. In a round from which a waiting task was cancelled, two
+ *         may have the same place and nobody 0, as in CPython; or:
  * @retval UVA_EBROKENBARRIER The barrier was reset or aborted, or is broken.
  * @retval UV_ECANCELED       The calling task was cancelled; the others wait
  *                            on.
  * @retval UVA_EWRONGLOOP     Tasks of another loop have waited for it.
  * @retval UVA_ENOTASK        Called where nothing can suspend.
  * @suspends Unless it is the last one, and nobody else is busy with it.
- * @asyncio  Barrier.wait; differs: a cancellation repeats no place.
+ * @asyncio  Barrier.wait
  */
 UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_barrier_wait(uva_barrier_t *barrier);
 /** The poll half of uva_barrier_wait. */

@@ -11,9 +11,7 @@
  * it or the state holds the condition's lock.
  *
  * A wait has the stages ENTER (for the lock), BLOCK (while others leave) and
- * FILL (for the others to come). Places are given to those who leave a round
- * that is full, by how many are inside: no earlier, as one that waits may be
- * cancelled. They leave as they came, the last one first.
+ * FILL (for the others to come; its place is the waiter's value).
  */
 #include "uva/locks.h"
 
@@ -95,21 +93,21 @@ static void barrier_exit(uva_barrier_t *barrier)
 /* Wait for the others, or let them go. */
 static int barrier_pass(uva_barrier_t *barrier, uva_waiter_t *self, int stage)
 {
-    int place = barrier->parties - 1;
+    int32_t place = uva_waiter_get_value(self);
     int r = 0;
 
     if (stage != BARRIER_FILL) {
-        barrier->count++;
+        place = barrier->count++;
     }
-    if (stage != BARRIER_FILL && barrier->count == barrier->parties) {
+    if (stage != BARRIER_FILL && place + 1 == barrier->parties) {
         barrier->state = UVA__BARRIER_DRAINING;
         barrier_notify_all(barrier);
     } else {
         r = barrier_fill(barrier);
-        place -= barrier->count;
     }
     if (r == UVA_PENDING) {
         uva__stage_set(self, UVA__STAGE_BARRIER, BARRIER_FILL);
+        uva_waiter_set_value(self, place);
         return r;
     }
     barrier_exit(barrier);
@@ -142,6 +140,7 @@ int uva_barrier_wait_poll(uva_barrier_t *barrier)
         }
     }
     uva__stage_set(self, UVA__STAGE_BARRIER, BARRIER_ENTER);
+    uva_waiter_set_value(self, 0);
     (void)uva_condition_release(&barrier->condition);
     return r;
 }
