@@ -622,6 +622,196 @@ UVA_TEST(bounded_group_of_eager_children)
     }
 }
 
+/* --- queues --- */
+
+typedef struct sorter_s {
+    uva_queue_t queue;
+    int refused;
+} sorter_t;
+
+static void expect_busy(sorter_t *sorter, int r)
+{
+    ck_assert_int_eq(r, UV_EBUSY);
+    sorter->refused++;
+}
+
+/* Puts to the queue that it compares the items of, and gets from it. */
+static int sorter_compare(const void *a, const void *b, void *data)
+{
+    sorter_t *sorter = data;
+    uva_queue_t *queue = &sorter->queue;
+    void *item = NULL;
+    uva_select_case_t cases[] = {UVA_SELECT_GET(queue, &item),
+                                 UVA_SELECT_PUT(queue, sorter)};
+
+    expect_busy(sorter, uva_queue_put_nowait(queue, sorter));
+    expect_busy(sorter, uva_queue_get_nowait(queue, &item));
+    expect_busy(sorter, uva_queue_put(queue, sorter));
+    expect_busy(sorter, uva_queue_get(queue, &item));
+    expect_busy(sorter, uva_select(cases, 2));
+    uva_queue_shutdown(queue, false);
+    ck_assert_ptr_null(item);
+    return *(const int *)a - *(const int *)b;
+}
+
+/* CPython: a heap that is changed while it compares raises in heapq. */
+UVA_TEST_STRICT(comparison_uses_its_queue)
+{
+    int numbers[] = {5, 3, 8, 1, 9, 2, 7, 4, 6, 0, 11, 10};
+    sorter_t sorter = {.refused = 0};
+    void *item;
+
+    for (size_t maxsize = 0; maxsize < 13; maxsize += 12) {
+        uva_priority_queue_init(&sorter.queue, maxsize, sorter_compare,
+                                &sorter);
+        for (int i = 0; i < 12; i++) {
+            ck_assert_int_eq(uva_queue_put(&sorter.queue, &numbers[i]), 0);
+            sorter.queue.is_shutdown = false;
+        }
+        ck_assert(maxsize == 0 || uva_queue_full(&sorter.queue));
+        for (int i = 0; i < 12; i++) {
+            ck_assert_int_eq(uva_queue_get(&sorter.queue, &item), 0);
+            ck_assert_int_eq(*(int *)item, i);
+        }
+        uva_queue_destroy(&sorter.queue);
+    }
+    ck_assert_int_gt(sorter.refused, 100);
+}
+
+typedef struct dropped_s {
+    uva_queue_t *queue;
+    int count;
+    int r;
+} dropped_t;
+
+/* Uses the queue that drops the item. */
+static void dropped_destroy(void *data)
+{
+    dropped_t *dropped = data;
+    void *item;
+
+    dropped->count++;
+    dropped->r = uva_queue_put_nowait(dropped->queue, dropped);
+    if (dropped->count == 1 &&
+        uva_queue_get_nowait(dropped->queue, &item) == 0) {
+        ck_assert_int_eq(uva_queue_task_done(dropped->queue), 0);
+    }
+}
+
+static void dropped_fill(uva_queue_t *queue, dropped_t *dropped, int count)
+{
+    dropped->queue = queue;
+    dropped->count = 0;
+    uva_queue_set_destroy(queue, dropped_destroy);
+    for (int i = 0; i < count; i++) {
+        ck_assert_int_eq(uva_queue_put(queue, dropped), 0);
+    }
+}
+
+UVA_TEST_STRICT(dropped_items_use_their_queue)
+{
+    dropped_t dropped;
+    uva_queue_t queue;
+
+    uva_queue_init(&queue, 0);
+    dropped_fill(&queue, &dropped, 5);
+    uva_queue_shutdown(&queue, true);
+    ck_assert_int_eq(dropped.count, 4);
+    ck_assert_int_eq(dropped.r, UVA_EQUEUESHUTDOWN);
+    ck_assert_int_eq(uva_queue_join(&queue), 0);
+    uva_queue_destroy(&queue);
+
+    dropped_fill(&queue, &dropped, 5);
+    uva_queue_destroy(&queue);
+    ck_assert_int_eq(dropped.count, 4);
+    ck_assert_int_eq(dropped.r, UVA_EQUEUESHUTDOWN);
+    ck_assert_int_eq(uva_queue_put_nowait(&queue, &dropped), 0);
+    uva_queue_destroy(&queue);
+}
+
+UVA_BOTH(void, getter, uva_queue_t *queue; void *item; int r;)
+{
+    UVA_BEGIN
+    UVA_BOTH_AWAIT(self->r, uva_queue_get, self->queue, &self->item);
+    ck_assert_int_eq(uva_waiter_get_stage(uva_waiter_current()), 0);
+    UVA_END
+    return self->r;
+}
+
+UVA_BOTH(void, putter, uva_queue_t *queue; int r;)
+{
+    UVA_BEGIN
+    UVA_BOTH_AWAIT(self->r, uva_queue_put, self->queue, self->queue);
+    ck_assert_int_eq(uva_waiter_get_stage(uva_waiter_current()), 0);
+    UVA_END
+    return self->r;
+}
+
+UVA_BOTH(void, joiner, uva_queue_t *queue; int r;)
+{
+    UVA_BEGIN
+    UVA_BOTH_AWAIT(self->r, uva_queue_join, self->queue);
+    UVA_END
+    return self->r;
+}
+
+UVA_BOTH(int, selector, uva_queue_t *queue; uva_queue_t * other; void *item;
+         uva_select_case_t cases[2];
+         int r;)
+{
+    UVA_BEGIN
+    self->cases[0] =
+        (uva_select_case_t)UVA_SELECT_GET(self->queue, &self->item);
+    self->cases[1] =
+        (uva_select_case_t)UVA_SELECT_GET(self->other, &self->item);
+    UVA_BOTH_AWAIT(self->r, uva_select, self->cases, 2);
+    *ret = self->r;
+    UVA_END
+    return self->r < 0 ? self->r : 0;
+}
+
+/* A queue is destroyed while those who have waited for it did not run yet. */
+UVA_TEST_STRICT(queue_is_destroyed_before_those_run_who_wait_no_more)
+{
+    uva_queue_t other = UVA_QUEUE_INIT(0);
+    uva_queue_t queue = UVA_QUEUE_INIT(1);
+    getter_task_t *get = UVA_BOTH_SPAWN(loop_test, getter, &queue);
+    selector_task_t *select[2];
+    putter_task_t *put;
+    joiner_task_t *join[2];
+    int index = -1;
+
+    for (int i = 0; i < 2; i++) {
+        select[i] = UVA_BOTH_SPAWN(loop_test, selector, &queue, &other);
+    }
+    UVA_TICK();
+    uva_future_cancel(UVA_FUTURE(get));
+    ck_assert_int_eq(uva_queue_put_nowait(&other, &other), 0);
+    uva_future_cancel(UVA_FUTURE(select[1]));
+    uva_queue_destroy(&queue);
+    ck_assert_int_eq(UVA_JOIN(get), UV_ECANCELED);
+    ck_assert_int_eq(uva_await_typed(selector, select[0], &index), 0);
+    ck_assert_int_eq(index, 1);
+    ck_assert_int_eq(UVA_JOIN(select[1]), UV_ECANCELED);
+
+    ck_assert_int_eq(uva_queue_put_nowait(&queue, &queue), 0);
+    put = UVA_BOTH_SPAWN(loop_test, putter, &queue);
+    for (int i = 0; i < 2; i++) {
+        join[i] = UVA_BOTH_SPAWN(loop_test, joiner, &queue);
+    }
+    UVA_TICK();
+    uva_future_cancel(UVA_FUTURE(put));
+    uva_future_cancel(UVA_FUTURE(join[0]));
+    ck_assert_int_eq(uva_queue_task_done(&queue), 0);
+    uva_queue_destroy(&queue);
+    ck_assert_int_eq(UVA_JOIN(put), UV_ECANCELED);
+    ck_assert_int_eq(UVA_JOIN(join[0]), UV_ECANCELED);
+    ck_assert_int_eq(UVA_JOIN(join[1]), 0);
+    ck_assert_uint_eq(queue.getters.asleep + queue.putters.asleep, 0);
+    uva_queue_destroy(&queue);
+    uva_queue_destroy(&other);
+}
+
 /* --- reports --- */
 
 typedef struct kept_s {
@@ -738,6 +928,7 @@ int main(void)
     TCase *coroutines = UVA_TCASE(suite, "Coroutines");
     TCase *groups = UVA_TCASE(suite, "Groups");
     TCase *factories = UVA_TCASE(suite, "Factories");
+    TCase *queues = UVA_TCASE(suite, "Queues");
     TCase *reports = UVA_TCASE(suite, "Reports");
     TCase *texts = UVA_TCASE(suite, "Texts");
 
@@ -757,6 +948,9 @@ int main(void)
     tcase_add_test(factories, factory_makes_three_tasks);
     tcase_add_test(factories, bounded_group_holds_its_children_alone);
     tcase_add_test(factories, bounded_group_of_eager_children);
+    tcase_add_test(queues, comparison_uses_its_queue);
+    tcase_add_test(queues, dropped_items_use_their_queue);
+    UVA_TEST_BOTH(queues, queue_is_destroyed_before_those_run_who_wait_no_more);
     tcase_add_test(reports, failure_that_the_handler_keeps_is_told_once);
     tcase_add_test(texts, text_that_is_its_own_source);
     tcase_add_test(texts, message_that_goes_around_a_ring);

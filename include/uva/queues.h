@@ -39,7 +39,9 @@ typedef enum uva_queue_overflow_e {
     UVA_QUEUE_DROP_NEWEST  /* Drop what is being put. */
 } uva_queue_overflow_t;
 
-/** Compare two items: negative if a comes out before b. */
+/** Compare two items: negative if a comes out before b. Puts to the queue and
+ * gets from it are UV_EBUSY meanwhile; it may not be destroyed or shut down at
+ * once. May not suspend. */
 typedef int (*uva_compare_cb)(const void *a, const void *b, void *data);
 
 /**
@@ -74,6 +76,7 @@ typedef struct uva_queue_s {
     uint8_t order;    /* uva__queue_order_t */
     uint8_t overflow; /* uva_queue_overflow_t */
     bool is_shutdown;
+    bool compares; /* Items are being moved: compare runs. */
 } uva_queue_t;
 
 /** private */
@@ -82,7 +85,7 @@ typedef struct uva_queue_s {
         NULL, 0, 0, 0, 0, 0, 0, {NULL, {NULL, NULL}, true}, NULL,             \
             {{NULL, NULL}, {NULL, NULL}, 0}, {{NULL, NULL}, {NULL, NULL}, 0}, \
             0, 0, (size_t)(maxsize)-1, maxsize, compare, data, NULL, order,   \
-            UVA_QUEUE_WAIT, false                                             \
+            UVA_QUEUE_WAIT, false, false                                      \
     }
 
 /** As uva_queue_init. */
@@ -114,7 +117,7 @@ UVA_EXTERN void uva_priority_queue_init(uva_queue_t *queue,
                                         uva_compare_cb compare,
                                         void *data);
 
-/** Say what frees an item that the queue drops; it may not use the queue. */
+/** Say what frees an item that the queue drops; it may use the queue. */
 UVA_EXTERN void uva_queue_set_destroy(uva_queue_t *queue,
                                       uva_destroy_cb destroy);
 
@@ -128,8 +131,10 @@ UVA_EXTERN void uva_queue_set_destroy(uva_queue_t *queue,
 UVA_EXTERN int uva_queue_set_overflow(uva_queue_t *queue,
                                       uva_queue_overflow_t overflow);
 
-/** Drop the items and free the memory. Nobody may wait for the queue. It may
- * be used again as an empty one. */
+/** Drop the items and free the memory. Nobody may wait for the queue; those who
+ * were cancelled, or whose uva_queue_join has ended, and did not run yet, wait
+ * no more. It may be used again as an empty one. Puts from destructors of items
+ * fail with UVA_EQUEUESHUTDOWN. */
 UVA_EXTERN void uva_queue_destroy(uva_queue_t *queue);
 
 /**
@@ -141,6 +146,7 @@ UVA_EXTERN void uva_queue_destroy(uva_queue_t *queue);
  * @retval UVA_EQUEUESHUTDOWN It is shut down.
  * @retval UV_ECANCELED      The calling task was cancelled while it waited.
  * @retval UV_ENOMEM         There is no memory for one more.
+ * @retval UV_EBUSY          Its items are being compared.
  * @retval UVA_EWRONGLOOP    Tasks of another loop have waited for it.
  * @retval UVA_ENOTASK       Called where nothing can suspend.
  * @suspends Only while it is full.
@@ -168,6 +174,7 @@ UVA_EXTERN UVA_NODISCARD int uva_queue_put_nowait(uva_queue_t *queue,
  * @param[out] ret_item The caller's from here on.
  * @retval UVA_EQUEUESHUTDOWN It is shut down and empty.
  * @retval UV_ECANCELED       The calling task was cancelled while it waited.
+ * @retval UV_EBUSY           Its items are being compared.
  * @retval UVA_EWRONGLOOP     Tasks of another loop have waited for it.
  * @retval UVA_ENOTASK        Called where nothing can suspend.
  * @suspends Only while it is empty.
@@ -282,6 +289,7 @@ typedef struct uva_select_case_s {
  * @retval UVA_EQUEUESHUTDOWN No case can ever be done.
  * @retval UV_EINVAL          count is 0, or more than INT_MAX.
  * @retval UV_ENOMEM          There was room for a put, but no memory.
+ * @retval UV_EBUSY           The items of a queue are being compared.
  * @retval UV_ECANCELED       The calling task was cancelled while it waited.
  * @retval UVA_EWRONGLOOP     Tasks of another loop have waited for a queue.
  * @retval UVA_ENOTASK        Called where nothing can suspend.

@@ -31,6 +31,10 @@ UVA__INLINE int uva__line_wake_first_of(uva_loop_t *loop,
     return uva__line_wake_first(line);
 }
 
+/** Take out who waits no more: cancelled, or called elsewhere, and not run yet.
+ * Nobody else may be left. */
+void uva__line_clear(uva__queue_line_t *line);
+
 /** Wake all. */
 void uva__line_wake_all(uva__queue_line_t *line);
 
@@ -41,6 +45,13 @@ static inline bool uva__queue_owned(const uva_queue_t *queue,
     return uva__sync_owned(queue->loop, function) &&
            uva__sync_owned(queue->finished.loop, function);
 }
+
+/** Move the last item of a priority queue, or the first, to where it belongs;
+ * the others are in order. */
+void uva__queue_place_last(uva_queue_t *queue);
+void uva__queue_place_first(uva_queue_t *queue);
+/** Settle wait_above after a change. */
+void uva__queue_set_wait(uva_queue_t *queue);
 
 /** Somebody waits, or is going to look again: no short ways until a put or a
  * get finds nobody. */

@@ -83,6 +83,17 @@ static inline void queue_open_gets(uva_queue_t *queue)
     }
 }
 
+/* A put does not wait where it would not be served: after the shutdown, for
+ * room that a policy makes, and while the heap is not in order. */
+void uva__queue_set_wait(uva_queue_t *queue)
+{
+    queue->wait_above = queue->maxsize - 1;
+    if (queue->is_shutdown || queue->overflow != UVA_QUEUE_WAIT ||
+        queue->compares) {
+        queue->wait_above = SIZE_MAX;
+    }
+}
+
 /* Where the short ways of put and get end at best: at a limit, when memory is
  * to be had or given back, in a heap, and after the shutdown. */
 static void queue_set_bounds(uva_queue_t *queue)
@@ -99,10 +110,7 @@ static void queue_set_bounds(uva_queue_t *queue)
     if (queue->order != UVA__QUEUE_FIFO) {
         queue->open_few = SIZE_MAX;
     }
-    queue->wait_above = queue->maxsize - 1;
-    if (queue->is_shutdown || queue->overflow != UVA_QUEUE_WAIT) {
-        queue->wait_above = SIZE_MAX;
-    }
+    uva__queue_set_wait(queue);
     uva__queue_close(queue);
     queue_open_puts(queue);
     queue_open_gets(queue);
@@ -145,52 +153,6 @@ static int queue_resize(uva_queue_t *queue, size_t capacity)
     return 0;
 }
 
-static bool queue_less(const uva_queue_t *queue, const void *a, const void *b)
-{
-    return queue->compare(a, b, queue->compare_data) < 0;
-}
-
-/* Equal items leave a heap in the order that heapq gives them: the same
- * comparisons, the same moves. head is 0. */
-
-/* asyncio: heapq.py, _siftdown. */
-static void queue_sift_down(uva_queue_t *queue, size_t start, size_t index)
-{
-    void **items = queue->items;
-    void *item = items[index];
-
-    while (index > start) {
-        size_t parent = (index - 1) / 2;
-
-        if (!queue_less(queue, item, items[parent])) {
-            break;
-        }
-        items[index] = items[parent];
-        index = parent;
-    }
-    items[index] = item;
-}
-
-/* asyncio: heapq.py, _siftup. */
-static void queue_sift_up(uva_queue_t *queue, size_t index)
-{
-    void **items = queue->items;
-    void *item = items[index];
-    size_t start = index;
-    size_t child;
-
-    while ((child = 2 * index + 1) < queue->count) {
-        if (child + 1 < queue->count &&
-            !queue_less(queue, items[child], items[child + 1])) {
-            child++;
-        }
-        items[index] = items[child];
-        index = child;
-    }
-    items[index] = item;
-    queue_sift_down(queue, start, index);
-}
-
 static int queue_push(uva_queue_t *queue, void *item)
 {
     size_t capacity = queue_capacity(queue);
@@ -204,7 +166,7 @@ static int queue_push(uva_queue_t *queue, void *item)
     }
     *queue_slot(queue, queue->count++) = item;
     if (queue->order == UVA__QUEUE_PRIORITY) {
-        queue_sift_down(queue, 0, queue->count - 1);
+        uva__queue_place_last(queue);
     }
     return 0;
 }
@@ -231,7 +193,7 @@ static void *queue_pop_smallest(uva_queue_t *queue)
     if (queue->count > 0) {
         item = queue->items[0];
         queue->items[0] = last;
-        queue_sift_up(queue, 0);
+        uva__queue_place_first(queue);
     }
     return item;
 }
@@ -265,14 +227,28 @@ static void queue_drop(uva_queue_t *queue, void *item)
     }
 }
 
+/* Take out who has waited for the end of all work, and did not run yet. */
+static void finished_clear(uva_event_t *finished)
+{
+    while (!uva__list_empty(&finished->waiters)) {
+        uva_waiter_t *waiter =
+            UVA__LIST_FIRST(&finished->waiters, uva_waiter_t, link);
+        UVA__ASSERT(uva_waiter_cancelled(waiter) || uva_waiter_woken(waiter));
+        uva__list_remove(&waiter->link);
+    }
+}
+
 void uva_queue_destroy(uva_queue_t *queue)
 {
     if (!uva__queue_owned(queue, __func__)) {
         return;
     }
-    UVA__ASSERT(uva__list_empty(&queue->getters.waiters));
-    UVA__ASSERT(uva__list_empty(&queue->putters.waiters));
-    UVA__ASSERT(uva__list_empty(&queue->finished.waiters));
+    UVA__ASSERT(!queue->compares);
+    uva__line_clear(&queue->getters);
+    uva__line_clear(&queue->putters);
+    finished_clear(&queue->finished);
+    queue->is_shutdown = true; /* For the destructors. */
+    queue_set_bounds(queue);
     while (queue->count > 0) {
         queue_drop(queue, queue_pop(queue));
     }
@@ -321,6 +297,9 @@ static UVA__NOINLINE int queue_put_hard(uva_queue_t *queue, void *item)
 {
     int r;
 
+    if (queue->compares) {
+        return UV_EBUSY;
+    }
     if (queue->is_shutdown) {
         return UVA_EQUEUESHUTDOWN;
     }
@@ -543,6 +522,9 @@ int uva_queue_put(uva_queue_t *queue, void *item)
 /* Take an item that is there. */
 static UVA__NOINLINE int queue_take(uva_queue_t *queue, void **ret_item)
 {
+    if (queue->compares) {
+        return UV_EBUSY;
+    }
     *ret_item = queue_pop(queue);
     return uva__line_wake_first(&queue->putters);
 }
@@ -555,6 +537,9 @@ queue_get_slow(uva_queue_t *queue, void **ret_item, const char *function)
     }
     if (queue->count == 0) {
         return queue->is_shutdown ? UVA_EQUEUESHUTDOWN : UVA_EQUEUEEMPTY;
+    }
+    if (UVA__UNLIKELY(queue->compares)) {
+        return UV_EBUSY;
     }
     *ret_item =
         queue->open_few == 0 ? queue_pop_first(queue) : queue_pop(queue);
@@ -692,10 +677,10 @@ int uva_queue_get(uva_queue_t *queue, void **ret_item)
 
 /* --- joining and ending --- */
 
-/* Items were told done, or dropped. */
-static void queue_finish(uva_queue_t *queue, size_t count)
+/* An item was told done, or dropped. */
+static void queue_finish(uva_queue_t *queue)
 {
-    queue->unfinished -= count < queue->unfinished ? count : queue->unfinished;
+    queue->unfinished -= queue->unfinished > 0;
     if (queue->unfinished == 0) {
         uva_event_set(&queue->finished);
     }
@@ -709,7 +694,7 @@ int uva_queue_task_done(uva_queue_t *queue)
     if (queue->unfinished == 0) {
         return UV_EINVAL;
     }
-    queue_finish(queue, 1);
+    queue_finish(queue);
     return 0;
 }
 
@@ -731,15 +716,14 @@ void uva_queue_shutdown(uva_queue_t *queue, bool immediate)
     if (!uva__queue_owned(queue, __func__)) {
         return;
     }
+    UVA__ASSERT(!immediate || !queue->compares);
     queue->is_shutdown = true;
     queue_set_bounds(queue);
-    if (immediate) {
-        size_t count = queue->count;
+    while (immediate && queue->count > 0) {
+        void *item = queue_pop(queue);
 
-        while (queue->count > 0) {
-            queue_drop(queue, queue_pop(queue));
-        }
-        queue_finish(queue, count);
+        queue_finish(queue);
+        queue_drop(queue, item);
     }
     uva__line_wake_all(&queue->getters);
     uva__line_wake_all(&queue->putters);

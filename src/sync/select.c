@@ -72,6 +72,24 @@ void uva__line_wake_all(uva__queue_line_t *line)
     }
 }
 
+void uva__line_clear(uva__queue_line_t *line)
+{
+    while (!uva__list_empty(&line->waiters)) {
+        uva_select_case_t *one = line_first_case(line);
+        uva_waiter_t *waiter =
+            one != NULL ? one->waiter
+                        : UVA__LIST_FIRST(&line->waiters, uva_waiter_t, link);
+
+        UVA__ASSERT(uva_waiter_cancelled(waiter) ||
+                    (one != NULL && uva_waiter_woken(waiter)));
+        if (one != NULL) {
+            select_leave_line(one);
+        } else {
+            uva__list_remove(&waiter->link);
+        }
+    }
+}
+
 int uva__line_wake_first(uva__queue_line_t *line)
 {
     if (line->cases.next == NULL) {

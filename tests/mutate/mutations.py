@@ -1005,8 +1005,8 @@ MUTATIONS = [
      "    if (queue->putters.asleep == 0) {",
      "the second put passes those who wait to get"),
     ("src/sync/queues.c",
-     "    if (queue->is_shutdown || queue->overflow != UVA_QUEUE_WAIT) {",
-     "    if (queue->overflow != UVA_QUEUE_WAIT) {",
+     "    if (queue->is_shutdown || queue->overflow != UVA_QUEUE_WAIT ||",
+     "    if (queue->overflow != UVA_QUEUE_WAIT ||",
      "a put waits for room in a queue that is shut down"),
     ("src/sync/select.c",
      "        uva__queue_close(cases[i].queue);",
@@ -1017,12 +1017,9 @@ MUTATIONS = [
      "    (void)queue->finished.value;",
      "a join does not wait"),
     ("src/sync/queues.c",
-     "        queue_finish(queue, count);\n"
-     "    }\n"
-     "    uva__line_wake_all(&queue->getters);",
-     "        (void)count;\n"
-     "    }\n"
-     "    uva__line_wake_all(&queue->getters);",
+     "        queue_finish(queue);\n"
+     "        queue_drop(queue, item);",
+     "        queue_drop(queue, item);",
      "an immediate shutdown leaves who joins waiting"),
     ("src/sync/queues.c",
      "    uva__line_wake_all(&queue->putters);",
@@ -1036,7 +1033,11 @@ MUTATIONS = [
      "        return queue->is_shutdown ? UVA_EQUEUESHUTDOWN : UVA_EQUEUEEMPTY;\n"
      "    }",
      "what a queue holds at its shutdown cannot be had"),
-    ("src/sync/queues.c",
+    ("src/sync/heapq.c",
+     "    queue->compares = compares;",
+     "    queue->compares = false;",
+     "a comparison changes the heap that it orders"),
+    ("src/sync/heapq.c",
      "            !queue_less(queue, items[child], items[child + 1])) {",
      "            queue_less(queue, items[child + 1], items[child])) {",
      "equal items leave a priority queue in another order than heapq's"),
@@ -1064,9 +1065,9 @@ MUTATIONS = [
      "the exception of a catch block stays behind in a yield to the loop"),
     ("src/core/coroutines.c",
      "    uva__exceptions_t taken = uva__exceptions_take(loop->exceptions);\n"
-     "    bool attended",
+     "    bool in_factory",
      "    uva__exceptions_t taken = {0};\n"
-     "    bool attended",
+     "    bool in_factory",
      "an eager child takes its parent's exception along"),
     ("src/core/base_events.c",
      "    if (UVA__UNLIKELY(uva__exceptions_any(loop->exceptions) != 0)) {",
