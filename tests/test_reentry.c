@@ -812,6 +812,50 @@ UVA_TEST_STRICT(queue_is_destroyed_before_those_run_who_wait_no_more)
     uva_queue_destroy(&other);
 }
 
+/* --- as_completed --- */
+
+UVA_BOTH(int, next_one, uva_as_completed_t *iterator; uva_future_t * future;
+         int r;)
+{
+    UVA_BEGIN
+    UVA_BOTH_AWAIT(self->r, uva_as_completed_next, self->iterator,
+                   &self->future);
+    *ret = self->r;
+    UVA_END
+    return self->r < 0 ? self->r : 0;
+}
+
+/* The iteration ends under tasks that wait in it, that were called, and that
+ * were cancelled. */
+UVA_TEST_STRICT(iteration_ends_before_those_run_who_wait_in_it)
+{
+    uva_future_t *futures[] = {uva_create_future(), uva_create_future(),
+                               uva_create_future()};
+    uva_as_completed_t iterator;
+    next_one_task_t *tasks[3];
+    int found = -1;
+
+    ck_assert_int_eq(
+        uva_as_completed_start(&iterator, UVA_FUTURES(futures), 3, UVA_SEC(1)),
+        0);
+    for (int i = 0; i < 3; i++) {
+        tasks[i] = UVA_BOTH_SPAWN(loop_test, next_one, &iterator);
+    }
+    UVA_TICK();
+    (void)uva_future_set_result(futures[0], NULL, NULL);
+    UVA_TICK();
+    uva_future_cancel(UVA_FUTURE(tasks[1]));
+    uva_as_completed_destroy(&iterator);
+    ck_assert_int_eq(uva_await_typed(next_one, tasks[0], &found), 0);
+    ck_assert_int_eq(found, 0); /* It was called, but did not run before. */
+    ck_assert_int_eq(UVA_JOIN(tasks[1]), UV_ECANCELED);
+    ck_assert_int_eq(uva_await_typed(next_one, tasks[2], &found), 0);
+    ck_assert_int_eq(found, 0);
+    for (int i = 0; i < 3; i++) {
+        uva_future_unref(futures[i]);
+    }
+}
+
 /* --- reports --- */
 
 typedef struct kept_s {
@@ -929,6 +973,7 @@ int main(void)
     TCase *groups = UVA_TCASE(suite, "Groups");
     TCase *factories = UVA_TCASE(suite, "Factories");
     TCase *queues = UVA_TCASE(suite, "Queues");
+    TCase *iterators = UVA_TCASE(suite, "Iterators");
     TCase *reports = UVA_TCASE(suite, "Reports");
     TCase *texts = UVA_TCASE(suite, "Texts");
 
@@ -951,6 +996,7 @@ int main(void)
     tcase_add_test(queues, comparison_uses_its_queue);
     tcase_add_test(queues, dropped_items_use_their_queue);
     UVA_TEST_BOTH(queues, queue_is_destroyed_before_those_run_who_wait_no_more);
+    UVA_TEST_BOTH(iterators, iteration_ends_before_those_run_who_wait_in_it);
     tcase_add_test(reports, failure_that_the_handler_keeps_is_told_once);
     tcase_add_test(texts, text_that_is_its_own_source);
     tcase_add_test(texts, message_that_goes_around_a_ring);

@@ -389,7 +389,7 @@ uva_as_completed_start(uva_as_completed_t *iterator,
  *
  * @param ret_future Borrowed; one of those given.
  * @retval 1            There is one.
- * @retval 0            All were given out.
+ * @retval 0            All were given out, or the iteration was ended.
  * @retval UV_ETIMEDOUT The time was up before it was done; the others go on.
  * @suspends Until the next one is seen to be done: one that was done before the
  *           start is seen an iteration later.
@@ -400,7 +400,8 @@ uva_as_completed_next(uva_as_completed_t *iterator, uva_future_t **ret_future);
 UVA_EXTERN UVA_NODISCARD int
 uva_as_completed_next_poll(uva_as_completed_t *iterator,
                            uva_future_t **ret_future);
-/** End the iteration, early or not. */
+/** End the iteration, early or not. Tasks that wait for the next future get 0.
+ */
 UVA_EXTERN void uva_as_completed_destroy(uva_as_completed_t *iterator);
 
 /** One attempt of a staggered race. */

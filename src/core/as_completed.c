@@ -53,11 +53,7 @@ static void state_unref(state_t *state)
 static void state_put(state_t *state, node_t *node)
 {
     uva__list_append(&state->done, &node->link);
-    UVA__LIST_FOREACH (waiter, &state->waiters, uva_waiter_t, link) {
-        if (uva_waiter_wake(waiter)) {
-            break;
-        }
-    }
+    (void)uva_waiter_wake_first(&state->waiters);
 }
 
 static void node_done(uva__ready_t *ready)
@@ -209,8 +205,8 @@ int uva_as_completed_next_poll(uva_as_completed_t *iterator,
         state->left--;
     } else {
         r = uva_waiter_finish(self);
-        if (r < 0) {
-            return r;
+        if (r < 0 || state == NULL) {
+            return r; /* It may have been destroyed since. */
         }
     }
     if (uva__list_empty(&state->done)) {
@@ -237,6 +233,8 @@ void uva_as_completed_destroy(uva_as_completed_t *iterator)
     }
     iterator->state = NULL;
     state->destroyed = true;
+    while (uva_waiter_wake_first(&state->waiters)) {
+    }
     uva__timer_stop(state->loop, &state->timer);
     state_detach(state);
     state_unref(state);

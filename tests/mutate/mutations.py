@@ -693,11 +693,11 @@ MUTATIONS = [
      "        --state->todo;",
      "the timer of an exhausted as_completed goes on"),
     ("src/core/as_completed.c",
-     "        if (uva_waiter_wake(waiter)) {\n"
-     "            break;\n"
-     "        }",
-     "        (void)uva_waiter_wake(waiter);\n"
-     "        break;",
+     "    (void)uva_waiter_wake_first(&state->waiters);",
+     "    if (!uva__list_empty(&state->waiters)) {\n"
+     "        (void)uva_waiter_wake(UVA__LIST_FIRST(\n"
+     "            &state->waiters, uva_waiter_t, link));\n"
+     "    }",
      "a waiter that was cancelled swallows the wake-up of the next"),
     ("src/core/as_completed.c",
      "    if (node->timed_out) {\n"
