@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
 /* --- the log hook --- */
 
 /* Fails, and nobody looks. */
@@ -313,6 +315,38 @@ START_TEST(allocator_hook)
 }
 END_TEST
 
+/* --- what others make write --- */
+
+START_TEST(records_of_one_place_are_bounded)
+{
+    uva__log_limit_t limit = {0};
+    unsigned lost = 7;
+
+    for (unsigned second = 1; second < 4; second++) {
+        for (unsigned i = 0; i < UVA__LOG_LIMIT; i++) {
+            ck_assert(uva__log_admits(&limit, UVA_SEC(second) + i, &lost));
+            ck_assert_uint_eq(lost, i == 0 ? 3 * (second - 1) % 6 : 0);
+        }
+        for (unsigned i = 0; i < 3 && second != 2; i++) {
+            ck_assert(!uva__log_admits(&limit, UVA_SEC(second) + 99, &lost));
+        }
+    }
+}
+END_TEST
+
+START_TEST(record_after_a_gap_counts_what_was_lost)
+{
+    uva__log_limit_t limit = {0};
+
+    uva_test_log_begin();
+    limit.dropped = 3;
+    uva__log_limited(&limit, UVA_LOG_WARNING, "number %d", 4);
+    ck_assert_str_eq(uva_test_log(),
+                     "number 4 (and 3 before that were not written)\n");
+    uva_test_log_end();
+}
+END_TEST
+
 /* --- a program without descriptors 0 to 2 --- */
 
 static const char *program;
@@ -425,6 +459,8 @@ int main(int argc, char **argv)
     tcase_add_test(log, hook_gets_each_record);
     tcase_add_test(log, long_records_are_cut);
     tcase_add_test(log, hook_of_several_threads);
+    tcase_add_test(log, records_of_one_place_are_bounded);
+    tcase_add_test(log, record_after_a_gap_counts_what_was_lost);
     tcase_add_test(log, started_without_descriptors);
     return uva_test_main(suite);
 }

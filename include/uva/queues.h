@@ -40,8 +40,8 @@ typedef enum uva_queue_overflow_e {
 } uva_queue_overflow_t;
 
 /** Compare two items: negative if a comes out before b. Puts to the queue and
- * gets from it are UV_EBUSY meanwhile; it may not be destroyed or shut down at
- * once. May not suspend. */
+ * gets from it are UV_EBUSY meanwhile; to destroy it, or shut it down at once,
+ * does nothing and is logged. May not suspend. */
 typedef int (*uva_compare_cb)(const void *a, const void *b, void *data);
 
 /**

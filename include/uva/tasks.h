@@ -127,6 +127,18 @@ uva_eager_task_factory(uva_loop_t *loop,
 UVA_EXTERN uva_task_t *uva_task_ref(uva_task_t *task);
 /** Drop a reference; the task goes on. @return NULL. */
 UVA_EXTERN uva_task_t *uva_task_unref(uva_task_t *task);
+/**
+ * Let a task run on by itself: drop the reference, the caller's last. The loop
+ * has one until the task is done; a failure that nobody looks at is reported
+ * then, and so logged.
+ *
+ * In uva/typed.h it is a macro that takes tasks of any type:
+ * uva_detach(uva_spawn(job)).
+ *
+ * @param take_task A refused one, and NULL, are told by the log already.
+ * @asyncio create_task, whose result is dropped; differs: the loop keeps it.
+ */
+UVA_EXTERN void uva_detach(uva_task_t *take_task);
 /** A task as a future; borrowed; NULL for NULL. UVA_FUTURE is the same. */
 UVA_EXTERN uva_future_t *uva_task_future(uva_task_t *task);
 /** A future as a task; borrowed; NULL if it is none. */

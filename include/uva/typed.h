@@ -451,6 +451,9 @@ UVA_BEGIN_DECLS
 #    define UVA_ERASE(task) ((uva_task_t *)(void *)UVA_FUTURE(task))
 #endif
 
+/** The function, for tasks of any type. */
+#define uva_detach(task) uva_detach(UVA_ERASE(task))
+
 /**
  * Define a stackless task: UVA_STACKLESS(T, name, members...) { body }.
  *

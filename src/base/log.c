@@ -8,10 +8,12 @@
 
 #include <uv.h>
 
+#include "base/clock.h"
 #include "base/descriptors.h"
 #include "base/format.h"
 
 #define LOG_RECORD_BYTES 1001u
+#define LOG_SECOND_NS    1000000000u
 
 static void log_default(uva_log_level_t level, const char *text, void *data);
 
@@ -43,12 +45,16 @@ void uva_set_log(uva_log_cb log, void *data)
     uv_mutex_unlock(&log_mutex);
 }
 
-void uva__log(uva_log_level_t level, const char *format, ...)
+/* The text is formatted outside of the mutex: it may ask for much. */
+static void log_write(uva_log_level_t level,
+                      unsigned dropped,
+                      const char *format,
+                      va_list list)
 {
     char text[LOG_RECORD_BYTES];
     uva_log_cb hook;
     void *data;
-    va_list list;
+    size_t size;
 
     uv_once(&log_once, log_start);
     uv_mutex_lock(&log_mutex);
@@ -58,8 +64,57 @@ void uva__log(uva_log_level_t level, const char *format, ...)
     if (hook == NULL) {
         return;
     }
-    va_start(list, format);
-    (void)uva__vformat(text, sizeof text, format, list);
-    va_end(list);
+    size = uva__vformat(text, sizeof text, format, list);
+    if (dropped > 0 && size < sizeof text) {
+        (void)uva__format(text + size, sizeof text - size,
+                          " (and %u before that were not written)", dropped);
+    }
     hook(level, text, data);
+}
+
+void uva__log(uva_log_level_t level, const char *format, ...)
+{
+    va_list list;
+
+    va_start(list, format);
+    log_write(level, 0, format, list);
+    va_end(list);
+}
+
+bool uva__log_admits(uva__log_limit_t *limit,
+                     uint64_t now_ns,
+                     unsigned *ret_dropped)
+{
+    if (now_ns - limit->begin_ns >= LOG_SECOND_NS) {
+        limit->begin_ns = now_ns;
+        limit->count = 0;
+    }
+    if (limit->count == UVA__LOG_LIMIT) {
+        limit->dropped++;
+        return false;
+    }
+    limit->count++;
+    *ret_dropped = limit->dropped;
+    limit->dropped = 0;
+    return true;
+}
+
+void uva__log_limited(uva__log_limit_t *limit,
+                      uva_log_level_t level,
+                      const char *format,
+                      ...)
+{
+    unsigned dropped = 0;
+    bool admitted;
+    va_list list;
+
+    uv_once(&log_once, log_start);
+    uv_mutex_lock(&log_mutex);
+    admitted = uva__log_admits(limit, uva__clock_ns(), &dropped);
+    uv_mutex_unlock(&log_mutex);
+    if (admitted) {
+        va_start(list, format);
+        log_write(level, dropped, format, list);
+        va_end(list);
+    }
 }

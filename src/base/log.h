@@ -4,9 +4,33 @@
 #ifndef UVA__BASE_LOG_H
 #define UVA__BASE_LOG_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "uva/alloc.h"
 
 /** Write one record. Text beyond 1,000 bytes is cut. Any thread. */
 void uva__log(uva_log_level_t level, const char *format, ...) UVA_PRINTF(2, 3);
+
+/* What bounds the records of one place in the code; all zero at first. */
+typedef struct uva__log_limit_s {
+    uint64_t begin_ns; /* Of the second that is counted. */
+    unsigned count;    /* Records in it. */
+    unsigned dropped;  /* Since the last record. */
+} uva__log_limit_t;
+
+#define UVA__LOG_LIMIT 10u /* Records of one place in a second. */
+
+/** Whether a record may be written now, and how many were dropped before it. */
+bool uva__log_admits(uva__log_limit_t *limit,
+                     uint64_t now_ns,
+                     unsigned *ret_dropped);
+
+/** uva__log, of a place that others may make write as often as they like: the
+ * record after a gap says how many were dropped. */
+void uva__log_limited(uva__log_limit_t *limit,
+                      uva_log_level_t level,
+                      const char *format,
+                      ...) UVA_PRINTF(3, 4);
 
 #endif /* UVA__BASE_LOG_H */

@@ -277,8 +277,8 @@ void uva__taskgroup_abandon(uva__scope_t *entry)
     uva__scope_free(entry, sizeof *group);
 }
 
-/* @return 0, or why no child can be made: UV_EPERM is told to the caller
- * alone, as asyncio's RuntimeError is. */
+/* @return 0, or why no child can be made: UV_EPERM does not fail the group, as
+ * asyncio's RuntimeError does not. */
 static int group_open(const group_t *group)
 {
     if (group->state != GROUP_ENTERED &&
@@ -394,10 +394,7 @@ uva_task_t *uva__spawn_in(uva_taskgroup_t *scope,
         return child_adopt(
             &birth, uva__spawn_on(birth.loop, coro, args, options, here));
     }
-    if (coro->drop != NULL) {
-        coro->drop((void *)(uintptr_t)args);
-    }
-    return (uva_task_t *)(void *)uva_future_refused(r);
+    return uva__task_refuse(coro, args, here, r);
 }
 
 uva_task_t *uva_taskgroup_create_task(uva_taskgroup_t *scope,
@@ -405,6 +402,7 @@ uva_task_t *uva_taskgroup_create_task(uva_taskgroup_t *scope,
                                       void *arg,
                                       const uva_task_options_t *options)
 {
+    uva__plain_frame_t frame = {.body = body, .arg = arg};
     birth_t birth;
     int r = child_begin(scope, &birth, __func__);
 
@@ -412,10 +410,8 @@ uva_task_t *uva_taskgroup_create_task(uva_taskgroup_t *scope,
         return child_adopt(
             &birth, uva_loop_create_task(birth.loop, body, arg, options));
     }
-    if (options != NULL && options->arg_destroy != NULL) {
-        options->arg_destroy(arg);
-    }
-    return (uva_task_t *)(void *)uva_future_refused(r);
+    frame.arg_destroy = options == NULL ? NULL : options->arg_destroy;
+    return uva__task_refuse(&uva__plain_coro, &frame, NULL, r);
 }
 
 /* --- the scope --- */

@@ -142,6 +142,32 @@ task_refuse(const uva__coro_t *coro, const void *args, int code)
     return refused == NULL ? NULL : uva__future_as_task(refused);
 }
 
+/* The name of a coroutine, or that which its arguments begin with. */
+static const char *coro_function(const uva__coro_t *coro, const void *args)
+{
+    const char *name = coro->name;
+
+    if (name == NULL) {
+        name = *(const char *const *)args;
+    }
+    return name == NULL ? "?" : name;
+}
+
+uva_task_t *uva__task_refuse(const uva__coro_t *coro,
+                             const void *args,
+                             const char *here,
+                             int code)
+{
+    static uva__log_limit_t limit;
+
+    uva__log_limited(&limit, UVA_LOG_WARNING,
+                     "a task was refused: function %s%s%s: %s (%s)",
+                     coro_function(coro, args),
+                     here == NULL ? "" : " at ", here == NULL ? "" : here,
+                     uva_strerror(code), uva_err_name(code));
+    return task_refuse(coro, args, code);
+}
+
 /* Stacks come in powers of two, so the exponent of the next one asks for the
  * same stack; what is beyond the largest, 1 GiB, stays beyond it. 0 is the
  * default: a single byte counts as two. */
@@ -180,19 +206,21 @@ uva_task_t *uva__task_new(uva_loop_t *loop,
     uva_task_t *task;
 
     if (loop == NULL) {
-        return task_refuse(coro, args, UVA_ENOLOOP);
+        return uva__task_refuse(coro, args, here, UVA_ENOLOOP);
     }
     if (!uva__loop_owned_for(loop, coro == &uva__plain_coro ? "uva_create_task"
-                                                            : "uva_spawn") ||
-        loop->closing) {
+                                                            : "uva_spawn")) {
         return task_refuse(coro, args, UV_EPERM);
     }
+    if (loop->closing) {
+        return uva__task_refuse(coro, args, here, UV_EPERM);
+    }
     if (loop->task_count >= loop->limits.max_tasks) {
-        return task_refuse(coro, args, UV_EAGAIN);
+        return uva__task_refuse(coro, args, here, UV_EAGAIN);
     }
     task = uva__slab_get_units(&loop->slab, coro->task_units);
     if (task == NULL) {
-        return task_refuse(coro, args, UV_ENOMEM);
+        return uva__task_refuse(coro, args, here, UV_ENOMEM);
     }
     task_begin(loop, task, coro);
     task_fill_frame(task, args);
@@ -200,7 +228,7 @@ uva_task_t *uva__task_new(uva_loop_t *loop,
         task_name_options(task, options, here) < 0) {
         uva__extra_free(loop, task->extra);
         uva__slab_put_units(&loop->slab, task, coro->task_units);
-        return task_refuse(coro, args, UV_ENOMEM);
+        return uva__task_refuse(coro, args, here, UV_ENOMEM);
     }
     if (loop->debug) {
         uva__loan_note(task, args, coro->frame_bytes);
@@ -289,7 +317,7 @@ uva_task_t *uva__spawn_on(uva_loop_t *loop,
         return uva__spawn(coro, args, here);
     }
     if (options != NULL && options->size < sizeof *options) {
-        return task_refuse(coro, args, UV_EINVAL);
+        return uva__task_refuse(coro, args, here, UV_EINVAL);
     }
     return uva__task_new(loop == NULL ? uva__running() : loop, coro, args,
                          options, here);
@@ -310,7 +338,7 @@ uva_task_t *uva__create_task(uva_loop_t *loop,
     }
     loop = loop == NULL ? uva__running() : loop;
     if (body == NULL || (options != NULL && options->size < sizeof *options)) {
-        return task_refuse(&uva__plain_coro, &frame, UV_EINVAL);
+        return uva__task_refuse(&uva__plain_coro, &frame, here, UV_EINVAL);
     }
     if (!uva_loop_owned(loop, "uva_create_task")) {
         return task_refuse(&uva__plain_coro, &frame, UV_EPERM);
@@ -532,6 +560,11 @@ uva_task_t *uva_task_unref(uva_task_t *task)
     return NULL;
 }
 
+void(uva_detach)(uva_task_t *take_task)
+{
+    (void)uva_task_unref(take_task);
+}
+
 uva_future_t *uva_task_future(uva_task_t *task)
 {
     return task == NULL ? NULL : &task->base;
@@ -600,13 +633,8 @@ int uva_task_set_name(uva_task_t *task, const char *name)
 
 const char *uva__task_function(const uva_task_t *task)
 {
-    const char *name = task->coro->name;
-
-    if (name == NULL) {
-        name = *(const char *const *)uva__task_frame(
-            UVA__CONTAINER_OF((uintptr_t)task, uva_task_t, base));
-    }
-    return name == NULL ? "?" : name;
+    return coro_function(task->coro, uva__task_frame(UVA__CONTAINER_OF(
+                                         (uintptr_t)task, uva_task_t, base)));
 }
 
 const char *uva_task_get_coro(const uva_task_t *task)

@@ -47,6 +47,8 @@ static void await_one_by_one()
     CHECK(uva_await_typed(declared_nothing, declared_nothing_spawn({}),
                           &number) == 0);
     CHECK(number == 17);
+    uva_detach(declared_nothing_spawn({}));
+    UVA_IGNORE(uva_sleep(0)); /* It ends by itself. */
 }
 
 static void gather_all()

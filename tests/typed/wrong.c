@@ -78,7 +78,7 @@ int uses(void)
 #endif
     uva_task_unref(UVA_ERASE(uva_loop_spawn(NULL, fetch, .port = 80)));
     uva_task_unref(UVA_ERASE(uva_loop_spawn_with(NULL, NULL, measure)));
-    uva_task_unref(UVA_ERASE(uva_spawn_with(NULL, fetch, "/")));
+    uva_detach(uva_spawn_with(NULL, fetch, "/"));
     r = uva_wait_for_typed(measure, uva_spawn(measure), UVA_SEC(1), &width);
     r = r < 0 ? r : uva_await_typed(fetch, task, &number);
     r = r < 0 ? r : uva_gather_typed(fetch, tasks, 2, 0, numbers);
