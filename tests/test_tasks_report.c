@@ -596,6 +596,66 @@ HAND_TEST(deadlock_is_told)
     uva_future_unref(future);
 }
 
+/* --- what nobody holds --- */
+
+HAND_TEST(detached_task_that_fails_is_told)
+{
+    uva_task_t *task = HAND_SPAWN(fails, .code = UV_EIO);
+
+    uva_test_log_begin();
+    uva_detach(task);
+    ck_assert_int_eq(uva_loop_run_until_idle(uva_test_loop), 0);
+    check_log("Task exception was never retrieved; task '");
+    check_log("(function fails");
+    check_log(": i/o error (EIO)");
+    uva_test_log_end();
+}
+
+HAND_TEST(reference_too_many_is_told)
+{
+    uva_future_t *future = hand_future();
+    uva_task_t *task = HAND_SPAWN(waits_for, .future = future);
+
+    ck_assert_int_eq(uva_task_set_name(task, "dropped"), 0);
+    uva_test_log_begin();
+    uva_task_unref(task);
+    ck_assert_str_eq(uva_test_log(), "");
+    uva_task_unref(task);
+    check_log("A reference too many of an unfinished task was dropped; task "
+              "'dropped' (function waits_for");
+    uva_test_log_end();
+    ck_assert_int_eq(uva_loop_run_until_idle(uva_test_loop), 0);
+    ck_assert_int_eq(uva_future_set_result(future, NULL, NULL), 0);
+    ck_assert_int_eq(uva_loop_run_until_idle(uva_test_loop), 0);
+    uva_future_unref(future);
+}
+
+/* Nobody looks at what a refused spawn gives: each is told, but no flood. */
+UVA_TEST(refused_spawns_are_told)
+{
+    static const char words[] =
+        "a task was refused: function stackful_noop at ";
+    uva_loop_t *loop = uva_get_running_loop();
+    size_t count = 0;
+
+    uva_test_log_begin();
+    loop->limits.max_tasks = 1;
+    uva__loop_settle_spawns(loop);
+    uva_detach(uva_spawn(stackful_noop));
+    check_log(words);
+    check_log("test_tasks_report.c:");
+    check_log("(EAGAIN)");
+    for (int i = 0; i < 99; i++) {
+        uva_detach(uva_spawn(stackful_noop));
+    }
+    for (const char *at = uva_test_log(); (at = strstr(at, words)) != NULL;
+         at++) {
+        count++;
+    }
+    ck_assert_uint_le(count, 20); /* In a second or two. */
+    uva_test_log_end();
+}
+
 int main(void)
 {
     Suite *suite = suite_create("tasks_report");
@@ -618,6 +678,9 @@ int main(void)
     UVA_TEST_BOTH(debug, slow_steps);
     UVA_TEST_BOTH(unseen, never_retrieved);
     UVA_TEST_BOTH(unseen, looked_at);
+    UVA_TEST_BOTH(unseen, detached_task_that_fails_is_told);
+    UVA_TEST_BOTH(unseen, reference_too_many_is_told);
+    tcase_add_test(unseen, refused_spawns_are_told);
     UVA_TEST_BOTH(graph, call_graph);
     UVA_TEST_BOTH(graph, call_graph_of_the_user);
     UVA_TEST_BOTH(graph, printing);

@@ -257,6 +257,12 @@ static UVA__NOINLINE void future_free_slow(uva_future_t *future)
 {
     uva_loop_t *loop = future->loop;
 
+    if (future->kind == UVA__KIND_TASK && uva__future_pending(future)) {
+        future->refs = 1; /* The loop's own: the task goes on. */
+        uva__report(loop, future, 0,
+                    "A reference too many of an unfinished task was dropped");
+        return;
+    }
     if (future->code < 0 && future->state == UVA__FUTURE_FINISHED &&
         (future->flags & (UVA__RETRIEVED | UVA__QUIET)) == 0) {
         future->flags |= UVA__RETRIEVED; /* It is told once. */
@@ -285,8 +291,10 @@ void uva__future_free(uva_future_t *future)
     uva_loop_t *loop = future->loop;
     uva_task_t *task = uva__future_as_task(future);
 
-    if (UVA__LIKELY(future->kind == UVA__KIND_TASK && future->code >= 0 &&
-                    (future->flags & UVA__KEEPS) == 0 && !loop->closed)) {
+    if (UVA__LIKELY(future->kind == UVA__KIND_TASK &&
+                    future->state == UVA__FUTURE_FINISHED &&
+                    future->code >= 0 && (future->flags & UVA__KEEPS) == 0 &&
+                    !loop->closed)) {
         uva__slab_put_units(&loop->slab, task, task->coro->task_units);
     } else {
         future_free_slow(future);
@@ -511,21 +519,18 @@ static void *future_borrow(uva_future_t *future)
  * the task's from here on, as if it had been awaited. */
 static int future_ask(uva_future_t *future, const char *function)
 {
-    int r = future == NULL ? UV_ENOMEM : future->code;
-    uva_task_t *task;
+    uva_task_t *task = uva__task_current();
 
-    if (UVA__LIKELY(r >= 0)) {
-        return r;
+    if (UVA__LIKELY(future != NULL && future->code >= 0)) {
+        return future->code;
     }
-    if (uva_loop_owned(uva_future_get_loop(future), function)) {
-        task = uva__task_current();
-        r = uva__future_code(future);
-        if (task != NULL) {
-            uva__task_note_failure(task, future);
-        }
-        return r;
+    if (!uva_loop_owned(uva_future_get_loop(future), function)) {
+        return UV_EPERM;
     }
-    return UV_EPERM;
+    if (task != NULL) {
+        uva__task_note_failure(task, future);
+    }
+    return uva__future_code(future);
 }
 
 int uva_future_result(uva_future_t *future, void **ret_result)
@@ -550,12 +555,9 @@ int uva_future_result(uva_future_t *future, void **ret_result)
 
 int uva_future_exception(uva_future_t *future)
 {
-    int r;
+    int r = uva__future_pending(future) ? UVA_EINVALIDSTATE
+                                        : future_ask(future, __func__);
 
-    if (uva__future_pending(future)) {
-        return UVA_EINVALIDSTATE;
-    }
-    r = future_ask(future, __func__);
     return r < 0 ? r : 0;
 }
 
