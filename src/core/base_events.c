@@ -178,7 +178,7 @@ bool uva__loop_turn(uva_loop_t *loop)
     unsigned looks;
 
     if (UVA__UNLIKELY(loop->hosted)) { /* Whoever runs it: in any thread. */
-        loop->exceptions = uva__exceptions_here();
+        uva__loop_own(loop);
     }
     if (UVA__UNLIKELY(uva__exceptions_any(loop->exceptions) != 0)) {
         return turn_with_exceptions(loop);

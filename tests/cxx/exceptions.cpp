@@ -131,6 +131,7 @@ static int catchers(void *, void **)
     };
     uva_task_t *tasks[COUNT];
 
+    CHECK(std::current_exception() == nullptr);
     uva_lock_init(&shared.lock);
     uva_queue_init(&shared.queue, 1);
     for (long i = 0; i < COUNT; i++) {
@@ -236,8 +237,37 @@ static int spawns_eagerly(void *, void **)
     return 0;
 }
 
-/* An application's loop, made in one thread and run in another. */
-static void run_hosted()
+/* --- loops that are made in one thread and run in another --- */
+
+template <typename function> static void in_thread(function body)
+{
+    try {
+        throw oops{"of the thread that made it"};
+    } catch (const oops &) {
+        std::thread(body).join();
+        CHECK(handles("of the thread that made it"));
+    }
+    CHECK(uva_allocated_bytes() == 0);
+}
+
+static void run_elsewhere()
+{
+    uva_loop_t *loop;
+    uva_task_t *task;
+
+    CHECK(uva_loop_new(nullptr, &loop) == 0);
+    awaits = sleep_zero;
+    task = uva_loop_create_task(loop, catchers, nullptr, nullptr);
+    in_thread([=] {
+        CHECK(uva_loop_run_until_complete(loop, UVA_FUTURE(task), nullptr) ==
+              0);
+        uva_task_unref(task);
+        CHECK(uva_loop_close(loop) == 0);
+        uva_loop_unref(loop);
+    });
+}
+
+static void run_hosted_elsewhere()
 {
     uv_loop_t host;
     uva_loop_t *loop;
@@ -247,19 +277,15 @@ static void run_hosted()
     CHECK(uva_loop_attach(&host, nullptr, &loop) == 0);
     awaits = sleep_zero;
     task = uva_loop_create_task(loop, catchers, nullptr, nullptr);
-    try {
-        throw oops{"of the thread that made it"};
-    } catch (const oops &) {
-        std::thread([&] { uv_run(&host, UV_RUN_DEFAULT); }).join();
-        CHECK(handles("of the thread that made it"));
-    }
-    CHECK(uva_task_done(task));
-    uva_task_unref(task);
-    CHECK(uva_loop_close(loop) == 0);
-    uva_loop_unref(loop);
-    uv_run(&host, UV_RUN_DEFAULT);
-    CHECK(uv_loop_close(&host) == 0);
-    CHECK(uva_allocated_bytes() == 0);
+    in_thread([=, &host] {
+        uv_run(&host, UV_RUN_DEFAULT);
+        CHECK(uva_task_done(task));
+        uva_task_unref(task);
+        CHECK(uva_loop_close(loop) == 0);
+        uva_loop_unref(loop);
+        uv_run(&host, UV_RUN_DEFAULT);
+        CHECK(uv_loop_close(&host) == 0);
+    });
 }
 
 /* --- what escapes --- */
@@ -318,7 +344,8 @@ int main()
         CHECK(handles("of main"));
     }
     CHECK(std::current_exception() == nullptr);
-    run_hosted();
+    run_elsewhere();
+    run_hosted_elsewhere();
     CHECK(terminates(throws));
     return failed;
 }
