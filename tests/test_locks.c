@@ -942,20 +942,17 @@ UVA_TEST(condition_ambiguous_loops)
     uva_loop_unref(other);
 }
 
-static int wait_body(void *arg, UVA_UNUSED void **ret_result)
-{
-    return uva_condition_wait(arg);
-}
-
 UVA_TEST(condition_timeout_in_block)
 {
     /* test_locks.py, ConditionTests.test_timeout_in_block */
     uva_condition_t condition = UVA_CONDITION_INIT;
+    int r;
 
     acquire(&condition);
-    ck_assert_int_eq(
-        uva_wait_for_call(wait_body, &condition, UVA_MS(500), NULL),
-        UV_ETIMEDOUT);
+    UVA_TIMEOUT (r, UVA_MS(500)) {
+        r = uva_condition_wait(&condition);
+    }
+    ck_assert_int_eq(r, UV_ETIMEDOUT);
     ck_assert(uva_condition_locked(&condition));
     release(&condition);
 }

@@ -423,8 +423,6 @@ static void check_no_task(uva_future_t *future, int expected)
         expected);
     ck_assert_int_eq(uva_wait_for(uva_future_ref(future), UVA_SEC(1), NULL),
                      expected);
-    ck_assert_int_eq(uva_wait_for_call(plain_nothing, NULL, UVA_SEC(1), NULL),
-                     expected);
     uva_future_ref(future);
     ck_assert_int_eq(uva_gather(&future, 1, 0, NULL), expected);
     ck_assert_int_eq(uva_as_completed_next(&iterator, &next), expected);

@@ -108,8 +108,10 @@ UVA_TEST(wait_for_timeout_less_then_0_or_0_coroutine_do_not_started)
      * test_wait_for_timeout_less_then_0_or_0_coroutine_do_not_started */
     bool foo_started = false;
 
-    ck_assert_int_eq(uva_wait_for_call(note_start, &foo_started, 0, NULL),
-                     UV_ETIMEDOUT);
+    ck_assert_int_eq(
+        uva_wait_for(UVA_FUTURE(uva_create_task(note_start, &foo_started)), 0,
+                     NULL),
+        UV_ETIMEDOUT);
     ck_assert(!foo_started);
 }
 
@@ -179,8 +181,10 @@ UVA_TEST(wait_for_blocking)
     /* test_waitfor.py, AsyncioWaitForTest.test_wait_for_blocking */
     void *res = NULL;
 
-    ck_assert_int_eq(uva_wait_for_call(return_done, done, UVA_FOREVER, &res),
-                     0);
+    ck_assert_int_eq(
+        uva_wait_for(UVA_FUTURE(uva_create_task(return_done, done)),
+                     UVA_FOREVER, &res),
+        0);
     ck_assert_str_eq(res, "done");
 }
 
@@ -218,8 +222,12 @@ UVA_TEST(wait_for_cancellation_race_condition)
     /* test_waitfor.py,
      * AsyncioWaitForTest.test_wait_for_cancellation_race_condition */
     void *result = NULL;
+    int r;
 
-    ck_assert_int_eq(uva_wait_for_call(swallow, done, UVA_MS(10), &result), 0);
+    UVA_TIMEOUT (r, UVA_MS(10)) {
+        r = swallow(done, &result);
+    }
+    ck_assert_int_eq(r, 0);
     ck_assert_str_eq(result, "done");
 }
 
@@ -227,8 +235,12 @@ UVA_TEST(wait_for_cancel_suppressed)
 {
     /* test_waitfor.py, AsyncioWaitForTest.test_wait_for_cancel_suppressed */
     void *res = NULL;
+    int r;
 
-    ck_assert_int_eq(uva_wait_for_call(swallow, done, UVA_MS(100), &res), 0);
+    UVA_TIMEOUT (r, UVA_MS(100)) {
+        r = swallow(done, &res);
+    }
+    ck_assert_int_eq(r, 0);
     ck_assert_ptr_eq(res, done);
     /* The same with a task. */
     res = NULL;

@@ -318,7 +318,7 @@ typedef struct uva_wait_for_op_s {
 /**
  * Wait for one future with a deadline; when it comes the future is cancelled,
  * and waited for until it has ended. Takes the reference, and moves the result
- * out.
+ * out. For code of this task that is to have a deadline: UVA_TIMEOUT.
  *
  * @param timeout_ns From now on; UVA_FOREVER for none.
  * @retval UV_ETIMEDOUT The deadline came first.
@@ -333,14 +333,6 @@ UVA_EXTERN UVA_NODISCARD int uva_wait_for_poll(uva_wait_for_op_t *op,
                                                uva_future_t *take_future,
                                                uint64_t timeout_ns,
                                                void **ret_result);
-/** Call body(arg) in this task with a deadline. With a timeout of 0 it is
- * never called.
- * @suspends As body does.
- * @asyncio wait_for(coroutine) */
-UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_wait_for_call(uva_coro_cb body,
-                                                        void *arg,
-                                                        uint64_t timeout_ns,
-                                                        void **ret_result);
 
 /**
  * Cancel a future and wait until it has ended, however it ends. Borrowed.

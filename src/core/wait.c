@@ -399,28 +399,3 @@ int uva_wait_for(uva_future_t *take_future,
     return uva__wait_for_typed(take_future, timeout_ns, ret_result,
                                sizeof *ret_result);
 }
-
-int uva_wait_for_call(uva_coro_cb body,
-                      void *arg,
-                      uint64_t timeout_ns,
-                      void **ret_result)
-{
-    uva_timeout_t timeout;
-    void *result = NULL;
-    int r;
-
-    if (timeout_ns == 0) {
-        return uva_wait_for(UVA_FUTURE(uva_create_task(body, arg)), 0,
-                            ret_result);
-    }
-    r = uva_block_check();
-    if (r < 0) {
-        return r;
-    }
-    (void)uva_timeout_enter(&timeout, timeout_ns);
-    r = uva_timeout_exit(&timeout, body(arg, &result));
-    if (r >= 0 && ret_result != NULL) {
-        *ret_result = result;
-    }
-    return r;
-}
