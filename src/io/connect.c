@@ -99,6 +99,10 @@ connect_note(dial_t *dial, const uva__sockaddr_t *address, int status)
 
 static void connect_won(dial_t *dial, uva_transport_t *transport)
 {
+    socklen_t size = sizeof transport->peer;
+
+    /* All addresses of a host stand for one of them. */
+    (void)getpeername(transport->fd, &transport->peer.any, &size);
     uva__list_remove(&transport->link);
     transport->of.server = NULL;
     (void)uv_poll_stop(&transport->poll);
