@@ -440,7 +440,7 @@ START_TEST(started_without_descriptors)
 }
 END_TEST
 
-int main(int argc, char **argv)
+static int run_tests(void)
 {
     Suite *suite = suite_create("log");
     /* First, where one process runs all: nothing was allocated in it yet, and
@@ -448,10 +448,6 @@ int main(int argc, char **argv)
     TCase *allocator = UVA_TCASE(suite, "Allocator");
     TCase *log = UVA_LOOPS_TCASE(suite, "Log");
 
-    if (argc > 1 && strcmp(argv[1], "bare") == 0) {
-        return bare_program();
-    }
-    program = argv[0];
     tcase_add_loop_test(allocator, allocator_hook, 0, 4);
     tcase_add_test(log, default_writes_to_standard_error);
     tcase_add_test(log, good_run_says_nothing);
@@ -463,4 +459,11 @@ int main(int argc, char **argv)
     tcase_add_test(log, record_after_a_gap_counts_what_was_lost);
     tcase_add_test(log, started_without_descriptors);
     return uva_test_main(suite);
+}
+
+int main(int argc, char **argv)
+{
+    program = argv[0];
+    return argc > 1 && strcmp(argv[1], "bare") == 0 ? bare_program()
+                                                    : run_tests();
 }
