@@ -856,6 +856,73 @@ UVA_TEST_STRICT(iteration_ends_before_those_run_who_wait_in_it)
     }
 }
 
+/* --- arguments --- */
+
+static int waited_r;
+
+static void wait_in_destructor(uva_future_t *future)
+{
+    uva_sleep_op_t op;
+
+    if (uva_block_check() == 0) {
+        waited_r = uva_await(future, NULL);
+        return;
+    }
+    ck_assert_ptr_null(uva_current_task());
+    ck_assert_int_eq(uva_yield_poll(), UVA_ENOTASK);
+    ck_assert_int_eq(uva_sleep_poll(&op, UVA_SEC(1)), UVA_ENOTASK);
+    waited_r = uva_await_poll(future, NULL);
+}
+
+UVA_TASK_DROP(void, stackful_owner, stackful_drop, uva_future_t *future;)
+{
+    (void)args;
+    (void)ret;
+    return 0;
+}
+
+static void stackful_drop(stackful_owner_args_t *args)
+{
+    wait_in_destructor(args->future);
+}
+
+UVA_STACKLESS_DROP(void, stackless_owner, stackless_drop, uva_future_t *future;)
+{
+    UVA_BEGIN
+    UVA_END
+    return 0;
+}
+
+static void stackless_drop(stackless_owner_args_t *self)
+{
+    wait_in_destructor(self->future);
+}
+
+/* Who drops its arguments has ended but for that: a stackful task may wait in
+ * it, a stackless one, and one that never began, cannot. */
+UVA_TEST_STRICT(destructor_of_arguments_waits)
+{
+    uva_future_t *future = uva_create_future();
+    stackful_owner_task_t *stackful = uva_spawn(stackful_owner, future);
+    stackless_owner_task_t *stackless = uva_spawn(stackless_owner, future);
+
+    ck_assert_int_eq(UVA_JOIN(stackless), 0);
+    ck_assert_int_eq(waited_r, UVA_ENOTASK);
+    ck_assert(!UVA_DONE(stackful));
+    (void)uva_future_set_result(future, NULL, NULL);
+    ck_assert_int_eq(UVA_JOIN(stackful), 0);
+    ck_assert_int_eq(waited_r, 0);
+
+    stackful = uva_spawn(stackful_owner, future);
+    stackless = uva_spawn(stackless_owner, future);
+    uva_future_cancel(UVA_FUTURE(stackful));
+    uva_future_cancel(UVA_FUTURE(stackless));
+    ck_assert_int_eq(UVA_JOIN(stackful), UV_ECANCELED);
+    ck_assert_int_eq(UVA_JOIN(stackless), UV_ECANCELED);
+    ck_assert_int_eq(waited_r, UVA_ENOTASK);
+    uva_future_unref(future);
+}
+
 /* --- reports --- */
 
 typedef struct kept_s {
@@ -974,6 +1041,7 @@ int main(void)
     TCase *factories = UVA_TCASE(suite, "Factories");
     TCase *queues = UVA_TCASE(suite, "Queues");
     TCase *iterators = UVA_TCASE(suite, "Iterators");
+    TCase *arguments = UVA_TCASE(suite, "Arguments");
     TCase *reports = UVA_TCASE(suite, "Reports");
     TCase *texts = UVA_TCASE(suite, "Texts");
 
@@ -997,6 +1065,7 @@ int main(void)
     tcase_add_test(queues, dropped_items_use_their_queue);
     UVA_TEST_BOTH(queues, queue_is_destroyed_before_those_run_who_wait_no_more);
     UVA_TEST_BOTH(iterators, iteration_ends_before_those_run_who_wait_in_it);
+    tcase_add_test(arguments, destructor_of_arguments_waits);
     tcase_add_test(reports, failure_that_the_handler_keeps_is_told_once);
     tcase_add_test(texts, text_that_is_its_own_source);
     tcase_add_test(texts, message_that_goes_around_a_ring);

@@ -492,6 +492,23 @@ static void task_finish_gathered(uva_task_t *task, int r)
     uva__gather_tell(task);
 }
 
+/* The destructor of the arguments may cancel the task, and wait in it, if that
+ * has a stack. A stackless one has had its last step: nobody would step it
+ * again, so this is no part of it. */
+static void task_drop_args(uva_task_t *task)
+{
+    uva_context_t *outer;
+
+    if (!uva__task_stackless(task)) {
+        task->coro->drop(uva__task_frame(task));
+        return;
+    }
+    outer = uva__context_enter(uva_task_get_context(task));
+    task->base.loop->current = NULL;
+    task->coro->drop(uva__task_frame(task));
+    uva__context_exit_to(outer);
+}
+
 static UVA__NOINLINE void task_finish_slow(uva_task_t *task, int r)
 {
     if (r >= 0 && (task->base.flags & (UVA__MUST_CANCEL | UVA__KEEPS)) == 0 &&
@@ -499,8 +516,8 @@ static UVA__NOINLINE void task_finish_slow(uva_task_t *task, int r)
         task_finish_gathered(task, r);
         return;
     }
-    if (task->coro->drop != NULL) { /* It may cancel the task. */
-        task->coro->drop(uva__task_frame(task));
+    if (task->coro->drop != NULL) {
+        task_drop_args(task);
     }
     r = task_settle_code(task, r);
     if (task->extra != NULL) {
