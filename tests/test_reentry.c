@@ -923,6 +923,39 @@ UVA_TEST_STRICT(destructor_of_arguments_waits)
     uva_future_unref(future);
 }
 
+/* --- scopes --- */
+
+static int leaves_two_timeouts(void *arg, void **ret_result)
+{
+    uva_timeout_t inner;
+
+    (void)ret_result;
+    ck_assert_int_eq(uva_timeout_enter(arg, UVA_SEC(1)), 0);
+    ck_assert_int_eq(uva_timeout_enter(&inner, UVA_SEC(1)), 0);
+    return 0;
+}
+
+static void
+leave_outer(uva_loop_t *loop, const uva_exception_t *exception, void *data)
+{
+    (void)loop;
+    ck_assert_str_eq(exception->message,
+                     "A timeout was left without uva_timeout_exit");
+    ck_assert_int_eq(uva_timeout_exit(data, 0), 0);
+}
+
+/* The handler that is told of a timeout that was lost leaves the next one. */
+UVA_TEST_STRICT(handler_leaves_a_scope_of_the_task_it_is_told_of)
+{
+    uva_loop_t *loop = uva_get_running_loop();
+    uva_timeout_t outer;
+    uva_task_t *task = uva_create_task(leaves_two_timeouts, &outer);
+
+    uva_loop_set_exception_handler(loop, leave_outer, &outer);
+    ck_assert_int_eq(UVA_JOIN(task), 0);
+    uva_loop_set_exception_handler(loop, NULL, NULL);
+}
+
 /* --- reports --- */
 
 typedef struct kept_s {
@@ -1042,6 +1075,7 @@ int main(void)
     TCase *queues = UVA_TCASE(suite, "Queues");
     TCase *iterators = UVA_TCASE(suite, "Iterators");
     TCase *arguments = UVA_TCASE(suite, "Arguments");
+    TCase *scopes = UVA_TCASE(suite, "Scopes");
     TCase *reports = UVA_TCASE(suite, "Reports");
     TCase *texts = UVA_TCASE(suite, "Texts");
 
@@ -1066,6 +1100,7 @@ int main(void)
     UVA_TEST_BOTH(queues, queue_is_destroyed_before_those_run_who_wait_no_more);
     UVA_TEST_BOTH(iterators, iteration_ends_before_those_run_who_wait_in_it);
     tcase_add_test(arguments, destructor_of_arguments_waits);
+    tcase_add_test(scopes, handler_leaves_a_scope_of_the_task_it_is_told_of);
     tcase_add_test(reports, failure_that_the_handler_keeps_is_told_once);
     tcase_add_test(texts, text_that_is_its_own_source);
     tcase_add_test(texts, message_that_goes_around_a_ring);

@@ -128,10 +128,11 @@ void uva__scope_check_slow(uva_task_t *task, const char *sp)
     uva__scope_t *entry = task->extra->scopes;
 
     while (entry != NULL) {
-        uva__scope_t *outer = entry->outer;
-        if (scope_is_lost(entry, sp)) {
+        if (!scope_is_lost(entry, sp)) {
+            entry = entry->outer;
+        } else {
             scope_lost(entry);
+            entry = task->extra->scopes; /* The handler may have left some. */
         }
-        entry = outer;
     }
 }
