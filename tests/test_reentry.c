@@ -304,6 +304,58 @@ START_TEST(handler_acts_on_unfinished_tasks)
 }
 END_TEST
 
+static void
+shut_down(uva_loop_t *loop, const uva_exception_t *exception, void *data)
+{
+    int *told = data;
+
+    (void)exception;
+    ++*told;
+    ck_assert_int_eq(uva_loop_shutdown(loop, NULL, NULL), UV_EPERM);
+}
+
+static int fails_when_cancelled(void *arg, void **ret_result)
+{
+    (void)arg;
+    (void)ret_result;
+    UVA_IGNORE(uva_sleep(UVA_FOREVER));
+    return VALUE_ERROR;
+}
+
+static int waits_on(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    UVA_IGNORE(uva_sleep(UVA_FOREVER));
+    uva_loop_stop(uva_get_running_loop());
+    return uva_await(arg, NULL);
+}
+
+/* A shutdown that is stopped tells what has failed; the handler begins another
+ * one. */
+START_TEST(handler_shuts_down_while_a_shutdown_ends)
+{
+    uva_loop_t *loop = new_loop();
+    uva_future_t *future = uva_loop_create_future(loop);
+    int told = 0;
+
+    uva_test_log_begin();
+    uva_loop_set_exception_handler(loop, shut_down, &told);
+    for (int i = 0; i < 2; i++) {
+        uva_task_unref(
+            uva_loop_create_task(loop, fails_when_cancelled, NULL, NULL));
+    }
+    uva_task_unref(uva_loop_create_task(loop, waits_on, future, NULL));
+    ck_assert_int_eq(uva_loop_run_until_idle(loop), 0);
+    ck_assert_int_eq(uva_loop_shutdown(loop, NULL, NULL), UV_EBUSY);
+    ck_assert_int_eq(told, 3);
+    (void)uva_future_cancel(future);
+    ck_assert_int_eq(uva_loop_shutdown(loop, NULL, NULL), 0);
+    uva_future_unref(future);
+    uva_loop_unref(loop);
+    uva_test_log_end();
+}
+END_TEST
+
 /* --- scheduled calls --- */
 
 static int sleep_in_destructor_r;
@@ -1086,6 +1138,7 @@ int main(void)
     tcase_add_test(closing, destructor_schedules_while_the_loop_closes);
     tcase_add_test(closing, future_is_completed_after_its_loop_closed);
     tcase_add_test(closing, handler_acts_on_unfinished_tasks);
+    tcase_add_test(closing, handler_shuts_down_while_a_shutdown_ends);
     tcase_add_test(calls, cancelled_call_waits_in_its_destructor);
     tcase_add_test(coroutines, coroutine_that_keeps_itself_at_its_end);
     tcase_add_test(groups, eager_child_cancels_its_group);

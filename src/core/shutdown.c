@@ -107,10 +107,8 @@ void uva__shutdown_closed(uva_loop_t *loop)
 
 static int shutdown_abort(uva_loop_t *loop, int r)
 {
-    shutdown_t *shutdown = loop->shutdown;
-
-    loop->shutdown = NULL;
-    shutdown_release_pass(loop, shutdown);
+    shutdown_release_pass(loop, loop->shutdown);
+    loop->shutdown = NULL; /* No handler begins another one before. */
     return r;
 }
 
