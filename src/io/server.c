@@ -410,13 +410,15 @@ void uva_server_close(uva_server_t *server)
 
 void uva__servers_abandon(uva__io_t *io)
 {
-    UVA__LIST_FOREACH_SAFE(server, &io->servers, uva_server_t, link)
-    {
-        if (io->loop->debug) {
-            uva__log(UVA_LOG_WARNING, "a server was not closed");
-        }
+    while (!uva__list_empty(&io->servers)) {
+        uva_server_t *server =
+            UVA__LIST_FIRST(&io->servers, uva_server_t, link);
+
         uva_server_abort_clients(server);
         uva_server_close(server);
+        if (io->loop->debug) { /* The log's hook may close others. */
+            uva__log(UVA_LOG_WARNING, "a server was not closed");
+        }
     }
 }
 
