@@ -42,7 +42,8 @@ UVA_BEGIN_DECLS
     XX(GROUP, -20010, "unhandled errors in a task group")                 \
     XX(WRONGLOOP, -20011, "attached to a different loop")                 \
     XX(NOTASK, -20012, "nothing here can suspend")                        \
-    XX(DEADLOCK, -20013, "nothing can wake the waiting tasks")
+    XX(DEADLOCK, -20013, "nothing can wake the waiting tasks")            \
+    XX(FORKED, -20014, "the loop is the parent's, of which this is a fork")
 
 enum {
 #define UVA__ERRNO_ENUM(name, number, text) UVA_E##name = number,

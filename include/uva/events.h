@@ -4,9 +4,9 @@
  * else can be told.
  *
  * A loop belongs to one thread at a time: the one that made it, then the one
- * that ran it last. A call from another thread, except for those marked
- * "@thread any", returns UV_EPERM (or does nothing, where nothing can be
- * returned) and is reported to the log.
+ * that ran it last; an attached loop to the one that turns its host. A call
+ * from another thread, except for those marked "@thread any", returns UV_EPERM
+ * (or does nothing, where nothing can be returned) and is reported to the log.
  */
 #ifndef UVA_EVENTS_H
 #define UVA_EVENTS_H
@@ -61,13 +61,24 @@ UVA_EXTERN UVA_NODISCARD int uva_loop_new(const uva_loop_options_t *options,
                                           uva_loop_t **ret_loop);
 
 /**
- * Make a loop that lives on the uv_loop_t of an application.
+ * Make a loop that lives on the uv_loop_t of an application: a guest of its
+ * host.
  *
  * It needs nothing but that somebody calls uv_run. Its handles are referenced
  * exactly while a task is unfinished, a call is scheduled or an operation is
- * in flight. The application's loop and handles are never closed by uva.
+ * in flight; their data is NULL. The application's loop and handles are never
+ * closed by uva.
  *
- * @param[in]  host     Borrowed; must outlive the loop.
+ * From the first prepare or check of a turn on, the loop belongs to the thread
+ * that turns the host. In timers that libuv runs before these, in another
+ * thread than the one that attached, uva_loop_adopt comes first.
+ *
+ * A host may also close every handle it finds on its loop. uva finds that out
+ * at the next call: every unfinished task is cancelled and run to its end, the
+ * loop is closed, and the log says so once. docs/hosts.md has every order.
+ *
+ * @param[in]  host     Borrowed; outlives the handles of the loop: see
+ *                      uva_loop_is_detached.
  * @thread The thread of host.
  */
 UVA_EXTERN UVA_NODISCARD int uva_loop_attach(uv_loop_t *host,
@@ -82,8 +93,62 @@ UVA_EXTERN uva_loop_t *uva_loop_ref(uva_loop_t *loop);
 UVA_EXTERN uva_loop_t *uva_loop_unref(uva_loop_t *loop);
 
 /** The uv_loop_t below; borrowed; NULL for a virtual loop. From here on a loop
- * of its own polls at each look, as there may be handles of yours. */
+ * of its own polls at each look, as there may be handles of yours; close these
+ * before the loop. */
 UVA_EXTERN uv_loop_t *uva_loop_uv(uva_loop_t *loop);
+
+/**
+ * Make the calling thread the one that the loop belongs to.
+ *
+ * For a host that is about to be turned in another thread than before, and
+ * calls in before uva can see it. The thread that had the loop must not use it
+ * at the same time.
+ *
+ * @retval UV_EPERM    The loop is closed, or its tasks are running.
+ * @retval UVA_EFORKED As everywhere.
+ * @thread The one that is to have it.
+ */
+UVA_EXTERN UVA_NODISCARD int uva_loop_adopt(uva_loop_t *loop);
+
+/** What a host says about uv_run. */
+typedef enum uva_inside_e {
+    UVA_INSIDE_UNKNOWN, /* Nothing: uva finds out by itself. */
+    UVA_INSIDE_NO,      /* Nobody is inside uv_run of this host. */
+    UVA_INSIDE_YES      /* Somebody is, or it is not for uva to turn it. */
+} uva_inside_t;
+
+/**
+ * Say whether the host of an attached loop is inside uv_run; valid until the
+ * host says otherwise.
+ *
+ * uv_run must not be entered twice on one loop, so the functions that run an
+ * attached loop refuse inside it with UV_EBUSY, and a shutdown goes on in the
+ * host's own turns. uva finds out by the stack of the calling thread. It
+ * cannot through frames that the system's unwinder does not know (compiled by
+ * a virtual machine), nor where the host has another copy of libuv; there it
+ * takes the host to be inside until it says UVA_INSIDE_NO.
+ *
+ * @retval UV_EPERM   The loop is closed, or a wrong thread asks.
+ * @retval UV_ENOTSUP The loop has no host.
+ */
+UVA_EXTERN UVA_NODISCARD int uva_loop_set_inside(uva_loop_t *loop,
+                                                 uva_inside_t inside);
+
+/**
+ * In the child of a fork: make the loop whole, so that it goes on in parent and
+ * child.
+ *
+ * To be called before the child turns the loop; with a host, after
+ * uv_loop_fork of that. Until then every call of the loop in the child is
+ * refused with UVA_EFORKED, or does nothing where nothing can be returned, and
+ * the parent is not disturbed. Tasks, deadlines and scheduled calls are there
+ * on both sides from then on, and so are connections: close those that the
+ * child does not want by their descriptors.
+ *
+ * @retval UV_EPERM The loop is closed.
+ * @return 0, also where there was no fork, or a code of the system.
+ */
+UVA_EXTERN UVA_NODISCARD int uva_loop_fork(uva_loop_t *loop);
 
 /**
  * The loop that runs in this thread; NULL if none does. Borrowed.
@@ -147,11 +212,13 @@ UVA_EXTERN void uva_loop_stop(uva_loop_t *loop);
  * likewise.
  *
  * An own loop turns libuv once more to let its handles close. On an attached
- * loop the handles close in the host's next turn.
+ * loop the handles close in the host's next turn: see uva_loop_is_detached.
  *
  * @retval UV_EPERM The loop is running.
- * @retval UV_EBUSY Tasks are unfinished or operations in flight. Nothing was
- *                  changed; each task was reported to the exception handler.
+ * @retval UV_EBUSY Tasks are unfinished, operations in flight, or handles of
+ *                  others open on a loop of uva's own. Nothing was changed;
+ *                  each task was reported to the exception handler, the kinds
+ *                  of the handles to the log.
  * @asyncio loop.close; differs: unfinished tasks are not abandoned.
  */
 UVA_EXTERN UVA_NODISCARD int uva_loop_close(uva_loop_t *loop);
@@ -164,14 +231,72 @@ typedef void (*uva_loop_cb)(uva_loop_t *loop, int status, void *data);
  *
  * Unless the host is inside uv_run this runs the loop and returns when all is
  * done. On an attached loop whose host runs it returns at once and done is
- * called from the host's loop. A task that swallows its cancellation is waited
- * for; failures of the others are reported to the exception handler.
+ * called from the host's loop; the loop is kept until then. A task that
+ * swallows its cancellation is waited for, and after a second the log says
+ * which, and where it waits; failures of the others are reported to the
+ * exception handler.
  *
  * @param done May be NULL; called exactly once if 0 is returned.
  * @retval UV_EPERM The loop is closed, or this is called from inside it.
+ * @retval UV_EBUSY The tasks have ended, but the loop has handles of others, as
+ *                  for uva_loop_close.
+ * @retval UVA_EDEADLOCK Virtual time only: a task waits for what cannot come.
  */
 UVA_EXTERN UVA_NODISCARD int
 uva_loop_shutdown(uva_loop_t *loop, uva_loop_cb done, void *data);
+
+/** What a shutdown may carry; zero means default. */
+typedef struct uva_shutdown_options_s {
+    size_t size;         /* sizeof(uva_shutdown_options_t). */
+    uint64_t timeout_ns; /* Nanoseconds until it gives up; default never. */
+    uva_loop_cb done;    /* As for uva_loop_shutdown. */
+    void *data;          /* Borrowed. */
+} uva_shutdown_options_t;
+
+/** The defaults. */
+#define UVA_SHUTDOWN_OPTIONS_INIT                     \
+    {                                                 \
+        sizeof(uva_shutdown_options_t), 0, NULL, NULL \
+    }
+
+/**
+ * uva_loop_shutdown with a deadline.
+ *
+ * When it has come, each task that is still unfinished is reported to the
+ * exception handler (uva_exception_t.task, with UV_ETIMEDOUT), and the shutdown
+ * ends with UV_ETIMEDOUT: returned, or told to done. The loop is open then, its
+ * tasks go on, and it may be shut down or detached again.
+ *
+ * @param options NULL for the defaults.
+ * @retval UV_ETIMEDOUT Some tasks did not end in time.
+ * @retval UV_EINVAL    options->size is wrong.
+ * @retval UV_ENOMEM    There was none for the deadline; nothing was changed.
+ */
+UVA_EXTERN UVA_NODISCARD int
+uva_loop_shutdown_with(uva_loop_t *loop, const uva_shutdown_options_t *options);
+
+/**
+ * End a loop without turning its host: for a host that is about to go, or is
+ * gone already.
+ *
+ * Every unfinished task is cancelled and run until it has ended, and cancelled
+ * anew whenever it waits again; no time passes and nothing is waited for.
+ * Connections and servers are closed at once, scheduled calls are dropped. If
+ * the host is there its next turns let go of the handles; uva_loop_is_closed
+ * is true when the last operation is over, uva_loop_is_detached when the last
+ * handle is gone. If the host has closed the handles all is done at once.
+ *
+ * On a loop without a host it is the same, and closes the loop.
+ *
+ * @retval UV_EPERM The loop is running, or this is called from inside it.
+ * @retval UV_EBUSY Tasks that swallow every cancellation are left, each of them
+ *                  reported to the exception handler. The loop is open.
+ */
+UVA_EXTERN UVA_NODISCARD int uva_loop_detach(uva_loop_t *loop);
+
+/** Whether the loop is closed and none of its handles is left on the host: as
+ * far as uva goes, uv_loop_close of the host may be called. */
+UVA_EXTERN bool uva_loop_is_detached(const uva_loop_t *loop);
 
 /** Whether it is inside run_forever or run_until_complete.
  * @asyncio loop.is_running */
@@ -276,6 +401,34 @@ UVA_EXTERN UVA_NODISCARD int uva_call_at(uint64_t when_ns,
                                          uva_callback_cb callback,
                                          void *data,
                                          uva_handle_t **ret_handle);
+
+/** private */
+typedef struct uva_thread_stack_op_s {
+    uva__ready_t ready;
+    uva_callback_cb callback;
+    void *data;
+    uva_waiter_t *waiter; /* Borrowed. */
+} uva_thread_stack_op_t;
+
+/**
+ * Call callback(data) on the stack that the loop itself runs on, and wait until
+ * it has returned.
+ *
+ * For what refuses to run on the stack of a task, because it knows where the
+ * stack of its thread is (V8, R). That stack is the thread's own, unless uv_run
+ * was called in a task of another loop. The call is a plain callback: nothing
+ * in it can await, and no other task runs meanwhile.
+ *
+ * @retval UV_ECANCELED The task was cancelled: the call did not come, or
+ *                      cancelled the task itself.
+ * @retval UVA_ENOTASK  Nothing here can wait.
+ * @suspends Always.
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_call_on_thread_stack(uva_callback_cb callback, void *data);
+/** The poll half of uva_call_on_thread_stack. */
+UVA_EXTERN UVA_NODISCARD int uva_call_on_thread_stack_poll(
+    uva_thread_stack_op_t *op, uva_callback_cb callback, void *data);
 
 /** private: the same, with what debug reports use: the name of the callback,
  * NUL, where it was scheduled. */

@@ -18,7 +18,7 @@
 #include "core/debug.h"
 #include "core/debug_descriptor.h"
 #include "core/events.h"
-#include "core/loop.h"
+#include "core/hosts.h"
 #include "core/shutdown.h"
 #include "core/step.h"
 #include "core/timers.h"
@@ -177,14 +177,12 @@ bool uva__loop_turn(uva_loop_t *loop)
     uva_loop_t *outer = uva__here;
     unsigned looks;
 
-    if (UVA__UNLIKELY(loop->hosted)) { /* Whoever runs it: in any thread. */
-        uva__loop_own(loop);
-    }
     if (UVA__UNLIKELY(uva__exceptions_any(loop->exceptions) != 0)) {
         return turn_with_exceptions(loop);
     }
     uva__here = loop;
     loop->attended = true;
+    loop->aside |= UVA__ASIDE_TURNING;
     loop_look(loop);
     /* Not for ever: the driver has handles of its own to close. */
     looks = loop->has_io ? LOOP_LOOKS_LATE : LOOP_LOOKS;
@@ -201,6 +199,7 @@ bool uva__loop_turn(uva_loop_t *loop)
     }
     uva__loop_flush(loop);
     loop->attended = false;
+    loop->aside &= (uint8_t)~UVA__ASIDE_TURNING;
     uva__here = outer;
     if (UVA__UNLIKELY(loop->shutdown != NULL)) {
         uva__shutdown_step(loop);
@@ -254,17 +253,23 @@ void uva__loop_report_stuck(uva_loop_t *loop)
 
 /* --- running --- */
 
+static int loop_runnable(uva_loop_t *loop)
+{
+    if (loop->forked) {
+        return UVA_EFORKED;
+    }
+    if (loop->closing || loop->running || uva__running() != NULL ||
+        uva__loop_host_lost(loop)) {
+        return UV_EPERM;
+    }
+    return loop->driver->inside(loop) ? UV_EBUSY : 0;
+}
+
 static int loop_run(uva_loop_t *loop)
 {
     uva_loop_t *outer = uva__here;
     int r;
 
-    if (loop->closing || loop->running || uva__running() != NULL) {
-        return UV_EPERM;
-    }
-    if (loop->driver->inside(loop)) {
-        return UV_EBUSY;
-    }
     uva__loop_own(loop);
     loop->running = true;
     if (!loop->hosted) { /* In a host's callback no loop is running. */
@@ -279,7 +284,9 @@ static int loop_run(uva_loop_t *loop)
 
 int uva_loop_run_forever(uva_loop_t *loop)
 {
-    return loop == NULL ? UVA_ENOLOOP : loop_run(loop);
+    int r = loop == NULL ? UVA_ENOLOOP : loop_runnable(loop);
+
+    return r < 0 ? r : loop_run(loop);
 }
 
 static void loop_stop_cb(uva_future_t *future, void *data)
@@ -303,8 +310,9 @@ int uva_loop_run_until_complete(uva_loop_t *loop,
     if (future->loop != loop) {
         return UVA_EWRONGLOOP;
     }
-    if (loop->closing || loop->running || uva__running() != NULL) {
-        return UV_EPERM;
+    r = loop_runnable(loop);
+    if (r < 0) {
+        return r;
     }
     uva__loop_own(loop);
     r = uva_future_add_done_callback(future, loop_stop_cb, loop, NULL);
@@ -358,7 +366,8 @@ uint64_t uva_loop_iterations(const uva_loop_t *loop)
 
 static uv_loop_t *loop_uv(uva_loop_t *loop)
 {
-    return loop->closed ? NULL : loop->driver->uv(loop);
+    return loop->closed || loop->driver->lost(loop) ? NULL
+                                                    : loop->driver->uv(loop);
 }
 
 uv_loop_t *uva_loop_uv(uva_loop_t *loop)
@@ -443,6 +452,7 @@ int uva__loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
     uva__list_init(&loop->flushes);
     uva__list_init(&loop->never);
     uva__list_init(&loop->bonds);
+    uva__list_init(&loop->forks.link);
     uva__slab_init(&loop->slab);
     uva__wheel_init(&loop->timers, &loop->slab);
     uva__context_self(&loop->context);
@@ -523,13 +533,16 @@ uva_loop_t *uva_loop_unref(uva_loop_t *loop)
     if (loop == NULL) {
         return NULL;
     }
-    if (loop->refs == 1 && !loop->closing) {
-        uva__log(UVA_LOG_WARNING, "a loop was dropped that was not closed");
-        if (uva_loop_close(loop) < 0) {
-            return NULL; /* It is in use: a leak is better than a crash. */
-        }
+    if (loop->refs > 1) {
+        loop->refs--;
+        return NULL;
     }
-    if (--loop->refs == 0) {
+    if (!loop->closing && !uva__loop_host_lost(loop)) {
+        uva__log(UVA_LOG_WARNING, "a loop was dropped that was not closed");
+        UVA_IGNORE(uva_loop_close(loop));
+    }
+    if (loop->closing) { /* Else a leak is better than a crash. */
+        loop->refs--;
         uva__loop_maybe_free(loop);
     }
     return NULL;
@@ -630,8 +643,13 @@ static void loop_report_unfinished(uva_loop_t *loop)
 
 int uva_loop_close(uva_loop_t *loop)
 {
+    int r;
+
     if (loop == NULL) {
         return 0;
+    }
+    if (loop->forked) {
+        return UVA_EFORKED;
     }
     if (!uva__loop_owned(loop)) {
         return UV_EPERM;
@@ -642,10 +660,22 @@ int uva_loop_close(uva_loop_t *loop)
     if (loop->running || uva__here == loop) {
         return UV_EPERM;
     }
+    if (uva__loop_host_lost(loop)) {
+        return loop->closing ? 0 : uva__shutdown_now(loop);
+    }
     if (loop->task_count > 0 || loop->op_count > 0) {
         loop_report_unfinished(loop);
         return UV_EBUSY;
     }
+    r = loop->driver->vacant(loop);
+    if (r >= 0) {
+        uva__loop_close_now(loop);
+    }
+    return r;
+}
+
+void uva__loop_close_now(uva_loop_t *loop)
+{
     loop->attended = true; /* Nothing that is dropped needs the driver. */
     uv_mutex_lock(&loop->mutex);
     loop->inbox_closed = true;
@@ -654,7 +684,6 @@ int uva_loop_close(uva_loop_t *loop)
     loop_drop(loop);
     uva_loop_ref(loop); /* uva__loop_closed gives it back. */
     loop->driver->close(loop);
-    return 0;
 }
 
 void uva__loop_closed(uva_loop_t *loop)

@@ -7,6 +7,25 @@
 
 #include "uva/events.h"
 
+/* Why a driver's turn is not to be like any other. */
+enum {
+    UVA__ASIDE_HOSTED = 1u << 0,  /* On an application's uv_loop_t. */
+    UVA__ASIDE_TURNING = 1u << 1, /* A look is under way: who turns libuv is
+                                     our own user code. */
+    UVA__ASIDE_NESTED = 1u << 2,  /* It did, in this look. */
+    UVA__ASIDE_FORKED = 1u << 3   /* This is a child, the loop its parent's. */
+};
+
+/* What a loop keeps for a fork of the process. */
+typedef struct uva__forks_s {
+    uva_list_t link; /* Of the loops that are told of it. */
+    /* In the child: what was ready when it began, for uva_loop_fork to give
+     * back. */
+    uva__ready_t *batch;
+    uva__ready_t *head;
+    uva__ready_t **tail;
+} uva__forks_t;
+
 typedef struct uva__driver_s {
     /** The clock, in nanoseconds. */
     uint64_t (*now)(const uva_loop_t *loop);
@@ -20,7 +39,8 @@ typedef struct uva__driver_s {
     void (*attend)(uva_loop_t *loop);
     /** Make a waiting loop turn. Any thread, while the loop is open. */
     void (*wake)(uva_loop_t *loop);
-    /** Whether calling run would mean to be inside it twice. */
+    /** Whether calling run would mean to be inside it twice, or may mean that
+     * for all that can be known. */
     bool (*inside)(const uva_loop_t *loop);
     /** Let go of everything; uva__loop_closed follows, at once or later: in
      * the host's next turn. */
@@ -30,6 +50,16 @@ typedef struct uva__driver_s {
     void (*turn)(uva_loop_t *loop);
     /** The uv_loop_t below, or NULL. */
     uv_loop_t *(*uv)(const uva_loop_t *loop);
+    /** Whether somebody else has closed the driver's handles: libuv is not to
+     * be called any more. */
+    bool (*lost)(const uva_loop_t *loop);
+    /** Whether it can close: no handle of others would be left on a loop of
+     * our own. @retval UV_EBUSY It was told which. */
+    int (*vacant)(uva_loop_t *loop);
+    /** Give the child of a fork what it must not share with its parent. */
+    int (*fork)(uva_loop_t *loop);
+    /** What the host says about uv_run. */
+    void (*say_inside)(uva_loop_t *loop, uva_inside_t inside);
 } uva__driver_t;
 
 /** Make a driver for a loop: fills loop->driver and loop->driver_data. */
@@ -38,6 +68,12 @@ int uva__driver_virtual_new(uva_loop_t *loop);
 
 /** The version of the libuv that runs. */
 const char *uva__driver_uv_version(void);
+
+/** Close a handle that somebody else may have closed. callback comes when libuv
+ * is through with it, which is at once if it has been already; then nothing
+ * of libuv is called. */
+void uva__handle_close(struct uv_handle_s *handle,
+                       void (*callback)(struct uv_handle_s *handle));
 
 /**
  * One look at what the driver found: read the clock, take calls from other

@@ -1,18 +1,21 @@
 /*
  * The driver on libuv: a loop of its own, or an application's.
  *
- *   check    after the poll: one turn of the core
- *   prepare  before it: send what writers hold, arm the next deadline
+ *   check    after the poll: one turn of the core; on a host, which may poll by
+ *            itself, the next deadline is armed here already
+ *   prepare  before it: arm the next deadline
  *   idle     active while work is ready: the poll does not wait
  *   async    calls from other threads; referenced while the loop is busy
- *   timer    deadlines more than 2 ms away, rounded down
- *   poll     a timerfd for the nearer ones: libuv's timers count milliseconds
- *            and fire early by up to one, on a clock read before
+ *   poll     a timerfd for deadlines: libuv's timers count milliseconds and
+ *            fire early by up to one, on a clock read before
+ *   timer    deadlines where there is no timerfd
  *
  * Invariant: but for idle, only async holds a reference, exactly while the
- * core is busy or runs; so uv_run returns when uva has nothing to do.
+ * core is busy or runs; so uv_run returns when uva has nothing to do. The data
+ * of a handle is NULL: who walks a host's handles takes it for its own.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,20 +23,17 @@
 #    include <sys/timerfd.h>
 #endif
 
-#if defined(__GNUC__)
-#    include <dlfcn.h>
-#    include <unwind.h>
-#endif
-
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/format.h"
 #include "base/log.h"
 #include "core/driver.h"
+#include "core/driver_inside.h"
+#include "core/hosts.h"
 #include "core/loop.h"
 
-#define NS_PER_MS     1000000u
-#define TIMER_NEAR_NS (2 * (uint64_t)NS_PER_MS)
-/* A day: libuv and timerfd need no larger numbers. */
+#define NS_PER_MS 1000000u
+/* A day: libuv needs no larger numbers. */
 #define TIMER_FAR_NS ((uint64_t)86400 * 1000 * NS_PER_MS)
 
 typedef struct uv_driver_s {
@@ -50,9 +50,12 @@ typedef struct uv_driver_s {
     bool fd_expired;
     bool referenced; /* async is. */
     bool closing;
-    unsigned open;     /* Handles that are not closed. */
-    uint64_t armed_ns; /* The deadline that libuv will wake us for;
-                          UVA_FOREVER if it will not. */
+    bool fork_told;
+    bool other_copy;     /* The host belongs to another copy of libuv. */
+    uva_inside_t inside; /* What the host says. */
+    unsigned open;       /* Handles that are not closed. */
+    uint64_t armed_ns;   /* The deadline that libuv will wake us for;
+                            UVA_FOREVER if it will not. */
 } uv_driver_t;
 
 static uv_driver_t *driver_of(const uva_loop_t *loop)
@@ -69,6 +72,15 @@ static uint64_t driver_now(const uva_loop_t *loop)
 static uv_loop_t *driver_uv(const uva_loop_t *loop)
 {
     return driver_of(loop)->uv;
+}
+
+/* This reads our own memory only: the host's may be gone. */
+static bool driver_lost(const uva_loop_t *loop)
+{
+    const uv_driver_t *driver = driver_of(loop);
+
+    return !driver->closing &&
+           uv_is_closing((const uv_handle_t *)&driver->check) != 0;
 }
 
 static void driver_reference(uv_driver_t *driver, bool wanted)
@@ -92,7 +104,7 @@ const char *uva__driver_uv_version(void)
 
 static void timer_cb(uv_timer_t *timer)
 {
-    uv_driver_t *driver = timer->data;
+    uv_driver_t *driver = UVA__CONTAINER_OF(timer, uv_driver_t, timer);
 
     driver->armed_ns = UVA_FOREVER;
 }
@@ -101,7 +113,7 @@ static void timer_cb(uv_timer_t *timer)
 
 static void poll_cb(uv_poll_t *poll, int status, int events)
 {
-    uv_driver_t *driver = poll->data;
+    uv_driver_t *driver = UVA__CONTAINER_OF(poll, uv_driver_t, poll);
 
     (void)status;
     (void)events;
@@ -123,7 +135,7 @@ static void timer_fd_open(uv_driver_t *driver)
         return;
     }
     driver->open++;
-    driver->poll.data = driver;
+    driver->poll.data = NULL;
     uv_unref((uv_handle_t *)&driver->poll);
     if (uv_poll_start(&driver->poll, UV_READABLE, poll_cb) < 0) {
         /* Kept open until the driver closes, and not used. */
@@ -170,6 +182,29 @@ static void timer_fd_close(uv_driver_t *driver)
     }
 }
 
+/* A timer of the child's own takes the number of the one that it shares with
+ * its parent. The poll lets go meanwhile: epoll knows files, not numbers. */
+static int timer_fd_fork(uv_driver_t *driver)
+{
+    int fd;
+    int r;
+
+    if (driver->timer_fd < 0) {
+        return 0;
+    }
+    fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (fd < 0) {
+        return uv_translate_sys_error(errno);
+    }
+    (void)uv_poll_stop(&driver->poll);
+    r = dup3(fd, driver->timer_fd, O_CLOEXEC) < 0
+            ? uv_translate_sys_error(errno)
+            : uv_poll_start(&driver->poll, UV_READABLE, poll_cb);
+    close(fd);
+    driver->fd_expired = false;
+    return r;
+}
+
 #else
 
 static bool timer_fd_arm(uv_driver_t *driver, uint64_t when_ns)
@@ -189,10 +224,15 @@ static void timer_fd_close(uv_driver_t *driver)
     (void)driver;
 }
 
+static int timer_fd_fork(uv_driver_t *driver)
+{
+    (void)driver;
+    return 0;
+}
+
 #endif
 
-/* How long libuv is to sleep before a timerfd takes over: rounded down, so that
- * the rest is left to that; up where there is none. */
+/* Rounded up: a wake-up before the deadline would be one too many. */
 static void timer_arm(uv_driver_t *driver, uint64_t now_ns, uint64_t delay_ns)
 {
     uint64_t delay_ms;
@@ -200,8 +240,7 @@ static void timer_arm(uv_driver_t *driver, uint64_t now_ns, uint64_t delay_ns)
     if (delay_ns > TIMER_FAR_NS) {
         delay_ns = TIMER_FAR_NS;
     }
-    delay_ms = driver->timer_fd == -2 ? delay_ns / NS_PER_MS + 1
-                                      : delay_ns / NS_PER_MS - 1;
+    delay_ms = delay_ns / NS_PER_MS + 1;
     uv_update_time(driver->uv);
     (void)uv_timer_start(&driver->timer, timer_cb, delay_ms, 0);
     driver->armed_ns = now_ns + delay_ms * NS_PER_MS;
@@ -221,11 +260,9 @@ static bool driver_arm(uv_driver_t *driver, uint64_t when_ns)
     if (when_ns <= now_ns) {
         return true;
     }
-    if (when_ns - now_ns <= TIMER_NEAR_NS &&
-        timer_fd_arm(driver, when_ns < calm_ns ? calm_ns : when_ns)) {
+    if (timer_fd_arm(driver, when_ns < calm_ns ? calm_ns : when_ns)) {
         driver->armed_ns = when_ns;
     } else {
-        timer_fd_clear(driver);
         timer_arm(driver, now_ns, when_ns - now_ns);
     }
     return false;
@@ -258,40 +295,114 @@ static void driver_check_stuck(uv_driver_t *driver)
     }
 }
 
-static void prepare_cb(uv_prepare_t *prepare)
+/* Let libuv wake us for what is next, and wait for us exactly while there is
+ * something. @return Whether there is work at once. */
+static inline bool driver_settle(uv_driver_t *driver)
 {
-    uv_driver_t *driver = prepare->data;
     uva_loop_t *loop = driver->loop;
-    bool ready;
+    bool ready = loop->head != NULL || (loop->stopping && loop->running) ||
+                 driver_arm(driver, uva__wheel_next(&loop->timers));
 
-    ready = loop->head != NULL || (loop->stopping && loop->running) ||
-            loop->shutdown != NULL ||
-            driver_arm(driver, uva__wheel_next(&loop->timers));
     if (ready) {
         (void)uv_idle_start(&driver->idle, idle_cb);
     } else {
         (void)uv_idle_stop(&driver->idle);
-        driver_check_stuck(driver);
     }
     driver_reference(driver, loop->running || uva__loop_busy(loop));
+    return ready;
+}
+
+/* A child that was not told of the fork: nothing runs, nothing that it shares
+ * with its parent is touched. */
+static void driver_forked(uv_driver_t *driver)
+{
+    uva_loop_t *loop = driver->loop;
+
+    if (!driver->fork_told) {
+        driver->fork_told = true;
+        uva__log(UVA_LOG_ERROR, "a loop is turned in the child of a fork: "
+                                "uva_loop_fork comes first");
+    }
+    (void)uv_idle_stop(&driver->idle);
+    driver_reference(driver, false);
+    if (loop->running) {
+        loop->stopping = true;
+        uv_stop(driver->uv);
+    }
+}
+
+/* A turn that is not like any other. @return Whether it is the core's. */
+static UVA__NOINLINE bool driver_enter(uv_driver_t *driver)
+{
+    uva_loop_t *loop = driver->loop;
+
+    if (loop->forked) {
+        driver_forked(driver);
+        return false;
+    }
+    if ((loop->aside & UVA__ASIDE_TURNING) != 0) {
+        /* A task or a callback of ours calls uv_run. That returns when nobody
+         * else has anything to do: what we have waits for its caller. */
+        loop->aside |= UVA__ASIDE_NESTED;
+        (void)uv_idle_stop(&driver->idle);
+        driver_reference(driver, false);
+        return false;
+    }
+    uva__loop_own(loop);
+    return true;
+}
+
+/* After such a turn. Somebody may have closed the handles in it. */
+static UVA__NOINLINE void driver_leave(uv_driver_t *driver)
+{
+    uva_loop_t *loop = driver->loop;
+
+    if (driver->closing || driver_lost(loop) || loop->forked) {
+        return;
+    }
+    (void)driver_settle(driver);
+    if ((loop->aside & UVA__ASIDE_NESTED) != 0) {
+        /* What a turn inside this one has found was not looked at. */
+        loop->aside &= (uint8_t)~UVA__ASIDE_NESTED;
+        (void)uv_idle_start(&driver->idle, idle_cb);
+    }
+}
+
+static void prepare_cb(uv_prepare_t *prepare)
+{
+    uv_driver_t *driver = UVA__CONTAINER_OF(prepare, uv_driver_t, prepare);
+    uva_loop_t *loop = driver->loop;
+
+    if (UVA__UNLIKELY(loop->aside != 0) && !driver_enter(driver)) {
+        return;
+    }
+    if (!driver_settle(driver)) {
+        driver_check_stuck(driver);
+    }
     /* A host may have prepare callbacks that run after this one. */
     loop->attended = !loop->hosted;
 }
 
 static void check_cb(uv_check_t *check)
 {
-    uv_driver_t *driver = check->data;
+    uv_driver_t *driver = UVA__CONTAINER_OF(check, uv_driver_t, check);
     uva_loop_t *loop = driver->loop;
 
+    if (UVA__UNLIKELY(loop->aside != 0) && !driver_enter(driver)) {
+        return;
+    }
     (void)uva__loop_turn(loop);
     if (loop->stopping && loop->running) {
         uv_stop(driver->uv);
+    }
+    if (UVA__UNLIKELY(loop->aside != 0)) {
+        driver_leave(driver);
     }
 }
 
 static void async_cb(uv_async_t *async)
 {
-    uv_driver_t *driver = async->data;
+    uv_driver_t *driver = UVA__CONTAINER_OF(async, uv_driver_t, async);
 
     driver->loop->inbox_woken = true;
 }
@@ -300,14 +411,16 @@ static void driver_attend(uva_loop_t *loop)
 {
     uv_driver_t *driver = driver_of(loop);
 
-    if (!driver->closing) {
+    if (!driver->closing && !driver_lost(loop)) {
         (void)uv_idle_start(&driver->idle, idle_cb);
     }
 }
 
 static void driver_wake(uva_loop_t *loop)
 {
-    (void)uv_async_send(&driver_of(loop)->async);
+    if (!loop->forked && !driver_lost(loop)) {
+        (void)uv_async_send(&driver_of(loop)->async);
+    }
 }
 
 static int driver_run(uva_loop_t *loop)
@@ -318,8 +431,14 @@ static int driver_run(uva_loop_t *loop)
     if (loop->stopping) {
         (void)uv_run(driver->uv, UV_RUN_NOWAIT);
     }
-    while (!loop->stopping) {
+    while (!loop->stopping && !driver_lost(loop)) {
         (void)uv_run(driver->uv, UV_RUN_DEFAULT);
+    }
+    if (loop->forked) {
+        return UVA_EFORKED;
+    }
+    if (driver_lost(loop)) {
+        return UV_ECANCELED;
     }
     driver_reference(driver, uva__loop_busy(loop));
     return 0;
@@ -327,101 +446,192 @@ static int driver_run(uva_loop_t *loop)
 
 /* --- whether the host is inside uv_run --- */
 
-#if defined(__GNUC__)
-
-/* libuv keeps no flag that tells, and none of our handles brackets the phases
- * of timers and closing: so the stack is asked, where an attached loop is run
- * by hand, which is rare. */
-static _Unwind_Reason_Code inside_frame(struct _Unwind_Context *frame,
-                                        void *data)
-{
-    bool *inside = data;
-    void *ip = (void *)(uintptr_t)_Unwind_GetIP(frame);
-    Dl_info info;
-
-    if (_Unwind_FindEnclosingFunction(ip) == (void *)(uintptr_t)uv_run ||
-        (dladdr(ip, &info) != 0 && info.dli_sname != NULL &&
-         strcmp(info.dli_sname, "uv_run") == 0)) {
-        *inside = true;
-        return _URC_NORMAL_STOP;
-    }
-    return _URC_NO_REASON;
-}
-
 static bool driver_inside(const uva_loop_t *loop)
 {
-    bool inside = false;
+    const uv_driver_t *driver = driver_of(loop);
 
-    if (driver_of(loop)->uv == &driver_of(loop)->own) {
-        return loop->running;
+    if (loop->alone || driver->inside == UVA_INSIDE_NO) {
+        return false;
     }
-    _Unwind_Backtrace(inside_frame, &inside);
-    return inside;
+    return driver->inside == UVA_INSIDE_YES || driver->other_copy ||
+           uva__inside_by_stack(driver->uv);
 }
 
-#else
-
-/* Without an unwinder only our own turns are known. */
-static bool driver_inside(const uva_loop_t *loop)
+static void driver_say_inside(uva_loop_t *loop, uva_inside_t inside)
 {
-    return loop->running || loop->attended;
+    driver_of(loop)->inside = inside;
 }
 
-#endif
+/* --- handles that somebody else has closed --- */
+
+/* What libuv's own header keeps to itself: the handle is out of its lists. */
+#define HANDLE_CLOSED 2u
+
+/* One that is about to: its callback is replaced. */
+typedef struct closing_s {
+    struct closing_s *next;
+    uv_handle_t *handle;
+    uv_close_cb theirs;
+    uv_close_cb ours;
+} closing_t;
+
+static UVA__TLS closing_t *closings;
+
+static void closing_cb(uv_handle_t *handle)
+{
+    closing_t **place = &closings;
+    closing_t *closing;
+
+    while (*place != NULL && (*place)->handle != handle) {
+        place = &(*place)->next;
+    }
+    closing = *place;
+    if (closing == NULL) {
+        return;
+    }
+    *place = closing->next;
+    if (closing->theirs != NULL) {
+        closing->theirs(handle);
+    }
+    closing->ours(handle);
+    uva__free(closing);
+}
+
+void uva__handle_close(uv_handle_t *handle, uv_close_cb callback)
+{
+    closing_t *closing;
+
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, callback);
+        return;
+    }
+    if ((handle->flags & HANDLE_CLOSED) != 0) {
+        callback(handle);
+        return;
+    }
+    closing = uva__malloc(sizeof *closing);
+    if (closing != NULL) { /* Else its memory is lost: libuv still has it. */
+        *closing = (closing_t){closings, handle, handle->close_cb, callback};
+        closings = closing;
+        handle->close_cb = closing_cb;
+    }
+}
 
 /* --- opening and closing --- */
 
-static void driver_closed(uv_driver_t *driver)
+static uv_driver_t *driver_of_handle(uv_handle_t *handle)
 {
-    uva_loop_t *loop = driver->loop;
-
-    timer_fd_close(driver);
-    if (driver->uv != &driver->own) {
-        uva__free(driver);
-        uva__loop_closed(loop);
+    switch (uv_handle_get_type(handle)) {
+    case UV_PREPARE:
+        return UVA__CONTAINER_OF(handle, uv_driver_t, prepare);
+    case UV_CHECK:
+        return UVA__CONTAINER_OF(handle, uv_driver_t, check);
+    case UV_IDLE:
+        return UVA__CONTAINER_OF(handle, uv_driver_t, idle);
+    case UV_ASYNC:
+        return UVA__CONTAINER_OF(handle, uv_driver_t, async);
+    case UV_TIMER:
+        return UVA__CONTAINER_OF(handle, uv_driver_t, timer);
+    default:
+        return UVA__CONTAINER_OF(handle, uv_driver_t, poll);
     }
 }
 
 static void close_cb(uv_handle_t *handle)
 {
-    uv_driver_t *driver = handle->data;
+    uv_driver_t *driver = driver_of_handle(handle);
 
     if (--driver->open == 0) {
-        driver_closed(driver);
+        uva_loop_t *loop = driver->loop;
+        timer_fd_close(driver);
+        if (driver->uv != &driver->own) {
+            uva__free(driver);
+            uva__loop_closed(loop);
+        }
     }
 }
 
-static void walk_cb(uv_handle_t *handle, void *data)
+/* What is open on a loop of our own that we did not open. */
+typedef struct vacant_s {
+    const uv_driver_t *driver;
+    unsigned counts[UV_HANDLE_TYPE_MAX];
+    unsigned count;
+} vacant_t;
+
+static void vacant_cb(uv_handle_t *handle, void *data)
 {
-    (void)data;
-    if (!uv_is_closing(handle)) {
-        uva__log(UVA_LOG_WARNING, "a handle was left open on a closed loop: %s",
-                 uv_handle_type_name(uv_handle_get_type(handle)));
-        uv_close(handle, NULL);
+    vacant_t *vacant = data;
+    uintptr_t place = (uintptr_t)handle - (uintptr_t)vacant->driver;
+
+    /* Those of io are closing: there is no operation in flight. */
+    if (place >= sizeof *vacant->driver && !uv_is_closing(handle)) {
+        vacant->counts[uv_handle_get_type(handle)]++;
+        vacant->count++;
     }
+}
+
+static int driver_vacant(uva_loop_t *loop)
+{
+    uv_driver_t *driver = driver_of(loop);
+    vacant_t vacant = {.driver = driver};
+    char text[256];
+    size_t size = 0;
+
+    if (loop->alone || driver->uv != &driver->own || driver_lost(loop)) {
+        return 0;
+    }
+    uv_walk(driver->uv, vacant_cb, &vacant);
+    if (vacant.count == 0) {
+        return 0;
+    }
+    for (int type = 0; type < UV_HANDLE_TYPE_MAX; type++) {
+        if (vacant.counts[type] > 0 && size < sizeof text) {
+            size += uva__format(text + size, sizeof text - size, "%s%u %s",
+                                size == 0 ? "" : ", ", vacant.counts[type],
+                                uv_handle_type_name((uv_handle_type)type));
+        }
+    }
+    uva__log(UVA_LOG_WARNING,
+             "the loop cannot be closed: handles of others are open on it: %s",
+             text);
+    return UV_EBUSY;
 }
 
 static void driver_close(uva_loop_t *loop)
 {
     uv_driver_t *driver = driver_of(loop);
+    bool own = driver->uv == &driver->own;
+    bool has_poll = driver->open > 5;
 
     driver->closing = true;
-    uv_close((uv_handle_t *)&driver->prepare, close_cb);
-    uv_close((uv_handle_t *)&driver->check, close_cb);
-    uv_close((uv_handle_t *)&driver->idle, close_cb);
-    uv_close((uv_handle_t *)&driver->async, close_cb);
-    uv_close((uv_handle_t *)&driver->timer, close_cb);
-    if (driver->open > 5) {
-        uv_close((uv_handle_t *)&driver->poll, close_cb);
+    uva__forks_unwatch(loop);
+    uva__handle_close((uv_handle_t *)&driver->prepare, close_cb);
+    uva__handle_close((uv_handle_t *)&driver->check, close_cb);
+    uva__handle_close((uv_handle_t *)&driver->idle, close_cb);
+    uva__handle_close((uv_handle_t *)&driver->async, close_cb);
+    if (has_poll) {
+        uva__handle_close((uv_handle_t *)&driver->poll, close_cb);
     }
-    if (driver->uv != &driver->own) {
+    /* The last one: where all were closed before, the driver goes with it. */
+    uva__handle_close((uv_handle_t *)&driver->timer, close_cb);
+    if (!own) {
         return; /* The host's next turn closes them. */
     }
-    uv_walk(driver->uv, walk_cb, NULL);
     (void)uv_run(driver->uv, UV_RUN_DEFAULT);
-    (void)uv_loop_close(driver->uv);
-    uva__free(driver);
+    if (uv_loop_close(driver->uv) >= 0) { /* Else others still use it. */
+        uva__free(driver);
+    }
     uva__loop_closed(loop);
+}
+
+static int driver_fork(uva_loop_t *loop)
+{
+    uv_driver_t *driver = driver_of(loop);
+    int r = driver->uv == &driver->own ? uv_loop_fork(driver->uv) : 0;
+
+    driver->fork_told = false;
+    driver->armed_ns = UVA_FOREVER;
+    return r < 0 ? r : timer_fd_fork(driver);
 }
 
 static void driver_turn(uva_loop_t *loop)
@@ -438,6 +648,10 @@ static const uva__driver_t uv_driver = {
     .close = driver_close,
     .turn = driver_turn,
     .uv = driver_uv,
+    .lost = driver_lost,
+    .vacant = driver_vacant,
+    .fork = driver_fork,
+    .say_inside = driver_say_inside,
 };
 
 int uva__driver_uv_new(uva_loop_t *loop, uv_loop_t *host)
@@ -466,7 +680,7 @@ int uva__driver_uv_new(uva_loop_t *loop, uv_loop_t *host)
     (void)uv_idle_init(driver->uv, &driver->idle);
     (void)uv_timer_init(driver->uv, &driver->timer);
     driver->prepare.data = driver->check.data = driver->idle.data =
-        driver->async.data = driver->timer.data = driver;
+        driver->async.data = driver->timer.data = NULL;
     driver->open = 5;
     (void)uv_prepare_start(&driver->prepare, prepare_cb);
     (void)uv_check_start(&driver->check, check_cb);
@@ -474,9 +688,14 @@ int uva__driver_uv_new(uva_loop_t *loop, uv_loop_t *host)
     uv_unref((uv_handle_t *)&driver->check);
     uv_unref((uv_handle_t *)&driver->timer);
     uv_unref((uv_handle_t *)&driver->async);
+    if (host != NULL) {
+        loop->aside = UVA__ASIDE_HOSTED;
+        driver->other_copy = uva__inside_other_copy(host);
+    }
     loop->alone = host == NULL;
     loop->driver = &uv_driver;
     loop->driver_data = driver;
+    uva__forks_watch(loop);
     return 0;
 
 fail_async:

@@ -49,6 +49,26 @@ static bool virtual_inside(const uva_loop_t *loop)
     return loop->running;
 }
 
+/* There is no host, and nothing that a process could share. */
+
+static bool virtual_lost(const uva_loop_t *loop)
+{
+    (void)loop;
+    return false;
+}
+
+static int virtual_agree(uva_loop_t *loop)
+{
+    (void)loop;
+    return 0;
+}
+
+static void virtual_say_inside(uva_loop_t *loop, uva_inside_t inside)
+{
+    (void)loop;
+    (void)inside;
+}
+
 /* Wait for another thread while somebody holds the clock. @return Whether
  * anything arrived. */
 static bool virtual_wait_inbox(uva_loop_t *loop)
@@ -82,8 +102,8 @@ static bool virtual_iterate(uva_loop_t *loop)
     uint64_t next_ns = uva__wheel_next(&loop->timers);
 
     if (loop->head == NULL && uva__list_empty(&loop->flushes) &&
-        loop->shutdown == NULL && !virtual_has_inbox(loop) &&
-        next_ns > driver->now_ns && !virtual_wait_inbox(loop)) {
+        !virtual_has_inbox(loop) && next_ns > driver->now_ns &&
+        !virtual_wait_inbox(loop)) {
         if (next_ns == UVA_FOREVER) {
             return false;
         }
@@ -124,6 +144,10 @@ static const uva__driver_t virtual_driver = {
     .inside = virtual_inside,
     .close = virtual_close,
     .uv = virtual_uv,
+    .lost = virtual_lost,
+    .vacant = virtual_agree,
+    .fork = virtual_agree,
+    .say_inside = virtual_say_inside,
 };
 
 int uva__driver_virtual_new(uva_loop_t *loop)

@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "core/events.h"
+#include "core/hosts.h"
 #include "core/loop.h"
 
 typedef enum handle_state_e {
@@ -53,12 +54,15 @@ uva_loop_t *uva_get_running_loop(void)
 bool uva__loop_owned_slow(const uva_loop_t *loop, const char *function)
 {
     if (uva__loop_is_owner(loop)) {
-        return true;
+        return !loop->forked;
     }
     uva__log(UVA_LOG_ERROR,
              "non-thread-safe operation invoked on an event loop from a "
-             "thread that does not own it: %s in thread %llu",
-             function, (unsigned long long)uva__thread_number());
+             "thread that does not own it: %s in thread %llu%s",
+             function, (unsigned long long)uva__thread_number(),
+             loop->hosted ? "; if this thread turns the host, uva_loop_adopt "
+                            "comes first"
+                          : "");
     return false;
 }
 
@@ -255,7 +259,9 @@ static int loop_schedulable(uva_loop_t *loop, const char *function)
     if (loop == NULL) {
         return UVA_ENOLOOP;
     }
-    return !uva__loop_owned_for(loop, function) || loop->closing ? UV_EPERM : 0;
+    return UVA__LIKELY(uva__here == loop && !loop->closing)
+               ? 0
+               : uva__loop_refuses(loop, function);
 }
 
 static int handle_give(uva_handle_t *handle, uva_handle_t **ret_handle)

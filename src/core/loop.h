@@ -28,6 +28,7 @@
 #include "core/coro/stacks.h"
 #include "core/coro/switch.h"
 #include "core/driver.h"
+#include "core/shutdown.h"
 
 /* What few futures and tasks have; allocated when it is first needed. */
 typedef struct uva__extra_s {
@@ -192,15 +193,6 @@ typedef struct uva__limits_s {
     bool stack_census;
 } uva__limits_t;
 
-/* What uva_loop_shutdown has to remember. */
-typedef struct uva__shutdown_s {
-    uva_loop_cb done;
-    void *data;
-    uva_task_t **tasks; /* Owned array of references: this pass. */
-    size_t count;
-    bool blocking; /* uva_loop_shutdown runs the loop and closes it. */
-} uva__shutdown_t;
-
 /* An iteration costs as much as so many steps, and begins if as many are left:
  * one count bounds both. */
 #define UVA__ITERATION_STEPS 3
@@ -255,11 +247,13 @@ struct uva_loop_s {
     const uva__driver_t *driver;
     void *driver_data;
     uva__limits_t limits;
-    _Atomic(uv_thread_t) thread; /* Whom the loop belongs to; moves under the
-                                    mutex. */
+    _Atomic(uv_thread_t) thread; /* Whom the loop belongs to. */
     uint32_t refs;
+    uint8_t aside; /* UVA__ASIDE_... */
     bool running;  /* Inside run_forever or run_until_complete. */
     bool hosted;   /* On an application's uv_loop_t. */
+    bool forked;   /* This is a child, and was not told of the fork. */
+    bool lost;     /* Somebody else has closed its handles, and it was told. */
     bool alone;    /* Nobody has asked for the uv_loop_t: from outside come but
                       calls of other threads, Ctrl-C, and what io has opened. */
     bool has_io;   /* It has opened something. */
@@ -268,12 +262,11 @@ struct uva_loop_s {
     bool closing;  /* uva_loop_close has begun. */
     bool closed;
     bool driver_open;
-    bool inbox_woken; /* The driver was told of calls in the inbox. */
-    bool stuck;       /* Reported, and nothing has run since. */
-    bool handling;    /* The exception handler runs. */
-    bool freeing;     /* What is dying is being freed. */
-    uva_callback_cb after_close;    /* Of uva_loop_shutdown. */
-    uva__shutdown_t *shutdown;      /* While one is under way. */
+    bool inbox_woken;          /* The driver was told of calls in the inbox. */
+    bool stuck;                /* Reported, and nothing has run since. */
+    bool handling;             /* The exception handler runs. */
+    bool freeing;              /* What is dying is being freed. */
+    uva__shutdown_t *shutdown; /* While one is under way. */
     uva__shutdown_t shutdown_place; /* Its memory: to end needs none. */
 
     uva_exception_handler_cb handler;
@@ -298,6 +291,8 @@ struct uva_loop_s {
     bool inbox_closed;
     uva_list_t debug_link; /* Of the loops that debuggers find; under a mutex
                               of its own. */
+
+    uva__forks_t forks;
 };
 
 /** The loop whose tasks and callbacks run in this thread. Never NULL: a loop
@@ -315,7 +310,7 @@ static inline uva_loop_t *uva__running(void)
 /** What uva__loop_owned does where the loop does not run in this thread. */
 bool uva__loop_owned_slow(const uva_loop_t *loop, const char *function);
 
-/** Whether the loop belongs to the calling thread. */
+/** Whether the loop belongs to the calling thread. Any thread may ask. */
 static inline bool uva__loop_is_owner(const uva_loop_t *loop)
 {
     uv_thread_t owner =
@@ -328,12 +323,9 @@ static inline bool uva__loop_is_owner(const uva_loop_t *loop)
 /** Make the calling thread the owner. Others may be asking whether they are. */
 static inline void uva__loop_own(uva_loop_t *loop)
 {
-    uv_thread_t self = uv_thread_self();
-
-    if (!uva__loop_is_owner(loop)) {
-        uv_mutex_lock(&loop->mutex);
-        atomic_store_explicit(&loop->thread, self, memory_order_relaxed);
-        uv_mutex_unlock(&loop->mutex);
+    if (UVA__UNLIKELY(!uva__loop_is_owner(loop))) {
+        atomic_store_explicit(&loop->thread, uv_thread_self(),
+                              memory_order_relaxed);
         loop->exceptions = uva__exceptions_here();
         uva__context_self(&loop->context); /* Tools: it is another stack. */
     }
@@ -435,6 +427,8 @@ static inline void uva__loop_op_end(uva_loop_t *loop)
 }
 
 int uva__loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop);
+/** Close a loop that has no task and no operation. */
+void uva__loop_close_now(uva_loop_t *loop);
 /** Free a loop that nothing refers to any more. */
 void uva__loop_maybe_free(uva_loop_t *loop);
 

@@ -4,15 +4,30 @@
  * Invariant: each pass cancels the tasks that are unfinished when it begins,
  * and ends when all of those have ended; passes repeat while tasks are left.
  * Then servers and connections that are still open are closed, for nobody is
- * left to do it; the loop waits for operations in flight and closes.
+ * left to do it; the loop waits for operations in flight and closes. A step
+ * follows each turn: what it waits for makes a turn come.
  */
 #include "uva/events.h"
 
+#include "uva/graph.h"
+
 #include "base/alloc.h"
+#include "base/log.h"
+#include "core/hosts.h"
 #include "core/loop.h"
 #include "core/shutdown.h"
 
 typedef uva__shutdown_t shutdown_t;
+
+/* So long a task may take to end before the log names it. */
+#define SHUTDOWN_TELL_NS 1000000000u
+
+/* What a task may do when no time passes for it: be cancelled so often, and
+ * take so many turns each time. */
+enum {
+    SHUTDOWN_PASSES = 100,
+    SHUTDOWN_TURNS = 1000
+};
 
 static void shutdown_release_pass(uva_loop_t *loop, shutdown_t *shutdown)
 {
@@ -62,22 +77,139 @@ static bool shutdown_pass_done(const shutdown_t *shutdown)
     return true;
 }
 
+/* --- those that swallow their cancellation --- */
+
+static void shutdown_tell(uva__timer_t *timer)
+{
+    shutdown_t *shutdown = UVA__CONTAINER_OF(timer, shutdown_t, tell);
+    uva_loop_t *loop = UVA__CONTAINER_OF(shutdown, uva_loop_t, shutdown_place);
+    uva_buffer_t text = {0};
+
+    if (loop->task_count > 0 && uva_loop_format_tasks(loop, &text) >= 0 &&
+        text.data != NULL) {
+        uva__log(UVA_LOG_WARNING,
+                 "the shutdown of a loop waits for tasks that go on after "
+                 "their cancellation:\n%s",
+                 (const char *)text.data);
+    }
+    uva_buffer_clear(&text);
+}
+
+static void shutdown_limit(uva__timer_t *timer)
+{
+    shutdown_t *shutdown = UVA__CONTAINER_OF(timer, shutdown_t, limit);
+
+    shutdown->late = true;
+}
+
+/* Name the tasks of the pass that have not ended; the handler is user code. */
+static void shutdown_report(uva_loop_t *loop, int code)
+{
+    shutdown_t *shutdown = loop->shutdown;
+
+    for (size_t i = 0; i < shutdown->count; i++) {
+        uva_future_t *future = &shutdown->tasks[i]->base;
+        if (uva__future_pending(future)) {
+            uva__report(loop, future, code,
+                        "A task goes on after its cancellation: the loop "
+                        "cannot be shut down");
+        }
+    }
+}
+
+/* --- its life --- */
+
+static void shutdown_ready(uva__ready_t *ready)
+{
+    ready->run = NULL;
+}
+
+/* @retval UV_ENOMEM For the deadline. */
+static int shutdown_begin(uva_loop_t *loop,
+                          const uva_shutdown_options_t *options,
+                          bool blocking)
+{
+    shutdown_t *shutdown = &loop->shutdown_place;
+    uva__ready_t ready = shutdown->ready;
+    int r = 0;
+
+    *shutdown = (shutdown_t){.done = options->done,
+                             .data = options->data,
+                             .ready = ready,
+                             .blocking = blocking};
+    if (options->timeout_ns > 0) {
+        r = uva__timer_start(loop, &shutdown->limit,
+                             uva__loop_deadline(loop, options->timeout_ns),
+                             shutdown_limit);
+        if (r < 0) {
+            return r;
+        }
+    }
+    (void)uva__timer_start(loop, &shutdown->tell,
+                           uva__loop_deadline(loop, SHUTDOWN_TELL_NS),
+                           shutdown_tell);
+    loop->shutdown = shutdown;
+    uva_loop_ref(loop); /* Until it is closed, or this is given up. */
+    if (shutdown->ready.run == NULL) {
+        shutdown->ready.run = shutdown_ready;
+        uva__loop_push(loop, &shutdown->ready);
+    }
+    shutdown_begin_pass(loop, shutdown);
+    return 0;
+}
+
+static void shutdown_stop(uva_loop_t *loop)
+{
+    shutdown_t *shutdown = loop->shutdown;
+
+    uva__timer_stop(loop, &shutdown->tell);
+    uva__timer_stop(loop, &shutdown->limit);
+    shutdown_release_pass(loop, shutdown);
+    loop->shutdown = NULL; /* No handler begins another one before. */
+}
+
+/* The loop stays open. */
+static void shutdown_give_up(uva_loop_t *loop, int r)
+{
+    uva_loop_cb done = loop->shutdown->done;
+    void *data = loop->shutdown->data;
+    bool blocking = loop->shutdown->blocking;
+
+    shutdown_report(loop, r);
+    shutdown_stop(loop);
+    if (!blocking && done != NULL) {
+        done(loop, r, data);
+    }
+    uva_loop_unref(loop);
+}
+
 static void shutdown_finish(uva_loop_t *loop)
 {
     shutdown_t *shutdown = loop->shutdown;
 
+    uva__timer_stop(loop, &shutdown->tell);
+    uva__timer_stop(loop, &shutdown->limit);
     if (shutdown->blocking) {
         loop->stopping = true;
-        return;
+    } else {
+        uva__loop_close_now(loop);
     }
-    UVA_IGNORE(uva_loop_close(loop));
 }
 
 void uva__shutdown_step(uva_loop_t *loop)
 {
     shutdown_t *shutdown = loop->shutdown;
 
-    if (loop->closing || !shutdown_pass_done(shutdown)) {
+    /* Whose handles were closed in this turn ends at the next call. */
+    if (loop->closing || (!loop->lost && loop->driver->lost(loop))) {
+        return;
+    }
+    if (!shutdown_pass_done(shutdown)) {
+        if (shutdown->late && shutdown->blocking) {
+            loop->stopping = true;
+        } else if (shutdown->late) {
+            shutdown_give_up(loop, UV_ETIMEDOUT);
+        }
         return;
     }
     shutdown_release_pass(loop, shutdown);
@@ -103,38 +235,32 @@ void uva__shutdown_closed(uva_loop_t *loop)
     if (done != NULL) {
         done(loop, 0, data);
     }
+    loop->refs--; /* uva__loop_closed has another. */
 }
 
-static int shutdown_abort(uva_loop_t *loop, int r)
+/* --- the ways to begin --- */
+
+/* Turn the loop by itself, not its driver, until nothing is ready. */
+static void shutdown_turns(uva_loop_t *loop)
 {
-    shutdown_release_pass(loop, loop->shutdown);
-    loop->shutdown = NULL; /* No handler begins another one before. */
-    return r;
+    for (int i = 0; i < SHUTDOWN_TURNS && !loop->closing; i++) {
+        if (loop->head == NULL && uva__list_empty(&loop->flushes)) {
+            return;
+        }
+        (void)uva__loop_turn(loop);
+    }
 }
 
-int uva_loop_shutdown(uva_loop_t *loop, uva_loop_cb done, void *data)
+/* Run what has no host, or has all of its own, to the end of a shutdown. */
+static int shutdown_run(uva_loop_t *loop)
 {
-    shutdown_t *shutdown;
     int r;
 
-    if (loop == NULL) {
-        return UVA_ENOLOOP;
-    }
-    if (!uva__loop_owned(loop) || loop->closing || loop->running ||
-        loop->shutdown != NULL || uva__running() != NULL) {
-        return UV_EPERM;
-    }
-    shutdown = &loop->shutdown_place;
-    *shutdown = (shutdown_t){
-        .done = done, .data = data, .blocking = !loop->driver->inside(loop)};
-    loop->shutdown = shutdown;
-    shutdown_begin_pass(loop, shutdown);
-    if (!shutdown->blocking) {
-        loop->driver->attend(loop);
-        return 0;
-    }
-    uva_loop_ref(loop);
+    loop->shutdown->blocking = true;
     r = uva_loop_run_forever(loop);
+    if (r >= 0 && loop->shutdown->late && loop->task_count > 0) {
+        r = UV_ETIMEDOUT;
+    }
     if (r >= 0) {
         r = uva_loop_close(loop);
     }
@@ -142,8 +268,84 @@ int uva_loop_shutdown(uva_loop_t *loop, uva_loop_cb done, void *data)
         loop->driver->turn(loop); /* The handles on a host close. */
     }
     if (r < 0) {
-        r = shutdown_abort(loop, r);
+        shutdown_give_up(loop, r);
+    }
+    return r;
+}
+
+int uva__shutdown_now(uva_loop_t *loop)
+{
+    const uva_shutdown_options_t options = UVA_SHUTDOWN_OPTIONS_INIT;
+    int r = 0;
+
+    uva_loop_ref(loop);
+    if (loop->shutdown == NULL) {
+        r = shutdown_begin(loop, &options, false);
+    }
+    for (int pass = 0; pass < SHUTDOWN_PASSES && loop->shutdown != NULL;
+         pass++) {
+        shutdown_turns(loop);
+        if (loop->closing || loop->task_count == 0) {
+            break;
+        }
+        shutdown_release_pass(loop, loop->shutdown);
+        shutdown_begin_pass(loop, loop->shutdown);
+    }
+    if (loop->closing || loop->shutdown == NULL) {
+        r = loop->closing ? 0 : UV_EBUSY;
+    } else if (loop->task_count > 0) {
+        r = UV_EBUSY;
+        shutdown_give_up(loop, r);
+    } else if (loop->lost) { /* What is in flight comes never. */
+        loop->refs += loop->op_count > 0;
+        uva__loop_close_now(loop);
+    } else if (!loop->hosted) {
+        r = shutdown_run(loop);
     }
     uva_loop_unref(loop);
     return r;
+}
+
+int uva_loop_shutdown_with(uva_loop_t *loop,
+                           const uva_shutdown_options_t *options)
+{
+    const uva_shutdown_options_t defaults = UVA_SHUTDOWN_OPTIONS_INIT;
+    int r;
+
+    if (loop == NULL) {
+        return UVA_ENOLOOP;
+    }
+    options = options == NULL ? &defaults : options;
+    if (options->size < sizeof *options) {
+        return UV_EINVAL;
+    }
+    if (loop->forked) {
+        return UVA_EFORKED;
+    }
+    if (!uva__loop_owned(loop) || loop->closing || loop->running ||
+        loop->shutdown != NULL || uva__running() != NULL) {
+        return UV_EPERM;
+    }
+    if (loop->driver->lost(loop)) {
+        r = shutdown_begin(loop, options, false);
+        if (r >= 0 && (!uva__loop_host_lost(loop) || !loop->closing)) {
+            r = uva__shutdown_now(loop);
+        }
+        return r;
+    }
+    r = shutdown_begin(loop, options, !loop->driver->inside(loop));
+    if (r >= 0 && loop->shutdown->blocking) {
+        uva_loop_ref(loop);
+        r = shutdown_run(loop);
+        uva_loop_unref(loop);
+    }
+    return r;
+}
+
+int uva_loop_shutdown(uva_loop_t *loop, uva_loop_cb done, void *data)
+{
+    const uva_shutdown_options_t options = {
+        .size = sizeof options, .done = done, .data = data};
+
+    return uva_loop_shutdown_with(loop, &options);
 }

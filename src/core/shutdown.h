@@ -4,11 +4,28 @@
 #ifndef UVA__CORE_SHUTDOWN_H
 #define UVA__CORE_SHUTDOWN_H
 
-#include "core/loop.h"
+#include "uva/events.h"
+
+/* What uva_loop_shutdown has to remember. */
+typedef struct uva__shutdown_s {
+    uva_loop_cb done;
+    void *data;
+    uva_task_t **tasks; /* Owned array of references: this pass. */
+    size_t count;
+    uva__ready_t ready; /* Brings the first turn. */
+    uva__timer_t tell;  /* A second: who swallows. */
+    uva__timer_t limit; /* The deadline. */
+    bool late;          /* It has come. */
+    bool blocking;      /* uva_loop_shutdown runs the loop and closes it. */
+} uva__shutdown_t;
 
 /** Go on with a shutdown after a turn. */
 void uva__shutdown_step(uva_loop_t *loop);
 /** The loop of a shutdown has closed. */
 void uva__shutdown_closed(uva_loop_t *loop);
+/** End the tasks of a loop that is not running, here and now, and close it, or
+ * let the host's turns close it. @retval UV_EBUSY Some swallow every
+ * cancellation, and were reported. */
+int uva__shutdown_now(uva_loop_t *loop);
 
 #endif /* UVA__CORE_SHUTDOWN_H */

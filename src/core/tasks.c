@@ -20,6 +20,7 @@
 #include "base/format.h"
 #include "base/log.h"
 #include "core/gather.h"
+#include "core/hosts.h"
 #include "core/loans.h"
 #include "core/loop.h"
 #include "core/scopes.h"
@@ -208,12 +209,13 @@ uva_task_t *uva__task_new(uva_loop_t *loop,
     if (loop == NULL) {
         return uva__task_refuse(coro, args, here, UVA_ENOLOOP);
     }
-    if (!uva__loop_owned_for(loop, coro == &uva__plain_coro ? "uva_create_task"
-                                                            : "uva_spawn")) {
-        return task_refuse(coro, args, UV_EPERM);
-    }
-    if (loop->closing) {
-        return uva__task_refuse(coro, args, here, UV_EPERM);
+    if (UVA__UNLIKELY(uva__here != loop || loop->closing)) {
+        int r = uva__loop_refuses(loop, coro == &uva__plain_coro
+                                            ? "uva_create_task"
+                                            : "uva_spawn");
+        if (r < 0) {
+            return uva__task_refuse(coro, args, here, r);
+        }
     }
     if (loop->task_count >= loop->limits.max_tasks) {
         return uva__task_refuse(coro, args, here, UV_EAGAIN);

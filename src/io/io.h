@@ -302,12 +302,13 @@ struct uva_transport_s {
     bool made : 1;       /* connection_made ran, or none is due. */
     uva__sockaddr_t peer;
     uva__intake_t in;
-    uv_poll_t poll; /* data is the loop. */
+    uva_loop_t *loop; /* Borrowed. */
+    uv_poll_t poll;   /* data is NULL: hosts look at it. */
 };
 
 static inline uva_loop_t *uva__transport_loop(const uva_transport_t *transport)
 {
-    return transport->poll.data;
+    return transport->loop;
 }
 
 /* The state of its protocol lies behind a transport. */

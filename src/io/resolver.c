@@ -182,9 +182,14 @@ static int resolve_start(uva_loop_t *loop,
     const char *host = name->host == NULL ? "" : name->host;
     size_t size = strlen(host) + 1;
     struct addrinfo hints;
-    uva__resolve_t *resolve = uva__calloc(1, sizeof *resolve + size);
+    uv_loop_t *uv = uva__loop_uv(loop);
+    uva__resolve_t *resolve;
     int r;
 
+    if (uv == NULL) {
+        return UV_ECANCELED;
+    }
+    resolve = uva__calloc(1, sizeof *resolve + size);
     if (resolve == NULL) {
         return UV_ENOMEM;
     }
@@ -196,7 +201,7 @@ static int resolve_start(uva_loop_t *loop,
     resolve->callback = callback;
     resolve->data = data;
     resolve->request.data = loop;
-    r = uv_getaddrinfo(uva__loop_uv(loop), &resolve->request, resolve_cb,
+    r = uv_getaddrinfo(uv, &resolve->request, resolve_cb,
                        host[0] != '\0' ? host : NULL, name->port, &hints);
     if (r < 0) {
         uva__free(resolve);

@@ -223,6 +223,9 @@ static void listener_watch(uva__listener_t *listener, bool wanted)
         return;
     }
     listener->watched = wanted;
+    if (uv_is_closing((const uv_handle_t *)&listener->poll)) {
+        return; /* The host has closed the handle. */
+    }
     if (wanted) {
         (void)uv_poll_start(&listener->poll, UV_READABLE, listener_poll_cb);
     } else {
@@ -234,7 +237,9 @@ int uva__listener_init(uva__listener_t *listener,
                        uva_server_t *server,
                        int take_fd)
 {
-    int r = uv_poll_init(uva__loop_uv(server->loop), &listener->poll, take_fd);
+    uv_loop_t *uv = uva__loop_uv(server->loop);
+    int r =
+        uv == NULL ? UV_ECANCELED : uv_poll_init(uv, &listener->poll, take_fd);
 
     if (r < 0) {
         close(take_fd);
@@ -393,10 +398,11 @@ void uva_server_close(uva_server_t *server)
         return;
     }
     server->state = UVA__SERVER_CLOSED;
+    server->handle_count++; /* It stays until the end of this. */
     for (size_t i = 0; i < server->listener_count; i++) {
         uva__listener_t *listener = &server->listeners[i];
         uva__timer_stop(server->loop, &listener->timer);
-        uv_close((uv_handle_t *)&listener->poll, listener_close_cb);
+        uva__handle_close((uv_handle_t *)&listener->poll, listener_close_cb);
         close(listener->fd);
     }
     server->listener_count = 0;
@@ -406,6 +412,8 @@ void uva_server_close(uva_server_t *server)
         (void)uva_waiter_wake(server->forever);
     }
     server_wake(server);
+    server->handle_count--;
+    uva__server_maybe_free(server);
 }
 
 void uva__servers_abandon(uva__io_t *io)

@@ -83,12 +83,15 @@ static void transport_close_cb(uv_handle_t *handle)
 /* The descriptor goes at once; the handle's memory when libuv says so. */
 static void transport_close_handle(uva_transport_t *transport)
 {
+    int fd = transport->fd;
+
     uva__transport_drop_out(transport);
-    uv_close((uv_handle_t *)&transport->poll, transport_close_cb);
-    close(transport->fd);
     transport->fd = -1;
     transport->events = 0;
     transport->collect_bytes = 0;
+    /* Nothing of the transport after this: it may go with its handle. */
+    uva__handle_close((uv_handle_t *)&transport->poll, transport_close_cb);
+    close(fd);
 }
 
 static void transport_run(uva__ready_t *ready);
@@ -103,6 +106,7 @@ int uva__transport_new(uva_loop_t *loop,
 {
     size_t bytes = sizeof(uva_transport_t) + kind->ops->state_bytes;
     uva_transport_t *transport = uva__slab_get(&loop->slab, bytes);
+    uv_loop_t *uv;
     int r;
 
     if (transport == NULL) {
@@ -110,14 +114,15 @@ int uva__transport_new(uva_loop_t *loop,
         return UV_ENOMEM;
     }
     memset(transport, 0, bytes);
-    r = uv_poll_init(uva__loop_uv(loop), &transport->poll, take_fd);
+    uv = uva__loop_uv(loop);
+    r = uv == NULL ? UV_ECANCELED : uv_poll_init(uv, &transport->poll, take_fd);
     if (r < 0) {
         uva__slab_put(&loop->slab, transport, bytes);
         close(take_fd);
         return r;
     }
     uva__socket_prepare(take_fd);
-    transport->poll.data = loop;
+    transport->loop = loop;
     transport->ready.run = transport_run;
     transport->ops = kind->ops;
     transport->high_bytes = kind->high_bytes;
@@ -334,7 +339,9 @@ void uva__transport_watch(uva_transport_t *transport)
         return;
     }
     transport->events = (uint8_t)events;
-    if (events == 0) {
+    if (uv_is_closing((const uv_handle_t *)&transport->poll)) {
+        r = UV_ECONNABORTED; /* The host has closed the handle. */
+    } else if (events == 0) {
         (void)uv_poll_stop(&transport->poll);
     } else {
         r = uv_poll_start(&transport->poll, events, uva__transport_poll_cb);

@@ -1,0 +1,222 @@
+/*
+ * What becomes of a loop when the world below it changes: its host goes to
+ * another thread, ends in an order of its own, or the process forks. asyncio
+ * has no such thing.
+ *
+ * Invariant: a loop whose handles somebody else has closed is told once, and
+ * calls nothing of libuv from then on. In the child of a fork nothing that it
+ * shares with its parent is touched before uva_loop_fork.
+ */
+#include "uva/events.h"
+
+#include <pthread.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "core/hosts.h"
+#include "core/shutdown.h"
+
+/* --- who may use it --- */
+
+int uva__loop_refuses(uva_loop_t *loop, const char *function)
+{
+    if (loop->forked) {
+        return UVA_EFORKED;
+    }
+    if (!uva__loop_owned_for(loop, function) || loop->closing ||
+        uva__loop_host_lost(loop)) {
+        return UV_EPERM;
+    }
+    return 0;
+}
+
+int uva_loop_adopt(uva_loop_t *loop)
+{
+    if (loop == NULL) {
+        return UVA_ENOLOOP;
+    }
+    if (loop->forked) {
+        return UVA_EFORKED;
+    }
+    if (loop->closing || loop->running ||
+        (loop->aside & UVA__ASIDE_TURNING) != 0) {
+        return UV_EPERM;
+    }
+    uva__loop_own(loop);
+    return 0;
+}
+
+int uva_loop_set_inside(uva_loop_t *loop, uva_inside_t inside)
+{
+    int r = loop == NULL ? UVA_ENOLOOP : uva__loop_refuses(loop, __func__);
+
+    if (r < 0) {
+        return r;
+    }
+    if (!loop->hosted) {
+        return UV_ENOTSUP;
+    }
+    loop->driver->say_inside(loop, inside);
+    return 0;
+}
+
+/* --- the host's end --- */
+
+bool uva__loop_host_lost(uva_loop_t *loop)
+{
+    if (loop->closing || !loop->driver->lost(loop)) {
+        return false;
+    }
+    if (!loop->lost && uva__here != loop) {
+        loop->lost = true;
+        uva__log(
+            UVA_LOG_WARNING,
+            "the handles of a loop were closed by its host: the loop ends, "
+            "its unfinished tasks (%zu) are cancelled",
+            loop->task_count);
+        UVA_IGNORE(uva__shutdown_now(loop));
+    }
+    return true;
+}
+
+int uva_loop_detach(uva_loop_t *loop)
+{
+    if (loop == NULL) {
+        return 0;
+    }
+    if (loop->forked) {
+        return UVA_EFORKED;
+    }
+    if (!uva__loop_owned(loop)) {
+        return UV_EPERM;
+    }
+    if (loop->closing) {
+        return 0;
+    }
+    if (loop->running || uva__running() != NULL) {
+        return UV_EPERM;
+    }
+    if (uva__loop_host_lost(loop) && loop->closing) {
+        return 0;
+    }
+    return uva__shutdown_now(loop);
+}
+
+bool uva_loop_is_detached(const uva_loop_t *loop)
+{
+    return loop == NULL || loop->closed;
+}
+
+/* --- forks --- */
+
+static pthread_mutex_t forks_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
+static uva_list_t forks_loops; /* Of uva_loop_t.forks.link. */
+
+static void forks_before(void)
+{
+    pthread_mutex_lock(&forks_mutex);
+}
+
+static void forks_in_parent(void)
+{
+    pthread_mutex_unlock(&forks_mutex);
+}
+
+/* What was ready in the loop that runs here would run on both sides. */
+static void forks_freeze(uva_loop_t *loop)
+{
+    loop->forks.batch = loop->batch;
+    loop->forks.head = loop->head;
+    loop->forks.tail = loop->tail;
+    loop->batch = NULL;
+    loop->head = NULL;
+    loop->tail = &loop->head;
+    loop->budget = 0;
+}
+
+static void forks_in_child(void)
+{
+    UVA__LIST_FOREACH (loop, &forks_loops, uva_loop_t, forks.link) {
+        if (!loop->forked) { /* Else by a fork before. */
+            loop->forked = true;
+            loop->aside |= UVA__ASIDE_FORKED;
+            if (uva__here == loop) {
+                forks_freeze(loop);
+            }
+        }
+    }
+    pthread_mutex_unlock(&forks_mutex);
+}
+
+static void forks_install(void)
+{
+    uva__list_init(&forks_loops);
+    if (pthread_atfork(forks_before, forks_in_parent, forks_in_child) != 0) {
+        uva__log(UVA_LOG_ERROR, "forks will not be noticed: no memory");
+    }
+}
+
+void uva__forks_watch(uva_loop_t *loop)
+{
+    (void)pthread_once(&forks_once, forks_install);
+    pthread_mutex_lock(&forks_mutex);
+    uva__list_append(&forks_loops, &loop->forks.link);
+    pthread_mutex_unlock(&forks_mutex);
+}
+
+void uva__forks_unwatch(uva_loop_t *loop)
+{
+    pthread_mutex_lock(&forks_mutex);
+    uva__list_remove(&loop->forks.link);
+    pthread_mutex_unlock(&forks_mutex);
+}
+
+static void forks_thaw(uva_loop_t *loop)
+{
+    if (loop->forks.head != NULL) { /* Before what was queued since. */
+        *loop->forks.tail = loop->head;
+        if (loop->head == NULL) {
+            loop->tail = loop->forks.tail;
+        }
+        loop->head = loop->forks.head;
+    }
+    if (loop->forks.batch != NULL) {
+        loop->batch = loop->forks.batch;
+    }
+    loop->forks.head = NULL;
+    loop->forks.batch = NULL;
+}
+
+int uva_loop_fork(uva_loop_t *loop)
+{
+    int r;
+
+    if (loop == NULL) {
+        return UVA_ENOLOOP;
+    }
+    /* One that another thread of the parent was turning is half done. */
+    if (loop->closing ||
+        ((loop->aside & UVA__ASIDE_TURNING) != 0 && uva__here != loop)) {
+        return UV_EPERM;
+    }
+    if (!loop->forked) {
+        return 0;
+    }
+    /* Another thread may have had it, who is not here. */
+    r = uv_mutex_init(&loop->mutex);
+    if (r >= 0) {
+        r = loop->driver->fork(loop);
+    }
+    if (r < 0) {
+        return r;
+    }
+    loop->forked = false;
+    loop->aside &= (uint8_t)~UVA__ASIDE_FORKED;
+    uva__loop_own(loop);
+    forks_thaw(loop);
+    if (!loop->attended) {
+        loop->driver->attend(loop);
+    }
+    return 0;
+}

@@ -1,0 +1,21 @@
+/*
+ * A loop whose host has gone, or whose process was forked.
+ */
+#ifndef UVA__CORE_HOSTS_H
+#define UVA__CORE_HOSTS_H
+
+#include "core/loop.h"
+
+/** Whether a loop cannot be used from here: closed, another thread's, the
+ * parent's of this process; function: who asks. Notices that the host has closed the handles, and
+ * ends the loop then. @retval UV_EPERM @retval UVA_EFORKED */
+int uva__loop_refuses(uva_loop_t *loop, const char *function);
+/** Notice that somebody else has closed the handles: end the loop as far as its
+ * tasks let it. @return Whether it is so. */
+bool uva__loop_host_lost(uva_loop_t *loop);
+
+/** Tell a loop of a fork in its child, as long as it is open. */
+void uva__forks_watch(uva_loop_t *loop);
+void uva__forks_unwatch(uva_loop_t *loop);
+
+#endif /* UVA__CORE_HOSTS_H */
