@@ -264,8 +264,10 @@ static uv_thread_t helper;
 /* The log's hook starts the thread that helps: it was told before. */
 static void help(uva_log_level_t level, const char *text, void *data)
 {
-    ck_assert_int_eq(level, UVA_LOG_WARNING);
-    ck_assert_ptr_nonnull(strstr(text, "nothing can wake"));
+    /* Where there is another thread already it may come. */
+    ck_assert_ptr_nonnull(strstr(text, level == UVA_LOG_WARNING
+                                           ? "nothing can wake"
+                                           : "only another thread"));
     ck_assert_ptr_nonnull(strstr(text, "(wait_in_vain"));
     ck_assert_int_eq(uv_thread_create(&helper, complete_from_a_thread, data),
                      0);

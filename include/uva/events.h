@@ -191,7 +191,7 @@ UVA_EXTERN UVA_NODISCARD int uva_loop_run_forever(uva_loop_t *loop);
  * @retval UVA_EDEADLOCK Virtual time only: nothing is left that could complete
  *                  the future. A real loop goes on waiting, as another thread
  *                  or a signal may come; both write to the log who waits for
- *                  what.
+ *                  what, a real one as a warning if the process has one thread.
  * @asyncio loop.run_until_complete
  */
 UVA_EXTERN UVA_NODISCARD int uva_loop_run_until_complete(uva_loop_t *loop,

@@ -234,20 +234,21 @@ bool uva__loop_busy(const uva_loop_t *loop)
            loop->op_count > 0 || loop->shutdown != NULL;
 }
 
-void uva__loop_report_stuck(uva_loop_t *loop)
+void uva__loop_report_stuck(uva_loop_t *loop, bool outside)
 {
     uva_buffer_t text = {0};
+    bool listed;
 
-    if (loop->stuck) {
+    if (loop->stuck || (outside && loop->stuck_outside)) {
         return;
     }
     loop->stuck = true;
-    if (uva_loop_format_tasks(loop, &text) < 0 || text.data == NULL) {
-        uva__log(UVA_LOG_WARNING, "nothing can wake the unfinished tasks");
-    } else {
-        uva__log(UVA_LOG_WARNING, "nothing can wake the unfinished tasks:\n%s",
-                 (const char *)text.data);
-    }
+    loop->stuck_outside = loop->stuck_outside || outside;
+    listed = uva_loop_format_tasks(loop, &text) >= 0 && text.data != NULL;
+    uva__log(outside ? UVA_LOG_DEBUG : UVA_LOG_WARNING,
+             "%s can wake the unfinished tasks%s%s",
+             outside ? "only another thread, or a host," : "nothing",
+             listed ? ":\n" : "", listed ? (const char *)text.data : "");
     uva_buffer_clear(&text);
 }
 

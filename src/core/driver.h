@@ -88,8 +88,9 @@ bool uva__loop_turn(uva_loop_t *loop);
  * calls, operations in flight. */
 bool uva__loop_busy(const uva_loop_t *loop);
 
-/** Tell who waits for what, once, when nothing can wake them. */
-void uva__loop_report_stuck(uva_loop_t *loop);
+/** Tell who waits for what, once, when nothing can wake them; once for a loop,
+ * and only to who looks closely, if somebody from outside may come. */
+void uva__loop_report_stuck(uva_loop_t *loop, bool outside);
 
 /** The driver let go. */
 void uva__loop_closed(uva_loop_t *loop);

@@ -23,6 +23,13 @@
 #    include <sys/timerfd.h>
 #endif
 
+#if defined(__GLIBC__) && defined(__has_include)
+#    if __has_include(<sys/single_threaded.h>)
+#        include <sys/single_threaded.h>
+#        define UVA__SINGLE_THREADED (__libc_single_threaded != 0)
+#    endif
+#endif
+
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/format.h"
@@ -275,6 +282,18 @@ static void idle_cb(uv_idle_t *idle)
     (void)idle;
 }
 
+/* Whether somebody may come whom libuv does not know: another thread, or a host
+ * that has more to poll than libuv. */
+static bool driver_has_outside(const uv_driver_t *driver)
+{
+#if defined(UVA__SINGLE_THREADED)
+    return driver->loop->hosted || !UVA__SINGLE_THREADED;
+#else
+    (void)driver;
+    return true;
+#endif
+}
+
 /* Nothing but the outside can wake the tasks. Say so if there is no outside:
  * no operation of ours, no handle of the application. */
 static void driver_check_stuck(uv_driver_t *driver)
@@ -291,7 +310,7 @@ static void driver_check_stuck(uv_driver_t *driver)
     alive = uv_loop_alive(driver->uv) != 0;
     driver_reference(driver, was);
     if (!alive) {
-        uva__loop_report_stuck(loop);
+        uva__loop_report_stuck(loop, driver_has_outside(driver));
     }
 }
 

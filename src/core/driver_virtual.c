@@ -118,7 +118,7 @@ static int virtual_run(uva_loop_t *loop)
 {
     do {
         if (!virtual_iterate(loop) && !loop->stopping) {
-            uva__loop_report_stuck(loop);
+            uva__loop_report_stuck(loop, false);
             return UVA_EDEADLOCK;
         }
     } while (!loop->stopping);

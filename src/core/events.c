@@ -53,7 +53,7 @@ uva_loop_t *uva_get_running_loop(void)
 
 bool uva__loop_owned_slow(const uva_loop_t *loop, const char *function)
 {
-    if (uva__loop_is_owner(loop)) {
+    if (uva__loop_is_owner(loop) || loop->closed) {
         return !loop->forked;
     }
     uva__log(UVA_LOG_ERROR,
@@ -447,6 +447,10 @@ int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
     if (loop == NULL || callback == NULL) {
         uva__call_refused(data, options);
         return loop == NULL ? UVA_ENOLOOP : UV_EINVAL;
+    }
+    if (loop->forked) { /* The mutex may be a thread's that is not here. */
+        uva__call_refused(data, options);
+        return UVA_EFORKED;
     }
     if (uva__here == loop) {
         /* One queue for all: the order of the calls is that of asyncio. */

@@ -260,10 +260,11 @@ struct uva_loop_s {
     bool has_late; /* Of its sockets, some that the last poll found are yet to
                       be read. */
     bool closing;  /* uva_loop_close has begun. */
-    bool closed;
+    _Atomic(bool) closed; /* What is left of it belongs to no thread. */
     bool driver_open;
     bool inbox_woken;          /* The driver was told of calls in the inbox. */
     bool stuck;                /* Reported, and nothing has run since. */
+    bool stuck_outside;        /* Reported once: only an outsider can wake. */
     bool handling;             /* The exception handler runs. */
     bool freeing;              /* What is dying is being freed. */
     uva__shutdown_t *shutdown; /* While one is under way. */

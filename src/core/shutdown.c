@@ -107,6 +107,11 @@ static void shutdown_report(uva_loop_t *loop, int code)
 {
     shutdown_t *shutdown = loop->shutdown;
 
+    if (loop->op_count > 0) {
+        uva__log(UVA_LOG_WARNING,
+                 "the shutdown of a loop waits for %zu operations in flight",
+                 loop->op_count);
+    }
     for (size_t i = 0; i < shutdown->count; i++) {
         uva_future_t *future = &shutdown->tasks[i]->base;
         if (uva__future_pending(future)) {
@@ -175,7 +180,9 @@ static void shutdown_give_up(uva_loop_t *loop, int r)
     void *data = loop->shutdown->data;
     bool blocking = loop->shutdown->blocking;
 
-    shutdown_report(loop, r);
+    if (r == UV_ETIMEDOUT) {
+        shutdown_report(loop, r);
+    }
     shutdown_stop(loop);
     if (!blocking && done != NULL) {
         done(loop, r, data);
@@ -196,6 +203,23 @@ static void shutdown_finish(uva_loop_t *loop)
     }
 }
 
+/* @return Whether nothing is left but to close. */
+static bool shutdown_go_on(uva_loop_t *loop, shutdown_t *shutdown)
+{
+    if (!shutdown_pass_done(shutdown)) {
+        return false;
+    }
+    shutdown_release_pass(loop, shutdown);
+    if (loop->task_count > 0) {
+        shutdown_begin_pass(loop, shutdown);
+        return false;
+    }
+    if (loop->op_count > 0 && loop->io != NULL) {
+        loop->io_hooks->abandon(loop);
+    }
+    return loop->op_count == 0 && loop->head == NULL;
+}
+
 void uva__shutdown_step(uva_loop_t *loop)
 {
     shutdown_t *shutdown = loop->shutdown;
@@ -204,24 +228,12 @@ void uva__shutdown_step(uva_loop_t *loop)
     if (loop->closing || (!loop->lost && loop->driver->lost(loop))) {
         return;
     }
-    if (!shutdown_pass_done(shutdown)) {
-        if (shutdown->late && shutdown->blocking) {
-            loop->stopping = true;
-        } else if (shutdown->late) {
-            shutdown_give_up(loop, UV_ETIMEDOUT);
-        }
-        return;
-    }
-    shutdown_release_pass(loop, shutdown);
-    if (loop->task_count > 0) {
-        shutdown_begin_pass(loop, shutdown);
-        return;
-    }
-    if (loop->op_count > 0 && loop->io != NULL) {
-        loop->io_hooks->abandon(loop);
-    }
-    if (loop->op_count == 0 && loop->head == NULL) {
+    if (shutdown_go_on(loop, shutdown)) {
         shutdown_finish(loop);
+    } else if (shutdown->late && shutdown->blocking) {
+        loop->stopping = true;
+    } else if (shutdown->late) {
+        shutdown_give_up(loop, UV_ETIMEDOUT);
     }
 }
 
@@ -258,7 +270,8 @@ static int shutdown_run(uva_loop_t *loop)
 
     loop->shutdown->blocking = true;
     r = uva_loop_run_forever(loop);
-    if (r >= 0 && loop->shutdown->late && loop->task_count > 0) {
+    if (r >= 0 && loop->shutdown->late &&
+        (loop->task_count > 0 || loop->op_count > 0)) {
         r = UV_ETIMEDOUT;
     }
     if (r >= 0) {
@@ -295,6 +308,7 @@ int uva__shutdown_now(uva_loop_t *loop)
         r = loop->closing ? 0 : UV_EBUSY;
     } else if (loop->task_count > 0) {
         r = UV_EBUSY;
+        shutdown_report(loop, r);
         shutdown_give_up(loop, r);
     } else if (loop->lost) { /* What is in flight comes never. */
         loop->refs += loop->op_count > 0;
