@@ -79,7 +79,7 @@ class Library:
             link = pointer(link)
 
     def tasks(self):
-        for loop in self.linked(self.loop_list, self["loop.debug_link"]):
+        for loop in self.linked(self.loop_list, self["loop.registered"]):
             for task in self.linked(loop + self["loop.tasks"], self["task.link"]):
                 yield Task(self, loop, task)
 

@@ -1,5 +1,5 @@
 /*
- * The loop's turn, its life, and its reports (asyncio.base_events).
+ * The loop's turn and its life (asyncio.base_events).
  *
  * Invariant: an iteration is what was in the ready queue when it began. What
  * it queues waits for the next. Several iterations may pass in one turn; the
@@ -16,9 +16,9 @@
 #include "base/descriptors.h"
 #include "base/log.h"
 #include "core/debug.h"
-#include "core/debug_descriptor.h"
 #include "core/events.h"
 #include "core/hosts.h"
+#include "core/registry.h"
 #include "core/shutdown.h"
 #include "core/step.h"
 #include "core/timers.h"
@@ -453,7 +453,6 @@ int uva__loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
     uva__list_init(&loop->flushes);
     uva__list_init(&loop->never);
     uva__list_init(&loop->bonds);
-    uva__list_init(&loop->forks.link);
     uva__slab_init(&loop->slab);
     uva__wheel_init(&loop->timers, &loop->slab);
     uva__context_self(&loop->context);
@@ -463,7 +462,6 @@ int uva__loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
     loop->slow_ns = LOOP_SLOW_NS;
     uva__loop_make_heads(loop);
     uva_loop_set_debug(loop, loop->debug);
-    uva__debug_enlist(loop);
     *ret_loop = loop;
     return 0;
 }
@@ -471,7 +469,7 @@ int uva__loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
 /* Undo uva__loop_create for a loop that got no driver. */
 static void loop_discard(uva_loop_t *loop)
 {
-    uva__debug_delist(loop);
+    uva__registry_remove(loop);
     uv_mutex_destroy(&loop->mutex);
     uva__slab_destroy(&loop->slab);
     uva__stack_pool_destroy(&loop->stacks);
@@ -497,6 +495,7 @@ static int loop_new(const uva_loop_options_t *options,
         return r;
     }
     loop->driver_open = true;
+    uva__registry_add(loop);
     *ret_loop = loop;
     return 0;
 }
@@ -705,86 +704,7 @@ void uva__loop_closed(uva_loop_t *loop)
     }
 }
 
-/* --- reports --- */
-
-void uva_loop_set_exception_handler(uva_loop_t *loop,
-                                    uva_exception_handler_cb handler,
-                                    void *data)
-{
-    if (uva__loop_owned(loop)) {
-        loop->handler = handler;
-        loop->handler_data = data;
-    }
-}
-
-uva_exception_handler_cb uva_loop_get_exception_handler(const uva_loop_t *loop,
-                                                        void **ret_data)
-{
-    if (ret_data != NULL) {
-        *ret_data = loop->handler_data;
-    }
-    return loop->handler;
-}
-
-/* asyncio: base_events.py, call_exception_handler: the context of the task or
- * call it is about, else the one of the moment. */
-static uva_context_t *exception_context(const uva_exception_t *exception)
-{
-    uva_task_t *task = exception->task != NULL
-                           ? exception->task
-                           : uva_future_task(exception->future);
-    uva_context_t *own = uva_handle_get_context(exception->handle);
-
-    if (task != NULL) {
-        return uva_task_get_context(task);
-    }
-    /* One that was empty when it was scheduled is not the handle's any more
-     * once something was set in it: it is the current one then. */
-    return own != NULL ? own : uva__context_current();
-}
-
-void uva_loop_call_exception_handler(uva_loop_t *loop,
-                                     const uva_exception_t *exception)
-{
-    uva_task_t *current;
-    uva_context_t *outer;
-
-    if (!uva__loop_owned(loop)) {
-        return;
-    }
-    current = loop->current;
-    if (loop->handler == NULL || loop->handling) {
-        uva_loop_default_exception_handler(loop, exception);
-        return;
-    }
-    /* It is a plain callback. */
-    outer = uva__context_enter(exception_context(exception));
-    loop->handling = true;
-    loop->current = NULL;
-    loop->handler(loop, exception, loop->handler_data);
-    loop->current = current;
-    loop->handling = false;
-    uva__context_exit_to(outer);
-}
-
-void uva__report(uva_loop_t *loop,
-                 uva_future_t *future,
-                 int code,
-                 const char *message)
-{
-    uva__extra_t *extra = uva__future_has_extra(future);
-    uva_exception_t exception = {
-        .size = sizeof exception,
-        .message = message,
-        .code = code,
-        .error = uva_future_error(future),
-        .future = future,
-        .task = uva_future_task(future),
-        .source = extra == NULL ? NULL : extra->source,
-    };
-
-    uva_loop_call_exception_handler(loop, &exception);
-}
+/* --- debug mode --- */
 
 void uva_loop_set_debug(uva_loop_t *loop, bool enabled)
 {

@@ -18,7 +18,6 @@ enum {
 
 /* What a loop keeps for a fork of the process. */
 typedef struct uva__forks_s {
-    uva_list_t link; /* Of the loops that are told of it. */
     /* In the child: what was ready when it began, for uva_loop_fork to give
      * back. */
     uva__ready_t *batch;
@@ -56,7 +55,8 @@ typedef struct uva__driver_s {
     /** Whether it can close: no handle of others would be left on a loop of
      * our own. @retval UV_EBUSY It was told which. */
     int (*vacant)(uva_loop_t *loop);
-    /** Give the child of a fork what it must not share with its parent. */
+    /** Give the child of a fork what it must not share with its parent; NULL
+     * if it shares nothing. */
     int (*fork)(uva_loop_t *loop);
     /** What the host says about uv_run. */
     void (*say_inside)(uva_loop_t *loop, uva_inside_t inside);

@@ -623,7 +623,6 @@ static void driver_close(uva_loop_t *loop)
     bool has_poll = driver->open > 5;
 
     driver->closing = true;
-    uva__forks_unwatch(loop);
     uva__handle_close((uv_handle_t *)&driver->prepare, close_cb);
     uva__handle_close((uv_handle_t *)&driver->check, close_cb);
     uva__handle_close((uv_handle_t *)&driver->idle, close_cb);
@@ -714,7 +713,7 @@ int uva__driver_uv_new(uva_loop_t *loop, uv_loop_t *host)
     loop->alone = host == NULL;
     loop->driver = &uv_driver;
     loop->driver_data = driver;
-    uva__forks_watch(loop);
+    uva__forks_watch();
     return 0;
 
 fail_async:

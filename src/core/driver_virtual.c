@@ -57,7 +57,7 @@ static bool virtual_lost(const uva_loop_t *loop)
     return false;
 }
 
-static int virtual_agree(uva_loop_t *loop)
+static int virtual_vacant(uva_loop_t *loop)
 {
     (void)loop;
     return 0;
@@ -145,8 +145,7 @@ static const uva__driver_t virtual_driver = {
     .close = virtual_close,
     .uv = virtual_uv,
     .lost = virtual_lost,
-    .vacant = virtual_agree,
-    .fork = virtual_agree,
+    .vacant = virtual_vacant,
     .say_inside = virtual_say_inside,
 };
 

@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "core/hosts.h"
+#include "core/registry.h"
 #include "core/shutdown.h"
 
 /* --- who may use it --- */
@@ -109,19 +110,7 @@ bool uva_loop_is_detached(const uva_loop_t *loop)
 
 /* --- forks --- */
 
-static pthread_mutex_t forks_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
-static uva_list_t forks_loops; /* Of uva_loop_t.forks.link. */
-
-static void forks_before(void)
-{
-    pthread_mutex_lock(&forks_mutex);
-}
-
-static void forks_in_parent(void)
-{
-    pthread_mutex_unlock(&forks_mutex);
-}
 
 /* What was ready in the loop that runs here would run on both sides. */
 static void forks_freeze(uva_loop_t *loop)
@@ -137,8 +126,10 @@ static void forks_freeze(uva_loop_t *loop)
 
 static void forks_in_child(void)
 {
-    UVA__LIST_FOREACH (loop, &forks_loops, uva_loop_t, forks.link) {
-        if (!loop->forked) { /* Else by a fork before. */
+    UVA__LIST_FOREACH (loop, &uva__registry, uva_loop_t, registered) {
+        /* Not one of virtual time, which shares nothing with its parent, nor
+         * one that was left by a fork before. */
+        if (!loop->forked && !loop->closing && loop->driver->fork != NULL) {
             loop->forked = true;
             loop->aside |= UVA__ASIDE_FORKED;
             if (uva__here == loop) {
@@ -146,30 +137,20 @@ static void forks_in_child(void)
             }
         }
     }
-    pthread_mutex_unlock(&forks_mutex);
+    uva__registry_unlock();
 }
 
 static void forks_install(void)
 {
-    uva__list_init(&forks_loops);
-    if (pthread_atfork(forks_before, forks_in_parent, forks_in_child) != 0) {
+    if (pthread_atfork(uva__registry_lock, uva__registry_unlock,
+                       forks_in_child) != 0) {
         uva__log(UVA_LOG_ERROR, "forks will not be noticed: no memory");
     }
 }
 
-void uva__forks_watch(uva_loop_t *loop)
+void uva__forks_watch(void)
 {
     (void)pthread_once(&forks_once, forks_install);
-    pthread_mutex_lock(&forks_mutex);
-    uva__list_append(&forks_loops, &loop->forks.link);
-    pthread_mutex_unlock(&forks_mutex);
-}
-
-void uva__forks_unwatch(uva_loop_t *loop)
-{
-    pthread_mutex_lock(&forks_mutex);
-    uva__list_remove(&loop->forks.link);
-    pthread_mutex_unlock(&forks_mutex);
 }
 
 static void forks_thaw(uva_loop_t *loop)

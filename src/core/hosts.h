@@ -7,15 +7,15 @@
 #include "core/loop.h"
 
 /** Whether a loop cannot be used from here: closed, another thread's, the
- * parent's of this process; function: who asks. Notices that the host has closed the handles, and
- * ends the loop then. @retval UV_EPERM @retval UVA_EFORKED */
+ * parent's of this process; function: who asks. Notices that the host has
+ * closed the handles, and ends the loop then. @retval UV_EPERM @retval
+ * UVA_EFORKED */
 int uva__loop_refuses(uva_loop_t *loop, const char *function);
 /** Notice that somebody else has closed the handles: end the loop as far as its
  * tasks let it. @return Whether it is so. */
 bool uva__loop_host_lost(uva_loop_t *loop);
 
-/** Tell a loop of a fork in its child, as long as it is open. */
-void uva__forks_watch(uva_loop_t *loop);
-void uva__forks_unwatch(uva_loop_t *loop);
+/** Have loops told of forks in their children, from the first call on. */
+void uva__forks_watch(void);
 
 #endif /* UVA__CORE_HOSTS_H */

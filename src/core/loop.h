@@ -290,9 +290,8 @@ struct uva_loop_s {
                                       see without the mutex that it is empty. */
     unsigned holds;                /* uva_loop_hold. */
     bool inbox_closed;
-    uva_list_t debug_link; /* Of the loops that debuggers find; under a mutex
-                              of its own. */
 
+    uva_list_t registered; /* Of uva__registry, which has a mutex of its own. */
     uva__forks_t forks;
 };
 

@@ -161,11 +161,10 @@ uva_task_t *uva__task_refuse(const uva__coro_t *coro,
 {
     static uva__log_limit_t limit;
 
-    uva__log_limited(&limit, UVA_LOG_WARNING,
-                     "a task was refused: function %s%s%s: %s (%s)",
-                     coro_function(coro, args),
-                     here == NULL ? "" : " at ", here == NULL ? "" : here,
-                     uva_strerror(code), uva_err_name(code));
+    uva__log_limited(
+        &limit, UVA_LOG_WARNING, "a task was refused: function %s%s%s: %s (%s)",
+        coro_function(coro, args), here == NULL ? "" : " at ",
+        here == NULL ? "" : here, uva_strerror(code), uva_err_name(code));
     return task_refuse(coro, args, code);
 }
 
@@ -210,9 +209,8 @@ uva_task_t *uva__task_new(uva_loop_t *loop,
         return uva__task_refuse(coro, args, here, UVA_ENOLOOP);
     }
     if (UVA__UNLIKELY(uva__here != loop || loop->closing)) {
-        int r = uva__loop_refuses(loop, coro == &uva__plain_coro
-                                            ? "uva_create_task"
-                                            : "uva_spawn");
+        int r = uva__loop_refuses(
+            loop, coro == &uva__plain_coro ? "uva_create_task" : "uva_spawn");
         if (r < 0) {
             return uva__task_refuse(coro, args, here, r);
         }

@@ -16,9 +16,9 @@
 #include "uva/queues.h"
 
 #include "base/alloc.h"
-#include "base/log.h"
 #include "base/assert.h"
 #include "base/format.h"
+#include "base/log.h"
 #include "sync/lines.h"
 
 enum {

@@ -1,14 +1,15 @@
 /*
- * What a debugger reads of a process, or of its core file, to find its loops
- * and tasks: offsets and bits by their names, and the list of all loops. So
- * tools/uva-gdb.py needs no debug information.
+ * All loops of the process, and what a debugger needs to find the tasks in
+ * them: offsets and bits by their names. So tools/uva-gdb.py works on a process
+ * or a core file without debug information.
  *
  * Invariant: a loop is in the list from its making until it is freed. Debuggers
  * read the list while the process stands still; a mutex orders the threads that
  * change it.
  */
-#include "core/debug_descriptor.h"
+#include "core/registry.h"
 
+#include <pthread.h>
 #include <stddef.h>
 
 #include "core/loop.h"
@@ -35,7 +36,7 @@ typedef struct debug_number_s {
 } debug_number_t;
 
 static const debug_number_t debug_numbers[] = {
-    {"loop.debug_link", offsetof(uva_loop_t, debug_link)},
+    {"loop.registered", offsetof(uva_loop_t, registered)},
     {"loop.tasks", offsetof(uva_loop_t, tasks)},
     {"loop.current", offsetof(uva_loop_t, current)},
     {"task.base", offsetof(uva_task_t, base)},
@@ -67,9 +68,8 @@ static const debug_number_t debug_numbers[] = {
     {"line.mask", UVA__AT_YIELD - 1},
 };
 
-static uva_list_t debug_loops; /* Of uva_loop_t.debug_link. */
-static uv_once_t debug_once = UV_ONCE_INIT;
-static uv_mutex_t debug_mutex;
+uva_list_t uva__registry;
+static pthread_mutex_t registry_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 /** private: for debuggers; version 1 has these members. */
 typedef struct uva_debug_descriptor_s {
@@ -87,7 +87,7 @@ UVA_EXTERN const uva_debug_descriptor_t uva_debug_descriptor DEBUG_SECTION = {
     .version = 1,
     .count = UVA__COUNT(debug_numbers),
     .numbers = debug_numbers,
-    .loops = &debug_loops,
+    .loops = &uva__registry,
 #if defined(UVA__SWITCH_UCONTEXT)
     .registers = "ucontext",
 #elif defined(__x86_64__)
@@ -97,36 +97,26 @@ UVA_EXTERN const uva_debug_descriptor_t uva_debug_descriptor DEBUG_SECTION = {
 #endif
 };
 
-static void debug_start(void)
+void uva__registry_lock(void)
 {
-    if (uv_mutex_init(&debug_mutex) == 0) {
-        uva__list_init(&debug_loops);
-    }
+    pthread_mutex_lock(&registry_mutex);
 }
 
-/* Without its mutex the list stays empty: a debugger finds no loop. */
-static bool debug_lock(void)
+void uva__registry_unlock(void)
 {
-    uv_once(&debug_once, debug_start);
-    if (debug_loops.next == NULL) {
-        return false;
-    }
-    uv_mutex_lock(&debug_mutex);
-    return true;
+    pthread_mutex_unlock(&registry_mutex);
 }
 
-void uva__debug_enlist(uva_loop_t *loop)
+void uva__registry_add(uva_loop_t *loop)
 {
-    if (debug_lock()) {
-        uva__list_append(&debug_loops, &loop->debug_link);
-        uv_mutex_unlock(&debug_mutex);
-    }
+    uva__registry_lock();
+    uva__list_append(&uva__registry, &loop->registered);
+    uva__registry_unlock();
 }
 
-void uva__debug_delist(uva_loop_t *loop)
+void uva__registry_remove(uva_loop_t *loop)
 {
-    if (debug_lock()) {
-        uva__list_remove(&loop->debug_link);
-        uv_mutex_unlock(&debug_mutex);
-    }
+    uva__registry_lock();
+    uva__list_remove(&loop->registered);
+    uva__registry_unlock();
 }

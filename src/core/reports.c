@@ -1,0 +1,89 @@
+/*
+ * Reports: what nobody else can receive goes to the exception handler
+ * (asyncio.base_events, call_exception_handler).
+ *
+ * Invariant: the handler runs as a plain callback, in the context of what the
+ * report is about, and a report that it causes itself goes to the default one.
+ */
+#include "uva/events.h"
+
+#include "core/loop.h"
+
+void uva_loop_set_exception_handler(uva_loop_t *loop,
+                                    uva_exception_handler_cb handler,
+                                    void *data)
+{
+    if (uva__loop_owned(loop)) {
+        loop->handler = handler;
+        loop->handler_data = data;
+    }
+}
+
+uva_exception_handler_cb uva_loop_get_exception_handler(const uva_loop_t *loop,
+                                                        void **ret_data)
+{
+    if (ret_data != NULL) {
+        *ret_data = loop->handler_data;
+    }
+    return loop->handler;
+}
+
+/* asyncio: base_events.py, call_exception_handler: the context of the task or
+ * call it is about, else the one of the moment. */
+static uva_context_t *exception_context(const uva_exception_t *exception)
+{
+    uva_task_t *task = exception->task != NULL
+                           ? exception->task
+                           : uva_future_task(exception->future);
+    uva_context_t *own = uva_handle_get_context(exception->handle);
+
+    if (task != NULL) {
+        return uva_task_get_context(task);
+    }
+    /* One that was empty when it was scheduled is not the handle's any more
+     * once something was set in it: it is the current one then. */
+    return own != NULL ? own : uva__context_current();
+}
+
+void uva_loop_call_exception_handler(uva_loop_t *loop,
+                                     const uva_exception_t *exception)
+{
+    uva_task_t *current;
+    uva_context_t *outer;
+
+    if (!uva__loop_owned(loop)) {
+        return;
+    }
+    current = loop->current;
+    if (loop->handler == NULL || loop->handling) {
+        uva_loop_default_exception_handler(loop, exception);
+        return;
+    }
+    /* It is a plain callback. */
+    outer = uva__context_enter(exception_context(exception));
+    loop->handling = true;
+    loop->current = NULL;
+    loop->handler(loop, exception, loop->handler_data);
+    loop->current = current;
+    loop->handling = false;
+    uva__context_exit_to(outer);
+}
+
+void uva__report(uva_loop_t *loop,
+                 uva_future_t *future,
+                 int code,
+                 const char *message)
+{
+    uva__extra_t *extra = uva__future_has_extra(future);
+    uva_exception_t exception = {
+        .size = sizeof exception,
+        .message = message,
+        .code = code,
+        .error = uva_future_error(future),
+        .future = future,
+        .task = uva_future_task(future),
+        .source = extra == NULL ? NULL : extra->source,
+    };
+
+    uva_loop_call_exception_handler(loop, &exception);
+}
