@@ -251,6 +251,36 @@ START_TEST(destructor_schedules_while_the_loop_closes)
 }
 END_TEST
 
+static void again_destroy(void *data)
+{
+    uva_call_options_t options = UVA_CALL_OPTIONS_INIT;
+    late_t *late = data;
+
+    options.destroy = again_destroy;
+    late->called++;
+    ck_assert_int_eq(
+        uva_loop_call_soon(late->loop, late_never, late, &options, NULL),
+        UV_EPERM);
+    ck_assert_int_eq(uva_loop_call_soon_threadsafe(late->loop, late_never, late,
+                                                   &options, NULL),
+                     UV_EPERM);
+}
+
+/* A destructor that schedules its own data anew comes to an end. */
+START_TEST(destructor_schedules_itself_while_the_loop_closes)
+{
+    uva_call_options_t options = UVA_CALL_OPTIONS_INIT;
+    uva_loop_t *loop = new_loop();
+    late_t late = {.loop = loop};
+
+    options.destroy = again_destroy;
+    ck_assert_int_eq(
+        uva_loop_call_soon(loop, late_never, &late, &options, NULL), 0);
+    end_loop(loop);
+    ck_assert_int_eq(late.called, 3); /* Dropped, and refused in two ways. */
+}
+END_TEST
+
 /* A future outlives its loop, and is completed then: its callbacks cannot run.
  * CPython raises "Event loop is closed", and drops them too. */
 START_TEST(future_is_completed_after_its_loop_closed)
@@ -1136,6 +1166,7 @@ int main(void)
     tcase_add_test(callbacks, removed_callback_removes_the_next);
     tcase_add_test(callbacks, removed_callback_drops_the_future);
     tcase_add_test(closing, destructor_schedules_while_the_loop_closes);
+    tcase_add_test(closing, destructor_schedules_itself_while_the_loop_closes);
     tcase_add_test(closing, future_is_completed_after_its_loop_closed);
     tcase_add_test(closing, handler_acts_on_unfinished_tasks);
     tcase_add_test(closing, handler_shuts_down_while_a_shutdown_ends);

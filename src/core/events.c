@@ -218,6 +218,39 @@ const char *uva__handle_source(const uva_handle_t *handle)
 
 /* --- scheduling --- */
 
+/* Data that was refused and is being freed, in no task, so that nobody else
+ * comes in between. */
+typedef struct refusal_s {
+    const struct refusal_s *outer;
+    uva_destroy_cb destroy;
+    void *data;
+} refusal_t;
+
+static UVA__TLS const refusal_t *refusals;
+
+/* A destructor may schedule its own data anew, which is refused as well: what
+ * is being freed is not freed again. */
+void uva__call_refused(void *data, const uva_call_options_t *options)
+{
+    uva_destroy_cb destroy = options == NULL ? NULL : options->destroy;
+    refusal_t own = {refusals, destroy, data};
+
+    if (destroy == NULL || uva__task_current() != NULL) {
+        if (destroy != NULL) {
+            destroy(data);
+        }
+        return;
+    }
+    for (const refusal_t *at = refusals; at != NULL; at = at->outer) {
+        if (at->destroy == destroy && at->data == data) {
+            return;
+        }
+    }
+    refusals = &own;
+    destroy(data);
+    refusals = own.outer;
+}
+
 static uva_handle_t *handle_new(uva_loop_t *loop,
                                 uva_callback_cb callback,
                                 void *data,

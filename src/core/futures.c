@@ -677,13 +677,6 @@ static uva__callback_t *callback_place(uva_future_t *future)
     return uva__slab_get(&future->loop->slab, sizeof(uva__callback_t));
 }
 
-void uva__call_refused(void *data, const uva_call_options_t *options)
-{
-    if (options != NULL && options->destroy != NULL) {
-        options->destroy(data);
-    }
-}
-
 static int future_register(uva_future_t *future,
                            uva_done_cb callback,
                            void *data,
