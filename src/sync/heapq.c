@@ -8,7 +8,7 @@
  * Comparisons are the user's code: from the first to the last one nobody else
  * is let in.
  */
-#include "sync/lines.h"
+#include "sync/heapq.h"
 
 static bool queue_less(const uva_queue_t *queue, const void *a, const void *b)
 {
@@ -59,14 +59,14 @@ static void queue_sift_up(uva_queue_t *queue, size_t index)
     queue_sift_down(queue, start, index);
 }
 
-void uva__queue_place_last(uva_queue_t *queue)
+void uva__heapq_place_last(uva_queue_t *queue)
 {
     queue_set_compares(queue, true);
     queue_sift_down(queue, 0, queue->count - 1);
     queue_set_compares(queue, false);
 }
 
-void uva__queue_place_first(uva_queue_t *queue)
+void uva__heapq_place_first(uva_queue_t *queue)
 {
     queue_set_compares(queue, true);
     queue_sift_up(queue, 0);

@@ -46,13 +46,6 @@ static inline bool uva__queue_owned(const uva_queue_t *queue,
            uva__sync_owned(queue->finished.loop, function);
 }
 
-/** Move the last item of a priority queue, or the first, to where it belongs;
- * the others are in order. */
-void uva__queue_place_last(uva_queue_t *queue);
-void uva__queue_place_first(uva_queue_t *queue);
-/** Settle wait_above after a change. */
-void uva__queue_set_wait(uva_queue_t *queue);
-
 /** Somebody waits, or is going to look again: no short ways until a put or a
  * get finds nobody. */
 static inline void uva__queue_close(uva_queue_t *queue)

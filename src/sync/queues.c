@@ -19,6 +19,7 @@
 #include "base/assert.h"
 #include "base/format.h"
 #include "base/log.h"
+#include "sync/heapq.h"
 #include "sync/lines.h"
 
 enum {
@@ -81,17 +82,6 @@ static inline void queue_open_gets(uva_queue_t *queue)
     if (queue->getters.asleep == 0 &&
         uva__list_empty(&queue->putters.waiters)) {
         queue->few = queue->open_few;
-    }
-}
-
-/* A put does not wait where it would not be served: after the shutdown, for
- * room that a policy makes, and while the heap is not in order. */
-void uva__queue_set_wait(uva_queue_t *queue)
-{
-    queue->wait_above = queue->maxsize - 1;
-    if (queue->is_shutdown || queue->overflow != UVA_QUEUE_WAIT ||
-        queue->compares) {
-        queue->wait_above = SIZE_MAX;
     }
 }
 
@@ -167,7 +157,7 @@ static int queue_push(uva_queue_t *queue, void *item)
     }
     *queue_slot(queue, queue->count++) = item;
     if (queue->order == UVA__QUEUE_PRIORITY) {
-        uva__queue_place_last(queue);
+        uva__heapq_place_last(queue);
     }
     return 0;
 }
@@ -194,7 +184,7 @@ static void *queue_pop_smallest(uva_queue_t *queue)
     if (queue->count > 0) {
         item = queue->items[0];
         queue->items[0] = last;
-        uva__queue_place_first(queue);
+        uva__heapq_place_first(queue);
     }
     return item;
 }

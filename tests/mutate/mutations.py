@@ -1004,7 +1004,7 @@ MUTATIONS = [
      "        uva__list_empty(&queue->getters.waiters)) {",
      "    if (queue->putters.asleep == 0) {",
      "the second put passes those who wait to get"),
-    ("src/sync/queues.c",
+    ("src/sync/heapq.h",
      "    if (queue->is_shutdown || queue->overflow != UVA_QUEUE_WAIT ||",
      "    if (queue->overflow != UVA_QUEUE_WAIT ||",
      "a put waits for room in a queue that is shut down"),
