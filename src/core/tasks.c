@@ -497,16 +497,17 @@ static void task_finish_gathered(uva_task_t *task, int r)
  * again, so this is no part of it. */
 static void task_drop_args(uva_task_t *task)
 {
-    uva_context_t *outer;
+    bool outside = uva__task_stackless(task);
+    uva_context_t *outer = NULL;
 
-    if (!uva__task_stackless(task)) {
-        task->coro->drop(uva__task_frame(task));
-        return;
+    if (outside) {
+        outer = uva__context_enter(uva_task_get_context(task));
+        task->base.loop->current = NULL;
     }
-    outer = uva__context_enter(uva_task_get_context(task));
-    task->base.loop->current = NULL;
     task->coro->drop(uva__task_frame(task));
-    uva__context_exit_to(outer);
+    if (outside) {
+        uva__context_exit_to(outer);
+    }
 }
 
 static UVA__NOINLINE void task_finish_slow(uva_task_t *task, int r)
