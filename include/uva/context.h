@@ -50,6 +50,7 @@ UVA_EXTERN UVA_NODISCARD int uva_context_var_set(
  * Restore what the token replaced.
  * @retval UV_EPERM  The token was used already.
  * @retval UV_EINVAL It was made in another context or for another variable.
+ * @retval UV_ENOMEM Unchanged; the token is not used up.
  * @asyncio ContextVar.reset
  */
 UVA_EXTERN int uva_context_var_reset(uva_context_var_t *var,

@@ -118,7 +118,8 @@ UVA_EXTERN int uva_future_set_error(uva_future_t *future,
  * Cancel a future: a plain one is cancelled at once, a task is asked to
  * (uva_task_cancel), a gathering one asks its children.
  *
- * @return false if it was done already.
+ * @return false if it was done already; for a gathering one, if every child
+ *         was.
  * @asyncio Future.cancel
  */
 UVA_EXTERN bool uva_future_cancel(uva_future_t *future);
