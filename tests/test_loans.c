@@ -67,6 +67,29 @@ UVA_TASK(void, lender, borrower_task_t **ret_task;)
     return 0;
 }
 
+/* Padding is no pointer, whatever stands in it: Valgrind is told of no look at
+ * it. */
+UVA_TASK(void, padded, char first; int *lent; char second;)
+{
+    return args->lent != NULL && args->first == args->second ? 0 : UV_EINVAL;
+}
+
+UVA_TEST(padding)
+{
+    uva_taskgroup_t group;
+    int local = 0;
+
+    debug_begin();
+    ck_assert_int_eq(uva_taskgroup_enter(&group), 0);
+    (void)uva_taskgroup_spawn(&group, padded, 'x', &local, 'x');
+    ck_assert_int_eq(uva_taskgroup_exit(&group, 0), 0);
+    ck_assert_int_eq(UVA_JOIN(uva_spawn(padded, 'x', &local, 'x')), 0);
+    ck_assert_int_eq(UVA_JOIN(uva_spawn_with(NULL, padded, 'x', &local, 'x')),
+                     0);
+    ck_assert_str_eq(uva_test_log(), "");
+    uva_test_log_end();
+}
+
 UVA_TEST(lender_has_ended)
 {
     borrower_task_t *task;
@@ -86,5 +109,6 @@ int main(void)
     tcase_add_test(loans, outlived);
     tcase_add_test(loans, in_time);
     tcase_add_test(loans, lender_has_ended);
+    tcase_add_test(loans, padding);
     return uva_test_main(suite);
 }

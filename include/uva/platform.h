@@ -53,6 +53,17 @@
  */
 #define UVA_CORO
 
+/** private: make the padding of an object zero, where the compiler can: debug
+ * mode looks at arguments as words. */
+#if defined(__has_builtin)
+#    if __has_builtin(__builtin_clear_padding)
+#        define UVA__CLEAR_PADDING(object) __builtin_clear_padding(object)
+#    endif
+#endif
+#ifndef UVA__CLEAR_PADDING
+#    define UVA__CLEAR_PADDING(object) ((void)(object))
+#endif
+
 #define UVA__CAT_(a, b) a##b
 #define UVA__CAT(a, b)  UVA__CAT_(a, b)
 #define UVA__STRING_(a) #a

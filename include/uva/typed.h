@@ -270,6 +270,7 @@ UVA_BEGIN_DECLS
     UVA_UNUSED UVA__OUT_OF_LINE static char *name##__spawn_slow(               \
         name##_args_t args, const char *here)                                  \
     {                                                                          \
+        UVA__CLEAR_PADDING(&args);                                             \
         return (char *)uva__spawn(&name##__coro, &args, here);                 \
     }                                                                          \
     UVA_UNUSED UVA_NODISCARD static inline name##_task_t *name##__spawn(       \
@@ -295,6 +296,7 @@ UVA_BEGIN_DECLS
         uva_loop_t *loop, name##_args_t args,                                  \
         const uva_task_options_t *options, const char *here)                   \
     {                                                                          \
+        UVA__CLEAR_PADDING(&args);                                             \
         return (name##_task_t *)(void *)uva__spawn_on(loop, &name##__coro,     \
                                                       &args, options, here);   \
     }                                                                          \
@@ -308,6 +310,7 @@ UVA_BEGIN_DECLS
         uva_taskgroup_t *group, name##_args_t args,                            \
         const uva_task_options_t *options, const char *here)                   \
     {                                                                          \
+        UVA__CLEAR_PADDING(&args);                                             \
         return (name##_task_t *)(void *)uva__spawn_in(group, &name##__coro,    \
                                                       &args, options, here);   \
     }                                                                          \

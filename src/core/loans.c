@@ -22,8 +22,12 @@ static bool stack_has(const uva__stack_t *stack, const char *address)
     return address >= stack->low && address < (const char *)stack;
 }
 
-void uva__loan_note(uva_task_t *task, const void *args, size_t size)
+/* Only whole words before the place of uva__z are looked at, so that none is of
+ * the padding behind it; what padding is between others the macros clear. */
+void uva__loan_note(uva_task_t *task, const void *args)
 {
+    size_t size = task->coro == &uva__plain_coro ? sizeof(uva__plain_frame_t)
+                                                 : task->coro->place;
     uva_task_t *lender = uva__task_current();
     uva__extra_t *extra = task->extra;
     const char *words = args;

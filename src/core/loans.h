@@ -8,7 +8,7 @@
 
 /** Remember the first argument of a new task that points into the stack of the
  * running one. */
-void uva__loan_note(uva_task_t *task, const void *args, size_t size);
+void uva__loan_note(uva_task_t *task, const void *args);
 /** Report, once, that the frame is gone while the task goes on. */
 void uva__loan_check(uva_task_t *task);
 

@@ -231,7 +231,7 @@ uva_task_t *uva__task_new(uva_loop_t *loop,
         return uva__task_refuse(coro, args, here, UV_ENOMEM);
     }
     if (loop->debug) {
-        uva__loan_note(task, args, coro->frame_bytes);
+        uva__loan_note(task, args);
     }
     if (options != NULL) {
         task_want_stack(task, options->stack_bytes);
