@@ -176,6 +176,77 @@ UVA_TEST(drops_itself)
     ck_assert_int_eq(tale.ended, 1);
 }
 
+/* --- driven by a callback --- */
+
+static int delegate(void *arg, void **ret_result)
+{
+    uva_coroutine_t *inner = begin(arg);
+    int r = uva_coroutine_delegate(inner, NULL);
+
+    (void)ret_result;
+    uva_coroutine_unref(inner);
+    return r;
+}
+
+static int yield_once(void *arg, void **ret_result)
+{
+    (void)arg;
+    (void)ret_result;
+    return uva_sleep(0);
+}
+
+/* Its eager tasks leave for it, and not for the loop. */
+static int spawn_eagerly(void *arg, void **ret_result)
+{
+    uva_task_options_t eager = UVA_TASK_OPTIONS_INIT;
+    tale_t *tale = arg;
+    int r = 0;
+
+    (void)ret_result;
+    eager.eager_start = true;
+    for (int i = 0; i < 3 && r >= 0; i++) {
+        uva_detach(uva_create_task_with(yield_once, NULL, &eager));
+        tale->ended++;
+        r = uva_coroutine_yield(NULL, NULL);
+    }
+    return r;
+}
+
+typedef struct driven_s {
+    uva_coro_cb body;
+    tale_t tale;
+    int sent;
+} driven_t;
+
+static void drive(void *data)
+{
+    driven_t *driven = data;
+    uva_coroutine_t *coroutine;
+
+    ck_assert_int_eq(
+        uva_coroutine_new(driven->body, &driven->tale, NULL, &coroutine), 0);
+    while (driven->sent < 3 && uva_coroutine_send(coroutine, NULL, NULL) == 1) {
+        driven->sent++;
+    }
+    uva_coroutine_unref(coroutine);
+}
+
+/* The tools are told which flow is left for: a coroutine that drives another,
+ * or starts a task, is one. */
+UVA_TEST(in_callbacks)
+{
+    driven_t driven[] = {{delegate, {0}, 0}, {spawn_eagerly, {0}, 0}};
+
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(uva_call_soon(drive, &driven[i]), 0);
+    }
+    ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0);
+    ck_assert_int_eq(driven[0].sent, 3);
+    ck_assert_int_eq(driven[0].tale.ended, 1);
+    ck_assert_int_eq(driven[1].sent, 3);
+    ck_assert_int_eq(driven[1].tale.ended, 3);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("generators");
@@ -188,5 +259,6 @@ int main(void)
     tcase_add_test(end, dropped_while_the_loop_does_not_run);
     tcase_add_test(end, dropped_after_its_loop);
     tcase_add_test(end, drops_itself);
+    tcase_add_test(end, in_callbacks);
     return uva_test_main(suite);
 }

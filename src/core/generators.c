@@ -13,6 +13,7 @@
 #include "uva/coroutines.h"
 
 #include "core/loop.h"
+#include "core/step.h"
 
 enum {
     COROUTINE_NEW,
@@ -59,6 +60,17 @@ static uva_coroutine_t *coroutine_current(uva_loop_t *loop)
     }
     owner = UVA__CONTAINER_OF(stackful->flow, uva__stack_t, context)->owner;
     return owner->kind == UVA__KIND_COROUTINE ? coroutine_of(owner) : NULL;
+}
+
+uva__context_t *uva__flow_current(uva_loop_t *loop)
+{
+    uva__stackful_t *stackful = current_stackful(loop);
+
+    if (stackful != NULL) {
+        return stackful->flow;
+    }
+    return loop->coroutine != NULL ? &loop->coroutine->stack->context
+                                   : loop->base;
 }
 
 int uva_coroutine_new(uva_coro_cb body,
@@ -158,7 +170,7 @@ static void coroutine_enter(uva_coroutine_t *coroutine)
 {
     uva_loop_t *loop = coroutine->base.loop;
     uva__stackful_t *stackful = current_stackful(loop);
-    uva__context_t here = *loop->base; /* For a callback: the loop's flow. */
+    uva__context_t here = *uva__flow_current(loop); /* Without a task. */
     uva__exceptions_t taken = uva__exceptions_take(loop->exceptions);
 
     coroutine->state = COROUTINE_RUNNING;

@@ -700,12 +700,6 @@ uva_task_t *uva__task_new(uva_loop_t *loop,
                           const void *args,
                           const uva_task_options_t *options,
                           const char *here);
-/** Refuse a task, and drop its args. The log tells it: whoever drops what a
- * spawn returns would never hear of it. */
-uva_task_t *uva__task_refuse(const uva__coro_t *coro,
-                             const void *args,
-                             const char *here,
-                             int code);
 /** The node function of a stackless task. */
 void uva__stackless_step(uva__ready_t *ready);
 /** The node functions of a stackful task: not begun; begun; begun, and to be

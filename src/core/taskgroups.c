@@ -18,6 +18,7 @@
 #include "base/errors.h"
 #include "core/loop.h"
 #include "core/scopes.h"
+#include "core/step.h"
 
 enum {
     GROUP_ENTERED,

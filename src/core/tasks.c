@@ -24,6 +24,7 @@
 #include "core/loans.h"
 #include "core/loop.h"
 #include "core/scopes.h"
+#include "core/step.h"
 
 /* --- the plain form as a typed one --- */
 
