@@ -111,6 +111,37 @@ START_TEST(asyncio_run_debug)
 }
 END_TEST
 
+static int fails_in_words(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    return uva_fail(*(const int *)arg, "port %s", "22x");
+}
+
+/* The code alone does not say it: where nobody takes the record, the log has
+ * it. */
+START_TEST(failed_run_is_told)
+{
+    uva_run_options_t options = UVA_RUN_OPTIONS_INIT;
+    uva_error_t *error = NULL;
+
+    uva_test_log_begin();
+    ck_assert_int_eq(uva_run(fails_in_words, &(int){UV_EINVAL}, NULL, NULL),
+                     UV_EINVAL);
+    ck_assert(logged("The main task of a run failed; task '"));
+    ck_assert(logged(": port 22x (EINVAL)\n"));
+    uva_test_log_begin();
+    ck_assert_int_eq(uva_run(fails_in_words, &(int){UV_ECANCELED}, NULL, NULL),
+                     UV_ECANCELED);
+    options.ret_error = &error;
+    ck_assert_int_eq(uva_run(fails_in_words, &(int){UV_EIO}, &options, NULL),
+                     UV_EIO);
+    ck_assert_str_eq(uva_error_text(error), "port 22x");
+    ck_assert_str_eq(uva_test_log(), "");
+    uva_test_log_end();
+    uva_error_unref(error);
+}
+END_TEST
+
 static int run_again(void *arg, void **ret_result)
 {
     (void)arg;
@@ -664,6 +695,7 @@ static void add_run(TCase *tcase)
     tcase_add_test(tcase, asyncio_run_return);
     tcase_add_test(tcase, asyncio_run_raises);
     tcase_add_test(tcase, asyncio_run_debug);
+    tcase_add_test(tcase, failed_run_is_told);
     tcase_add_test(tcase, asyncio_run_from_running_loop);
     tcase_add_test(tcase, asyncio_run_cancels_hanging_tasks);
     tcase_add_test(tcase, asyncio_run_reports_hanging_tasks_errors);

@@ -17,7 +17,8 @@ typedef struct uva_run_options_s {
     int (*loop_factory)(uva_loop_t **ret_loop); /* Default uva_loop_new. */
     bool keep_sigint;                           /* Leave SIGINT alone. */
     uva_error_t **ret_error; /* Gets the record of a main task that failed, a
-                                new reference; NULL if it has none. */
+                                new reference; NULL if it has none. Without
+                                this the log tells the failure. */
 } uva_run_options_t;
 
 /** The defaults. */
@@ -32,6 +33,9 @@ typedef struct uva_run_options_s {
  *
  * The first SIGINT cancels the main task; a second one has its default action.
  * Signal handlers are set only if SIGINT has its default action, and restored.
+ *
+ * A failure of the main task is told by the log, unless options take its
+ * record; a cancellation is not.
  *
  * @param options    NULL for the defaults.
  * @param ret_result The main task's result, moved out; may be NULL.

@@ -156,6 +156,23 @@ int uva_runner_get_loop(uva_runner_t *runner, uva_loop_t **ret_loop)
     return r;
 }
 
+/* The code goes to the caller; what else there is to say of a failure would be
+ * lost if nobody takes the record. */
+static void runner_tell(uva_runner_t *runner, uva_future_t *future)
+{
+    uva__extra_t *extra = uva__future_has_extra(future);
+    uva_exception_t exception = {
+        .size = sizeof exception,
+        .message = "The main task of a run failed",
+        .code = future->code,
+        .error = uva_future_error(future),
+        .task = uva_future_task(future),
+        .source = extra == NULL ? NULL : extra->source,
+    };
+
+    uva_loop_default_exception_handler(runner->loop, &exception);
+}
+
 /* Run a task to its end, with Ctrl-C; takes the reference. ret has ret_bytes
  * for the moved result. */
 static int runner_run(uva_runner_t *runner,
@@ -177,6 +194,9 @@ static int runner_run(uva_runner_t *runner,
     }
     if (runner->options.ret_error != NULL) {
         *runner->options.ret_error = uva_error_ref(uva_future_error(future));
+    } else if (r < 0 && uva_future_is_task(future) &&
+               future->state == UVA__FUTURE_FINISHED) {
+        runner_tell(runner, future);
     }
     uva__here = runner->loop;
     uva_task_unref(take_task);
