@@ -656,6 +656,34 @@ UVA_TEST(refused_spawns_are_told)
     uva_test_log_end();
 }
 
+/* Debug mode says what keeps a closed loop in memory, and where it was made. */
+START_TEST(left_behind)
+{
+    uva_loop_t *loop;
+    uva_future_t *future;
+    uva_task_t *task;
+
+    ck_assert_int_eq(uva_loop_new_virtual(NULL, &loop), 0);
+    uva_loop_set_debug(loop, true);
+    task = uva_loop_create_task(loop, plain_noop, NULL, NULL);
+    future = uva_loop_create_future(loop);
+    ck_assert_int_eq(uva_loop_run_until_idle(loop), 0);
+    uva_test_log_begin();
+    ck_assert_int_eq(uva_loop_close(loop), 0);
+    ck_assert_str_eq(uva_test_log(), "");
+    uva_loop_unref(loop);
+    check_log("a closed loop stays in memory: 4 objects are left behind");
+    check_log("left behind by a closed loop: a task of function ? made at ?");
+    check_log("left behind by a closed loop: a future made at ");
+    check_log("test_tasks_report.c:");
+    uva_test_log_begin();
+    uva_task_unref(task);
+    uva_future_unref(future);
+    ck_assert_str_eq(uva_test_log(), "");
+    uva_test_log_end();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tasks_report");
@@ -681,6 +709,7 @@ int main(void)
     UVA_TEST_BOTH(unseen, detached_task_that_fails_is_told);
     UVA_TEST_BOTH(unseen, reference_too_many_is_told);
     tcase_add_test(unseen, refused_spawns_are_told);
+    tcase_add_test(unseen, left_behind);
     UVA_TEST_BOTH(graph, call_graph);
     UVA_TEST_BOTH(graph, call_graph_of_the_user);
     UVA_TEST_BOTH(graph, printing);

@@ -558,7 +558,8 @@ uva_loop_call_exception_handler(uva_loop_t *loop,
 /**
  * Debug mode: callbacks and steps that take slow_callback_ns or longer are
  * named in the log with their duration; reports say where futures, tasks and
- * handles were made.
+ * handles were made; when the last reference of a closed loop goes, what still
+ * keeps it in memory is named.
  */
 UVA_EXTERN void uva_loop_set_debug(uva_loop_t *loop, bool enabled);
 /** @asyncio loop.get_debug */

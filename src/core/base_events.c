@@ -550,7 +550,12 @@ uva_loop_t *uva_loop_unref(uva_loop_t *loop)
 
 void uva__loop_maybe_free(uva_loop_t *loop)
 {
-    if (loop->refs == 0 && loop->closed && loop->slab.live == 0) {
+    if (loop->refs > 0 || !loop->closed) {
+        return;
+    }
+    if (loop->slab.live > 0 && loop->debug) {
+        uva__debug_tell_left(loop);
+    } else if (loop->slab.live == 0) {
         uva__usage_free(loop);
         uva__wheel_destroy(&loop->timers);
         loop_discard(loop);

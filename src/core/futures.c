@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/errors.h"
+#include "core/debug.h"
 #include "core/gather.h"
 #include "core/loop.h"
 
@@ -102,6 +103,7 @@ void uva__extra_free(uva_loop_t *loop, uva__extra_t *extra)
     uva_error_unref(extra->error);
     uva_context_unref(extra->context);
     uva_task_unref(extra->lender);
+    uva__list_remove(&extra->made);
     uva__slab_put(&loop->slab, extra, sizeof *extra);
 }
 
@@ -135,10 +137,7 @@ uva_future_t *uva__loop_create_future(uva_loop_t *loop, const char *here)
     future =
         uva__future_new(loop, UVA__KIND_PLAIN, sizeof(uva__plain_future_t));
     if (UVA__UNLIKELY(loop->debug) && future != NULL) {
-        uva__extra_t *extra = uva__future_extra(future);
-        if (extra != NULL) {
-            extra->source = here;
-        }
+        uva__debug_note(future, here);
     }
     return future;
 }

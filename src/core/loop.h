@@ -43,6 +43,8 @@ typedef struct uva__extra_s {
                                (debug mode). */
     const char *lent;       /* The address; never read. */
     const char *source;     /* Static: where it was made (debug mode). */
+    uva_list_t made;        /* Of uva_loop_t.made (debug mode). */
+    uva_future_t *owner;    /* Borrowed: whose this is (debug mode). */
     struct uva__scope_s *scopes; /* Owned: entered, innermost first. */
 } uva__extra_t;
 
@@ -237,6 +239,7 @@ struct uva_loop_s {
     uva_list_t flushes;     /* Of uva__flush_t.link. */
     uva_list_t never;       /* Of uva_handle_t.link: calls that never come. */
     uva_list_t bonds;       /* Of uva__bond_t.link: gathers and shields. */
+    uva_list_t made;        /* Of uva__extra_t.made, oldest first. */
     uva__ready_t *dying;    /* Of futures that keep others: to be freed. */
     uint64_t looked_ns;     /* The clock at the last look. */
     uint64_t looked_iterations;

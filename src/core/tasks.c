@@ -19,6 +19,7 @@
 #include "base/errors.h"
 #include "base/format.h"
 #include "base/log.h"
+#include "core/debug.h"
 #include "core/gather.h"
 #include "core/hosts.h"
 #include "core/loans.h"
@@ -81,7 +82,9 @@ static int task_name_options(uva_task_t *task,
         return UV_ENOMEM;
     }
     extra->context = context;
-    extra->source = debug ? here : NULL;
+    if (debug) {
+        uva__debug_note(&task->base, here);
+    }
     if (name != NULL) {
         extra->name = uva__strdup(name);
         return extra->name == NULL ? UV_ENOMEM : 0;
