@@ -581,6 +581,7 @@ START_TEST(shutdown_inside_the_host_with_a_deadline)
     inside_options.done = note_late;
     inside_options.data = &late;
     uva_loop_set_exception_handler(guest, name_task, &named);
+    (void)uv_run(&host, UV_RUN_NOWAIT); /* It takes its first step. */
     shut_down_in_a_timer(false);
     while (late.count == 0) {
         (void)uv_run(&host, UV_RUN_ONCE);
@@ -607,6 +608,7 @@ START_TEST(shutdown_and_the_reference_goes)
     inside_options.data = &late;
     uva_task_unref(
         uva_loop_create_task(guest, sleep_until_cancelled, &cancelled, NULL));
+    (void)uv_run(&host, UV_RUN_NOWAIT); /* It takes its first step. */
     shut_down_in_a_timer(true);
     uva_test_log_begin();
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);

@@ -9,7 +9,6 @@
 
 #include <string.h>
 
-#include "uva/graph.h"
 #include "uva/testing.h"
 
 #include "base/alloc.h"
@@ -182,7 +181,6 @@ bool uva__loop_turn(uva_loop_t *loop)
     }
     uva__here = loop;
     loop->attended = true;
-    loop->aside |= UVA__ASIDE_TURNING;
     loop_look(loop);
     /* Not for ever: the driver has handles of its own to close. */
     looks = loop->has_io ? LOOP_LOOKS_LATE : LOOP_LOOKS;
@@ -199,7 +197,6 @@ bool uva__loop_turn(uva_loop_t *loop)
     }
     uva__loop_flush(loop);
     loop->attended = false;
-    loop->aside &= (uint8_t)~UVA__ASIDE_TURNING;
     uva__here = outer;
     if (UVA__UNLIKELY(loop->shutdown != NULL)) {
         uva__shutdown_step(loop);
@@ -232,24 +229,6 @@ bool uva__loop_busy(const uva_loop_t *loop)
 {
     return loop->head != NULL || loop->task_count > 0 || loop->call_count > 0 ||
            loop->op_count > 0 || loop->shutdown != NULL;
-}
-
-void uva__loop_report_stuck(uva_loop_t *loop, bool outside)
-{
-    uva_buffer_t text = {0};
-    bool listed;
-
-    if (loop->stuck || (outside && loop->stuck_outside)) {
-        return;
-    }
-    loop->stuck = true;
-    loop->stuck_outside = loop->stuck_outside || outside;
-    listed = uva_loop_format_tasks(loop, &text) >= 0 && text.data != NULL;
-    uva__log(outside ? UVA_LOG_DEBUG : UVA_LOG_WARNING,
-             "%s can wake the unfinished tasks%s%s",
-             outside ? "only another thread, or a host," : "nothing",
-             listed ? ":\n" : "", listed ? (const char *)text.data : "");
-    uva_buffer_clear(&text);
 }
 
 /* --- running --- */
@@ -377,6 +356,7 @@ uv_loop_t *uva_loop_uv(uva_loop_t *loop)
         return NULL;
     }
     loop->alone = false;
+    loop->aside |= UVA__ASIDE_SHARED;
     return loop_uv(loop);
 }
 
@@ -533,16 +513,16 @@ uva_loop_t *uva_loop_unref(uva_loop_t *loop)
     if (loop == NULL) {
         return NULL;
     }
-    if (loop->refs > 1) {
-        loop->refs--;
-        return NULL;
+    if (loop->refs == 1 && !loop->closing) {
+        if (!uva__loop_host_lost(loop)) {
+            uva__log(UVA_LOG_WARNING, "a loop was dropped that was not closed");
+            UVA_IGNORE(uva_loop_close(loop));
+        }
+        if (!loop->closing) {
+            return NULL; /* It is in use: a leak is better than a crash. */
+        }
     }
-    if (!loop->closing && !uva__loop_host_lost(loop)) {
-        uva__log(UVA_LOG_WARNING, "a loop was dropped that was not closed");
-        UVA_IGNORE(uva_loop_close(loop));
-    }
-    if (loop->closing) { /* Else a leak is better than a crash. */
-        loop->refs--;
+    if (--loop->refs == 0) {
         uva__loop_maybe_free(loop);
     }
     return NULL;

@@ -7,12 +7,13 @@
 
 #include "uva/events.h"
 
-/* Why a driver's turn is not to be like any other. */
+/* Why a turn of the driver is not like any other. */
 enum {
-    UVA__ASIDE_HOSTED = 1u << 0,  /* On an application's uv_loop_t. */
-    UVA__ASIDE_TURNING = 1u << 1, /* A look is under way: who turns libuv is
-                                     our own user code. */
-    UVA__ASIDE_NESTED = 1u << 2,  /* It did, in this look. */
+    UVA__ASIDE_SHARED = 1u << 0,  /* Others have the uv_loop_t as well, and may
+                                     turn it anywhere. */
+    UVA__ASIDE_TURNING = 1u << 1, /* A turn of such a loop is under way: who
+                                     turns libuv is our own user code. */
+    UVA__ASIDE_NESTED = 1u << 2,  /* It did, in this turn. */
     UVA__ASIDE_FORKED = 1u << 3   /* This is a child, the loop its parent's. */
 };
 

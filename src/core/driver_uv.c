@@ -359,7 +359,8 @@ static UVA__NOINLINE bool driver_enter(uv_driver_t *driver)
         driver_forked(driver);
         return false;
     }
-    if ((loop->aside & UVA__ASIDE_TURNING) != 0) {
+    if ((loop->aside & UVA__ASIDE_TURNING) != 0 ||
+        (loop->hosted && uva__here == loop)) {
         /* A task or a callback of ours calls uv_run. That returns when nobody
          * else has anything to do: what we have waits for its caller. */
         loop->aside |= UVA__ASIDE_NESTED;
@@ -367,15 +368,27 @@ static UVA__NOINLINE bool driver_enter(uv_driver_t *driver)
         driver_reference(driver, false);
         return false;
     }
-    uva__loop_own(loop);
+    if (!loop->running) {
+        uva__loop_own(loop);
+    }
     return true;
 }
 
-/* After such a turn. Somebody may have closed the handles in it. */
-static UVA__NOINLINE void driver_leave(uv_driver_t *driver)
+/* The turn of a loop that others have too. */
+static UVA__NOINLINE void driver_turn_shared(uv_driver_t *driver)
 {
     uva_loop_t *loop = driver->loop;
 
+    if (!driver_enter(driver)) {
+        return;
+    }
+    loop->aside |= UVA__ASIDE_TURNING;
+    (void)uva__loop_turn(loop);
+    loop->aside &= (uint8_t)~UVA__ASIDE_TURNING;
+    if (loop->stopping && loop->running) {
+        uv_stop(driver->uv);
+    }
+    /* Somebody may have closed the handles in it. */
     if (driver->closing || driver_lost(loop) || loop->forked) {
         return;
     }
@@ -407,15 +420,13 @@ static void check_cb(uv_check_t *check)
     uv_driver_t *driver = UVA__CONTAINER_OF(check, uv_driver_t, check);
     uva_loop_t *loop = driver->loop;
 
-    if (UVA__UNLIKELY(loop->aside != 0) && !driver_enter(driver)) {
+    if (UVA__UNLIKELY(loop->aside != 0)) {
+        driver_turn_shared(driver);
         return;
     }
     (void)uva__loop_turn(loop);
     if (loop->stopping && loop->running) {
         uv_stop(driver->uv);
-    }
-    if (UVA__UNLIKELY(loop->aside != 0)) {
-        driver_leave(driver);
     }
 }
 
@@ -707,7 +718,7 @@ int uva__driver_uv_new(uva_loop_t *loop, uv_loop_t *host)
     uv_unref((uv_handle_t *)&driver->timer);
     uv_unref((uv_handle_t *)&driver->async);
     if (host != NULL) {
-        loop->aside = UVA__ASIDE_HOSTED;
+        loop->aside = UVA__ASIDE_SHARED;
         driver->other_copy = uva__inside_other_copy(host);
     }
     loop->alone = host == NULL;

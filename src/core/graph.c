@@ -8,6 +8,7 @@
 #include "uva/graph.h"
 
 #include "base/buffer.h"
+#include "base/log.h"
 #include "core/loop.h"
 #include "core/step.h"
 
@@ -337,4 +338,22 @@ int uva_loop_print_tasks(uva_loop_t *loop, FILE *file)
     int r = uva_loop_format_tasks(loop, &text);
 
     return print_take(r, &text, file);
+}
+
+void uva__loop_report_stuck(uva_loop_t *loop, bool outside)
+{
+    uva_buffer_t text = {0};
+    bool listed;
+
+    if (loop->stuck || (outside && loop->stuck_outside)) {
+        return;
+    }
+    loop->stuck = true;
+    loop->stuck_outside = loop->stuck_outside || outside;
+    listed = uva_loop_format_tasks(loop, &text) >= 0 && text.data != NULL;
+    uva__log(outside ? UVA_LOG_DEBUG : UVA_LOG_WARNING,
+             "%s can wake the unfinished tasks%s%s",
+             outside ? "only another thread, or a host," : "nothing",
+             listed ? ":\n" : "", listed ? (const char *)text.data : "");
+    uva_buffer_clear(&text);
 }

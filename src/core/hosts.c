@@ -39,7 +39,7 @@ int uva_loop_adopt(uva_loop_t *loop)
     if (loop->forked) {
         return UVA_EFORKED;
     }
-    if (loop->closing || loop->running ||
+    if (loop->closing || loop->running || uva__here == loop ||
         (loop->aside & UVA__ASIDE_TURNING) != 0) {
         return UV_EPERM;
     }
@@ -178,7 +178,8 @@ int uva_loop_fork(uva_loop_t *loop)
     }
     /* One that another thread of the parent was turning is half done. */
     if (loop->closing ||
-        ((loop->aside & UVA__ASIDE_TURNING) != 0 && uva__here != loop)) {
+        ((loop->running || (loop->aside & UVA__ASIDE_TURNING) != 0) &&
+         !uva__loop_is_owner(loop))) {
         return UV_EPERM;
     }
     if (!loop->forked) {
