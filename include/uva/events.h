@@ -139,11 +139,12 @@ UVA_EXTERN UVA_NODISCARD int uva_loop_set_inside(uva_loop_t *loop,
  * child.
  *
  * To be called before the child turns the loop; with a host, after
- * uv_loop_fork of that. Until then every call of the loop in the child is
- * refused with UVA_EFORKED, or does nothing where nothing can be returned, and
- * the parent is not disturbed. Tasks, deadlines and scheduled calls are there
- * on both sides from then on, and so are connections: close those that the
- * child does not want by their descriptors.
+ * uv_loop_fork of that. Until then the child is refused: calls of the loop, its
+ * tasks and its futures return UVA_EFORKED (UV_EPERM those of other objects),
+ * or do nothing where nothing can be returned; a turn runs nothing, and a run
+ * ends with UVA_EFORKED. The parent is not disturbed. Tasks, deadlines and
+ * scheduled calls are there on both sides from then on, and so are connections:
+ * close those that the child does not want by their descriptors.
  *
  * @retval UV_EPERM The loop is closed.
  * @return 0, also where there was no fork, or a code of the system.

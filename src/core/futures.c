@@ -18,6 +18,7 @@
 #include "base/errors.h"
 #include "core/debug.h"
 #include "core/gather.h"
+#include "core/hosts.h"
 #include "core/loop.h"
 
 #define FUTURE_REFUSED(number)                                          \
@@ -132,7 +133,7 @@ uva_future_t *uva__loop_create_future(uva_loop_t *loop, const char *here)
         return uva_future_refused(UVA_ENOLOOP);
     }
     if (!uva__loop_owned_for(loop, "uva_loop_create_future") || loop->closed) {
-        return uva_future_refused(UV_EPERM);
+        return uva_future_refused(uva__loop_refusal(loop));
     }
     future =
         uva__future_new(loop, UVA__KIND_PLAIN, sizeof(uva__plain_future_t));
@@ -359,7 +360,7 @@ static int future_settable(const uva_future_t *future, const char *function)
         return UVA_EINVALIDSTATE;
     }
     if (!uva__loop_owned_for(future->loop, function)) {
-        return UV_EPERM;
+        return uva__loop_refusal(future->loop);
     }
     if ((future->kind != UVA__KIND_PLAIN && future->kind != UVA__KIND_SHIELD) ||
         future->state != UVA__FUTURE_PENDING) {
@@ -525,7 +526,7 @@ static int future_ask(uva_future_t *future, const char *function)
         return future->code;
     }
     if (!uva_loop_owned(uva_future_get_loop(future), function)) {
-        return UV_EPERM;
+        return uva__loop_refusal(future->loop);
     }
     if (task != NULL) {
         uva__task_note_failure(task, future);
@@ -726,7 +727,7 @@ int uva_future_add_done_callback(uva_future_t *future,
         /* There is no loop of its own to call it from. */
         r = future == NULL ? UV_ENOMEM : future->code;
     } else if (!uva__loop_owned(future->loop) || future->loop->closing) {
-        r = UV_EPERM;
+        r = uva__loop_refusal(future->loop);
     } else {
         r = future_register(future, callback, data, options);
     }

@@ -7,6 +7,7 @@
  */
 #include "uva/tasks.h"
 
+#include "core/hosts.h"
 #include "core/loop.h"
 
 typedef struct shield_s {
@@ -99,7 +100,7 @@ uva_future_t *uva_shield_future(uva_future_t *future)
     }
     loop = future->loop;
     if (!uva__loop_owned(loop)) {
-        return uva_future_refused(UV_EPERM);
+        return uva_future_refused(uva__loop_refusal(loop));
     }
     if (!uva__future_pending(future)) {
         return uva__future_ref(future);

@@ -212,12 +212,13 @@ uva_task_t *uva__task_new(uva_loop_t *loop,
     if (loop == NULL) {
         return uva__task_refuse(coro, args, here, UVA_ENOLOOP);
     }
-    if (UVA__UNLIKELY(uva__here != loop || loop->closing)) {
-        int r = uva__loop_refuses(
-            loop, coro == &uva__plain_coro ? "uva_create_task" : "uva_spawn");
-        if (r < 0) {
-            return uva__task_refuse(coro, args, here, r);
-        }
+    if (!uva__loop_owned_for(loop, coro == &uva__plain_coro ? "uva_create_task"
+                                                            : "uva_spawn")) {
+        return task_refuse(coro, args, uva__loop_refusal(loop));
+    }
+    if (loop->closing ||
+        (UVA__UNLIKELY(uva__here != loop) && uva__loop_host_lost(loop))) {
+        return uva__task_refuse(coro, args, here, UV_EPERM);
     }
     if (loop->task_count >= loop->limits.max_tasks) {
         return uva__task_refuse(coro, args, here, UV_EAGAIN);
@@ -345,7 +346,7 @@ uva_task_t *uva__create_task(uva_loop_t *loop,
         return uva__task_refuse(&uva__plain_coro, &frame, here, UV_EINVAL);
     }
     if (!uva_loop_owned(loop, "uva_create_task")) {
-        return task_refuse(&uva__plain_coro, &frame, UV_EPERM);
+        return task_refuse(&uva__plain_coro, &frame, uva__loop_refusal(loop));
     }
     if (loop != NULL && loop->factory != NULL && !loop->in_factory) {
         uva_task_t *task;
@@ -391,7 +392,7 @@ uva_future_t *uva_ensure_future(const uva_awaitable_t *awaitable,
         return uva_future_refused(UV_EINVAL);
     }
     if (!uva_loop_owned(uva_future_get_loop(future), __func__)) {
-        return uva_future_refused(UV_EPERM);
+        return uva_future_refused(uva__loop_refusal(future->loop));
     }
     return uva__future_ref(future);
 }
@@ -641,7 +642,7 @@ int uva_task_set_name(uva_task_t *task, const char *name)
     char *copy;
 
     if (!uva_loop_owned(uva_task_loop(task), __func__)) {
-        return UV_EPERM;
+        return uva__loop_refusal(uva_task_loop(task));
     }
     extra = task == NULL ? NULL : uva__future_extra(&task->base);
     copy = extra == NULL ? NULL : uva__strdup(name);
