@@ -375,6 +375,43 @@ START_TEST(uv_run_in_a_task)
 }
 END_TEST
 
+/* A library that is built on uva, in an application that is. */
+static int use_inner(void *arg, void **ret_result)
+{
+    uint64_t delay_ns = UVA_MS(2);
+    uva_loop_t *inner;
+    uva_task_t *task;
+
+    (void)arg;
+    (void)ret_result;
+    ck_assert_int_eq(
+        uva_loop_attach(uva_loop_uv(uva_get_running_loop()), NULL, &inner), 0);
+    task = uva_loop_create_task(inner, sleep_for, &delay_ns, NULL);
+    ck_assert_int_eq(uva_await(UVA_FUTURE(task), NULL), UVA_EWRONGLOOP);
+    while (!uva_task_done(task)) {
+        ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0);
+    }
+    ck_assert_int_eq(uva_future_exception(UVA_FUTURE(task)), 0);
+    uva_task_unref(task);
+    ck_assert_int_eq(uva_loop_shutdown(inner, NULL, NULL), UV_EPERM);
+    ck_assert_int_eq(uva_loop_close(inner), 0);
+    while (!uva_loop_is_detached(inner)) {
+        ck_assert_int_eq(uva_sleep(0), 0);
+    }
+    uva_loop_unref(inner);
+    return 0;
+}
+
+START_TEST(guest_of_a_guest)
+{
+    uva_loop_t *own = new_real_loop();
+
+    ck_assert_int_eq(run_task(own, use_inner, NULL), 0);
+    ck_assert_int_eq(run_task(guest, use_inner, NULL), 0);
+    end_loop(own);
+}
+END_TEST
+
 /* --- whether the host is inside uv_run --- */
 
 static void use_a_host_of_ones_own(void *data)
@@ -859,6 +896,7 @@ int main(void)
     tcase_add_test(turns, host_that_stops_in_the_middle);
     tcase_add_test(turns, uv_run_in_a_callback_of_the_host);
     tcase_add_loop_test(turns, uv_run_in_a_task, 0, 3);
+    tcase_add_test(turns, guest_of_a_guest);
 #if defined(__linux__)
     tcase_add_loop_test(turns, embedded_by_its_backend, 0, 2);
     tcase_add_test(turns, sleeper_wakes_once_a_tick);

@@ -293,6 +293,40 @@ START_TEST(host_walks_with_connections_open)
 }
 END_TEST
 
+static void close_poll(uv_handle_t *handle, void *data)
+{
+    (void)data;
+    if (uv_handle_get_type(handle) == UV_POLL && !uv_is_closing(handle)) {
+        uv_close(handle, NULL);
+    }
+}
+
+/* The host closes the handles of a kind: connections end with a code. */
+START_TEST(host_closes_some_handles)
+{
+    uint64_t delay_ns = UVA_MS(2);
+    open_t open = {0};
+    uva_task_t *task = open_both(&open);
+
+    ck_assert_int_eq(run_task(guest, sleep_for, &delay_ns), 0);
+    uv_walk(&host, close_poll, NULL);
+    uva_test_log_begin();
+    while (open.ended < 2) {
+        (void)uv_run(&host, UV_RUN_NOWAIT);
+    }
+    ck_assert_int_eq(uva_future_exception(UVA_FUTURE(task)), UV_ECONNABORTED);
+    while (uva_server_is_serving(open.server)) {
+        (void)uv_run(&host, UV_RUN_NOWAIT);
+    }
+    uva_test_log_end();
+    /* One of them was what deadlines wake by. */
+    ck_assert_int_eq(run_task(guest, sleep_for, &delay_ns), 0);
+    uva_task_unref(task);
+    uva_server_unref(open.server);
+    ck_assert_int_eq(uva_loop_shutdown(guest, NULL, NULL), 0);
+}
+END_TEST
+
 /* --- the guest is detached --- */
 
 static int clean_up_slowly(void *arg, void **ret_result)
@@ -724,6 +758,7 @@ int main(void)
     tcase_add_test(walkers, host_walks_and_the_reference_goes);
     tcase_add_loop_test(walkers, guest_ends_before_the_host_has_turned, 0, 2);
     tcase_add_loop_test(walkers, host_walks_with_connections_open, 0, 2);
+    tcase_add_test(walkers, host_closes_some_handles);
     tcase_add_test(detach, detached_before_the_host_goes);
     tcase_add_test(detach, detach_of_loops_of_ones_own);
     tcase_add_test(detach, detach_of_one_that_swallows);

@@ -189,6 +189,19 @@ static void timer_fd_close(uv_driver_t *driver)
     }
 }
 
+/* Somebody else has closed the handle that waits for it: libuv's own timer has
+ * to do. */
+static void timer_fd_lost(uv_driver_t *driver)
+{
+    if (driver->timer_fd >= 0 &&
+        uv_is_closing((const uv_handle_t *)&driver->poll)) {
+        close(driver->timer_fd);
+        driver->timer_fd = -2;
+        driver->fd_expired = false;
+        driver->armed_ns = UVA_FOREVER;
+    }
+}
+
 /* A timer of the child's own takes the number of the one that it shares with
  * its parent. The poll lets go meanwhile: epoll knows files, not numbers. */
 static int timer_fd_fork(uv_driver_t *driver)
@@ -227,6 +240,11 @@ static void timer_fd_clear(uv_driver_t *driver)
 }
 
 static void timer_fd_close(uv_driver_t *driver)
+{
+    (void)driver;
+}
+
+static void timer_fd_lost(uv_driver_t *driver)
 {
     (void)driver;
 }
@@ -382,6 +400,9 @@ static UVA__NOINLINE void driver_turn_shared(uv_driver_t *driver)
     if (!driver_enter(driver)) {
         return;
     }
+    if (loop->io != NULL) {
+        loop->io_hooks->look(loop);
+    }
     loop->aside |= UVA__ASIDE_TURNING;
     (void)uva__loop_turn(loop);
     loop->aside &= (uint8_t)~UVA__ASIDE_TURNING;
@@ -392,6 +413,7 @@ static UVA__NOINLINE void driver_turn_shared(uv_driver_t *driver)
     if (driver->closing || driver_lost(loop) || loop->forked) {
         return;
     }
+    timer_fd_lost(driver);
     (void)driver_settle(driver);
     if ((loop->aside & UVA__ASIDE_NESTED) != 0) {
         /* What a turn inside this one has found was not looked at. */

@@ -185,6 +185,7 @@ typedef struct uva__bond_s {
 typedef struct uva__io_hooks_s {
     void (*send)(uva_loop_t *loop);    /* What a task has collected. */
     void (*abandon)(uva_loop_t *loop); /* No task is left: close all. */
+    void (*look)(uva_loop_t *loop);    /* A turn of a loop that others have. */
     void (*closed)(uva_loop_t *loop);  /* The loop is closed. */
 } uva__io_hooks_t;
 

@@ -29,6 +29,16 @@ static void io_abandon(uva_loop_t *loop)
     }
 }
 
+/* Whoever has the uv_loop_t may close handles that it does not know, and
+ * nothing tells: some are looked at in each turn. */
+static void io_look(uva_loop_t *loop)
+{
+    uva__io_t *io = loop->io;
+
+    uva__servers_look(io);
+    uva__transports_look(&io->transports);
+}
+
 static void io_free_idle(uva__io_t *io, size_t leave_bytes)
 {
     /* The largest first. */
@@ -68,6 +78,7 @@ static void io_send(uva_loop_t *loop)
 static const uva__io_hooks_t io_hooks = {
     .send = io_send,
     .abandon = io_abandon,
+    .look = io_look,
     .closed = io_closed,
 };
 

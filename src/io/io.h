@@ -360,6 +360,8 @@ void uva__transport_maybe_free(uva_transport_t *transport);
 void uva__transport_settle(uva_transport_t *transport);
 /** Drop what is unsent. */
 void uva__transport_drop_out(uva_transport_t *transport);
+/** The same of some connections of a list: these end with UV_ECONNABORTED. */
+void uva__transports_look(uva_list_t *transports);
 /** Send collected bytes: of a transport, of all that are dirty. */
 void uva__transport_send_collected(uva_transport_t *transport);
 void uva__transports_send(uva__ready_t *ready);
@@ -372,6 +374,9 @@ void uva__transports_flush(uva__flush_t *flush);
 void uva__server_detach(uva_transport_t *transport);
 /** Give connection_made of an accepted transport its data. */
 void *uva__server_data(const uva_server_t *server);
+/** Whether somebody else has closed the handles of some, one server after
+ * another: that one is closed. */
+void uva__servers_look(uva__io_t *io);
 /** Close all servers and connections of a loop that has no task left. */
 void uva__servers_abandon(uva__io_t *io);
 

@@ -416,6 +416,27 @@ void uva_server_close(uva_server_t *server)
     uva__server_maybe_free(server);
 }
 
+void uva__servers_look(uva__io_t *io)
+{
+    uva_server_t *server;
+
+    if (uva__list_empty(&io->servers)) {
+        return;
+    }
+    server = UVA__LIST_FIRST(&io->servers, uva_server_t, link);
+    uva__list_remove(&server->link);
+    uva__list_append(&io->servers, &server->link);
+    uva__transports_look(&server->clients);
+    for (size_t i = 0; i < server->listener_count; i++) {
+        if (uv_is_closing((uv_handle_t *)&server->listeners[i].poll)) {
+            uva__log(UVA_LOG_WARNING,
+                     "the host has closed a handle of a server: it is closed");
+            uva_server_close(server);
+            return;
+        }
+    }
+}
+
 void uva__servers_abandon(uva__io_t *io)
 {
     while (!uva__list_empty(&io->servers)) {

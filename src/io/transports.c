@@ -321,6 +321,24 @@ int uva__transport_status(const uva_transport_t *transport)
     return transport->status;
 }
 
+/* Connections of a list that are looked at in a turn. */
+#define LOOKS 4
+
+void uva__transports_look(uva_list_t *transports)
+{
+    for (int i = 0; i < LOOKS && !uva__list_empty(transports); i++) {
+        uva_transport_t *transport =
+            UVA__LIST_FIRST(transports, uva_transport_t, link);
+
+        uva__list_remove(&transport->link);
+        uva__list_append(transports, &transport->link);
+        if (transport->state < UVA__TRANSPORT_LOST &&
+            uv_is_closing((uv_handle_t *)&transport->poll)) {
+            uva__transport_fail(transport, UV_ECONNABORTED);
+        }
+    }
+}
+
 /* --- watching --- */
 
 void uva__transport_watch(uva_transport_t *transport)
