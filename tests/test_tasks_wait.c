@@ -696,6 +696,48 @@ HAND_TEST(as_completed_left_early)
     ck_assert_int_eq(hand_run_take(b), 0);
 }
 
+/* Takes the next; one of several who do so at a time. */
+KIND_CORO(int, takes, uva_as_completed_t *iterator; uva_future_t * next; int r;)
+{
+    UVA_BEGIN
+    KIND__AWAIT(self->r, uva_as_completed_next(self->iterator, &self->next),
+                uva_as_completed_next_poll(self->iterator, &self->next));
+    UVA_END
+    return self->r;
+}
+
+/* asyncio: queues.py, Queue.get: who was woken and is cancelled wakes the
+ * next. */
+KIND_TEST(as_completed_hands_the_wake_up_on, uva_future_t *futures[2];
+          uva_as_completed_t iterator;
+          uva_task_t * first;
+          uva_task_t * second;
+          int r;)
+{
+    UVA_BEGIN
+    self->futures[0] = uva_create_future();
+    self->futures[1] = uva_create_future();
+    ck_assert_int_eq(
+        uva_as_completed_start(&self->iterator, self->futures, 2, UVA_FOREVER),
+        0);
+    self->first = UVA_ERASE(KIND_SPAWN(takes, .iterator = &self->iterator));
+    self->second = UVA_ERASE(KIND_SPAWN(takes, .iterator = &self->iterator));
+    AWAIT_SLEEP(self->r, 0);
+    ck_assert_int_eq(uva_future_set_result(self->futures[0], NULL, NULL), 0);
+    AWAIT_SLEEP(self->r, 0); /* The iterator hears of it, wakes the first. */
+    ck_assert(uva_task_cancel(self->first));
+    AWAIT_JOIN(self->r, UVA_FUTURE(self->first), NULL);
+    ck_assert_int_eq(self->r, UV_ECANCELED);
+    AWAIT_JOIN(self->r, UVA_FUTURE(self->second), NULL);
+    ck_assert_int_eq(self->r, 1);
+    (void)uva_future_cancel(self->futures[1]);
+    uva_as_completed_destroy(&self->iterator);
+    uva_future_unref(self->futures[0]);
+    uva_future_unref(self->futures[1]);
+    UVA_END
+    return 0;
+}
+
 int main(void)
 {
     Suite *suite = suite_create("tasks_wait");
@@ -728,6 +770,7 @@ int main(void)
     UVA_TEST_BOTH(completed, as_completed_duplicate_coroutines);
     UVA_TEST_BOTH(completed, as_completed_coroutine_use_running_loop);
     UVA_TEST_BOTH(completed, as_completed_left_early);
+    UVA_TEST_BOTH(completed, as_completed_hands_the_wake_up_on);
     tcase_add_test(completed, as_completed_coroutine_without_loop);
     return uva_test_main(suite);
 }

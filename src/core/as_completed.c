@@ -204,7 +204,11 @@ int uva_as_completed_next_poll(uva_as_completed_t *iterator,
         }
         state->left--;
     } else {
+        bool woken = uva_waiter_woken(self);
         r = uva_waiter_finish(self);
+        if (r < 0 && woken && state != NULL && !uva__list_empty(&state->done)) {
+            (void)uva_waiter_wake_first(&state->waiters); /* Not taken. */
+        }
         if (r < 0 || state == NULL) {
             return r; /* It may have been destroyed since. */
         }
