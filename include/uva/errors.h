@@ -66,7 +66,9 @@ enum {
  */
 UVA_EXTERN const char *uva_strerror(int code);
 
-/** The name of a code: "UVA_EGROUP", "ECANCELED"; "UNKNOWN" for others.
+/** The name of a code: "UVA_EGROUP", "ECANCELED", "UVA_EUSER-1"; "OK" for 0 and
+ * more; "UNKNOWN-777" for a number that nobody defined. Static; a name that has
+ * a number lives until the thread has asked for eight more of those.
  * @thread any */
 UVA_EXTERN const char *uva_err_name(int code);
 
@@ -102,7 +104,8 @@ UVA_EXTERN UVA_NODISCARD int uva_raise(const uva_error_t *error);
 UVA_EXTERN int uva_error_code(const uva_error_t *error);
 
 /** What went wrong, in the words of whoever failed first; uva_strerror of the
- * code when nobody said. Borrowed, lives as long as the error. @thread any */
+ * code when nobody said; "no details" for NULL, which knows no code.
+ * Borrowed, lives as long as the error. @thread any */
 UVA_EXTERN const char *uva_error_text(const uva_error_t *error);
 
 /** The error that was awaited and led to this one; NULL if none.

@@ -10,6 +10,8 @@
 #include <stdatomic.h>
 
 #include "base/alloc.h"
+#include "base/format.h"
+#include "base/util.h"
 
 #include <uv.h>
 
@@ -30,8 +32,6 @@ const char *uva_strerror(int code)
         return text;
         UVA_ERRNO_MAP(UVA__ERRNO_TEXT)
 #undef UVA__ERRNO_TEXT
-    case 0:
-        return "success";
     case UVA_PENDING:
         return "the operation is pending";
 #define UVA__UV_TEXT(name, text) \
@@ -40,8 +40,25 @@ const char *uva_strerror(int code)
         UV_ERRNO_MAP(UVA__UV_TEXT)
 #undef UVA__UV_TEXT
     default:
-        return code <= UVA_EUSER ? "error of the application" : "unknown error";
+        return code >= 0           ? "success"
+               : code <= UVA_EUSER ? "error of the application"
+                                   : "unknown error";
     }
+}
+
+/* Names with a number in it are made, the last few of each thread. */
+static const char *err_number(int code)
+{
+    static UVA__TLS char names[8][24];
+    static UVA__TLS unsigned next;
+    char *name = names[next++ % UVA__COUNT(names)];
+
+    if (code <= UVA_EUSER) {
+        uva__format(name, sizeof names[0], "UVA_EUSER-%d", UVA_EUSER - code);
+    } else {
+        uva__format(name, sizeof names[0], "UNKNOWN%d", code);
+    }
+    return name;
 }
 
 const char *uva_err_name(int code)
@@ -57,8 +74,12 @@ const char *uva_err_name(int code)
         return #name;
         UV_ERRNO_MAP(UVA__UV_NAME)
 #undef UVA__UV_NAME
+    case UVA_PENDING:
+        return "UVA_PENDING";
+    case UVA_EUSER:
+        return "UVA_EUSER";
     default:
-        return "UNKNOWN";
+        return code >= 0 ? "OK" : err_number(code);
     }
 }
 
@@ -110,7 +131,7 @@ const char *uva_error_text(const uva_error_t *error)
     const uva_error_t *origin;
 
     if (error == NULL) {
-        return uva_strerror(0);
+        return "no details";
     }
     origin = error_origin(error);
     return origin->text != NULL ? origin->text : uva_strerror(error->code);
