@@ -19,7 +19,7 @@ UVA_BEGIN_DECLS
  * @param arg        What was given with it.
  * @param ret_result Where its result goes; NULL until written.
  * @return 0 or more for success, a negative code for failure; UV_ECANCELED ends
- *         a task as cancelled.
+ *         a task as cancelled, UVA_PENDING is taken for UV_EINVAL.
  */
 typedef int (*uva_coro_cb)(void *arg, void **ret_result);
 
@@ -70,7 +70,8 @@ UVA_EXTERN UVA_NODISCARD int
 uva_coroutine_send(uva_coroutine_t *coroutine, void *value, void **ret_value);
 
 /** Resume with an error: the pending yield returns code. A coroutine that has
- * not started fails with code without running. Returns as send does. */
+ * not started fails with code without running. Returns as send does, or:
+ * @retval UV_EINVAL code is not negative, or UVA_PENDING: nothing is thrown. */
 UVA_EXTERN UVA_NODISCARD int
 uva_coroutine_throw(uva_coroutine_t *coroutine, int code, void **ret_value);
 

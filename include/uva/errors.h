@@ -78,7 +78,8 @@ UVA_EXTERN const char *uva_err_name(int code);
  * The text goes to the error record of the running task if its body ends with
  * this code. A text that cannot be allocated is dropped; the code stays.
  *
- * @return code.
+ * @return code; UV_EINVAL, and nothing is said, if nothing can fail with it: it
+ *         is not negative, or UVA_PENDING.
  * @suspends Never.
  */
 UVA_EXTERN UVA_NODISCARD int uva_fail(int code, const char *format, ...)

@@ -104,13 +104,14 @@ UVA_EXTERN int uva_future_set_result(uva_future_t *future,
 /**
  * Fail a future with a negative code and, if not NULL, a text (copied; dropped
  * without memory).
- * @retval UV_EINVAL code is not negative.
+ * @retval UV_EINVAL code is not negative, or UVA_PENDING; nothing was done.
  * @asyncio Future.set_exception
  */
 UVA_EXTERN int
 uva_future_set_exception(uva_future_t *future, int code, const char *text);
 
-/** Fail a future with an error record. @param error Borrowed. */
+/** Fail a future with an error record; returns as uva_future_set_exception.
+ * @param error Borrowed. */
 UVA_EXTERN int uva_future_set_error(uva_future_t *future,
                                     const uva_error_t *error);
 

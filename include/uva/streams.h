@@ -446,8 +446,9 @@ uva_reader_feed_data(uva_reader_t *reader, const void *data, size_t size);
 /** @asyncio StreamReader.feed_eof */
 UVA_EXTERN void uva_reader_feed_eof(uva_reader_t *reader);
 /** Let every read fail with a negative code.
+ * @retval UV_EINVAL code is not negative, or UVA_PENDING; nothing has changed.
  * @asyncio StreamReader.set_exception */
-UVA_EXTERN void uva_reader_set_exception(uva_reader_t *reader, int code);
+UVA_EXTERN int uva_reader_set_exception(uva_reader_t *reader, int code);
 
 /* --- writing --- */
 

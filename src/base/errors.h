@@ -8,6 +8,20 @@
 
 #include "uva/errors.h"
 
+/** Whether something can fail with code: it is negative, and says of no poll
+ * that it goes on. */
+static inline bool uva__code_fails(int code)
+{
+    return code < 0 && code != UVA_PENDING && code != UVA__YIELD;
+}
+
+/** What a body ends with that returned r: one that ended did not mean to go
+ * on. */
+static inline int uva__code_of_body(int r)
+{
+    return r < 0 && !uva__code_fails(r) ? UV_EINVAL : r;
+}
+
 /**
  * Make a record.
  *

@@ -56,6 +56,9 @@ int uva_fail(int code, const char *format, ...)
     va_list list;
     char *text;
 
+    if (!uva__code_fails(code)) {
+        return UV_EINVAL;
+    }
     if (task == NULL || format == NULL) {
         return code;
     }

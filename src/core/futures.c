@@ -396,7 +396,7 @@ int uva_future_set_exception(uva_future_t *future, int code, const char *text)
     if (r < 0) {
         return r;
     }
-    if (code >= 0) {
+    if (!uva__code_fails(code)) {
         return UV_EINVAL;
     }
     if (text != NULL) {
@@ -418,7 +418,7 @@ int uva_future_set_error(uva_future_t *future, const uva_error_t *error)
     if (r < 0) {
         return r;
     }
-    if (error == NULL) {
+    if (error == NULL || !uva__code_fails(uva_error_code(error))) {
         return UV_EINVAL;
     }
     extra = uva__future_extra(future);

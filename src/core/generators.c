@@ -12,6 +12,7 @@
  */
 #include "uva/coroutines.h"
 
+#include "base/errors.h"
 #include "core/loop.h"
 #include "core/step.h"
 
@@ -146,7 +147,8 @@ static void coroutine_entry(void)
         uva_coroutine_t *coroutine = coroutine_current(uva__here);
         void *result = NULL;
 
-        coroutine->status = coroutine->body(coroutine->arg, &result);
+        coroutine->status =
+            uva__code_of_body(coroutine->body(coroutine->arg, &result));
         coroutine->value = result;
         coroutine->state = COROUTINE_DONE;
         coroutine_leave(coroutine);
@@ -256,7 +258,7 @@ int uva_coroutine_throw(uva_coroutine_t *coroutine, int code, void **ret_value)
     if (r < 0) {
         return r;
     }
-    if (code >= 0) {
+    if (!uva__code_fails(code)) {
         return UV_EINVAL;
     }
     if (coroutine->state == COROUTINE_NEW) {

@@ -12,6 +12,7 @@
 #include "uva/tasks.h"
 
 #include "base/alloc.h"
+#include "base/errors.h"
 #include "core/loop.h"
 
 typedef struct race_s race_t;
@@ -129,7 +130,7 @@ static int racer_run(racer_t *racer)
         return 0;
     }
     race_start_next(race);
-    r = attempt->body(attempt->arg, &result);
+    r = uva__code_of_body(attempt->body(attempt->arg, &result));
     if (r >= 0 && race->winner == race->count) {
         racer_wins(racer, result);
         return 0;

@@ -522,6 +522,7 @@ int uva_taskgroup_exit_poll(uva_taskgroup_t *scope, int r)
     if (uva_waiter_current() != self) {
         return UV_EPERM;
     }
+    r = uva__code_of_body(r);
     if (group->state == GROUP_ENTERED) {
         group->state = GROUP_EXITING;
         group->body = r; /* The caller may keep its r where we return to. */

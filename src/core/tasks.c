@@ -464,10 +464,7 @@ static int task_settle_code(uva_task_t *task, int r)
         r = UV_ECANCELED; /* asyncio: cancelled right before it stops. */
         uva__task_deliver_cancel(task);
     }
-    if (r == UVA_PENDING) {
-        r = UV_EINVAL; /* No code: a body that ended did not mean it. */
-    }
-    return r;
+    return uva__code_of_body(r);
 }
 
 static void task_finish_extra(uva_task_t *task, int r)

@@ -3,7 +3,7 @@
  * the feeding side, what can be asked (asyncio.streams).
  */
 #include "base/alloc.h"
-#include "base/assert.h"
+#include "base/errors.h"
 #include "streams/streams.h"
 
 #define LIMIT_MOST ((size_t)1024 * 1024 * 1024)
@@ -23,12 +23,16 @@ void uva_reader_feed_eof(uva_reader_t *reader)
     }
 }
 
-void uva_reader_set_exception(uva_reader_t *reader, int code)
+int uva_reader_set_exception(uva_reader_t *reader, int code)
 {
-    UVA__ASSERT(code < 0);
-    if (uva_loop_owned(reader->in.loop, __func__)) {
-        uva__intake_end(&reader->in, code);
+    if (!uva__code_fails(code)) {
+        return UV_EINVAL;
     }
+    if (!uva_loop_owned(reader->in.loop, __func__)) {
+        return UV_EPERM;
+    }
+    uva__intake_end(&reader->in, code);
+    return 0;
 }
 
 bool uva_reader_at_eof(const uva_reader_t *reader)

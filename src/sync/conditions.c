@@ -13,6 +13,7 @@
  */
 #include "uva/locks.h"
 
+#include "base/errors.h"
 #include "sync/waiters.h"
 
 enum {
@@ -135,7 +136,7 @@ int uva_condition_wait_for_poll(uva_condition_t *condition,
         if (uva__stage_get(self, UVA__STAGE_CONDITION) == CONDITION_IDLE) {
             r = predicate(data);
             if (r != 0) {
-                break;
+                return uva__code_of_body(r);
             }
         }
         r = uva_condition_wait_poll(condition);
