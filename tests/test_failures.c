@@ -6,6 +6,224 @@
 
 #include <limits.h>
 
+/* --- old words and new failures --- */
+
+static int says(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    return uva_fail(*(const int *)arg, "old words");
+}
+
+/* Let the running task be told of a failure with these words, and deal with
+ * it. */
+static void handle(int code)
+{
+    uva_task_t *task = uva_create_task(says, &code);
+
+    ck_assert_int_eq(UVA_JOIN(task), code);
+    ck_assert_str_eq(uva_error_text(uva_task_error()), "old words");
+    ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0);
+    ck_assert_ptr_null(uva_task_error());
+}
+
+/* What fails without words of its own, with code. */
+typedef int (*bare_cb)(int code);
+
+static int bare_future(int code)
+{
+    uva_future_t *future = uva_create_future();
+
+    ck_assert_int_eq(uva_future_set_exception(future, code, NULL), 0);
+    return uva_join(future, NULL);
+}
+
+static int bare_result(int code)
+{
+    uva_future_t *future = uva_create_future();
+    int r;
+
+    ck_assert_int_eq(uva_future_set_exception(future, code, NULL), 0);
+    r = uva_future_result(future, NULL);
+    uva_future_unref(future);
+    return r;
+}
+
+static int bare_read(int code)
+{
+    uva_reader_t *reader;
+    uva_bytes_t line;
+    int r;
+
+    ck_assert_int_eq(uva_reader_new(0, &reader), 0);
+    ck_assert_int_eq(uva_reader_set_exception(reader, code), 0);
+    r = uva_reader_readline_view(reader, &line);
+    uva_reader_unref(reader);
+    return r;
+}
+
+static int bare_connect(int code)
+{
+    uva_reader_t *reader;
+    uva_writer_t *writer;
+
+    (void)code;
+    return uva_open_connection("127.0.0.1", NULL, NULL, &reader, &writer);
+}
+
+static int bare_queue(int code)
+{
+    uva_queue_t queue = UVA_QUEUE_INIT(0);
+    void *item;
+    int r;
+
+    (void)code;
+    uva_queue_shutdown(&queue, false);
+    r = uva_queue_get(&queue, &item);
+    uva_queue_destroy(&queue);
+    return r;
+}
+
+static int bare_release(int code)
+{
+    uva_lock_t lock = UVA_LOCK_INIT;
+
+    (void)code;
+    return uva_lock_release(&lock);
+}
+
+static int bare_cancel(int code)
+{
+    (void)code;
+    (void)uva_task_cancel(uva_current_task());
+    return uva_sleep(0);
+}
+
+static int bare_timeout(int code)
+{
+    uva_timeout_t timeout;
+    int r = uva_timeout_enter(&timeout, UVA_MS(1));
+
+    (void)code;
+    ck_assert_int_eq(r, 0);
+    return uva_timeout_exit(&timeout, uva_sleep(UVA_SEC(1)));
+}
+
+static int bare_wait_for(int code)
+{
+    (void)code;
+    return uva_wait_for(uva_create_future(), 0, NULL);
+}
+
+static int bare_wait(int code)
+{
+    (void)code;
+    return uva_wait(NULL, 0, UVA_FOREVER, UVA_ALL_COMPLETED, NULL, NULL);
+}
+
+static int bare_fail(int code)
+{
+    return uva_fail(code, NULL);
+}
+
+static const struct {
+    bare_cb fails;
+    int code;
+} bare[] = {
+    {bare_future, KEY_ERROR},
+    {bare_result, KEY_ERROR},
+    {bare_read, UV_ECONNREFUSED},
+    {bare_connect, UV_ENOTSUP}, /* There are no sockets in virtual time. */
+    {bare_queue, UVA_EQUEUESHUTDOWN},
+    {bare_release, UV_EPERM},
+    {bare_cancel, UV_ECANCELED},
+    {bare_timeout, UV_ETIMEDOUT},
+    {bare_wait_for, UV_ETIMEDOUT},
+    {bare_wait, UV_EINVAL},
+    {bare_fail, UV_EIO},
+};
+
+static int handles_one_and_fails(void *arg, void **ret_result)
+{
+    size_t i = *(const size_t *)arg;
+
+    (void)ret_result;
+    handle(bare[i].code);
+    return bare[i].fails(bare[i].code);
+}
+
+UVA_TEST(bare_failure_has_no_words_of_an_older_one)
+{
+    for (size_t i = 0; i < sizeof bare / sizeof bare[0]; i++) {
+        uva_task_t *task = uva_create_task(handles_one_and_fails, &i);
+
+        ck_assert_int_eq(uva_await(UVA_FUTURE(task), NULL), bare[i].code);
+        ck_assert_ptr_null(uva_task_error());
+        ck_assert_ptr_null(uva_future_error(UVA_FUTURE(task)));
+        uva_task_unref(task);
+    }
+}
+
+/* try: await ... except: await clean_up(); raise */
+static int cleans_up_and_passes_on(void *arg, void **ret_result)
+{
+    int code = KEY_ERROR;
+    int r = UVA_JOIN(uva_create_task(says, &code));
+
+    (void)arg;
+    (void)ret_result;
+    ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0);
+    ck_assert_int_eq(bare_future(VALUE_ERROR), VALUE_ERROR); /* Fails even. */
+    ck_assert_ptr_null(uva_task_error());
+    return r;
+}
+
+UVA_TEST(words_outlast_the_clean_up)
+{
+    uva_task_t *task = uva_create_task(cleans_up_and_passes_on, NULL);
+
+    ck_assert_int_eq(uva_await(UVA_FUTURE(task), NULL), KEY_ERROR);
+    ck_assert_str_eq(uva_error_text(uva_task_error()), "old words");
+    uva_task_unref(task);
+}
+
+/* CPython: __context__ is the exception that is being handled, and None when
+ * it was dealt with. */
+UVA_TEST(cause_is_a_failure_of_this_step)
+{
+    int code = KEY_ERROR;
+    const uva_error_t *error;
+
+    ck_assert_int_eq(UVA_JOIN(uva_create_task(says, &code)), KEY_ERROR);
+    ck_assert_int_eq(uva_fail(VALUE_ERROR, "mine"), VALUE_ERROR);
+    error = uva_task_error();
+    ck_assert_str_eq(uva_error_text(error), "mine");
+    ck_assert_int_eq(uva_error_code(uva_error_cause(error)), KEY_ERROR);
+
+    handle(KEY_ERROR);
+    ck_assert_int_eq(uva_fail(VALUE_ERROR, "mine"), VALUE_ERROR);
+    error = uva_task_error();
+    ck_assert_str_eq(uva_error_text(error), "mine");
+    ck_assert_ptr_null(uva_error_cause(error));
+}
+
+/* The record of a group's body is taken when the exit begins. */
+UVA_TEST(body_of_a_group_keeps_its_words)
+{
+    uva_taskgroup_t group;
+    int code = KEY_ERROR;
+    int r;
+
+    ck_assert_int_eq(uva_taskgroup_enter(&group), 0);
+    (void)uva_taskgroup_create_task(&group, says, &code, NULL);
+    r = uva_fail(VALUE_ERROR, "the body's");
+    (void)uva_task_cancel_message(uva_current_task(), "another's");
+    ck_assert_int_eq(uva_taskgroup_exit(&group, r), UVA_EGROUP);
+    ck_assert_uint_eq(uva_error_member_count(uva_task_error()), 1);
+    ck_assert_str_eq(uva_error_text(uva_error_member(uva_task_error(), 0)),
+                     "the body's");
+    (void)uva_task_uncancel(uva_current_task());
+}
+
 /* --- codes that nothing can fail with --- */
 
 static const int no_failures[] = {UVA_PENDING, UVA__YIELD, 0, 7};
@@ -110,9 +328,14 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("failures");
+    TCase *record = UVA_TCASE(suite, "Record");
     TCase *codes = UVA_TCASE(suite, "Codes");
     TCase *names = UVA_TCASE(suite, "Names");
 
+    tcase_add_test(record, bare_failure_has_no_words_of_an_older_one);
+    tcase_add_test(record, words_outlast_the_clean_up);
+    tcase_add_test(record, cause_is_a_failure_of_this_step);
+    tcase_add_test(record, body_of_a_group_keeps_its_words);
     tcase_add_test(codes, codes_that_are_refused);
     tcase_add_test(codes, bodies_that_return_no_code);
     tcase_add_test(names, names_of_codes);

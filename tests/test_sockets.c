@@ -245,6 +245,29 @@ UVA_NET_TEST(unknown_host)
     ck_assert_ptr_nonnull(strstr(text, uva_strerror(UV_EAI_NONAME)));
 }
 
+UVA_NET_TEST(refusal_has_no_words_of_an_older_failure)
+{
+    uva_connection_options_t options = UVA_CONNECTION_OPTIONS_INIT;
+    uva_server_options_t server_options = UVA_SERVER_OPTIONS_INIT;
+    uva_reader_t *reader;
+    uva_writer_t *writer;
+    uva_server_t *server;
+
+    options.size = 3;
+    ck_assert_int_eq(uva_fail(UV_EINVAL, "old words"), UV_EINVAL);
+    ck_assert_int_eq(
+        uva_open_connection("127.0.0.1", "80", &options, &reader, &writer),
+        UV_EINVAL);
+    ck_assert_ptr_null(uva_task_error());
+
+    server_options.size = 3;
+    ck_assert_int_eq(uva_fail(UV_EINVAL, "old words"), UV_EINVAL);
+    ck_assert_int_eq(uva_start_server(NULL, NULL, "127.0.0.1", "0",
+                                      &server_options, &server),
+                     UV_EINVAL);
+    ck_assert_ptr_null(uva_task_error());
+}
+
 UVA_NET_TEST(wrong_arguments)
 {
     uva_connection_options_t options = UVA_CONNECTION_OPTIONS_INIT;
@@ -941,6 +964,7 @@ int main(void)
     tcase_add_test(names, no_ports);
     tcase_add_test(names, zones);
     tcase_add_test(names, peer_of_all_addresses);
+    tcase_add_test(names, refusal_has_no_words_of_an_older_failure);
     tcase_add_test(names, no_task);
 
     UVA_TEST_BOTH(failures, refused_port);

@@ -217,7 +217,7 @@ HAND_TEST(task_cancel_message_getter)
 
     ck_assert_ptr_null(uva_future_get_cancel_message(UVA_FUTURE(task)));
     ck_assert(uva_task_cancel_message(task, "my message"));
-    ck_assert_str_eq(task->extra->message, "my message");
+    ck_assert_str_eq(uva_error_text(task->extra->request), "my message");
     ck_assert_int_eq(hand_run(task), UV_ECANCELED);
     ck_assert_str_eq(uva_future_get_cancel_message(UVA_FUTURE(task)),
                      "my message");

@@ -38,9 +38,8 @@ static void forget_failure(void)
 {
     uva_task_t *task = uva_current_task();
 
-    uva__task_set_error(task, NULL);
     if (task->extra != NULL) {
-        uva__text_set(&task->extra->delivered, NULL);
+        task->extra->error = uva_error_unref(task->extra->error);
     }
 }
 

@@ -76,7 +76,9 @@ UVA_EXTERN const char *uva_err_name(int code);
  * Fail with a text: return uva_fail(code, "...") from a task's body.
  *
  * The text goes to the error record of the running task if its body ends with
- * this code. A text that cannot be allocated is dropped; the code stays.
+ * this code; its cause is what uva_task_error gives. A text that cannot be
+ * allocated is dropped; the code stays. With UV_ECANCELED it is the message of
+ * a cancellation.
  *
  * @return code; UV_EINVAL, and nothing is said, if nothing can fail with it: it
  *         is not negative, or UVA_PENDING.
@@ -84,6 +86,10 @@ UVA_EXTERN const char *uva_err_name(int code);
  */
 UVA_EXTERN UVA_NODISCARD int uva_fail(int code, const char *format, ...)
     UVA_PRINTF(2, 3);
+
+/** private: what a library function returns that may fail without words: those
+ * of an earlier failure with this code are forgotten. @return code. */
+UVA_EXTERN int uva__bare(int code);
 
 /**
  * Fail with a record that was kept: return uva_raise(error) from a task's
@@ -105,8 +111,9 @@ UVA_EXTERN UVA_NODISCARD int uva_raise(const uva_error_t *error);
 UVA_EXTERN int uva_error_code(const uva_error_t *error);
 
 /** What went wrong, in the words of whoever failed first; uva_strerror of the
- * code when nobody said; "no details" for NULL, which knows no code.
- * Borrowed, lives as long as the error. @thread any */
+ * code when nobody said; "no details" for NULL, which knows no code. Of a
+ * cancellation the message. Borrowed, lives as long as the error.
+ * @thread any */
 UVA_EXTERN const char *uva_error_text(const uva_error_t *error);
 
 /** The error that was awaited and led to this one; NULL if none.

@@ -85,7 +85,8 @@ UVA_EXTERN UVA_NODISCARD int uva_future_result(uva_future_t *future,
  */
 UVA_EXTERN UVA_NODISCARD int uva_future_exception(uva_future_t *future);
 
-/** The error record of a failed future; borrowed; NULL if there is none. */
+/** The error record of a failed future, or of one that was cancelled with a
+ * message, which is its text; borrowed; NULL if there is none. */
 UVA_EXTERN const uva_error_t *uva_future_error(const uva_future_t *future);
 
 /**
@@ -125,7 +126,8 @@ UVA_EXTERN int uva_future_set_error(uva_future_t *future,
  */
 UVA_EXTERN bool uva_future_cancel(uva_future_t *future);
 /** uva_future_cancel with a message, which is copied and dropped without
- * memory; it may be NULL. */
+ * memory; it may be NULL. Whoever awaits the future has it from
+ * uva_task_error. */
 UVA_EXTERN bool uva_future_cancel_message(uva_future_t *future,
                                           const char *message);
 /** The message of the cancellation that a cancelled future ended with; NULL if

@@ -109,9 +109,10 @@ UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_taskgroup_exit(uva_taskgroup_t *group,
 UVA_EXTERN UVA_NODISCARD int uva_taskgroup_exit_poll(uva_taskgroup_t *group,
                                                      int r);
 
-/** The error record that goes with the last code an awaiting call returned to
- * the running task: text, cause, members. Borrowed until the next await; NULL
- * if there is none. */
+/** The error record of the last failure that the running task was told of since
+ * it last suspended: text, cause, members; of a cancellation the message.
+ * Borrowed until the next await; NULL if that failure has none.
+ * @asyncio sys.exception() */
 UVA_EXTERN const uva_error_t *uva_task_error(void);
 
 UVA_END_DECLS

@@ -156,7 +156,9 @@ UVA_EXTERN uva_loop_t *uva_task_loop(const uva_task_t *task);
  */
 UVA_EXTERN bool uva_task_cancel(uva_task_t *task);
 /** uva_task_cancel with a message, which is copied and dropped without memory;
- * it may be NULL. */
+ * it may be NULL. In the task uva_error_text(uva_task_error()) gives it after
+ * the await that was cancelled. Of several requests before its next step the
+ * first has the word if it waits for something, else the last. */
 UVA_EXTERN bool uva_task_cancel_message(uva_task_t *task, const char *message);
 /** How many requests were made and not taken back. @asyncio Task.cancelling */
 UVA_EXTERN unsigned uva_task_cancelling(const uva_task_t *task);

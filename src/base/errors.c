@@ -126,15 +126,19 @@ static const uva_error_t *error_origin(const uva_error_t *error)
     return error;
 }
 
+const char *uva__error_words(const uva_error_t *error)
+{
+    return error == NULL ? NULL : error_origin(error)->text;
+}
+
 const char *uva_error_text(const uva_error_t *error)
 {
-    const uva_error_t *origin;
+    const char *words = uva__error_words(error);
 
-    if (error == NULL) {
-        return "no details";
+    if (words != NULL) {
+        return words;
     }
-    origin = error_origin(error);
-    return origin->text != NULL ? origin->text : uva_strerror(error->code);
+    return error == NULL ? "no details" : uva_strerror(error->code);
 }
 
 const uva_error_t *uva_error_cause(const uva_error_t *error)

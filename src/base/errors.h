@@ -36,4 +36,7 @@ uva_error_t *uva__error_new(int code, char *take_text, uva_error_t *take_cause);
  * @return New reference; NULL without memory, and nothing was taken. */
 uva_error_t *uva__error_group_new(uva_error_t **take_members, size_t count);
 
+/** The words of whoever failed first; NULL if nobody said, or for NULL. */
+const char *uva__error_words(const uva_error_t *error);
+
 #endif /* UVA__BASE_ERRORS_H */

@@ -178,7 +178,7 @@ static int state_take(state_t *state, uva_future_t **ret_future)
 
     uva__list_remove(&node->link);
     if (node->timed_out) {
-        return UV_ETIMEDOUT;
+        return uva__bare(UV_ETIMEDOUT);
     }
     *ret_future = node->future;
     return 1;

@@ -9,6 +9,8 @@
  * asked are marked, and no others.
  */
 #include "base/alloc.h"
+#include "base/errors.h"
+#include "core/failures.h"
 #include "core/gather.h"
 #include "core/loop.h"
 
@@ -20,39 +22,42 @@ typedef enum answer_e {
 } answer_t;
 
 typedef struct walk_s {
-    const char *message;
+    uva_error_t *words;    /* Borrowed: the message; NULL for none. */
     uva_future_t *future;  /* Who is asked. */
     uva_task_t *asker;     /* Who awaits it and asks; NULL for none. */
     uva_future_t *start;   /* The first of the tasks from here to there. */
     uva__gather_t *gather; /* Whose child that is; NULL for none. */
 } walk_t;
 
-static void task_set_message(uva_task_t *task, const char *message)
+static void task_set_words(uva_task_t *task, uva_error_t *words)
 {
-    uva__extra_t *extra = message == NULL ? uva__future_has_extra(&task->base)
-                                          : uva__future_extra(&task->base);
+    uva__extra_t *extra =
+        words == NULL ? task->extra : uva__future_extra(&task->base);
+    uva_error_t *old;
 
     if (extra != NULL) {
-        uva__text_set(&extra->message, message);
+        old = extra->request;
+        extra->request = uva_error_ref(words);
+        uva_error_unref(old);
     }
 }
 
-static void task_must_cancel(uva_task_t *task, const char *message)
+static void task_must_cancel(uva_task_t *task, uva_error_t *words)
 {
     task->base.flags |= UVA__MUST_CANCEL;
     if (task->ready.run == uva__task_resume) {
         task->ready.run = uva__task_resume_cancelled;
     }
-    task_set_message(task, message);
+    task_set_words(task, words);
 }
 
 /* Tasks that await each other in a ring have no innermost wait to end: the one
  * that closes the ring stops waiting. */
-static void task_leave_ring(uva_task_t *task, const char *message)
+static void task_leave_ring(uva_task_t *task, uva_error_t *words)
 {
     uva_future_t *future = task->waiter.future;
 
-    task_must_cancel(task, message);
+    task_must_cancel(task, words);
     (void)uva__future_remove_node(future, &task->ready);
     task->base.phase = UVA__PHASE_TORN;
     uva__loop_push(task->base.loop, &task->ready);
@@ -61,6 +66,9 @@ static void task_leave_ring(uva_task_t *task, const char *message)
     }
 }
 
+/* asyncio: tasks.py, Task.cancel. The words of the first request are told to
+ * who waits, as they end the wait; of who is ready already, only its next step
+ * asks, for those of the last. */
 static answer_t walk_ask_task(walk_t *walk, uva_task_t *task)
 {
     if (task->base.cancelling < UINT16_MAX) {
@@ -73,10 +81,10 @@ static answer_t walk_ask_task(walk_t *walk, uva_task_t *task)
     }
     if (task->base.phase == UVA__PHASE_WAIT) {
         task->base.phase = UVA__PHASE_CANCELLED;
-        task_set_message(task, walk->message);
+        task_set_words(task, walk->words);
         uva__loop_push(task->base.loop, &task->ready);
-    } else {
-        task_must_cancel(task, walk->message);
+    } else if (task->base.phase != UVA__PHASE_CANCELLED) {
+        task_must_cancel(task, walk->words);
     }
     return ANSWER_YES;
 }
@@ -116,10 +124,10 @@ static answer_t walk_ask(walk_t *walk)
         return ANSWER_NO;
     }
     if (future->kind != UVA__KIND_TASK && future->kind != UVA__KIND_GATHER) {
-        if (walk->message != NULL) {
+        if (walk->words != NULL) {
             uva__extra_t *extra = uva__future_extra(future);
             if (extra != NULL) {
-                uva__text_set(&extra->delivered, walk->message);
+                extra->error = uva_error_ref(walk->words);
             }
         }
         uva__future_finish(future, UVA__FUTURE_CANCELLED, UV_ECANCELED);
@@ -153,9 +161,9 @@ static answer_t walk_answer(walk_t *walk, answer_t answer)
     for (;;) {
         if (walk->asker != NULL) {
             if (answer == ANSWER_NO) {
-                task_must_cancel(walk->asker, walk->message);
+                task_must_cancel(walk->asker, walk->words);
             } else if (answer == ANSWER_RING) {
-                task_leave_ring(walk->asker, walk->message);
+                task_leave_ring(walk->asker, walk->words);
             }
             answer = ANSWER_YES;
         }
@@ -184,23 +192,53 @@ static answer_t walk_answer(walk_t *walk, answer_t answer)
     }
 }
 
+static answer_t walk_run(walk_t *walk)
+{
+    answer_t answer;
+
+    do {
+        answer = walk_ask(walk);
+        if (answer != ANSWER_ASK) {
+            answer = walk_answer(walk, answer);
+        }
+    } while (answer == ANSWER_ASK);
+    return answer;
+}
+
 static bool
 future_cancel(uva_future_t *future, const char *message, const char *function)
 {
-    walk_t walk = {.message = message, .future = future, .start = future};
-    answer_t answer;
+    walk_t walk = {.future = future, .start = future};
+    bool asked;
 
     if (future == NULL || future->kind == UVA__KIND_REFUSED ||
         !uva__loop_owned_for(future->loop, function)) {
         return false;
     }
-    do {
-        answer = walk_ask(&walk);
-        if (answer != ANSWER_ASK) {
-            answer = walk_answer(&walk, answer);
-        }
-    } while (answer == ANSWER_ASK);
-    return answer != ANSWER_NO;
+    if (message != NULL) {
+        walk.words = uva__error_new(UV_ECANCELED, uva__strdup(message), NULL);
+    }
+    asked = walk_run(&walk) != ANSWER_NO;
+    uva_error_unref(walk.words);
+    return asked;
+}
+
+/* The walk goes on as if it had come to the task, which was counted before. */
+void uva__task_cancel_await(uva_task_t *task)
+{
+    uva__extra_t *extra = task->extra;
+    walk_t walk = {.words = extra == NULL ? NULL : extra->request,
+                   .future = task->waiter.future,
+                   .start = &task->base,
+                   .asker = task};
+
+    if (extra != NULL) {
+        extra->request = NULL;
+    }
+    task->base.flags &= (uint16_t)~UVA__MUST_CANCEL;
+    task->base.flags |= UVA__VISITED;
+    (void)walk_run(&walk);
+    uva_error_unref(walk.words);
 }
 
 bool uva_future_cancel_message(uva_future_t *future, const char *message)
@@ -225,12 +263,20 @@ bool uva_task_cancel(uva_task_t *task)
 
 void uva__task_deliver_cancel(uva_task_t *task)
 {
+    uva_error_t *words;
+
     task->base.flags &= (uint16_t)~UVA__MUST_CANCEL;
     if (task->extra != NULL) {
-        uva__free(task->extra->delivered);
-        task->extra->delivered = task->extra->message;
-        task->extra->message = NULL;
+        words = task->extra->request;
+        task->extra->request = NULL;
+        uva__task_set_error(task, UV_ECANCELED, words);
     }
+}
+
+void uva__task_drop_cancel(uva_task_t *task)
+{
+    task->base.flags &= (uint16_t)~UVA__MUST_CANCEL;
+    task_set_words(task, NULL);
 }
 
 unsigned uva_task_cancelling(const uva_task_t *task)
@@ -247,7 +293,7 @@ unsigned uva_task_uncancel(uva_task_t *task)
         return task->base.cancelling;
     }
     if (--task->base.cancelling == 0 && task->base.phase != UVA__PHASE_TORN) {
-        task->base.flags &= (uint16_t)~UVA__MUST_CANCEL;
+        uva__task_drop_cancel(task);
     }
     return task->base.cancelling;
 }

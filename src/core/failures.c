@@ -1,8 +1,11 @@
 /*
- * The error record of the running task: what uva_fail said, what was awaited.
+ * The error record of the running task: what uva_fail said, what was awaited,
+ * the words of a cancellation.
  *
- * Invariant: extra->error is the record that goes with the last failure; it
- * becomes the task's if the body ends with its code.
+ * A success leaves it, as clean-up may await before the code is passed on, and
+ * so does a failure with another code. Invariant: no failure with its own code
+ * came after the one that extra->error goes with. So it becomes the task's if
+ * the body ends with this code.
  */
 #include <stdarg.h>
 
@@ -12,41 +15,59 @@
 #include "base/alloc.h"
 #include "base/errors.h"
 #include "base/format.h"
+#include "core/failures.h"
 #include "core/loop.h"
 
-void uva__task_set_error(uva_task_t *task, uva_error_t *take_error)
+void uva__task_set_error(uva_task_t *task, int code, uva_error_t *take_error)
 {
     uva__extra_t *extra =
         take_error == NULL ? task->extra : uva__future_extra(&task->base);
+    uva_error_t *old;
 
     if (extra == NULL) {
         uva_error_unref(take_error);
         return;
     }
-    uva_error_unref(extra->error);
-    extra->error = take_error;
-    extra->error_awaited = false;
+    old = extra->error;
+    extra->error_at = take_error == NULL ? 0 : task->base.loop->iterations;
+    if (take_error != NULL || uva_error_code(old) == code) {
+        extra->error = take_error;
+        extra->error_awaited = false;
+        uva_error_unref(old);
+    }
 }
 
-void uva__task_note_failure(uva_task_t *task, uva_future_t *future)
+void uva__task_note_failure(uva_task_t *task, uva_future_t *future, int r)
 {
-    uva__extra_t *source = uva__future_has_extra(future);
+    const uva__extra_t *source = uva__future_has_extra(future);
+    uva_error_t *error = source == NULL ? NULL : source->error;
 
-    if (source == NULL ||
-        (source->error == NULL && source->delivered == NULL)) {
-        uva__task_set_error(task, NULL);
-        return;
-    }
-    uva__task_set_error(task, uva_error_ref(source->error));
-    if (task->extra != NULL) {
+    uva__task_set_error(task, r, uva_error_ref(error));
+    if (error != NULL && task->extra != NULL) {
         task->extra->error_awaited = true;
     }
-    if (source->delivered != NULL) {
-        uva__extra_t *extra = uva__future_extra(&task->base);
-        if (extra != NULL) {
-            uva__text_set(&extra->delivered, source->delivered);
-        }
+}
+
+uva_error_t *uva__task_error_of(const uva_task_t *task, int code)
+{
+    uva_error_t *error = task->extra == NULL ? NULL : task->extra->error;
+
+    return error != NULL && uva_error_code(error) == code ? error : NULL;
+}
+
+int uva__bare(int code)
+{
+    uva_task_t *task = uva__task_current();
+
+    if (task == NULL || code >= 0) {
+        return code;
     }
+    if (code != UV_ECANCELED) {
+        uva__task_set_error(task, code, NULL);
+    } else if (uva__task_error_of(task, code) != NULL) {
+        task->extra->error_at = task->base.loop->iterations;
+    }
+    return code;
 }
 
 int uva_fail(int code, const char *format, ...)
@@ -60,13 +81,13 @@ int uva_fail(int code, const char *format, ...)
         return UV_EINVAL;
     }
     if (task == NULL || format == NULL) {
-        return code;
+        return uva__bare(code);
     }
     va_start(list, format);
     text = uva__vformat_new(format, list);
     va_end(list);
-    cause = task->extra == NULL ? NULL : uva_error_ref(task->extra->error);
-    uva__task_set_error(task, uva__error_new(code, text, cause));
+    cause = uva_error_ref(uva_task_error());
+    uva__task_set_error(task, code, uva__error_new(code, text, cause));
     return code;
 }
 
@@ -78,7 +99,7 @@ int uva_raise(const uva_error_t *error)
         return UV_EINVAL;
     }
     if (task != NULL) {
-        uva__task_set_error(task, uva_error_ref(error));
+        uva__task_set_error(task, uva_error_code(error), uva_error_ref(error));
     }
     return uva_error_code(error);
 }
@@ -87,5 +108,8 @@ const uva_error_t *uva_task_error(void)
 {
     uva_task_t *task = uva__task_current();
 
-    return task == NULL || task->extra == NULL ? NULL : task->extra->error;
+    return task == NULL || task->extra == NULL ||
+                   task->extra->error_at != task->base.loop->iterations
+               ? NULL
+               : task->extra->error;
 }

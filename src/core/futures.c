@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/errors.h"
 #include "core/debug.h"
+#include "core/failures.h"
 #include "core/gather.h"
 #include "core/hosts.h"
 #include "core/loop.h"
@@ -44,18 +45,6 @@ uva_future_t *uva_future_refused(int code)
         }
     }
     return NULL;
-}
-
-void uva__text_set(char **text, const char *copy)
-{
-    char *own;
-
-    if (*text == copy) {
-        return; /* The caller goes on with it. */
-    }
-    own = uva__strdup(copy); /* It may be a part of the old one. */
-    uva__free(*text);
-    *text = own;
 }
 
 /* --- extras --- */
@@ -99,8 +88,7 @@ void uva__extra_free(uva_loop_t *loop, uva__extra_t *extra)
         return;
     }
     uva__free(extra->name);
-    uva__free(extra->message);
-    uva__free(extra->delivered);
+    uva_error_unref(extra->request);
     uva_error_unref(extra->error);
     uva_context_unref(extra->context);
     uva_task_unref(extra->lender);
@@ -521,6 +509,7 @@ static void *future_borrow(uva_future_t *future)
 static int future_ask(uva_future_t *future, const char *function)
 {
     uva_task_t *task = uva__task_current();
+    int r;
 
     if (UVA__LIKELY(future != NULL && future->code >= 0)) {
         return future->code;
@@ -528,10 +517,11 @@ static int future_ask(uva_future_t *future, const char *function)
     if (!uva_loop_owned(uva_future_get_loop(future), function)) {
         return uva__loop_refusal(future->loop);
     }
+    r = uva__future_code(future);
     if (task != NULL) {
-        uva__task_note_failure(task, future);
+        uva__task_note_failure(task, future, r);
     }
-    return uva__future_code(future);
+    return r;
 }
 
 int uva_future_result(uva_future_t *future, void **ret_result)
@@ -539,14 +529,14 @@ int uva_future_result(uva_future_t *future, void **ret_result)
     int r;
 
     if (uva__future_pending(future)) {
-        return UVA_EINVALIDSTATE;
+        return uva__bare(UVA_EINVALIDSTATE);
     }
     r = future_ask(future, __func__);
     if (r < 0) {
         return r;
     }
     if ((future->flags & UVA__MOVED) != 0) {
-        return UVA_EINVALIDSTATE;
+        return uva__bare(UVA_EINVALIDSTATE);
     }
     if (ret_result != NULL) {
         *ret_result = future_borrow(future);
@@ -556,7 +546,7 @@ int uva_future_result(uva_future_t *future, void **ret_result)
 
 int uva_future_exception(uva_future_t *future)
 {
-    int r = uva__future_pending(future) ? UVA_EINVALIDSTATE
+    int r = uva__future_pending(future) ? uva__bare(UVA_EINVALIDSTATE)
                                         : future_ask(future, __func__);
 
     return r < 0 ? r : 0;
@@ -576,8 +566,9 @@ const char *uva_future_get_cancel_message(const uva_future_t *future)
 {
     const uva__extra_t *extra = uva__future_has_extra(future);
 
-    return extra == NULL || !uva_future_cancelled(future) ? NULL
-                                                          : extra->delivered;
+    return extra == NULL || !uva_future_cancelled(future)
+               ? NULL
+               : uva__error_words(extra->error);
 }
 
 /* --- callbacks --- */

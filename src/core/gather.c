@@ -54,12 +54,10 @@ static void gather_fail(gather_t *gather, uva_future_t *child, int code)
 {
     uva__extra_t *source = uva__future_has_extra(child);
 
-    if (source != NULL &&
-        (source->error != NULL || source->delivered != NULL)) {
+    if (source != NULL && source->error != NULL && child->code == code) {
         uva__extra_t *extra = uva__future_extra(&gather->outer.base);
         if (extra != NULL) {
             extra->error = uva_error_ref(source->error);
-            uva__text_set(&extra->delivered, source->delivered);
         }
     }
     uva__future_finish(&gather->outer.base, UVA__FUTURE_FINISHED, code);

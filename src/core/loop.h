@@ -34,11 +34,11 @@
 typedef struct uva__extra_s {
     char *name;             /* Owned. */
     uva_context_t *context; /* Counted. */
-    uva_error_t *error;     /* Counted: of the failure; while a task runs, of
-                               the last failure it awaited or named. */
-    bool error_awaited;     /* error came from an await, not from the body. */
-    char *message;          /* Owned: of a cancellation to be delivered. */
-    char *delivered;        /* Owned: of the last one that was delivered. */
+    uva_error_t *error;     /* Counted: of the failure or cancellation; while a
+                               task runs, of the last it awaited or named. */
+    uint64_t error_at;      /* The iteration that told of it; 0: of another. */
+    uva_error_t *request;   /* Counted: the words of a cancellation that is to
+                               be delivered. */
     uva_task_t *lender;     /* Counted: in whose frame an argument points
                                (debug mode). */
     const char *lent;       /* The address; never read. */
@@ -46,6 +46,7 @@ typedef struct uva__extra_s {
     uva_list_t made;        /* Of uva_loop_t.made (debug mode). */
     uva_future_t *owner;    /* Borrowed: whose this is (debug mode). */
     struct uva__scope_s *scopes; /* Owned: entered, innermost first. */
+    bool error_awaited; /* error came from an await, not from the body. */
 } uva__extra_t;
 
 typedef enum uva__future_state_e {
@@ -590,7 +591,6 @@ uva__extra_t *uva__future_extra(uva_future_t *future);
 uva__extra_t *uva__future_has_extra(const uva_future_t *future);
 void uva__extra_free(uva_loop_t *loop, uva__extra_t *extra);
 /** Replace an owned text; dropped without memory. */
-void uva__text_set(char **text, const char *copy);
 
 static inline uva_future_t *uva__future_ref(uva_future_t *future)
 {
@@ -717,12 +717,8 @@ void uva__task_prepare_stack(uva__stack_t *stack);
 void uva__task_start_eager(uva_task_t *task);
 /** End a task whose body returned r, or never ran. */
 void uva__task_finish(uva_task_t *task, int r);
-/** Deliver a cancellation: move its message. */
+/** Deliver a cancellation: its message becomes the task's error record. */
 void uva__task_deliver_cancel(uva_task_t *task);
-/** Remember the record, or the message, of an awaited failure. */
-void uva__task_note_failure(uva_task_t *task, uva_future_t *future);
-/** Set the error of the running task; takes the reference. */
-void uva__task_set_error(uva_task_t *task, uva_error_t *take_error);
 /** Whether a node of a ready queue or callback ring is a task's. */
 bool uva__ready_is_task(const uva__ready_t *ready);
 /** The name of the function that a task runs. */

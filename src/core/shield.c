@@ -39,8 +39,8 @@ static void shield_inner_done(uva__ready_t *ready)
     if (!uva__future_pending(outer)) {
         /* Cancelled alone: nobody asks how the inner one ended. */
     } else if (uva_future_cancelled(inner)) {
-        (void)uva_future_cancel_message(outer,
-                                        uva_future_get_cancel_message(inner));
+        /* asyncio: without its message. */
+        (void)uva_future_cancel(outer);
     } else if (code >= 0) {
         (void)uva_future_set_result(outer, value, NULL);
     } else if (uva_future_error(inner) != NULL) {

@@ -56,7 +56,7 @@ int uva_sleep_poll(uva_sleep_op_t *op, uint64_t delay_ns)
                          uva__loop_deadline(task->base.loop, delay_ns),
                          sleep_fire);
     op->timer.waiter = &task->waiter;
-    return r < 0 ? r : uva__waiter_suspend(task);
+    return r < 0 ? uva__bare(r) : uva__waiter_suspend(task);
 }
 
 static UVA__NOINLINE int sleep_slow(uint64_t delay_ns)

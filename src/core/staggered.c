@@ -225,7 +225,7 @@ int uva_staggered_race(const uva_attempt_t *attempts,
     int r = uva_block_check();
 
     if (r < 0 || count == 0) {
-        return r < 0 ? r : UV_ENOENT;
+        return uva__bare(r < 0 ? r : UV_ENOENT);
     }
     race = uva__calloc(1, sizeof *race + count * sizeof race->racers[0]);
     if (race == NULL) {
@@ -252,5 +252,5 @@ int uva_staggered_race(const uva_attempt_t *attempts,
                              : UV_ENOENT;
     }
     uva__free(race);
-    return r;
+    return uva__bare(r);
 }

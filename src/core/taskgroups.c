@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/errors.h"
+#include "core/failures.h"
 #include "core/loop.h"
 #include "core/scopes.h"
 #include "core/step.h"
@@ -61,6 +62,7 @@ struct group_s {
     group_errors_t *errors; /* Owned; NULL while there are none. */
     int code;               /* A failure that found no memory for a record. */
     int body;               /* What the body returned. */
+    uva_error_t *failure;   /* Counted: the record that goes with it. */
     int pending;            /* What the exit has to return in the end. */
     uint8_t state;
     bool aborting;
@@ -129,6 +131,12 @@ static void group_free_errors(group_t *group)
     }
 }
 
+static void group_free(group_t *group)
+{
+    group_free_errors(group);
+    uva_error_unref(group->failure);
+}
+
 /* Turn the failures into the running task's error. */
 static void group_raise(group_t *group)
 {
@@ -141,7 +149,7 @@ static void group_raise(group_t *group)
         group->errors = NULL;
         uva__free(errors);
     }
-    uva__task_set_error(group->scope.task, error);
+    uva__task_set_error(group->scope.task, UVA_EGROUP, error);
 }
 
 static void group_abort(group_t *group)
@@ -274,7 +282,7 @@ void uva__taskgroup_abandon(uva__scope_t *entry)
         child->group = NULL;
         (void)uva_task_cancel(child->task);
     }
-    group_free_errors(group);
+    group_free(group);
     uva__scope_free(entry, sizeof *group);
 }
 
@@ -476,28 +484,25 @@ void uva_taskgroup_cancel(uva_taskgroup_t *scope)
 static int group_end(group_t *group)
 {
     uva_task_t *parent = group->scope.task;
-    int r = group->body;
+    int r;
 
     group->state = GROUP_DONE;
     if (group->parent_cancelled && uva_task_uncancel(parent) == 0) {
         group->pending = 0;
-        if (group->cancelled && r == UV_ECANCELED) {
-            r = 0;
+        if (group->cancelled && group->body == UV_ECANCELED) {
+            group->body = 0;
         }
     }
+    r = group->body;
     if (group->succeeded) {
         group->code = 0; /* Failures beside a success count for nothing. */
         group_free_errors(group);
     }
-    if (group->pending < 0 && group->code == 0) {
-        return group->pending;
-    }
     if (r < 0 && r != UV_ECANCELED) {
-        const uva_error_t *error = uva_task_error();
-        group_add_error(group, r, uva_error_code(error) == r ? error : NULL);
+        group_add_error(group, r, group->failure);
     }
     if (group->code == 0) {
-        return r;
+        return group->pending < 0 ? uva__bare(group->pending) : r;
     }
     if (uva_task_cancelling(parent) > 0) {
         /* A cancellation from outside is delivered by the next await. */
@@ -505,7 +510,6 @@ static int group_end(group_t *group)
         (void)uva_task_cancel(parent);
     }
     group_raise(group);
-    group_free_errors(group);
     return UVA_EGROUP;
 }
 
@@ -526,6 +530,8 @@ int uva_taskgroup_exit_poll(uva_taskgroup_t *scope, int r)
     if (group->state == GROUP_ENTERED) {
         group->state = GROUP_EXITING;
         group->body = r; /* The caller may keep its r where we return to. */
+        group->failure =
+            uva_error_ref(uva__task_error_of(group->scope.task, r));
         group->pending = r == UV_ECANCELED ? r : 0;
         if (r < 0 && !group->aborting) {
             group_abort(group);
@@ -543,6 +549,7 @@ int uva_taskgroup_exit_poll(uva_taskgroup_t *scope, int r)
         return uva_waiter_suspend(self, NULL, NULL);
     }
     r = group_end(group);
+    group_free(group);
     uva__scope_leave(&group->scope, sizeof *group);
     scope->entry = NULL;
     return r;

@@ -20,6 +20,7 @@
 #include "base/format.h"
 #include "base/log.h"
 #include "core/debug.h"
+#include "core/failures.h"
 #include "core/gather.h"
 #include "core/hosts.h"
 #include "core/loans.h"
@@ -437,7 +438,8 @@ uva_task_t *uva_eager_task_factory(uva_loop_t *loop,
 /* --- ending --- */
 
 /* The record that a failed task keeps: the one its body named, or, as the
- * cause, that of the await whose code it passed on. */
+ * cause, that of the await whose code it passed on. A cancellation is passed on
+ * as it is. */
 static void task_settle_error(uva_task_t *task, int r)
 {
     uva__extra_t *extra = task->extra;
@@ -446,9 +448,9 @@ static void task_settle_error(uva_task_t *task, int r)
     if (error == NULL) {
         return;
     }
-    if (r == UV_ECANCELED || uva_error_code(error) != r) {
+    if (uva_error_code(error) != r) {
         extra->error = uva_error_unref(error);
-    } else if (extra->error_awaited) {
+    } else if (extra->error_awaited && r != UV_ECANCELED) {
         uva_error_t *passed = uva__error_new(r, NULL, uva_error_ref(error));
         if (passed != NULL) {
             extra->error = passed;
@@ -470,9 +472,7 @@ static int task_settle_code(uva_task_t *task, int r)
 static void task_finish_extra(uva_task_t *task, int r)
 {
     uva__scope_check(task, NULL);
-    if ((task->base.flags & UVA__MUST_CANCEL) != 0 && r == UV_ECANCELED) {
-        uva__task_deliver_cancel(task);
-    }
+    uva__task_drop_cancel(task);
     task_settle_error(task, r);
 }
 

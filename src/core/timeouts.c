@@ -17,6 +17,7 @@
 
 #include "uva/tasks.h"
 
+#include "core/failures.h"
 #include "core/loop.h"
 #include "core/scopes.h"
 
@@ -166,7 +167,7 @@ int uva_timeout_exit(uva_timeout_t *timeout, int r)
     timeout->state = TIMEOUT_EXPIRED;
     if (uva_task_uncancel(timeout->task) <= timeout->cancelling &&
         r == UV_ECANCELED) {
-        uva__task_set_error(timeout->task, NULL);
+        uva__task_set_error(timeout->task, timeout->code, NULL);
         return timeout->code;
     }
     return r;

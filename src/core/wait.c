@@ -7,6 +7,7 @@
  */
 #include "uva/tasks.h"
 
+#include "core/failures.h"
 #include "core/loop.h"
 
 typedef struct wait_state_s wait_state_t;
@@ -224,10 +225,11 @@ int uva_wait_poll(uva_wait_op_t *op,
     }
     if (task->base.phase == UVA__PHASE_IDLE) {
         if (count == 0 || count > INT32_MAX || when > UVA_FIRST_EXCEPTION) {
-            return UV_EINVAL;
+            return uva__bare(UV_EINVAL);
         }
         r = wait_start(op, task, futures, count, timeout_ns, when);
-        return r < 0 ? r : uva_waiter_suspend(&task->waiter, NULL, NULL);
+        return r < 0 ? uva__bare(r)
+                     : uva_waiter_suspend(&task->waiter, NULL, NULL);
     }
     state = op->state;
     r = uva_waiter_finish(&task->waiter);
@@ -272,7 +274,7 @@ int uva_cancel_and_wait_poll(uva_wait_op_t *op, uva_future_t *future)
             return 0;
         }
         if (future == &task->base) {
-            return UV_EPERM;
+            return uva__bare(UV_EPERM);
         }
         r = wait_start(op, task, futures, 1, UVA_FOREVER, UVA_ALL_COMPLETED);
         if (r < 0) {
@@ -308,10 +310,13 @@ static int wait_for_result(uva_future_t *future, void *ret, size_t size)
 {
     int r = uva__future_take(future, ret, size);
 
-    if (r < 0) {
-        uva__task_note_failure(uva__task_current(), future);
+    if (r == UV_ECANCELED) {
+        return uva__bare(UV_ETIMEDOUT);
     }
-    return r == UV_ECANCELED ? UV_ETIMEDOUT : r;
+    if (r < 0) {
+        uva__task_note_failure(uva__task_current(), future, r);
+    }
+    return r;
 }
 
 static void

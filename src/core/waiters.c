@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "core/failures.h"
 #include "core/loop.h"
 #include "core/step.h"
 #include "core/waiters.h"
@@ -37,7 +38,7 @@ waiter_suspend_slow(uva_waiter_t *waiter, uva_loop_t **owner, uva_list_t *list)
     task = uva__task_of_waiter(waiter);
     if (owner != NULL && *owner != task->base.loop) {
         if (*owner != NULL) {
-            return UVA_EWRONGLOOP;
+            return uva__bare(UVA_EWRONGLOOP);
         }
         *owner = task->base.loop;
     }
@@ -166,7 +167,7 @@ await_take(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
     int r = uva__future_take(future, ret, size);
 
     if (UVA__UNLIKELY(r < 0)) {
-        uva__task_note_failure(task, future);
+        uva__task_note_failure(task, future, r);
     }
     return r;
 }
@@ -183,36 +184,41 @@ UVA__INLINE void await_wait(uva_task_t *task, uva_future_t *future)
 static inline int await_begin(uva_task_t *task, uva_future_t *future)
 {
     if (UVA__UNLIKELY(future->loop != task->base.loop)) {
-        return UVA_EWRONGLOOP;
+        return uva__bare(UVA_EWRONGLOOP);
     }
     if (UVA__UNLIKELY(future == &task->base)) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     if (UVA__UNLIKELY(uva__future_append_node(future, &task->ready) < 0)) {
-        return UV_ENOMEM;
+        return uva__bare(UV_ENOMEM);
     }
     await_wait(task, future);
     if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
-        const char *message = task->extra == NULL ? NULL : task->extra->message;
-        if (uva_future_cancel_message(future, message)) {
-            task->base.flags &= (uint16_t)~UVA__MUST_CANCEL;
-        }
+        uva__task_cancel_await(task);
     }
     return UVA_PENDING;
+}
+
+/* asyncio: tasks.py, Task.__step: the cancellation of what was awaited is told,
+ * and not a request that came after it. */
+static UVA__NOINLINE bool await_end_cancelled(uva_task_t *task,
+                                              uva_future_t *future)
+{
+    if (!uva__future_pending(future) &&
+        uva__future_code(future) == UV_ECANCELED) {
+        uva__task_drop_cancel(task);
+        return true;
+    }
+    uva__task_deliver_cancel(task);
+    return false;
 }
 
 /* @return Whether the resumed wait ends with the future's own result. */
 static inline bool await_end(uva_task_t *task, uva_future_t *future)
 {
     task->base.phase = UVA__PHASE_IDLE;
-    if (UVA__LIKELY((task->base.flags & UVA__MUST_CANCEL) == 0)) {
-        return true;
-    }
-    if (!uva__future_pending(future)) {
-        (void)uva__future_code(future);
-    }
-    uva__task_deliver_cancel(task);
-    return false;
+    return UVA__LIKELY((task->base.flags & UVA__MUST_CANCEL) == 0) ||
+           await_end_cancelled(task, future);
 }
 
 int uva_await_poll(uva_future_t *future, void **ret_result)
@@ -231,7 +237,7 @@ int uva_await_poll(uva_future_t *future, void **ret_result)
         return r;
     }
     if (UVA__UNLIKELY(future == NULL)) {
-        return UV_ENOMEM;
+        return uva__bare(UV_ENOMEM);
     }
     if (future->state != UVA__FUTURE_PENDING) {
         return uva_future_result(future, ret_result);
@@ -337,7 +343,7 @@ int uva__join_poll(uva_future_t *take_future, void *ret, size_t size)
         return join_end(task, take_future, ret, size);
     }
     if (take_future == NULL) {
-        return UV_ENOMEM;
+        return uva__bare(UV_ENOMEM);
     }
     if (take_future->state != UVA__FUTURE_PENDING) {
         return join_owned(take_future)

@@ -349,7 +349,8 @@ static int connect_begin(uva__connect_op_t *op,
     uva__name_t name = {.host = host, .port = port};
     dial_t *dial;
     uva__io_t *io;
-    int r = uva__task_current() == NULL ? UVA_ENOTASK : uva__io_get(loop, &io);
+    int r = uva__task_current() == NULL ? UVA_ENOTASK
+                                        : uva__bare(uva__io_get(loop, &io));
 
     if (r >= 0) {
         r = uva__port_check(port);
@@ -362,13 +363,13 @@ static int connect_begin(uva__connect_op_t *op,
     }
     dial = uva__slab_get(&loop->slab, sizeof *dial);
     if (dial == NULL) {
-        return UV_ENOMEM;
+        return uva__bare(UV_ENOMEM);
     }
     memset(dial, 0, sizeof *dial);
     dial->loop = loop;
     dial->host = host;
     uva__list_init(&dial->attempts);
-    r = connect_options(dial, options, ops);
+    r = uva__bare(connect_options(dial, options, ops));
     if (r >= 0) {
         name.family = dial->family;
         r = uva__resolve(loop, &name, connect_resolved, dial, &found,

@@ -408,9 +408,9 @@ int uva__intake_check(const uva__intake_t *in)
 
     if (UVA__UNLIKELY(in->waiter != NULL || task == NULL ||
                       in->loop != task->base.loop)) {
-        return task == NULL         ? UVA_ENOTASK
-               : in->waiter != NULL ? UV_EPERM
-                                    : UVA_EWRONGLOOP;
+        return uva__bare(task == NULL         ? UVA_ENOTASK
+                         : in->waiter != NULL ? UV_EPERM
+                                              : UVA_EWRONGLOOP);
     }
     return 0;
 }
@@ -439,7 +439,7 @@ int uva__intake_wait_into(uva__intake_t *in,
                           size_t filled)
 {
     if (UVA__UNLIKELY(in->waiter != NULL)) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     in->into = data;
     in->into_size = size;

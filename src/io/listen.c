@@ -236,7 +236,7 @@ listen_new(uva__listen_op_t *op, void *take_data, uva_destroy_cb destroy)
         if (destroy != NULL) {
             destroy(take_data);
         }
-        return r;
+        return uva__bare(r);
     }
     memset(listen, 0, sizeof *listen);
     op->state = listen;
@@ -255,7 +255,7 @@ static int listen_begin(listen_t *listen,
 {
     uva_loop_t *loop = listen->loop;
     uva__name_t name = {.host = host, .port = port, .passive = true};
-    int r = listen_options(listen, options, ops);
+    int r = uva__bare(listen_options(listen, options, ops));
 
     listen->host = host;
     if (r >= 0) {

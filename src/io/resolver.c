@@ -229,13 +229,14 @@ int uva__resolve(uva_loop_t *loop,
     int r = uva__port_check(name->port);
 
     if (r >= 0) {
-        r = resolve_numbers(name, ret_addresses);
+        r = uva__bare(resolve_numbers(name, ret_addresses));
     }
     if (r != 0) {
         return r;
     }
     r = resolve_start(loop, name, callback, data, ret_resolve);
-    return r < 0 && r != UV_ENOMEM ? uva__resolve_failed(name->host, r) : r;
+    return r < 0 && r != UV_ENOMEM ? uva__resolve_failed(name->host, r)
+                                   : uva__bare(r);
 }
 
 /* --- those that hold up the end --- */

@@ -69,7 +69,7 @@ int uva_reader_read_view_poll(uva_reader_t *reader,
     int r = uva__intake_begin(&reader->in);
 
     if (UVA__UNLIKELY(r < 0)) {
-        return r;
+        return uva__bare(r);
     }
     if (reader->in.size > 0 || UVA__UNLIKELY(max_bytes == 0)) {
         return reader_give(
@@ -77,7 +77,7 @@ int uva_reader_read_view_poll(uva_reader_t *reader,
             ret_view);
     }
     if (UVA__UNLIKELY(reader->in.exception < 0)) {
-        return reader->in.exception;
+        return uva__bare(reader->in.exception);
     }
     if (UVA__UNLIKELY(reader->in.eof)) {
         return reader_give(reader, 0, ret_view);
@@ -103,7 +103,7 @@ int uva_reader_read_poll(uva_reader_t *reader, void *data, size_t size)
         return (int)reader->in.filled;
     }
     if (r < 0 || size == 0) {
-        return r < 0 ? r : 0;
+        return r < 0 ? uva__bare(r) : 0;
     }
     size = size < INT_MAX ? size : INT_MAX;
     if (reader->in.size > 0) {
@@ -112,7 +112,7 @@ int uva_reader_read_poll(uva_reader_t *reader, void *data, size_t size)
         return (int)size;
     }
     if (reader->in.exception < 0 || reader->in.eof) {
-        return reader->in.exception;
+        return uva__bare(reader->in.exception);
     }
     return uva__intake_wait_into(&reader->in, UVA__WANTS_INTO, data, size, 0);
 }
@@ -132,10 +132,10 @@ int uva_reader_read_all_poll(uva_reader_t *reader,
     int r = uva__intake_begin(&reader->in);
 
     if (r < 0 || reader->in.exception < 0) {
-        return r < 0 ? r : reader->in.exception;
+        return uva__bare(r < 0 ? r : reader->in.exception);
     }
     if (reader->in.size > limit_bytes) {
-        return UVA_ELIMITOVERRUN;
+        return uva__bare(UVA_ELIMITOVERRUN);
     }
     if (reader->in.eof) {
         r = uva__intake_detach(&reader->in, ret_buffer);
@@ -166,7 +166,7 @@ static int readexactly_end(size_t filled, size_t size, size_t *ret_partial)
     if (ret_partial != NULL) {
         *ret_partial = filled;
     }
-    return UVA_EINCOMPLETEREAD;
+    return uva__bare(UVA_EINCOMPLETEREAD);
 }
 
 int uva_reader_readexactly_poll(uva_reader_t *reader,
@@ -181,11 +181,11 @@ int uva_reader_readexactly_poll(uva_reader_t *reader,
         return readexactly_end(reader->in.filled, size, ret_partial);
     }
     if (r < 0 || size == 0) {
-        return r < 0 ? r : 0;
+        return r < 0 ? uva__bare(r) : 0;
     }
     ready = reader->in.size < size ? reader->in.size : size;
     if (ready < size && reader->in.exception < 0) {
-        return reader->in.exception;
+        return uva__bare(reader->in.exception);
     }
     if (ready < size && !reader->in.eof) {
         r = uva__intake_check(&reader->in);
@@ -303,12 +303,14 @@ static int readuntil_poll(uva_reader_t *reader,
     int begun = r < 0 ? r : uva__intake_begin(&reader->in);
 
     if (begun < 0) {
-        return begun;
+        return uva__bare(begun);
     }
     searched = begun == 0 ? 0 : reader->in.filled;
     if (reader_find(reader, separators, count, searched, ret_match)) {
         reader->in.consumed = ret_match->before;
-        return ret_match->before > reader->in.limit ? UVA_ELIMITOVERRUN : 0;
+        return ret_match->before > reader->in.limit
+                   ? uva__bare(UVA_ELIMITOVERRUN)
+                   : 0;
     }
     /* Where a separator may begin of which a part is there. */
     if (reader->in.size + 1 > longest + searched) {
@@ -316,13 +318,13 @@ static int readuntil_poll(uva_reader_t *reader,
     }
     if (searched > reader->in.limit) {
         reader->in.consumed = searched;
-        return UVA_ELIMITOVERRUN;
+        return uva__bare(UVA_ELIMITOVERRUN);
     }
     if (reader->in.exception < 0) {
-        return reader->in.exception;
+        return uva__bare(reader->in.exception);
     }
     if (reader->in.eof) {
-        return UVA_EINCOMPLETEREAD;
+        return uva__bare(UVA_EINCOMPLETEREAD);
     }
     r = uva__intake_wait(&reader->in, UVA__WANTS_ANY);
     if (UVA__LIKELY(r == UVA_PENDING)) {

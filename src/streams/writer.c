@@ -106,7 +106,7 @@ enum {
 static int drain_wait(uva_writer_t *writer, uva_waiter_t *self)
 {
     if (UVA__UNLIKELY(writer->lost)) {
-        return UV_ECONNRESET;
+        return uva__bare(UV_ECONNRESET);
     }
     if (UVA__LIKELY(!writer->paused)) {
         return 0;
@@ -126,7 +126,7 @@ static UVA__NOINLINE int drain_resumed(uva_writer_t *writer, uva_waiter_t *self)
     }
     r = uva_waiter_finish(self);
     if (r >= 0 && writer->lost) {
-        r = uva__transport_status(writer->transport);
+        r = uva__bare(uva__transport_status(writer->transport));
     }
     return r;
 }
@@ -148,7 +148,7 @@ int uva_writer_drain_poll(uva_writer_t *writer)
         return drain_resumed(writer, self);
     }
     if (r < 0) {
-        return r;
+        return uva__bare(r);
     }
     if (UVA__UNLIKELY(uva_transport_is_closing(writer->transport))) {
         /* An iteration, so that connection_lost can run: else a task that
@@ -196,7 +196,7 @@ int uva_writer_wait_closed_poll(uva_writer_t *writer)
         return uva_waiter_suspend(self, &writer->reader->in.loop,
                                   &writer->closers);
     }
-    return uva__transport_status(writer->transport);
+    return uva__bare(uva__transport_status(writer->transport));
 }
 
 int uva_writer_wait_closed(uva_writer_t *writer)
@@ -213,8 +213,10 @@ int uva_writer_wait_closed(uva_writer_t *writer)
 static void connection_keep_cancellation(void)
 {
     uva_task_t *task = uva_current_task();
+    const uva_error_t *words = uva_task_error();
 
-    (void)uva_task_cancel(task);
+    (void)uva_task_cancel_message(task,
+                                  words == NULL ? NULL : uva_error_text(words));
     (void)uva_task_uncancel(task);
 }
 
@@ -230,7 +232,7 @@ static int connection_end(uva_reader_t *take_reader,
                           uva_writer_t *take_writer,
                           uva_transport_t *transport)
 {
-    int r = uva__transport_status(transport);
+    int r = uva__bare(uva__transport_status(transport));
 
     if (!uva__transport_served(transport)) {
         (void)uva_reader_unref(take_reader);

@@ -62,7 +62,8 @@ static int barrier_block(uva_barrier_t *barrier)
     if (r < 0) {
         return r;
     }
-    return barrier->state == UVA__BARRIER_BROKEN ? UVA_EBROKENBARRIER : 0;
+    return barrier->state == UVA__BARRIER_BROKEN ? uva__bare(UVA_EBROKENBARRIER)
+                                                 : 0;
 }
 
 /* asyncio: locks.py, Barrier._wait. */
@@ -74,7 +75,9 @@ static int barrier_fill(uva_barrier_t *barrier)
     if (r < 0) {
         return r;
     }
-    return barrier->state == UVA__BARRIER_DRAINING ? 0 : UVA_EBROKENBARRIER;
+    return barrier->state == UVA__BARRIER_DRAINING
+               ? 0
+               : uva__bare(UVA_EBROKENBARRIER);
 }
 
 /* asyncio: locks.py, Barrier._exit. */

@@ -69,7 +69,7 @@ static int condition_begin(uva_condition_t *condition, uva_waiter_t *self)
     uva_lock_t *lock = condition_lock(condition);
 
     if (!uva_lock_locked(lock)) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     if (self == NULL) {
         return UVA_ENOTASK;
@@ -114,7 +114,7 @@ int uva_condition_wait_poll(uva_condition_t *condition)
     }
     /* We may have been notified before: let another one look instead. */
     condition_notify(condition, 1);
-    return r < 0 ? r : UV_ECANCELED;
+    return uva__bare(r < 0 ? r : UV_ECANCELED);
 }
 
 int uva_condition_wait(uva_condition_t *condition)
@@ -158,7 +158,7 @@ int uva_condition_notify(uva_condition_t *condition, size_t count)
 {
     if (!uva__sync_owned(condition->loop, __func__) ||
         !uva_condition_locked(condition)) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     condition_notify(condition, count);
     return 0;

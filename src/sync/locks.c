@@ -108,7 +108,7 @@ int uva_lock_acquire(uva_lock_t *lock)
 int uva_lock_release(uva_lock_t *lock)
 {
     if (!uva__sync_owned(lock->loop, __func__) || !lock->locked) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     lock->locked = false;
     lock_wake_first(lock);

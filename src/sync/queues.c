@@ -274,7 +274,7 @@ static int queue_overflow(uva_queue_t *queue, void *item)
     void *oldest;
 
     if (queue->overflow == UVA_QUEUE_WAIT) {
-        return UVA_EQUEUEFULL;
+        return uva__bare(UVA_EQUEUEFULL);
     }
     if (queue->overflow == UVA_QUEUE_DROP_NEWEST) {
         queue_drop(queue, item);
@@ -305,7 +305,7 @@ static UVA__NOINLINE int queue_put_hard(uva_queue_t *queue, void *item)
         return UV_EBUSY;
     }
     if (queue->is_shutdown) {
-        return UVA_EQUEUESHUTDOWN;
+        return uva__bare(UVA_EQUEUESHUTDOWN);
     }
     if (uva_queue_full(queue)) {
         return queue_overflow(queue, item);
@@ -540,7 +540,8 @@ queue_get_slow(uva_queue_t *queue, void **ret_item, const char *function)
         return UV_EPERM;
     }
     if (queue->count == 0) {
-        return queue->is_shutdown ? UVA_EQUEUESHUTDOWN : UVA_EQUEUEEMPTY;
+        return uva__bare(queue->is_shutdown ? UVA_EQUEUESHUTDOWN
+                                            : UVA_EQUEUEEMPTY);
     }
     if (UVA__UNLIKELY(queue->compares)) {
         return UV_EBUSY;
@@ -588,7 +589,7 @@ static inline int queue_get_called(uva_queue_t *queue, void **ret_item)
 
 static UVA__NOINLINE int queue_get_again(uva_queue_t *queue, uva_waiter_t *self)
 {
-    return queue->is_shutdown ? UVA_EQUEUESHUTDOWN
+    return queue->is_shutdown ? uva__bare(UVA_EQUEUESHUTDOWN)
                               : queue_sleep(queue, &queue->getters, self);
 }
 
@@ -696,7 +697,7 @@ int uva_queue_task_done(uva_queue_t *queue)
         return UV_EPERM;
     }
     if (queue->unfinished == 0) {
-        return UV_EINVAL;
+        return uva__bare(UV_EINVAL);
     }
     queue_finish(queue);
     return 0;

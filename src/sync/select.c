@@ -149,7 +149,7 @@ int uva_select_nowait(const uva_select_case_t *cases, size_t count)
             return r;
         }
     }
-    return closed_count == count ? UVA_EQUEUESHUTDOWN : UV_EAGAIN;
+    return closed_count == count ? uva__bare(UVA_EQUEUESHUTDOWN) : UV_EAGAIN;
 }
 
 static int

@@ -87,7 +87,7 @@ int uva_semaphore_release(uva_semaphore_t *semaphore)
         return UV_EPERM;
     }
     if (semaphore->value >= semaphore->bound) {
-        return UV_EINVAL;
+        return uva__bare(UV_EINVAL);
     }
     semaphore->value++;
     (void)semaphore_wake_next(semaphore);
