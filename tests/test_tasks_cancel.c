@@ -208,6 +208,39 @@ HAND_TEST(uncancel_resets_must_cancel)
     uva_future_unref(future);
 }
 
+static void cancel_main(void *data)
+{
+    (void)uva_task_cancel(data);
+}
+
+/* asyncio counts in whole numbers; here those beyond 65,535 lie elsewhere. */
+UVA_TEST(cancelling_more_often_than_16_bits_count)
+{
+    enum {
+        MANY = 70000
+    };
+    uva_task_t *task = uva_current_task();
+    uva_timeout_t timeout;
+
+    for (unsigned i = 0; i < MANY; i++) {
+        ck_assert(uva_task_cancel(task));
+    }
+    ck_assert_uint_eq(uva_task_cancelling(task), MANY);
+    ck_assert_int_eq(uva_sleep(0), UV_ECANCELED);
+    /* One from outside is not taken for the deadline's. */
+    ck_assert_int_eq(uva_timeout_enter(&timeout, UVA_MS(5)), 0);
+    ck_assert_int_eq(uva_call_later(UVA_MS(1), cancel_main, task, NULL), 0);
+    ck_assert_int_eq(uva_sleep(UVA_SEC(1)), UV_ECANCELED);
+    ck_assert_int_eq(uva_sleep(UVA_SEC(1)), UV_ECANCELED);
+    ck_assert_int_eq(uva_timeout_exit(&timeout, UV_ECANCELED), UV_ECANCELED);
+    for (unsigned i = MANY + 1; i > 0; i--) {
+        ck_assert_uint_eq(uva_task_cancelling(task), i);
+        ck_assert_uint_eq(uva_task_uncancel(task), i - 1);
+    }
+    ck_assert_uint_eq(uva_task_uncancel(task), 0);
+    ck_assert_int_eq(uva_sleep(0), 0);
+}
+
 /* --- messages --- */
 
 HAND_TEST(task_cancel_message_getter)
@@ -776,6 +809,7 @@ int main(void)
     UVA_TEST_BOTH(count, uncancel_basic);
     UVA_TEST_BOTH(count, uncancel_structured_blocks);
     UVA_TEST_BOTH(count, uncancel_resets_must_cancel);
+    tcase_add_test(count, cancelling_more_often_than_16_bits_count);
     UVA_TEST_BOTH(message, task_cancel_message_getter);
     UVA_TEST_BOTH(message, cancel_with_message_then_future_result);
     UVA_TEST_BOTH(message, cancel_with_message_then_future_exception);

@@ -160,7 +160,8 @@ UVA_EXTERN bool uva_task_cancel(uva_task_t *task);
  * the await that was cancelled. Of several requests before its next step the
  * first has the word if it waits for something, else the last. */
 UVA_EXTERN bool uva_task_cancel_message(uva_task_t *task, const char *message);
-/** How many requests were made and not taken back. @asyncio Task.cancelling */
+/** How many requests were made and not taken back; what is beyond 65,535 is
+ * counted if there is memory. @asyncio Task.cancelling */
 UVA_EXTERN unsigned uva_task_cancelling(const uva_task_t *task);
 /** Take one request back; at 0 one that was not delivered is withdrawn too.
  * @return The requests that remain. @asyncio Task.uncancel */

@@ -66,14 +66,27 @@ static void task_leave_ring(uva_task_t *task, uva_error_t *words)
     }
 }
 
+/* Count a request. One that needs memory for that and has none is not. */
+static void task_count_request(uva_task_t *task)
+{
+    uva__extra_t *extra;
+
+    if (UVA__LIKELY(task->base.cancelling < UINT16_MAX)) {
+        task->base.cancelling++;
+        return;
+    }
+    extra = uva__future_extra(&task->base);
+    if (extra != NULL && extra->cancelling < UINT32_MAX - UINT16_MAX) {
+        extra->cancelling++;
+    }
+}
+
 /* asyncio: tasks.py, Task.cancel. The words of the first request are told to
  * who waits, as they end the wait; of who is ready already, only its next step
  * asks, for those of the last. */
 static answer_t walk_ask_task(walk_t *walk, uva_task_t *task)
 {
-    if (task->base.cancelling < UINT16_MAX) {
-        task->base.cancelling++;
-    }
+    task_count_request(task);
     if (task->base.phase == UVA__PHASE_FUTURE) {
         walk->asker = task;
         walk->future = task->waiter.future;
@@ -281,7 +294,13 @@ void uva__task_drop_cancel(uva_task_t *task)
 
 unsigned uva_task_cancelling(const uva_task_t *task)
 {
-    return task == NULL ? 0 : task->base.cancelling;
+    if (task == NULL) {
+        return 0;
+    }
+    return UVA__LIKELY(task->base.cancelling < UINT16_MAX) ||
+                   task->extra == NULL
+               ? task->base.cancelling
+               : UINT16_MAX + task->extra->cancelling;
 }
 
 unsigned uva_task_uncancel(uva_task_t *task)
@@ -292,8 +311,11 @@ unsigned uva_task_uncancel(uva_task_t *task)
     if (!uva__loop_owned(task->base.loop)) {
         return task->base.cancelling;
     }
-    if (--task->base.cancelling == 0 && task->base.phase != UVA__PHASE_TORN) {
+    if (uva_task_cancelling(task) > UINT16_MAX) {
+        task->extra->cancelling--;
+    } else if (--task->base.cancelling == 0 &&
+               task->base.phase != UVA__PHASE_TORN) {
         uva__task_drop_cancel(task);
     }
-    return task->base.cancelling;
+    return uva_task_cancelling(task);
 }

@@ -46,6 +46,7 @@ typedef struct uva__extra_s {
     uva_list_t made;        /* Of uva_loop_t.made (debug mode). */
     uva_future_t *owner;    /* Borrowed: whose this is (debug mode). */
     struct uva__scope_s *scopes; /* Owned: entered, innermost first. */
+    uint32_t cancelling;         /* Requests that uva_future_s cannot count. */
     bool error_awaited; /* error came from an await, not from the body. */
 } uva__extra_t;
 
@@ -121,7 +122,7 @@ struct uva_future_s {
     uint16_t flags;
     uint8_t phase;       /* uva__phase_t; tasks only. */
     uint8_t stage;       /* The waiter's; tasks only. */
-    uint16_t cancelling; /* Tasks only. */
+    uint16_t cancelling; /* Tasks only; those beyond its most in the extra. */
 };
 
 /* A registered done callback. */
