@@ -317,11 +317,143 @@ START_TEST(bad_options)
 }
 END_TEST
 
+/* --- cancellations from outside --- */
+
+static int cleans_up(void *arg, void **ret_result)
+{
+    int r = uva_sleep(UVA_SEC(3600));
+
+    (void)arg;
+    (void)ret_result;
+    ck_assert_int_eq(uva_sleep(UVA_SEC(1)), 0);
+    return r;
+}
+
+static int succeeds(void *arg, void **ret_result)
+{
+    (void)arg;
+    (void)ret_result;
+    return uva_sleep(UVA_MS(100));
+}
+
+/* Ways of a group to its end, which its first child's clean-up draws out. */
+enum {
+    END_BY_CANCEL,   /* In the body. */
+    END_BY_CALLBACK, /* In the exit. */
+    END_BY_FIRST_SUCCESS,
+    ENDS
+};
+
+static void cancels_group(void *data)
+{
+    uva_taskgroup_cancel(data);
+}
+
+static int ends_a_group(void *arg, void **ret_result)
+{
+    uva_taskgroup_options_t options = UVA_TASKGROUP_OPTIONS_INIT;
+    int end = *(const int *)arg;
+    uva_taskgroup_t group;
+
+    (void)ret_result;
+    options.policy = end == END_BY_FIRST_SUCCESS ? UVA_GROUP_FIRST_SUCCESS
+                                                 : UVA_GROUP_FAIL_FAST;
+    ck_assert_int_eq(uva_taskgroup_enter_with(&group, &options), 0);
+    (void)uva_taskgroup_create_task(&group, cleans_up, NULL, NULL);
+    if (end == END_BY_FIRST_SUCCESS) {
+        (void)uva_taskgroup_create_task(&group, succeeds, NULL, NULL);
+    } else if (end == END_BY_CALLBACK) {
+        ck_assert_int_eq(
+            uva_call_later(UVA_MS(100), cancels_group, &group, NULL), 0);
+    } else {
+        ck_assert_int_eq(uva_sleep(UVA_MS(100)), 0);
+        return uva_taskgroup_cancel_and_wait(&group);
+    }
+    return uva_taskgroup_exit(&group, 0);
+}
+
+/* The group ends from 0.1 s to 1.1 s; in between comes another's request. */
+UVA_TEST(cancelled_from_outside_while_it_ends)
+{
+    for (int end = 0; end < ENDS; end++) {
+        uva_task_t *task = uva_create_task(ends_a_group, &end);
+
+        ck_assert_int_eq(uva_sleep(UVA_MS(500)), 0);
+        ck_assert(uva_task_cancel_message(task, "from outside"));
+        ck_assert_int_eq(uva_await(UVA_FUTURE(task), NULL), UV_ECANCELED);
+        ck_assert_str_eq(uva_future_get_cancel_message(UVA_FUTURE(task)),
+                         "from outside");
+        ck_assert_uint_eq(uva_task_cancelling(task), 1);
+        uva_task_unref(task);
+
+        task = uva_create_task(ends_a_group, &end);
+        ck_assert_int_eq(
+            uva_wait_for(uva_future_ref(UVA_FUTURE(task)), UVA_MS(500), NULL),
+            UV_ETIMEDOUT);
+        uva_task_unref(task);
+
+        task = uva_create_task(ends_a_group, &end); /* Nobody asks. */
+        ck_assert_int_eq(uva_await(UVA_FUTURE(task), NULL), 0);
+        ck_assert_uint_eq(uva_task_cancelling(task), 0);
+        uva_task_unref(task);
+    }
+}
+
+static int timed_out_while_it_ends(int end)
+{
+    uva_timeout_t timeout;
+
+    ck_assert_int_eq(uva_timeout_enter(&timeout, UVA_MS(500)), 0);
+    return uva_timeout_exit(&timeout, ends_a_group(&end, NULL));
+}
+
+UVA_TEST(timed_out_from_outside_while_it_ends)
+{
+    for (int end = 0; end < ENDS; end++) {
+        ck_assert_int_eq(timed_out_while_it_ends(end), UV_ETIMEDOUT);
+        ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
+    }
+}
+
+/* A request that was swallowed stays counted; the group's own is not taken for
+ * another, delivered or not. */
+UVA_TEST(cancelled_in_a_task_that_swallowed_one)
+{
+    uva_task_t *self = uva_current_task();
+    uva_taskgroup_t group;
+
+    (void)uva_task_cancel(self);
+    ck_assert_int_eq(uva_sleep(0), UV_ECANCELED);
+    for (int end = 0; end < ENDS; end++) {
+        ck_assert_int_eq(ends_a_group(&end, NULL), 0);
+    }
+    ck_assert_int_eq(uva_taskgroup_enter(&group), 0);
+    ck_assert_int_eq(uva_taskgroup_cancel_and_wait(&group), 0);
+    ck_assert_int_eq(uva_sleep(0), 0);
+    ck_assert_uint_eq(uva_task_cancelling(self), 1);
+    (void)uva_task_uncancel(self);
+}
+
+/* One that was not yet delivered when the group was entered is another's. */
+UVA_TEST(cancelled_before_it_was_entered)
+{
+    uva_task_t *self = uva_current_task();
+    uva_taskgroup_t group;
+
+    (void)uva_task_cancel(self);
+    ck_assert_int_eq(uva_taskgroup_enter(&group), 0);
+    (void)uva_taskgroup_create_task(&group, cleans_up, NULL, NULL);
+    ck_assert_int_eq(uva_taskgroup_cancel_and_wait(&group), UV_ECANCELED);
+    ck_assert_uint_eq(uva_task_cancelling(self), 1);
+    (void)uva_task_uncancel(self);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("group_policies");
     TCase *policies = UVA_TCASE(suite, "Policies");
     TCase *bounds = UVA_TCASE(suite, "Bounds");
+    TCase *outside = UVA_TCASE(suite, "Outside");
 
     tcase_add_test(policies, collect_all);
     tcase_add_test(policies, first_success);
@@ -332,5 +464,9 @@ int main(void)
     tcase_add_test(bounds, bound_and_failure);
     tcase_add_test(bounds, cancelled_while_held);
     tcase_add_test(bounds, cancelled_takes_no_turn);
+    tcase_add_test(outside, cancelled_from_outside_while_it_ends);
+    tcase_add_test(outside, timed_out_from_outside_while_it_ends);
+    tcase_add_test(outside, cancelled_in_a_task_that_swallowed_one);
+    tcase_add_test(outside, cancelled_before_it_was_entered);
     return uva_test_main(suite);
 }

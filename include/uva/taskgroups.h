@@ -82,9 +82,9 @@ uva_taskgroup_create_task(uva_taskgroup_t *group,
                           void *arg,
                           const uva_task_options_t *options);
 
-/** Cancel the children and the body; the exit then returns normally. Works
- * from inside, from a child and from outside. @asyncio TaskGroup.cancel (3.15)
- */
+/** Cancel the children and the body; the exit then returns normally, unless
+ * somebody else cancels the task. Works from inside, from a child and from
+ * outside. @asyncio TaskGroup.cancel (3.15) */
 UVA_EXTERN void uva_taskgroup_cancel(uva_taskgroup_t *group);
 
 /** uva_taskgroup_cancel, then uva_taskgroup_exit of a body that succeeded. */

@@ -64,6 +64,7 @@ struct group_s {
     int body;               /* What the body returned. */
     uva_error_t *failure;   /* Counted: the record that goes with it. */
     int pending;            /* What the exit has to return in the end. */
+    unsigned cancelling;    /* Requests that were delivered before it. */
     uint8_t state;
     bool aborting;
     bool cancelled;        /* By uva_taskgroup_cancel. */
@@ -459,6 +460,9 @@ int uva_taskgroup_enter_with(uva_taskgroup_t *scope,
         .policy = options->policy,
         .max_running =
             options->max_running == 0 ? SIZE_MAX : options->max_running,
+        .cancelling = (task->base.flags & UVA__MUST_CANCEL) != 0
+                          ? 0
+                          : uva_task_cancelling(task),
     };
     uva__list_init(&group->children);
     return 0;
@@ -480,6 +484,22 @@ void uva_taskgroup_cancel(uva_taskgroup_t *scope)
     group_cancel(group);
 }
 
+/* Take the group's own request back. asyncio compares with 0; but a task that
+ * has swallowed a request goes on with it counted, and without an error here
+ * the group's own would be told to it for another. */
+static void group_uncancel(group_t *group)
+{
+    uva_task_t *parent = group->scope.task;
+
+    if (uva_task_uncancel(parent) <= group->cancelling) {
+        uva__task_drop_cancel(parent); /* Not delivered: it is the group's. */
+        group->pending = 0;
+        if (group->cancelled && group->body == UV_ECANCELED) {
+            group->body = 0;
+        }
+    }
+}
+
 /* asyncio: taskgroups.py, TaskGroup._aexit, from where no child is left. */
 static int group_end(group_t *group)
 {
@@ -487,11 +507,8 @@ static int group_end(group_t *group)
     int r;
 
     group->state = GROUP_DONE;
-    if (group->parent_cancelled && uva_task_uncancel(parent) == 0) {
-        group->pending = 0;
-        if (group->cancelled && group->body == UV_ECANCELED) {
-            group->body = 0;
-        }
+    if (group->parent_cancelled) {
+        group_uncancel(group);
     }
     r = group->body;
     if (group->succeeded) {
@@ -539,9 +556,11 @@ int uva_taskgroup_exit_poll(uva_taskgroup_t *scope, int r)
     } else {
         woken = uva_waiter_finish(self);
         group->waiter = NULL;
-        if (woken == UV_ECANCELED && !group->aborting) {
+        if (woken == UV_ECANCELED) {
             group->pending = woken;
-            group_abort(group);
+            if (!group->aborting) {
+                group_abort(group);
+            }
         }
     }
     if (!uva__list_empty(&group->children)) {
