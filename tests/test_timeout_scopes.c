@@ -56,6 +56,121 @@ out:
     ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
 }
 
+UVA_TEST(block_left_by_break_is_turned)
+{
+    int r = 0;
+
+    UVA_TIMEOUT (r, UVA_MS(10)) {
+        r = uva_sleep(UVA_SEC(1));
+        break;
+    }
+    ck_assert_int_eq(r, UV_ETIMEDOUT);
+    UVA_TIMEOUT (r, UVA_MS(10)) {
+        r = uva_sleep(UVA_SEC(1));
+        continue;
+    }
+    ck_assert_int_eq(r, UV_ETIMEDOUT);
+    UVA_TIMEOUT (r, UVA_SEC(1)) {
+        UVA_TIMEOUT (r, UVA_MS(10)) {
+            r = uva_sleep(UVA_SEC(10));
+            break;
+        }
+        ck_assert_int_eq(r, UV_ETIMEDOUT);
+        r = 3;
+        break;
+    }
+    ck_assert_int_eq(r, 3);
+}
+
+/* --- blocks that are left by return --- */
+
+static int returns_out(void *arg, void **ret_result)
+{
+    int r = 0;
+
+    (void)arg;
+    (void)ret_result;
+    UVA_TIMEOUT (r, UVA_MS(10)) {
+        return uva_sleep(UVA_SEC(1));
+    }
+    return r;
+}
+
+/* asyncio: return leaves by way of __aexit__, which raises TimeoutError. */
+UVA_TEST(task_that_returns_out_has_timed_out)
+{
+    uva_taskgroup_t group;
+    uva_task_t *task = uva_create_task(returns_out, NULL);
+
+    uva_test_log_begin();
+    ck_assert_int_eq(uva_await(UVA_FUTURE(task), NULL), UV_ETIMEDOUT);
+    ck_assert(!uva_task_cancelled(task));
+    uva_task_unref(task);
+    ck_assert_int_eq(uva_taskgroup_enter(&group), 0);
+    (void)uva_taskgroup_create_task(&group, returns_out, NULL, NULL);
+    ck_assert_int_eq(uva_taskgroup_exit(&group, 0), UVA_EGROUP);
+    ck_assert_int_eq(uva_error_code(uva_error_member(uva_task_error(), 0)),
+                     UV_ETIMEDOUT);
+    ck_assert_str_eq(uva_test_log(), "");
+    uva_test_log_end();
+}
+
+static int asks_and_goes_on(void *arg, void **ret_result)
+{
+    int r = returns_out(NULL, NULL);
+
+    ck_assert_int_eq(r, UV_ECANCELED);
+    ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0);
+    if (arg != NULL) {
+        r = uva_sleep(UVA_SEC(1)); /* Somebody cancels. */
+    }
+    (void)ret_result;
+    return r;
+}
+
+/* A function that it calls cannot be helped; it is told once. */
+UVA_TEST(helper_that_returns_out_is_told_once)
+{
+    static char really;
+    uva_task_t *task;
+    const char *told;
+
+    uva_test_log_begin();
+    task = uva_create_task(asks_and_goes_on, NULL);
+    ck_assert_int_eq(UVA_JOIN(task), UV_ETIMEDOUT);
+    told = strstr(uva_test_log(), "leave the block by break");
+    ck_assert_ptr_nonnull(told);
+    ck_assert_ptr_nonnull(strstr(uva_test_log(), "asks_and_goes_on"));
+
+    task = uva_create_task(asks_and_goes_on, &really);
+    ck_assert_int_eq(uva_sleep(UVA_MS(500)), 0);
+    ck_assert(uva_task_cancel(task));
+    ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
+    ck_assert_ptr_null(strstr(told + 1, "leave the block by break"));
+    uva_test_log_end();
+}
+
+static int returns_before_it_is_told(void *arg, void **ret_result)
+{
+    int r = 0;
+
+    (void)arg;
+    (void)ret_result;
+    UVA_TIMEOUT (r, UVA_MS(10)) {
+        (void)uva_task_cancel(uva_current_task());
+        r = uva_sleep(UVA_SEC(1));
+        return r;
+    }
+    return r;
+}
+
+UVA_TEST(task_that_was_cancelled_too_is_cancelled)
+{
+    uva_task_t *task = uva_create_task(returns_before_it_is_told, NULL);
+
+    ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
+}
+
 /* --- scopes that are lost --- */
 
 static UVA__NOINLINE void lose_a_timeout(void)
@@ -152,11 +267,16 @@ int main(void)
 {
     Suite *suite = suite_create("timeout_scopes");
     TCase *block = UVA_TCASE(suite, "Block");
+    TCase *returned = UVA_TCASE(suite, "Returned");
     TCase *lost = UVA_TCASE(suite, "Lost");
     TCase *memory = UVA_TCASE(suite, "Memory");
 
     tcase_add_test(block, block_turns_its_cancellation);
     tcase_add_test(block, block_left_early_disarms_the_deadline);
+    tcase_add_test(block, block_left_by_break_is_turned);
+    tcase_add_test(returned, task_that_returns_out_has_timed_out);
+    tcase_add_test(returned, helper_that_returns_out_is_told_once);
+    tcase_add_test(returned, task_that_was_cancelled_too_is_cancelled);
     tcase_add_test(lost, left_without_exit_is_reported);
     tcase_add_test(lost, yield_sees_that_an_outer_one_is_lost);
     tcase_add_test(lost, ended_without_exit_is_reported);

@@ -64,13 +64,16 @@ UVA_EXTERN UVA_NODISCARD int uva_timeout_reschedule(uva_timeout_t *timeout,
                                                     uint64_t when_ns);
 
 #ifdef UVA__HAVE_CLEANUP
-/** private: what UVA_TIMEOUT leaves by break, return or goto. */
+/** private: what UVA_TIMEOUT leaves by return or goto. */
 UVA_EXTERN void uva__timeout_leave(uva_timeout_t *timeout);
 
 /**
  * The same as a block: r is what the block left in it, turned as the exit
- * does. Leaving early by return, break or goto disarms the deadline;
- * continue leaves the block.
+ * does; break and continue leave the block so too. return and goto disarm the
+ * deadline and cannot turn the code: leave by break. A task's body that returns
+ * UV_ECANCELED out of the block because of the deadline ends its task with
+ * UV_ETIMEDOUT all the same; out of a function that it calls UV_ECANCELED
+ * comes, which the log tells once.
  *
  *     UVA_TIMEOUT (r, UVA_MS(500)) {
  *         r = talk(peer);
@@ -84,7 +87,8 @@ UVA_EXTERN void uva__timeout_leave(uva_timeout_t *timeout);
             for (uva_timeout_t scope UVA__CLEANUP(uva__timeout_leave) = \
                      uva__timeout_block(delay_ns);                      \
                  once && (uva__timeout_begin(&scope), 1);               \
-                 (r) = uva_timeout_exit(&scope, (r)), once = 0)
+                 (r) = uva_timeout_exit(&scope, (r)), once = 0)         \
+                for (; once == 1; once = 2)
 
 /** private */
 static inline uva_timeout_t uva__timeout_block(uint64_t delay_ns)

@@ -28,6 +28,9 @@ void uva__task_set_error(uva_task_t *task, int code, uva_error_t *take_error)
         uva_error_unref(take_error);
         return;
     }
+    if (code == UV_ECANCELED) {
+        extra->left_code = 0;
+    }
     old = extra->error;
     extra->error_at = take_error == NULL ? 0 : task->base.loop->iterations;
     if (take_error != NULL || uva_error_code(old) == code) {

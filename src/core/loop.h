@@ -47,6 +47,8 @@ typedef struct uva__extra_s {
     uva_future_t *owner;    /* Borrowed: whose this is (debug mode). */
     struct uva__scope_s *scopes; /* Owned: entered, innermost first. */
     uint32_t cancelling;         /* Requests that uva_future_s cannot count. */
+    int16_t left_code;           /* Of a timeout that was left by return when it
+                                    had cancelled the task, and nobody since. */
     bool error_awaited; /* error came from an await, not from the body. */
 } uva__extra_t;
 
@@ -70,7 +72,7 @@ enum {
     UVA__NEW = 1u << 1,         /* A task whose body has not begun. */
     UVA__STACKLESS = 1u << 2,
     UVA__WATCHED = 1u << 3,   /* Something is looked at when it suspends: its
-                                 scopes, the canary of its stack. */
+                                 scopes, one that it has left, its canary. */
     UVA__MOVED = 1u << 4,     /* The result was moved out. */
     UVA__RECORDS = 1u << 5,   /* Some callback is a uva__callback_t, or the only
                                  one a gathering future. */
@@ -273,6 +275,7 @@ struct uva_loop_s {
     bool stuck_outside;        /* Reported once: only an outsider can wake. */
     bool handling;             /* The exception handler runs. */
     bool freeing;              /* What is dying is being freed. */
+    bool told_left;            /* Of a timeout that was left by return. */
     uva__shutdown_t *shutdown; /* While one is under way. */
     uva__shutdown_t shutdown_place; /* Its memory: to end needs none. */
 

@@ -11,6 +11,8 @@
  * one whose frame nobody has written over is found lost when the task ends.
  */
 #include "core/scopes.h"
+
+#include "base/log.h"
 #include "core/loop.h"
 
 #if defined(UVA_HAVE_VALGRIND)
@@ -37,6 +39,13 @@ static UVA__NO_ASAN bool scope_is_marked(const uva__scope_t *entry)
     return *(uva__scope_t *const *)entry->scope == entry;
 }
 
+static void task_unwatch(uva_task_t *task)
+{
+    if (task->extra->scopes == NULL && !task->base.loop->stacks.checks) {
+        task->base.flags &= (uint16_t)~UVA__WATCHED;
+    }
+}
+
 static void scope_unlink(uva__scope_t *entry)
 {
     uva__scope_t **place = &entry->task->extra->scopes;
@@ -45,10 +54,7 @@ static void scope_unlink(uva__scope_t *entry)
         place = &(*place)->outer;
     }
     *place = entry->outer;
-    if (entry->task->extra->scopes == NULL &&
-        !entry->task->base.loop->stacks.checks) {
-        entry->task->base.flags &= (uint16_t)~UVA__WATCHED;
-    }
+    task_unwatch(entry->task);
 }
 
 static void scope_lost(uva__scope_t *entry)
@@ -123,6 +129,32 @@ static bool scope_is_lost(const uva__scope_t *entry, const char *sp)
     return scope < sp || !scope_is_marked(entry);
 }
 
+void uva__scope_note_left(uva_task_t *task, int code)
+{
+    if (task->extra != NULL) {
+        task->extra->left_code = (int16_t)code;
+        task->base.flags |= UVA__WATCHED; /* If it goes on, it is told. */
+    }
+}
+
+/* The body itself would have ended: a function that it calls has returned, and
+ * its caller took the time-out for a cancellation. */
+static void scope_tell_left(uva_task_t *task)
+{
+    uva_loop_t *loop = task->base.loop;
+
+    task_unwatch(task);
+    if (!loop->told_left) {
+        loop->told_left = true;
+        uva__log(UVA_LOG_WARNING,
+                 "task '%s' (function %s) goes on after a UVA_TIMEOUT that was "
+                 "left by return or goto when its deadline had come: the code "
+                 "stayed %s; leave the block by break (told once)",
+                 uva_task_get_name(task), uva__task_function(task),
+                 uva_err_name(UV_ECANCELED));
+    }
+}
+
 void uva__scope_check_slow(uva_task_t *task, const char *sp)
 {
     uva__scope_t *entry = task->extra->scopes;
@@ -134,5 +166,8 @@ void uva__scope_check_slow(uva_task_t *task, const char *sp)
             scope_lost(entry);
             entry = task->extra->scopes; /* The handler may have left some. */
         }
+    }
+    if (sp != NULL && task->extra->left_code != 0) {
+        scope_tell_left(task);
     }
 }

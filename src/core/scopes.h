@@ -21,12 +21,14 @@ typedef struct uva__scope_s {
 } uva__scope_t;
 
 /** Report and forget scopes whose frame is gone: what can be told from the
- * stack pointer, or all when the task has ended (sp NULL). */
+ * stack pointer, or all when the task has ended (sp NULL). Tell of a timeout
+ * that was left by return, if the task goes on. */
 void uva__scope_check_slow(uva_task_t *task, const char *sp);
 
 static inline void uva__scope_check(uva_task_t *task, const char *sp)
 {
-    if (UVA__UNLIKELY(task->extra != NULL && task->extra->scopes != NULL)) {
+    if (UVA__UNLIKELY(task->extra != NULL && (task->extra->scopes != NULL ||
+                                              task->extra->left_code != 0))) {
         uva__scope_check_slow(task, sp);
     }
 }
@@ -41,6 +43,9 @@ uva__scope_t *uva__scope_enter(uva_task_t *task,
                                size_t size);
 /** Take an entry out of the task's, and free it. */
 void uva__scope_leave(uva__scope_t *entry, size_t size);
+/** Note that a timeout has cancelled the running task, and was left without
+ * turning what was returned into code. */
+void uva__scope_note_left(uva_task_t *task, int code);
 /** Free an entry that is out. */
 void uva__scope_free(uva__scope_t *entry, size_t size);
 

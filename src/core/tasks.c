@@ -466,6 +466,10 @@ static int task_settle_code(uva_task_t *task, int r)
         r = UV_ECANCELED; /* asyncio: cancelled right before it stops. */
         uva__task_deliver_cancel(task);
     }
+    if (r == UV_ECANCELED && (task->base.flags & UVA__MUST_CANCEL) == 0 &&
+        task->extra != NULL && task->extra->left_code != 0) {
+        r = task->extra->left_code; /* Nobody else has cancelled it. */
+    }
     return uva__code_of_body(r);
 }
 

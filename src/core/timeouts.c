@@ -142,6 +142,24 @@ static int timeout_code(const uva_timeout_t *timeout)
     return entry == NULL ? timeout->code : entry->code;
 }
 
+/* @return Whether the deadline has come, and nobody else has asked the task to
+ * cancel. */
+static bool timeout_end(uva_timeout_t *timeout)
+{
+    timeout->code = timeout_code(timeout);
+    if (timeout->entry != NULL) {
+        entry_disarm(timeout_entry(timeout));
+        uva__scope_leave(timeout->entry, sizeof(timeout_entry_t));
+        timeout->entry = NULL;
+    }
+    if (timeout->code == 0) {
+        timeout->state = TIMEOUT_DONE;
+        return false;
+    }
+    timeout->state = TIMEOUT_EXPIRED;
+    return uva_task_uncancel(timeout->task) <= timeout->cancelling;
+}
+
 int uva_timeout_exit(uva_timeout_t *timeout, int r)
 {
     if (timeout->state == TIMEOUT_REFUSED) {
@@ -154,19 +172,7 @@ int uva_timeout_exit(uva_timeout_t *timeout, int r)
     if (!uva__loop_owned(timeout->task->base.loop)) {
         return r < 0 ? r : UV_EPERM;
     }
-    timeout->code = timeout_code(timeout);
-    if (timeout->entry != NULL) {
-        entry_disarm(timeout_entry(timeout));
-        uva__scope_leave(timeout->entry, sizeof(timeout_entry_t));
-        timeout->entry = NULL;
-    }
-    if (timeout->code == 0) {
-        timeout->state = TIMEOUT_DONE;
-        return r;
-    }
-    timeout->state = TIMEOUT_EXPIRED;
-    if (uva_task_uncancel(timeout->task) <= timeout->cancelling &&
-        r == UV_ECANCELED) {
+    if (timeout_end(timeout) && r == UV_ECANCELED) {
         uva__task_set_error(timeout->task, timeout->code, NULL);
         return timeout->code;
     }
@@ -206,8 +212,13 @@ int uva_timeout_reschedule(uva_timeout_t *timeout, uint64_t when_ns)
 
 void uva__timeout_leave(uva_timeout_t *timeout)
 {
-    /* Whatever is returned past the block, it is not turned. */
-    if (timeout->state != 0) {
-        UVA_IGNORE(uva_timeout_exit(timeout, 0));
+    bool told;
+
+    if (timeout->state != TIMEOUT_ACTIVE) {
+        return;
+    }
+    told = (timeout->task->base.flags & UVA__MUST_CANCEL) == 0;
+    if (timeout_end(timeout) && told) {
+        uva__scope_note_left(timeout->task, timeout->code);
     }
 }
