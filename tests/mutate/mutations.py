@@ -53,8 +53,8 @@ MUTATIONS = [
      "    return uva__task_new(uva__running, coro, args, options, here);",
      "a typed task is spawned on the running loop whichever is given"),
     ("src/core/tasks.c",
-     "    if (r == UV_ECANCELED || uva_error_code(error) != r) {",
-     "    if (r == UV_ECANCELED) {",
+     "    if (uva_error_code(error) != r) {",
+     "    if (false) {",
      "a task keeps the record of another failure than its own"),
     # --- cancelling ---
     ("src/core/cancel.c",
@@ -68,27 +68,27 @@ MUTATIONS = [
      "    if (--task->base.cancelling == 0 && false) {",
      "uncancel to zero leaves the cancellation to come"),
     ("src/core/cancel.c",
-     "        task_set_message(task, walk->message);",
+     "        task_set_words(task, walk->words);",
      "        (void)walk;",
      "the message of a cancel is lost where a waiter is cancelled"),
     ("src/core/cancel.c",
      "        task->ready.run = uva__task_resume_cancelled;\n"
      "    }\n"
-     "    task_set_message(task, message);",
+     "    task_set_words(task, words);",
      "        task->ready.run = uva__task_resume_cancelled;\n"
      "    }\n"
-     "    (void)message;",
+     "    (void)words;",
      "the message of a cancel before the first step is lost"),
     ("src/core/cancel.c",
-     "    if (task->base.cancelling < UINT16_MAX) {",
+     "    if (UVA__LIKELY(task->base.cancelling < UINT16_MAX)) {",
      "    if (task->base.cancelling < 1) {",
      "a second cancel is not counted"),
     ("src/core/cancel.c",
-     "                task_leave_ring(walk->asker, walk->message);",
+     "                task_leave_ring(walk->asker, walk->words);",
      "                (void)task_leave_ring;",
      "tasks that await each other in a ring cannot be cancelled"),
     ("src/core/cancel.c",
-     "                task_must_cancel(walk->asker, walk->message);",
+     "                task_must_cancel(walk->asker, walk->words);",
      "                (void)task_must_cancel;",
      "a task that awaits what is done already swallows its cancel"),
     ("src/core/cancel.c",
@@ -101,7 +101,7 @@ MUTATIONS = [
      "    if (future->state != UVA__FUTURE_PENDING) {",
      "a cancel of a failed future does not count as seen"),
     ("src/core/cancel.c",
-     "                uva__text_set(&extra->delivered, walk->message);",
+     "                extra->error = uva_error_ref(walk->words);",
      "                (void)walk;",
      "a cancelled future loses the message"),
     ("src/core/cancel.c",
@@ -204,7 +204,7 @@ MUTATIONS = [
      "the first wait binds no primitive to its loop"),
     ("src/core/waiters.c",
      "    if (UVA__UNLIKELY(future == &task->base)) {\n"
-     "        return UV_EPERM;\n"
+     "        return uva__bare(UV_EPERM);\n"
      "    }\n"
      "    if (UVA__UNLIKELY(uva__future_append_node",
      "    if (UVA__UNLIKELY(uva__future_append_node",
@@ -264,17 +264,12 @@ MUTATIONS = [
      "(int32_t)iterations * (UVA__ITERATION_STEPS + 2)",
      "more iterations pass in a turn than were asked for"),
     ("src/core/waiters.c",
-     "        if (uva_future_cancel_message(future, message)) {\n"
-     "            task->base.flags &= (uint16_t)~UVA__MUST_CANCEL;\n"
-     "        }",
-     "        (void)message;",
+     "        uva__task_cancel_await(task);",
+     "",
      "a cancel that is due does not reach the future that is awaited"),
     ("src/core/waiters.c",
-     "        (void)uva__future_code(future);\n"
-     "    }\n"
-     "    uva__task_deliver_cancel(task);",
-     "    }\n"
-     "    uva__task_deliver_cancel(task);",
+     "        uva__future_code(future) == UV_ECANCELED) {",
+     "        future->code == UV_ECANCELED) {",
      "a failure that a cancelled await saw is reported as never retrieved"),
     ("src/core/loop.h",
      "    bool cancelled = task->base.phase == UVA__PHASE_CANCELLED ||\n"
@@ -341,8 +336,8 @@ MUTATIONS = [
      "        return uva__task_yield(loop, task);",
      "a lost scope is not looked for in a yield"),
     ("src/core/scopes.c",
-     "    if (entry->task->extra->scopes == NULL &&",
-     "    if (true &&",
+     "    if (task->extra->scopes == NULL && !task->base.loop->stacks.checks) {",
+     "    if (!task->base.loop->stacks.checks) {",
      "an inner scope that ends hides the outer one"),
     # --- futures ---
     ("src/core/loop.h",
@@ -377,7 +372,7 @@ MUTATIONS = [
      "    }",
      "a result can be moved out twice"),
     ("src/core/futures.c",
-     "    if (code >= 0) {\n"
+     "    if (!uva__code_fails(code)) {\n"
      "        return UV_EINVAL;\n"
      "    }\n"
      "    if (text != NULL) {",
@@ -398,9 +393,9 @@ MUTATIONS = [
      "a done callback runs without its context"),
     ("src/core/futures.c",
      "        if (task != NULL) {\n"
-     "            uva__task_note_failure(task, future);",
+     "            uva__task_note_failure(task, future, r);",
      "        if (false) {\n"
-     "            uva__task_note_failure(task, future);",
+     "            uva__task_note_failure(task, future, r);",
      "what a failure said is lost where it is looked at and not awaited"),
     ("src/core/futures.c",
      "    if (loop->freeing) {\n"
@@ -464,7 +459,7 @@ MUTATIONS = [
      "a server without memory is not told of a handler that was gathered"),
     ("src/core/waiters.c",
      "    if (UVA__UNLIKELY(uva__future_append_node(future, &task->ready) < 0)) {\n"
-     "        return UV_ENOMEM;\n"
+     "        return uva__bare(UV_ENOMEM);\n"
      "    }\n",
      "    (void)uva__future_append_node(future, &task->ready);\n",
      "an await of a gathered task without memory never ends"),
@@ -509,9 +504,8 @@ MUTATIONS = [
      "        code != UV_ECANCELED) {",
      "a cancelled child does not fail its gather"),
     ("src/core/gather.c",
-     "            extra->error = uva_error_ref(source->error);\n"
-     "            uva__text_set(&extra->delivered, source->delivered);",
-     "            uva__text_set(&extra->delivered, source->delivered);",
+     "            extra->error = uva_error_ref(source->error);",
+     "            extra->error = NULL;",
      "a gather drops the record of the child that failed"),
     ("src/core/gather.c",
      "        results[i] = results[first];",
@@ -533,10 +527,49 @@ MUTATIONS = [
      "    uva__future_unref(&shield->outer.base);",
      "a cancelled shield still listens and mutes the inner failure"),
     ("src/core/shield.c",
-     "        (void)uva_future_cancel_message(outer,\n"
-     "                                        uva_future_get_cancel_message(inner));",
+     "        (void)uva_future_cancel(outer);",
      "        (void)uva_future_set_exception(outer, UV_EIO, NULL);",
      "a cancelled inner future fails its shield"),
+    ("src/core/cancel.c",
+     "    } else if (task->base.phase != UVA__PHASE_CANCELLED) {",
+     "    } else {",
+     "the last of two cancels has the word"),
+    ("src/core/cancel.c",
+     "    task->base.flags |= UVA__VISITED;\n"
+     "    (void)walk_run(&walk);",
+     "    (void)walk_run(&walk);",
+     "who closes a ring is counted again"),
+    ("src/core/cancel.c",
+     "    if (extra != NULL && extra->cancelling < UINT32_MAX - UINT16_MAX) {",
+     "    if (false) {",
+     "requests beyond 65,535 are not counted"),
+    ("src/core/waiters.c",
+     "        uva__task_drop_cancel(task);\n"
+     "        return true;",
+     "        uva__task_deliver_cancel(task);\n"
+     "        return false;",
+     "the words of the task come before those of the future"),
+    ("src/core/failures.c",
+     "    if (take_error != NULL || uva_error_code(old) == code) {",
+     "    if (take_error != NULL) {",
+     "a bare failure has the words of an older one"),
+    ("src/core/failures.c",
+     "                   task->extra->error_at != task->base.loop->iterations",
+     "                   false",
+     "a failure of long ago is a cause"),
+    ("src/core/tasks.c",
+     "        r = task->extra->left_code; /* Nobody else has cancelled it. */",
+     "        (void)task;",
+     "a task that returns out of a timeout was cancelled"),
+    ("src/core/failures.c",
+     "        extra->left_code = 0;",
+     "        (void)code;",
+     "a later cancellation is taken for a timeout that was left"),
+    ("src/core/shield.c",
+     "        (void)uva_future_cancel(outer);",
+     "        (void)uva_future_cancel_message(\n"
+     "            outer, uva_future_get_cancel_message(inner));",
+     "a shield passes the inner message on"),
     ("src/core/shield.c",
      "        (void)uva_future_set_error(outer, uva_future_error(inner));",
      "        (void)uva_future_set_exception(outer, code, NULL);",
@@ -580,8 +613,8 @@ MUTATIONS = [
      "cancel-and-wait does not cancel"),
     # --- wait_for ---
     ("src/core/wait.c",
-     "    return r == UV_ECANCELED ? UV_ETIMEDOUT : r;",
-     "    return r;",
+     "        return uva__bare(UV_ETIMEDOUT);",
+     "        return r;",
      "wait_for with no time tells a cancellation and no timeout"),
     ("src/core/wait.c",
      "    if (timeout_ns == 0 && uva__future_pending(future)) {",
@@ -605,16 +638,16 @@ MUTATIONS = [
      "wait_for with no time gives no result"),
     # --- timeouts ---
     ("src/core/timeouts.c",
-     "    if (uva_task_uncancel(timeout->task) <= timeout->cancelling &&",
-     "    if (uva_task_uncancel(timeout->task) <= timeout->cancelling + 1 &&",
+     "    return uva_task_uncancel(timeout->task) <= timeout->cancelling;",
+     "    return uva_task_uncancel(timeout->task) <= timeout->cancelling + 1;",
      "a timeout swallows a cancel from outside"),
     ("src/core/timeouts.c",
      "    timeout->cancelling = uva_task_cancelling(task);",
      "    timeout->cancelling = 0;",
      "a timeout inside a cancelled task does not tell itself"),
     ("src/core/timeouts.c",
-     "        r == UV_ECANCELED) {",
-     "        r < 0) {",
+     "    if (timeout_end(timeout) && r == UV_ECANCELED) {",
+     "    if (timeout_end(timeout) && r < 0) {",
      "a timeout hides another failure of the block"),
     ("src/core/timeouts.c",
      "    if (when_ns <= loop->driver->now(loop)) {",
@@ -643,12 +676,28 @@ MUTATIONS = [
      "        group_abort(group);",
      "a failing child does not end the body of its group"),
     ("src/core/taskgroups.c",
-     "    if (group->parent_cancelled && uva_task_uncancel(parent) == 0) {",
-     "    if (group->parent_cancelled) {",
+     "    if (uva_task_uncancel(parent) <= group->cancelling) {",
+     "    if (group->cancelling <= UINT_MAX) {",
      "a group does not take its own cancel back"),
     ("src/core/taskgroups.c",
-     "        if (woken == UV_ECANCELED && !group->aborting) {",
-     "        if (woken == UV_ECANCELED && false) {",
+     "    if (uva_task_uncancel(parent) <= group->cancelling) {",
+     "    if (uva_task_uncancel(parent) == 0) {",
+     "a group takes its own cancel for another in a task that swallowed one"),
+    ("src/core/taskgroups.c",
+     "        uva__task_drop_cancel(parent); /* Not delivered: it is the group's. */\n",
+     "",
+     "a group leaves its own cancel to a task that swallowed one"),
+    ("src/core/taskgroups.c",
+     "            group->pending = woken;\n"
+     "            if (!group->aborting) {",
+     "            if (!group->aborting) {\n"
+     "                group->pending = woken;",
+     "a group that ends swallows a cancel from outside"),
+    ("src/core/taskgroups.c",
+     "            group->pending = woken;\n"
+     "            if (!group->aborting) {",
+     "            group->pending = woken;\n"
+     "            if (false) {",
      "a parent cancelled in the exit does not cancel the children"),
     ("src/core/taskgroups.c",
      "        if (r < 0 && !group->aborting) {\n"
@@ -693,7 +742,9 @@ MUTATIONS = [
      "        --state->todo;",
      "the timer of an exhausted as_completed goes on"),
     ("src/core/as_completed.c",
+     "    uva__list_append(&state->done, &node->link);\n"
      "    (void)uva_waiter_wake_first(&state->waiters);",
+     "    uva__list_append(&state->done, &node->link);\n"
      "    if (!uva__list_empty(&state->waiters)) {\n"
      "        (void)uva_waiter_wake(UVA__LIST_FIRST(\n"
      "            &state->waiters, uva_waiter_t, link));\n"
@@ -701,10 +752,14 @@ MUTATIONS = [
      "a waiter that was cancelled swallows the wake-up of the next"),
     ("src/core/as_completed.c",
      "    if (node->timed_out) {\n"
-     "        return UV_ETIMEDOUT;\n"
+     "        return uva__bare(UV_ETIMEDOUT);\n"
      "    }",
      "",
      "as_completed does not tell its timeout"),
+    ("src/core/as_completed.c",
+     "        if (r < 0 && woken && state != NULL &&",
+     "        if (false &&",
+     "who is cancelled takes the wake-up of an as_completed along"),
     ("src/core/as_completed.c",
      "            (uva__future_pending(node->future) || !node->ran)) {",
      "            uva__future_pending(node->future)) {",
@@ -874,8 +929,8 @@ MUTATIONS = [
      "a wait swallows a cancel that comes while it takes the lock"),
     ("src/sync/conditions.c",
      "    condition_notify(condition, 1);\n"
-     "    return r < 0",
-     "    return r < 0",
+     "    return uva__bare(",
+     "    return uva__bare(",
      "a cancelled waiter takes its notification along"),
     ("src/sync/conditions.c",
      "        count--;",
@@ -910,8 +965,8 @@ MUTATIONS = [
      "        (void)barrier;",
      "tasks that came while others left wait for ever"),
     ("src/sync/barriers.c",
-     "    return barrier->state == UVA__BARRIER_DRAINING ? 0 : UVA_EBROKENBARRIER;",
-     "    return 0;",
+     "    return barrier->state == UVA__BARRIER_DRAINING\n",
+     "    return true\n",
      "tasks of a reset barrier pass it"),
     ("src/sync/barriers.c",
      "        barrier->count > 0 ? UVA__BARRIER_RESETTING : UVA__BARRIER_FILLING;",
@@ -1027,11 +1082,9 @@ MUTATIONS = [
      "a shutdown leaves the putters waiting"),
     ("src/sync/queues.c",
      "    if (queue->count == 0) {\n"
-     "        return queue->is_shutdown ? UVA_EQUEUESHUTDOWN : UVA_EQUEUEEMPTY;\n"
-     "    }",
+     "        return uva__bare(queue->is_shutdown",
      "    if (queue->is_shutdown || queue->count == 0) {\n"
-     "        return queue->is_shutdown ? UVA_EQUEUESHUTDOWN : UVA_EQUEUEEMPTY;\n"
-     "    }",
+     "        return uva__bare(queue->is_shutdown",
      "what a queue holds at its shutdown cannot be had"),
     ("src/sync/heapq.c",
      "    queue->compares = compares;",
