@@ -320,8 +320,9 @@ int uva__shutdown_now(uva_loop_t *loop)
     return r;
 }
 
-int uva_loop_shutdown_with(uva_loop_t *loop,
-                           const uva_shutdown_options_t *options)
+static int shutdown_start(uva_loop_t *loop,
+                          const uva_shutdown_options_t *options,
+                          const char *function)
 {
     const uva_shutdown_options_t defaults = UVA_SHUTDOWN_OPTIONS_INIT;
     int r;
@@ -336,8 +337,8 @@ int uva_loop_shutdown_with(uva_loop_t *loop,
     if (loop->forked) {
         return UVA_EFORKED;
     }
-    if (!uva__loop_owned(loop) || loop->closing || loop->running ||
-        loop->shutdown != NULL || uva__running() != NULL) {
+    if (!uva__loop_owned_for(loop, function) || loop->closing ||
+        loop->running || loop->shutdown != NULL || uva__running() != NULL) {
         return UV_EPERM;
     }
     if (loop->driver->lost(loop)) {
@@ -356,10 +357,16 @@ int uva_loop_shutdown_with(uva_loop_t *loop,
     return r;
 }
 
+int uva_loop_shutdown_with(uva_loop_t *loop,
+                           const uva_shutdown_options_t *options)
+{
+    return shutdown_start(loop, options, __func__);
+}
+
 int uva_loop_shutdown(uva_loop_t *loop, uva_loop_cb done, void *data)
 {
     const uva_shutdown_options_t options = {
         .size = sizeof options, .done = done, .data = data};
 
-    return uva_loop_shutdown_with(loop, &options);
+    return shutdown_start(loop, &options, __func__);
 }
