@@ -148,7 +148,8 @@ static uva_task_t *factory(uva_loop_t *loop,
     X(uva_loop_uv, 0, uva_loop_uv(w->loop) != NULL)                           \
     X(uva_loop_stop, 0, NOTHING(uva_loop_stop(w->loop)))                      \
     X(uva_loop_close, UV_EPERM, uva_loop_close(w->loop))                      \
-    X(uva_loop_shutdown, UV_EPERM, uva_loop_shutdown(w->loop, NULL, NULL))    \
+    X(uva_loop_shutdown_with, UV_EPERM,                                       \
+      uva_loop_shutdown(w->loop, NULL, NULL))                                 \
     X(uva_loop_call_soon, UV_EPERM,                                           \
       uva_loop_call_soon(w->loop, ignore, NULL, NULL, NULL))                  \
     X(uva_loop_call_later, UV_EPERM,                                          \

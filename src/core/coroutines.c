@@ -401,7 +401,9 @@ void uva__task_start_eager(uva_task_t *task)
     uva__ready_t *batch = loop->batch;
     uva__context_t *base = loop->base;
     int32_t budget = loop->budget;
-    uva__context_t here = *uva__flow_current(loop);
+    uva__context_t here = current == NULL || uva__task_stackless(current)
+                              ? *base
+                              : *uva__task_stackful(current)->flow;
     uva__exceptions_t taken = uva__exceptions_take(loop->exceptions);
     bool in_factory = loop->in_factory;
     bool attended = loop->attended;

@@ -14,7 +14,6 @@
 
 #include "base/errors.h"
 #include "core/loop.h"
-#include "core/step.h"
 
 enum {
     COROUTINE_NEW,
@@ -32,9 +31,10 @@ struct uva_coroutine_s {
     uva__stack_t *stack;
     void *value;             /* What travels with a resume or a yield. */
     uva__context_t *resumer; /* The flow that goes on when it yields. */
-    uva_coroutine_t *outer;  /* That ran when it was resumed, if no task
-                                did. */
-    int status;              /* What send returns. */
+    uva__context_t *below; /* Without a task: loop->base when it was resumed. */
+    uva_coroutine_t *outer; /* That ran when it was resumed, if no task
+                               did. */
+    int status;             /* What send returns. */
     int state;
 };
 
@@ -61,17 +61,6 @@ static uva_coroutine_t *coroutine_current(uva_loop_t *loop)
     }
     owner = UVA__CONTAINER_OF(stackful->flow, uva__stack_t, context)->owner;
     return owner->kind == UVA__KIND_COROUTINE ? coroutine_of(owner) : NULL;
-}
-
-uva__context_t *uva__flow_current(uva_loop_t *loop)
-{
-    uva__stackful_t *stackful = current_stackful(loop);
-
-    if (stackful != NULL) {
-        return stackful->flow;
-    }
-    return loop->coroutine != NULL ? &loop->coroutine->stack->context
-                                   : loop->base;
 }
 
 int uva_coroutine_new(uva_coro_cb body,
@@ -130,6 +119,7 @@ static void coroutine_leave(uva_coroutine_t *coroutine)
         stackful->flow = coroutine->resumer;
     } else {
         loop->coroutine = coroutine->outer;
+        loop->base = coroutine->below;
     }
     uva__stack_check(&loop->stacks, coroutine->stack);
     taken = uva__exceptions_take(loop->exceptions);
@@ -172,7 +162,7 @@ static void coroutine_enter(uva_coroutine_t *coroutine)
 {
     uva_loop_t *loop = coroutine->base.loop;
     uva__stackful_t *stackful = current_stackful(loop);
-    uva__context_t here = *uva__flow_current(loop); /* Without a task. */
+    uva__context_t here = *loop->base; /* Without a task: the flow that runs. */
     uva__exceptions_t taken = uva__exceptions_take(loop->exceptions);
 
     coroutine->state = COROUTINE_RUNNING;
@@ -188,6 +178,9 @@ static void coroutine_enter(uva_coroutine_t *coroutine)
         coroutine->resumer = &here;
         coroutine->outer = loop->coroutine;
         loop->coroutine = coroutine;
+        /* Tools are told where others that it drives, or starts, go back to. */
+        coroutine->below = loop->base;
+        loop->base = &coroutine->stack->context;
         (void)uva__context_switch(&here, &coroutine->stack->context, NULL);
     }
     uva__exceptions_give(loop->exceptions, &taken);

@@ -131,8 +131,4 @@ uva_task_t *uva__task_refuse(const uva__coro_t *coro,
                              const char *here,
                              int code);
 
-/** The flow that runs: that of a task, of a coroutine that a callback drives,
- * or the one that tasks leave for. */
-uva__context_t *uva__flow_current(uva_loop_t *loop);
-
 #endif /* UVA__CORE_STEP_H */
