@@ -144,87 +144,87 @@ static uva_task_t *factory(uva_loop_t *loop,
 #define NOTHING(call) (call, 0)
 
 /* The name in the log, what it gives, the call. */
-#define CALLS(X)                                                              \
-    X(uva_loop_uv, 0, uva_loop_uv(w->loop) != NULL)                           \
-    X(uva_loop_stop, 0, NOTHING(uva_loop_stop(w->loop)))                      \
-    X(uva_loop_close, UV_EPERM, uva_loop_close(w->loop))                      \
-    X(uva_loop_shutdown_with, UV_EPERM,                                       \
-      uva_loop_shutdown(w->loop, NULL, NULL))                                 \
-    X(uva_loop_call_soon, UV_EPERM,                                           \
-      uva_loop_call_soon(w->loop, ignore, NULL, NULL, NULL))                  \
-    X(uva_loop_call_later, UV_EPERM,                                          \
-      uva_loop_call_later(w->loop, 1, ignore, NULL, NULL, NULL))              \
-    X(uva_loop_call_at, UV_EPERM,                                             \
-      uva_loop_call_at(w->loop, 1, ignore, NULL, NULL, NULL))                 \
-    X(uva_handle_cancel, 0, NOTHING(uva_handle_cancel(w->handle)))            \
-    X(uva_handle_unref, 0, NOTHING(uva_handle_unref(w->handle)))              \
-    X(uva_loop_set_exception_handler, 0,                                      \
-      NOTHING(uva_loop_set_exception_handler(                                 \
-          w->loop, uva_loop_get_exception_handler(w->loop, NULL), w)))        \
-    X(uva_loop_call_exception_handler, 0,                                     \
-      NOTHING(uva_loop_call_exception_handler(                                \
-          w->loop, &(uva_exception_t){sizeof(uva_exception_t), "no", 0, NULL, \
-                                      NULL, NULL, NULL, NULL})))              \
-    X(uva_loop_set_debug, 0, NOTHING(uva_loop_set_debug(w->loop, true)))      \
-    X(uva_loop_set_slow_callback, 0,                                          \
-      NOTHING(uva_loop_set_slow_callback(w->loop, 1)))                        \
-    X(uva_loop_set_task_factory, 0,                                           \
-      NOTHING(uva_loop_set_task_factory(w->loop, factory, NULL)))             \
-    X(uva_loop_trim_stacks, 0, uva_loop_trim_stacks(w->loop))                 \
-    X(uva_loop_format_tasks, UV_EPERM,                                        \
-      uva_loop_format_tasks(w->loop, &(uva_buffer_t){0}))                     \
-    X(uva_format_call_graph, UV_EPERM,                                        \
-      uva_format_call_graph(w->future, &(uva_buffer_t){0}))                   \
-    X(uva_loop_create_future, UV_EPERM,                                       \
-      REFUSED(uva_loop_create_future(w->loop)))                               \
-    X(uva_future_ref, 0, uva_future_ref(w->future) != w->future)              \
-    X(uva_future_unref, 0, NOTHING(uva_future_unref(w->future)))              \
-    X(uva_future_set_result, UV_EPERM,                                        \
-      uva_future_set_result(w->future, NULL, drop))                           \
-    X(uva_future_set_exception, UV_EPERM,                                     \
-      uva_future_set_exception(w->future, UV_EIO, NULL))                      \
-    X(uva_future_set_error, UV_EPERM, uva_future_set_error(w->future, NULL))  \
-    X(uva_future_result, UV_EPERM, uva_future_result(w->failed, NULL))        \
-    X(uva_future_exception, UV_EPERM, uva_future_exception(w->failed))        \
-    X(uva_future_cancel, 0, uva_future_cancel(w->future))                     \
-    X(uva_future_cancel_message, 0, uva_future_cancel_message(w->future, "")) \
-    X(uva_future_add_done_callback, UV_EPERM,                                 \
-      uva_future_add_done_callback(w->future, ignore_future, NULL, NULL))     \
-    X(uva_future_remove_done_callback, 0,                                     \
-      uva_future_remove_done_callback(w->future, ignore_future, w))           \
-    X(uva_future_add_to_awaited_by, UV_EPERM,                                 \
-      uva_future_add_to_awaited_by(w->future, UVA_FUTURE(w->task)))           \
-    X(uva_join, UVA_ENOTASK, uva_join(w->failed, NULL))                       \
-    X(uva_gather, UVA_ENOTASK, uva_gather(&w->future, 1, 0, NULL))            \
-    X(uva_shield_future, UV_EPERM, REFUSED(uva_shield_future(w->future)))     \
-    X(uva_create_task, UV_EPERM,                                              \
-      REFUSED(uva_loop_create_task(w->loop, never, NULL, NULL)))              \
-    X(uva_spawn, UV_EPERM, REFUSED(uva_loop_spawn(w->loop, owner, &dropped))) \
-    X(uva_ensure_future, UV_EPERM,                                            \
-      REFUSED(                                                                \
-          uva_ensure_future(&(uva_awaitable_t){.future = w->future}, NULL)))  \
-    X(uva_task_cancel, 0, uva_task_cancel(w->task))                           \
-    X(uva_task_cancel_message, 0, uva_task_cancel_message(w->task, "no"))     \
-    X(uva_task_uncancel, 1, uva_task_uncancel(w->task))                       \
-    X(uva_task_set_name, UV_EPERM, uva_task_set_name(w->task, "wrong"))       \
-    X(uva_task_get_name, 0, uva_task_get_name(w->task)[0])                    \
-    X(uva_as_completed_destroy, 0,                                            \
-      NOTHING(uva_as_completed_destroy(&w->iterator)))                        \
-    X(uva_timeout_reschedule, UV_EPERM,                                       \
-      uva_timeout_reschedule(&w->timeout, 0))                                 \
-    X(uva_timeout_exit, UV_EPERM, uva_timeout_exit(&w->timeout, 0))           \
-    X(uva_taskgroup_cancel, 0, NOTHING(uva_taskgroup_cancel(&w->group)))      \
-    X(uva_taskgroup_create_task, UV_EPERM,                                    \
-      REFUSED(uva_taskgroup_create_task(&w->group, never, NULL, NULL)))       \
-    X(uva_taskgroup_spawn, UV_EPERM,                                          \
-      REFUSED(uva_taskgroup_spawn(&w->group, owner, &dropped)))               \
-    X(uva_coroutine_send, UV_EPERM,                                           \
-      uva_coroutine_send(w->coroutine, NULL, NULL))                           \
-    X(uva_coroutine_throw, UV_EPERM,                                          \
-      uva_coroutine_throw(w->coroutine, UV_EIO, NULL))                        \
-    X(uva_coroutine_ref, 0, NOTHING(uva_coroutine_ref(w->coroutine)))         \
-    X(uva_coroutine_unref, 0, NOTHING(uva_coroutine_unref(w->coroutine)))     \
-    SYNC_CALLS(X)                                                             \
+#define CALLS(X)                                                               \
+    X(uva_loop_uv, 0, uva_loop_uv(w->loop) != NULL)                            \
+    X(uva_loop_stop, 0, NOTHING(uva_loop_stop(w->loop)))                       \
+    X(uva_loop_close, UV_EPERM, uva_loop_close(w->loop))                       \
+    X(uva_loop_shutdown, UV_EPERM, uva_loop_shutdown(w->loop, NULL, NULL))     \
+    X(uva_loop_shutdown_with, UV_EPERM, uva_loop_shutdown_with(w->loop, NULL)) \
+    X(uva_loop_call_soon, UV_EPERM,                                            \
+      uva_loop_call_soon(w->loop, ignore, NULL, NULL, NULL))                   \
+    X(uva_loop_call_later, UV_EPERM,                                           \
+      uva_loop_call_later(w->loop, 1, ignore, NULL, NULL, NULL))               \
+    X(uva_loop_call_at, UV_EPERM,                                              \
+      uva_loop_call_at(w->loop, 1, ignore, NULL, NULL, NULL))                  \
+    X(uva_handle_cancel, 0, NOTHING(uva_handle_cancel(w->handle)))             \
+    X(uva_handle_unref, 0, NOTHING(uva_handle_unref(w->handle)))               \
+    X(uva_loop_set_exception_handler, 0,                                       \
+      NOTHING(uva_loop_set_exception_handler(                                  \
+          w->loop, uva_loop_get_exception_handler(w->loop, NULL), w)))         \
+    X(uva_loop_call_exception_handler, 0,                                      \
+      NOTHING(uva_loop_call_exception_handler(                                 \
+          w->loop, &(uva_exception_t){sizeof(uva_exception_t), "no", 0, NULL,  \
+                                      NULL, NULL, NULL, NULL})))               \
+    X(uva_loop_set_debug, 0, NOTHING(uva_loop_set_debug(w->loop, true)))       \
+    X(uva_loop_set_slow_callback, 0,                                           \
+      NOTHING(uva_loop_set_slow_callback(w->loop, 1)))                         \
+    X(uva_loop_set_task_factory, 0,                                            \
+      NOTHING(uva_loop_set_task_factory(w->loop, factory, NULL)))              \
+    X(uva_loop_trim_stacks, 0, uva_loop_trim_stacks(w->loop))                  \
+    X(uva_loop_format_tasks, UV_EPERM,                                         \
+      uva_loop_format_tasks(w->loop, &(uva_buffer_t){0}))                      \
+    X(uva_format_call_graph, UV_EPERM,                                         \
+      uva_format_call_graph(w->future, &(uva_buffer_t){0}))                    \
+    X(uva_loop_create_future, UV_EPERM,                                        \
+      REFUSED(uva_loop_create_future(w->loop)))                                \
+    X(uva_future_ref, 0, uva_future_ref(w->future) != w->future)               \
+    X(uva_future_unref, 0, NOTHING(uva_future_unref(w->future)))               \
+    X(uva_future_set_result, UV_EPERM,                                         \
+      uva_future_set_result(w->future, NULL, drop))                            \
+    X(uva_future_set_exception, UV_EPERM,                                      \
+      uva_future_set_exception(w->future, UV_EIO, NULL))                       \
+    X(uva_future_set_error, UV_EPERM, uva_future_set_error(w->future, NULL))   \
+    X(uva_future_result, UV_EPERM, uva_future_result(w->failed, NULL))         \
+    X(uva_future_exception, UV_EPERM, uva_future_exception(w->failed))         \
+    X(uva_future_cancel, 0, uva_future_cancel(w->future))                      \
+    X(uva_future_cancel_message, 0, uva_future_cancel_message(w->future, ""))  \
+    X(uva_future_add_done_callback, UV_EPERM,                                  \
+      uva_future_add_done_callback(w->future, ignore_future, NULL, NULL))      \
+    X(uva_future_remove_done_callback, 0,                                      \
+      uva_future_remove_done_callback(w->future, ignore_future, w))            \
+    X(uva_future_add_to_awaited_by, UV_EPERM,                                  \
+      uva_future_add_to_awaited_by(w->future, UVA_FUTURE(w->task)))            \
+    X(uva_join, UVA_ENOTASK, uva_join(w->failed, NULL))                        \
+    X(uva_gather, UVA_ENOTASK, uva_gather(&w->future, 1, 0, NULL))             \
+    X(uva_shield_future, UV_EPERM, REFUSED(uva_shield_future(w->future)))      \
+    X(uva_create_task, UV_EPERM,                                               \
+      REFUSED(uva_loop_create_task(w->loop, never, NULL, NULL)))               \
+    X(uva_spawn, UV_EPERM, REFUSED(uva_loop_spawn(w->loop, owner, &dropped)))  \
+    X(uva_ensure_future, UV_EPERM,                                             \
+      REFUSED(                                                                 \
+          uva_ensure_future(&(uva_awaitable_t){.future = w->future}, NULL)))   \
+    X(uva_task_cancel, 0, uva_task_cancel(w->task))                            \
+    X(uva_task_cancel_message, 0, uva_task_cancel_message(w->task, "no"))      \
+    X(uva_task_uncancel, 1, uva_task_uncancel(w->task))                        \
+    X(uva_task_set_name, UV_EPERM, uva_task_set_name(w->task, "wrong"))        \
+    X(uva_task_get_name, 0, uva_task_get_name(w->task)[0])                     \
+    X(uva_as_completed_destroy, 0,                                             \
+      NOTHING(uva_as_completed_destroy(&w->iterator)))                         \
+    X(uva_timeout_reschedule, UV_EPERM,                                        \
+      uva_timeout_reschedule(&w->timeout, 0))                                  \
+    X(uva_timeout_exit, UV_EPERM, uva_timeout_exit(&w->timeout, 0))            \
+    X(uva_taskgroup_cancel, 0, NOTHING(uva_taskgroup_cancel(&w->group)))       \
+    X(uva_taskgroup_create_task, UV_EPERM,                                     \
+      REFUSED(uva_taskgroup_create_task(&w->group, never, NULL, NULL)))        \
+    X(uva_taskgroup_spawn, UV_EPERM,                                           \
+      REFUSED(uva_taskgroup_spawn(&w->group, owner, &dropped)))                \
+    X(uva_coroutine_send, UV_EPERM,                                            \
+      uva_coroutine_send(w->coroutine, NULL, NULL))                            \
+    X(uva_coroutine_throw, UV_EPERM,                                           \
+      uva_coroutine_throw(w->coroutine, UV_EIO, NULL))                         \
+    X(uva_coroutine_ref, 0, NOTHING(uva_coroutine_ref(w->coroutine)))          \
+    X(uva_coroutine_unref, 0, NOTHING(uva_coroutine_unref(w->coroutine)))      \
+    SYNC_CALLS(X)                                                              \
     IO_CALLS(X)
 #define SYNC_CALLS(X)                                                         \
     X(uva_lock_release, UV_EPERM, uva_lock_release(&w->lock))                 \
