@@ -90,6 +90,7 @@ ACTOR(blocked, int i;)
         self->r = in_block(1 + stress_below(3));
         actor_after(self->actor, AWAIT_SHARED, self->r);
         self->actor->scopes--;
+        self->actor->left_block = true;
         if (self->r < 0 && self->r != UV_ETIMEDOUT) {
             break;
         }
@@ -105,7 +106,6 @@ ACTOR(grouper, uva_taskgroup_t group; uva_taskgroup_options_t options;
       unsigned count;
       unsigned i;
       unsigned asks;
-      bool ended;
       actor_t * children[4];)
 {
     UVA_BEGIN
@@ -123,7 +123,6 @@ ACTOR(grouper, uva_taskgroup_t group; uva_taskgroup_options_t options;
             AWAIT_SLEEP(self->r);
         }
         if (stress_once_in(12)) {
-            self->ended = true;
             uva_taskgroup_cancel(&self->group);
         }
     }
@@ -147,11 +146,6 @@ ACTOR(grouper, uva_taskgroup_t group; uva_taskgroup_options_t options;
     self->actor->asked =
         self->r != UV_ECANCELED &&
         self->actor->asks > (self->r == UVA_EGROUP ? 0 : self->asks);
-    if (!world.wild &&
-        (self->ended || self->options.policy == UVA_GROUP_FIRST_SUCCESS)) {
-        self->actor->asked = false;
-        self->actor->is_free = false;
-    }
     if (self->r != UV_ECANCELED && self->actor->asked && stress_once_in(2)) {
         AWAIT_SLEEP(self->r);
     }

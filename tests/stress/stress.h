@@ -106,6 +106,7 @@ struct actor_s {
     bool swallows;     /* May go on after one cancellation. */
     unsigned scopes;   /* Timeouts and groups it is in: they cancel it too. */
     unsigned asks;     /* Requests less those taken back. */
+    bool left_block;   /* Has left a UVA_TIMEOUT by return or goto. */
     int code;          /* What the body returned. */
     uint64_t before;   /* Iterations at the beginning of the await. */
     const char *waits; /* What it awaits. */
@@ -230,7 +231,6 @@ typedef struct world_s {
     bool settling;    /* Nobody begins anything; all that wait are served. */
     bool closing;     /* Every task was cancelled, or will be. */
     bool failing;     /* Allocations may fail. */
-    bool wild;        /* What is known to break is done too. */
     bool shuts;       /* The loop is shut down with everything alive. */
     bool sockets;     /* The loop has them. */
     token_t *tokens;

@@ -13,13 +13,12 @@
 #include <unistd.h>
 
 static const char usage[] =
-    "usage: uva_stress [-vw] [-s SEED] [-n ROUNDS | -t SECONDS] [-m MODE]...\n"
+    "usage: uva_stress [-v] [-s SEED] [-n ROUNDS | -t SECONDS] [-m MODE]...\n"
     "\n"
     "Rounds of random use, 100 of each mode unless told otherwise. Without -s\n"
     "the seed of the first round is a fresh one. A round that fails tells its\n"
-    "mode and seed: -m MODE -s SEED -n 1 runs it again. -v shows the log; -w "
-    "is\n"
-    "wild: what is known to break is done and checked too.\n"
+    "mode and seed: -m MODE -s SEED -n 1 runs it again. -v shows the log."
+    "\n"
     "\n"
     "Exit status: 0, 2 for misuse; a failure ends it by a signal.\n"
     "\n"
@@ -138,7 +137,6 @@ static void tell_seed(void)
     tell(world.mode != NULL ? world.mode->name : "?");
     tell(" -s ");
     tell(digit);
-    tell(world.wild ? " -w" : "");
     tell(" -n 1\n");
 }
 
@@ -190,14 +188,11 @@ typedef struct plan_s {
     const stress_mode_t *modes[MODES_MAX];
     unsigned mode_count;
     bool verbose;
-    bool wild;
 } plan_t;
 
-static void
-run_round(const plan_t *plan, const stress_mode_t *mode, uint64_t seed)
+static void run_round(const stress_mode_t *mode, uint64_t seed)
 {
-    world = (world_t){
-        .state = seed, .seed = seed, .mode = mode, .wild = plan->wild};
+    world = (world_t){.state = seed, .seed = seed, .mode = mode};
     (void)alarm(ROUND_SECONDS);
     mode->run();
     (void)alarm(0);
@@ -213,7 +208,7 @@ static int run_plan(const plan_t *plan)
     (void)fflush(stdout);
     while (plan->seconds > 0 ? time(NULL) < end : rounds < plan->rounds) {
         for (unsigned i = 0; i < plan->mode_count; i++) {
-            run_round(plan, plan->modes[i], plan->seed + rounds);
+            run_round(plan->modes[i], plan->seed + rounds);
         }
         rounds++;
     }
@@ -263,15 +258,13 @@ static bool plan_read(plan_t *plan, int argc, char **argv)
     unsigned long long number;
     int option;
 
-    while ((option = getopt(argc, argv, "s:n:t:m:vw")) != -1) {
+    while ((option = getopt(argc, argv, "s:n:t:m:v")) != -1) {
         if (option == 'm') {
             if (!plan_add(plan, optarg)) {
                 return false;
             }
         } else if (option == 'v') {
             plan->verbose = true;
-        } else if (option == 'w') {
-            plan->wild = true;
         } else if (option == '?' || !number_of(optarg, &number)) {
             return false;
         } else if (option == 's') {

@@ -36,12 +36,6 @@ bool stress_once_in(unsigned times)
 
 bool stress_eagerly(void)
 {
-#if defined(__SANITIZE_THREAD__)
-    /* An eager task in another confuses it about which stack it is on. */
-    if (!world.wild) {
-        return false;
-    }
-#endif
     return stress_once_in(3);
 }
 
