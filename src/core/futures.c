@@ -20,7 +20,6 @@
 #include "core/failures.h"
 #include "core/gather.h"
 #include "core/hosts.h"
-#include "core/loop.h"
 
 #define FUTURE_REFUSED(number)                                          \
     {                                                                   \
