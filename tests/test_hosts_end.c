@@ -293,6 +293,62 @@ START_TEST(host_walks_with_connections_open)
 }
 END_TEST
 
+/* The last reference of a server goes while it is closed by that. */
+static int serve_until_cancelled(void *arg, void **ret_result)
+{
+    uva_server_t *server;
+    int r;
+
+    (void)ret_result;
+    ck_assert_int_eq(
+        uva_start_server(take_client, arg, "127.0.0.1", "0", NULL, &server), 0);
+    ((open_t *)arg)->connected = true;
+    r = uva_sleep(UVA_FOREVER);
+    uva_server_unref(server);
+    return r;
+}
+
+static int look_up(void *arg, void **ret_result)
+{
+    uva_reader_t *reader;
+    uva_writer_t *writer;
+
+    (void)arg;
+    (void)ret_result;
+    return uva_open_connection("localhost", "9", NULL, &reader, &writer);
+}
+
+START_TEST(host_walks_while_a_name_is_looked_up)
+{
+    open_t open = {0};
+    int done = 0;
+    uva_task_t *tasks[2];
+
+    tasks[0] = uva_loop_create_task(guest, serve_until_cancelled, &open, NULL);
+    while (!open.connected) {
+        (void)uv_run(&host, UV_RUN_ONCE);
+    }
+    tasks[1] = uva_loop_create_task(guest, look_up, NULL, NULL);
+    (void)uv_run(&host, UV_RUN_NOWAIT);
+    walk_and_close();
+    uva_test_log_begin();
+    if (_i == 0) {
+        ck_assert_int_eq(uva_loop_shutdown(guest, count_done, &done), 0);
+        ck_assert_int_eq(done, 0); /* The handles are on their way. */
+    }
+    end_host();
+    ck_assert(uva_loop_is_detached(guest));
+    uva_test_log_end();
+    ck_assert_int_eq(done, _i == 0);
+    ck_assert(uva_task_cancelled(tasks[0]));
+    ck_assert(uva_task_done(tasks[1]));
+    uva_task_unref(tasks[0]);
+    uva_task_unref(tasks[1]);
+    uva_loop_unref(guest);
+    no_guest();
+}
+END_TEST
+
 static void close_poll(uv_handle_t *handle, void *data)
 {
     (void)data;
@@ -758,6 +814,7 @@ int main(void)
     tcase_add_test(walkers, host_walks_and_the_reference_goes);
     tcase_add_loop_test(walkers, guest_ends_before_the_host_has_turned, 0, 2);
     tcase_add_loop_test(walkers, host_walks_with_connections_open, 0, 2);
+    tcase_add_loop_test(walkers, host_walks_while_a_name_is_looked_up, 0, 2);
     tcase_add_test(walkers, host_closes_some_handles);
     tcase_add_test(detach, detached_before_the_host_goes);
     tcase_add_test(detach, detach_of_loops_of_ones_own);

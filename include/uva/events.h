@@ -297,7 +297,7 @@ UVA_EXTERN UVA_NODISCARD int uva_loop_detach(uva_loop_t *loop);
 
 /** Whether the loop is closed and none of its handles is left on the host: as
  * far as uva goes, uv_loop_close of the host may be called. */
-UVA_EXTERN bool uva_loop_is_detached(const uva_loop_t *loop);
+UVA_EXTERN bool uva_loop_is_detached(uva_loop_t *loop);
 
 /** Whether it is inside run_forever or run_until_complete.
  * @asyncio loop.is_running */

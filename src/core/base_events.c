@@ -513,6 +513,10 @@ uva_loop_t *uva_loop_unref(uva_loop_t *loop)
     if (loop == NULL) {
         return NULL;
     }
+    /* A shutdown that goes on in the host's turns has a reference as well. */
+    if (loop->refs == 2 && loop->shutdown != NULL && !loop->lost) {
+        (void)uva__loop_host_lost(loop);
+    }
     if (loop->refs == 1 && !loop->closing) {
         if (!uva__loop_host_lost(loop)) {
             uva__log(UVA_LOG_WARNING, "a loop was dropped that was not closed");

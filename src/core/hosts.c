@@ -103,8 +103,11 @@ int uva_loop_detach(uva_loop_t *loop)
     return uva__shutdown_now(loop);
 }
 
-bool uva_loop_is_detached(const uva_loop_t *loop)
+bool uva_loop_is_detached(uva_loop_t *loop)
 {
+    if (loop != NULL && !loop->closing && uva__running() == NULL) {
+        (void)uva__loop_refuses(loop, __func__);
+    }
     return loop == NULL || loop->closed;
 }
 

@@ -310,8 +310,7 @@ int uva__shutdown_now(uva_loop_t *loop)
         r = UV_EBUSY;
         shutdown_report(loop, r);
         shutdown_give_up(loop, r);
-    } else if (loop->lost) { /* What is in flight comes never. */
-        loop->refs += loop->op_count > 0;
+    } else if (loop->lost) {
         uva__loop_close_now(loop);
     } else if (!loop->hosted) {
         r = shutdown_run(loop);

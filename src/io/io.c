@@ -18,7 +18,11 @@ static void io_abandon(uva_loop_t *loop)
 {
     uva__io_t *io = loop->io;
 
-    uva__resolve_hold_up(io);
+    if (loop->lost) {
+        uva__resolve_leave(io);
+    } else {
+        uva__resolve_hold_up(io);
+    }
     uva__servers_abandon(io);
     UVA__LIST_FOREACH_SAFE(transport, &io->transports, uva_transport_t, link)
     {

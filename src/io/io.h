@@ -236,6 +236,9 @@ int uva__resolve(uva_loop_t *loop,
 int uva__resolve_failed(const char *host, int code);
 /** Whether a port can be one. @return 0, or UV_EINVAL with words. */
 int uva__port_check(const char *port);
+/** Leave look-ups to themselves whose host has closed the loop's handles: they
+ * end when the resolver has them ended, if the host still turns then. */
+void uva__resolve_leave(uva__io_t *io);
 /** No task is left: have look-ups named that do not end soon. */
 void uva__resolve_hold_up(uva__io_t *io);
 /** Forget a look-up: its callback does not come. */

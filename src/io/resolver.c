@@ -18,7 +18,7 @@
 #define TELL_NS UVA_SEC(1)
 
 struct uva__resolve_s {
-    uv_getaddrinfo_t request; /* data is the loop. */
+    uv_getaddrinfo_t request; /* data is the loop; NULL once that has ended. */
     uva_list_t link;          /* Of uva__io_t.look_ups. */
     uva__resolve_cb callback; /* NULL once nobody waits. */
     void *data;
@@ -158,6 +158,11 @@ resolve_cb(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
     uva_loop_t *loop = request->data;
     uva__addresses_t addresses = {0};
 
+    if (loop == NULL) { /* It has ended without its host. */
+        uv_freeaddrinfo(found);
+        uva__free(resolve);
+        return;
+    }
     if (resolve->callback != NULL) {
         if (status == 0) {
             status = resolve_collect(found, &addresses);
@@ -171,6 +176,20 @@ resolve_cb(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
     }
     uva__free(resolve);
     uva__loop_op_end(loop);
+}
+
+void uva__resolve_leave(uva__io_t *io)
+{
+    uva__timer_stop(io->loop, &io->tell);
+    while (!uva__list_empty(&io->look_ups)) {
+        uva__resolve_t *resolve =
+            UVA__LIST_FIRST(&io->look_ups, uva__resolve_t, link);
+
+        uva__list_remove(&resolve->link);
+        resolve->callback = NULL;
+        resolve->request.data = NULL;
+        uva__loop_op_end(io->loop);
+    }
 }
 
 static int resolve_start(uva_loop_t *loop,
@@ -266,7 +285,11 @@ void uva__resolve_hold_up(uva__io_t *io)
 
 void uva__resolve_cancel(uva__resolve_t *resolve)
 {
+    const uva_loop_t *loop = resolve->request.data;
+
     resolve->callback = NULL;
     /* Only one that has not begun can be stopped; the others end unheard. */
-    (void)uv_cancel((uv_req_t *)&resolve->request);
+    if (!loop->lost) {
+        (void)uv_cancel((uv_req_t *)&resolve->request);
+    }
 }

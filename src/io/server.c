@@ -61,16 +61,16 @@ uva_server_t *uva_server_ref(uva_server_t *server)
 
 uva_server_t *uva_server_unref(uva_server_t *server)
 {
-    if (server == NULL || !uva__loop_owned(server->loop) ||
-        --server->refs > 0) {
+    if (server == NULL || !uva__loop_owned(server->loop)) {
         return NULL;
     }
-    if (server->state != UVA__SERVER_CLOSED) {
+    if (server->refs == 1 && server->state != UVA__SERVER_CLOSED) {
         if (server->loop->debug) {
             uva__log(UVA_LOG_WARNING, "a server was not closed");
         }
         uva_server_close(server);
     }
+    server->refs--;
     uva__server_maybe_free(server);
     return NULL;
 }
