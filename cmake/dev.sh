@@ -123,6 +123,15 @@ package()
     apt-get:qemu-aarch64) echo qemu-user ;;
     # Elsewhere they come without a static libc, or not at all.
     *:aarch64-gcc | *:qemu-aarch64) ;;
+    apt-get:host-uvloop) echo python3-uvloop ;;
+    apt-get:host-neovim) echo neovim ;;
+    apt-get:host-luv) echo luajit lua-luv ;;
+    apt-get:host-node) echo nodejs libnode-dev ;;
+    apt-get:host-raft) echo libraft-dev ;;
+    apt-get:host-libwebsockets) echo libwebsockets-dev libwebsockets-evlib-uv ;;
+    apt-get:host-hiredis) echo libhiredis-dev redis-server ;;
+    # Elsewhere the tests take what they find.
+    *:host-*) ;;
     *) echo "$1" ;;
     esac
 }
@@ -158,9 +167,37 @@ clang_sanitizes()
         clang -fsanitize=address -x c - -o /dev/null 2>/dev/null
 }
 
+# host_is_here HOST: whether tests/hosts can run it.
+host_is_here()
+{
+    case $1 in
+    uvloop)
+        python3 -c 'import uvloop' 2>/dev/null ||
+            /usr/bin/python3 -c 'import uvloop' 2>/dev/null
+        ;;
+    neovim) have nvim ;;
+    luv) have luajit && luajit -e 'require("luv")' 2>/dev/null ;;
+    node)
+        { have node || have nodejs; } && {
+            [ -e /usr/include/node/node_api.h ] ||
+                [ -e /usr/local/include/node/node_api.h ]
+        }
+        ;;
+    hiredis) has_header_of hiredis && have redis-server ;;
+    *) has_header_of "$1" ;;
+    esac
+}
+
 # What only check needs: one that cannot be had is left out.
 prepare_check()
 {
+    for host in uvloop neovim luv node raft libwebsockets hiredis; do
+        if ! host_is_here "$host"; then
+            names=$(package "host-$host")
+            # shellcheck disable=SC2086 # a list of names
+            [ -z "$names" ] || install_packages $names || say "going on without $host"
+        fi
+    done
     for tool in gcc:cc clang:clang g++:c++ valgrind:valgrind doxygen:doxygen \
         python3:python3 clang-tidy:clang-tidy clang-format:clang-format \
         aarch64-linux-gnu-gcc:aarch64-gcc qemu-aarch64:qemu-aarch64; do
@@ -307,9 +344,11 @@ check()
             say "no $compiler: left out"
             continue
         fi
-        for preset in release dev asan tsan minimal; do
+        for preset in release dev tsan minimal; do
             run_preset "$compiler" "$preset" "$preset"
         done
+        # Interpreters load the guest of tests/hosts as a shared library.
+        run_preset "$compiler" asan asan -DUVA_BUILD_SHARED=ON
         if have valgrind; then
             # Valgrind 3.19 cannot read the DWARF 5 of clang 14.
             run_preset "$compiler" valgrind dev -DUVA_TEST_VALGRIND=ON \
