@@ -39,6 +39,104 @@ START_TEST(unref_of_an_open_loop_that_drops_others)
 }
 END_TEST
 
+/* --- primitives --- */
+
+typedef struct primitives_s {
+    uva_lock_t lock;
+    uva_event_t event;
+    uva_semaphore_t semaphore;
+    uva_condition_t condition;
+    uva_queue_t queue;
+} primitives_t;
+
+static int bind_lock(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    return uva_lock_acquire(arg);
+}
+
+static int bind_event(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    return uva_event_wait(arg);
+}
+
+static int bind_semaphore(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    return uva_semaphore_acquire(arg);
+}
+
+static int bind_queue(void *arg, void **ret_result)
+{
+    void *item;
+
+    (void)ret_result;
+    return uva_queue_get(arg, &item);
+}
+
+static int bind_condition(void *arg, void **ret_result)
+{
+    uva_condition_t *condition = arg;
+    int r = uva_condition_acquire(condition);
+
+    (void)ret_result;
+    r = r < 0 ? r : uva_condition_wait(condition);
+    (void)uva_condition_release(condition);
+    return r;
+}
+
+static int bind_all(void *arg, void **ret_result)
+{
+    primitives_t *all = arg;
+    uva_task_t *tasks[] = {
+        uva_create_task(bind_lock, &all->lock),
+        uva_create_task(bind_event, &all->event),
+        uva_create_task(bind_semaphore, &all->semaphore),
+        uva_create_task(bind_queue, &all->queue),
+        uva_create_task(bind_condition, &all->condition),
+    };
+
+    (void)ret_result;
+    UVA_TICK();
+    for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++) {
+        (void)uva_task_cancel(tasks[i]);
+        ck_assert_int_eq(UVA_JOIN(tasks[i]), UV_ECANCELED);
+    }
+    return 0;
+}
+
+/* A loop keeps no primitive and no primitive keeps a loop: one that has gone
+ * belongs to nobody, and is not looked at. */
+START_TEST(primitives_outlive_their_loop)
+{
+    primitives_t all;
+    uva_loop_t *loop = new_loop();
+    uva_task_t *task;
+
+    uva_lock_init(&all.lock);
+    uva_event_init(&all.event);
+    uva_semaphore_init(&all.semaphore, 0);
+    uva_condition_init(&all.condition, NULL);
+    uva_queue_init(&all.queue, 0);
+    ck_assert_int_eq(uva_lock_acquire_poll(&all.lock), 0);
+    task = uva_loop_create_task(loop, bind_all, &all, NULL);
+    ck_assert_int_eq(uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL),
+                     0);
+    uva_task_unref(task);
+    end_loop(loop);
+    ck_assert_ptr_eq(all.event.loop, loop);
+    uva_event_set(&all.event);
+    uva_event_clear(&all.event);
+    ck_assert_int_eq(uva_lock_release(&all.lock), 0);
+    ck_assert_int_eq(uva_semaphore_release(&all.semaphore), 0);
+    ck_assert_int_eq(uva_condition_notify(&all.condition, 1), UV_EPERM);
+    ck_assert_int_eq(uva_queue_put_nowait(&all.queue, &all), 0);
+    uva_queue_shutdown(&all.queue, true);
+    uva_queue_destroy(&all.queue);
+}
+END_TEST
+
 /* --- done callbacks --- */
 
 typedef struct letter_s {
@@ -1163,6 +1261,7 @@ int main(void)
 
     tcase_add_test(loops, unref_of_an_open_loop);
     tcase_add_test(loops, unref_of_an_open_loop_that_drops_others);
+    tcase_add_test(loops, primitives_outlive_their_loop);
     tcase_add_test(callbacks, removed_callback_removes_the_next);
     tcase_add_test(callbacks, removed_callback_drops_the_future);
     tcase_add_test(closing, destructor_schedules_while_the_loop_closes);

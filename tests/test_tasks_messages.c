@@ -71,6 +71,7 @@ KIND_TEST(first_words_to_who_waits_last_to_who_is_ready, int kind;
                                         "first", "first", "first"};
 
     UVA_BEGIN
+    uva_event_init(&event);
     for (self->kind = 0; self->kind < WAIT_KINDS; self->kind++) {
         self->child = NULL;
         awaited = uva_create_future();

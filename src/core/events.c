@@ -19,6 +19,8 @@
 #include "core/events.h"
 #include "core/hosts.h"
 #include "core/loop.h"
+#include "core/registry.h"
+#include "core/waiters.h"
 
 typedef enum handle_state_e {
     HANDLE_SCHEDULED,
@@ -51,24 +53,52 @@ uva_loop_t *uva_get_running_loop(void)
     return uva__running();
 }
 
+static void loop_tell_wrong_thread(const char *function, bool hosted)
+{
+    uva__log(UVA_LOG_ERROR,
+             "non-thread-safe operation invoked on an event loop from a "
+             "thread that does not own it: %s in thread %llu%s",
+             function, (unsigned long long)uva__thread_number(),
+             hosted ? "; if this thread turns the host, uva_loop_adopt comes "
+                      "first"
+                    : "");
+}
+
 bool uva__loop_owned_slow(const uva_loop_t *loop, const char *function)
 {
     if (uva__loop_is_owner(loop) || loop->closed) {
         return !loop->forked;
     }
-    uva__log(UVA_LOG_ERROR,
-             "non-thread-safe operation invoked on an event loop from a "
-             "thread that does not own it: %s in thread %llu%s",
-             function, (unsigned long long)uva__thread_number(),
-             loop->hosted ? "; if this thread turns the host, uva_loop_adopt "
-                            "comes first"
-                          : "");
+    loop_tell_wrong_thread(function, loop->hosted);
     return false;
 }
 
 bool uva_loop_owned(const uva_loop_t *loop, const char *function)
 {
     return loop == NULL || uva__loop_owned_for(loop, function);
+}
+
+/* Asked under the registry's mutex, so that the loop cannot go meanwhile. */
+bool uva__loop_owned_or_gone(const uva_loop_t *loop, const char *function)
+{
+    bool mine = true;
+    bool forked = false;
+    bool hosted = false;
+
+    if (loop == NULL || uva__here == loop) {
+        return true;
+    }
+    uva__registry_lock();
+    if (uva__registry_has(loop)) {
+        mine = uva__loop_is_owner(loop) || loop->closed;
+        forked = loop->forked;
+        hosted = loop->hosted;
+    }
+    uva__registry_unlock();
+    if (!mine) {
+        loop_tell_wrong_thread(function, hosted);
+    }
+    return mine && !forked;
 }
 
 /* --- references --- */

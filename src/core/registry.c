@@ -107,6 +107,16 @@ void uva__registry_unlock(void)
     pthread_mutex_unlock(&registry_mutex);
 }
 
+bool uva__registry_has(const uva_loop_t *loop)
+{
+    UVA__LIST_FOREACH (known, &uva__registry, uva_loop_t, registered) {
+        if (known == loop) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void uva__registry_add(uva_loop_t *loop)
 {
     uva__registry_lock();

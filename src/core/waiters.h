@@ -30,10 +30,15 @@ UVA__INLINE uva_waiter_t *uva__waiter_blocking(void)
                : NULL;
 }
 
-/** uva_loop_owned, of a primitive that is bound or not. */
+/** uva_loop_owned, where nothing keeps the loop in memory: one that has gone
+ * belongs to nobody. */
+bool uva__loop_owned_or_gone(const uva_loop_t *loop, const char *function);
+
+/** The same, of a primitive that is bound or not. */
 UVA__INLINE bool uva__sync_owned(const uva_loop_t *loop, const char *function)
 {
-    return UVA__LIKELY(uva__here == loop) || uva_loop_owned(loop, function);
+    return UVA__LIKELY(uva__here == loop) ||
+           uva__loop_owned_or_gone(loop, function);
 }
 
 /** uva_waiter_resumed. */
