@@ -173,8 +173,8 @@ int main(int count, char **arguments)
         return 1;
     }
     free(app.loop);
-    if (!guest_gone(app.guest)) {
-        guest_detach(app.guest); /* The first call after the host's end. */
+    if (order_is("host")) {
+        guest_detach(app.guest);
     }
     failures = guest_finish(app.guest);
     if (descriptors() != open_before) {
