@@ -1175,6 +1175,46 @@ UVA_TEST(failure_that_the_handler_keeps_is_told_once)
     ck_assert_int_eq(kept.told, 2);
 }
 
+static int eager_deeper(void *arg, void **ret_result)
+{
+    int *steps = arg;
+    volatile char frame[512];
+
+    (void)ret_result;
+    frame[*steps & 511] = 1;
+    ++*steps;
+    return uva_sleep(frame[*steps & 511] & 0);
+}
+
+static void
+start_eagerly(uva_loop_t *loop, const uva_exception_t *exception, void *data)
+{
+    uva_task_options_t options = UVA_TASK_OPTIONS_INIT;
+
+    (void)exception;
+    options.eager_start = true;
+    uva_detach(uva_loop_create_task(loop, eager_deeper, data, &options));
+}
+
+/* The handler runs in no task, but on the stack of the one that runs: tools see
+ * whether what it starts comes back there. */
+UVA_TEST(handler_starts_a_task_eagerly)
+{
+    int steps = 0;
+
+    uva_loop_set_exception_handler(uva_get_running_loop(), start_eagerly,
+                                   &steps);
+    for (int i = 1; i <= 3; i++) {
+        uva_future_t *future = uva_create_future();
+
+        (void)uva_future_set_exception(future, VALUE_ERROR, NULL);
+        uva_future_unref(future);
+        ck_assert_int_eq(steps, i);
+    }
+    UVA_TICK();
+    UVA_TICK();
+}
+
 /* --- texts --- */
 
 /* A text may be set from itself, and from a part of itself. */
@@ -1285,6 +1325,7 @@ int main(void)
     tcase_add_test(arguments, destructor_of_arguments_waits);
     tcase_add_test(scopes, handler_leaves_a_scope_of_the_task_it_is_told_of);
     tcase_add_test(reports, failure_that_the_handler_keeps_is_told_once);
+    tcase_add_test(reports, handler_starts_a_task_eagerly);
     tcase_add_test(texts, text_that_is_its_own_source);
     tcase_add_test(texts, message_that_goes_around_a_ring);
     return uva_test_main(suite);

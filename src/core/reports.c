@@ -8,6 +8,7 @@
 #include "uva/events.h"
 
 #include "core/loop.h"
+#include "core/step.h"
 
 void uva_loop_set_exception_handler(uva_loop_t *loop,
                                     uva_exception_handler_cb handler,
@@ -49,21 +50,28 @@ void uva_loop_call_exception_handler(uva_loop_t *loop,
                                      const uva_exception_t *exception)
 {
     uva_task_t *current;
+    uva__context_t *base;
     uva_context_t *outer;
 
     if (!uva__loop_owned(loop)) {
         return;
     }
-    current = loop->current;
     if (loop->handler == NULL || loop->handling) {
         uva_loop_default_exception_handler(loop, exception);
         return;
     }
-    /* It is a plain callback. */
+    current = loop->current;
+    base = loop->base;
+    /* It is a plain callback, on the stack of the task that runs: what it
+     * starts eagerly goes back there. */
     outer = uva__context_enter(exception_context(exception));
     loop->handling = true;
     loop->current = NULL;
+    if (current != NULL && !uva__task_stackless(current)) {
+        loop->base = uva__task_flow(current);
+    }
     loop->handler(loop, exception, loop->handler_data);
+    loop->base = base;
     loop->current = current;
     loop->handling = false;
     uva__context_exit_to(outer);
