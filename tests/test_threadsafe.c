@@ -151,6 +151,181 @@ START_TEST(calls_while_the_loop_closes)
 }
 END_TEST
 
+/* --- what data keeps of the loop --- */
+
+typedef struct kept_s {
+    uva_loop_t *loop;
+    uva_future_t *future;
+    uv_thread_t freed_in;
+    int refused;
+} kept_t;
+
+static void keep(kept_t *kept, uva_loop_t *loop)
+{
+    kept->loop = uva_loop_ref(loop);
+    kept->future = uva_loop_create_future(loop);
+}
+
+static void complete_kept(void *data)
+{
+    kept_t *kept = data;
+
+    ck_assert_int_eq(uva_future_set_result(kept->future, NULL, NULL), 0);
+}
+
+static void free_kept(void *data)
+{
+    kept_t *kept = data;
+
+    kept->freed_in = uv_thread_self();
+    uva_future_unref(kept->future);
+    uva_loop_unref(kept->loop);
+}
+
+static void complete_it(void *data)
+{
+    uva_call_options_t options = UVA_CALL_OPTIONS_INIT;
+    kept_t *kept = data;
+
+    options.destroy = free_kept;
+    kept->refused = uva_loop_call_soon_threadsafe(kept->loop, complete_kept,
+                                                  kept, &options, NULL);
+}
+
+static void complete_many(void *data)
+{
+    kept_t *kept = data;
+
+    for (int i = 0; i < CALLS / THREADS; i++) {
+        uva_loop_t *loop = uva_loop_ref(kept[i].loop);
+        complete_it(&kept[i]);
+        uva_loop_unref(loop);
+    }
+}
+
+/* Each future is let go of, in whichever thread, however late its call comes;
+ * the loop is freed by the last of them. */
+START_TEST(completed_while_the_loop_closes)
+{
+    for (int round = 0; round < 20; round++) {
+        uva_loop_t *loop = _i == 0 ? new_loop() : new_real_loop();
+        kept_t *kept = calloc(CALLS, sizeof *kept);
+        uv_thread_t threads[THREADS];
+        uva_future_t *own[CALLS];
+
+        ck_assert_ptr_nonnull(kept);
+        for (int i = 0; i < CALLS; i++) {
+            keep(&kept[i], loop);
+            own[i] = uva_future_ref(kept[i].future);
+        }
+        for (int i = 0; i < THREADS; i++) {
+            ck_assert_int_eq(uv_thread_create(&threads[i], complete_many,
+                                              &kept[i * (CALLS / THREADS)]),
+                             0);
+        }
+        for (int i = 0; i < round; i++) {
+            uva_loop_stop(loop);
+            UVA_IGNORE(uva_loop_run_forever(loop));
+        }
+        end_loop(loop);
+        for (int i = 0; i < CALLS; i++) {
+            uva_future_unref(own[i]);
+        }
+        for (int i = 0; i < THREADS; i++) {
+            uv_thread_join(&threads[i]);
+        }
+        free(kept);
+    }
+}
+END_TEST
+
+static void complete_in_a_thread(void *data)
+{
+    uv_thread_t thread;
+
+    ck_assert_int_eq(uv_thread_create(&thread, complete_it, data), 0);
+    uv_thread_join(&thread);
+}
+
+/* Refused while the loop closes, a call is freed by its owner; once the loop is
+ * closed, by the thread that calls. */
+START_TEST(refused_call_is_freed_where_it_may)
+{
+    uva_loop_t *loop = _i == 0 ? new_loop() : new_real_loop();
+    uva_call_options_t options = UVA_CALL_OPTIONS_INIT;
+    uv_thread_t self = uv_thread_self();
+    kept_t during = {0};
+    kept_t after = {0};
+
+    keep(&during, loop);
+    keep(&after, loop);
+    options.destroy = complete_in_a_thread;
+    ck_assert_int_eq(
+        uva_loop_call_soon(loop, count_up, &during, &options, NULL), 0);
+    end_loop(loop);
+    ck_assert_int_eq(during.refused, UV_EPERM);
+    ck_assert(uv_thread_equal(&during.freed_in, &self));
+    complete_in_a_thread(&after);
+    ck_assert_int_eq(after.refused, UV_EPERM);
+    ck_assert(!uv_thread_equal(&after.freed_in, &self));
+}
+END_TEST
+
+static void cancel_it(void *data)
+{
+    uva_call_options_t options = UVA_CALL_OPTIONS_INIT;
+    kept_t *kept = data;
+    uva_handle_t *handle;
+
+    options.destroy = free_kept;
+    ck_assert_int_eq(uva_loop_call_soon_threadsafe(kept->loop, complete_kept,
+                                                   kept, &options, &handle),
+                     0);
+    uva_handle_cancel(handle);
+    uva_handle_unref(handle);
+}
+
+/* Cancelled by another thread, a call is freed by the loop's, which runs or
+ * closes. */
+START_TEST(cancelled_call_is_freed_by_the_owner)
+{
+    uva_loop_t *loop = new_loop();
+    uv_thread_t self = uv_thread_self();
+    uv_thread_t thread;
+    kept_t kept = {0};
+
+    keep(&kept, loop);
+    ck_assert_int_eq(uv_thread_create(&thread, cancel_it, &kept), 0);
+    uv_thread_join(&thread);
+    if (_i == 0) {
+        uva_loop_stop(loop);
+        ck_assert_int_eq(uva_loop_run_forever(loop), 0);
+        ck_assert(uv_thread_equal(&kept.freed_in, &self));
+    }
+    end_loop(loop);
+    ck_assert(uv_thread_equal(&kept.freed_in, &self));
+}
+END_TEST
+
+static void drop_loop(void *data)
+{
+    uva_loop_unref(data);
+}
+
+/* The last reference of an open loop stays: another thread cannot close it. */
+START_TEST(last_reference_in_a_wrong_thread)
+{
+    uva_loop_t *loop = new_loop();
+    uv_thread_t thread;
+
+    uva_test_log_begin();
+    ck_assert_int_eq(uv_thread_create(&thread, drop_loop, loop), 0);
+    uv_thread_join(&thread);
+    ck_assert(logged("uva_loop_unref in thread"));
+    end_loop(loop);
+}
+END_TEST
+
 /* --- handles of other threads --- */
 
 typedef struct cancelled_s {
@@ -413,7 +588,11 @@ int main(void)
 
     tcase_add_loop_test(calls, calls_of_several_threads, 0, 2);
     tcase_add_loop_test(calls, calls_while_the_loop_closes, 0, 2);
+    tcase_add_loop_test(calls, completed_while_the_loop_closes, 0, 2);
+    tcase_add_loop_test(calls, refused_call_is_freed_where_it_may, 0, 2);
+    tcase_add_loop_test(calls, cancelled_call_is_freed_by_the_owner, 0, 2);
     tcase_add_test(calls, cancel_from_another_thread);
+    tcase_add_test(wrong, last_reference_in_a_wrong_thread);
     tcase_add_test(calls, call_wakes_a_sleeping_loop);
     tcase_add_test(calls, held_clock_stands_still);
     tcase_add_test(wrong, wrong_thread_changes_nothing);

@@ -85,11 +85,13 @@ UVA_EXTERN UVA_NODISCARD int uva_loop_attach(uv_loop_t *host,
                                              const uva_loop_options_t *options,
                                              uva_loop_t **ret_loop);
 
-/** Take a reference. @return loop itself; NULL for NULL. */
+/** Take a reference. @return loop itself; NULL for NULL.
+ * @thread any, with a reference of the loop. */
 UVA_EXTERN uva_loop_t *uva_loop_ref(uva_loop_t *loop);
 
 /** Drop a reference. The last one of a loop that was not closed closes it, if
- * it can, and warns. @return NULL. */
+ * it can, and warns; in another thread than the loop's it is kept, and the log
+ * says so. @return NULL. @thread any */
 UVA_EXTERN uva_loop_t *uva_loop_unref(uva_loop_t *loop);
 
 /** The uv_loop_t below; borrowed; NULL for a virtual loop. From here on a loop
@@ -379,6 +381,12 @@ UVA_EXTERN UVA_NODISCARD int uva_loop_call_at(uva_loop_t *loop,
  * Like call_soon, from any thread; wakes a loop that sleeps. The caller must
  * hold a reference of the loop.
  *
+ * The destructor runs in the loop's thread, so data may keep what is the
+ * loop's. If the loop is closing, UV_EPERM is returned and the destructor runs
+ * before it is closed; if it is closed already, at once in the calling thread,
+ * and may drop references there. Refused for another reason, the data is freed
+ * at once in the calling thread, which in an open loop may not drop them.
+ *
  * @thread any
  * @asyncio loop.call_soon_threadsafe
  */
@@ -500,7 +508,8 @@ uva__loop_call_soon_threadsafe(uva_loop_t *loop,
                       ret_handle, UVA__SITE(callback))
 
 /** Forget a scheduled call; idempotent; nothing if it has run. Its destructor
- * runs at once, in the calling thread. NULL is allowed. @asyncio Handle.cancel
+ * runs at once; for a handle of another thread soon, in the loop's. NULL is
+ * allowed. @asyncio Handle.cancel
  * @thread any, for a handle that uva_loop_call_soon_threadsafe gave to another
  *         thread than the loop's; so uva_handle_cancelled and _unref. */
 UVA_EXTERN void uva_handle_cancel(uva_handle_t *handle);

@@ -51,7 +51,7 @@ static void loop_drain_debug(uva_loop_t *loop)
     }
 }
 
-void uva__loop_drain(uva_loop_t *loop)
+static void loop_drain(uva_loop_t *loop)
 {
     uva__ready_t *ready;
 
@@ -128,7 +128,7 @@ static void loop_look(uva_loop_t *loop)
     if (uva__wheel_next(&loop->timers) <= now_ns) {
         uva__timers_collect(loop, now_ns);
     }
-    uva__loop_drain(loop);
+    loop_drain(loop);
 }
 
 /* The same while there is no deadline: the clock is read when several looks can
@@ -142,7 +142,7 @@ static void loop_look_briefly(uva_loop_t *loop)
     if (loop->inbox_woken) {
         loop_take_calls(loop);
     }
-    uva__loop_drain(loop);
+    loop_drain(loop);
 }
 
 /* Whether to look again at once: there is work, and a poll would find no more
@@ -405,7 +405,7 @@ static int loop_options(uva_loop_t *loop, const uva_loop_options_t *options)
     return uva__stack_pool_init(&loop->stacks, &stacks);
 }
 
-int uva__loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
+static int loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
 {
     uva_loop_t *loop = uva__calloc(1, sizeof *loop);
     int r;
@@ -420,7 +420,7 @@ int uva__loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
         uva__free(loop);
         return r;
     }
-    r = uv_mutex_init(&loop->mutex);
+    r = uv_mutex_init_recursive(&loop->mutex);
     if (r < 0) {
         uva__stack_pool_destroy(&loop->stacks);
         uva__free(loop);
@@ -438,7 +438,7 @@ int uva__loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
     uva__context_self(&loop->context);
     atomic_init(&loop->thread, uv_thread_self());
     loop->exceptions = uva__exceptions_here();
-    loop->refs = 1;
+    atomic_init(&loop->refs, 1);
     loop->slow_ns = LOOP_SLOW_NS;
     uva__loop_make_heads(loop);
     uva_loop_set_debug(loop, loop->debug);
@@ -446,7 +446,7 @@ int uva__loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
     return 0;
 }
 
-/* Undo uva__loop_create for a loop that got no driver. */
+/* Undo loop_create for a loop that got no driver. */
 static void loop_discard(uva_loop_t *loop)
 {
     uva__registry_remove(loop);
@@ -462,7 +462,7 @@ static int loop_new(const uva_loop_options_t *options,
                     uva_loop_t **ret_loop)
 {
     uva_loop_t *loop;
-    int r = uva__loop_create(options, &loop);
+    int r = loop_create(options, &loop);
 
     if (r < 0) {
         return r;
@@ -503,47 +503,93 @@ int uva_loop_new_virtual(const uva_loop_options_t *options,
 uva_loop_t *uva_loop_ref(uva_loop_t *loop)
 {
     if (loop != NULL) {
-        loop->refs++;
+        atomic_fetch_add_explicit(&loop->refs, 1, memory_order_relaxed);
     }
     return loop;
 }
 
-uva_loop_t *uva_loop_unref(uva_loop_t *loop)
+/* Give the mutex back and free a closed loop that nothing refers to. Whoever
+ * waits for the mutex meanwhile has a reference, or an object of the loop. */
+static void loop_unlock(uva_loop_t *loop)
 {
-    if (loop == NULL) {
-        return NULL;
-    }
-    /* A shutdown that goes on in the host's turns has a reference as well. */
-    if (loop->refs == 2 && loop->shutdown != NULL && !loop->lost) {
-        (void)uva__loop_host_lost(loop);
-    }
-    if (loop->refs == 1 && !loop->closing) {
-        if (!uva__loop_host_lost(loop)) {
-            uva__log(UVA_LOG_WARNING, "a loop was dropped that was not closed");
-            UVA_IGNORE(uva_loop_close(loop));
-        }
-        if (!loop->closing) {
-            return NULL; /* It is in use: a leak is better than a crash. */
-        }
-    }
-    if (--loop->refs == 0) {
-        uva__loop_maybe_free(loop);
-    }
-    return NULL;
-}
+    bool over = loop->closed && loop->refs == 0;
+    bool left = loop->slab.live > 0;
 
-void uva__loop_maybe_free(uva_loop_t *loop)
-{
-    if (loop->refs > 0 || !loop->closed) {
-        return;
-    }
-    if (loop->slab.live > 0 && loop->debug) {
+    if (over && left && loop->debug) {
         uva__debug_tell_left(loop);
-    } else if (loop->slab.live == 0) {
+    }
+    uv_mutex_unlock(&loop->mutex);
+    if (over && !left) {
         uva__usage_free(loop);
         uva__wheel_destroy(&loop->timers);
         loop_discard(loop);
     }
+}
+
+void uva__loop_maybe_free(uva_loop_t *loop)
+{
+    if (loop->refs == 0) {
+        uv_mutex_lock(&loop->mutex);
+        loop_unlock(loop);
+    }
+}
+
+uva_loop_t *uva__loop_enter_closed(uva_loop_t *loop)
+{
+    uv_mutex_lock(&loop->mutex);
+    return uva_loop_ref(loop);
+}
+
+void uva__loop_leave(uva_loop_t *entered)
+{
+    if (entered != NULL) {
+        atomic_fetch_sub(&entered->refs, 1);
+        loop_unlock(entered);
+    }
+}
+
+/* The owner is about to drop a reference of an open loop: it ends what nobody
+ * else would. @return Whether the reference is to be dropped. */
+static bool loop_unref_open(uva_loop_t *loop)
+{
+    /* A shutdown that goes on in the host's turns has a reference as well. */
+    if (loop->refs == 2 && loop->shutdown != NULL && !loop->lost) {
+        (void)uva__loop_host_lost(loop);
+    }
+    if (loop->refs == 1 && !loop->closing && !uva__loop_host_lost(loop)) {
+        uva__log(UVA_LOG_WARNING, "a loop was dropped that was not closed");
+        UVA_IGNORE(uva_loop_close(loop));
+    }
+    /* It is in use: a leak is better than a crash. */
+    return loop->refs > 1 || loop->closing;
+}
+
+uva_loop_t *uva_loop_unref(uva_loop_t *loop)
+{
+    unsigned refs;
+
+    if (loop == NULL ||
+        (!loop->closed && uva__loop_is_owner(loop) && !loop_unref_open(loop))) {
+        return NULL;
+    }
+    refs = loop->refs;
+    while (refs > 1) {
+        if (atomic_compare_exchange_weak(&loop->refs, &refs, refs - 1)) {
+            return NULL;
+        }
+    }
+    if (loop->forked) { /* The mutex may be a thread's that is not here. */
+        return NULL;
+    }
+    uv_mutex_lock(&loop->mutex);
+    if (!loop->inbox_closed) { /* A leak again: it is its owner's to close. */
+        uv_mutex_unlock(&loop->mutex);
+        (void)uva__loop_owned(loop);
+        return NULL;
+    }
+    atomic_fetch_sub(&loop->refs, 1);
+    loop_unlock(loop);
+    return NULL;
 }
 
 void uva__ready_drop(uva__ready_t *ready)
@@ -675,22 +721,34 @@ void uva__loop_close_now(uva_loop_t *loop)
     loop->driver->close(loop);
 }
 
+/* Drop what came while the driver closed. From then on the inbox takes nothing,
+ * and the mutex is held. */
+static void loop_drop_last(uva_loop_t *loop)
+{
+    loop_drop(loop);
+    uv_mutex_lock(&loop->mutex);
+    while (loop->inbox != NULL) {
+        uv_mutex_unlock(&loop->mutex); /* Destructors may wait for threads. */
+        loop_drop(loop);
+        uv_mutex_lock(&loop->mutex);
+    }
+}
+
 void uva__loop_closed(uva_loop_t *loop)
 {
-    loop_drop(loop); /* What came while the driver closed. */
+    loop_drop_last(loop);
     loop->driver_open = false;
-    loop->closed = true;
     loop->attended = false; /* Nobody takes what would be queued. */
     if (loop->io != NULL) {
         loop->io_hooks->closed(loop);
     }
     uva__stack_pool_destroy(&loop->stacks);
+    loop->closed = true; /* Other threads come in where the mutex is free. */
+    uv_mutex_unlock(&loop->mutex);
     if (loop->shutdown != NULL) {
         uva__shutdown_closed(loop);
     }
-    if (--loop->refs == 0) {
-        uva__loop_maybe_free(loop);
-    }
+    (void)uva_loop_unref(loop);
 }
 
 /* --- debug mode --- */

@@ -7,7 +7,9 @@
  *   RUN        nowhere                      the holders'
  *
  * Invariant: the destructor of a call's data runs once: after the call, at the
- * cancellation, when the loop drops it, or when it was refused.
+ * cancellation, when the loop drops it, or when it was refused. What another
+ * thread has cancelled, or is refused while the loop closes, the owner frees
+ * when it comes to its node.
  */
 #include "uva/events.h"
 
@@ -120,11 +122,7 @@ static void handle_drop(uva_handle_t *handle)
     if (handle->shared) {
         uva__free(handle);
     } else {
-        uva_loop_t *loop = handle->loop;
-        uva__slab_put(&loop->slab, handle, sizeof *handle);
-        if (loop->closed) {
-            uva__loop_maybe_free(loop);
-        }
+        uva__slab_put(&handle->loop->slab, handle, sizeof *handle);
     }
 }
 
@@ -138,7 +136,10 @@ static inline bool handle_owned(const uva_handle_t *handle,
 uva_handle_t *uva_handle_unref(uva_handle_t *handle)
 {
     if (handle != NULL && handle_owned(handle, __func__)) {
+        uva_loop_t *entered =
+            handle->shared ? NULL : uva__loop_enter(handle->loop);
         handle_drop(handle);
+        uva__loop_leave(entered);
     }
     return NULL;
 }
@@ -181,8 +182,8 @@ static void handle_run(uva_handle_t *handle)
         uva_context_t *outer = uva__context_enter(handle->context);
         handle->callback(handle->data);
         uva__context_exit_to(outer);
-        handle_drop_data(handle);
     }
+    handle_drop_data(handle);
     handle_drop(handle);
 }
 
@@ -204,9 +205,8 @@ bool uva__handle_drop_ready(uva__ready_t *ready)
         return false;
     }
     handle->loop->call_count--;
-    if (handle_leave(handle, HANDLE_RUN)) {
-        handle_drop_data(handle);
-    }
+    (void)handle_leave(handle, HANDLE_RUN);
+    handle_drop_data(handle);
     handle_drop(handle);
     return true;
 }
@@ -526,10 +526,10 @@ int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
         return UV_ENOMEM;
     }
     uv_mutex_lock(&loop->mutex);
-    if (loop->inbox_closed) {
+    if (loop->closed) {
         uv_mutex_unlock(&loop->mutex);
-        handle_drop_data(handle);
         handle_drop(handle);
+        uva__call_refused(data, options);
         return UV_EPERM;
     }
     first = loop->inbox == NULL;
@@ -538,6 +538,11 @@ int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
         loop->inbox->next = &handle->ready;
     }
     loop->inbox = &handle->ready;
+    if (loop->inbox_closed) {
+        /* What the data keeps is the loop's: its owner drops it. */
+        uv_mutex_unlock(&loop->mutex);
+        return UV_EPERM;
+    }
     if (ret_handle != NULL) {
         *ret_handle = uva_handle_ref(handle);
     }
@@ -583,6 +588,9 @@ void uva_handle_cancel(uva_handle_t *handle)
     if (handle == NULL || !handle_owned(handle, __func__) ||
         !handle_leave(handle, HANDLE_CANCELLED)) {
         return;
+    }
+    if (handle->shared) {
+        return; /* What the data keeps is the loop's: its owner drops it. */
     }
     if (!handle->timed) {
         handle_drop_data(handle);

@@ -144,7 +144,9 @@ uva_future_t *uva_future_ref(uva_future_t *future)
 {
     if (future != NULL && future->kind != UVA__KIND_REFUSED &&
         uva__loop_owned(future->loop)) {
+        uva_loop_t *entered = uva__loop_enter(future->loop);
         future->refs++;
+        uva__loop_leave(entered);
     }
     return future;
 }
@@ -153,7 +155,9 @@ uva_future_t *uva_future_unref(uva_future_t *future)
 {
     if (future != NULL && future->kind != UVA__KIND_REFUSED &&
         uva__loop_owned(future->loop)) {
+        uva_loop_t *entered = uva__loop_enter(future->loop);
         uva__future_unref(future);
+        uva__loop_leave(entered);
     }
     return NULL;
 }

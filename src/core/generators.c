@@ -280,7 +280,9 @@ bool uva_coroutine_done(const uva_coroutine_t *coroutine)
 uva_coroutine_t *uva_coroutine_ref(uva_coroutine_t *coroutine)
 {
     if (coroutine != NULL && uva__loop_owned(coroutine->base.loop)) {
+        uva_loop_t *entered = uva__loop_enter(coroutine->base.loop);
         coroutine->base.refs++;
+        uva__loop_leave(entered);
     }
     return coroutine;
 }
@@ -310,26 +312,30 @@ static void coroutine_abandon(uva_coroutine_t *coroutine)
     }
 }
 
-uva_coroutine_t *uva_coroutine_unref(uva_coroutine_t *coroutine)
+static void coroutine_drop(uva_coroutine_t *coroutine)
 {
-    uva_loop_t *loop;
+    uva_loop_t *loop = coroutine->base.loop;
 
-    if (coroutine == NULL || !uva__loop_owned(coroutine->base.loop) ||
-        --coroutine->base.refs > 0) {
-        return NULL;
+    if (--coroutine->base.refs > 0) {
+        return;
     }
-    loop = coroutine->base.loop;
     coroutine->base.refs = 1; /* It may be looked at while it ends. */
     if (coroutine->state == COROUTINE_SUSPENDED) {
         coroutine_abandon(coroutine);
     }
     coroutine_drop_arg(coroutine);
     if (--coroutine->base.refs > 0) {
-        return NULL; /* Its end has kept it. */
+        return; /* Its end has kept it. */
     }
     uva__slab_put(&loop->slab, coroutine, sizeof *coroutine);
-    if (loop->closed) {
-        uva__loop_maybe_free(loop);
+}
+
+uva_coroutine_t *uva_coroutine_unref(uva_coroutine_t *coroutine)
+{
+    if (coroutine != NULL && uva__loop_owned(coroutine->base.loop)) {
+        uva_loop_t *entered = uva__loop_enter(coroutine->base.loop);
+        coroutine_drop(coroutine);
+        uva__loop_leave(entered);
     }
     return NULL;
 }

@@ -189,7 +189,7 @@ int uva_loop_fork(uva_loop_t *loop)
         return 0;
     }
     /* Another thread may have had it, who is not here. */
-    r = uv_mutex_init(&loop->mutex);
+    r = uv_mutex_init_recursive(&loop->mutex);
     if (r >= 0) {
         r = loop->driver->fork(loop);
     }

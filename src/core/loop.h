@@ -256,10 +256,10 @@ struct uva_loop_s {
     void *driver_data;
     uva__limits_t limits;
     _Atomic(uv_thread_t) thread; /* Whom the loop belongs to. */
-    uint32_t refs;
-    uint8_t aside; /* UVA__ASIDE_... */
-    bool running;  /* Inside run_forever or run_until_complete. */
-    bool hosted;   /* On an application's uv_loop_t. */
+    atomic_uint refs;            /* The last one is dropped under the mutex. */
+    uint8_t aside;               /* UVA__ASIDE_... */
+    bool running;                /* Inside run_forever or run_until_complete. */
+    bool hosted;                 /* On an application's uv_loop_t. */
     bool forked;   /* This is a child, and was not told of the fork. */
     bool lost;     /* Somebody else has closed its handles, and it was told. */
     bool alone;    /* Nobody has asked for the uv_loop_t: from outside come but
@@ -268,7 +268,7 @@ struct uva_loop_s {
     bool has_late; /* Of its sockets, some that the last poll found are yet to
                       be read. */
     bool closing;  /* uva_loop_close has begun. */
-    _Atomic(bool) closed; /* What is left of it belongs to no thread. */
+    _Atomic(bool) closed; /* What is left belongs to no thread: mutex. */
     bool driver_open;
     bool inbox_woken;          /* The driver was told of calls in the inbox. */
     bool stuck;                /* Reported, and nothing has run since. */
@@ -294,11 +294,11 @@ struct uva_loop_s {
     const uva__io_hooks_t *io_hooks; /* Set with it. */
 
     /* What other threads touch, under the mutex. */
-    uv_mutex_t mutex;
+    uv_mutex_t mutex;              /* Recursive. */
     _Atomic(uva__ready_t *) inbox; /* Calls, the last of a ring. The owner may
                                       see without the mutex that it is empty. */
     unsigned holds;                /* uva_loop_hold. */
-    bool inbox_closed;
+    bool inbox_closed; /* Calls are refused, and dropped in the close. */
 
     uva_list_t registered; /* Of uva__registry, which has a mutex of its own. */
     uva__forks_t forks;
@@ -413,9 +413,6 @@ UVA__INLINE uva__ready_t *uva__loop_next_iteration(uva_loop_t *loop)
  * users' calls do not. Both may queue more. */
 void uva__ready_drop(uva__ready_t *ready);
 
-/** Run iterations within the budget. */
-void uva__loop_drain(uva_loop_t *loop);
-
 /** The uv_loop_t for io, NULL if there is none (any more). */
 uv_loop_t *uva__loop_uv(uva_loop_t *loop);
 
@@ -435,11 +432,21 @@ static inline void uva__loop_op_end(uva_loop_t *loop)
     loop->op_count--;
 }
 
-int uva__loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop);
 /** Close a loop that has no task and no operation. */
 void uva__loop_close_now(uva_loop_t *loop);
-/** Free a loop that nothing refers to any more. */
+/** Free a closed loop that nothing refers to any more. */
 void uva__loop_maybe_free(uva_loop_t *loop);
+
+/** The slow half of uva__loop_enter. */
+uva_loop_t *uva__loop_enter_closed(uva_loop_t *loop);
+/** Let other threads in again; the loop may be gone then. */
+void uva__loop_leave(uva_loop_t *entered);
+/** Before references of what belongs to a loop change: any thread may do that
+ * once it is closed, one at a time. @return For uva__loop_leave. */
+static inline uva_loop_t *uva__loop_enter(uva_loop_t *loop)
+{
+    return UVA__LIKELY(!loop->closed) ? NULL : uva__loop_enter_closed(loop);
+}
 
 /* Timers: fire runs in the loop's drain, at the place in the ready queue where
  * asyncio's handle would run. A timer may be stopped at any moment, and freed
@@ -594,7 +601,6 @@ uva__extra_t *uva__future_extra(uva_future_t *future);
 /** The same, not made. */
 uva__extra_t *uva__future_has_extra(const uva_future_t *future);
 void uva__extra_free(uva_loop_t *loop, uva__extra_t *extra);
-/** Replace an owned text; dropped without memory. */
 
 static inline uva_future_t *uva__future_ref(uva_future_t *future)
 {

@@ -247,7 +247,7 @@ void uva__shutdown_closed(uva_loop_t *loop)
     if (done != NULL) {
         done(loop, 0, data);
     }
-    loop->refs--; /* uva__loop_closed has another. */
+    (void)uva_loop_unref(loop); /* uva__loop_closed has another. */
 }
 
 /* --- the ways to begin --- */

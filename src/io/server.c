@@ -54,16 +54,15 @@ void uva__server_maybe_free(uva_server_t *server)
 uva_server_t *uva_server_ref(uva_server_t *server)
 {
     if (server != NULL && uva__loop_owned(server->loop)) {
+        uva_loop_t *entered = uva__loop_enter(server->loop);
         server->refs++;
+        uva__loop_leave(entered);
     }
     return server;
 }
 
-uva_server_t *uva_server_unref(uva_server_t *server)
+static void server_drop(uva_server_t *server)
 {
-    if (server == NULL || !uva__loop_owned(server->loop)) {
-        return NULL;
-    }
     if (server->refs == 1 && server->state != UVA__SERVER_CLOSED) {
         if (server->loop->debug) {
             uva__log(UVA_LOG_WARNING, "a server was not closed");
@@ -72,6 +71,15 @@ uva_server_t *uva_server_unref(uva_server_t *server)
     }
     server->refs--;
     uva__server_maybe_free(server);
+}
+
+uva_server_t *uva_server_unref(uva_server_t *server)
+{
+    if (server != NULL && uva__loop_owned(server->loop)) {
+        uva_loop_t *entered = uva__loop_enter(server->loop);
+        server_drop(server);
+        uva__loop_leave(entered);
+    }
     return NULL;
 }
 

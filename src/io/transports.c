@@ -152,16 +152,17 @@ void uva__transport_discard(uva_transport_t *transport)
 uva_transport_t *uva_transport_ref(uva_transport_t *transport)
 {
     if (transport != NULL && uva__loop_owned(uva__transport_loop(transport))) {
+        uva_loop_t *entered = uva__loop_enter(uva__transport_loop(transport));
         transport->refs++;
+        uva__loop_leave(entered);
     }
     return transport;
 }
 
-uva_transport_t *uva_transport_unref(uva_transport_t *transport)
+static void transport_drop(uva_transport_t *transport)
 {
-    if (transport == NULL || !uva__loop_owned(uva__transport_loop(transport)) ||
-        --transport->refs > 0) {
-        return NULL;
+    if (--transport->refs > 0) {
+        return;
     }
     if (transport->state < UVA__TRANSPORT_CLOSING) {
         if (uva__transport_loop(transport)->debug) {
@@ -170,6 +171,15 @@ uva_transport_t *uva_transport_unref(uva_transport_t *transport)
         uva_transport_close(transport);
     }
     uva__transport_maybe_free(transport);
+}
+
+uva_transport_t *uva_transport_unref(uva_transport_t *transport)
+{
+    if (transport != NULL && uva__loop_owned(uva__transport_loop(transport))) {
+        uva_loop_t *entered = uva__loop_enter(uva__transport_loop(transport));
+        transport_drop(transport);
+        uva__loop_leave(entered);
+    }
     return NULL;
 }
 
