@@ -252,6 +252,8 @@ static uva_task_t *factory(uva_loop_t *loop,
       uva_writer_writelines(w->writer,                                        \
                             &(uva_bytes_t){(const uint8_t *)"a", 1}, 1))      \
     X(uva_transport_write_eof, UV_EPERM, uva_writer_write_eof(w->writer))     \
+    X(uva_connection_close, UV_EPERM,                                         \
+      uva_connection_close(w->reader, w->writer))                             \
     X(uva_transport_close, 0, NOTHING(uva_writer_close(w->writer)))           \
     X(uva_transport_abort, 0,                                                 \
       NOTHING(uva_transport_abort(uva_writer_transport(w->writer))))          \

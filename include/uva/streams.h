@@ -115,6 +115,7 @@ uva_open_connection_poll(uva_open_connection_op_t *op,
  *
  * @param take_reader,take_writer Of one connection; either may be NULL.
  * @return 0, or why the connection was lost before all was sent.
+ * @retval UV_EPERM It is of a loop of another thread; nothing was done.
  * @suspends Only while bytes are unsent.
  */
 UVA_EXTERN UVA_CORO int uva_connection_close(uva_reader_t *take_reader,

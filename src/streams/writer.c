@@ -228,6 +228,12 @@ static uva_transport_t *connection_transport(const uva_reader_t *reader,
                             : NULL;
 }
 
+static bool connection_owned(const uva_transport_t *transport)
+{
+    return uva_loop_owned(uva_transport_get_loop(transport),
+                          "uva_connection_close");
+}
+
 static int connection_end(uva_reader_t *take_reader,
                           uva_writer_t *take_writer,
                           uva_transport_t *transport)
@@ -259,6 +265,9 @@ int uva_connection_close_poll(uva_reader_t *take_reader,
         }
         return connection_end(take_reader, take_writer, transport);
     }
+    if (!connection_owned(transport)) {
+        return UV_EPERM;
+    }
     uva_transport_close(transport);
     if (uva_transport_get_write_buffer_size(transport) > 0) {
         writer = uva__transport_state(transport);
@@ -276,6 +285,9 @@ int uva_connection_close(uva_reader_t *take_reader, uva_writer_t *take_writer)
     uva_transport_t *transport = connection_transport(take_reader, take_writer);
     int r;
 
+    if (transport != NULL && !connection_owned(transport)) {
+        return UV_EPERM;
+    }
     if (uva_block_check() < 0 && transport != NULL) {
         /* Nothing can wait here; the rest is sent all the same. */
         uva_transport_close(transport);
