@@ -239,6 +239,43 @@ START_TEST(cancel_and_wait)
 }
 END_TEST
 
+static int end_the_group_of_another(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    return uva_taskgroup_cancel_and_wait(arg);
+}
+
+static void end_the_group_in_a_callback(void *data)
+{
+    ck_assert_int_eq(uva_taskgroup_cancel_and_wait(data), UVA_ENOTASK);
+}
+
+static int only_the_parent_main(void *arg, void **ret_result)
+{
+    uva_taskgroup_t group;
+    job_t job = {UVA_MS(5), 0, false, 0};
+    uva_task_t *other;
+
+    (void)arg;
+    (void)ret_result;
+    ck_assert_int_eq(uva_taskgroup_enter(&group), 0);
+    spawn_jobs(&group, &job, 1);
+    other = uva_create_task(end_the_group_of_another, &group);
+    ck_assert_int_eq(uva_call_soon(end_the_group_in_a_callback, &group), 0);
+    ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0);
+    ck_assert_int_eq(uva_join(UVA_FUTURE(other), NULL), UV_EPERM);
+    ck_assert_int_eq(uva_taskgroup_exit(&group, 0), 0);
+    ck_assert_int_eq(job.ended, 0);
+    return 0;
+}
+
+/* Whom the exit refuses has cancelled nothing. */
+START_TEST(cancel_and_wait_is_for_the_parent)
+{
+    ck_assert_int_eq(uva_test_run(only_the_parent_main, NULL), 0);
+}
+END_TEST
+
 typedef struct turn_s {
     uva_task_t *victim;
     uint64_t ended;
@@ -459,6 +496,7 @@ int main(void)
     tcase_add_test(policies, first_success);
     tcase_add_test(policies, first_success_of_none);
     tcase_add_test(policies, cancel_and_wait);
+    tcase_add_test(policies, cancel_and_wait_is_for_the_parent);
     tcase_add_test(policies, bad_options);
     tcase_add_test(bounds, bound);
     tcase_add_test(bounds, bound_and_failure);

@@ -589,6 +589,11 @@ int uva_taskgroup_exit(uva_taskgroup_t *scope, int r)
 
 int uva_taskgroup_cancel_and_wait(uva_taskgroup_t *scope)
 {
-    uva_taskgroup_cancel(scope);
+    const group_t *group = group_of(scope);
+
+    /* Whom the exit refuses cancels nothing. */
+    if (group != NULL && group->scope.task == uva_current_task()) {
+        uva_taskgroup_cancel(scope);
+    }
     return uva_taskgroup_exit(scope, 0);
 }
