@@ -9,6 +9,11 @@
 
 static int number = 42;
 
+static int make_virtual(uva_loop_t **ret_loop)
+{
+    return uva_loop_new_virtual(NULL, ret_loop);
+}
+
 /* --- run --- */
 
 static int return_number(void *arg, void **ret_result)
@@ -231,6 +236,37 @@ START_TEST(asyncio_run_reports_hanging_tasks_errors)
     ck_assert_ptr_eq(reported.task, lo_task);
     ck_assert_int_eq(reported.code, ZERO_DIVISION_ERROR);
     uva_task_unref(lo_task);
+}
+END_TEST
+
+static int stop_when_cancelled(void *arg, void **ret_result)
+{
+    int *ended = arg;
+    int r = uva_sleep(UVA_FOREVER);
+
+    (void)ret_result;
+    uva_loop_stop(uva_get_running_loop());
+    ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0);
+    ++*ended;
+    return r;
+}
+
+static int leave_stopping_task(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    uva_detach(uva_create_task(stop_when_cancelled, arg));
+    return uva_sleep(0);
+}
+
+/* asyncio: RuntimeError, and the task is abandoned. */
+START_TEST(stop_in_a_clean_up)
+{
+    uva_run_options_t options = UVA_RUN_OPTIONS_INIT;
+    int ended = 0;
+
+    options.loop_factory = _i == 0 ? make_virtual : NULL;
+    ck_assert_int_eq(uva_run(leave_stopping_task, &ended, &options, NULL), 0);
+    ck_assert_int_eq(ended, 1);
 }
 END_TEST
 
@@ -699,6 +735,7 @@ static void add_run(TCase *tcase)
     tcase_add_test(tcase, asyncio_run_from_running_loop);
     tcase_add_test(tcase, asyncio_run_cancels_hanging_tasks);
     tcase_add_test(tcase, asyncio_run_reports_hanging_tasks_errors);
+    tcase_add_loop_test(tcase, stop_in_a_clean_up, 0, 2);
     tcase_add_test(tcase, asyncio_run_without_uncancel);
     tcase_add_test(tcase, asyncio_run_loop_factory);
     tcase_add_test(tcase, run_without_a_loop);

@@ -237,7 +237,7 @@ typedef void (*uva_loop_cb)(uva_loop_t *loop, int status, void *data);
  * called from the host's loop; the loop is kept until then. A task that
  * swallows its cancellation is waited for, and after a second the log says
  * which, and where it waits; failures of the others are reported to the
- * exception handler.
+ * exception handler. A stop does not end it.
  *
  * @param done May be NULL; called exactly once if 0 is returned.
  * @retval UV_EPERM The loop is closed, or this is called from inside it.

@@ -266,12 +266,15 @@ static void shutdown_turns(uva_loop_t *loop)
 /* Run what has no host, or has all of its own, to the end of a shutdown. */
 static int shutdown_run(uva_loop_t *loop)
 {
+    bool unfinished;
     int r;
 
     loop->shutdown->blocking = true;
-    r = uva_loop_run_forever(loop);
-    if (r >= 0 && loop->shutdown->late &&
-        (loop->task_count > 0 || loop->op_count > 0)) {
+    do { /* Whoever stops the loop meanwhile does not stop its end. */
+        r = uva_loop_run_forever(loop);
+        unfinished = loop->task_count > 0 || loop->op_count > 0;
+    } while (r >= 0 && unfinished && !loop->shutdown->late);
+    if (r >= 0 && unfinished) {
         r = UV_ETIMEDOUT;
     }
     if (r >= 0) {
