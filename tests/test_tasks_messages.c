@@ -102,6 +102,38 @@ KIND_TEST(first_words_to_who_waits_last_to_who_is_ready, int kind;
     return 0;
 }
 
+/* A request that is taken back has ended the wait already, in its words. One
+ * that has not is withdrawn. */
+KIND_TEST(words_of_a_request_that_is_taken_back, int kind; uva_task_t * child;
+          waits_task_t * task;
+          int r;)
+{
+    UVA_BEGIN
+    uva_event_init(&event);
+    for (self->kind = 0; self->kind < WAIT_KINDS; self->kind++) {
+        if (self->kind == WAIT_YIELD) {
+            continue;
+        }
+        self->child = uva_create_task(sleeps, NULL);
+        awaited = UVA_FUTURE(self->child);
+        self->task = KIND_SPAWN(waits, .kind = (wait_kind_t)self->kind);
+        AWAIT_SLEEP(self->r, 0);
+        ck_assert(uva_task_cancel_message(UVA_ERASE(self->task), "why"));
+        ck_assert_uint_eq(uva_task_uncancel(UVA_ERASE(self->task)), 0);
+        AWAIT_FUTURE(self->r, UVA_FUTURE(self->task), NULL);
+        ck_assert_int_eq(self->r, UV_ECANCELED);
+        ck_assert_words(uva_task_error(), "why");
+        ck_assert_str_eq(uva_future_get_cancel_message(UVA_FUTURE(self->task)),
+                         "why");
+        uva_task_unref(UVA_ERASE(self->task));
+        (void)uva_task_cancel(self->child);
+        AWAIT_JOIN(self->r, UVA_FUTURE(self->child), NULL);
+    }
+    awaited = NULL;
+    UVA_END
+    return 0;
+}
+
 KIND_TEST(last_words_to_who_has_not_begun_or_is_woken, waits_task_t *task;
           int r;)
 {
@@ -412,6 +444,7 @@ int main(void)
     TCase *memory = UVA_TCASE(suite, "Memory");
 
     UVA_TEST_BOTH(several, first_words_to_who_waits_last_to_who_is_ready);
+    UVA_TEST_BOTH(several, words_of_a_request_that_is_taken_back);
     UVA_TEST_BOTH(several, last_words_to_who_has_not_begun_or_is_woken);
     UVA_TEST_BOTH(several, words_of_the_future_come_before_those_of_the_task);
     tcase_add_test(own, text_of_a_body_that_cancels_itself);

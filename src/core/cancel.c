@@ -314,8 +314,9 @@ unsigned uva_task_uncancel(uva_task_t *task)
     if (uva_task_cancelling(task) > UINT16_MAX) {
         task->extra->cancelling--;
     } else if (--task->base.cancelling == 0 &&
-               task->base.phase != UVA__PHASE_TORN) {
-        uva__task_drop_cancel(task);
+               task->base.phase != UVA__PHASE_TORN &&
+               task->base.phase != UVA__PHASE_CANCELLED) {
+        uva__task_drop_cancel(task); /* Else its wait has ended by it. */
     }
     return uva_task_cancelling(task);
 }
