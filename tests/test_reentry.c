@@ -379,6 +379,41 @@ START_TEST(destructor_schedules_itself_while_the_loop_closes)
 }
 END_TEST
 
+static void drop_future(void *data)
+{
+    uva_future_t **place = data;
+
+    *place = uva_future_unref(*place);
+}
+
+/* The callbacks of a future that outlives its loop are dropped when it is
+ * cancelled; a destructor of theirs drops the future, or what gathers it. */
+START_TEST(future_is_cancelled_after_its_loop_closed)
+{
+    uva_call_options_t options = UVA_CALL_OPTIONS_INIT;
+    uva_loop_t *loop = new_loop();
+    uva_future_t *future = uva_loop_create_future(loop);
+    uva_future_t *children[2] = {uva_loop_create_future(loop),
+                                 uva_loop_create_future(loop)};
+    uva_future_t *gathered;
+
+    options.destroy = drop_future;
+    ck_assert_int_eq(
+        uva_future_add_done_callback(future, letter_never, &future, &options),
+        0);
+    ck_assert_int_eq(uva_future_add_done_callback(children[0], letter_never,
+                                                  &gathered, &options),
+                     0);
+    gathered = uva_gather_future(UVA_FUTURES(children), 2, 0);
+    ck_assert_int_eq(uva_loop_close(loop), 0);
+    ck_assert(uva_future_cancel(future));
+    ck_assert(uva_future_cancel_message(gathered, "late"));
+    ck_assert_ptr_null(future);
+    ck_assert_ptr_null(gathered);
+    uva_loop_unref(loop);
+}
+END_TEST
+
 /* A future outlives its loop, and is completed then: its callbacks cannot run.
  * CPython raises "Event loop is closed", and drops them too. */
 START_TEST(future_is_completed_after_its_loop_closed)
@@ -1307,6 +1342,7 @@ int main(void)
     tcase_add_test(callbacks, removed_callback_drops_the_future);
     tcase_add_test(closing, destructor_schedules_while_the_loop_closes);
     tcase_add_test(closing, destructor_schedules_itself_while_the_loop_closes);
+    tcase_add_test(closing, future_is_cancelled_after_its_loop_closed);
     tcase_add_test(closing, future_is_completed_after_its_loop_closed);
     tcase_add_test(closing, handler_acts_on_unfinished_tasks);
     tcase_add_test(closing, handler_shuts_down_while_a_shutdown_ends);

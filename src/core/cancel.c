@@ -231,7 +231,11 @@ future_cancel(uva_future_t *future, const char *message, const char *function)
     if (message != NULL) {
         walk.words = uva__error_new(UV_ECANCELED, uva__strdup(message), NULL);
     }
+    /* Once its loop is closed, callbacks are dropped in the walk: their
+     * destructors may drop the future. */
+    uva__future_ref(future);
     asked = walk_run(&walk) != ANSWER_NO;
+    uva__future_unref(future);
     uva_error_unref(walk.words);
     return asked;
 }
