@@ -349,6 +349,26 @@ START_TEST(destructor_schedules_while_the_loop_closes)
 }
 END_TEST
 
+static void
+close_and_drop(uva_loop_t *loop, const uva_exception_t *exception, void *data)
+{
+    (void)data;
+    ck_assert_str_eq(exception->message, "the last one");
+    ck_assert_int_eq(uva_loop_close(loop), 0);
+    uva_loop_unref(loop);
+}
+
+START_TEST(handler_drops_its_loop)
+{
+    uva_exception_t exception = {.size = sizeof exception,
+                                 .message = "the last one"};
+    uva_loop_t *loop = new_loop();
+
+    uva_loop_set_exception_handler(loop, close_and_drop, NULL);
+    uva_loop_call_exception_handler(loop, &exception);
+}
+END_TEST
+
 static void again_destroy(void *data)
 {
     uva_call_options_t options = UVA_CALL_OPTIONS_INIT;
@@ -1344,6 +1364,7 @@ int main(void)
     tcase_add_test(closing, destructor_schedules_itself_while_the_loop_closes);
     tcase_add_test(closing, future_is_cancelled_after_its_loop_closed);
     tcase_add_test(closing, future_is_completed_after_its_loop_closed);
+    tcase_add_test(closing, handler_drops_its_loop);
     tcase_add_test(closing, handler_acts_on_unfinished_tasks);
     tcase_add_test(closing, handler_shuts_down_while_a_shutdown_ends);
     tcase_add_test(calls, cancelled_call_waits_in_its_destructor);

@@ -46,16 +46,13 @@ static uva_context_t *exception_context(const uva_exception_t *exception)
     return own != NULL ? own : uva__context_current();
 }
 
-void uva_loop_call_exception_handler(uva_loop_t *loop,
-                                     const uva_exception_t *exception)
+static void loop_call_handler(uva_loop_t *loop,
+                              const uva_exception_t *exception)
 {
     uva_task_t *current;
     uva__context_t *base;
     uva_context_t *outer;
 
-    if (!uva__loop_owned(loop)) {
-        return;
-    }
     if (loop->handler == NULL || loop->handling) {
         uva_loop_default_exception_handler(loop, exception);
         return;
@@ -77,6 +74,18 @@ void uva_loop_call_exception_handler(uva_loop_t *loop,
     uva__context_exit_to(outer);
 }
 
+/* The handler may drop the caller's reference of the loop. Reports of uva's own
+ * are about what keeps it. */
+void uva_loop_call_exception_handler(uva_loop_t *loop,
+                                     const uva_exception_t *exception)
+{
+    if (uva__loop_owned(loop)) {
+        uva_loop_ref(loop);
+        loop_call_handler(loop, exception);
+        uva_loop_unref(loop);
+    }
+}
+
 void uva__report(uva_loop_t *loop,
                  uva_future_t *future,
                  int code,
@@ -93,5 +102,7 @@ void uva__report(uva_loop_t *loop,
         .source = extra == NULL ? NULL : extra->source,
     };
 
-    uva_loop_call_exception_handler(loop, &exception);
+    if (uva__loop_owned(loop)) {
+        loop_call_handler(loop, &exception);
+    }
 }
