@@ -128,6 +128,44 @@ HAND_TEST(chain_fails)
     uva_future_unref(future);
 }
 
+/* --- groups --- */
+
+static int group_below(void *arg, void **ret_result)
+{
+    int *depth = arg;
+    uva_taskgroup_t group;
+
+    (void)ret_result;
+    if (--*depth == 0) {
+        return uva_fail(UV_EIO, "at the bottom");
+    }
+    (void)uva_taskgroup_enter(&group);
+    (void)uva_taskgroup_create_task(&group, group_below, depth, NULL);
+    return uva_taskgroup_exit(&group, 0);
+}
+
+/* The record of a failure has as many groups in groups as there are tasks, and
+ * is freed on the small stack of one. */
+UVA_TEST(groups_fail)
+{
+    int depth;
+    const uva_error_t *error;
+
+    hand_stackful = true;
+    depth = chain_length();
+    ck_assert_int_eq(group_below(&depth, NULL), UVA_EGROUP);
+    error = uva_task_error();
+    while (uva_error_member_count(error) > 0) {
+        error = uva_error_member(error, 0);
+    }
+    ck_assert_str_eq(uva_error_text(error), "at the bottom");
+    UVA_IGNORE(uva_fail(UVA_EGROUP, "another"));
+    UVA_TICK();
+    UVA_IGNORE(uva_fail(UVA_EGROUP, "without the first"));
+}
+
+/* --- chains that are looked at --- */
+
 HAND_TEST(chain_shown)
 {
     int count = chain_length();
@@ -474,6 +512,7 @@ int main(void)
     UVA_TEST_BOTH(chain, chain_cancelled_in_the_middle);
     UVA_TEST_BOTH(chain, chain_cancelled_in_vain);
     UVA_TEST_BOTH(chain, chain_fails);
+    tcase_add_test(chain, groups_fail);
     UVA_TEST_BOTH(chain, chain_shown);
     UVA_TEST_BOTH(gathers, gathers_cancelled);
     UVA_TEST_BOTH(gathers, gathers_cancelled_by_task);

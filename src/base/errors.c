@@ -22,6 +22,7 @@ struct uva_error_s {
     uva_error_t *cause;    /* Owned reference. */
     uva_error_t **members; /* Owned array of owned references. */
     size_t member_count;
+    uva_error_t *next; /* Among those that nobody refers to any more. */
 };
 
 const char *uva_strerror(int code)
@@ -170,20 +171,32 @@ uva_error_t *uva_error_ref(const uva_error_t *error)
     return shared;
 }
 
-/* A loop along the causes and not a recursion: a chain of awaits can be as
- * deep as there are tasks. */
+static void error_drop(uva_error_t *error, uva_error_t **dying)
+{
+    if (error != NULL &&
+        atomic_fetch_sub_explicit(&error->refs, 1, memory_order_acq_rel) == 1) {
+        error->next = *dying;
+        *dying = error;
+    }
+}
+
+/* A loop along causes and members and not a recursion: a chain of awaits, or of
+ * groups, can be as deep as there are tasks. */
 uva_error_t *uva_error_unref(uva_error_t *error)
 {
-    while (error != NULL && atomic_fetch_sub_explicit(
-                                &error->refs, 1, memory_order_acq_rel) == 1) {
-        uva_error_t *cause = error->cause;
+    uva_error_t *dying = NULL;
+
+    error_drop(error, &dying);
+    while (dying != NULL) {
+        error = dying;
+        dying = error->next;
+        error_drop(error->cause, &dying);
         for (size_t i = 0; i < error->member_count; i++) {
-            uva_error_unref(error->members[i]);
+            error_drop(error->members[i], &dying);
         }
         uva__free(error->members);
         uva__free(error->text);
         uva__free(error);
-        error = cause;
     }
     return NULL;
 }
