@@ -131,10 +131,11 @@ UVA_EXTERN void uva_queue_set_destroy(uva_queue_t *queue,
 UVA_EXTERN int uva_queue_set_overflow(uva_queue_t *queue,
                                       uva_queue_overflow_t overflow);
 
-/** Drop the items and free the memory. Nobody may wait for the queue; those who
- * were cancelled, or whose uva_queue_join has ended, and did not run yet, wait
- * no more. It may be used again as an empty one. Puts from destructors of items
- * fail with UVA_EQUEUESHUTDOWN. */
+/** Drop the items and free their memory. Nobody may wait for the queue; those
+ * who were cancelled, or whose uva_queue_join has ended, and did not run yet,
+ * wait no more, but look at the queue when they run: until then it stays, or is
+ * used again as an empty one. Puts from destructors of items fail with
+ * UVA_EQUEUESHUTDOWN. */
 UVA_EXTERN void uva_queue_destroy(uva_queue_t *queue);
 
 /**
