@@ -247,10 +247,91 @@ UVA_TEST(in_callbacks)
     ck_assert_int_eq(driven[1].tale.ended, 3);
 }
 
+/* --- scopes --- */
+
+typedef struct stay_s {
+    uva_coroutine_t *coroutine;
+    bool has_group; /* Its scope is a group, not a timeout. */
+    bool uses;      /* It does more with it than to leave it. */
+    int left;       /* What the exit gave. */
+} stay_t;
+
+static int stay_in_timeout(stay_t *stay)
+{
+    uva_timeout_t timeout;
+    int r = uva_timeout_enter(&timeout, UVA_SEC(1));
+
+    ck_assert_int_eq(r, 0);
+    r = uva_coroutine_yield(NULL, NULL);
+    ck_assert(!uva_timeout_expired(&timeout));
+    if (stay->uses) {
+        ck_assert_int_eq(uva_timeout_reschedule(&timeout, UVA_FOREVER),
+                         UV_EPERM);
+    }
+    return uva_timeout_exit(&timeout, r);
+}
+
+static int stay_in_group(stay_t *stay)
+{
+    uva_taskgroup_t group;
+    int r = uva_taskgroup_enter(&group);
+    uva_task_t *refused;
+
+    ck_assert_int_eq(r, 0);
+    r = uva_coroutine_yield(NULL, NULL);
+    if (stay->uses) {
+        uva_taskgroup_cancel(&group);
+        refused = uva_taskgroup_create_task(&group, tell, NULL, NULL);
+        ck_assert_int_eq(uva_future_exception(UVA_FUTURE(refused)), UV_EPERM);
+    }
+    return uva_taskgroup_exit(&group, r);
+}
+
+static int stay(void *arg, void **ret_result)
+{
+    stay_t *stay = arg;
+
+    (void)ret_result;
+    stay->left = stay->has_group ? stay_in_group(stay) : stay_in_timeout(stay);
+    return 0;
+}
+
+static int stay_begin(void *arg, void **ret_result)
+{
+    stay_t *begun = arg;
+
+    (void)ret_result;
+    ck_assert_int_eq(uva_coroutine_new(stay, begun, NULL, &begun->coroutine),
+                     0);
+    ck_assert_int_eq(uva_coroutine_send(begun->coroutine, NULL, NULL), 1);
+    return 0;
+}
+
+/* A coroutine yields in a scope, and is resumed when the task that entered it
+ * has ended. CPython keeps that task for the scope. */
+UVA_TEST_STRICT(scope_outlives_its_task)
+{
+    uva_test_log_begin();
+    for (int i = 0; i < 4; i++) {
+        stay_t begun = {.has_group = i % 2 != 0, .uses = i >= 2, .left = 1};
+
+        ck_assert_int_eq(
+            uva_join(UVA_FUTURE(uva_create_task(stay_begin, &begun)), NULL), 0);
+        ck_assert_int_eq(uva_coroutine_send(begun.coroutine, NULL, NULL), 0);
+        ck_assert_int_eq(begun.left, 0);
+        uva_coroutine_unref(begun.coroutine);
+    }
+    ck_assert_int_eq(uva_sleep(UVA_SEC(2)), 0); /* No deadline is left. */
+    ck_assert_ptr_nonnull(strstr(uva_test_log(), "without uva_timeout_exit"));
+    ck_assert_ptr_nonnull(strstr(uva_test_log(), "without uva_taskgroup_exit"));
+    uva_test_log_end();
+}
+
 int main(void)
 {
     Suite *suite = suite_create("generators");
     TCase *end = UVA_TCASE(suite, "End");
+    TCase *scopes = UVA_TCASE(suite, "Scopes");
 
     tcase_add_test(end, close_lets_it_end);
     tcase_add_test(end, close_refused);
@@ -260,5 +341,6 @@ int main(void)
     tcase_add_test(end, dropped_after_its_loop);
     tcase_add_test(end, drops_itself);
     tcase_add_test(end, in_callbacks);
+    tcase_add_test(scopes, scope_outlives_its_task);
     return uva_test_main(suite);
 }

@@ -93,7 +93,8 @@ UVA_EXTERN UVA_CORO UVA_NODISCARD int
 uva_taskgroup_cancel_and_wait(uva_taskgroup_t *group);
 
 /**
- * Wait for all children and leave the group.
+ * Wait for all children and leave the group. When the task that entered it has
+ * ended, nothing is left to wait for.
  *
  * @param r What the body returns: a failure cancels the children.
  * @return r, or:

@@ -47,7 +47,7 @@ UVA_EXTERN int uva_timeout_at_enter(uva_timeout_t *timeout, uint64_t when_ns);
 
 /**
  * Leave a scope with the result of what was done in it. A second exit returns
- * its r.
+ * its r, and so does one when the task of the scope has ended.
  *
  * @return r; but UV_ETIMEDOUT if r is UV_ECANCELED because of this deadline.
  * @suspends Never.

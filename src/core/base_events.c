@@ -18,6 +18,7 @@
 #include "core/events.h"
 #include "core/hosts.h"
 #include "core/registry.h"
+#include "core/scopes.h"
 #include "core/shutdown.h"
 #include "core/step.h"
 #include "core/timers.h"
@@ -742,6 +743,7 @@ void uva__loop_closed(uva_loop_t *loop)
     if (loop->io != NULL) {
         loop->io_hooks->closed(loop);
     }
+    uva__loop_free_scopes(loop);
     uva__stack_pool_destroy(&loop->stacks);
     loop->closed = true; /* Other threads come in where the mutex is free. */
     uv_mutex_unlock(&loop->mutex);

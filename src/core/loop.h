@@ -246,7 +246,8 @@ struct uva_loop_s {
     uva_list_t bonds;       /* Of uva__bond_t.link: gathers and shields. */
     uva_list_t made;        /* Of uva__extra_t.made, oldest first. */
     uva__ready_t *dying;    /* Of futures that keep others: to be freed. */
-    uint64_t looked_ns;     /* The clock at the last look. */
+    struct uva__scope_s *lost_scopes; /* Of scopes whose task has ended. */
+    uint64_t looked_ns;               /* The clock at the last look. */
     uint64_t looked_iterations;
     int32_t looked_budget;
     int32_t fitting_steps; /* How many the next look allows. */

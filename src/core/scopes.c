@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "core/loop.h"
+#include "core/step.h"
 
 #if defined(UVA_HAVE_VALGRIND)
 #    include <valgrind/memcheck.h>
@@ -57,20 +58,60 @@ static void scope_unlink(uva__scope_t *entry)
     task_unwatch(entry->task);
 }
 
-static void scope_lost(uva__scope_t *entry)
+/* In the frame of a stackless task, or in one of the stack that the task runs
+ * on; the stack_t is its top. */
+static bool scope_is_in_frame(const uva__scope_t *entry)
 {
     uva_task_t *task = entry->task;
+    const uva__stack_t *stack;
+    const char *scope = entry->scope;
+    const char *frame;
+
+    if (uva__task_stackless(task)) {
+        frame = uva__task_frame(task);
+        return scope >= frame && scope < frame + task->coro->frame_bytes;
+    }
+    stack = UVA__CONTAINER_OF(uva__task_flow(task), uva__stack_t, context);
+    return scope >= stack->low && scope < (const char *)stack;
+}
+
+static void scope_free(uva__scope_t *entry)
+{
+    uva__slab_put(&entry->task->base.loop->slab, entry, entry->bytes);
+}
+
+/* A scope that outlives its task may still be left, by whoever goes on with the
+ * coroutine that entered it: the entry stays for this, to the end of the
+ * loop. */
+static void scope_keep(uva__scope_t *entry)
+{
+    uva_loop_t *loop = entry->task->base.loop;
+
+    entry->task = NULL;
+    entry->outer = loop->lost_scopes;
+    loop->lost_scopes = entry;
+}
+
+static void scope_lost(uva__scope_t *entry, bool ended)
+{
+    uva_task_t *task = entry->task;
+    bool is_timeout = entry->kind == UVA__SCOPE_TIMEOUT;
 
     scope_unlink(entry);
-    if (entry->kind == UVA__SCOPE_TIMEOUT) {
+    if (is_timeout) {
         uva__timeout_abandon(entry);
-        uva__report(task->base.loop, &task->base, UV_EPERM,
-                    "A timeout was left without uva_timeout_exit");
     } else {
         uva__taskgroup_abandon(entry);
-        uva__report(task->base.loop, &task->base, UV_EPERM,
-                    "A task group was left without uva_taskgroup_exit");
     }
+    if (ended && !scope_is_in_frame(entry)) {
+        scope_keep(entry);
+    } else {
+        scope_free(entry);
+    }
+    uva__report(task->base.loop, &task->base, UV_EPERM,
+                is_timeout ? "A timeout was left without uva_timeout_exit"
+                           : "A task group was left without "
+                             "uva_taskgroup_exit");
 }
 
 bool uva__scope_entered(const uva_task_t *task, const void *scope)
@@ -78,7 +119,8 @@ bool uva__scope_entered(const uva_task_t *task, const void *scope)
     uva__scope_t *entry = scope_find(task, scope);
 
     if (entry != NULL && !scope_is_marked(entry)) {
-        scope_lost(entry); /* Another frame has a scope at its address. */
+        /* Another frame has a scope at its address. */
+        scope_lost(entry, false);
         entry = NULL;
     }
     return entry != NULL;
@@ -94,39 +136,37 @@ uva__scope_t *uva__scope_enter(uva_task_t *task,
         extra == NULL ? NULL : uva__slab_get(&task->base.loop->slab, size);
 
     if (entry != NULL) {
-        *entry = (uva__scope_t){extra->scopes, task, scope, kind};
+        *entry =
+            (uva__scope_t){extra->scopes, task, scope, kind, (uint32_t)size};
         extra->scopes = entry;
         task->base.flags |= UVA__WATCHED;
     }
     return entry;
 }
 
-void uva__scope_free(uva__scope_t *entry, size_t size)
-{
-    uva__slab_put(&entry->task->base.loop->slab, entry, size);
-}
-
-void uva__scope_leave(uva__scope_t *entry, size_t size)
+void uva__scope_leave(uva__scope_t *entry)
 {
     scope_unlink(entry);
-    uva__scope_free(entry, size);
+    scope_free(entry);
+}
+
+void uva__loop_free_scopes(uva_loop_t *loop)
+{
+    while (loop->lost_scopes != NULL) {
+        uva__scope_t *entry = loop->lost_scopes;
+
+        loop->lost_scopes = entry->outer;
+        uva__slab_put(&loop->slab, entry, entry->bytes);
+    }
 }
 
 static bool scope_is_lost(const uva__scope_t *entry, const char *sp)
 {
-    const uva__stackful_t *stackful;
-    const uva__stack_t *stack;
-    const char *scope = entry->scope;
-
     if (sp == NULL) {
         return true;
     }
-    stackful = UVA__CONTAINER_OF((uintptr_t)entry->task, uva__stackful_t, task);
-    stack = UVA__CONTAINER_OF(stackful->flow, uva__stack_t, context);
-    if (scope < stack->low || scope >= (const char *)stack) {
-        return false; /* In no frame of this stack: the stack_t is its top. */
-    }
-    return scope < sp || !scope_is_marked(entry);
+    return scope_is_in_frame(entry) &&
+           ((const char *)entry->scope < sp || !scope_is_marked(entry));
 }
 
 void uva__scope_note_left(uva_task_t *task, int code)
@@ -163,7 +203,7 @@ void uva__scope_check_slow(uva_task_t *task, const char *sp)
         if (!scope_is_lost(entry, sp)) {
             entry = entry->outer;
         } else {
-            scope_lost(entry);
+            scope_lost(entry, sp == NULL);
             entry = task->extra->scopes; /* The handler may have left some. */
         }
     }

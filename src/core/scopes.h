@@ -15,9 +15,11 @@ typedef enum uva__scope_kind_e {
 /* What a task keeps of a scope; timeouts and groups have more behind it. */
 typedef struct uva__scope_s {
     struct uva__scope_s *outer; /* The one entered before it. */
-    uva_task_t *task;           /* Borrowed: the task outlives its scopes. */
+    uva_task_t *task;           /* Borrowed: the task outlives its scopes; NULL
+                                   once it has ended and left this one. */
     const void *scope;          /* An address: its memory may be gone. */
     uva__scope_kind_t kind;
+    uint32_t bytes; /* Of the entry. */
 } uva__scope_t;
 
 /** Report and forget scopes whose frame is gone: what can be told from the
@@ -42,14 +44,19 @@ uva__scope_t *uva__scope_enter(uva_task_t *task,
                                uva__scope_kind_t kind,
                                size_t size);
 /** Take an entry out of the task's, and free it. */
-void uva__scope_leave(uva__scope_t *entry, size_t size);
+void uva__scope_leave(uva__scope_t *entry);
+/** Whether the task of a scope has ended without its exit. */
+static inline bool uva__scope_lost(const uva__scope_t *entry)
+{
+    return UVA__UNLIKELY(entry != NULL && entry->task == NULL);
+}
+/** Free what is left, at the end of a loop, of scopes of which that is true. */
+void uva__loop_free_scopes(uva_loop_t *loop);
 /** Note that a timeout has cancelled the running task, and was left without
  * turning what was returned into code. */
 void uva__scope_note_left(uva_task_t *task, int code);
-/** Free an entry that is out. */
-void uva__scope_free(uva__scope_t *entry, size_t size);
 
-/** Let go of an entry that is out, and free it. The memory of its scope may be
+/** Let go of what an entry that is out has. The memory of its scope may be
  * gone. */
 void uva__timeout_abandon(uva__scope_t *entry);
 void uva__taskgroup_abandon(uva__scope_t *entry);

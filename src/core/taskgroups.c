@@ -72,10 +72,10 @@ struct group_s {
     bool succeeded;        /* A child has, and that was enough. */
 };
 
-/* NULL outside of enter and exit. */
+/* NULL outside of enter and exit, and when its task has ended in between. */
 static group_t *group_of(const uva_taskgroup_t *scope)
 {
-    return scope->entry == NULL
+    return scope->entry == NULL || uva__scope_lost(scope->entry)
                ? NULL
                : UVA__CONTAINER_OF(scope->entry, group_t, scope);
 }
@@ -284,7 +284,6 @@ void uva__taskgroup_abandon(uva__scope_t *entry)
         (void)uva_task_cancel(child->task);
     }
     group_free(group);
-    uva__scope_free(entry, sizeof *group);
 }
 
 /* @return 0, or why no child can be made: UV_EPERM does not fail the group, as
@@ -569,7 +568,7 @@ int uva_taskgroup_exit_poll(uva_taskgroup_t *scope, int r)
     }
     r = group_end(group);
     group_free(group);
-    uva__scope_leave(&group->scope, sizeof *group);
+    uva__scope_leave(&group->scope);
     scope->entry = NULL;
     return r;
 }

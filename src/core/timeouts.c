@@ -72,7 +72,6 @@ void uva__timeout_abandon(uva__scope_t *entry)
     timeout_entry_t *timeout = UVA__CONTAINER_OF(entry, timeout_entry_t, scope);
 
     entry_disarm(timeout);
-    uva__scope_free(entry, sizeof *timeout);
 }
 
 /* asyncio: timeouts.py, Timeout.reschedule: a deadline that has passed is
@@ -142,6 +141,17 @@ static int timeout_code(const uva_timeout_t *timeout)
     return entry == NULL ? timeout->code : entry->code;
 }
 
+/* Whether there is something to leave: its task may have ended without the
+ * exit, which was reported. */
+static bool timeout_is_active(uva_timeout_t *timeout)
+{
+    if (uva__scope_lost(timeout->entry)) {
+        timeout->entry = NULL;
+        timeout->state = TIMEOUT_DONE;
+    }
+    return timeout->state == TIMEOUT_ACTIVE;
+}
+
 /* @return Whether the deadline has come, and nobody else has asked the task to
  * cancel. */
 static bool timeout_end(uva_timeout_t *timeout)
@@ -149,7 +159,7 @@ static bool timeout_end(uva_timeout_t *timeout)
     timeout->code = timeout_code(timeout);
     if (timeout->entry != NULL) {
         entry_disarm(timeout_entry(timeout));
-        uva__scope_leave(timeout->entry, sizeof(timeout_entry_t));
+        uva__scope_leave(timeout->entry);
         timeout->entry = NULL;
     }
     if (timeout->code == 0) {
@@ -166,7 +176,7 @@ int uva_timeout_exit(uva_timeout_t *timeout, int r)
         timeout->state = TIMEOUT_DONE;
         return r < 0 ? r : timeout->code;
     }
-    if (timeout->state != TIMEOUT_ACTIVE) {
+    if (!timeout_is_active(timeout)) {
         return r;
     }
     if (!uva__loop_owned(timeout->task->base.loop)) {
@@ -195,7 +205,7 @@ int uva_timeout_reschedule(uva_timeout_t *timeout, uint64_t when_ns)
     timeout_entry_t *entry;
     int r;
 
-    if (timeout->state != TIMEOUT_ACTIVE ||
+    if (!timeout_is_active(timeout) ||
         !uva__loop_owned(timeout->task->base.loop) ||
         timeout_code(timeout) < 0) {
         return UV_EPERM;
@@ -214,7 +224,7 @@ void uva__timeout_leave(uva_timeout_t *timeout)
 {
     bool told;
 
-    if (timeout->state != TIMEOUT_ACTIVE) {
+    if (!timeout_is_active(timeout)) {
         return;
     }
     told = (timeout->task->base.flags & UVA__MUST_CANCEL) == 0;
