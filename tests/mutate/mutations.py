@@ -64,8 +64,10 @@ MUTATIONS = [
      "        return ANSWER_YES;",
      "a cancel does not walk on to what the task awaits"),
     ("src/core/cancel.c",
-     "    if (--task->base.cancelling == 0 && task->base.phase != UVA__PHASE_TORN) {",
-     "    if (--task->base.cancelling == 0 && false) {",
+     "--task->base.cancelling == 0 &&\n"
+     "               task->base.phase != UVA__PHASE_TORN &&\n"
+     "               task->base.phase != UVA__PHASE_CANCELLED) {",
+     "--task->base.cancelling == 0 && false) {",
      "uncancel to zero leaves the cancellation to come"),
     ("src/core/cancel.c",
      "        task_set_words(task, walk->words);",
@@ -113,9 +115,27 @@ MUTATIONS = [
      "        if (gather->asks.next < 1) {",
      "a cancelled gather cancels its first child alone"),
     ("src/core/cancel.c",
-     "    if (--task->base.cancelling == 0 && task->base.phase != UVA__PHASE_TORN) {",
-     "    if (--task->base.cancelling == 0) {",
+     "--task->base.cancelling == 0 &&\n"
+     "               task->base.phase != UVA__PHASE_TORN &&\n"
+     "               task->base.phase != UVA__PHASE_CANCELLED) {",
+     "--task->base.cancelling == 0 &&\n"
+     "               task->base.phase != UVA__PHASE_CANCELLED) {",
      "a task that has left its ring wakes up without a result"),
+    ("src/core/cancel.c",
+     " &&\n"
+     "               task->base.phase != UVA__PHASE_CANCELLED) {",
+     ") {",
+     "a request that is taken back loses its words"),
+    ("src/core/cancel.c",
+     "    uva__future_ref(future);\n"
+     "    asked = walk_run(&walk) != ANSWER_NO;\n"
+     "    uva__future_unref(future);",
+     "    asked = walk_run(&walk) != ANSWER_NO;",
+     "a future is gone while it is cancelled after its loop"),
+    ("src/core/scopes.c",
+     "    if (ended && !scope_is_in_frame(entry)) {",
+     "    if (false) {",
+     "the entry of a scope is gone when its task has ended"),
     ("src/core/cancel.c",
      "        if (answer != ANSWER_RING) {",
      "        if (true) {",
