@@ -245,6 +245,13 @@ UVA_NET_TEST(unknown_host)
     ck_assert_ptr_nonnull(strstr(text, uva_strerror(UV_EAI_NONAME)));
 }
 
+static int nobody(uva_reader_t *reader, uva_writer_t *writer, void *arg)
+{
+    (void)reader;
+    (void)arg;
+    return uva_writer_wait_closed(writer);
+}
+
 UVA_NET_TEST(refusal_has_no_words_of_an_older_failure)
 {
     uva_connection_options_t options = UVA_CONNECTION_OPTIONS_INIT;
@@ -262,7 +269,7 @@ UVA_NET_TEST(refusal_has_no_words_of_an_older_failure)
 
     server_options.size = 3;
     ck_assert_int_eq(uva_fail(UV_EINVAL, "old words"), UV_EINVAL);
-    ck_assert_int_eq(uva_start_server(NULL, NULL, "127.0.0.1", "0",
+    ck_assert_int_eq(uva_start_server(nobody, NULL, "127.0.0.1", "0",
                                       &server_options, &server),
                      UV_EINVAL);
     ck_assert_ptr_null(uva_task_error());
@@ -320,7 +327,7 @@ UVA_NET_TEST(no_ports)
                 dialled(DIAL(places[k], ports[i], NULL), text, sizeof text),
                 UV_EINVAL);
             ck_assert_str_eq(text, wanted);
-            ck_assert_int_eq(uva_start_server(NULL, NULL, places[k], ports[i],
+            ck_assert_int_eq(uva_start_server(nobody, NULL, places[k], ports[i],
                                               NULL, &server),
                              UV_EINVAL);
             ck_assert_str_eq(uva_error_text(uva_task_error()), wanted);
@@ -365,7 +372,7 @@ UVA_NET_TEST(zones)
     ck_assert_int_eq(dialled(DIAL("fe80::1%99999", "1", NULL), NULL, 0),
                      UV_EAI_NONAME);
     ck_assert_int_eq(
-        uva_start_server(NULL, NULL, "::1%nosuch", "0", NULL, &server),
+        uva_start_server(nobody, NULL, "::1%nosuch", "0", NULL, &server),
         UV_EAI_NONAME);
 }
 
@@ -606,13 +613,6 @@ UVA_NET_TEST(interleave)
 }
 
 /* --- listening on a name --- */
-
-static int nobody(uva_reader_t *reader, uva_writer_t *writer, void *arg)
-{
-    (void)reader;
-    (void)arg;
-    return uva_writer_wait_closed(writer);
-}
 
 UVA_NET_TEST(each_address_once)
 {

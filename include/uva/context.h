@@ -70,6 +70,8 @@ UVA_EXTERN uva_context_t *uva_context_unref(uva_context_t *context);
  * Call callback(data) with context as the current one. Not for code that
  * suspends.
  * @retval UV_EPERM  The context is entered already.
+ * @retval UV_EINVAL callback is NULL.
+ * @retval UV_ENOMEM context is NULL.
  * @asyncio Context.run
  */
 UVA_EXTERN UVA_NODISCARD int

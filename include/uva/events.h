@@ -348,6 +348,7 @@ typedef struct uva_call_options_s {
  * @retval UV_ENOMEM Nothing was scheduled; a destructor given has run.
  * @retval UV_EPERM  The loop is closed, or the call came from a wrong thread;
  *                   likewise.
+ * @retval UV_EINVAL callback is NULL, or options->size is wrong; likewise.
  */
 
 /** @asyncio loop.call_soon */

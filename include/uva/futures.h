@@ -37,8 +37,8 @@ uva__loop_create_future(uva_loop_t *loop, const char *here);
     uva__loop_create_future(uva_get_running_loop(), UVA__HERE)
 
 /** A future that has failed already with code: what functions return that
- * cannot make a real one. Static for the codes that uva refuses with; UV_ENOMEM
- * gives NULL. @thread any */
+ * cannot make a real one. Static; there is one for each code that uva refuses
+ * with. Every other gives NULL, which is UV_ENOMEM. @thread any */
 UVA_EXTERN uva_future_t *uva_future_refused(int code);
 
 /** Take a reference. @return future itself. */
@@ -146,6 +146,7 @@ typedef void (*uva_done_cb)(uva_future_t *future, void *data);
  *                the moment.
  * @retval UV_ENOMEM Not registered (a plain future's first callback needs no
  *                   memory); a destructor given has run.
+ * @retval UV_EINVAL callback is NULL, or options->size is wrong; likewise.
  * @asyncio Future.add_done_callback
  */
 UVA_EXTERN UVA_NODISCARD int

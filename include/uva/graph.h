@@ -26,7 +26,7 @@ UVA_EXTERN UVA_NODISCARD int uva_format_call_graph(uva_future_t *future,
 UVA_EXTERN int uva_print_call_graph(uva_future_t *future, FILE *file);
 
 /** All unfinished tasks of a loop, a line each: name, function, state, and
- * where it waits for what. */
+ * where it waits for what. @retval UVA_ENOLOOP loop is NULL. */
 UVA_EXTERN UVA_NODISCARD int uva_loop_format_tasks(uva_loop_t *loop,
                                                    uva_buffer_t *ret_buffer);
 /** The same, to a file. @retval UV_EIO The file did not take all of it. */

@@ -183,7 +183,8 @@ UVA_EXTERN UVA_NODISCARD int
 uva_condition_wait_poll(uva_condition_t *condition);
 
 /** What is waited for: 0 go on waiting, more: it is there, negative: give up
- * with this code (UV_EINVAL for UVA_PENDING). The lock is held. */
+ * with this code (UV_EINVAL for UVA_PENDING). The lock is held. NULL is given
+ * up with UV_EINVAL. */
 typedef int (*uva_predicate_cb)(void *data);
 
 /**

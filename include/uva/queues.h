@@ -125,7 +125,8 @@ UVA_EXTERN void uva_queue_set_destroy(uva_queue_t *queue,
  * Say what a put does when the queue is full. With a policy that drops no put
  * ever waits. An item that is dropped out of the queue counts as told done.
  *
- * @retval UV_EINVAL A priority queue has no oldest item; unchanged.
+ * @retval UV_EINVAL A priority queue has no oldest item, or overflow is
+ *                   unknown; unchanged.
  * @retval UV_EBUSY  Tasks wait to put; unchanged.
  */
 UVA_EXTERN int uva_queue_set_overflow(uva_queue_t *queue,

@@ -165,7 +165,8 @@ typedef struct uva_start_server_op_s {
  *                       likewise. Nothing is left open.
  * @retval UV_ECANCELED  The task was cancelled; likewise.
  * @retval UV_ENOMEM     Likewise.
- * @retval UV_EINVAL     What is no port, or an option is out of its range.
+ * @retval UV_EINVAL     What is no port, or an option is out of its range, or
+ *                       handler is NULL.
  * @retval UV_ENOTSUP    The loop has no sockets.
  * @suspends Always, unless it fails at once.
  * @asyncio start_server
@@ -339,6 +340,8 @@ UVA_EXTERN UVA_NODISCARD int uva_reader_read_all_poll(uva_reader_t *reader,
  * @param[out] ret_partial Bytes in data if the stream ended before; may be
  *                         NULL.
  * @retval UVA_EINCOMPLETEREAD The stream ended before; nothing is left in it.
+ * @retval UV_EINVAL           size is above PTRDIFF_MAX: no size, but a
+ * negative code (ValueError).
  * @return size.
  * @suspends Only while there is less.
  * @asyncio StreamReader.readexactly
@@ -441,6 +444,7 @@ UVA_EXTERN UVA_NODISCARD int uva_reader_new(size_t limit_bytes,
 /** Add bytes, which are copied, and wake who waits.
  * @retval UV_EPERM  After feed_eof.
  * @retval UV_ENOMEM Nothing was added.
+ * @retval UV_EINVAL size is above PTRDIFF_MAX; likewise.
  * @asyncio StreamReader.feed_data */
 UVA_EXTERN UVA_NODISCARD int
 uva_reader_feed_data(uva_reader_t *reader, const void *data, size_t size);
@@ -464,6 +468,8 @@ UVA_EXTERN int uva_reader_set_exception(uva_reader_t *reader, int code);
  * @retval UV_EPERM  After write_eof.
  * @retval UV_ENOMEM Nothing was kept; if some of it was sent already, the
  *                   connection is lost too.
+ * @retval UV_EINVAL size is above PTRDIFF_MAX: no size, but a negative code.
+ *                   Nothing was sent.
  * @suspends Never.
  * @asyncio StreamWriter.write
  */

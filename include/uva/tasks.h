@@ -174,7 +174,8 @@ UVA_EXTERN bool uva_task_cancelled(const uva_task_t *task);
 /** "Task-N" unless it was set; "" without memory to make it. Borrowed until
  * the next set_name. @asyncio Task.get_name */
 UVA_EXTERN const char *uva_task_get_name(uva_task_t *task);
-/** @param name Copied. @retval UV_ENOMEM Unchanged. @asyncio Task.set_name */
+/** @param name Copied. @retval UV_ENOMEM Unchanged. @retval UV_EINVAL name is
+ * NULL. @asyncio Task.set_name */
 UVA_EXTERN int uva_task_set_name(uva_task_t *task, const char *name);
 /** The function the task runs; "?" if unknown. @asyncio Task.get_coro */
 UVA_EXTERN const char *uva_task_get_coro(const uva_task_t *task);
@@ -242,6 +243,7 @@ enum {
  *                        is 0, the others are filled.
  * @retval UV_ENOMEM      Nothing is waited for; the children go on.
  * @retval UVA_EWRONGLOOP A child belongs to another loop; likewise.
+ * @retval UV_EINVAL      A flag is unknown; likewise.
  * @suspends Unless every child is done.
  * @asyncio await gather(...)
  */
@@ -291,7 +293,7 @@ typedef struct uva_wait_op_s {
  *                    returns, in the order of the arguments; may be NULL.
  * @param ret_pending The others; may be NULL.
  * @return How many are done, or:
- * @retval UV_EINVAL    count is 0, or when is unknown.
+ * @retval UV_EINVAL    count is 0 or above INT32_MAX, or when is unknown.
  * @retval UV_ECANCELED The task was cancelled; the futures go on.
  * @suspends Always.
  * @asyncio wait
@@ -384,6 +386,7 @@ typedef struct uva_as_completed_s {
  * @param futures UVA_FUTURES(array), borrowed until the end; a future that
  *                stands there twice comes once.
  * @retval UV_ENOMEM Nothing was started.
+ * @retval UV_EINVAL count is above INT32_MAX; likewise.
  * @asyncio as_completed
  */
 UVA_EXTERN UVA_NODISCARD int
@@ -428,6 +431,8 @@ typedef struct uva_attempt_s {
  *                   attempt failed; 0 for the winner and those not started.
  * @return The index of the winner, or:
  * @retval UV_ENOENT    None succeeded.
+ * @retval UV_EINVAL    count is above INT32_MAX, or a body is NULL; none was
+ *                      started.
  * @retval UV_ECANCELED The task was cancelled; all attempts have ended.
  * @suspends Always, if count > 0.
  * @asyncio staggered_race; differs: one that is cancelled waits too.

@@ -81,6 +81,8 @@ UVA_EXTERN void uva_transport_resume_reading(uva_transport_t *transport);
  * @retval UV_EPERM  After write_eof.
  * @retval UV_ENOMEM Nothing was kept; if some of it was sent already, the
  *                   connection is lost too.
+ * @retval UV_EINVAL size is above PTRDIFF_MAX: no size, but a negative code.
+ *                   Nothing was sent.
  * @suspends Never.
  * @asyncio WriteTransport.write
  */

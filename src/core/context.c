@@ -271,6 +271,9 @@ int uva_context_run(uva_context_t *context,
     uva_task_t *task = uva__task_current();
     uva_context_t *outer;
 
+    if (callback == NULL) {
+        return uva__bare(UV_EINVAL);
+    }
     if (context == NULL || context->entered) {
         return context == NULL ? UV_ENOMEM : UV_EPERM;
     }

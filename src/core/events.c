@@ -281,6 +281,13 @@ void uva__call_refused(void *data, const uva_call_options_t *options)
     refusals = own.outer;
 }
 
+/* Whether a call can be made of what was given. */
+static bool call_complete(uva_callback_cb callback,
+                          const uva_call_options_t *options)
+{
+    return callback != NULL && uva__call_options_fit(options);
+}
+
 static uva_handle_t *handle_new(uva_loop_t *loop,
                                 uva_callback_cb callback,
                                 void *data,
@@ -359,8 +366,9 @@ int uva__loop_call_soon(uva_loop_t *loop,
                         uva_handle_t **ret_handle,
                         const char *site)
 {
-    int r = callback == NULL ? UV_EINVAL
-                             : loop_schedulable(loop, "uva_loop_call_soon");
+    int r = call_complete(callback, options)
+                ? loop_schedulable(loop, "uva_loop_call_soon")
+                : UV_EINVAL;
     uva_handle_t *handle;
 
     if (r >= 0) {
@@ -384,8 +392,9 @@ int uva__loop_call_at(uva_loop_t *loop,
                       uva_handle_t **ret_handle,
                       const char *site)
 {
-    int r = callback == NULL ? UV_EINVAL
-                             : loop_schedulable(loop, "uva_loop_call_at");
+    int r = call_complete(callback, options)
+                ? loop_schedulable(loop, "uva_loop_call_at")
+                : UV_EINVAL;
     uva_handle_t *handle;
 
     if (r >= 0) {
@@ -507,7 +516,7 @@ int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
     bool first;
     bool own;
 
-    if (loop == NULL || callback == NULL) {
+    if (loop == NULL || !call_complete(callback, options)) {
         uva__call_refused(data, options);
         return loop == NULL ? UVA_ENOLOOP : UV_EINVAL;
     }

@@ -22,4 +22,10 @@ const char *uva__handle_function(const uva_handle_t *handle);
 /** Where a scheduled call was made; static; NULL if unknown. */
 const char *uva__handle_source(const uva_handle_t *handle);
 
+/** Whether options are none, or as large as they have to be. */
+static inline bool uva__call_options_fit(const uva_call_options_t *options)
+{
+    return options == NULL || options->size >= sizeof *options;
+}
+
 #endif /* UVA__CORE_EVENTS_H */

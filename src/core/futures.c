@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/errors.h"
 #include "core/debug.h"
+#include "core/events.h"
 #include "core/failures.h"
 #include "core/gather.h"
 #include "core/hosts.h"
@@ -593,7 +594,9 @@ int uva__futures_admit(const uva_loop_t *loop,
                        const uva_future_ref_t *futures,
                        size_t count)
 {
-    int r = uva__futures_of_loop(loop, futures, count) ? 0 : UVA_EWRONGLOOP;
+    int r = count > INT32_MAX                            ? UV_EINVAL
+            : uva__futures_of_loop(loop, futures, count) ? 0
+                                                         : UVA_EWRONGLOOP;
 
     for (size_t i = 0; i < count && r >= 0; i++) {
         r = uva__future_make_room(futures[i]);
@@ -715,7 +718,7 @@ int uva_future_add_done_callback(uva_future_t *future,
 {
     int r;
 
-    if (callback == NULL) {
+    if (callback == NULL || !uva__call_options_fit(options)) {
         r = UV_EINVAL;
     } else if (future == NULL || future->kind == UVA__KIND_REFUSED) {
         /* There is no loop of its own to call it from. */

@@ -282,9 +282,11 @@ static uva_future_t *gather_new(uva_loop_t *loop,
     uva_future_t *outer;
     gather_t *gather;
 
-    if (!uva__futures_of_loop(loop, take_futures, count)) {
+    if (flags > UVA_RETURN_EXCEPTIONS ||
+        !uva__futures_of_loop(loop, take_futures, count)) {
         futures_unref(take_futures, count);
-        return uva_future_refused(UVA_EWRONGLOOP);
+        return uva_future_refused(
+            flags > UVA_RETURN_EXCEPTIONS ? UV_EINVAL : UVA_EWRONGLOOP);
     }
     outer = uva__future_new(loop, UVA__KIND_GATHER, gather_bytes(count));
     if (outer == NULL) {
@@ -449,9 +451,9 @@ static int gather_poll(uva_gather_op_t *op,
     uva_future_t *outer;
     int r;
 
-    if (task == NULL || (flags & ~(unsigned)UVA_RETURN_EXCEPTIONS) != 0) {
+    if (task == NULL) {
         futures_unref(take_futures, count);
-        return task == NULL ? UVA_ENOTASK : UV_EINVAL;
+        return UVA_ENOTASK;
     }
     if (task->base.phase == UVA__PHASE_IDLE) {
         op->outer =

@@ -295,6 +295,9 @@ int uva_loop_format_tasks(uva_loop_t *loop, uva_buffer_t *ret_buffer)
     uva_buffer_t text = {0};
     int r = 0;
 
+    if (loop == NULL) {
+        return uva__bare(UVA_ENOLOOP);
+    }
     if (!uva__loop_owned(loop)) {
         return UV_EPERM;
     }

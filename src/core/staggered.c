@@ -224,6 +224,12 @@ int uva_staggered_race(const uva_attempt_t *attempts,
     size_t winner;
     int r = uva_block_check();
 
+    if (r >= 0 && count > INT32_MAX) {
+        r = UV_EINVAL;
+    }
+    for (size_t i = 0; r >= 0 && i < count; i++) {
+        r = attempts[i].body == NULL ? UV_EINVAL : 0;
+    }
     if (r < 0 || count == 0) {
         return uva__bare(r < 0 ? r : UV_ENOENT);
     }

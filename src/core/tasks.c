@@ -645,6 +645,9 @@ int uva_task_set_name(uva_task_t *task, const char *name)
     if (!uva_loop_owned(uva_task_loop(task), __func__)) {
         return uva__loop_refusal(uva_task_loop(task));
     }
+    if (name == NULL) {
+        return uva__bare(UV_EINVAL);
+    }
     extra = task == NULL ? NULL : uva__future_extra(&task->base);
     copy = extra == NULL ? NULL : uva__strdup(name);
     if (copy == NULL) {

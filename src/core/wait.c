@@ -224,7 +224,7 @@ int uva_wait_poll(uva_wait_op_t *op,
         return UVA_ENOTASK;
     }
     if (task->base.phase == UVA__PHASE_IDLE) {
-        if (count == 0 || count > INT32_MAX || when > UVA_FIRST_EXCEPTION) {
+        if (count == 0 || when > UVA_FIRST_EXCEPTION) {
             return uva__bare(UV_EINVAL);
         }
         r = wait_start(op, task, futures, count, timeout_ns, when);

@@ -502,6 +502,9 @@ static UVA__NOINLINE int transport_write_slow(uva_transport_t *transport,
     if (UVA__UNLIKELY(supply->total == 0)) {
         return 0;
     }
+    if (UVA__UNLIKELY(supply->total > PTRDIFF_MAX)) {
+        return uva__bare(UV_EINVAL);
+    }
     if (UVA__UNLIKELY(transport->state >= UVA__TRANSPORT_LOST)) {
         return transport_write_dropped(transport);
     }
@@ -613,6 +616,9 @@ int uva_transport_writelines(uva_transport_t *transport,
         return UV_EPERM;
     }
     for (size_t i = 0; i < count; i++) {
+        if (lines[i].size > PTRDIFF_MAX - supply.total) {
+            return uva__bare(UV_EINVAL);
+        }
         supply.total += lines[i].size;
     }
     return transport_write_slow(transport, &supply);

@@ -184,6 +184,9 @@ int uva_reader_readexactly_poll(uva_reader_t *reader,
         return r < 0 ? uva__bare(r) : 0;
     }
     ready = reader->in.size < size ? reader->in.size : size;
+    if (ready < size && size > PTRDIFF_MAX) {
+        return uva__bare(UV_EINVAL);
+    }
     if (ready < size && reader->in.exception < 0) {
         return uva__bare(reader->in.exception);
     }

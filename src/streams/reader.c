@@ -11,7 +11,10 @@
 int uva_reader_feed_data(uva_reader_t *reader, const void *data, size_t size)
 {
     if (!uva_loop_owned(reader->in.loop, __func__) || reader->in.eof) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
+    }
+    if (size > PTRDIFF_MAX) {
+        return uva__bare(UV_EINVAL);
     }
     return size == 0 ? 0 : uva__intake_feed(&reader->in, data, size);
 }

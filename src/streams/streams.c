@@ -229,6 +229,9 @@ int uva__start_server_poll(uva_start_server_op_t *op,
                            const uva_server_options_t *options,
                            uva_server_t **ret_server)
 {
+    if (handler == NULL) {
+        return uva__bare(UV_EINVAL);
+    }
     return uva_start_server_typed_poll(
         op, client_connected_cb, host, port, options, ret_server,
         .function = function, .handler = handler, .arg = arg);
@@ -242,9 +245,12 @@ int uva__start_server(const char *function,
                       const uva_server_options_t *options,
                       uva_server_t **ret_server)
 {
-    return uva_start_server_typed(client_connected_cb, host, port, options,
-                                  ret_server, .function = function,
-                                  .handler = handler, .arg = arg);
+    uva_start_server_op_t op = {{NULL}};
+    int r;
+
+    UVA_DRIVE(r, uva__start_server_poll(&op, function, handler, arg, host, port,
+                                        options, ret_server));
+    return r;
 }
 
 int(uva_start_server_poll)(uva_start_server_op_t *op,

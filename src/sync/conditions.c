@@ -134,7 +134,7 @@ int uva_condition_wait_for_poll(uva_condition_t *condition,
 
     while (r == 0) {
         if (uva__stage_get(self, UVA__STAGE_CONDITION) == CONDITION_IDLE) {
-            r = predicate(data);
+            r = predicate == NULL ? uva__bare(UV_EINVAL) : predicate(data);
             if (r != 0) {
                 return uva__code_of_body(r);
             }

@@ -112,9 +112,10 @@ int uva_queue_set_overflow(uva_queue_t *queue, uva_queue_overflow_t overflow)
     if (!uva__queue_owned(queue, __func__)) {
         return UV_EPERM;
     }
-    if (overflow == UVA_QUEUE_DROP_OLDEST &&
-        queue->order == UVA__QUEUE_PRIORITY) {
-        return UV_EINVAL;
+    if (overflow > UVA_QUEUE_DROP_NEWEST ||
+        (overflow == UVA_QUEUE_DROP_OLDEST &&
+         queue->order == UVA__QUEUE_PRIORITY)) {
+        return uva__bare(UV_EINVAL);
     }
     if (!uva__list_empty(&queue->putters.waiters)) {
         return UV_EBUSY;

@@ -39,7 +39,7 @@ int uva_bounded_semaphore_init(uva_semaphore_t *semaphore, int value)
 bool uva_semaphore_locked(const uva_semaphore_t *semaphore)
 {
     /* Fair: nobody overtakes those who are on their way, or behind them. */
-    return semaphore->value == 0 || semaphore->woken_count > 0;
+    return semaphore->value <= 0 || semaphore->woken_count > 0;
 }
 
 int uva_semaphore_acquire_poll(uva_semaphore_t *semaphore)

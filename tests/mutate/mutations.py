@@ -967,8 +967,8 @@ MUTATIONS = [
      "        semaphore->value += 0;",
      "a cancelled waiter keeps the permit that it was woken with"),
     ("src/sync/semaphores.c",
-     "    return semaphore->value == 0 || semaphore->woken_count > 0;",
-     "    return semaphore->value == 0;",
+     "    return semaphore->value <= 0 || semaphore->woken_count > 0;",
+     "    return semaphore->value <= 0;",
      "a newcomer overtakes those who were woken"),
     ("src/sync/semaphores.c",
      "    while (semaphore->value > 0 && semaphore_wake_next(semaphore)) {\n"
