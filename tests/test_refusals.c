@@ -1,12 +1,16 @@
 /*
  * What no function takes: callbacks that are missing, sizes and enumerators
- * that are none. It is refused before anything has changed.
+ * that are none. It is refused before anything has changed, and the refusal
+ * does not speak with the words of an earlier failure.
  */
 #include "net.h"
 
-#define REFUSED(code, expression)           \
-    do {                                    \
-        ck_assert_int_eq(expression, code); \
+/* A failure with the same code was told before, and is over. */
+#define REFUSED(code, expression)                                 \
+    do {                                                          \
+        ck_assert_int_eq(uva_fail(code, "an old failure"), code); \
+        ck_assert_int_eq(expression, code);                       \
+        ck_assert_ptr_null(uva_task_error());                     \
     } while (0)
 
 static int serve(uva_reader_t *reader, uva_writer_t *writer, void *arg)
@@ -16,6 +20,13 @@ static int serve(uva_reader_t *reader, uva_writer_t *writer, void *arg)
     (void)arg;
     (void)writer;
     return uva_reader_read(reader, &byte, 1);
+}
+
+static int idle(void *arg, void **ret_result)
+{
+    (void)arg;
+    (void)ret_result;
+    return 0;
 }
 
 static void call(void *data)
@@ -161,12 +172,131 @@ UVA_TEST(negative_static_semaphore)
     ck_assert(!uva_semaphore_locked(&semaphore));
 }
 
+/* --- words --- */
+
+/* Nothing has said anything since: uva_task_error would tell an old story, and
+ * a body that returns the code would end with it. */
+UVA_TEST(words_of_objects)
+{
+    uva_future_t *future = uva_create_future();
+    uva_semaphore_t semaphore;
+    uva_barrier_t barrier;
+    uva_limiter_t limiter;
+    uva_queue_t queue = UVA_QUEUE_INIT(0);
+    uva_taskgroup_t group;
+    uva_taskgroup_options_t options = {0};
+    uva_timeout_t timeout;
+
+    REFUSED(UV_EINVAL, uva_future_set_exception(future, 1, NULL));
+    REFUSED(UV_EINVAL, uva_future_set_error(future, NULL));
+    uva_future_cancel(future);
+    REFUSED(UVA_EINVALIDSTATE, uva_future_set_result(future, NULL, NULL));
+    uva_future_unref(future);
+    REFUSED(UV_EINVAL, uva_semaphore_init(&semaphore, -1));
+    REFUSED(UV_EINVAL, uva_barrier_init(&barrier, 0));
+    REFUSED(UV_EINVAL, uva_limiter_init(&limiter, 0));
+    REFUSED(UV_EINVAL, uva_select(NULL, 0));
+    REFUSED(UV_EINVAL, uva_queue_task_done(&queue));
+    REFUSED(UV_EINVAL, uva_taskgroup_enter_with(&group, &options));
+    REFUSED(UV_EINVAL, uva_taskgroup_exit(&group, 0));
+    uva_timeout_enter(&timeout, UVA_FOREVER);
+    REFUSED(UV_EPERM, uva_timeout_enter(&timeout, 0));
+    ck_assert_int_eq(uva_timeout_exit(&timeout, 0), 0);
+    REFUSED(UV_EPERM, uva_timeout_reschedule(&timeout, 0));
+}
+
+UVA_TEST(words_of_coroutines_and_contexts)
+{
+    static uva_context_var_t variable;
+    uva_coroutine_options_t options = {0};
+    uva_coroutine_t *coroutine;
+    uva_context_token_t token;
+
+    REFUSED(UV_EINVAL, uva_coroutine_new(NULL, NULL, &options, &coroutine));
+    REFUSED(UVA_ENOTASK, uva_coroutine_yield(NULL, NULL));
+    ck_assert_int_eq(uva_coroutine_new(idle, NULL, NULL, &coroutine), 0);
+    REFUSED(UV_EINVAL, uva_coroutine_throw(coroutine, 0, NULL));
+    ck_assert_int_eq(uva_coroutine_send(coroutine, NULL, NULL), 0);
+    REFUSED(UV_EALREADY, uva_coroutine_send(coroutine, NULL, NULL));
+    uva_coroutine_unref(coroutine);
+    ck_assert_int_eq(uva_context_var_set(&variable, &variable, &token), 0);
+    ck_assert_int_eq(uva_context_var_reset(&variable, &token), 0);
+    REFUSED(UV_EPERM, uva_context_var_reset(&variable, &token));
+}
+
+UVA_TEST(words_of_loops)
+{
+    uva_loop_t *loop = uva_get_running_loop();
+    uva_loop_options_t options = {0};
+    uva_shutdown_options_t shutdown = {0};
+    uva_loop_t *other;
+
+    REFUSED(UV_EINVAL, uva_loop_new(&options, &other));
+    REFUSED(UV_EINVAL, uva_loop_attach(NULL, NULL, &other));
+    REFUSED(UV_EPERM, uva_loop_run_forever(loop));
+    REFUSED(UV_EPERM, uva_loop_close(loop));
+    REFUSED(UV_EPERM, uva_loop_shutdown(loop, NULL, NULL));
+    REFUSED(UV_EINVAL, uva_loop_shutdown_with(loop, &shutdown));
+    REFUSED(UV_EPERM, uva_loop_detach(loop));
+    REFUSED(UV_EPERM, uva_loop_adopt(loop));
+    REFUSED(UV_ENOTSUP, uva_loop_set_inside(loop, UVA_INSIDE_NO));
+    REFUSED(UV_EPERM, uva_loop_step(loop));
+    REFUSED(UV_EPERM, uva_run(idle, NULL, NULL, NULL));
+    REFUSED(UV_EINVAL, uva_raise(NULL));
+}
+
+UVA_TEST(words_of_futures_of_another_loop)
+{
+    uva_as_completed_t iterator;
+    uva_future_t *futures[1];
+    uva_loop_t *other;
+
+    ck_assert_int_eq(uva_loop_new_virtual(NULL, &other), 0);
+    futures[0] = uva_loop_create_future(other);
+    REFUSED(UVA_EWRONGLOOP, uva_shield(futures[0], NULL));
+    REFUSED(UVA_EWRONGLOOP, uva_cancel_and_wait(futures[0]));
+    REFUSED(UVA_EWRONGLOOP,
+            uva_as_completed_start(&iterator, UVA_FUTURES(futures), 1,
+                                   UVA_FOREVER));
+    uva_future_unref(futures[0]);
+    ck_assert_int_eq(uva_loop_close(other), 0);
+    uva_loop_unref(other);
+}
+
+UVA_NET_TEST(words_of_connections)
+{
+    uva_server_t *server;
+    uva_reader_t *reader;
+    uva_writer_t *writer;
+    uva_address_t address;
+
+    ck_assert_int_eq(
+        uva_start_server(serve, NULL, "127.0.0.1", "0", NULL, &server), 0);
+    ck_assert_int_eq(uva_open_connection("127.0.0.1",
+                                         uva_test_port(uva_server_port(server)),
+                                         NULL, &reader, &writer),
+                     0);
+    REFUSED(UV_EINVAL, uva_transport_set_write_buffer_limits(
+                           uva_writer_transport(writer), 1, 2));
+    ck_assert_int_eq(uva_writer_write_eof(writer), 0);
+    REFUSED(UV_EPERM, uva_writer_write(writer, "a", 1));
+    uva_transport_abort(uva_writer_transport(writer));
+    REFUSED(UV_ENOTCONN, uva_writer_get_sockname(writer, &address));
+    UVA_IGNORE(uva_connection_close(reader, writer));
+    uva_server_close(server);
+    REFUSED(UV_EINVAL, uva_server_get_sockname(server, 0, &address));
+    REFUSED(UV_EPERM, uva_server_serve_forever(server));
+    ck_assert_int_eq(uva_server_wait_closed(server), 0);
+    uva_server_unref(server);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("refusals");
     TCase *callbacks = UVA_TCASE(suite, "Callbacks");
     TCase *options = UVA_TCASE(suite, "Options");
     TCase *sizes = UVA_TCASE(suite, "Sizes");
+    TCase *words = UVA_TCASE(suite, "Words");
 
     tcase_add_test(callbacks, missing_callbacks);
     tcase_add_test(callbacks, missing_handler);
@@ -176,5 +306,10 @@ int main(void)
     tcase_add_test(sizes, negative_codes_as_sizes_of_a_write);
     tcase_add_test(sizes, counts_beyond_reason);
     tcase_add_test(sizes, negative_static_semaphore);
+    tcase_add_test(words, words_of_objects);
+    tcase_add_test(words, words_of_coroutines_and_contexts);
+    tcase_add_test(words, words_of_loops);
+    tcase_add_test(words, words_of_futures_of_another_loop);
+    tcase_add_test(words, words_of_connections);
     return uva_test_main(suite);
 }

@@ -148,11 +148,11 @@ int uva_as_completed_start(uva_as_completed_t *iterator,
 
     iterator->state = NULL;
     if (loop == NULL) {
-        return UVA_ENOLOOP;
+        return uva__bare(UVA_ENOLOOP);
     }
     r = uva__futures_admit(loop, futures, count);
     if (r < 0) {
-        return r;
+        return uva__bare(r);
     }
     state = uva__slab_get(&loop->slab, state_bytes(count));
     if (state == NULL) {

@@ -237,13 +237,13 @@ bool uva__loop_busy(const uva_loop_t *loop)
 static int loop_runnable(uva_loop_t *loop)
 {
     if (loop->forked) {
-        return UVA_EFORKED;
+        return uva__bare(UVA_EFORKED);
     }
     if (loop->closing || loop->running || uva__running() != NULL ||
         uva__loop_host_lost(loop)) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
-    return loop->driver->inside(loop) ? UV_EBUSY : 0;
+    return loop->driver->inside(loop) ? uva__bare(UV_EBUSY) : 0;
 }
 
 static int loop_run(uva_loop_t *loop)
@@ -390,7 +390,7 @@ static int loop_options(uva_loop_t *loop, const uva_loop_options_t *options)
         return uva__stack_pool_init(&loop->stacks, NULL);
     }
     if (options->size < sizeof *options || options->guard > UVA_GUARD_CANARY) {
-        return UV_EINVAL;
+        return uva__bare(UV_EINVAL);
     }
     if (options->max_tasks != 0) {
         loop->limits.max_tasks = options->max_tasks;
@@ -490,7 +490,8 @@ int uva_loop_attach(uv_loop_t *host,
                     const uva_loop_options_t *options,
                     uva_loop_t **ret_loop)
 {
-    return host == NULL ? UV_EINVAL : loop_new(options, host, false, ret_loop);
+    return host == NULL ? uva__bare(UV_EINVAL)
+                        : loop_new(options, host, false, ret_loop);
 }
 
 int uva_loop_new_virtual(const uva_loop_options_t *options,
@@ -685,23 +686,23 @@ int uva_loop_close(uva_loop_t *loop)
         return 0;
     }
     if (loop->forked) {
-        return UVA_EFORKED;
+        return uva__bare(UVA_EFORKED);
     }
     if (!uva__loop_owned(loop)) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     if (loop->closing) {
         return 0;
     }
     if (loop->running || uva__here == loop) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     if (uva__loop_host_lost(loop)) {
         return loop->closing ? 0 : uva__shutdown_now(loop);
     }
     if (loop->task_count > 0 || loop->op_count > 0) {
         loop_report_unfinished(loop);
-        return UV_EBUSY;
+        return uva__bare(UV_EBUSY);
     }
     r = loop->driver->vacant(loop);
     if (r >= 0) {

@@ -248,10 +248,10 @@ int uva_context_var_reset(uva_context_var_t *var, uva_context_token_t *token)
     int r;
 
     if (token->used) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     if (token->var != var || token->context != context || context == NULL) {
-        return UV_EINVAL;
+        return uva__bare(UV_EINVAL);
     }
     r = map_with(context->map, var, token->value, token->was_set, &map);
     if (r < 0) {
@@ -275,7 +275,7 @@ int uva_context_run(uva_context_t *context,
         return uva__bare(UV_EINVAL);
     }
     if (context == NULL || context->entered) {
-        return context == NULL ? UV_ENOMEM : UV_EPERM;
+        return uva__bare(context == NULL ? UV_ENOMEM : UV_EPERM);
     }
     /* Inside a task its own context would win over the thread's. */
     if (task != NULL) {

@@ -185,7 +185,7 @@ int uva_loop_step(uva_loop_t *loop)
     int r = virtual_check(loop);
 
     if (r < 0) {
-        return r;
+        return uva__bare(r);
     }
     uva__loop_own(loop);
     return virtual_iterate(loop) ? 1 : 0;
@@ -204,10 +204,10 @@ int uva_loop_run_until_idle(uva_loop_t *loop)
 int uva_loop_advance(uva_loop_t *loop, uint64_t delay_ns)
 {
     if (loop == NULL || loop->driver != &virtual_driver) {
-        return UV_ENOTSUP;
+        return uva__bare(UV_ENOTSUP);
     }
     if (!uva__loop_owned(loop) || loop->closing) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     driver_of(loop)->now_ns = uva__loop_deadline(loop, delay_ns);
     return 0;

@@ -381,7 +381,7 @@ int uva__loop_call_soon(uva_loop_t *loop,
         r = UV_ENOMEM;
     }
     uva__call_refused(data, options);
-    return r;
+    return uva__bare(r);
 }
 
 int uva__loop_call_at(uva_loop_t *loop,
@@ -417,7 +417,7 @@ int uva__loop_call_at(uva_loop_t *loop,
         }
     }
     uva__call_refused(data, options);
-    return r;
+    return uva__bare(r);
 }
 
 int uva__loop_call_later(uva_loop_t *loop,
@@ -432,7 +432,7 @@ int uva__loop_call_later(uva_loop_t *loop,
 
     if (r < 0) {
         uva__call_refused(data, options);
-        return r;
+        return uva__bare(r);
     }
     return uva__loop_call_at(loop, uva__loop_deadline(loop, delay_ns), callback,
                              data, options, ret_handle, site);
@@ -518,11 +518,11 @@ int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
 
     if (loop == NULL || !call_complete(callback, options)) {
         uva__call_refused(data, options);
-        return loop == NULL ? UVA_ENOLOOP : UV_EINVAL;
+        return uva__bare(loop == NULL ? UVA_ENOLOOP : UV_EINVAL);
     }
     if (loop->forked) { /* The mutex may be a thread's that is not here. */
         uva__call_refused(data, options);
-        return UVA_EFORKED;
+        return uva__bare(UVA_EFORKED);
     }
     if (uva__here == loop) {
         /* One queue for all: the order of the calls is that of asyncio. */
@@ -539,7 +539,7 @@ int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
         uv_mutex_unlock(&loop->mutex);
         handle_drop(handle);
         uva__call_refused(data, options);
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     first = loop->inbox == NULL;
     handle->ready.next = first ? &handle->ready : loop->inbox->next;

@@ -81,7 +81,7 @@ int uva_fail(int code, const char *format, ...)
     char *text;
 
     if (!uva__code_fails(code)) {
-        return UV_EINVAL;
+        return uva__bare(UV_EINVAL);
     }
     if (task == NULL || format == NULL) {
         return uva__bare(code);
@@ -99,7 +99,7 @@ int uva_raise(const uva_error_t *error)
     uva_task_t *task = uva__task_current();
 
     if (error == NULL) {
-        return UV_EINVAL;
+        return uva__bare(UV_EINVAL);
     }
     if (task != NULL) {
         uva__task_set_error(task, uva_error_code(error), uva_error_ref(error));

@@ -372,7 +372,7 @@ int uva_future_set_result(uva_future_t *future,
         if (destroy != NULL) {
             destroy(result);
         }
-        return r;
+        return uva__bare(r);
     }
     plain = UVA__CONTAINER_OF(future, uva__plain_future_t, base);
     plain->result = result;
@@ -386,10 +386,10 @@ int uva_future_set_exception(uva_future_t *future, int code, const char *text)
     int r = future_settable(future, __func__);
 
     if (r < 0) {
-        return r;
+        return uva__bare(r);
     }
     if (!uva__code_fails(code)) {
-        return UV_EINVAL;
+        return uva__bare(UV_EINVAL);
     }
     if (text != NULL) {
         uva__extra_t *extra = uva__future_extra(future);
@@ -408,10 +408,10 @@ int uva_future_set_error(uva_future_t *future, const uva_error_t *error)
     uva__extra_t *extra;
 
     if (r < 0) {
-        return r;
+        return uva__bare(r);
     }
     if (error == NULL || !uva__code_fails(uva_error_code(error))) {
-        return UV_EINVAL;
+        return uva__bare(UV_EINVAL);
     }
     extra = uva__future_extra(future);
     if (extra != NULL) {
@@ -731,7 +731,7 @@ int uva_future_add_done_callback(uva_future_t *future,
     if (r < 0) {
         uva__call_refused(data, options);
     }
-    return r;
+    return uva__bare(r);
 }
 
 /* Take the records of a callback with its data out of those of a future.

@@ -85,7 +85,7 @@ int uva_coroutine_new(uva_coro_cb body,
         if (destroy != NULL) {
             destroy(arg);
         }
-        return r;
+        return uva__bare(r);
     }
     *coroutine = (uva_coroutine_t){
         .base = {.loop = loop, .refs = 1, .kind = UVA__KIND_COROUTINE},
@@ -241,7 +241,8 @@ int uva_coroutine_send(uva_coroutine_t *coroutine,
 {
     int r = coroutine_resumable(coroutine, __func__);
 
-    return r < 0 ? r : coroutine_resume(coroutine, value, 0, ret_value);
+    return r < 0 ? uva__bare(r)
+                 : coroutine_resume(coroutine, value, 0, ret_value);
 }
 
 int uva_coroutine_throw(uva_coroutine_t *coroutine, int code, void **ret_value)
@@ -249,10 +250,10 @@ int uva_coroutine_throw(uva_coroutine_t *coroutine, int code, void **ret_value)
     int r = coroutine_resumable(coroutine, __func__);
 
     if (r < 0) {
-        return r;
+        return uva__bare(r);
     }
     if (!uva__code_fails(code)) {
-        return UV_EINVAL;
+        return uva__bare(UV_EINVAL);
     }
     if (coroutine->state == COROUTINE_NEW) {
         coroutine->state = COROUTINE_DONE;
@@ -269,7 +270,7 @@ int uva_coroutine_close(uva_coroutine_t *coroutine)
     if (r == UV_EPERM) {
         return r;
     }
-    return r == 1 ? UV_EPERM : 0;
+    return r == 1 ? uva__bare(UV_EPERM) : 0;
 }
 
 bool uva_coroutine_done(const uva_coroutine_t *coroutine)
@@ -347,7 +348,7 @@ int uva_coroutine_yield(void *value, void **ret_sent)
     uva_coroutine_t *coroutine = coroutine_current(uva__here);
 
     if (coroutine == NULL) {
-        return UVA_ENOTASK;
+        return uva__bare(UVA_ENOTASK);
     }
     coroutine->value = value;
     coroutine->status = 1;

@@ -265,10 +265,10 @@ int uva_format_call_graph(uva_future_t *future, uva_buffer_t *ret_buffer)
         future = uva_task_future(uva__task_current());
     }
     if (future == NULL) {
-        return UV_EINVAL;
+        return uva__bare(UV_EINVAL);
     }
     if (!uva_loop_owned(uva_future_get_loop(future), __func__)) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     task = uva_future_task(future);
     r = uva__buffer_printf(&text, "* ");
@@ -299,7 +299,7 @@ int uva_loop_format_tasks(uva_loop_t *loop, uva_buffer_t *ret_buffer)
         return uva__bare(UVA_ENOLOOP);
     }
     if (!uva__loop_owned(loop)) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     UVA__LIST_FOREACH (task, &loop->tasks, uva_task_t, link) {
         r = format_task(&text, task);

@@ -34,14 +34,14 @@ int uva__loop_refuses(uva_loop_t *loop, const char *function)
 int uva_loop_adopt(uva_loop_t *loop)
 {
     if (loop == NULL) {
-        return UVA_ENOLOOP;
+        return uva__bare(UVA_ENOLOOP);
     }
     if (loop->forked) {
-        return UVA_EFORKED;
+        return uva__bare(UVA_EFORKED);
     }
     if (loop->closing || loop->running || uva__here == loop ||
         (loop->aside & UVA__ASIDE_TURNING) != 0) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     uva__loop_own(loop);
     return 0;
@@ -52,10 +52,10 @@ int uva_loop_set_inside(uva_loop_t *loop, uva_inside_t inside)
     int r = loop == NULL ? UVA_ENOLOOP : uva__loop_refuses(loop, __func__);
 
     if (r < 0) {
-        return r;
+        return uva__bare(r);
     }
     if (!loop->hosted) {
-        return UV_ENOTSUP;
+        return uva__bare(UV_ENOTSUP);
     }
     loop->driver->say_inside(loop, inside);
     return 0;
@@ -86,16 +86,16 @@ int uva_loop_detach(uva_loop_t *loop)
         return 0;
     }
     if (loop->forked) {
-        return UVA_EFORKED;
+        return uva__bare(UVA_EFORKED);
     }
     if (!uva__loop_owned(loop)) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     if (loop->closing) {
         return 0;
     }
     if (loop->running || uva__running() != NULL) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     if (uva__loop_host_lost(loop) && loop->closing) {
         return 0;
@@ -177,13 +177,13 @@ int uva_loop_fork(uva_loop_t *loop)
     int r;
 
     if (loop == NULL) {
-        return UVA_ENOLOOP;
+        return uva__bare(UVA_ENOLOOP);
     }
     /* One that another thread of the parent was turning is half done. */
     if (loop->closing ||
         ((loop->running || (loop->aside & UVA__ASIDE_TURNING) != 0) &&
          !uva__loop_is_owner(loop))) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     if (!loop->forked) {
         return 0;

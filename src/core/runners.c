@@ -132,7 +132,7 @@ static int runner_start(uva_runner_t *runner)
     int r;
 
     if (runner->state == RUNNER_CLOSED) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     if (runner->state == RUNNER_INITIALIZED) {
         return 0;
@@ -211,7 +211,7 @@ int uva_runner_run(uva_runner_t *runner,
                    void **ret_result)
 {
     uva_task_options_t own = UVA_TASK_OPTIONS_INIT;
-    int r = uva__running() != NULL ? UV_EPERM : runner_start(runner);
+    int r = uva__running() != NULL ? uva__bare(UV_EPERM) : runner_start(runner);
 
     if (options != NULL) {
         own = *options;
@@ -278,7 +278,7 @@ int uva_run(uva_coro_cb body,
     int r;
 
     if (uva__running() != NULL) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     uva_runner_init(&runner, options);
     (void)uva_install_overflow_report();

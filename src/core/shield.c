@@ -141,7 +141,7 @@ int uva_shield_poll(uva_shield_op_t *op,
     if (task->base.phase == UVA__PHASE_IDLE) {
         if (future != NULL && future->kind != UVA__KIND_REFUSED &&
             future->loop != task->base.loop) {
-            return UVA_EWRONGLOOP;
+            return uva__bare(UVA_EWRONGLOOP);
         }
         op->outer = uva_shield_future(future);
     }

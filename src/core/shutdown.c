@@ -330,18 +330,18 @@ static int shutdown_start(uva_loop_t *loop,
     int r;
 
     if (loop == NULL) {
-        return UVA_ENOLOOP;
+        return uva__bare(UVA_ENOLOOP);
     }
     options = options == NULL ? &defaults : options;
     if (options->size < sizeof *options) {
-        return UV_EINVAL;
+        return uva__bare(UV_EINVAL);
     }
     if (loop->forked) {
-        return UVA_EFORKED;
+        return uva__bare(UVA_EFORKED);
     }
     if (!uva__loop_owned_for(loop, function) || loop->closing ||
         loop->running || loop->shutdown != NULL || uva__running() != NULL) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     if (loop->driver->lost(loop)) {
         r = shutdown_begin(loop, options, false);

@@ -433,7 +433,7 @@ int uva_taskgroup_enter_with(uva_taskgroup_t *scope,
     group_t *group;
 
     if (task != NULL && uva__scope_entered(task, scope)) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     options = options == NULL ? &defaults : options;
     *scope = (uva_taskgroup_t){0};
@@ -444,7 +444,7 @@ int uva_taskgroup_enter_with(uva_taskgroup_t *scope,
         scope->code = UV_EINVAL;
     }
     if (scope->code < 0) {
-        return scope->code;
+        return uva__bare(scope->code);
     }
     scope->entry =
         uva__scope_enter(task, scope, UVA__SCOPE_GROUP, sizeof *group);
@@ -536,11 +536,11 @@ int uva_taskgroup_exit_poll(uva_taskgroup_t *scope, int r)
     int woken;
 
     if (group == NULL) {
-        return scope->code < 0 && r >= 0 ? scope->code : r;
+        return scope->code < 0 && r >= 0 ? uva__bare(scope->code) : r;
     }
     self = &group->scope.task->waiter;
     if (uva_waiter_current() != self) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     r = uva__code_of_body(r);
     if (group->state == GROUP_ENTERED) {

@@ -32,7 +32,7 @@ int uva_call_on_thread_stack_poll(uva_thread_stack_op_t *op,
         return uva__waiter_finish(task);
     }
     if (callback == NULL) {
-        return UV_EINVAL;
+        return uva__bare(UV_EINVAL);
     }
     *op = (uva_thread_stack_op_t){
         {NULL, thread_stack_run}, callback, data, &task->waiter};

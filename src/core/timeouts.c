@@ -97,7 +97,7 @@ int uva_timeout_at_enter(uva_timeout_t *timeout, uint64_t when_ns)
     int r;
 
     if (task != NULL && uva__scope_entered(task, timeout)) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     *timeout = (uva_timeout_t){.task = task, .when_ns = when_ns};
     if (task == NULL) {
@@ -180,7 +180,7 @@ int uva_timeout_exit(uva_timeout_t *timeout, int r)
         return r;
     }
     if (!uva__loop_owned(timeout->task->base.loop)) {
-        return r < 0 ? r : UV_EPERM;
+        return r < 0 ? r : uva__bare(UV_EPERM);
     }
     if (timeout_end(timeout) && r == UV_ECANCELED) {
         uva__task_set_error(timeout->task, timeout->code, NULL);
@@ -208,7 +208,7 @@ int uva_timeout_reschedule(uva_timeout_t *timeout, uint64_t when_ns)
     if (!timeout_is_active(timeout) ||
         !uva__loop_owned(timeout->task->base.loop) ||
         timeout_code(timeout) < 0) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     entry = timeout_entry(timeout);
     entry_disarm(entry);

@@ -278,7 +278,7 @@ int uva_cancel_and_wait_poll(uva_wait_op_t *op, uva_future_t *future)
         }
         r = wait_start(op, task, futures, 1, UVA_FOREVER, UVA_ALL_COMPLETED);
         if (r < 0) {
-            return r;
+            return uva__bare(r);
         }
         (void)uva_future_cancel(future);
         return uva_waiter_suspend(&task->waiter, NULL, NULL);

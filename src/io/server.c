@@ -379,7 +379,7 @@ int uva__server_serve(uva_server_t *server)
         return 0;
     }
     if (server->state == UVA__SERVER_CLOSED) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     for (size_t i = 0; i < server->listener_count; i++) {
         if (listen(server->listeners[i].fd, server->backlog_count) < 0) {
@@ -518,7 +518,7 @@ static int forever_begin(uva_server_t *server, uva_waiter_t *self)
     int r;
 
     if (server->forever != NULL) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     r = uva__server_serve(server);
     if (r >= 0) {
@@ -599,7 +599,7 @@ int uva_server_get_sockname(const uva_server_t *server,
     socklen_t size = sizeof address;
 
     if (index >= server->listener_count) {
-        return UV_EINVAL;
+        return uva__bare(UV_EINVAL);
     }
     if (getsockname(server->listeners[index].fd, &address.any, &size) < 0) {
         return uv_translate_sys_error(errno);

@@ -497,7 +497,7 @@ static UVA__NOINLINE int transport_write_slow(uva_transport_t *transport,
     int r;
 
     if (UVA__UNLIKELY(transport->write_eof)) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     if (UVA__UNLIKELY(supply->total == 0)) {
         return 0;
@@ -555,7 +555,7 @@ transport_write_one(uva_transport_t *transport, const void *data, size_t size)
 
     if (!uva__loop_owned_for(uva__transport_loop(transport),
                              "uva_transport_write")) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     return transport_write_slow(transport, &supply);
 }
@@ -613,7 +613,7 @@ int uva_transport_writelines(uva_transport_t *transport,
     supply_t supply = {.data = lines, .count = count};
 
     if (!uva__loop_owned(uva__transport_loop(transport))) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     for (size_t i = 0; i < count; i++) {
         if (lines[i].size > PTRDIFF_MAX - supply.total) {

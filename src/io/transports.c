@@ -303,7 +303,7 @@ static void transport_sent(uva_transport_t *transport)
 int uva_transport_write_eof(uva_transport_t *transport)
 {
     if (!uva__loop_owned(uva__transport_loop(transport))) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     if (transport->state >= UVA__TRANSPORT_CLOSING || transport->write_eof) {
         return 0;
@@ -457,7 +457,7 @@ int uva_transport_set_write_buffer_limits(uva_transport_t *transport,
                                           size_t low_bytes)
 {
     if (!uva__loop_owned(uva__transport_loop(transport))) {
-        return UV_EPERM;
+        return uva__bare(UV_EPERM);
     }
     if (high_bytes == SIZE_MAX && low_bytes == SIZE_MAX) {
         high_bytes = HIGH_BYTES;
@@ -469,7 +469,7 @@ int uva_transport_set_write_buffer_limits(uva_transport_t *transport,
         low_bytes = high_bytes / 4;
     }
     if (high_bytes < low_bytes) {
-        return UV_EINVAL;
+        return uva__bare(UV_EINVAL);
     }
     transport->high_bytes = high_bytes;
     transport->low_bytes = low_bytes;
@@ -524,7 +524,7 @@ int uva_transport_get_sockname(const uva_transport_t *transport,
     socklen_t size = sizeof address;
 
     if (transport->fd < 0) {
-        return UV_ENOTCONN;
+        return uva__bare(UV_ENOTCONN);
     }
     if (getsockname(transport->fd, &address.any, &size) < 0) {
         return uv_translate_sys_error(errno);

@@ -29,7 +29,7 @@ void uva_reader_feed_eof(uva_reader_t *reader)
 int uva_reader_set_exception(uva_reader_t *reader, int code)
 {
     if (!uva__code_fails(code)) {
-        return UV_EINVAL;
+        return uva__bare(UV_EINVAL);
     }
     if (!uva_loop_owned(reader->in.loop, __func__)) {
         return UV_EPERM;
@@ -62,10 +62,10 @@ int uva_reader_new(size_t limit_bytes, uva_reader_t **ret_reader)
     uva_reader_t *reader;
 
     if (uva_get_running_loop() == NULL) {
-        return UVA_ENOLOOP;
+        return uva__bare(UVA_ENOLOOP);
     }
     if (limit_bytes > LIMIT_MOST) {
-        return UV_EINVAL;
+        return uva__bare(UV_EINVAL);
     }
     reader = uva__calloc(1, sizeof *reader);
     if (reader == NULL) {

@@ -27,7 +27,7 @@ enum {
 int uva_barrier_init(uva_barrier_t *barrier, int parties)
 {
     if (parties < 1) {
-        return UV_EINVAL;
+        return uva__bare(UV_EINVAL);
     }
     *barrier = (uva_barrier_t)UVA_BARRIER_INIT(parties);
     return 0;

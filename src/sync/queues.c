@@ -118,7 +118,7 @@ int uva_queue_set_overflow(uva_queue_t *queue, uva_queue_overflow_t overflow)
         return uva__bare(UV_EINVAL);
     }
     if (!uva__list_empty(&queue->putters.waiters)) {
-        return UV_EBUSY;
+        return uva__bare(UV_EBUSY);
     }
     queue->overflow = (uint8_t)overflow;
     queue_set_bounds(queue);
@@ -303,7 +303,7 @@ static UVA__NOINLINE int queue_put_hard(uva_queue_t *queue, void *item)
     int r;
 
     if (queue->compares) {
-        return UV_EBUSY;
+        return uva__bare(UV_EBUSY);
     }
     if (queue->is_shutdown) {
         return uva__bare(UVA_EQUEUESHUTDOWN);
@@ -528,7 +528,7 @@ int uva_queue_put(uva_queue_t *queue, void *item)
 static UVA__NOINLINE int queue_take(uva_queue_t *queue, void **ret_item)
 {
     if (queue->compares) {
-        return UV_EBUSY;
+        return uva__bare(UV_EBUSY);
     }
     *ret_item = queue_pop(queue);
     return uva__line_wake_first(&queue->putters);
@@ -545,7 +545,7 @@ queue_get_slow(uva_queue_t *queue, void **ret_item, const char *function)
                                             : UVA_EQUEUEEMPTY);
     }
     if (UVA__UNLIKELY(queue->compares)) {
-        return UV_EBUSY;
+        return uva__bare(UV_EBUSY);
     }
     *ret_item =
         queue->open_few == 0 ? queue_pop_first(queue) : queue_pop(queue);

@@ -135,7 +135,7 @@ int uva_select_nowait(const uva_select_case_t *cases, size_t count)
     size_t closed_count = 0;
 
     if (count == 0 || count > INT_MAX) {
-        return UV_EINVAL;
+        return uva__bare(UV_EINVAL);
     }
     for (size_t i = 0; i < count; i++) {
         int r = case_try(&cases[i]);
@@ -159,7 +159,7 @@ select_suspend(uva_waiter_t *self, uva_select_case_t *cases, size_t count)
 
     for (size_t i = 0; i < count; i++) {
         if (!uva__sync_bindable(cases[i].queue->loop)) {
-            return UVA_EWRONGLOOP;
+            return uva__bare(UVA_EWRONGLOOP);
         }
     }
     for (size_t i = 0; i < count; i++) {

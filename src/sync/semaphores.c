@@ -25,7 +25,7 @@ int uva_semaphore_init(uva_semaphore_t *semaphore, int value)
     bool fits = value >= 0;
 
     *semaphore = (uva_semaphore_t)UVA_SEMAPHORE_INIT(fits ? value : 0);
-    return fits ? 0 : UV_EINVAL;
+    return fits ? 0 : uva__bare(UV_EINVAL);
 }
 
 int uva_bounded_semaphore_init(uva_semaphore_t *semaphore, int value)
@@ -115,7 +115,7 @@ uva_semaphore_repr(const uva_semaphore_t *semaphore, char *text, size_t size)
 int uva_limiter_init(uva_limiter_t *limiter, int limit)
 {
     (void)uva_bounded_semaphore_init(&limiter->semaphore, limit);
-    return limit < 1 ? UV_EINVAL : 0;
+    return limit < 1 ? uva__bare(UV_EINVAL) : 0;
 }
 
 int uva_limiter_enter_poll(uva_limiter_t *limiter)

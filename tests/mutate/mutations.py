@@ -393,7 +393,7 @@ MUTATIONS = [
      "a result can be moved out twice"),
     ("src/core/futures.c",
      "    if (!uva__code_fails(code)) {\n"
-     "        return UV_EINVAL;\n"
+     "        return uva__bare(UV_EINVAL);\n"
      "    }\n"
      "    if (text != NULL) {",
      "    if (text != NULL) {",
@@ -403,9 +403,9 @@ MUTATIONS = [
      "        if (destroy != NULL) {\n"
      "            destroy(result);\n"
      "        }\n"
-     "        return r;",
+     "        return uva__bare(r);",
      "    if (r < 0) {\n"
-     "        return r;",
+     "        return uva__bare(r);",
      "a result that is refused leaks"),
     ("src/core/futures.c",
      "    uva_context_t *outer = uva__context_enter(callback->context);",
@@ -680,9 +680,9 @@ MUTATIONS = [
      "a rescheduled timeout keeps its old deadline too"),
     ("src/core/timeouts.c",
      "        timeout_code(timeout) < 0) {\n"
-     "        return UV_EPERM;",
+     "        return uva__bare(UV_EPERM);",
      "        false) {\n"
-     "        return UV_EPERM;",
+     "        return uva__bare(UV_EPERM);",
      "a timeout that came can be rescheduled"),
     # --- task groups ---
     ("src/core/taskgroups.c",
