@@ -12,6 +12,7 @@
  */
 #include "uva/coroutines.h"
 
+#include "core/debug.h"
 #include "core/loop.h"
 #include "core/scopes.h"
 #include "core/step.h"

@@ -792,10 +792,4 @@ void uva__report(uva_loop_t *loop,
                  int code,
                  const char *message);
 
-/** Whether a measurement of this task's stack is wanted. */
-bool uva__usage_wanted(uva_loop_t *loop, const uva_task_t *task, bool clean);
-/** Note how deep a finished task's function used its stack. */
-void uva__usage_note(uva_loop_t *loop, const uva_task_t *task, size_t bytes);
-void uva__usage_free(uva_loop_t *loop);
-
 #endif /* UVA__CORE_LOOP_H */
