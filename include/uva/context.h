@@ -21,7 +21,8 @@ typedef struct uva_context_var_s {
     void *default_value; /* What get gives where it was never set. */
 } uva_context_var_t;
 
-/** What uva_context_var_set replaced, for uva_context_var_reset. Embedded. */
+/** The value that uva_context_var_set replaced, for uva_context_var_reset.
+ * Embedded. */
 typedef struct uva_context_token_s {
     /* private */
     uva_context_t *context; /* Borrowed, compared only. */

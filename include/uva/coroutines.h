@@ -23,7 +23,7 @@ UVA_BEGIN_DECLS
  */
 typedef int (*uva_coro_cb)(void *arg, void **ret_result);
 
-/** What a coroutine may carry; zero means default. */
+/** Options of a coroutine; zero means default. */
 typedef struct uva_coroutine_options_s {
     size_t size;                /* sizeof(uva_coroutine_options_t). */
     size_t stack_bytes;         /* Default that of the loop. */

@@ -110,8 +110,8 @@ UVA_EXTERN UVA_NODISCARD int uva_raise(const uva_error_t *error);
 /** The code of the error; 0 for NULL. @thread any */
 UVA_EXTERN int uva_error_code(const uva_error_t *error);
 
-/** What went wrong, in the words of whoever failed first; uva_strerror of the
- * code when nobody said; "no details" for NULL, which knows no code. Of a
+/** The text of an error, in the words of whoever failed first; uva_strerror of
+ * the code when nobody said; "no details" for NULL, which knows no code. Of a
  * cancellation the message. Borrowed, lives as long as the error.
  * @thread any */
 UVA_EXTERN const char *uva_error_text(const uva_error_t *error);

@@ -112,7 +112,7 @@ UVA_EXTERN uv_loop_t *uva_loop_uv(uva_loop_t *loop);
  */
 UVA_EXTERN UVA_NODISCARD int uva_loop_adopt(uva_loop_t *loop);
 
-/** What a host says about uv_run. */
+/** Whether a host is inside uv_run, as far as it says so. */
 typedef enum uva_inside_e {
     UVA_INSIDE_UNKNOWN, /* Nothing: uva finds out by itself. */
     UVA_INSIDE_NO,      /* Nobody is inside uv_run of this host. */
@@ -248,7 +248,7 @@ typedef void (*uva_loop_cb)(uva_loop_t *loop, int status, void *data);
 UVA_EXTERN UVA_NODISCARD int
 uva_loop_shutdown(uva_loop_t *loop, uva_loop_cb done, void *data);
 
-/** What a shutdown may carry; zero means default. */
+/** Options of a shutdown; zero means default. */
 typedef struct uva_shutdown_options_s {
     size_t size;         /* sizeof(uva_shutdown_options_t). */
     uint64_t timeout_ns; /* Nanoseconds until it gives up; default never. */
@@ -321,7 +321,7 @@ UVA_EXTERN uint64_t uva_loop_iterations(const uva_loop_t *loop);
 /** A scheduled callback. */
 typedef void (*uva_callback_cb)(void *data);
 
-/** What a scheduled call carries beyond its callback; zero means default. */
+/** Options of a scheduled call; zero means default. */
 typedef struct uva_call_options_s {
     size_t size;            /* sizeof(uva_call_options_t). */
     uva_context_t *context; /* Borrowed; default a copy of the caller's. */
@@ -528,8 +528,8 @@ UVA_EXTERN uva_handle_t *uva_handle_ref(uva_handle_t *handle);
  * a handle of uva_loop_call_soon_threadsafe. */
 UVA_EXTERN uva_handle_t *uva_handle_unref(uva_handle_t *handle);
 
-/** What an exception handler is told. Fields that do not apply are NULL or 0;
- * everything is borrowed for the call. */
+/** The argument of an exception handler. Fields that do not apply are NULL or
+ * 0; everything is borrowed for the call. */
 typedef struct uva_exception_s {
     size_t size;              /* sizeof(uva_exception_t). */
     const char *message;      /* What happened; never NULL. */

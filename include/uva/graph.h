@@ -1,6 +1,6 @@
 /**
  * @file
- * Who waits for whom: the call graph of a future, and all tasks of a loop.
+ * The call graph of a future (who waits for whom), and all tasks of a loop.
  */
 #ifndef UVA_GRAPH_H
 #define UVA_GRAPH_H

@@ -95,8 +95,8 @@ UVA_EXTERN void uva_event_init(uva_event_t *event);
 /**
  * Wait until the event is set.
  *
- * Who waits when it is set has waited enough, even if it is cleared before
- * they run.
+ * Tasks that wait when it is set are woken, even if it is cleared before they
+ * run.
  *
  * @retval UV_ECANCELED   The calling task was cancelled while it waited.
  * @retval UVA_EWRONGLOOP Tasks of another loop have waited for it.
@@ -182,9 +182,9 @@ uva_condition_wait(uva_condition_t *condition);
 UVA_EXTERN UVA_NODISCARD int
 uva_condition_wait_poll(uva_condition_t *condition);
 
-/** What is waited for: 0 go on waiting, more: it is there, negative: give up
- * with this code (UV_EINVAL for UVA_PENDING). The lock is held. NULL is given
- * up with UV_EINVAL. */
+/** The condition that is waited for: 0 wait on, positive: it holds, negative:
+ * give up with this code (UV_EINVAL for UVA_PENDING). The lock is held. A NULL
+ * predicate is refused with UV_EINVAL. */
 typedef int (*uva_predicate_cb)(void *data);
 
 /**

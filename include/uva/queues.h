@@ -32,7 +32,7 @@ typedef enum uva__queue_order_e {
     UVA__QUEUE_PRIORITY
 } uva__queue_order_t;
 
-/** What a put does when the queue is full. */
+/** The policy of a put when the queue is full. */
 typedef enum uva_queue_overflow_e {
     UVA_QUEUE_WAIT,        /* Wait until there is room, as asyncio does. */
     UVA_QUEUE_DROP_OLDEST, /* Make room: drop the item that was put first. */

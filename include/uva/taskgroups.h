@@ -10,7 +10,7 @@
 
 UVA_BEGIN_DECLS
 
-/** What the end of a child means for its group. */
+/** The policy of a group: what the end of a child means for it. */
 typedef enum uva_group_policy_e {
     UVA_GROUP_FAIL_FAST,    /* The first failure cancels the others and the
                                body: asyncio's. */

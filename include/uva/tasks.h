@@ -26,7 +26,7 @@
 
 UVA_BEGIN_DECLS
 
-/** What a task may carry; zero means default. */
+/** Options of a task; zero means default. */
 typedef struct uva_task_options_s {
     size_t size;                   /* sizeof(uva_task_options_t). */
     const char *name;              /* Copied; default "Task-N". */

@@ -32,7 +32,7 @@ UVA_EXTERN unsigned uva_version(void);
 /** The version of the library that runs, as text: "0.1.0". @thread any */
 UVA_EXTERN const char *uva_version_string(void);
 
-/** What the library found when it looked at the machine. */
+/** Features of this build on this machine. */
 typedef struct uva_features_s {
     const char *guard;       /* How stacks are guarded: "marker", "mprotect",
                                 "canary". */

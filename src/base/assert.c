@@ -1,5 +1,6 @@
 /*
- * What a failed assertion does. Nothing else in the library ends the process.
+ * The end of the process after a failed assertion. Nothing else in the library
+ * ends the process.
  */
 #include "base/assert.h"
 

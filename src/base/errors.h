@@ -15,8 +15,8 @@ static inline bool uva__code_fails(int code)
     return code < 0 && code != UVA_PENDING && code != UVA__YIELD;
 }
 
-/** What a body ends with that returned r: one that ended did not mean to go
- * on. */
+/** The code that a body ends with which returned r: UVA_PENDING becomes
+ * UV_EINVAL. */
 static inline int uva__code_of_body(int r)
 {
     return r < 0 && !uva__code_fails(r) ? UV_EINVAL : r;

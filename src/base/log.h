@@ -12,7 +12,7 @@
 /** Write one record. Text beyond 1,000 bytes is cut. Any thread. */
 void uva__log(uva_log_level_t level, const char *format, ...) UVA_PRINTF(2, 3);
 
-/* What bounds the records of one place in the code; all zero at first. */
+/* The limit on records of one place in the code; all zero at first. */
 typedef struct uva__log_limit_s {
     uint64_t begin_ns; /* Of the second that is counted. */
     unsigned count;    /* Records in it. */

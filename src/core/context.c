@@ -163,8 +163,8 @@ void uva__context_exit_to(uva_context_t *outer)
     thread_context = outer;
 }
 
-/* What a thread has set outside of loops goes with it. libuv's keys know no
- * destructor. */
+/* The variables that a thread has set outside of loops are freed when it ends.
+ * libuv's keys know no destructor. */
 static pthread_key_t thread_key;
 static uv_once_t thread_once = UV_ONCE_INIT;
 static bool thread_watched;

@@ -277,7 +277,7 @@ static UVA__NOINLINE void task_end_measured(uva_task_t *task, int r)
 }
 
 /*
- * What follows a body asks for the loop and the task anew, and so hangs on
+ * The code after a body asks for the loop and the task anew, and so hangs on
  * nothing that lies on the stack where the body ran. That may have slept for
  * long: its frames are still on their way out of memory while the processor
  * goes on already, to the next stack and the next miss.

@@ -28,7 +28,8 @@ bool uva__debug_from_environment(void)
 
 /* --- slow steps --- */
 
-/* What a node of the ready queue stands for; everything but task is static. */
+/* The work that a node of the ready queue stands for; all but task is static.
+ */
 typedef struct debug_work_s {
     uva_task_t *task; /* Counted: a step of it. */
     const char *what;

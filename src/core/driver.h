@@ -17,7 +17,7 @@ enum {
     UVA__ASIDE_FORKED = 1u << 3   /* This is a child, the loop its parent's. */
 };
 
-/* What a loop keeps for a fork of the process. */
+/* The state that a loop keeps for a fork of the process. */
 typedef struct uva__forks_s {
     /* In the child: what was ready when it began, for uva_loop_fork to give
      * back. */
@@ -59,7 +59,7 @@ typedef struct uva__driver_s {
     /** Give the child of a fork what it must not share with its parent; NULL
      * if it shares nothing. */
     int (*fork)(uva_loop_t *loop);
-    /** What the host says about uv_run. */
+    /** The host says whether it is inside uv_run. */
     void (*say_inside)(uva_loop_t *loop, uva_inside_t inside);
 } uva__driver_t;
 

@@ -416,7 +416,7 @@ static UVA__NOINLINE void driver_turn_shared(uv_driver_t *driver)
     timer_fd_lost(driver);
     (void)driver_settle(driver);
     if ((loop->aside & UVA__ASIDE_NESTED) != 0) {
-        /* What a turn inside this one has found was not looked at. */
+        /* A turn inside this one may have left work that it did not run. */
         loop->aside &= (uint8_t)~UVA__ASIDE_NESTED;
         (void)uv_idle_start(&driver->idle, idle_cb);
     }
@@ -516,7 +516,7 @@ static void driver_say_inside(uva_loop_t *loop, uva_inside_t inside)
 
 /* --- handles that somebody else has closed --- */
 
-/* What libuv's own header keeps to itself: the handle is out of its lists. */
+/* libuv's private flag of a handle that is out of its lists. */
 #define HANDLE_CLOSED 2u
 
 /* One that is about to: its callback is replaced. */
@@ -603,7 +603,7 @@ static void close_cb(uv_handle_t *handle)
     }
 }
 
-/* What is open on a loop of our own that we did not open. */
+/* The handles on a loop of our own that somebody else opened. */
 typedef struct vacant_s {
     const uv_driver_t *driver;
     unsigned counts[UV_HANDLE_TYPE_MAX];

@@ -548,7 +548,7 @@ int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
     }
     loop->inbox = &handle->ready;
     if (loop->inbox_closed) {
-        /* What the data keeps is the loop's: its owner drops it. */
+        /* The data may own objects of the loop: the loop's thread drops it. */
         uv_mutex_unlock(&loop->mutex);
         return UV_EPERM;
     }

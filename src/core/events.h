@@ -1,5 +1,5 @@
 /*
- * What the loop has to know of scheduled calls.
+ * Scheduled calls, as far as the loop knows them.
  */
 #ifndef UVA__CORE_EVENTS_H
 #define UVA__CORE_EVENTS_H

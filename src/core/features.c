@@ -1,5 +1,5 @@
 /*
- * What this build and this machine give.
+ * The features of this build on this machine.
  */
 #include "uva/version.h"
 

@@ -35,7 +35,7 @@ static inline uva__gather_t *uva__gather_of(uva_future_t *outer)
     return UVA__CONTAINER_OF(outer, uva__gather_t, outer.base);
 }
 
-/** What the node of a task runs that is done, and that only a gathering future
+/** The node function of a task that is done, and that only a gathering future
  * waited for. */
 void uva__gather_task_done(uva__ready_t *ready);
 /** Queue that node: it tells the gathering future. */

@@ -1,5 +1,5 @@
 /*
- * Who waits for whom (asyncio.graph, asyncio.tools).
+ * The call graph: who waits for whom (asyncio.graph, asyncio.tools).
  *
  * Nothing is recorded while tasks run: the edges are read from what each
  * future will wake, and from what each task waits with. Only edges that the
@@ -176,7 +176,7 @@ void uva_future_discard_from_awaited_by(uva_future_t *future,
 
 /* --- the graph --- */
 
-/* Who goes on when this callback node runs. */
+/* The future that goes on when this callback node runs. */
 static uva_future_t *node_waiter(uva__ready_t *node)
 {
     uva_future_t *future;

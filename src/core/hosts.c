@@ -1,7 +1,6 @@
 /*
- * What becomes of a loop when the world below it changes: its host goes to
- * another thread, ends in an order of its own, or the process forks. asyncio
- * has no such thing.
+ * Changes of the world below a loop: its host goes to another thread, ends in
+ * an order of its own, or the process forks. asyncio has no such thing.
  *
  * Invariant: a loop whose handles somebody else has closed is told once, and
  * calls nothing of libuv from then on. In the child of a fork nothing that it
@@ -115,7 +114,8 @@ bool uva_loop_is_detached(uva_loop_t *loop)
 
 static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
 
-/* What was ready in the loop that runs here would run on both sides. */
+/* Set the ready nodes of the running loop aside: they would run in both
+ * processes. */
 static void forks_freeze(uva_loop_t *loop)
 {
     loop->forks.batch = loop->batch;

@@ -30,7 +30,7 @@
 #include "core/driver.h"
 #include "core/shutdown.h"
 
-/* What few futures and tasks have; allocated when it is first needed. */
+/* Members that few futures and tasks need; allocated at the first use. */
 typedef struct uva__extra_s {
     char *name;             /* Owned. */
     uva_context_t *context; /* Counted. */
@@ -89,7 +89,7 @@ enum {
 };
 
 /*
- * What a task's await is doing:
+ * The phase of a task's await:
  *
  *   IDLE       nothing; the body runs, or has not started
  *   YIELD      in the ready queue for one iteration
@@ -171,7 +171,7 @@ typedef struct uva__stackful_s {
     const char *what;     /* Static: the function it is suspended in. */
 } uva__stackful_t;
 
-/* What is done at the end of a turn, before the loop polls. */
+/* Work for the end of a turn, before the loop polls. */
 typedef struct uva__flush_s {
     uva_list_t link; /* Of uva_loop_t.flushes; unlinked before it runs. */
     void (*run)(struct uva__flush_s *flush);
@@ -185,7 +185,7 @@ typedef struct uva__bond_s {
     void (*release)(struct uva__bond_s *bond);
 } uva__bond_t;
 
-/* What a loop has to tell io, if that keeps something for it. */
+/* Calls from a loop to io, which keeps state for it. */
 typedef struct uva__io_hooks_s {
     void (*send)(uva_loop_t *loop);    /* What a task has collected. */
     void (*abandon)(uva_loop_t *loop); /* No task is left: close all. */
@@ -205,7 +205,7 @@ typedef struct uva__limits_s {
 #define UVA__ITERATION_STEPS 3
 
 struct uva_loop_s {
-    /* What every step touches. */
+    /* Members that every step touches. */
     uva__ready_t *batch; /* The rest of the running iteration. */
     uva__ready_t *head;  /* What is ready for the next one. */
     uva__ready_t **tail;
@@ -294,7 +294,7 @@ struct uva_loop_s {
     struct uva__io_s *io;       /* Of src/io; NULL until it opens something. */
     const uva__io_hooks_t *io_hooks; /* Set with it. */
 
-    /* What other threads touch, under the mutex. */
+    /* Members that other threads touch, under the mutex. */
     uv_mutex_t mutex;              /* Recursive. */
     _Atomic(uva__ready_t *) inbox; /* Calls, the last of a ring. The owner may
                                       see without the mutex that it is empty. */
@@ -317,7 +317,7 @@ static inline uva_loop_t *uva__running(void)
     return uva__here == &uva__nowhere ? NULL : uva__here;
 }
 
-/** What uva__loop_owned does where the loop does not run in this thread. */
+/** uva__loop_owned where the loop does not run in this thread. */
 bool uva__loop_owned_slow(const uva_loop_t *loop, const char *function);
 
 /** Whether the loop belongs to the calling thread. Any thread may ask. */

@@ -258,8 +258,8 @@ int uva_runner_close(uva_runner_t *runner)
 
 /* --- run --- */
 
-/* What is left of a run that could not be closed is kept: its tasks are still
- * there. The code of the main task tells more than that of the close. */
+/* A loop that could not be closed is kept, because its tasks are still there.
+ * The code of the main task tells more than that of the close. */
 static int run_end(uva_runner_t *runner, int r)
 {
     int closed = uva_runner_close(runner);

@@ -12,7 +12,7 @@ typedef enum uva__scope_kind_e {
     UVA__SCOPE_GROUP
 } uva__scope_kind_t;
 
-/* What a task keeps of a scope; timeouts and groups have more behind it. */
+/* The entry of a scope in its task; timeouts and groups have more behind it. */
 typedef struct uva__scope_s {
     struct uva__scope_s *outer; /* The one entered before it. */
     uva_task_t *task;           /* Borrowed: the task outlives its scopes; NULL

@@ -22,8 +22,8 @@ typedef uva__shutdown_t shutdown_t;
 /* So long a task may take to end before the log names it. */
 #define SHUTDOWN_TELL_NS 1000000000u
 
-/* What a task may do when no time passes for it: be cancelled so often, and
- * take so many turns each time. */
+/* Limits on a task for which no time passes: so many cancellations, and so many
+ * turns after each. */
 enum {
     SHUTDOWN_PASSES = 100,
     SHUTDOWN_TURNS = 1000

@@ -6,7 +6,7 @@
 
 #include "uva/events.h"
 
-/* What uva_loop_shutdown has to remember. */
+/* The state of a uva_loop_shutdown. */
 typedef struct uva__shutdown_s {
     uva_loop_cb done;
     void *data;

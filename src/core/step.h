@@ -21,7 +21,7 @@ static inline uva__stackful_t *uva__task_stackful(uva_task_t *task)
     return UVA__CONTAINER_OF(task, uva__stackful_t, task);
 }
 
-/** What a stackful task is left by and resumed by. */
+/** The context by which a stackful task is left and resumed. */
 static inline uva__context_t *uva__task_flow(uva_task_t *task)
 {
     return uva__task_stackful(task)->flow;
@@ -100,7 +100,7 @@ UVA__INLINE uva_task_t *uva__task_leave_now(uva_loop_t *loop, uva_task_t *task)
     return uva__task_leave_plain(loop, task);
 }
 
-/** What comes before a step of a stackless task that is new or cancelled.
+/** Prepare a step of a stackless task that is new or cancelled.
  * @return Whether to step: not if it was cancelled before its first. */
 bool uva__stackless_ready(uva_task_t *task);
 

@@ -28,7 +28,7 @@ enum {
     TIMEOUT_DONE
 };
 
-/* What fires, beside the task and not in its frame: that may be gone. */
+/* The timer of a timeout. It is not in the task's frame: that may be gone. */
 typedef struct timeout_entry_s {
     uva__scope_t scope;
     uva__timer_t timer;

@@ -325,7 +325,7 @@ static int connect_options(dial_t *dial,
                                options->high_bytes, options->low_bytes);
 }
 
-/* What has come of it, in the words of the attempts. */
+/* The result of a dial, in the words of its attempts. */
 static int connect_result(const dial_t *dial)
 {
     if (dial->status >= 0 || dial->status == UV_ENOMEM) {

@@ -255,8 +255,8 @@ int uva__intake_feed(uva__intake_t *in, const uint8_t *data, size_t size)
     return 0;
 }
 
-/* What lies at the waiter's place goes back to the others, and the waiter looks
- * at all of it again when it is woken. */
+/* Bytes at the waiter's place go back to the others, and the waiter looks at
+ * all of them again when it is woken. */
 static UVA__NOINLINE void intake_take_back(uva__intake_t *in)
 {
     size_t filled = in->filled;

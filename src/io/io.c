@@ -1,6 +1,6 @@
 /*
- * What io keeps for a loop: the buffer that all sockets are read into, blocks
- * of memory for bytes on their way, and the lists of what is open.
+ * The state that io keeps for a loop: the buffer that all sockets are read
+ * into, blocks of memory for bytes on their way, and the lists of what is open.
  *
  * Invariant: an idle connection has no block. Blocks go back to the reserve
  * when they are empty, and from there to the allocator above its limit; in

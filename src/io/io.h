@@ -1,6 +1,6 @@
 /*
- * What the files of this floor share: the state that io keeps for a loop,
- * transports, servers, addresses.
+ * Declarations that the files of this floor share: the state that io keeps for
+ * a loop, transports, servers, addresses.
  *
  * Transports are uv_poll_t handles with our own read and sendmsg, because what
  * uv_write has queued goes out by write(2): a peer that has closed its end then
@@ -27,7 +27,7 @@
 #define UVA__READ_BYTES  65536u
 #define UVA__BURST_BYTES 262144u
 
-/* What reads may bring in before those that wait for it have had their turn:
+/* Bytes that reads may bring in before the tasks that wait have had their turn:
  * their blocks stay in the processor's cache, and however many peers send much
  * at once, little of it is held. */
 #define UVA__PORTION_BYTES 196608u
@@ -212,7 +212,7 @@ typedef void (*uva__resolve_cb)(void *data,
                                 int status,
                                 uva__addresses_t *take_addresses);
 
-/* What is to be looked up. */
+/* A name that is to be looked up. */
 typedef struct uva__name_s {
     const char *host; /* NULL or "" is this host. */
     const char *port;
@@ -320,7 +320,7 @@ static inline void *uva__transport_behind(uva_transport_t *transport)
     return transport + 1;
 }
 
-/* What every connection of one kind has. */
+/* Members that every connection of one kind shares. */
 typedef struct uva__transport_kind_s {
     const uva__direct_ops_t *ops;
     size_t limit_bytes;
@@ -358,8 +358,8 @@ void uva__transport_writable(uva_transport_t *transport);
  * as far as reading ahead goes. */
 void uva__transport_read_ahead(uva_transport_t *transport);
 void uva__transport_maybe_free(uva_transport_t *transport);
-/** What is unsent, or a mark, has changed: tell the protocol, ask the poll, do
- * what close and write_eof have waited for. */
+/** After a change of the unsent bytes or of a mark: tell the protocol, ask the
+ * poll, do what close and write_eof have waited for. */
 void uva__transport_settle(uva_transport_t *transport);
 /** Drop what is unsent. */
 void uva__transport_drop_out(uva_transport_t *transport);
@@ -368,7 +368,7 @@ void uva__transports_look(uva_list_t *transports);
 /** Send collected bytes: of a transport, of all that are dirty. */
 void uva__transport_send_collected(uva_transport_t *transport);
 void uva__transports_send(uva__ready_t *ready);
-/** What was read in this turn has been worked on. */
+/** The bytes that were read in this turn have been worked on. */
 void uva__transports_flush(uva__flush_t *flush);
 
 /* --- servers --- */

@@ -100,7 +100,7 @@ static UVA__NOINLINE void transport_read(uva_transport_t *transport,
              (transport->events & UV_READABLE) != 0);
 }
 
-/* What came is much, or little, for its block. */
+/* Adapt the block to a read that filled it, or took little of it. */
 static UVA__NOINLINE void transport_adapt(uva_transport_t *transport, bool full)
 {
     size_t size = transport->in.size;
@@ -253,7 +253,7 @@ void uva__transport_poll_cb(uv_poll_t *poll, int status, int events)
 {
     uva_transport_t *transport = UVA__CONTAINER_OF(poll, uva_transport_t, poll);
 
-    /* What was asked for may have changed since the poll. */
+    /* The events that are asked for may have changed since the poll. */
     events &= transport->events;
     if (UVA__UNLIKELY(status < 0)) {
         transport_poll_failed(transport);

@@ -255,7 +255,8 @@ transport_send(uva_transport_t *transport, struct iovec *pieces, size_t count)
     return sent;
 }
 
-/* What came before the loss is not lost. */
+/* Lose the connection after a failed send, once the bytes are read that came
+ * before. */
 static UVA__NOINLINE void transport_send_failed(uva_transport_t *transport,
                                                 int code)
 {

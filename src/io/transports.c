@@ -474,7 +474,7 @@ int uva_transport_set_write_buffer_limits(uva_transport_t *transport,
     transport->high_bytes = high_bytes;
     transport->low_bytes = low_bytes;
     if (transport->state < UVA__TRANSPORT_LOST && !transport->blocked) {
-        /* What was only collected does not count before it was offered. */
+        /* Collected bytes count only after they were offered to the socket. */
         (void)uva__transport_flush(transport);
     }
     if (transport->state < UVA__TRANSPORT_LOST) {

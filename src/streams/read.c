@@ -157,7 +157,7 @@ int uva_reader_read_all(uva_reader_t *reader,
 
 /* --- readexactly --- */
 
-/* What there is at the end of the stream, or enough. */
+/* The result of readexactly: enough, or the rest at the end of the stream. */
 static int readexactly_end(size_t filled, size_t size, size_t *ret_partial)
 {
     if (filled == size) {
@@ -217,7 +217,7 @@ int uva_reader_readexactly(uva_reader_t *reader,
 
 /* --- readuntil --- */
 
-/* What a look for separators found: bytes before the first, and with it. */
+/* The result of a search: bytes before the first separator, and with it. */
 typedef struct match_s {
     size_t before;
     size_t size;

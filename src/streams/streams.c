@@ -14,7 +14,7 @@
 #include "base/list.h"
 #include "streams/streams.h"
 
-/* What a server of streams was started with; it owns this. */
+/* The arguments of a server of streams; it owns them. */
 typedef struct service_s {
     const uva__coro_t *coro; /* Static. */
     uva_context_t *context;  /* Counted: that of who started the server. */

@@ -15,7 +15,7 @@
 #include "base/util.h"
 #include "streams/streams.h"
 
-/* What printf makes on the stack; more is allocated. */
+/* The size of a printf on the stack; more is allocated. */
 #define PRINTF_BYTES 512
 
 /* --- writing --- */

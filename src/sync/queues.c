@@ -269,7 +269,7 @@ void uva_queue_destroy(uva_queue_t *queue)
 
 /* --- putting --- */
 
-/* What the policy does about an item that finds the queue full. */
+/* Apply the policy to an item that finds the queue full. */
 static int queue_overflow(uva_queue_t *queue, void *item)
 {
     void *oldest;
@@ -346,11 +346,10 @@ int uva_queue_put_nowait(uva_queue_t *queue, void *item)
     return 0;
 }
 
-/* What a put ends with that was called for room. */
+/* End a put that was woken for room with r. If it failed, hand the room on. */
 static int queue_put_refused(uva_queue_t *queue, int r)
 {
     if (r < 0 && !uva_queue_full(queue)) {
-        /* It does not use it. */
         (void)uva__line_wake_first(&queue->putters);
     }
     return r;
@@ -465,8 +464,8 @@ queue_block(uva_queue_t *queue, uva__queue_line_t *line, uva_waiter_t *self)
                : queue_block_slow(queue, line, self);
 }
 
-/* Who waits at a queue of few places changes sides with every other item: it
- * comes back, mostly, when the other end has just left. */
+/* Tasks at a queue of few places change sides with every other item: one mostly
+ * comes back when the other end has just left. */
 static inline bool queue_is_short(const uva_queue_t *queue)
 {
     return queue->maxsize - 1 < QUEUE_SHORT;

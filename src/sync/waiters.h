@@ -1,5 +1,5 @@
 /*
- * What the primitives of this floor share on top of uva_waiter_t.
+ * Helpers that the primitives of this floor share on top of uva_waiter_t.
  *
  * The stage byte of a waiter belongs to two layers, because a barrier waits
  * through its condition: bits 0 and 1 are the condition's, bits 2 and 3 the

@@ -1,6 +1,6 @@
 /*
- * What the runtime of C++ keeps of exceptions for each thread, so that a stack
- * that is left in the middle of a catch block can take its own along.
+ * The state that the runtime of C++ keeps of exceptions for each thread. A
+ * stack that is left in the middle of a catch block takes its own along.
  *
  * Invariant: while a flow is suspended, the thread has nothing of its
  * exceptions. The flow keeps them in the frame that it is suspended in.

@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-/* What a flow is told by whoever resumes it. */
+/* The message to a flow from whoever resumes it. */
 typedef struct uva__resumed_s {
     intptr_t code; /* 0, but by uva__switch_with. */
     void *given;
@@ -19,7 +19,7 @@ typedef struct uva__resumed_s {
 #if defined(__x86_64__) && defined(__LP64__) && defined(__GNUC__)
 #    define UVA__SWITCH_INLINE 1
 
-/* What a callee may change and the compiler might otherwise keep. */
+/* Registers that a callee may change and the compiler might otherwise keep. */
 #    if defined(__AVX512F__)
 #        define UVA__SWITCH_AVX512                                             \
             , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22",   \

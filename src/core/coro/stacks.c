@@ -127,7 +127,7 @@ static void stack_leave_tools(uva__stack_t *stack)
 #if defined(UVA__ASAN)
 void uva__stack_unpoison(uva__stack_t *stack)
 {
-    /* What is still suspended there keeps its red zones. Clean shadow is not
+    /* Frames that are still suspended keep their red zones. Clean shadow is not
      * written, as that would cost an eighth of the stack in memory. */
     char *end =
         stack->context.sp != NULL ? stack->context.sp : uva__stack_top(stack);

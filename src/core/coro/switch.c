@@ -1,5 +1,5 @@
 /*
- * What surrounds the switch: making contexts, and telling the tools.
+ * The surroundings of the switch: contexts are made, the tools are told.
  *
  * Invariant: in a build under ASan or TSan every switch goes through a
  * function here that tells, so that the tool knows on which stack the thread
@@ -24,7 +24,7 @@
 void uva__switch_thunk(void);
 
 #    if defined(__x86_64__)
-/* What uva__switch pops: r15 r14 r13 r12 rbx rbp, the address. */
+/* The words that uva__switch pops: r15 r14 r13 r12 rbx rbp, the address. */
 enum {
     FRAME_ENTRY = 4,
     FRAME_ADDRESS = 6,
@@ -32,7 +32,7 @@ enum {
 };
 static const char context_backend[] = "x86_64";
 #    else
-/* What uva__switch loads: x19 to x28, x29, x30, d8 to d15. */
+/* The words that uva__switch loads: x19 to x28, x29, x30, d8 to d15. */
 enum {
     FRAME_ENTRY = 0,
     FRAME_ADDRESS = 11,
