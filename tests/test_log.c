@@ -55,6 +55,20 @@ START_TEST(hook_gets_each_record)
 }
 END_TEST
 
+START_TEST(report_without_a_message)
+{
+    uva_loop_t *loop = new_loop();
+    uva_exception_t exception = {.size = sizeof exception, .code = UV_EIO};
+
+    uva_test_log_begin();
+    uva_loop_call_exception_handler(loop, &exception);
+    ck_assert(logged("Unhandled exception in event loop"));
+    ck_assert(logged("EIO"));
+    ck_assert(!logged("null"));
+    end_loop(loop);
+}
+END_TEST
+
 /* A text that is too long is cut, not dropped. */
 static void check_cut(uva_log_level_t level, const char *text, void *data)
 {
@@ -453,6 +467,7 @@ static int run_tests(void)
     tcase_add_test(log, good_run_says_nothing);
     tcase_add_test(log, null_silences_it);
     tcase_add_test(log, hook_gets_each_record);
+    tcase_add_test(log, report_without_a_message);
     tcase_add_test(log, long_records_are_cut);
     tcase_add_test(log, hook_of_several_threads);
     tcase_add_test(log, records_of_one_place_are_bounded);

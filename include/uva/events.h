@@ -532,7 +532,8 @@ UVA_EXTERN uva_handle_t *uva_handle_unref(uva_handle_t *handle);
  * 0; everything is borrowed for the call. */
 typedef struct uva_exception_s {
     size_t size;              /* sizeof(uva_exception_t). */
-    const char *message;      /* What happened; never NULL. */
+    const char *message;      /* What happened; NULL only from callers that do
+                                 not say: "Unhandled exception in event loop". */
     int code;                 /* The failure; 0 if there is none. */
     const uva_error_t *error; /* Its record, if it has one. */
     uva_future_t *future;     /* The future or task it is about. */

@@ -145,6 +145,12 @@ void uva__debug_tell_left(uva_loop_t *loop)
 
 /* --- the default exception handler --- */
 
+static const char *exception_message(const uva_exception_t *exception)
+{
+    return exception->message != NULL ? exception->message
+                                      : "Unhandled exception in event loop";
+}
+
 static void exception_describe(uva_buffer_t *text,
                                const uva_exception_t *exception)
 {
@@ -153,7 +159,7 @@ static void exception_describe(uva_buffer_t *text,
                              ? exception->source
                              : uva__handle_source(exception->handle);
 
-    (void)uva__buffer_printf(text, "%s", exception->message);
+    (void)uva__buffer_printf(text, "%s", exception_message(exception));
     if (exception->task != NULL) {
         (void)uva__buffer_printf(text, "; task '%s' (function %s)",
                                  uva_task_get_name(exception->task),
@@ -192,7 +198,8 @@ void uva_loop_default_exception_handler(uva_loop_t *loop,
     (void)loop;
     exception_describe(&text, exception);
     uva__log(UVA_LOG_ERROR, "%s",
-             text.data == NULL ? exception->message : (const char *)text.data);
+             text.data == NULL ? exception_message(exception)
+                               : (const char *)text.data);
     uva_buffer_clear(&text);
 }
 
