@@ -49,7 +49,8 @@ typedef enum uva_log_level_e {
 } uva_log_level_t;
 
 /** Receives one record of the log: text without a newline at its end, borrowed
- * for the call. A list in it has its items on lines of their own. */
+ * for the call. A list in it has its items on lines of their own. Threads that
+ * log at the same time call it at the same time. */
 typedef void (*uva_log_cb)(uva_log_level_t level, const char *text, void *data);
 
 /**

@@ -21,6 +21,8 @@ uva_loop_t *uva_test_loop;
 static uva_test_mark_t fixture_mark;
 static char log_text[8192];
 static size_t log_size;
+static uv_mutex_t log_mutex; /* The hook is called in any thread. */
+static uv_once_t log_once = UV_ONCE_INIT;
 
 TCase *uva_test_case(Suite *suite, TCase *tcase)
 {
@@ -150,19 +152,27 @@ void uva_test_trace(uva_test_trace_t *trace, const char *format, ...)
     trace->size += (size_t)written;
 }
 
+static void log_start(void)
+{
+    ck_assert_int_eq(uv_mutex_init(&log_mutex), 0);
+}
+
 static void log_collect(uva_log_level_t level, const char *text, void *data)
 {
-    int written =
-        snprintf(log_text + log_size, sizeof log_text - log_size, "%s\n", text);
+    int written;
 
     (void)level;
     (void)data;
+    uv_mutex_lock(&log_mutex);
+    written =
+        snprintf(log_text + log_size, sizeof log_text - log_size, "%s\n", text);
     if (written > 0) {
         log_size += (size_t)written;
     }
     if (log_size >= sizeof log_text) {
         log_size = sizeof log_text - 1;
     }
+    uv_mutex_unlock(&log_mutex);
 }
 
 static void log_print(uva_log_level_t level, const char *text, void *data)
@@ -175,8 +185,11 @@ static void log_print(uva_log_level_t level, const char *text, void *data)
 
 void uva_test_log_begin(void)
 {
+    uv_once(&log_once, log_start);
+    uv_mutex_lock(&log_mutex);
     log_size = 0;
     log_text[0] = '\0';
+    uv_mutex_unlock(&log_mutex);
     uva_set_log(log_collect, NULL);
 }
 

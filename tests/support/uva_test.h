@@ -203,7 +203,8 @@ size_t uva_test_sockets(void);
 
 /** Collect the log instead of printing it, beginning with nothing. */
 void uva_test_log_begin(void);
-/** What was logged since then, a line for each record. */
+/** What was logged since then, a line for each record. Not while another thread
+ * logs. */
 const char *uva_test_log(void);
 /** Print it again. */
 void uva_test_log_end(void);
