@@ -32,7 +32,8 @@ if(UVA_SANITIZE MATCHES "thread")
     else()
         list(APPEND UVA_TEST_ENVIRONMENT UVA_TEST_STACKS=20000)
     endif()
-    list(APPEND UVA_TEST_ENVIRONMENT TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1)
+    list(APPEND UVA_TEST_ENVIRONMENT
+        "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${PROJECT_SOURCE_DIR}/tests/support/tsan.supp")
 endif()
 if(UVA_SANITIZE MATCHES "address")
     list(APPEND UVA_TEST_ENVIRONMENT
