@@ -515,6 +515,9 @@ END_TEST
 /* A socket and a file each, and a few for the rest. */
 START_TEST(few_descriptors)
 {
+    if (uva_test_on_valgrind()) {
+        return;
+    }
     descriptors = 52;
     uva("crawl");
     add("-c100");

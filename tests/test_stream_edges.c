@@ -423,7 +423,7 @@ UVA_NET_TEST(writelines_of_many_pieces)
 
     uva_test_link(&link, NULL);
     for (size_t i = 0; i < COUNT; i++) {
-        lines[i] = uva_bytes("abcde" + i % 5, i % 7 == 0 ? 0 : 1);
+        lines[i] = uva_bytes(&"abcde"[i % 5], i % 7 == 0 ? 0 : 1);
     }
     lines[1000].data = (const uint8_t *)got;
     lines[1000].size = sizeof got;

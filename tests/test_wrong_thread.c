@@ -81,7 +81,8 @@ static void pieces_copy(const piece_t *pieces, void **copies)
 static void pieces_check(const piece_t *pieces, void **copies, const char *call)
 {
     for (int i = 0; i < PIECES; i++) {
-        ck_assert_msg(memcmp(copies[i], pieces[i].at, pieces[i].size) == 0,
+        ck_assert_msg(uva_test_on_valgrind() ||
+                          memcmp(copies[i], pieces[i].at, pieces[i].size) == 0,
                       "%s changed %s", call, pieces[i].name);
         free(copies[i]);
     }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "uva/alloc.h"
+#include "uva/version.h"
 
 #include "base/util.h"
 #include "core/coro/switch.h"
@@ -150,6 +151,11 @@ void uva_test_trace(uva_test_trace_t *trace, const char *format, ...)
     va_end(list);
     ck_assert_msg(written >= 0 && (size_t)written + 1 < room, "trace is full");
     trace->size += (size_t)written;
+}
+
+bool uva_test_on_valgrind(void)
+{
+    return strcmp(uva_features()->tools, "valgrind") == 0;
 }
 
 static void log_start(void)

@@ -201,6 +201,10 @@ size_t uva_test_sockets(void);
         }                                                                 \
     } while (0)
 
+/** Whether the test runs under Valgrind, which reports a look at bytes that
+ * were never set, and keeps limits on descriptors from other programs. */
+bool uva_test_on_valgrind(void);
+
 /** Collect the log instead of printing it, beginning with nothing. */
 void uva_test_log_begin(void);
 /** What was logged since then, a line for each record. Not while another thread
