@@ -38,7 +38,8 @@ compile() {
         -Wmissing-prototypes -Wcast-qual -Wvla -Werror \
         -I"$build/include" -Iinclude -Isrc -Itests/support \
         -Itests/support/nocheck "$@" src/core/coro/*.c src/core/coro/*.S \
-        tests/support/nocheck/base.c -o "$build/$output" -lpthread
+        src/base/descriptors.c tests/support/nocheck/base.c \
+        -o "$build/$output" -lpthread
 }
 
 # qemu has no guard markers, ignores RLIMIT_AS, and maps a guest's memory in its
