@@ -21,12 +21,12 @@
 
 typedef struct uva__slab_s {
     void *idle[UVA__SLAB_CLASSES]; /* Linked through their first word. */
-    char *carve;                   /* What is left of the newest block. */
+    char *carve;                   /* The rest of the newest block. */
     size_t carve_bytes;
     void *blocks; /* Owned; linked through their first word. */
     size_t block_bytes;
     size_t live;    /* Objects handed out. */
-    size_t classes; /* That are reused: all, or, in strict mode, none. */
+    size_t classes; /* Reused ones: all, or, in strict mode, none. */
 } uva__slab_t;
 
 void uva__slab_init(uva__slab_t *slab);

@@ -23,8 +23,8 @@ typedef enum answer_e {
 
 typedef struct walk_s {
     uva_error_t *words;    /* Borrowed: the message; NULL for none. */
-    uva_future_t *future;  /* Who is asked. */
-    uva_task_t *asker;     /* Who awaits it and asks; NULL for none. */
+    uva_future_t *future;  /* The one that is asked. */
+    uva_task_t *asker;     /* The task that awaits it and asks; or NULL. */
     uva_future_t *start;   /* The first of the tasks from here to there. */
     uva__gather_t *gather; /* Whose child that is; NULL for none. */
 } walk_t;

@@ -599,7 +599,7 @@ void uva_handle_cancel(uva_handle_t *handle)
         return;
     }
     if (handle->shared) {
-        return; /* What the data keeps is the loop's: its owner drops it. */
+        return; /* The data may own objects of the loop: its thread drops it. */
     }
     if (!handle->timed) {
         handle_drop_data(handle);

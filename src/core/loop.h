@@ -275,7 +275,7 @@ struct uva_loop_s {
     bool stuck;                /* Reported, and nothing has run since. */
     bool stuck_outside;        /* Reported once: only an outsider can wake. */
     bool handling;             /* The exception handler runs. */
-    bool freeing;              /* What is dying is being freed. */
+    bool freeing;              /* The list of the dying is being freed. */
     bool told_left;            /* Of a timeout that was left by return. */
     uva__shutdown_t *shutdown; /* While one is under way. */
     uva__shutdown_t shutdown_place; /* Its memory: to end needs none. */

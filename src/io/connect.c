@@ -26,7 +26,7 @@ typedef struct uva__dial_s {
     uva__transport_kind_t kind;
     uint64_t delay_ns;
     unsigned interleave;
-    const char *host; /* That is looked up. */
+    const char *host; /* The name that is looked up. */
     int family;
     const char *local_host;
     const char *local_port;

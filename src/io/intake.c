@@ -372,7 +372,7 @@ static UVA__NOINLINE int intake_share(uva__intake_t *in)
     if (in->wants >= UVA__WANTS_INTO) {
         intake_take_back(in);
     } else {
-        in->filled = 0; /* What readuntil has searched may go. */
+        in->filled = 0; /* Bytes that readuntil has searched may go. */
     }
     return intake_refuses(in);
 }

@@ -61,7 +61,7 @@ static void io_closed(uva_loop_t *loop)
     uva__io_t *io = loop->io;
 
     /* Blocks that are given back from now on go to the allocator. */
-    UVA__ASSERT(io->late == NULL); /* What is queued has run. */
+    UVA__ASSERT(io->late == NULL); /* All that was queued has run. */
     loop->io = NULL;
     io_free_idle(io, 0);
     uva__free(io->scratch);

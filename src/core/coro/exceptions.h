@@ -16,7 +16,7 @@
 
 /* Itanium C++ ABI, 2.2.2: __cxa_eh_globals. */
 typedef struct uva__exceptions_s {
-    void *caught; /* That catch blocks are handling; the last one first. */
+    void *caught; /* Exceptions that are being handled; the last first. */
     unsigned uncaught_count; /* Those that are looking for theirs. */
 } uva__exceptions_t;
 
