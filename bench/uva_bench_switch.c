@@ -3,7 +3,7 @@
  */
 #include "uva_bench.h"
 
-#include "core/coro/stacks.h"
+#include "stack/stacks.h"
 
 static uva__context_t here;
 static uva__context_t there;

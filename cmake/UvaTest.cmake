@@ -1,4 +1,4 @@
-# uva_add_test(locks): tests/test_locks.c, one executable, one CTest entry per
+# uva_add_test(.../test_locks.c): the suite locks, one executable, one CTest entry per
 # TCase, so that a failure names itself and all of them run at the same time.
 
 set(UVA_TEST_TIMEOUT_S 60)
@@ -63,8 +63,9 @@ function(uva_skip_test name reason)
     set_tests_properties(${name} PROPERTIES SKIP_REGULAR_EXPRESSION "SKIP: ")
 endfunction()
 
-function(uva_add_test module)
-    set(source "${CMAKE_CURRENT_SOURCE_DIR}/test_${module}.c")
+function(uva_add_test source)
+    get_filename_component(module "${source}" NAME_WE)
+    string(REGEX REPLACE "^test_" "" module "${module}")
     add_executable(test_${module} "${source}")
     uva_system_target(test_${module})
     set_target_properties(test_${module} PROPERTIES
@@ -84,7 +85,7 @@ function(uva_add_test module)
     if(NOT cases)
         # A test that fails and not an error: the rest can be built and run.
         add_test(NAME ${module} COMMAND "${CMAKE_COMMAND}" -E false)
-        message(WARNING "tests/test_${module}.c: no tcase_create(\"...\") with a literal name")
+        message(WARNING "${source}: no tcase_create(\"...\") with a literal name")
     endif()
     foreach(case IN LISTS cases)
         uva_add_command_test(${module}.${case} $<TARGET_FILE:test_${module}>)

@@ -37,7 +37,7 @@ compile() {
         -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes \
         -Wmissing-prototypes -Wcast-qual -Wvla -Werror \
         -I"$build/include" -Iinclude -Isrc -Itests/support \
-        -Itests/support/nocheck "$@" src/core/coro/*.c src/core/coro/*.S \
+        -Itests/support/nocheck "$@" src/stack/*.c src/stack/*.S \
         src/base/descriptors.c tests/support/nocheck/base.c \
         -o "$build/$output" -lpthread
 }
@@ -46,12 +46,12 @@ compile() {
 # own way: the cases Limit and Scale are left to real machines.
 for flags in "-O2" "-O0" "-O2 -mbranch-protection=standard" \
     "-O2 -DUVA_SWITCH_UCONTEXT"; do
-    for test in coro stacks census overflow; do
+    for test in switch stacks census overflow; do
         # shellcheck disable=SC2086
-        compile "test_$test" $flags "tests/test_$test.c"
+        compile "test_$test" $flags "tests/stack/test_$test.c"
     done
     echo "== $flags"
-    "$emulator" "$build/test_coro"
+    "$emulator" "$build/test_switch"
     for case in Guard Pool Trim; do
         CK_RUN_CASE=$case "$emulator" "$build/test_stacks"
     done

@@ -37,7 +37,7 @@ def read_list():
 def read_sources():
     """{(file, class, test): [where it is ported]}, and what is wrong."""
     found, wrong = collections.defaultdict(list), []
-    for path in sorted(tests.glob("*.c")):
+    for path in sorted(tests.glob("*/test_*.c")):
         text = unwrap(path.read_text())
         definitions = [(m.start(), m.group(1)) for m in DEFINITION.finditer(text)]
         for m in CITATION.finditer(text):

@@ -11,7 +11,7 @@
 #include "base/alloc.h"
 #include "base/errors.h"
 #include "core/failures.h"
-#include "core/gather.h"
+#include "combine/gather.h"
 #include "core/loop.h"
 
 typedef enum answer_e {

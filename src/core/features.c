@@ -7,8 +7,8 @@
 #    include <valgrind/valgrind.h>
 #endif
 
-#include "core/coro/stacks.h"
-#include "core/coro/switch.h"
+#include "stack/stacks.h"
+#include "stack/switch.h"
 #include "core/driver.h"
 
 static uva_features_t features;

@@ -19,7 +19,7 @@
 #include "core/debug.h"
 #include "core/events.h"
 #include "core/failures.h"
-#include "core/gather.h"
+#include "combine/gather.h"
 #include "core/hosts.h"
 
 #define FUTURE_REFUSED(number)                                          \

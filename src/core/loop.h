@@ -24,9 +24,9 @@
 #include "base/thread.h"
 #include "base/util.h"
 #include "base/wheel.h"
-#include "core/coro/exceptions.h"
-#include "core/coro/stacks.h"
-#include "core/coro/switch.h"
+#include "stack/exceptions.h"
+#include "stack/stacks.h"
+#include "stack/switch.h"
 #include "core/driver.h"
 #include "core/shutdown.h"
 

@@ -13,7 +13,7 @@
 
 #include "uva/coroutines.h"
 
-#include "core/coro/overflow.h"
+#include "stack/overflow.h"
 #include "core/loop.h"
 
 enum {

@@ -21,7 +21,7 @@
 #include "base/log.h"
 #include "core/debug.h"
 #include "core/failures.h"
-#include "core/gather.h"
+#include "combine/gather.h"
 #include "core/hosts.h"
 #include "core/loans.h"
 #include "core/loop.h"

@@ -27,7 +27,7 @@ CONFIGURATION = (
 )
 LEFT_OUT = shutil.ignore_patterns("build", ".git", "__pycache__", "*.tmp")
 # Of stacks and how they are switched: the mutated files have no part in them.
-NOT_SEMANTIC = {"stacks", "census", "overflow", "coro"}
+NOT_SEMANTIC = {"stacks", "census", "overflow", "switch"}
 KINDS = ((), ("--stackless",), ("--mixed",))
 BUILD_TIMEOUT_S = 600
 TEST_TIMEOUT_S = 60

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 
 #include "base/util.h"
-#include "core/coro/stacks.h"
-#include "core/coro/switch.h"
+#include "stack/stacks.h"
+#include "stack/switch.h"
 
 typedef struct flow_s flow_t;
 typedef void (*flow_body_cb)(flow_t *flow);

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core/coro/stacks.h"
+#include "stack/stacks.h"
 
 static uva__stack_pool_t pool;
 

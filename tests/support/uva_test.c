@@ -15,7 +15,7 @@
 #include "uva/version.h"
 
 #include "base/util.h"
-#include "core/coro/switch.h"
+#include "stack/switch.h"
 
 uva_loop_t *uva_test_loop;
 

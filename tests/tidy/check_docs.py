@@ -112,8 +112,8 @@ def check_page(root, page, words):
         if not (root / m.group(1)).exists():
             yield line_of(text, m.start()), f"no such file: {m.group(1)}"
     for m in TEST.finditer(text):
-        source = root / "tests" / f"test_{m.group(1)}.c"
-        if source.exists() and not re.search(rf"\b{m.group(2)}\b", source.read_text()):
+        sources = list((root / "tests").glob(f"*/test_{m.group(1)}.c"))
+        if sources and not re.search(rf"\b{m.group(2)}\b", sources[0].read_text()):
             yield line_of(text, m.start()), f"no such test: {m.group()}"
 
 
@@ -180,7 +180,7 @@ PLANTED = (
 )
 
 
-# Beside include/x.h, which declares uva_x, and tests/test_x.c, which has y.
+# Beside include/x.h, which declares uva_x, and tests/x/test_x.c, which has y.
 PLANTED_PAGES = (
     ("docs/a.md", "`uva_x`, and `uva_x_...`\n", None),
     ("docs/a.md", "`uva_z`\n", "no such name: uva_z"),
@@ -202,7 +202,7 @@ def plant(files):
     with tempfile.TemporaryDirectory() as folder:
         for name, text in files:
             path = pathlib.Path(folder) / name
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         return check_tree(pathlib.Path(folder))
 
@@ -210,7 +210,7 @@ def plant(files):
 def self_test():
     failed = []
     beside = (("include/x.h", "/** Do. @thread any */\nUVA_EXTERN int uva_x(void);\n"),
-              ("tests/test_x.c", "START_TEST(y)\n"))
+              ("tests/x/test_x.c", "START_TEST(y)\n"))
     planted = [((("include/x.h", text),), text, expected) for text, expected in PLANTED]
     planted += [((*beside, (name, text)), text, expected)
                 for name, text, expected in PLANTED_PAGES]

@@ -33,7 +33,7 @@ UV_FREE = r"src/(sync|streams|http)/|src/core/(?!driver_(uv|inside)\.c)"
 # The core's locks are libuv's: they are no business of a loop or a socket.
 UV_IN_CORE = r"uv_(mutex|cond|sem|once|key|thread)"
 OS_MACROS = r"__linux__|__APPLE__|_WIN32|__FreeBSD__|__OpenBSD__|__NetBSD__|__sun|_AIX"
-OS_FREE = r"(include|src)/(?!base/|core/coro/|core/driver_(uv|inside)\.c|io/)"
+OS_FREE = r"(include|src)/(?!base/|stack/|core/driver_(uv|inside)\.c|io/)"
 
 
 def line_of(text, position):

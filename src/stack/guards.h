@@ -1,0 +1,45 @@
+/* The three ways to guard the low end of a slot; private to the stack pool. */
+#ifndef UVA__CORE_CORO_GUARDS_H
+#define UVA__CORE_CORO_GUARDS_H
+
+#include <sys/uio.h>
+
+#include "stack/stacks.h"
+
+/** Slots of one slab: count of them from base on, each with a guard of
+ * guard_bytes at its low end. */
+typedef struct uva__guard_range_s {
+    char *base;
+    size_t slot_bytes;
+    size_t guard_bytes;
+    size_t count;
+} uva__guard_range_t;
+
+/**
+ * Guard slots by the best tier from `guard` down that works here and now.
+ *
+ * @param[out] ret_guard  The tier of the guarded ones; CANARY if none is.
+ * @return How many are guarded, from the first on; the others have a gap.
+ */
+size_t uva__guards_install(const uva__guard_range_t *range,
+                           uva__stack_guard_t guard,
+                           uva__stack_guard_t *ret_guard);
+
+/** Give back what uva__guards_install took of the budget for mappings. */
+void uva__guards_release(size_t guarded_count, uva__stack_guard_t guard);
+
+/** The guard that the environment asks for; AUTO if it does not. */
+uva__stack_guard_t uva__guards_environment(void);
+
+/**
+ * madvise() over many ranges at once: one process_madvise where the kernel
+ * takes it, else one call each. The advice must bear repetition.
+ *
+ * @return How many ranges, from the first on, took the advice.
+ */
+size_t uva__guards_advise(const struct iovec *ranges, size_t count, int advice);
+
+/** Bytes of a page. */
+size_t uva__page_bytes(void);
+
+#endif /* UVA__CORE_CORO_GUARDS_H */

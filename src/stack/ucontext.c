@@ -1,0 +1,77 @@
+/*
+ * The switch where we have no assembly: correct, slow, a system call or two.
+ *
+ * Differs from the assembly in one thing: each context has a signal mask of
+ * its own, the one of its last suspension.
+ */
+#ifndef _GNU_SOURCE
+#    define _GNU_SOURCE
+#endif
+
+#include "stack/switch.h"
+
+#if defined(UVA__SWITCH_UCONTEXT)
+
+#    include <stdint.h>
+#    include <ucontext.h>
+
+#    include "base/util.h"
+
+/* On its way from who gives it to who is resumed. */
+static UVA__TLS uva__resumed_t switch_told;
+
+uva__resumed_t
+uva__switch_with(void **save_sp, void **to_sp, void *given, intptr_t code)
+{
+    ucontext_t here; /* Lives as long as the suspension. */
+
+    *save_sp = &here;
+    switch_told = (uva__resumed_t){.code = code, .given = given};
+    (void)swapcontext(&here, *to_sp);
+    return switch_told;
+}
+
+uva__resumed_t uva__switch(void **save_sp, void **to_sp, void *given)
+{
+    return uva__switch_with(save_sp, to_sp, given, 0);
+}
+
+int uva__switch_code(void **save_sp, void **to_sp, void *given)
+{
+    return (int)uva__switch_with(save_sp, to_sp, given, 0).code;
+}
+
+uva__resumed_t uva__switch_leave(void **save_sp, void **to_sp, void *given)
+{
+    return uva__switch_with(save_sp, to_sp, given, 0);
+}
+
+int uva__switch_leave_code(void **save_sp, void **to_sp, void *given)
+{
+    return (int)uva__switch_with(save_sp, to_sp, given, 0).code;
+}
+
+void *uva__switch_prepare(char *low, char *top, void (*entry)(void))
+{
+    uintptr_t end = (uintptr_t)top - sizeof(ucontext_t);
+    size_t bytes = (uintptr_t)top - (end - end % 64);
+    ucontext_t *context = (ucontext_t *)(void *)(top - bytes);
+
+    (void)getcontext(context);
+    context->uc_link = NULL;
+    context->uc_stack.ss_sp = low;
+    context->uc_stack.ss_size = (size_t)((char *)context - low);
+    makecontext(context, entry, 0);
+    return context;
+}
+
+const char *uva__context_backend(void)
+{
+    return "ucontext";
+}
+
+#else
+
+typedef int ucontext_unused_t; /* ISO C wants a declaration in each file. */
+
+#endif

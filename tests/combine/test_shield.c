@@ -1,0 +1,360 @@
+/*
+ * shield, and its opposite: to cancel and wait.
+ */
+#include "by_hand.h"
+
+static int values[3];
+
+KIND_CORO(int, gives, int value;)
+{
+    *ret = self->value;
+    return 0;
+}
+
+KIND_CORO(int, counts, uva_future_t *future; int *proof; int r;)
+{
+    UVA_BEGIN
+    AWAIT_FUTURE(self->r, self->future, NULL);
+    if (self->r < 0) {
+        return self->r;
+    }
+    UVA_END
+    *self->proof += 1;
+    return 0;
+}
+
+HAND_TEST(shield_result)
+{
+    /* test_tasks.py, BaseTaskTests.test_shield_result */
+    uva_future_t *inner = hand_future();
+    uva_future_t *outer = uva_shield_future(inner);
+
+    ck_assert_int_eq(uva_future_set_result(inner, &values[1], NULL), 0);
+    ck_assert_int_eq(uva_loop_run_until_complete(uva_test_loop, outer, NULL),
+                     0);
+    ck_assert_ptr_eq(hand_value(outer), &values[1]);
+    uva_future_unref(outer);
+    uva_future_unref(inner);
+}
+
+HAND_TEST(shield_exception)
+{
+    /* test_tasks.py, BaseTaskTests.test_shield_exception */
+    uva_future_t *inner = hand_future();
+    uva_future_t *outer = uva_shield_future(inner);
+
+    hand_briefly();
+    ck_assert_int_eq(uva_future_set_exception(inner, RUNTIME_ERROR, "expected"),
+                     0);
+    hand_briefly();
+    ck_assert_int_eq(uva_future_exception(outer), RUNTIME_ERROR);
+    ck_assert_ptr_eq(uva_future_error(outer), uva_future_error(inner));
+    uva_future_unref(outer);
+    uva_future_unref(inner);
+}
+
+HAND_TEST(shield_cancel_inner)
+{
+    /* test_tasks.py, BaseTaskTests.test_shield_cancel_inner */
+    uva_future_t *inner = hand_future();
+    uva_future_t *outer = uva_shield_future(inner);
+
+    hand_briefly();
+    ck_assert(uva_future_cancel(inner));
+    hand_briefly();
+    ck_assert(uva_future_cancelled(outer));
+    uva_future_unref(outer);
+    uva_future_unref(inner);
+}
+
+HAND_TEST(shield_cancel_outer)
+{
+    /* test_tasks.py, BaseTaskTests.test_shield_cancel_outer */
+    uva_future_t *inner = hand_future();
+    uva_future_t *outer = uva_shield_future(inner);
+
+    hand_briefly();
+    ck_assert(uva_future_cancel(outer));
+    hand_briefly();
+    ck_assert(uva_future_cancelled(outer));
+    ck_assert_ptr_null(outer->callbacks);
+    ck_assert_ptr_null(inner->callbacks);
+    uva_future_unref(outer);
+    uva_future_unref(inner);
+}
+
+HAND_TEST(shield_shortcut)
+{
+    /* test_tasks.py, BaseTaskTests.test_shield_shortcut */
+    uva_future_t *inner = hand_future();
+    uva_future_t *outer;
+
+    ck_assert_int_eq(uva_future_set_result(inner, &values[2], NULL), 0);
+    outer = uva_shield_future(inner);
+    ck_assert_int_eq(uva_loop_run_until_complete(uva_test_loop, outer, NULL),
+                     0);
+    ck_assert_ptr_eq(hand_value(outer), &values[2]);
+    uva_future_unref(outer);
+    uva_future_unref(inner);
+}
+
+KIND_CORO(void, takes, uva_future_t *take_future; void *result; int r;)
+{
+    UVA_BEGIN
+    AWAIT_JOIN(self->r, self->take_future, &self->result);
+    UVA_END
+    return self->r;
+}
+
+/* A result that a join has moved out is nobody else's. */
+HAND_TEST(shield_of_a_moved_result)
+{
+    uva_future_t *inner = hand_future();
+    uva_task_t *taker = HAND_SPAWN(takes, .take_future = uva_future_ref(inner));
+    uva_future_t *outer;
+
+    hand_briefly();
+    outer = uva_shield_future(inner);
+    ck_assert_int_eq(uva_future_set_result(inner, &values[1], NULL), 0);
+    hand_briefly();
+    ck_assert_int_eq(uva_future_result(outer, NULL), UVA_EINVALIDSTATE);
+    ck_assert_int_eq(hand_run_take(taker), 0);
+    uva_future_unref(outer);
+    uva_future_unref(inner);
+}
+
+KIND_CORO(int, shields, uva_future_t *future; int *proof; uva_task_t * inner;
+          int r;)
+{
+    UVA_BEGIN
+    self->inner =
+        HAND_SPAWN(counts, .future = self->future, .proof = self->proof);
+    AWAIT_SHIELD(self->r, UVA_FUTURE(self->inner), NULL);
+    uva_task_unref(self->inner);
+    if (self->r < 0) {
+        return self->r;
+    }
+    UVA_END
+    *self->proof += 100;
+    return 0;
+}
+
+HAND_TEST(shield_effect)
+{
+    /* test_tasks.py, BaseTaskTests.test_shield_effect */
+    int proof = 0;
+    uva_future_t *future = hand_future();
+    uva_task_t *task = HAND_SPAWN(shields, .future = future, .proof = &proof);
+
+    hand_briefly();
+    ck_assert(uva_task_cancel(task));
+    ck_assert_int_eq(hand_run(task), UV_ECANCELED);
+    ck_assert_int_eq(uva_future_set_result(future, NULL, NULL), 0);
+    hand_briefly();
+    ck_assert_int_eq(proof, 1);
+    uva_task_unref(task);
+    uva_future_unref(future);
+}
+
+HAND_TEST(shield_gather)
+{
+    /* test_tasks.py, BaseTaskTests.test_shield_gather */
+    uva_future_t *one = hand_future();
+    uva_future_t *two = hand_future();
+    uva_future_t *children[] = {uva_future_ref(one), uva_future_ref(two)};
+    uva_future_t *parent = uva_gather_future(UVA_FUTURES(children), 2, 0);
+    uva_future_t *outer = uva_shield_future(parent);
+    const uva_result_t *results;
+
+    hand_briefly();
+    ck_assert(uva_future_cancel(outer));
+    hand_briefly();
+    ck_assert(uva_future_cancelled(outer));
+    ck_assert_int_eq(uva_future_set_result(one, &values[1], NULL), 0);
+    ck_assert_int_eq(uva_future_set_result(two, &values[2], NULL), 0);
+    hand_briefly();
+    results = hand_value(parent);
+    ck_assert_ptr_eq(results[0].value, &values[1]);
+    ck_assert_ptr_eq(results[1].value, &values[2]);
+    uva_future_unref(outer);
+    uva_future_unref(parent);
+    uva_future_unref(one);
+    uva_future_unref(two);
+}
+
+HAND_TEST(gather_shield)
+{
+    /* test_tasks.py, BaseTaskTests.test_gather_shield */
+    uva_future_t *one = hand_future();
+    uva_future_t *two = hand_future();
+    uva_future_t *inner1 = uva_shield_future(one);
+    uva_future_t *inner2 = uva_shield_future(two);
+    uva_future_t *inners[] = {uva_future_ref(inner1), uva_future_ref(inner2)};
+    uva_future_t *parent = uva_gather_future(UVA_FUTURES(inners), 2, 0);
+
+    hand_briefly();
+    ck_assert(uva_future_cancel(parent));
+    /* This cancels inner1 and inner2 but not one and two. */
+    hand_briefly();
+    ck_assert_int_eq(uva_future_exception(parent), UV_ECANCELED);
+    ck_assert(uva_future_cancelled(inner1));
+    ck_assert(uva_future_cancelled(inner2));
+    ck_assert_int_eq(uva_future_set_result(one, &values[1], NULL), 0);
+    ck_assert_int_eq(uva_future_set_result(two, &values[2], NULL), 0);
+    hand_briefly();
+    uva_future_unref(parent);
+    uva_future_unref(inner1);
+    uva_future_unref(inner2);
+    uva_future_unref(one);
+    uva_future_unref(two);
+}
+
+START_TEST(shield_coroutine_without_loop)
+{
+    /* test_tasks.py, BaseTaskTests.test_shield_coroutine_without_loop */
+    uva_future_t *outer =
+        uva_shield_future(UVA_FUTURE(gives_spawn((gives_args_t){.value = 42})));
+
+    ck_assert_int_eq(uva_future_exception(outer), UVA_ENOLOOP);
+}
+END_TEST
+
+KIND_CORO(uva_future_t *, shields_one, uva_task_t *inner;)
+{
+    self->inner = HAND_SPAWN(gives, .value = 42);
+    *ret = uva_shield_future(UVA_FUTURE(self->inner));
+    uva_task_unref(self->inner);
+    return 0;
+}
+
+HAND_TEST(shield_coroutine_use_running_loop)
+{
+    /* test_tasks.py, BaseTaskTests.test_shield_coroutine_use_running_loop */
+    uva_task_t *task = HAND_SPAWN(shields_one);
+    uva_future_t *outer;
+
+    ck_assert_int_eq(hand_run(task), 0);
+    outer = *(uva_future_t **)hand_value(UVA_FUTURE(task));
+    ck_assert_ptr_eq(uva_future_get_loop(outer), uva_test_loop);
+    ck_assert_int_eq(uva_loop_run_until_complete(uva_test_loop, outer, NULL),
+                     0);
+    ck_assert_int_eq(*(int *)hand_value(outer), 42);
+    uva_future_unref(outer);
+    uva_task_unref(task);
+}
+
+/* --- cancel and wait --- */
+
+KIND_CORO(int, slow_to_end, uint64_t cleanup_ns; int *ended; int r;)
+{
+    UVA_BEGIN
+    AWAIT_SLEEP(self->r, UVA_SEC(10));
+    ck_assert_int_eq(self->r, UV_ECANCELED);
+    AWAIT_SLEEP(self->r, self->cleanup_ns);
+    *self->ended += 1;
+    UVA_END
+    *ret = 5;
+    return self->r < 0 ? UV_ECANCELED : 0;
+}
+
+KIND_CORO(int, ends_another, uva_future_t *other; int r;)
+{
+    UVA_BEGIN
+    KIND__AWAIT(self->r, uva_cancel_and_wait(self->other),
+                uva_cancel_and_wait_poll(&self->ops.wait, self->other));
+    UVA_END
+    *ret = self->r;
+    return self->r;
+}
+
+HAND_TEST(cancel_and_wait)
+{
+    /* However long it takes, and however it ends. */
+    int ended = 0;
+    uva_task_t *slow =
+        HAND_SPAWN(slow_to_end, .cleanup_ns = UVA_SEC(3), .ended = &ended);
+    uva_future_t *future = hand_future();
+    uva_task_t *task;
+
+    hand_briefly();
+    task = HAND_SPAWN(ends_another, .other = UVA_FUTURE(slow));
+    ck_assert_int_eq(hand_run_take(task), 0);
+    ck_assert_int_eq(ended, 1);
+    ck_assert_uint_eq(uva_loop_time(uva_test_loop), UVA_SEC(3));
+    ck_assert_int_eq(hand_int(slow), 5);
+    /* Done already: nothing to wait for. */
+    task = HAND_SPAWN(ends_another, .other = UVA_FUTURE(slow));
+    ck_assert_int_eq(uva_loop_step(uva_test_loop), 1);
+    ck_assert(uva_task_done(task));
+    uva_task_unref(task);
+    uva_task_unref(slow);
+    task = HAND_SPAWN(ends_another, .other = future);
+    ck_assert_int_eq(hand_run_take(task), 0);
+    ck_assert(uva_future_cancelled(future));
+    uva_future_unref(future);
+}
+
+HAND_TEST(cancel_and_wait_cancelled)
+{
+    /* Who waits is cancelled: the other one was asked, and goes on ending. */
+    int ended = 0;
+    uva_task_t *slow =
+        HAND_SPAWN(slow_to_end, .cleanup_ns = UVA_SEC(3), .ended = &ended);
+    uva_task_t *task;
+
+    hand_briefly();
+    task = HAND_SPAWN(ends_another, .other = UVA_FUTURE(slow));
+    hand_briefly();
+    ck_assert(uva_task_cancel(task));
+    ck_assert_int_eq(hand_run_take(task), UV_ECANCELED);
+    ck_assert_int_eq(ended, 0);
+    ck_assert_uint_eq(uva_task_cancelling(slow), 1);
+    ck_assert_ptr_null(UVA_FUTURE(slow)->callbacks);
+    ck_assert_int_eq(hand_run_take(slow), 0);
+    ck_assert_int_eq(ended, 1);
+}
+
+KIND_CORO(int, ends_itself, int r;)
+{
+    UVA_BEGIN
+    KIND__AWAIT(self->r, uva_cancel_and_wait(UVA_FUTURE(uva_current_task())),
+                uva_cancel_and_wait_poll(&self->ops.wait,
+                                         UVA_FUTURE(uva_current_task())));
+    UVA_END
+    *ret = self->r;
+    return 0;
+}
+
+HAND_TEST(cancel_and_wait_for_oneself)
+{
+    uva_task_t *task = HAND_SPAWN(ends_itself);
+
+    ck_assert_int_eq(hand_run(task), 0);
+    ck_assert_int_eq(hand_int(task), UV_EPERM);
+    ck_assert_uint_eq(uva_task_cancelling(task), 0);
+    uva_task_unref(task);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("shield");
+    TCase *shield = UVA_TCASE(suite, "Shield");
+    TCase *end = UVA_TCASE(suite, "CancelAndWait");
+    TCase *outside = UVA_TCASE(suite, "Outside");
+
+    UVA_TEST_BOTH(shield, shield_result);
+    UVA_TEST_BOTH(shield, shield_exception);
+    UVA_TEST_BOTH(shield, shield_cancel_inner);
+    UVA_TEST_BOTH(shield, shield_cancel_outer);
+    UVA_TEST_BOTH(shield, shield_shortcut);
+    UVA_TEST_BOTH(shield, shield_of_a_moved_result);
+    UVA_TEST_BOTH(shield, shield_effect);
+    UVA_TEST_BOTH(shield, shield_gather);
+    UVA_TEST_BOTH(shield, gather_shield);
+    UVA_TEST_BOTH(shield, shield_coroutine_use_running_loop);
+    UVA_TEST_BOTH(end, cancel_and_wait);
+    UVA_TEST_BOTH(end, cancel_and_wait_cancelled);
+    UVA_TEST_BOTH(end, cancel_and_wait_for_oneself);
+    tcase_add_test(outside, shield_coroutine_without_loop);
+    return uva_test_main(suite);
+}

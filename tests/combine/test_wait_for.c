@@ -1,0 +1,811 @@
+/*
+ * wait_for: CPython's tests. Those that await a future or a task run with both
+ * kinds of coroutine; a body that runs inside the wait needs a stack.
+ */
+#include "kinds.h"
+
+/* Passes the check "timeout > 0", but has almost no effect. */
+#define EPSILON UVA_US(100)
+
+static char done[] = "done";
+
+/* --- a task that ignores cancellation --- */
+
+#define TASK_TIMEOUT UVA_MS(200)
+
+KIND_CORO(void, slow_task, bool *exited; uint64_t exit_at; int r;)
+{
+    uva_loop_t *loop = uva_get_running_loop();
+
+    UVA_BEGIN
+    self->exit_at = uva_loop_time(loop) + TASK_TIMEOUT;
+    while (uva_loop_time(loop) < self->exit_at) {
+        AWAIT_SLEEP(self->r, self->exit_at - uva_loop_time(loop));
+    }
+    *self->exited = true;
+    UVA_END
+    return 0;
+}
+
+/* As wait_for of a coroutine: it runs in this task. */
+KIND_CORO(void, wait_for_slow, bool *exited; uva_timeout_t timeout;
+          slow_task_args_t sub;
+          int r;)
+{
+    UVA_BEGIN(void)
+    uva_timeout_enter(&self->timeout, 2 * TASK_TIMEOUT);
+    self->sub.exited = self->exited;
+    AWAIT_CALL(self->r, slow_task, &self->sub, NULL);
+    self->r = uva_timeout_exit(&self->timeout, self->r);
+    UVA_END
+    return self->r;
+}
+
+KIND_TEST(asyncio_wait_for_cancelled, bool exited; wait_for_slow_task_t * task;
+          uva_future_ref_t futures[1];
+          int r;)
+{
+    /* test_waitfor.py, AsyncioWaitForTest.test_asyncio_wait_for_cancelled */
+    UVA_BEGIN
+    self->task = KIND_SPAWN(wait_for_slow, &self->exited);
+    AWAIT_SLEEP(self->r, 0);
+    uva_task_cancel(UVA_ERASE(self->task));
+    self->futures[0] = UVA_FUTURE(self->task);
+    AWAIT_WAIT(self->r, self->futures, 1, UVA_FOREVER, UVA_ALL_COMPLETED, NULL,
+               NULL);
+    ck_assert_int_eq(self->r, 1);
+    ck_assert(self->exited);
+    uva_task_unref(UVA_ERASE(self->task));
+    UVA_END
+    return 0;
+}
+
+KIND_TEST(asyncio_wait_for_timeout, bool exited; slow_task_task_t * task;
+          int r;)
+{
+    /* test_waitfor.py, AsyncioWaitForTest.test_asyncio_wait_for_timeout */
+    UVA_BEGIN
+    self->task = KIND_SPAWN(slow_task, &self->exited);
+    AWAIT_WAIT_FOR(self->r, UVA_FUTURE(self->task), TASK_TIMEOUT / 2, NULL);
+    ck_assert(self->exited);
+    /* It succeeded, late: its result wins. */
+    ck_assert_int_eq(self->r, 0);
+    UVA_END
+    return 0;
+}
+
+/* --- a timeout of nothing --- */
+
+KIND_TEST(wait_for_timeout_less_then_0_or_0_future_done, uva_future_t *fut;
+          void *value;
+          int r;)
+{
+    /* test_waitfor.py,
+     * AsyncioWaitForTest.test_wait_for_timeout_less_then_0_or_0_future_done */
+    UVA_BEGIN
+    self->fut = uva_create_future();
+    (void)uva_future_set_result(self->fut, done, NULL);
+    uva_future_ref(self->fut);
+    AWAIT_WAIT_FOR(self->r, self->fut, 0, &self->value);
+    ck_assert_int_eq(self->r, 0);
+    ck_assert_str_eq(self->value, "done");
+    ck_assert(uva_future_done(self->fut));
+    uva_future_unref(self->fut);
+    UVA_END
+    return 0;
+}
+
+static int note_start(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    *(bool *)arg = true;
+    return 0;
+}
+
+UVA_TEST(wait_for_timeout_less_then_0_or_0_coroutine_do_not_started)
+{
+    /* test_waitfor.py, AsyncioWaitForTest.
+     * test_wait_for_timeout_less_then_0_or_0_coroutine_do_not_started */
+    bool foo_started = false;
+
+    ck_assert_int_eq(
+        uva_wait_for(UVA_FUTURE(uva_create_task(note_start, &foo_started)), 0,
+                     NULL),
+        UV_ETIMEDOUT);
+    ck_assert(!foo_started);
+}
+
+KIND_CORO(void *, long_foo, bool *running; uva_future_t * started; int r;)
+{
+    UVA_BEGIN
+    *self->running = true;
+    if (self->started != NULL) {
+        (void)uva_future_set_result(self->started, NULL, NULL);
+    }
+    AWAIT_SLEEP(self->r, UVA_SEC(10));
+    *self->running = false;
+    *ret = done;
+    UVA_END
+    return self->r;
+}
+
+KIND_TEST(wait_for_timeout_less_then_0_or_0, uva_future_t *started;
+          bool foo_running;
+          long_foo_task_t * fut;
+          int r;)
+{
+    /* test_waitfor.py,
+     * AsyncioWaitForTest.test_wait_for_timeout_less_then_0_or_0: there are no
+     * negative durations. */
+    UVA_BEGIN
+    self->started = uva_create_future();
+    self->fut = KIND_SPAWN(long_foo, &self->foo_running, self->started);
+    AWAIT_JOIN(self->r, self->started, NULL);
+    uva_task_ref(UVA_ERASE(self->fut));
+    AWAIT_WAIT_FOR(self->r, UVA_FUTURE(self->fut), 0, NULL);
+    ck_assert_int_eq(self->r, UV_ETIMEDOUT);
+    ck_assert(UVA_DONE(self->fut));
+    ck_assert(UVA_CANCELLED(self->fut));
+    ck_assert(!self->foo_running);
+    uva_task_unref(UVA_ERASE(self->fut));
+    UVA_END
+    return 0;
+}
+
+/* --- in time and late --- */
+
+KIND_TEST(wait_for, bool foo_running; long_foo_task_t * fut; int r;)
+{
+    /* test_waitfor.py, AsyncioWaitForTest.test_wait_for */
+    UVA_BEGIN
+    self->fut = KIND_SPAWN(long_foo, &self->foo_running);
+    uva_task_ref(UVA_ERASE(self->fut));
+    AWAIT_WAIT_FOR(self->r, UVA_FUTURE(self->fut), UVA_MS(100), NULL);
+    ck_assert_int_eq(self->r, UV_ETIMEDOUT);
+    ck_assert(UVA_DONE(self->fut));
+    ck_assert(UVA_CANCELLED(self->fut));
+    ck_assert(!self->foo_running);
+    uva_task_unref(UVA_ERASE(self->fut));
+    UVA_END
+    return 0;
+}
+
+static int return_done(void *arg, void **ret_result)
+{
+    *ret_result = arg;
+    return 0;
+}
+
+UVA_TEST(wait_for_blocking)
+{
+    /* test_waitfor.py, AsyncioWaitForTest.test_wait_for_blocking */
+    void *res = NULL;
+
+    ck_assert_int_eq(
+        uva_wait_for(UVA_FUTURE(uva_create_task(return_done, done)),
+                     UVA_FOREVER, &res),
+        0);
+    ck_assert_str_eq(res, "done");
+}
+
+static void set_ok(void *data)
+{
+    ck_assert_int_eq(uva_future_set_result(data, done, NULL), 0);
+}
+
+KIND_TEST(wait_for_race_condition, uva_future_t *fut; void *res; int r;)
+{
+    /* test_waitfor.py, AsyncioWaitForTest.test_wait_for_race_condition */
+    UVA_BEGIN
+    self->fut = uva_create_future();
+    ck_assert_int_eq(uva_call_soon(set_ok, self->fut), 0);
+    AWAIT_WAIT_FOR(self->r, self->fut, UVA_MS(200), &self->res);
+    ck_assert_int_eq(self->r, 0);
+    ck_assert_str_eq(self->res, "done");
+    UVA_END
+    return 0;
+}
+
+/* --- bodies that do something about a cancellation --- */
+
+static int swallow(void *arg, void **ret_result)
+{
+    int r = uva_sleep(UVA_SEC(1));
+
+    ck_assert_int_eq(r, UV_ECANCELED);
+    *ret_result = arg;
+    return 0;
+}
+
+UVA_TEST(wait_for_cancellation_race_condition)
+{
+    /* test_waitfor.py,
+     * AsyncioWaitForTest.test_wait_for_cancellation_race_condition */
+    void *result = NULL;
+    int r;
+
+    UVA_TIMEOUT (r, UVA_MS(10)) {
+        r = swallow(done, &result);
+    }
+    ck_assert_int_eq(r, 0);
+    ck_assert_str_eq(result, "done");
+}
+
+UVA_TEST(wait_for_cancel_suppressed)
+{
+    /* test_waitfor.py, AsyncioWaitForTest.test_wait_for_cancel_suppressed */
+    void *res = NULL;
+    int r;
+
+    UVA_TIMEOUT (r, UVA_MS(100)) {
+        r = swallow(done, &res);
+    }
+    ck_assert_int_eq(r, 0);
+    ck_assert_ptr_eq(res, done);
+    /* The same with a task. */
+    res = NULL;
+    ck_assert_int_eq(uva_wait_for(UVA_FUTURE(uva_create_task(swallow, done)),
+                                  UVA_MS(100), &res),
+                     0);
+    ck_assert_ptr_eq(res, done);
+    ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
+}
+
+/* Takes its time when it is cancelled. */
+KIND_CORO(void, slow_to_cancel, bool *task_done; int r;)
+{
+    UVA_BEGIN
+    AWAIT_SLEEP(self->r, UVA_SEC(10));
+    if (self->r == UV_ECANCELED) {
+        AWAIT_SLEEP(self->r, EPSILON);
+        self->r = UV_ECANCELED;
+    }
+    *self->task_done = true;
+    UVA_END
+    return self->r;
+}
+
+KIND_TEST(wait_for_waits_for_task_cancellation, bool task_done;
+          slow_to_cancel_task_t * inner_task;
+          int r;)
+{
+    /* test_waitfor.py,
+     * AsyncioWaitForTest.test_wait_for_waits_for_task_cancellation */
+    UVA_BEGIN
+    self->inner_task = KIND_SPAWN(slow_to_cancel, &self->task_done);
+    AWAIT_WAIT_FOR(self->r, UVA_FUTURE(self->inner_task), EPSILON, NULL);
+    ck_assert_int_eq(self->r, UV_ETIMEDOUT);
+    ck_assert(self->task_done);
+    UVA_END
+    return 0;
+}
+
+KIND_TEST(wait_for_waits_for_task_cancellation_w_timeout_0, bool task_done;
+          slow_to_cancel_task_t * inner_task;
+          int r;)
+{
+    /* test_waitfor.py,
+     * AsyncioWaitForTest.test_wait_for_waits_for_task_cancellation_w_timeout_0
+     */
+    UVA_BEGIN
+    self->inner_task = KIND_SPAWN(slow_to_cancel, &self->task_done);
+    AWAIT_SLEEP(self->r, EPSILON);
+    AWAIT_WAIT_FOR(self->r, UVA_FUTURE(self->inner_task), 0, NULL);
+    ck_assert_int_eq(self->r, UV_ETIMEDOUT);
+    ck_assert(self->task_done);
+    UVA_END
+    return 0;
+}
+
+KIND_CORO(void, raise_when_cancelled, int r;)
+{
+    UVA_BEGIN
+    AWAIT_SLEEP(self->r, UVA_MS(200));
+    UVA_END
+    return CUSTOM_ERROR;
+}
+
+KIND_TEST(wait_for_reraises_exception_during_cancellation,
+          raise_when_cancelled_task_t *inner_task;
+          int r;)
+{
+    /* test_waitfor.py,
+     * AsyncioWaitForTest.test_wait_for_reraises_exception_during_cancellation
+     */
+    UVA_BEGIN
+    self->inner_task = KIND_SPAWN(raise_when_cancelled);
+    AWAIT_WAIT_FOR(self->r, UVA_FUTURE(self->inner_task), EPSILON, NULL);
+    ck_assert_int_eq(self->r, CUSTOM_ERROR);
+    UVA_END
+    return 0;
+}
+
+/* --- cancelling the wait --- */
+
+/* Keeps the future it blocks on: nobody else would. */
+KIND_CORO(void, block_for_ever, uva_future_t *fut; int r;)
+{
+    UVA_BEGIN
+    self->fut = uva_create_future();
+    AWAIT_JOIN(self->r, self->fut, NULL);
+    UVA_END
+    return self->r;
+}
+
+KIND_CORO(void, wait_for_task, uva_task_t *take_task; uint64_t timeout_ns;
+          int r;)
+{
+    UVA_BEGIN
+    AWAIT_WAIT_FOR(self->r, UVA_FUTURE(self->take_task), self->timeout_ns,
+                   NULL);
+    UVA_END
+    return self->r;
+}
+
+KIND_CORO(void, check_cancel, uint64_t timeout_ns; block_for_ever_task_t * task;
+          wait_for_task_task_t * wait;
+          int r;)
+{
+    UVA_BEGIN
+    self->task = KIND_SPAWN(block_for_ever);
+    uva_task_ref(UVA_ERASE(self->task));
+    self->wait =
+        KIND_SPAWN(wait_for_task, UVA_ERASE(self->task), self->timeout_ns);
+    ck_assert_int_eq(uva_call_soon(uva_test_cancel, self->wait), 0);
+    AWAIT_JOIN(self->r, UVA_FUTURE(self->wait), NULL);
+    ck_assert_int_eq(self->r, UV_ECANCELED);
+    /* Python issue #23219: it must cancel what it waits for as well. */
+    ck_assert(UVA_CANCELLED(self->task));
+    uva_task_unref(UVA_ERASE(self->task));
+    UVA_END
+    return 0;
+}
+
+KIND_TEST(cancel_blocking_wait_for, check_cancel_args_t sub; int r;)
+{
+    /* test_waitfor.py, AsyncioWaitForTest.test_cancel_blocking_wait_for */
+    UVA_BEGIN
+    self->sub.timeout_ns = UVA_FOREVER;
+    AWAIT_CALL(self->r, check_cancel, &self->sub, NULL);
+    UVA_END
+    return self->r;
+}
+
+KIND_TEST(cancel_wait_for, check_cancel_args_t sub; int r;)
+{
+    /* test_waitfor.py, AsyncioWaitForTest.test_cancel_wait_for */
+    UVA_BEGIN
+    self->sub.timeout_ns = UVA_SEC(60);
+    AWAIT_CALL(self->r, check_cancel, &self->sub, NULL);
+    UVA_END
+    return self->r;
+}
+
+KIND_CORO(void *, at_once)
+{
+    *ret = done;
+    return 0;
+}
+
+KIND_CORO(void, wait_for_coro, uva_task_t *inner_task; bool *reached_end;
+          int r;)
+{
+    UVA_BEGIN
+    AWAIT_WAIT_FOR(self->r, uva_future_ref(UVA_FUTURE(self->inner_task)),
+                   UVA_SEC(100), NULL);
+    if (self->r < 0) {
+        return self->r;
+    }
+    AWAIT_SLEEP(self->r, UVA_SEC(1));
+    if (self->r < 0) {
+        return self->r;
+    }
+    *self->reached_end = true;
+    UVA_END
+    return 0;
+}
+
+KIND_TEST(wait_for_issue86296, at_once_task_t *inner_task; bool reached_end;
+          wait_for_coro_task_t * task;
+          void *value;
+          int r;)
+{
+    /* test_waitfor.py, AsyncioWaitForTest.test_wait_for_issue86296 */
+    UVA_BEGIN
+    self->inner_task = KIND_SPAWN(at_once);
+    self->task = KIND_SPAWN(wait_for_coro, UVA_ERASE(self->inner_task),
+                            &self->reached_end);
+    ck_assert(!UVA_DONE(self->task));
+    AWAIT_SLEEP(self->r, 0); /* Run the task. */
+    uva_task_cancel(UVA_ERASE(self->task));
+    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    ck_assert_int_eq(self->r, UV_ECANCELED);
+    ck_assert(UVA_DONE(self->inner_task));
+    AWAIT_TYPED(self->r, at_once, self->inner_task, &self->value);
+    ck_assert_int_eq(self->r, 0);
+    ck_assert_str_eq(self->value, "done");
+    ck_assert(!self->reached_end);
+    UVA_END
+    return 0;
+}
+
+/* --- of a typed task --- */
+
+/* Larger than the pointer that an untyped result is. */
+typedef struct wide_s {
+    uint64_t words[3];
+} wide_t;
+
+KIND_CORO(wide_t, gives_wide, uint64_t delay_ns; int code; int r;)
+{
+    UVA_BEGIN
+    AWAIT_SLEEP(self->r, self->delay_ns);
+    if (self->r < 0) {
+        return self->r;
+    }
+    *ret = (wide_t){{1, 2, 3}};
+    UVA_END
+    return self->code;
+}
+
+KIND_CORO(char, gives_narrow, int r;)
+{
+    UVA_BEGIN
+    AWAIT_SLEEP(self->r, 0);
+    UVA_END
+    *ret = 'n';
+    return self->r;
+}
+
+KIND_TEST(typed_result, gives_wide_task_t *wide_task; wide_t wide;
+          gives_narrow_task_t * task;
+          char narrow[2];
+          int r;)
+{
+    UVA_BEGIN
+    self->wide_task = KIND_SPAWN(gives_wide, UVA_MS(1));
+    AWAIT_WAIT_FOR_TYPED(self->r, gives_wide, self->wide_task, UVA_MS(2),
+                         &self->wide);
+    ck_assert_int_eq(self->r, 0);
+    ck_assert_uint_eq(self->wide.words[2], 3);
+    /* Of one byte no more is written. */
+    self->narrow[1] = '!';
+    self->task = KIND_SPAWN(gives_narrow);
+    AWAIT_WAIT_FOR_TYPED(self->r, gives_narrow, self->task, UVA_FOREVER,
+                         &self->narrow[0]);
+    ck_assert_int_eq(self->r, 0);
+    ck_assert_int_eq(self->narrow[0], 'n');
+    ck_assert_int_eq(self->narrow[1], '!');
+    /* One that is done needs no time, and none wants a result. */
+    self->task = KIND_SPAWN(gives_narrow);
+    AWAIT_SLEEP(self->r, UVA_MS(1));
+    uva_task_ref(UVA_ERASE(self->task));
+    AWAIT_WAIT_FOR_TYPED(self->r, gives_narrow, self->task, 0, NULL);
+    ck_assert_int_eq(self->r, 0);
+    self->narrow[0] = 0;
+    AWAIT_WAIT_FOR_TYPED(self->r, gives_narrow, self->task, 0,
+                         &self->narrow[0]);
+    ck_assert_int_eq(self->r, 0);
+    ck_assert_int_eq(self->narrow[0], 'n');
+    UVA_END
+    return 0;
+}
+
+KIND_CORO(wide_t, ends_all_the_same, int r;)
+{
+    UVA_BEGIN
+    AWAIT_SLEEP(self->r, UVA_SEC(1));
+    ck_assert_int_eq(self->r, UV_ECANCELED);
+    AWAIT_SLEEP(self->r, UVA_MS(1));
+    UVA_END
+    *ret = (wide_t){{4, 5, 6}};
+    return self->r;
+}
+
+/* What ends well when it is cancelled has its result, late. */
+KIND_TEST(typed_late_result, ends_all_the_same_task_t *task; int i; wide_t wide;
+          int r;)
+{
+    UVA_BEGIN
+    for (; self->i < 2; self->i++) {
+        self->wide = (wide_t){{0}};
+        self->task = KIND_SPAWN(ends_all_the_same);
+        AWAIT_SLEEP(self->r, 0);
+        AWAIT_WAIT_FOR_TYPED(self->r, ends_all_the_same, self->task,
+                             self->i == 0 ? 0 : UVA_MS(1), &self->wide);
+        ck_assert_int_eq(self->r, 0);
+        ck_assert_uint_eq(self->wide.words[0], 4);
+        ck_assert_uint_eq(self->wide.words[2], 6);
+    }
+    UVA_END
+    return 0;
+}
+
+KIND_TEST(typed_timeout, wide_t wide; uint64_t timeout_ns;
+          gives_wide_task_t * task;
+          int r;)
+{
+    uva_loop_t *loop = uva_get_running_loop();
+
+    UVA_BEGIN
+    self->wide.words[0] = 77;
+    for (; self->timeout_ns <= UVA_MS(1); self->timeout_ns += UVA_MS(1)) {
+        self->task = KIND_SPAWN(gives_wide, UVA_SEC(1));
+        uva_task_ref(UVA_ERASE(self->task));
+        AWAIT_WAIT_FOR_TYPED(self->r, gives_wide, self->task, self->timeout_ns,
+                             &self->wide);
+        ck_assert_int_eq(self->r, UV_ETIMEDOUT);
+        ck_assert(UVA_CANCELLED(self->task));
+        ck_assert_uint_eq(uva_loop_time(loop), self->timeout_ns);
+        ck_assert_uint_eq(self->wide.words[0], 77);
+        ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
+        uva_task_unref(UVA_ERASE(self->task));
+    }
+    UVA_END
+    return 0;
+}
+
+KIND_TEST(typed_failure, gives_wide_task_t *task; wide_t wide; int r;)
+{
+    UVA_BEGIN
+    self->wide.words[0] = 77;
+    self->task = KIND_SPAWN(gives_wide, UVA_MS(1), VALUE_ERROR);
+    AWAIT_WAIT_FOR_TYPED(self->r, gives_wide, self->task, UVA_MS(2),
+                         &self->wide);
+    ck_assert_int_eq(self->r, VALUE_ERROR);
+    AWAIT_WAIT_FOR_TYPED(self->r, gives_wide, NULL, UVA_MS(2), &self->wide);
+    ck_assert_int_eq(self->r, UV_ENOMEM);
+    ck_assert_uint_eq(self->wide.words[0], 77);
+    UVA_END
+    return 0;
+}
+
+KIND_CORO(wide_t, waits_for_wide, gives_wide_task_t *take_task; int r;)
+{
+    UVA_BEGIN
+    AWAIT_WAIT_FOR_TYPED(self->r, gives_wide, self->take_task, UVA_SEC(10),
+                         ret);
+    UVA_END
+    return self->r;
+}
+
+KIND_TEST(typed_cancelled, gives_wide_task_t *task;
+          waits_for_wide_task_t * waits;
+          int r;)
+{
+    UVA_BEGIN
+    self->task = KIND_SPAWN(gives_wide, UVA_SEC(1));
+    uva_task_ref(UVA_ERASE(self->task));
+    self->waits = KIND_SPAWN(waits_for_wide, self->task);
+    AWAIT_SLEEP(self->r, UVA_MS(1));
+    ck_assert(uva_task_cancel(UVA_ERASE(self->waits)));
+    AWAIT_TYPED(self->r, waits_for_wide, self->waits, NULL);
+    ck_assert_int_eq(self->r, UV_ECANCELED);
+    ck_assert(UVA_CANCELLED(self->task));
+    uva_task_unref(UVA_ERASE(self->task));
+    ck_assert_uint_eq(uva_loop_time(uva_get_running_loop()), UVA_MS(1));
+    UVA_END
+    return 0;
+}
+
+static void wait_in_callback(void *data)
+{
+    gives_wide_task_t *task = uva_spawn(gives_wide);
+    uva_wait_for_op_t op = {.stage = 0};
+
+    uva_task_ref(UVA_ERASE(task));
+    ck_assert_int_eq(uva_wait_for_typed(gives_wide, task, UVA_SEC(1), NULL),
+                     UVA_ENOTASK);
+    ck_assert_int_eq(
+        uva_wait_for_typed_poll(gives_wide, &op, task, UVA_SEC(1), NULL),
+        UVA_ENOTASK);
+    *(bool *)data = true;
+}
+
+/* It takes the reference all the same: nothing is left. */
+UVA_TEST(typed_in_no_task)
+{
+    bool called = false;
+
+    ck_assert_int_eq(uva_call_soon(wait_in_callback, &called), 0);
+    ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0);
+    ck_assert(called);
+}
+
+/* --- with a shield --- */
+
+KIND_CORO(void *, sleep_done, uint64_t delay_ns; int r;)
+{
+    UVA_BEGIN
+    AWAIT_SLEEP(self->r, self->delay_ns);
+    *ret = done;
+    UVA_END
+    return self->r;
+}
+
+KIND_TEST(zero_timeout, sleep_done_task_t *task; uva_future_t * shielded_task;
+          int r;)
+{
+    /* test_waitfor.py, WaitForShieldTests.test_zero_timeout */
+    UVA_BEGIN
+    self->task = KIND_SPAWN(sleep_done, UVA_MS(10));
+    self->shielded_task = uva_shield_future(UVA_FUTURE(self->task));
+    uva_future_ref(self->shielded_task);
+    AWAIT_WAIT_FOR(self->r, self->shielded_task, 0, NULL);
+    ck_assert_int_eq(self->r, UV_ETIMEDOUT);
+    /* The task runs in the background. */
+    ck_assert(!UVA_DONE(self->task));
+    ck_assert(!UVA_CANCELLED(self->task));
+    ck_assert(uva_future_cancelled(self->shielded_task));
+    uva_future_unref(self->shielded_task);
+    AWAIT_SLEEP(self->r, UVA_MS(100));
+    ck_assert(UVA_DONE(self->task));
+    uva_task_unref(UVA_ERASE(self->task));
+    UVA_END
+    return 0;
+}
+
+KIND_TEST(none_timeout, sleep_done_task_t *task; uva_future_t * shielded;
+          void *value;
+          int r;)
+{
+    /* test_waitfor.py, WaitForShieldTests.test_none_timeout */
+    UVA_BEGIN
+    self->task = KIND_SPAWN(sleep_done, UVA_MS(100));
+    self->shielded = uva_shield_future(UVA_FUTURE(self->task));
+    AWAIT_WAIT_FOR(self->r, self->shielded, UVA_FOREVER, NULL);
+    ck_assert_int_eq(self->r, 0);
+    ck_assert(UVA_DONE(self->task));
+    AWAIT_TYPED(self->r, sleep_done, self->task, &self->value);
+    ck_assert_str_eq(self->value, "done");
+    UVA_END
+    return 0;
+}
+
+KIND_TEST(shielded_timeout, sleep_done_task_t *task; uva_future_t * shielded;
+          void *value;
+          int r;)
+{
+    /* test_waitfor.py, WaitForShieldTests.test_shielded_timeout */
+    UVA_BEGIN
+    self->task = KIND_SPAWN(sleep_done, UVA_MS(100));
+    self->shielded = uva_shield_future(UVA_FUTURE(self->task));
+    AWAIT_WAIT_FOR(self->r, self->shielded, UVA_MS(10), NULL);
+    ck_assert_int_eq(self->r, UV_ETIMEDOUT);
+    ck_assert(!UVA_DONE(self->task));
+    ck_assert(!UVA_CANCELLED(self->task));
+    AWAIT_TYPED(self->r, sleep_done, self->task, &self->value);
+    ck_assert_int_eq(self->r, 0);
+    ck_assert_str_eq(self->value, "done");
+    UVA_END
+    return 0;
+}
+
+/* --- what it takes --- */
+
+static void drop_result(void *value)
+{
+    ++*(int *)value;
+}
+
+/* The reference is taken on success, failure and refusal, and what was moved
+ * out is not destroyed. */
+UVA_TEST(wait_for_takes_the_reference)
+{
+    int destroyed = 0;
+    void *value = NULL;
+    uva_future_t *future = uva_create_future();
+
+    (void)uva_future_set_result(future, &destroyed, drop_result);
+    ck_assert_int_eq(uva_wait_for(future, UVA_SEC(1), &value), 0);
+    ck_assert_ptr_eq(value, &destroyed);
+    ck_assert_int_eq(destroyed, 0);
+
+    future = uva_create_future();
+    (void)uva_future_set_result(future, &destroyed, drop_result);
+    ck_assert_int_eq(uva_wait_for(future, UVA_SEC(1), NULL), 0);
+    ck_assert_int_eq(destroyed, 1); /* Nobody wanted it. */
+
+    future = uva_create_future();
+    (void)uva_future_set_exception(future, KEY_ERROR, "no key");
+    ck_assert_int_eq(uva_wait_for(future, 0, &value), KEY_ERROR);
+    ck_assert_str_eq(uva_error_text(uva_task_error()), "no key");
+
+    ck_assert_int_eq(uva_wait_for(NULL, UVA_SEC(1), &value), UV_ENOMEM);
+    ck_assert_int_eq(uva_wait_for(NULL, 0, &value), UV_ENOMEM);
+    ck_assert_int_eq(uva_wait_for(uva_future_refused(UV_EAGAIN), 0, &value),
+                     UV_EAGAIN);
+}
+
+static int typed_without_memory(uint64_t timeout_ns)
+{
+    gives_wide_task_t *task = uva_spawn(gives_wide, UVA_SEC(1));
+    int r;
+
+    if (task == NULL) {
+        return UV_ENOMEM;
+    }
+    uva_task_ref(UVA_ERASE(task));
+    r = uva_wait_for_typed(gives_wide, task, timeout_ns, NULL);
+    ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
+    /* One that could not be waited for goes on. */
+    ck_assert(r == UV_ENOMEM || UVA_DONE(task));
+    (void)uva_task_cancel(UVA_ERASE(task));
+    while (!UVA_DONE(task)) {
+        UVA_IGNORE(uva_sleep(0));
+    }
+    uva_task_unref(UVA_ERASE(task));
+    return r == UV_ETIMEDOUT ? 0 : r;
+}
+
+static int wait_without_memory(uint64_t timeout_ns)
+{
+    uva_future_t *future = uva_create_future();
+    int r;
+
+    if (future == NULL) {
+        return UV_ENOMEM;
+    }
+    uva_future_ref(future);
+    r = uva_wait_for(future, timeout_ns, NULL);
+    ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
+    uva_future_unref(future);
+    return r == UV_ETIMEDOUT ? 0 : r;
+}
+
+UVA_TEST_STRICT(wait_for_oom)
+{
+    /* What the task and the loop keep once they have it. */
+    ck_assert_int_eq(wait_without_memory(UVA_MS(10)), 0);
+    UVA_OOM_TEST(wait_without_memory(UVA_MS(10)));
+    UVA_OOM_TEST(wait_without_memory(0));
+    ck_assert_int_eq(typed_without_memory(UVA_MS(10)), 0);
+    UVA_OOM_TEST(typed_without_memory(UVA_MS(10)));
+    UVA_OOM_TEST(typed_without_memory(0));
+}
+
+/* --- the suite --- */
+
+static void add_cancelling(TCase *tcase)
+{
+    tcase_add_test(tcase, wait_for_cancellation_race_condition);
+    tcase_add_test(tcase, wait_for_cancel_suppressed);
+    UVA_TEST_BOTH(tcase, asyncio_wait_for_cancelled);
+    UVA_TEST_BOTH(tcase, asyncio_wait_for_timeout);
+    UVA_TEST_BOTH(tcase, wait_for_waits_for_task_cancellation);
+    UVA_TEST_BOTH(tcase, wait_for_waits_for_task_cancellation_w_timeout_0);
+    UVA_TEST_BOTH(tcase, wait_for_reraises_exception_during_cancellation);
+    UVA_TEST_BOTH(tcase, cancel_blocking_wait_for);
+    UVA_TEST_BOTH(tcase, cancel_wait_for);
+    UVA_TEST_BOTH(tcase, wait_for_issue86296);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("wait_for");
+    TCase *timeout = UVA_TCASE(suite, "Timeout");
+    TCase *typed = UVA_TCASE(suite, "Typed");
+    TCase *shield = UVA_TCASE(suite, "Shield");
+    TCase *ownership = UVA_TCASE(suite, "Ownership");
+
+    UVA_TEST_BOTH(timeout, wait_for_timeout_less_then_0_or_0_future_done);
+    tcase_add_test(timeout,
+                   wait_for_timeout_less_then_0_or_0_coroutine_do_not_started);
+    UVA_TEST_BOTH(timeout, wait_for_timeout_less_then_0_or_0);
+    UVA_TEST_BOTH(timeout, wait_for);
+    tcase_add_test(timeout, wait_for_blocking);
+    UVA_TEST_BOTH(timeout, wait_for_race_condition);
+    add_cancelling(UVA_TCASE(suite, "Cancelling"));
+    UVA_TEST_BOTH(typed, typed_result);
+    UVA_TEST_BOTH(typed, typed_late_result);
+    UVA_TEST_BOTH(typed, typed_timeout);
+    UVA_TEST_BOTH(typed, typed_failure);
+    UVA_TEST_BOTH(typed, typed_cancelled);
+    tcase_add_test(typed, typed_in_no_task);
+    UVA_TEST_BOTH(shield, zero_timeout);
+    UVA_TEST_BOTH(shield, none_timeout);
+    UVA_TEST_BOTH(shield, shielded_timeout);
+    tcase_add_test(ownership, wait_for_takes_the_reference);
+    tcase_add_test(ownership, wait_for_oom);
+    return uva_test_main(suite);
+}
