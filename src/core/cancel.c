@@ -10,8 +10,8 @@
  */
 #include "base/alloc.h"
 #include "base/errors.h"
-#include "core/failures.h"
 #include "combine/gather.h"
+#include "core/failures.h"
 #include "core/loop.h"
 
 typedef enum answer_e {

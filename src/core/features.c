@@ -7,9 +7,9 @@
 #    include <valgrind/valgrind.h>
 #endif
 
+#include "core/driver.h"
 #include "stack/stacks.h"
 #include "stack/switch.h"
-#include "core/driver.h"
 
 static uva_features_t features;
 static uv_once_t features_once = UV_ONCE_INIT;

@@ -16,10 +16,10 @@
 
 #include "base/alloc.h"
 #include "base/errors.h"
+#include "combine/gather.h"
 #include "core/debug.h"
 #include "core/events.h"
 #include "core/failures.h"
-#include "combine/gather.h"
 #include "core/hosts.h"
 
 #define FUTURE_REFUSED(number)                                          \

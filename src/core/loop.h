@@ -24,11 +24,11 @@
 #include "base/thread.h"
 #include "base/util.h"
 #include "base/wheel.h"
+#include "core/driver.h"
+#include "core/shutdown.h"
 #include "stack/exceptions.h"
 #include "stack/stacks.h"
 #include "stack/switch.h"
-#include "core/driver.h"
-#include "core/shutdown.h"
 
 /* Members that few futures and tasks need; allocated at the first use. */
 typedef struct uva__extra_s {

@@ -13,8 +13,8 @@
 
 #include "uva/coroutines.h"
 
-#include "stack/overflow.h"
 #include "core/loop.h"
+#include "stack/overflow.h"
 
 enum {
     RUNNER_CREATED,

@@ -7,8 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "stack/switch.h"
 #include "host.h"
+#include "stack/switch.h"
 
 #if defined(__linux__)
 #    include <sys/epoll.h>

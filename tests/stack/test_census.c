@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stack/stacks.h"
 #include "flow.h"
 #include "pool.h"
+#include "stack/stacks.h"
 
 static UVA__NOINLINE long dig(const char *stop)
 {

@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "child.h"
+#include "flow.h"
 #include "stack/overflow.h"
 #include "stack/stacks.h"
-#include "flow.h"
 
 enum {
     CHILD_HANDLED = 42,

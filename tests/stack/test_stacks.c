@@ -17,10 +17,10 @@
 #include "uva/testing.h"
 
 #include "child.h"
-#include "stack/overflow.h"
-#include "stack/stacks.h"
 #include "flow.h"
 #include "pool.h"
+#include "stack/overflow.h"
+#include "stack/stacks.h"
 
 enum {
     CHILD_FINE = 42,

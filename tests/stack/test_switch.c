@@ -10,10 +10,10 @@
 #include <string.h>
 #include <unwind.h>
 
-#include "stack/stacks.h"
-#include "stack/switch.h"
 #include "flow.h"
 #include "pool.h"
+#include "stack/stacks.h"
+#include "stack/switch.h"
 
 enum {
     RING_COUNT = 200,
