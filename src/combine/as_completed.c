@@ -7,7 +7,11 @@
  */
 #include "uva/tasks.h"
 
+#include "core/futures.h"
 #include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
+#include "core/timers.h"
 
 typedef struct state_s state_t;
 

@@ -12,7 +12,11 @@
 #include "base/alloc.h"
 #include "base/errors.h"
 #include "combine/gather.h"
+#include "core/extra.h"
+#include "core/futures.h"
 #include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
 
 typedef uva__gather_t gather_t;
 

@@ -5,6 +5,8 @@
 #define UVA__CORE_GATHER_H
 
 #include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
 
 typedef struct uva__gather_s uva__gather_t;
 

@@ -7,8 +7,11 @@
  */
 #include "uva/tasks.h"
 
+#include "core/futures.h"
 #include "core/hosts.h"
 #include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
 
 typedef struct shield_s {
     uva__plain_future_t outer;

@@ -8,7 +8,11 @@
 #include "uva/tasks.h"
 
 #include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
 #include "core/step.h"
+#include "core/timers.h"
+#include "core/waiters.h"
 
 int uva_yield_poll(void)
 {

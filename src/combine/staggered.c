@@ -13,7 +13,9 @@
 
 #include "base/alloc.h"
 #include "base/errors.h"
-#include "core/loop.h"
+#include "core/futures.h"
+#include "core/object.h"
+#include "core/ready.h"
 
 typedef struct race_s race_t;
 

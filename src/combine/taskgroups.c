@@ -17,9 +17,12 @@
 #include "base/alloc.h"
 #include "base/errors.h"
 #include "core/failures.h"
+#include "core/futures.h"
 #include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
 #include "core/scopes.h"
-#include "core/step.h"
+#include "core/tasks.h"
 
 enum {
     GROUP_ENTERED,

@@ -19,7 +19,10 @@
 
 #include "core/failures.h"
 #include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
 #include "core/scopes.h"
+#include "core/timers.h"
 
 enum {
     TIMEOUT_REFUSED = 1,

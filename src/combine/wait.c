@@ -8,7 +8,11 @@
 #include "uva/tasks.h"
 
 #include "core/failures.h"
+#include "core/futures.h"
 #include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
+#include "core/timers.h"
 
 typedef struct wait_state_s wait_state_t;
 

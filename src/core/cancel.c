@@ -11,8 +11,12 @@
 #include "base/alloc.h"
 #include "base/errors.h"
 #include "combine/gather.h"
+#include "core/extra.h"
 #include "core/failures.h"
-#include "core/loop.h"
+#include "core/futures.h"
+#include "core/object.h"
+#include "core/ready.h"
+#include "core/step.h"
 
 typedef enum answer_e {
     ANSWER_NO,   /* It was done. */

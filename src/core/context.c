@@ -13,7 +13,11 @@
 #include <stdatomic.h>
 
 #include "base/alloc.h"
+#include "core/context.h"
+#include "core/extra.h"
 #include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
 
 typedef struct context_entry_s {
     const uva_context_var_t *var;

@@ -38,6 +38,7 @@
 #include "core/driver_inside.h"
 #include "core/hosts.h"
 #include "core/loop.h"
+#include "core/ready.h"
 
 #define NS_PER_MS 1000000u
 /* A day: libuv needs no larger numbers. */

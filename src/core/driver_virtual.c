@@ -9,6 +9,8 @@
 #include "base/alloc.h"
 #include "core/driver.h"
 #include "core/loop.h"
+#include "core/ready.h"
+#include "core/timers.h"
 
 typedef struct virtual_driver_s {
     uint64_t now_ns;

@@ -15,8 +15,11 @@
 #include "base/alloc.h"
 #include "base/errors.h"
 #include "base/format.h"
+#include "core/extra.h"
 #include "core/failures.h"
 #include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
 
 void uva__task_set_error(uva_task_t *task, int code, uva_error_t *take_error)
 {

@@ -17,10 +17,17 @@
 #include "base/alloc.h"
 #include "base/errors.h"
 #include "combine/gather.h"
+#include "core/calls.h"
+#include "core/context.h"
 #include "core/debug.h"
-#include "core/events.h"
+#include "core/extra.h"
 #include "core/failures.h"
+#include "core/futures.h"
 #include "core/hosts.h"
+#include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
+#include "core/reports.h"
 
 #define FUTURE_REFUSED(number)                                          \
     {                                                                   \
@@ -45,55 +52,6 @@ uva_future_t *uva_future_refused(int code)
         }
     }
     return NULL;
-}
-
-/* --- extras --- */
-
-uva__extra_t *uva__future_has_extra(const uva_future_t *future)
-{
-    if (future == NULL || future->kind == UVA__KIND_REFUSED) {
-        return NULL;
-    }
-    if (future->kind == UVA__KIND_TASK) {
-        return UVA__CONTAINER_OF((uintptr_t)future, uva_task_t, base)->extra;
-    }
-    return UVA__CONTAINER_OF((uintptr_t)future, uva__plain_future_t, base)
-        ->extra;
-}
-
-uva__extra_t *uva__future_extra(uva_future_t *future)
-{
-    uva__extra_t *extra = uva__future_has_extra(future);
-
-    if (extra != NULL || future == NULL || future->kind == UVA__KIND_REFUSED) {
-        return extra;
-    }
-    extra = uva__slab_get(&future->loop->slab, sizeof *extra);
-    if (extra == NULL) {
-        return NULL;
-    }
-    memset(extra, 0, sizeof *extra);
-    if (future->kind == UVA__KIND_TASK) {
-        uva__future_as_task(future)->extra = extra;
-        future->flags |= UVA__KEEPS;
-    } else {
-        UVA__CONTAINER_OF(future, uva__plain_future_t, base)->extra = extra;
-    }
-    return extra;
-}
-
-void uva__extra_free(uva_loop_t *loop, uva__extra_t *extra)
-{
-    if (extra == NULL) {
-        return;
-    }
-    uva__free(extra->name);
-    uva_error_unref(extra->request);
-    uva_error_unref(extra->error);
-    uva_context_unref(extra->context);
-    uva_task_unref(extra->lender);
-    uva__list_remove(&extra->made);
-    uva__slab_put(&loop->slab, extra, sizeof *extra);
 }
 
 /* --- making and freeing --- */
@@ -660,6 +618,15 @@ void uva__callback_run(uva__ready_t *ready)
     callback->callback(callback->future, callback->data);
     uva__context_exit_to(outer);
     uva__callback_release(callback);
+}
+
+void uva__ready_drop(uva__ready_t *ready)
+{
+    if (ready->run == uva__callback_run) {
+        uva__callback_release(UVA__CONTAINER_OF(ready, uva__callback_t, ready));
+    } else if (!uva__handle_drop_ready(ready)) {
+        ready->run(ready);
+    }
 }
 
 static uva__callback_t *callback_place(uva_future_t *future)

@@ -14,6 +14,10 @@
 
 #include "base/errors.h"
 #include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
+#include "core/reports.h"
+#include "core/step.h"
 
 enum {
     COROUTINE_NEW,

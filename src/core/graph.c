@@ -9,8 +9,14 @@
 
 #include "base/buffer.h"
 #include "base/log.h"
+#include "core/driver.h"
+#include "core/extra.h"
+#include "core/futures.h"
 #include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
 #include "core/step.h"
+#include "core/tasks.h"
 
 #define GRAPH_DEPTH 32u /* Deeper chains are cut, and it is said. */
 

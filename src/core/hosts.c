@@ -12,7 +12,10 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "core/driver.h"
 #include "core/hosts.h"
+#include "core/loop.h"
+#include "core/ready.h"
 #include "core/registry.h"
 #include "core/shutdown.h"
 

@@ -7,6 +7,11 @@
  */
 #include "core/loans.h"
 
+#include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
+#include "core/reports.h"
+
 #include <string.h>
 
 static const uva__stack_t *task_stack(const uva_task_t *task)

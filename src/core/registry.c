@@ -9,11 +9,11 @@
  */
 #include "core/registry.h"
 
+#include "core/loop.h"
+#include "core/object.h"
+
 #include <pthread.h>
 #include <stddef.h>
-
-#include "core/loop.h"
-#include "core/step.h"
 
 /* Where symbols were stripped the descriptor is found by its section, which the
  * linker may not drop for want of a reference. */

@@ -7,8 +7,79 @@
  */
 #include "uva/events.h"
 
+#include "base/buffer.h"
+#include "base/log.h"
+#include "core/calls.h"
+#include "core/context.h"
+#include "core/extra.h"
 #include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
+#include "core/reports.h"
 #include "core/step.h"
+#include "core/tasks.h"
+
+/* --- the default exception handler --- */
+
+static const char *exception_message(const uva_exception_t *exception)
+{
+    return exception->message != NULL ? exception->message
+                                      : "Unhandled exception in event loop";
+}
+
+static void exception_describe(uva_buffer_t *text,
+                               const uva_exception_t *exception)
+{
+    const uva_error_t *cause = exception->error;
+    const char *source = exception->source != NULL
+                             ? exception->source
+                             : uva__handle_source(exception->handle);
+
+    (void)uva__buffer_printf(text, "%s", exception_message(exception));
+    if (exception->task != NULL) {
+        (void)uva__buffer_printf(text, "; task '%s' (function %s)",
+                                 uva_task_get_name(exception->task),
+                                 uva__task_function(exception->task));
+    } else if (exception->future != NULL) {
+        (void)uva__buffer_printf(text, "; a future");
+    } else if (exception->handle != NULL) {
+        const char *function = uva__handle_function(exception->handle);
+        (void)uva__buffer_printf(
+            text, "; a %scall of %s",
+            uva_handle_cancelled(exception->handle) ? "cancelled " : "",
+            function == NULL ? "a callback" : function);
+    }
+    if (source != NULL) {
+        (void)uva__buffer_printf(text, " made at %s", source);
+    }
+    if (exception->code != 0) {
+        (void)uva__buffer_printf(text, ": %s (%s)",
+                                 cause != NULL ? uva_error_text(cause)
+                                               : uva_strerror(exception->code),
+                                 uva_err_name(exception->code));
+    }
+    for (size_t i = 0; i < uva_error_member_count(cause); i++) {
+        const uva_error_t *member = uva_error_member(cause, i);
+        (void)uva__buffer_printf(text, "; member: %s (%s)",
+                                 uva_error_text(member),
+                                 uva_err_name(uva_error_code(member)));
+    }
+}
+
+void uva_loop_default_exception_handler(uva_loop_t *loop,
+                                        const uva_exception_t *exception)
+{
+    uva_buffer_t text = {0};
+
+    (void)loop;
+    exception_describe(&text, exception);
+    uva__log(UVA_LOG_ERROR, "%s",
+             text.data == NULL ? exception_message(exception)
+                               : (const char *)text.data);
+    uva_buffer_clear(&text);
+}
+
+/* --- the handler --- */
 
 void uva_loop_set_exception_handler(uva_loop_t *loop,
                                     uva_exception_handler_cb handler,

@@ -13,7 +13,13 @@
 
 #include "uva/coroutines.h"
 
+#include "core/calls.h"
+#include "core/extra.h"
+#include "core/futures.h"
 #include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
+#include "core/tasks.h"
 #include "stack/overflow.h"
 
 enum {

@@ -13,9 +13,15 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "core/driver.h"
+#include "core/futures.h"
 #include "core/hosts.h"
 #include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
+#include "core/reports.h"
 #include "core/shutdown.h"
+#include "core/timers.h"
 
 typedef uva__shutdown_t shutdown_t;
 

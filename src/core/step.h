@@ -6,6 +6,26 @@
 #define UVA__CORE_STEP_H
 
 #include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
+
+/** The node function of a stackless task. */
+void uva__stackless_step(uva__ready_t *ready);
+/** The node functions of a stackful task: not begun; begun; begun, and to be
+ * cancelled when it yields. */
+void uva__stackful_start(uva__ready_t *ready);
+void uva__task_resume(uva__ready_t *ready);
+void uva__task_resume_cancelled(uva__ready_t *ready);
+/** Let the flow of a stack be one that runs tasks, as every idle stack's is. */
+void uva__task_prepare_stack(uva__stack_t *stack);
+/** Run the first step of a new task now. */
+void uva__task_start_eager(uva_task_t *task);
+/** End a task whose body returned r, or never ran. */
+void uva__task_finish(uva_task_t *task, int r);
+/** Deliver a cancellation: its message becomes the task's error record. */
+void uva__task_deliver_cancel(uva_task_t *task);
+/** Whether a node of a ready queue or callback ring is a task's. */
+bool uva__ready_is_task(const uva__ready_t *ready);
 
 /** Leave for whoever is next when it is not a task that was left: a new one, or
  * the loop. A task that has exceptions of C++ to keep leaves this way too. */
@@ -124,11 +144,5 @@ UVA__INLINE void uva__stackless_step_now(uva_loop_t *loop, uva__ready_t *ready)
         uva__task_finish(task, r);
     }
 }
-
-/** Refuse a task, drop its args, and tell the log. */
-uva_task_t *uva__task_refuse(const uva__coro_t *coro,
-                             const void *args,
-                             const char *here,
-                             int code);
 
 #endif /* UVA__CORE_STEP_H */

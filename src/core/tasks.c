@@ -20,13 +20,19 @@
 #include "base/format.h"
 #include "base/log.h"
 #include "combine/gather.h"
+#include "core/context.h"
 #include "core/debug.h"
+#include "core/extra.h"
 #include "core/failures.h"
+#include "core/futures.h"
 #include "core/hosts.h"
 #include "core/loans.h"
 #include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
 #include "core/scopes.h"
 #include "core/step.h"
+#include "core/tasks.h"
 
 /* --- the plain form as a typed one --- */
 

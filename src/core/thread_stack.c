@@ -6,7 +6,9 @@
  */
 #include "uva/events.h"
 
-#include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
+#include "core/waiters.h"
 
 static void thread_stack_run(uva__ready_t *ready)
 {

@@ -7,7 +7,9 @@
  * moment by leaving the list.
  */
 #include "core/timers.h"
+
 #include "core/loop.h"
+#include "core/ready.h"
 
 /* A look takes so many timers, and those of the last one's deadline: as if it
  * had read the clock earlier. More, and what they wake, would have left the

@@ -7,12 +7,15 @@
  */
 #include "uva/futures.h"
 
-#include <string.h>
-
 #include "core/failures.h"
+#include "core/futures.h"
 #include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
 #include "core/step.h"
 #include "core/waiters.h"
+
+#include <string.h>
 
 /* --- waiters --- */
 

@@ -9,8 +9,49 @@
 #ifndef UVA__CORE_WAITERS_H
 #define UVA__CORE_WAITERS_H
 
-#include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
 #include "core/step.h"
+
+/** Begin to wait, in no list. The task runs, so its loop is the running one. */
+UVA__INLINE int uva__waiter_suspend(uva_task_t *task)
+{
+    task->waiter.link.next = NULL;
+    task->base.phase = UVA__PHASE_WAIT;
+    if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
+        task->base.flags &= (uint16_t)~UVA__MUST_CANCEL;
+        task->base.phase = UVA__PHASE_CANCELLED;
+        uva__loop_push(task->base.loop, &task->ready);
+    }
+    return UVA_PENDING;
+}
+
+/** Wake a waiter of a loop that the calling thread owns. */
+UVA__INLINE bool uva__waiter_wake(uva_waiter_t *waiter)
+{
+    uva_task_t *task = uva__task_of_waiter(waiter);
+
+    if (task->base.phase != UVA__PHASE_WAIT) {
+        return false;
+    }
+    task->base.phase = UVA__PHASE_WOKEN;
+    uva__loop_push(task->base.loop, &task->ready);
+    return true;
+}
+
+/** End a wait of the running task that has left its list, if it was in one. */
+UVA__INLINE int uva__waiter_finish(uva_task_t *task)
+{
+    bool cancelled = task->base.phase == UVA__PHASE_CANCELLED ||
+                     (task->base.flags & UVA__MUST_CANCEL) != 0;
+
+    task->base.phase = UVA__PHASE_IDLE;
+    if (UVA__UNLIKELY(cancelled)) {
+        uva__task_deliver_cancel(task);
+        return UV_ECANCELED;
+    }
+    return 0;
+}
 
 /** uva_waiter_current. */
 UVA__INLINE uva_waiter_t *uva__waiter_current(void)

@@ -20,7 +20,16 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
+#include "core/driver.h"
+#include "core/futures.h"
+#include "core/hosts.h"
 #include "core/loop.h"
+#include "core/ready.h"
+#include "core/reports.h"
+#include "core/tasks.h"
+#include "core/timers.h"
+#include "core/turn.h"
+#include "core/waiters.h"
 
 /* One read takes at most this, and one look at a socket this. asyncio:
  * selector_events.py, max_size. */

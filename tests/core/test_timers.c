@@ -6,7 +6,11 @@
 #include "kinds.h"
 #include "loops.h"
 
+#include "core/futures.h"
 #include "core/loop.h"
+#include "core/ready.h"
+#include "core/timers.h"
+#include "core/waiters.h"
 
 /* Late beyond this is broken and not busy. */
 #define FAR_TOO_LATE_NS UVA_SEC(10)

@@ -5,8 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/futures.h"
 #include "core/loop.h"
+#include "core/ready.h"
 #include "core/step.h"
+#include "core/timers.h"
+#include "core/waiters.h"
 #include "host.h"
 
 /* --- tasks that own something --- */

@@ -9,8 +9,12 @@
 #include <string.h>
 
 #include "base/thread.h"
+#include "core/futures.h"
 #include "core/loop.h"
+#include "core/ready.h"
 #include "core/scopes.h"
+#include "core/timers.h"
+#include "core/waiters.h"
 #include "io/io.h"
 #include "streams/streams.h"
 

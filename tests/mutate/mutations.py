@@ -148,7 +148,7 @@ MUTATIONS = [
      "    if (uva__here == loop && !loop->starts_late &&",
      "    if (!loop->starts_late &&",
      "a task starts eagerly on a loop that does not run"),
-    ("src/core/coroutines.c",
+    ("src/core/step.c",
      "    loop->coroutine = NULL; /* The task is no part of it. */",
      "    (void)loop;",
      "a task that starts eagerly inside a coroutine yields for it"),
@@ -157,36 +157,36 @@ MUTATIONS = [
      "    } else if (",
      "a coroutine without a body is made"),
     # --- steps ---
-    ("src/core/coroutines.c",
+    ("src/core/step.c",
      "    if (uva_waiter_finish(&task->waiter) >= 0) {\n"
      "        return false;",
      "    if (uva_waiter_finish(&task->waiter) >= -1000) {\n"
      "        return false;",
      "the body of a task cancelled before its first step runs"),
-    ("src/core/coroutines.c",
+    ("src/core/step.c",
      "    if (task->base.phase == UVA__PHASE_IDLE && *place >= UVA__AT_YIELD) {",
      "    if (false && *place >= UVA__AT_YIELD) {",
      "a stackless task is not cancelled in a yield"),
-    ("src/core/base_events.c",
+    ("src/core/turn.c",
      "            } else {\n"
      "                loop->current = NULL;\n",
      "            } else {\n",
      "a callback after a stackless step believes to be in its task"),
-    ("src/core/base_events.c",
+    ("src/core/loop.c",
      "            loop->budget = 0; /* No further iteration begins. */",
      "            loop->budget -= 0;",
      "a stop lets further iterations begin"),
-    ("src/core/base_events.c",
+    ("src/core/turn.c",
      "    loop->inbox_woken = loop->inbox_woken || loop->interrupted ||\n"
      "                        atomic_load_explicit(&loop->inbox,\n"
      "                                             memory_order_relaxed) != NULL;\n",
      "",
      "a busy loop hears other threads only when it polls"),
-    ("src/core/base_events.c",
+    ("src/core/loop.c",
      "    loop->alone = false;\n",
      "",
      "a loop that was asked for is not polled while it is busy"),
-    ("src/core/base_events.c",
+    ("src/core/turn.c",
      "(loop->has_io && !loop->has_late)",
      "loop->has_io",
      "sockets that are late wait for another poll"),
@@ -206,14 +206,14 @@ MUTATIONS = [
      "        io->loop->has_late = false;\n",
      "",
      "sockets are late for ever"),
-    ("src/core/base_events.c",
+    ("src/core/turn.c",
      "    loop->looked_budget += more;\n"
      "    if (loop->inbox_woken) {\n"
      "        loop_take_calls(loop);\n"
      "    }\n",
      "    loop->looked_budget += more;\n",
      "a look without the clock does not take calls"),
-    ("src/core/base_events.c",
+    ("src/core/turn.c",
      "    loop->looked_budget += more;\n",
      "",
      "what looks without the clock allow is not counted"),
@@ -271,7 +271,7 @@ MUTATIONS = [
      "    birth->loop->starts_late = birth->starts_late;",
      "    (void)birth;",
      "no task starts eagerly after a child that has to wait"),
-    ("src/core/futures.c",
+    ("src/core/extra.c",
      "        future->flags |= UVA__KEEPS;",
      "        (void)0;",
      "what few tasks have is lost at their end"),
@@ -279,7 +279,7 @@ MUTATIONS = [
      "    uva__task_prepare_stack(stack);",
      "    stack->context.sp = NULL;",
      "the stack of a coroutine is no use to a task"),
-    ("src/core/base_events.c",
+    ("src/core/loop.c",
      "(int32_t)iterations * (UVA__ITERATION_STEPS + 1)",
      "(int32_t)iterations * (UVA__ITERATION_STEPS + 2)",
      "more iterations pass in a turn than were asked for"),
@@ -291,12 +291,12 @@ MUTATIONS = [
      "        uva__future_code(future) == UV_ECANCELED) {",
      "        future->code == UV_ECANCELED) {",
      "a failure that a cancelled await saw is reported as never retrieved"),
-    ("src/core/loop.h",
+    ("src/core/waiters.h",
      "    bool cancelled = task->base.phase == UVA__PHASE_CANCELLED ||\n"
      "                     (task->base.flags & UVA__MUST_CANCEL) != 0;",
      "    bool cancelled = task->base.phase == UVA__PHASE_CANCELLED;",
      "a cancel after the wake-up is not told by the wait"),
-    ("src/core/loop.h",
+    ("src/core/waiters.h",
      "        task->base.flags &= (uint16_t)~UVA__MUST_CANCEL;\n"
      "        task->base.phase = UVA__PHASE_CANCELLED;",
      "        task->base.phase = UVA__PHASE_WOKEN;",
@@ -334,16 +334,16 @@ MUTATIONS = [
      "    task->base.phase = UVA__PHASE_IDLE;\n"
      "    if (UVA__UNLIKELY(false)) {",
      "a polled sleep(0) does not tell a cancel"),
-    ("src/core/coroutines.c",
+    ("src/core/step.c",
      "        code = UV_ECANCELED;",
      "        code = 0;",
      "sleep(0) does not tell a cancel"),
-    ("src/core/coroutines.c",
+    ("src/core/step.c",
      "    if (task->base.phase == UVA__PHASE_IDLE &&\n"
      "        (task->base.flags & UVA__MUST_CANCEL) != 0) {",
      "    if ((task->base.flags & UVA__MUST_CANCEL) != 0) {",
      "a cancellation that an await is to tell is taken by its wake-up"),
-    ("src/core/coroutines.c",
+    ("src/core/step.c",
      "        (task->base.flags & UVA__MUST_CANCEL) != 0) {\n"
      "        uva__task_deliver_cancel(task);\n"
      "        code",
@@ -360,7 +360,7 @@ MUTATIONS = [
      "    if (!task->base.loop->stacks.checks) {",
      "an inner scope that ends hides the outer one"),
     # --- futures ---
-    ("src/core/loop.h",
+    ("src/core/futures.h",
      "    last->next = ready;\n"
      "    future->callbacks = ready;",
      "    last->next = ready;",
@@ -1124,25 +1124,25 @@ MUTATIONS = [
      "                       uva__exceptions_any(loop->exceptions)) != 0)) {",
      "                       0) != 0)) {",
      "a task that awaits in a catch block leaves its exception to the next"),
-    ("src/core/coroutines.c",
+    ("src/core/step.c",
      "    if (UVA__UNLIKELY(uva__exceptions_any(loop->exceptions) != 0)) {\n"
      "        return task_leave_with_exceptions(loop, task);",
      "    if (false) {\n"
      "        return task_leave_with_exceptions(loop, task);",
      "the exception of a catch block stays behind when the loop is next"),
-    ("src/core/coroutines.c",
+    ("src/core/step.c",
      "    if (UVA__UNLIKELY(uva__exceptions_any(loop->exceptions) != 0)) {\n"
      "        return (int)task_leave_with_exceptions(loop, task).code;",
      "    if (false) {\n"
      "        return (int)task_leave_with_exceptions(loop, task).code;",
      "the exception of a catch block stays behind in a yield to the loop"),
-    ("src/core/coroutines.c",
+    ("src/core/step.c",
      "    uva__exceptions_t taken = uva__exceptions_take(loop->exceptions);\n"
      "    bool in_factory",
      "    uva__exceptions_t taken = {0};\n"
      "    bool in_factory",
      "an eager child takes its parent's exception along"),
-    ("src/core/base_events.c",
+    ("src/core/turn.c",
      "    if (UVA__UNLIKELY(uva__exceptions_any(loop->exceptions) != 0)) {",
      "    if (false) {",
      "tasks take along what the catch block handles that runs the loop"),

@@ -30,7 +30,12 @@
 
 #include "uva_test.h"
 
+#include "core/futures.h"
 #include "core/loop.h"
+#include "core/ready.h"
+#include "core/tasks.h"
+#include "core/timers.h"
+#include "core/waiters.h"
 
 /* What the awaits of a stackless body keep. */
 typedef struct kind_ops_s {

@@ -13,7 +13,12 @@
 
 #include <netinet/tcp.h>
 
+#include "core/futures.h"
 #include "core/loop.h"
+#include "core/ready.h"
+#include "core/tasks.h"
+#include "core/timers.h"
+#include "core/waiters.h"
 
 /* --- running --- */
 

@@ -14,6 +14,8 @@
 
 #include "core/debug.h"
 #include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
 #include "core/scopes.h"
 #include "core/step.h"
 

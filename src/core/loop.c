@@ -1,9 +1,8 @@
 /*
- * The loop's turn and its life (asyncio.base_events).
+ * The life of a loop: making, running, closing (asyncio.base_events).
  *
- * Invariant: an iteration is what was in the ready queue when it began. What
- * it queues waits for the next. Several iterations may pass in one turn; the
- * clock is read, timers join and other threads' calls arrive once a turn.
+ * Invariant: a loop is freed when it is closed, nobody refers to it, and no
+ * object of it is left.
  */
 #include "uva/events.h"
 
@@ -14,223 +13,26 @@
 #include "base/alloc.h"
 #include "base/descriptors.h"
 #include "base/log.h"
+#include "core/calls.h"
 #include "core/debug.h"
-#include "core/events.h"
+#include "core/driver.h"
+#include "core/futures.h"
 #include "core/hosts.h"
+#include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
 #include "core/registry.h"
+#include "core/reports.h"
 #include "core/scopes.h"
 #include "core/shutdown.h"
 #include "core/step.h"
+#include "core/tasks.h"
 #include "core/timers.h"
+#include "core/turn.h"
 
 #define LOOP_ITERATIONS      61u
 #define LOOP_ITERATIONS_MOST 1000000u
-#define LOOP_DRAIN_NS        50000u
-#define LOOP_LOOKS           128u /* To a poll that would find nothing. */
-#define LOOP_LOOKS_LATE      16u  /* The same while sockets are late. */
-#define LOOP_LOOKS_CLOCK     4u   /* To one that reads the clock. */
 #define LOOP_SLOW_NS         100000000u
-
-/* --- one turn --- */
-
-/* On an application's loop that nobody runs through uva, a stop waits for the
- * next run. */
-static inline bool loop_stopping(const uva_loop_t *loop)
-{
-    return UVA__UNLIKELY(loop->stopping) && loop->running;
-}
-
-static void loop_drain_debug(uva_loop_t *loop)
-{
-    uva__ready_t *ready;
-
-    while ((ready = loop->batch) != NULL ||
-           (ready = uva__loop_next_iteration(loop)) != NULL) {
-        loop->batch = ready->next;
-        loop->budget--;
-        uva__debug_run(loop, ready);
-    }
-}
-
-static void loop_drain(uva_loop_t *loop)
-{
-    uva__ready_t *ready;
-
-    if (UVA__UNLIKELY(loop->debug)) {
-        loop_drain_debug(loop);
-        return;
-    }
-    ready = loop->batch;
-    do {
-        while (ready != NULL) {
-            loop->batch = ready->next;
-            loop->budget--;
-            if (UVA__LIKELY(ready->run == uva__stackless_step)) {
-                uva__stackless_step_now(loop, ready);
-            } else {
-                loop->current = NULL;
-                ready->run(ready);
-            }
-            ready = loop->batch;
-        }
-        ready = uva__loop_next_iteration(loop);
-    } while (ready != NULL);
-    loop->current = NULL;
-}
-
-/*
- * How many steps fit into the time between two looks, from how long those of
- * the last turn took: a clock read a turn and not a step. A turn that left work
- * behind tells it, as nobody slept since; what it told holds until the next
- * one.
- */
-static void loop_budget(uva_loop_t *loop, uint64_t now_ns)
-{
-    uint64_t iterations = loop->iterations - loop->looked_iterations;
-    int64_t steps = (int64_t)loop->looked_budget - loop->budget -
-                    (int64_t)iterations * UVA__ITERATION_STEPS;
-
-    if (loop->looked_ready && steps > 0) {
-        uint64_t step_ns = (now_ns - loop->looked_ns) / (uint64_t)steps + 1;
-        uint64_t fit = LOOP_DRAIN_NS / step_ns + 1;
-        loop->fitting_steps = fit < (uint64_t)loop->limits.steps
-                                  ? (int32_t)fit
-                                  : loop->limits.steps;
-    }
-    /* One iteration at least: asyncio's stop still gives one. */
-    loop->budget = UVA__ITERATION_STEPS;
-    if (!loop_stopping(loop)) {
-        loop->budget += loop->fitting_steps;
-    }
-    loop->looked_budget = loop->budget;
-    loop->looked_iterations = loop->iterations;
-    loop->looked_ns = now_ns;
-}
-
-static void loop_take_calls(uva_loop_t *loop)
-{
-    loop->inbox_woken = false;
-    uva__loop_take_inbox(loop);
-    if (loop->interrupted) {
-        loop->interrupted = 0;
-        (void)uva_task_cancel(loop->interrupt_task);
-    }
-}
-
-/* One look at what the driver has found, and what runs by it. */
-static void loop_look(uva_loop_t *loop)
-{
-    uint64_t now_ns = loop->driver->now(loop);
-
-    loop_budget(loop, now_ns);
-    if (loop->inbox_woken) {
-        loop_take_calls(loop);
-    }
-    if (uva__wheel_next(&loop->timers) <= now_ns) {
-        uva__timers_collect(loop, now_ns);
-    }
-    loop_drain(loop);
-}
-
-/* The same while there is no deadline: the clock is read when several looks can
- * tell together how long a step takes. */
-static void loop_look_briefly(uva_loop_t *loop)
-{
-    int32_t more = loop->fitting_steps + UVA__ITERATION_STEPS - loop->budget;
-
-    loop->budget += more;
-    loop->looked_budget += more;
-    if (loop->inbox_woken) {
-        loop_take_calls(loop);
-    }
-    loop_drain(loop);
-}
-
-/* Whether to look again at once: there is work, and a poll would find no more
- * than what is asked for here, or sockets while those that the last one found
- * are not worked off. */
-static inline bool loop_looks_on(uva_loop_t *loop)
-{
-    if (!loop->alone || (loop->has_io && !loop->has_late) ||
-        loop->head == NULL || loop->stopping || loop->shutdown != NULL) {
-        return false;
-    }
-    loop->inbox_woken =
-        loop->inbox_woken || loop->interrupted ||
-        atomic_load_explicit(&loop->inbox, memory_order_relaxed) != NULL;
-    loop->looked_ready = true;
-    return true;
-}
-
-/* Whoever runs the loop may do so in a catch block of C++. */
-static UVA__NOINLINE bool turn_with_exceptions(uva_loop_t *loop)
-{
-    uva__exceptions_t taken = uva__exceptions_take(loop->exceptions);
-    bool ready = uva__loop_turn(loop);
-
-    uva__exceptions_give(loop->exceptions, &taken);
-    return ready;
-}
-
-bool uva__loop_turn(uva_loop_t *loop)
-{
-    uva_loop_t *outer = uva__here;
-    unsigned looks;
-
-    if (UVA__UNLIKELY(uva__exceptions_any(loop->exceptions) != 0)) {
-        return turn_with_exceptions(loop);
-    }
-    uva__here = loop;
-    loop->attended = true;
-    loop_look(loop);
-    /* Not for ever: the driver has handles of its own to close. */
-    looks = loop->has_io ? LOOP_LOOKS_LATE : LOOP_LOOKS;
-    while (--looks > 0 && loop_looks_on(loop)) {
-        if (looks % LOOP_LOOKS_CLOCK != 0 && !loop->has_io &&
-            loop->timers.count == 0) {
-            loop_look_briefly(loop);
-        } else {
-            loop_look(loop);
-        }
-    }
-    if (loop->iterations != loop->looked_iterations) {
-        loop->stuck = false;
-    }
-    uva__loop_flush(loop);
-    loop->attended = false;
-    uva__here = outer;
-    if (UVA__UNLIKELY(loop->shutdown != NULL)) {
-        uva__shutdown_step(loop);
-    }
-    loop->looked_ready = loop->head != NULL;
-    return loop->looked_ready;
-}
-
-void uva__loop_add_flush(uva_loop_t *loop, uva__flush_t *flush)
-{
-    if (!uva__list_linked(&flush->link)) {
-        uva__list_append(&loop->flushes, &flush->link);
-        if (UVA__UNLIKELY(!loop->attended)) {
-            loop->driver->attend(loop);
-        }
-    }
-}
-
-void uva__loop_flush(uva_loop_t *loop)
-{
-    while (!uva__list_empty(&loop->flushes)) {
-        uva__flush_t *flush =
-            UVA__LIST_FIRST(&loop->flushes, uva__flush_t, link);
-        uva__list_remove(&flush->link);
-        flush->run(flush);
-    }
-}
-
-bool uva__loop_busy(const uva_loop_t *loop)
-{
-    return loop->head != NULL || loop->task_count > 0 || loop->call_count > 0 ||
-           loop->op_count > 0 || loop->shutdown != NULL;
-}
 
 /* --- running --- */
 
@@ -447,16 +249,6 @@ static int loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
     return 0;
 }
 
-/* Undo loop_create for a loop that got no driver. */
-static void loop_discard(uva_loop_t *loop)
-{
-    uva__registry_remove(loop);
-    uv_mutex_destroy(&loop->mutex);
-    uva__slab_destroy(&loop->slab);
-    uva__stack_pool_destroy(&loop->stacks);
-    uva__free(loop);
-}
-
 static int loop_new(const uva_loop_options_t *options,
                     uv_loop_t *host,
                     bool is_virtual,
@@ -472,7 +264,7 @@ static int loop_new(const uva_loop_options_t *options,
     r = is_virtual ? uva__driver_virtual_new(loop)
                    : uva__driver_uv_new(loop, host);
     if (r < 0) {
-        loop_discard(loop);
+        uva__loop_discard(loop);
         return r;
     }
     loop->driver_open = true;
@@ -501,54 +293,6 @@ int uva_loop_new_virtual(const uva_loop_options_t *options,
 }
 
 /* --- closing --- */
-
-uva_loop_t *uva_loop_ref(uva_loop_t *loop)
-{
-    if (loop != NULL) {
-        atomic_fetch_add_explicit(&loop->refs, 1, memory_order_relaxed);
-    }
-    return loop;
-}
-
-/* Give the mutex back and free a closed loop that nothing refers to. Whoever
- * waits for the mutex meanwhile has a reference, or an object of the loop. */
-static void loop_unlock(uva_loop_t *loop)
-{
-    bool over = loop->closed && loop->refs == 0;
-    bool left = loop->slab.live > 0;
-
-    if (over && left && loop->debug) {
-        uva__debug_tell_left(loop);
-    }
-    uv_mutex_unlock(&loop->mutex);
-    if (over && !left) {
-        uva__usage_free(loop);
-        uva__wheel_destroy(&loop->timers);
-        loop_discard(loop);
-    }
-}
-
-void uva__loop_maybe_free(uva_loop_t *loop)
-{
-    if (loop->refs == 0) {
-        uv_mutex_lock(&loop->mutex);
-        loop_unlock(loop);
-    }
-}
-
-uva_loop_t *uva__loop_enter_closed(uva_loop_t *loop)
-{
-    uv_mutex_lock(&loop->mutex);
-    return uva_loop_ref(loop);
-}
-
-void uva__loop_leave(uva_loop_t *entered)
-{
-    if (entered != NULL) {
-        atomic_fetch_sub(&entered->refs, 1);
-        loop_unlock(entered);
-    }
-}
 
 /* The owner is about to drop a reference of an open loop: it ends what nobody
  * else would. @return Whether the reference is to be dropped. */
@@ -590,17 +334,8 @@ uva_loop_t *uva_loop_unref(uva_loop_t *loop)
         return NULL;
     }
     atomic_fetch_sub(&loop->refs, 1);
-    loop_unlock(loop);
+    uva__loop_unlock(loop);
     return NULL;
-}
-
-void uva__ready_drop(uva__ready_t *ready)
-{
-    if (ready->run == uva__callback_run) {
-        uva__callback_release(UVA__CONTAINER_OF(ready, uva__callback_t, ready));
-    } else if (!uva__handle_drop_ready(ready)) {
-        ready->run(ready);
-    }
 }
 
 static void loop_drop_calls(uva_loop_t *loop)

@@ -1,13 +1,11 @@
 /*
  * Scheduled calls, as far as the loop knows them.
  */
-#ifndef UVA__CORE_EVENTS_H
-#define UVA__CORE_EVENTS_H
+#ifndef UVA__CORE_CALLS_H
+#define UVA__CORE_CALLS_H
 
 #include "core/loop.h"
 
-/** Move the calls of other threads to the ready queue. */
-void uva__loop_take_inbox(uva_loop_t *loop);
 /** Drop a node if it is a scheduled call. @return Whether it was one. */
 bool uva__handle_drop_ready(uva__ready_t *ready);
 /** Cancel the calls that never come. */
@@ -22,10 +20,13 @@ const char *uva__handle_function(const uva_handle_t *handle);
 /** Where a scheduled call was made; static; NULL if unknown. */
 const char *uva__handle_source(const uva_handle_t *handle);
 
+/** A destructor for options that were refused. */
+void uva__call_refused(void *data, const uva_call_options_t *options);
+
 /** Whether options are none, or as large as they have to be. */
 static inline bool uva__call_options_fit(const uva_call_options_t *options)
 {
     return options == NULL || options->size >= sizeof *options;
 }
 
-#endif /* UVA__CORE_EVENTS_H */
+#endif /* UVA__CORE_CALLS_H */

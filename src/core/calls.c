@@ -1,5 +1,5 @@
 /*
- * Scheduled calls and the running loop (asyncio.events).
+ * Scheduled calls (asyncio.events).
  *
  *   state      where its node is           references
  *   SCHEDULED  ready queue, timers, inbox   the loop's, and the holders'
@@ -18,11 +18,12 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "core/events.h"
+#include "core/calls.h"
+#include "core/context.h"
 #include "core/hosts.h"
 #include "core/loop.h"
-#include "core/registry.h"
-#include "core/waiters.h"
+#include "core/ready.h"
+#include "core/timers.h"
 
 typedef enum handle_state_e {
     HANDLE_SCHEDULED,
@@ -46,62 +47,6 @@ struct uva_handle_s {
     bool timed;         /* In the timers, not in the ready queue. */
     bool shared;        /* Made by another thread, by uva__malloc. */
 };
-
-uva_loop_t uva__nowhere;
-UVA__TLS uva_loop_t *uva__here = &uva__nowhere;
-
-uva_loop_t *uva_get_running_loop(void)
-{
-    return uva__running();
-}
-
-static void loop_tell_wrong_thread(const char *function, bool hosted)
-{
-    uva__log(UVA_LOG_ERROR,
-             "non-thread-safe operation invoked on an event loop from a "
-             "thread that does not own it: %s in thread %llu%s",
-             function, (unsigned long long)uva__thread_number(),
-             hosted ? "; if this thread turns the host, uva_loop_adopt comes "
-                      "first"
-                    : "");
-}
-
-bool uva__loop_owned_slow(const uva_loop_t *loop, const char *function)
-{
-    if (uva__loop_is_owner(loop) || loop->closed) {
-        return !loop->forked;
-    }
-    loop_tell_wrong_thread(function, loop->hosted);
-    return false;
-}
-
-bool uva_loop_owned(const uva_loop_t *loop, const char *function)
-{
-    return loop == NULL || uva__loop_owned_for(loop, function);
-}
-
-/* Asked under the registry's mutex, so that the loop cannot go meanwhile. */
-bool uva__loop_owned_or_gone(const uva_loop_t *loop, const char *function)
-{
-    bool mine = true;
-    bool forked = false;
-    bool hosted = false;
-
-    if (loop == NULL || uva__here == loop) {
-        return true;
-    }
-    uva__registry_lock();
-    if (uva__registry_has(loop)) {
-        mine = uva__loop_is_owner(loop) || loop->closed;
-        forked = loop->forked;
-        hosted = loop->hosted;
-    }
-    uva__registry_unlock();
-    if (!mine) {
-        loop_tell_wrong_thread(function, hosted);
-    }
-    return mine && !forked;
-}
 
 /* --- references --- */
 
@@ -343,22 +288,6 @@ static int handle_give(uva_handle_t *handle, uva_handle_t **ret_handle)
     return 0;
 }
 
-/* One queue for all threads, as in asyncio: what another one has scheduled
- * before runs before. */
-static void inbox_first(uva_loop_t *loop)
-{
-    if (UVA__UNLIKELY(
-            atomic_load_explicit(&loop->inbox, memory_order_relaxed) != NULL)) {
-        uva__loop_take_inbox(loop);
-    }
-}
-
-void uva__loop_attend(uva_loop_t *loop)
-{
-    loop->driver->attend(loop);
-    inbox_first(loop);
-}
-
 int uva__loop_call_soon(uva_loop_t *loop,
                         uva_callback_cb callback,
                         void *data,
@@ -374,7 +303,7 @@ int uva__loop_call_soon(uva_loop_t *loop,
     if (r >= 0) {
         handle = handle_new(loop, callback, data, options, false, site);
         if (handle != NULL) {
-            inbox_first(loop);
+            uva__loop_inbox_first(loop);
             uva__loop_push(loop, &handle->ready);
             return handle_give(handle, ret_handle);
         }
@@ -566,28 +495,6 @@ int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
         uva__loop_attend(loop); /* So that an attached loop is referenced. */
     }
     return 0;
-}
-
-void uva__loop_take_inbox(uva_loop_t *loop)
-{
-    uva__ready_t *last;
-    uva__ready_t *node;
-
-    uv_mutex_lock(&loop->mutex);
-    last = loop->inbox;
-    loop->inbox = NULL;
-    uv_mutex_unlock(&loop->mutex);
-    if (last == NULL) {
-        return;
-    }
-    node = last->next;
-    last->next = NULL;
-    while (node != NULL) {
-        uva__ready_t *next = node->next;
-        loop->call_count++;
-        uva__loop_push(loop, node);
-        node = next;
-    }
 }
 
 /* --- handles --- */

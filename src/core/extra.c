@@ -1,0 +1,57 @@
+/*
+ * The members that few futures and tasks need, in one more object.
+ */
+#include "core/extra.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "core/loop.h"
+#include "core/object.h"
+
+uva__extra_t *uva__future_has_extra(const uva_future_t *future)
+{
+    if (future == NULL || future->kind == UVA__KIND_REFUSED) {
+        return NULL;
+    }
+    if (future->kind == UVA__KIND_TASK) {
+        return UVA__CONTAINER_OF((uintptr_t)future, uva_task_t, base)->extra;
+    }
+    return UVA__CONTAINER_OF((uintptr_t)future, uva__plain_future_t, base)
+        ->extra;
+}
+
+uva__extra_t *uva__future_extra(uva_future_t *future)
+{
+    uva__extra_t *extra = uva__future_has_extra(future);
+
+    if (extra != NULL || future == NULL || future->kind == UVA__KIND_REFUSED) {
+        return extra;
+    }
+    extra = uva__slab_get(&future->loop->slab, sizeof *extra);
+    if (extra == NULL) {
+        return NULL;
+    }
+    memset(extra, 0, sizeof *extra);
+    if (future->kind == UVA__KIND_TASK) {
+        uva__future_as_task(future)->extra = extra;
+        future->flags |= UVA__KEEPS;
+    } else {
+        UVA__CONTAINER_OF(future, uva__plain_future_t, base)->extra = extra;
+    }
+    return extra;
+}
+
+void uva__extra_free(uva_loop_t *loop, uva__extra_t *extra)
+{
+    if (extra == NULL) {
+        return;
+    }
+    uva__free(extra->name);
+    uva_error_unref(extra->request);
+    uva_error_unref(extra->error);
+    uva_context_unref(extra->context);
+    uva_task_unref(extra->lender);
+    uva__list_remove(&extra->made);
+    uva__slab_put(&loop->slab, extra, sizeof *extra);
+}

@@ -1,0 +1,14 @@
+/*
+ * One turn of a loop, and what is done at its end.
+ */
+#ifndef UVA__CORE_TURN_H
+#define UVA__CORE_TURN_H
+
+#include "core/loop.h"
+
+/** Run what is to be done at the end of a turn. */
+void uva__loop_flush(uva_loop_t *loop);
+/** Have flush->run called at the end of a turn; nothing if it is queued. */
+void uva__loop_add_flush(uva_loop_t *loop, uva__flush_t *flush);
+
+#endif /* UVA__CORE_TURN_H */
