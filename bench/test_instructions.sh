@@ -1,8 +1,9 @@
 #!/bin/sh
-# test_instructions.sh BIN LIB: instructions and system calls of the hot paths,
-# each with a ceiling some 5 % above what it was when it was last looked at.
-# A row that fails is either a regression or a reason to raise its ceiling in
-# the commit that explains it; one that has become cheaper lowers it.
+# test_instructions.sh BIN LIB: instructions and system calls of the paths that
+# users meet, each with a gate. A gate is what a user may be asked to pay: the
+# largest cost that the project accepts for the sake of simpler code. It is no
+# record of the best figure, so a change that stays below it needs no word here.
+# A change that must exceed one says in its commit what users get for it.
 #
 # What is counted is the slope between two sizes of one run, so that start and
 # end do not count, on a clock that does not know how slow callgrind is.
@@ -32,29 +33,29 @@ collected()
     sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$folder/log" | tail -n 1
 }
 
-# judge NAME CEILING LESS MORE UNITS
+# judge NAME GATE LESS MORE UNITS
 judge()
 {
-    awk -v name="$1" -v ceiling="$2" -v less="$3" -v more="$4" -v units="$5" '
+    awk -v name="$1" -v gate="$2" -v less="$3" -v more="$4" -v units="$5" '
         BEGIN {
             each = (more - less) / units
-            good = less > 0 && more > less && each <= ceiling
-            printf "%-34s %8.1f  at most %6.1f%s\n", name, each, ceiling,
+            good = less > 0 && more > less && each <= gate
+            printf "%-34s %8.1f  at most %6.1f%s\n", name, each, gate,
                 good ? "" : "  TOO MANY"
             exit !good
         }' || failed=1
 }
 
-# program NAME CEILING COUNT ARGUMENT...: COUNT stands for @ in the arguments.
+# program NAME GATE COUNT ARGUMENT...: COUNT stands for @ in the arguments.
 program()
 {
     name=$1
-    ceiling=$2
+    gate=$2
     count=$3
     shift 3
     less=$(sized "$count" "$@")
     more=$(sized $((count * 3)) "$@")
-    judge "$name" "$ceiling" "$less" "$more" $((count * 2))
+    judge "$name" "$gate" "$less" "$more" $((count * 2))
 }
 
 sized()
@@ -96,28 +97,55 @@ end_server()
 }
 
 # served REQUESTS ARGUMENT...: instructions of a server for so many requests.
+# Its profile stays, for mallocs.
 served()
 {
     requests=$1
     shift
     # shellcheck disable=SC2086 # words
     serve $hearing env LD_PRELOAD="$clock" valgrind --tool=callgrind \
-        --callgrind-out-file=/dev/null --log-file="$folder/log" \
+        --callgrind-out-file="$folder/profile" --log-file="$folder/log" \
         "$bin/uva_bench" "$@"
     "$bin/load_echo" "$port" -c 100 -s 1024 -n "$requests" >/dev/null
     end_server
     collected
 }
 
-# echo_row NAME CEILING ARGUMENT...
+# mallocs: how often the server of the last profile asked for memory. A profile
+# names a function once and then by its number; "calls=" follows the callee.
+mallocs()
+{
+    awk '
+        /^c?fn=/ {
+            id = $1
+            sub(/^c?fn=/, "", id)
+            if (NF > 1)
+                name[id] = $2
+            callee = name[id]
+        }
+        /^calls=/ && callee ~ /^(malloc|calloc|realloc|posix_memalign|aligned_alloc)$/ {
+            sub(/calls=/, "", $1)
+            sum += $1
+        }
+        END { print sum + 0 }' "$folder/profile"
+}
+
+# echo_row NAME GATE ARGUMENT...
 echo_row()
 {
     name=$1
-    ceiling=$2
+    gate=$2
     shift 2
     less=$(served 2000 "$@")
+    few=$(mallocs)
     more=$(served 8000 "$@")
-    judge "$name" "$ceiling" "$less" "$more" 6000
+    judge "$name" "$gate" "$less" "$more" 6000
+    if [ "$few" -eq 0 ]; then
+        echo "the profile shows no malloc at all: it is not what it was taken for"
+        failed=1
+    fi
+    # What a connection needs comes with the connection.
+    limit "malloc of 6000 more" $(($(mallocs) - few)) 0
 }
 
 # calls NAME: of that system call in the summary of strace.
@@ -143,9 +171,12 @@ system_calls()
     server=
     reads=$(($(calls read) + $(calls recvfrom) + $(calls readv) + $(calls recvmsg)))
     writes=$(($(calls write) + $(calls sendto) + $(calls writev) + $(calls sendmsg)))
-    # 100 connections end with a read each, and the program reads a little.
-    limit "$* read" "$reads" $((requests + 400))
-    limit "$* write" "$writes" $((requests + 100))
+    # Each of the 100 connections ends with a read: 1.005 a request. What the
+    # program itself reads and writes at its start and end comes on top.
+    limit "$* read" "$reads" $((requests + 100 + 50))
+    limit "$* write" "$writes" $((requests + 50))
+    # One poll finds many of the 100 sockets.
+    limit "$* epoll_wait" $(($(calls epoll_wait) + $(calls epoll_pwait))) $((requests / 50))
     # Six a connection, none a request.
     limit "$* epoll_ctl" "$(calls epoll_ctl)" 640
     limit "$* futex" "$(calls futex)" 8
@@ -164,20 +195,20 @@ limit()
 }
 
 echo "instructions"
-program 'yield, 2 tasks'               60 20000 ctx 2 @
-program 'yield, 1000 tasks'            53.7 20000 ctx 1000 @
-program 'yield, 2 tasks, stackless'    38.3 20000 --stackless ctx 2 @
-program 'yield, 1000 tasks, stackless' 32.7 20000 --stackless ctx 1000 @
-program 'spawn and join'               337 10000 spawn_seq @
-program 'spawn and join, stackless'    280 10000 --stackless spawn_seq @
-program 'spawn, batches'               206 20000 spawn_batch @ 10000
-program 'spawn, batches, stackless'    172 20000 --stackless spawn_batch @ 10000
-program 'queue item, 1'                302 10000 chan @ 1
-program 'queue item, 1, stackless'     309 10000 --stackless chan @ 1
-program 'queue item, 128'               64.5 20000 chan @ 128
-program 'queue item, 128, stackless'    58.2 20000 --stackless chan @ 128
-echo_row 'echo of 1 KiB'               583 echo stream
-echo_row 'echo of 1 KiB, stackless'    505 --stackless echo stream
+program 'yield, 2 tasks'                66 20000 ctx 2 @
+program 'yield, 1000 tasks'             60 20000 ctx 1000 @
+program 'yield, 2 tasks, stackless'     44 20000 --stackless ctx 2 @
+program 'yield, 1000 tasks, stackless'  40 20000 --stackless ctx 1000 @
+program 'spawn and join'               400 10000 spawn_seq @
+program 'spawn and join, stackless'    320 10000 --stackless spawn_seq @
+program 'spawn, batches'               300 20000 spawn_batch @ 10000
+program 'spawn, batches, stackless'    250 20000 --stackless spawn_batch @ 10000
+program 'queue item, 1'                600 10000 chan @ 1
+program 'queue item, 1, stackless'     590 10000 --stackless chan @ 1
+program 'queue item, 128'              165 20000 chan @ 128
+program 'queue item, 128, stackless'   145 20000 --stackless chan @ 128
+echo_row 'echo of 1 KiB'               650 echo stream
+echo_row 'echo of 1 KiB, stackless'    580 --stackless echo stream
 
 if command -v strace >/dev/null 2>&1 && strace -o /dev/null true 2>/dev/null; then
     echo "system calls of 20000 echoes"
