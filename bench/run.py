@@ -1,11 +1,13 @@
 """Floors, uva and peers in one interleaved run; a Markdown report with plots.
 
     run.py BIN [--out FOLDER] [--seconds N] [--pairs N] [--report]
+    run.py BIN --against OTHER_BIN [--pairs N]
 
 Every repetition runs every program of a row once, in a random order. A ratio is
 taken within a repetition and its median over all, so that what the machine does
 meanwhile falls on both sides alike. The A/A row is uva against itself: what
-differs there is noise.
+differs there is noise. With --against the programs are uva's alone, of two
+builds, and their table goes to standard output.
 """
 import argparse
 import json
@@ -28,6 +30,8 @@ parser.add_argument("--seconds", type=float, default=90,
                     help="for the repetitions; the scale runs come on top")
 parser.add_argument("--pairs", type=int, default=40,
                     help="of echo servers, on top too")
+parser.add_argument("--against", metavar="OTHER_BIN",
+                    help="compare with another build, and with nothing else")
 parser.add_argument("--report", action="store_true",
                     help="of the last run, without another one")
 options = parser.parse_args()
@@ -35,6 +39,7 @@ options = parser.parse_args()
 HERE = os.path.dirname(os.path.abspath(__file__))
 NULL = subprocess.DEVNULL
 UVA, AGAIN, STACKLESS = "uva", "uva again", "uva stackless"
+OTHER = ", other build"
 
 
 def own(name, *arguments):
@@ -192,12 +197,12 @@ def load(server, *arguments):
                *arguments)
 
 
-def serve(peers, rounds, prefix=""):
+def serve(programs, rounds, prefix=""):
     """Each server under load once in a round, of small messages and of large."""
     servers = {}
     try:
-        for peer in peers:
-            servers[peer] = Server(ECHO[peer])
+        for peer, argv in programs.items():
+            servers[peer] = Server(argv)
         for number in rounds:
             for size in (1024, 102400):
                 for peer, server in shuffled(servers):
@@ -269,6 +274,29 @@ def scale():
             run(repetition, peer, argv, "sleeps")
 
 
+def builds(programs):
+    """uva's programs among these, and the same of the other build."""
+    found = {}
+    for peer in (UVA, STACKLESS):
+        if peer in programs:
+            path, *arguments = programs[peer]
+            other = os.path.join(options.against, os.path.basename(path))
+            found[peer] = [path, *arguments]
+            found[peer + OTHER] = [other, *arguments]
+    return found
+
+
+def compare():
+    # How the memory of a server happens to lie decides some percent of its
+    # cost for as long as it runs, so each pair starts its own servers.
+    for repetition in range(options.pairs):
+        for programs in COMMANDS:
+            for peer, argv in shuffled(builds(programs)):
+                run(repetition, peer, argv)
+        serve(builds(ECHO), [repetition])
+        print("bench: pair %d done" % repetition, file=sys.stderr, flush=True)
+
+
 # --- the report ---------------------------------------------------------------
 
 def values(bench, field, peer):
@@ -290,10 +318,14 @@ def cell(bench, field, peer):
                               number(found[-1]))
 
 
-def ratio(bench, field, peer, base):
+def paired_ratios(bench, field, peer, base):
     upper, lower = values(bench, field, peer), values(bench, field, base)
-    paired = [upper[r] / lower[r] for r in upper if lower.get(r, 0) > 0]
-    return statistics.median(paired) if paired else None
+    return [upper[r] / lower[r] for r in upper if lower.get(r, 0) > 0]
+
+
+def ratio(bench, field, peer, base):
+    found = paired_ratios(bench, field, peer, base)
+    return statistics.median(found) if found else None
 
 
 def ratio_cell(bench, field, peer, base):
@@ -351,6 +383,24 @@ def report(repetition_count):
     ]) + "\n"
 
 
+def comparison():
+    """A row for each figure of both builds; the spread is that of the ratios."""
+    lines = []
+    for title, bench, field, _, _ in ROWS:
+        for peer in (UVA, STACKLESS):
+            found = paired_ratios(bench, field, peer + OTHER, peer)
+            if len(found) < 2 or field not in ("cpu_ns", "cpu_s", "rss_per"):
+                continue
+            low, middle, high = statistics.quantiles(found, n=4, method="inclusive")
+            medians = [number(statistics.median(values(bench, field, p).values()))
+                       for p in (peer, peer + OTHER)]
+            kind = ", stackless" if peer == STACKLESS else ""
+            lines.append([title + kind, *medians, "%.3f" % middle,
+                          "%.3f to %.3f" % (low, high)])
+    return table(["medians of %d pairs" % options.pairs, "A", "B", "B over A",
+                  "its middle half"], lines)
+
+
 def plots():
     for field, unit in (("cpu_ns", "CPU ns a task"), ("rss_per", "bytes a task")):
         lines = {}
@@ -371,7 +421,8 @@ def measure(record):
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     repetitions(time.monotonic() + options.seconds)
-    serve((LIBUV, EPOLL, UVA, AGAIN, STACKLESS), range(options.pairs), "pairs")
+    paired = (LIBUV, EPOLL, UVA, AGAIN, STACKLESS)
+    serve({peer: ECHO[peer] for peer in paired}, range(options.pairs), "pairs")
     idle()
     scale()
     with open(record, "w") as file:
@@ -381,6 +432,10 @@ def measure(record):
 
 
 def main():
+    if options.against:
+        compare()
+        print(comparison())
+        return
     os.makedirs(options.out, exist_ok=True)
     record = os.path.join(options.out, "results.jsonl")
     if not options.report:
