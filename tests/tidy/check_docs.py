@@ -4,7 +4,8 @@ check_docs.py ROOT looks at include/: each public function, type and callback
 has a comment of its own directly above it, each macro too, or it is named in
 the comment of another; a function that may suspend says when, or stands for
 one that does. In the pages: each uva_ or UVA_ name stands somewhere in the
-sources, each link and path leads to a file, each `module.test` is a test;
+sources, each link and path leads to a file, each `module.test` is a test, and
+in docs/ and README.md no line but a row of a table exceeds 120 columns;
 docs/threads.md names what the headers mark @thread any, docs/asyncio-parity.md
 what the asyncio of this Python has, if it is none of later than 3.14.
 check_docs.py --self-test plants what must be seen.
@@ -77,10 +78,12 @@ LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 PATH = re.compile(
     r"`((?:src|include|tests|docs|cmake|examples|bench|tools|vendor)/[\w./-]*\w)/?`")
 TEST = re.compile(r"`(\w+)\.(\w+)`")
+MAX_COLUMNS = 120
 
 
 def pages(root):
-    return sorted([*root.glob("*.md"), *(root / "docs").glob("*.md")])
+    return sorted([*root.glob("*.md"), *(root / "docs").glob("*.md"),
+                   *(root / "bench").glob("*.md")])
 
 
 def words_of_sources(root):
@@ -115,6 +118,14 @@ def check_page(root, page, words):
         sources = list((root / "tests").glob(f"*/test_{m.group(1)}.c"))
         if sources and not re.search(rf"\b{m.group(2)}\b", sources[0].read_text()):
             yield line_of(text, m.start()), f"no such test: {m.group()}"
+
+
+def check_columns(page):
+    if page.parent.name != "docs" and page.name != "README.md":
+        return
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        if len(line) > MAX_COLUMNS and not line.startswith("|"):
+            yield number, f"a line of {len(line)} columns"
 
 
 def check_threads(root):
@@ -157,7 +168,8 @@ def check_tree(root):
              for problem in check_text(path.read_text())]
     found += [f"{page.relative_to(root)}:{line}: {problem}"
               for page in pages(root)
-              for line, problem in sorted(check_page(root, page, words))]
+              for line, problem in sorted([*check_page(root, page, words),
+                                           *check_columns(page)])]
     return found + list(check_threads(root)) + list(check_parity(root))
 
 
@@ -190,11 +202,14 @@ PLANTED_PAGES = (
     ("docs/a.md", "`include/x.h`, `include/`\n", None),
     ("docs/a.md", "`x.y`, `asyncio.y`\n", None),
     ("docs/a.md", "`x.z`\n", "no such test"),
+    ("docs/a.md", "x" * 121 + "\n", "a line of 121 columns"),
+    ("README.md", "x" * 121 + "\n", "a line of 121 columns"),
+    ("docs/a.md", "é" * 120 + "\n| " + "x" * 121 + " |\n", None),
     ("docs/threads.md", "none\n", "does not name uva_x"),
     ("docs/threads.md", "`uva_x`\n", None),
     ("docs/asyncio-parity.md", "`gather`\n",
      "does not list run_forever" if sys.version_info < (3, 15) else None),
-    ("docs/asyncio-parity.md", " ".join(names_of_asyncio()), None),
+    ("docs/asyncio-parity.md", "\n".join(names_of_asyncio()), None),
 )
 
 
