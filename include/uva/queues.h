@@ -16,14 +16,13 @@
 
 UVA_BEGIN_DECLS
 
-/** private: who waits at one end of a queue. */
-typedef struct uva__queue_line_s {
+/** private: the tasks that wait at one end of a queue. */
+typedef struct uva__waitlist_s {
     uva_list_t waiters; /* Of uva_waiter_t.link and uva_select_case_t.link,
                            oldest first. */
     uva_list_t cases;   /* Of uva_select_case_t.among_cases: those of waiters
                            that are cases, in the same order. */
-    size_t asleep;      /* Polls that suspended and were not called again. */
-} uva__queue_line_t;
+} uva__waitlist_t;
 
 /** private */
 typedef enum uva__queue_order_e {
@@ -55,21 +54,16 @@ typedef int (*uva_compare_cb)(const void *a, const void *b, void *data);
  */
 typedef struct uva_queue_s {
     /* private */
-    void **items; /* Owned ring, NULL before the first item. */
-    size_t mask;  /* Of the indices: the ring's size, a power of two, less 1. */
-    size_t head;  /* Index of the first item. */
-    size_t count;
-    size_t room;          /* While count is less a put needs no second look. */
-    size_t few;           /* While count is more a get needs none. */
+    void **items;     /* Owned ring, NULL before the first item. */
+    size_t capacity;  /* Places in the ring: a power of two, or 0. */
+    size_t head;      /* Index of the first item. */
+    size_t count;     /* Items in the ring. */
+    size_t maxsize;   /* 0: no limit. */
+    uva_loop_t *loop; /* Borrowed; NULL until the first wait. */
+    uva__waitlist_t getters;
+    uva__waitlist_t putters;
     size_t unfinished;    /* Items put and not told done. */
     uva_event_t finished; /* Set while unfinished is 0. */
-    uva_loop_t *loop;     /* Borrowed; NULL until the first wait. */
-    uva__queue_line_t getters;
-    uva__queue_line_t putters;
-    size_t open_room; /* What room and few are while nobody waits. */
-    size_t open_few;
-    size_t wait_above; /* While count is more a put has to wait. */
-    size_t maxsize;    /* 0: no limit. */
     uva_compare_cb compare;
     void *compare_data; /* Borrowed. */
     uva_destroy_cb destroy;
@@ -80,12 +74,11 @@ typedef struct uva_queue_s {
 } uva_queue_t;
 
 /** private */
-#define UVA__QUEUE_INIT(maxsize, order, compare, data)                        \
-    {                                                                         \
-        NULL, 0, 0, 0, 0, 0, 0, {NULL, {NULL, NULL}, true}, NULL,             \
-            {{NULL, NULL}, {NULL, NULL}, 0}, {{NULL, NULL}, {NULL, NULL}, 0}, \
-            0, 0, (size_t)(maxsize)-1, maxsize, compare, data, NULL, order,   \
-            UVA_QUEUE_WAIT, false, false                                      \
+#define UVA__QUEUE_INIT(maxsize, order, compare, data)                   \
+    {                                                                    \
+        NULL, 0, 0, 0, maxsize, NULL, {{NULL, NULL}, {NULL, NULL}},      \
+            {{NULL, NULL}, {NULL, NULL}}, 0, {NULL, {NULL, NULL}, true}, \
+            compare, data, NULL, order, UVA_QUEUE_WAIT, false, false     \
     }
 
 /** As uva_queue_init. */
@@ -171,7 +164,7 @@ UVA_EXTERN UVA_NODISCARD int uva_queue_put_nowait(uva_queue_t *queue,
  * Take the next item; wait while the queue is empty.
  *
  * A put wakes the oldest waiter, which takes the item when it runs: who comes
- * in between may have it, and the waiter goes back to the end of the line.
+ * in between may have it, and the waiter goes back to the end of the list.
  *
  * @param[out] ret_item The caller's from here on.
  * @retval UVA_EQUEUESHUTDOWN It is shut down and empty.
@@ -255,8 +248,8 @@ typedef struct uva_select_case_s {
     void **ret_item;    /* Where the item of a get goes; NULL for a put. */
     void *item;         /* What a put puts. */
     /* private */
-    uva_list_t link;        /* Of uva__queue_line_t.waiters. */
-    uva_list_t among_cases; /* Of uva__queue_line_t.cases. */
+    uva_list_t link;        /* Of uva__waitlist_t.waiters. */
+    uva_list_t among_cases; /* Of uva__waitlist_t.cases. */
     uva_waiter_t *waiter;   /* Of the task that waits. */
     int32_t index;
 } uva_select_case_t;
@@ -283,7 +276,7 @@ typedef struct uva_select_case_s {
  *     int which = uva_select(cases, 2);
  *
  * If several can be done it is the first in the array. While none can, the
- * task stands in every line, in order of arrival like any other waiter; if it
+ * task stands in every list, in order of arrival like any other waiter; if it
  * is called to one and finds the item gone, it goes back to the end of all. A
  * queue that is shut down takes no part. A deadline is a UVA_TIMEOUT around it.
  *

@@ -134,20 +134,6 @@ UVA__INLINE bool uva__waiter_wakes_first(uva_loop_t *loop, uva_list_t *list)
     return true;
 }
 
-/** uva_waiter_finish, if who woke it took it out of its list. @return Whether
- * the short way did: it was not cancelled. */
-UVA__INLINE bool uva__waiter_ends(uva_waiter_t *waiter)
-{
-    uva_task_t *task = uva__task_of_waiter(waiter);
-
-    if (UVA__UNLIKELY(task->base.phase != UVA__PHASE_WOKEN ||
-                      (task->base.flags & UVA__MUST_CANCEL) != 0)) {
-        return false;
-    }
-    task->base.phase = UVA__PHASE_IDLE;
-    return true;
-}
-
 /** uva_block, for who is likely to leave for a task that waits elsewhere: a
  * producer for a consumer. */
 UVA__INLINE void uva__waiter_block(uva_waiter_t *waiter, const char *what)

@@ -10,18 +10,24 @@
  * Invariant: count is the number of tasks inside, and everything that changes
  * it or the state holds the condition's lock.
  *
- * A wait has the stages ENTER (for the lock), BLOCK (while others leave) and
- * FILL (for the others to come; its place is the waiter's value).
+ * A wait is in one of three stages, which the value of the task's waiter holds
+ * (uva_waiter_set_value); its stage byte is that of the condition.
+ *
+ *   value       the task                             left by
+ *   ENTER       waits for the lock                   getting it
+ *   BLOCK       waits until others have left         FILLING or BROKEN
+ *   FILL + n    is inside, in place n, and waits     the last one, reset, abort
+ *               for the others to come
  */
 #include "uva/locks.h"
 
 #include "base/format.h"
-#include "sync/waiters.h"
+#include "sync/waitlists.h"
 
 enum {
-    BARRIER_ENTER = 0 << 2,
-    BARRIER_BLOCK = 1 << 2,
-    BARRIER_FILL = 2 << 2
+    BARRIER_BLOCK = -1,
+    BARRIER_ENTER = 0,
+    BARRIER_FILL = 1
 };
 
 int uva_barrier_init(uva_barrier_t *barrier, int parties)
@@ -53,7 +59,8 @@ static void barrier_notify_all(uva_barrier_t *barrier)
     (void)uva_condition_notify_all(&barrier->condition);
 }
 
-/* asyncio: locks.py, Barrier._block. */
+/* Wait until the tasks of the last round have left.
+ * asyncio: locks.py, Barrier._block. */
 static int barrier_block(uva_barrier_t *barrier)
 {
     int r = uva_condition_wait_for_poll(&barrier->condition, barrier_may_enter,
@@ -66,7 +73,7 @@ static int barrier_block(uva_barrier_t *barrier)
                                                  : 0;
 }
 
-/* asyncio: locks.py, Barrier._wait. */
+/* Wait until all have come. asyncio: locks.py, Barrier._wait. */
 static int barrier_fill(uva_barrier_t *barrier)
 {
     int r = uva_condition_wait_for_poll(&barrier->condition, barrier_has_filled,
@@ -80,7 +87,8 @@ static int barrier_fill(uva_barrier_t *barrier)
                : uva__bare(UVA_EBROKENBARRIER);
 }
 
-/* asyncio: locks.py, Barrier._exit. */
+/* Leave; the last one opens the barrier for the next round.
+ * asyncio: locks.py, Barrier._exit. */
 static void barrier_exit(uva_barrier_t *barrier)
 {
     barrier->count--;
@@ -89,28 +97,27 @@ static void barrier_exit(uva_barrier_t *barrier)
             barrier->state == UVA__BARRIER_DRAINING) {
             barrier->state = UVA__BARRIER_FILLING;
         }
-        barrier_notify_all(barrier); /* Those who came while we left. */
+        barrier_notify_all(barrier); /* Tasks that came meanwhile enter. */
     }
 }
 
-/* Wait for the others, or let them go. */
-static int barrier_pass(uva_barrier_t *barrier, uva_waiter_t *self, int stage)
+/* Come inside, and wait for the others or let them go; value is the waiter's.
+ * @return The place, or an error. */
+static int
+barrier_pass(uva_barrier_t *barrier, uva_waiter_t *self, int32_t value)
 {
-    int32_t place = uva_waiter_get_value(self);
+    bool is_inside = value >= BARRIER_FILL;
+    int32_t place = is_inside ? value - BARRIER_FILL : barrier->count++;
     int r = 0;
 
-    if (stage != BARRIER_FILL) {
-        place = barrier->count++;
-    }
-    if (stage != BARRIER_FILL && place + 1 == barrier->parties) {
+    if (!is_inside && place + 1 == barrier->parties) {
         barrier->state = UVA__BARRIER_DRAINING;
         barrier_notify_all(barrier);
     } else {
         r = barrier_fill(barrier);
     }
     if (r == UVA_PENDING) {
-        uva__stage_set(self, UVA__STAGE_BARRIER, BARRIER_FILL);
-        uva_waiter_set_value(self, place);
+        uva_waiter_set_value(self, BARRIER_FILL + place);
         return r;
     }
     barrier_exit(barrier);
@@ -120,30 +127,29 @@ static int barrier_pass(uva_barrier_t *barrier, uva_waiter_t *self, int stage)
 int uva_barrier_wait_poll(uva_barrier_t *barrier)
 {
     uva_waiter_t *self = uva_waiter_current();
-    int stage = uva__stage_get(self, UVA__STAGE_BARRIER);
+    int32_t value = uva_waiter_get_value(self);
     int r = 0;
 
-    if (stage == BARRIER_ENTER) {
+    if (value == BARRIER_ENTER) {
         r = uva_condition_acquire_poll(&barrier->condition);
         if (r < 0) {
             return r;
         }
     }
-    if (stage != BARRIER_FILL) {
+    if (value < BARRIER_FILL) {
         r = barrier_block(barrier);
         if (r == UVA_PENDING) {
-            uva__stage_set(self, UVA__STAGE_BARRIER, BARRIER_BLOCK);
+            uva_waiter_set_value(self, BARRIER_BLOCK);
             return r;
         }
     }
     if (r >= 0) {
-        r = barrier_pass(barrier, self, stage);
+        r = barrier_pass(barrier, self, value);
         if (r == UVA_PENDING) {
             return r;
         }
     }
-    uva__stage_set(self, UVA__STAGE_BARRIER, BARRIER_ENTER);
-    uva_waiter_set_value(self, 0);
+    uva_waiter_set_value(self, BARRIER_ENTER);
     (void)uva_condition_release(&barrier->condition);
     return r;
 }
@@ -163,7 +169,7 @@ int uva_barrier_reset_poll(uva_barrier_t *barrier)
     if (r < 0) {
         return r;
     }
-    /* With nobody inside nobody would end the resetting. */
+    /* The last task to leave ends the resetting: there has to be one. */
     barrier->state =
         barrier->count > 0 ? UVA__BARRIER_RESETTING : UVA__BARRIER_FILLING;
     barrier_notify_all(barrier);

@@ -5,16 +5,19 @@
  *   IDLE         not waiting                            wait
  *   WAITING      in condition.waiters, without lock     notify, cancellation
  *   REACQUIRING  waiting for the lock                   getting it
- *   CANCELLED    the same, and has a cancellation to    getting it
- *                tell once it has the lock
+ *   CANCELLED    the same, and will return              getting it
+ *                UV_ECANCELED when it has the lock
  *
- * Invariant: whoever leaves a wait holds the lock, and nobody takes a
- * notification along in an error: it goes to the next waiter.
+ * The stage is that of the task's waiter (uva_waiter_set_stage); a lock does
+ * not use it, so it outlasts the wait for the lock.
+ *
+ * Invariant: a task that leaves a wait holds the lock. A notification is not
+ * lost with a task that fails: it goes to the next waiter.
  */
 #include "uva/locks.h"
 
 #include "base/errors.h"
-#include "sync/waiters.h"
+#include "sync/waitlists.h"
 
 enum {
     CONDITION_IDLE,
@@ -23,11 +26,13 @@ enum {
     CONDITION_CANCELLED
 };
 
+/* The lock that was given, or the condition's own. */
 static uva_lock_t *condition_lock(uva_condition_t *condition)
 {
     return condition->lock == NULL ? &condition->own : condition->lock;
 }
 
+/* Wake the count oldest waiters that were neither woken nor cancelled. */
 static void condition_notify(uva_condition_t *condition, size_t count)
 {
     while (count > 0 && uva_waiter_wake_first(&condition->waiters)) {
@@ -64,6 +69,7 @@ bool uva_condition_locked(const uva_condition_t *condition)
                                                    : condition->lock);
 }
 
+/* Free the lock and begin to wait. */
 static int condition_begin(uva_condition_t *condition, uva_waiter_t *self)
 {
     uva_lock_t *lock = condition_lock(condition);
@@ -78,19 +84,20 @@ static int condition_begin(uva_condition_t *condition, uva_waiter_t *self)
         !uva__sync_bindable(lock->loop)) {
         return UVA_EWRONGLOOP;
     }
-    /* The lock too: it has to be taken again, whoever waits for it by then. */
+    /* The lock is bound as well: the task has to wait for it in the end, and
+     * could not if a task of another loop bound it meanwhile. */
     lock->loop = uva_get_running_loop();
-    /* Before suspending: a cancellation that is due queues us at once, and
-     * who waits for the lock comes first. */
+    /* The lock is freed before this task suspends: a cancellation that is due
+     * queues it at once, and the task that waits for the lock runs before. */
     (void)uva_lock_release(lock);
-    uva__stage_set(self, UVA__STAGE_CONDITION, CONDITION_WAITING);
+    uva_waiter_set_stage(self, CONDITION_WAITING);
     return uva_waiter_suspend(self, &condition->loop, &condition->waiters);
 }
 
 int uva_condition_wait_poll(uva_condition_t *condition)
 {
     uva_waiter_t *self = uva_waiter_current();
-    int stage = uva__stage_get(self, UVA__STAGE_CONDITION);
+    uint8_t stage = uva_waiter_get_stage(self);
     int r;
 
     if (stage == CONDITION_IDLE) {
@@ -100,19 +107,19 @@ int uva_condition_wait_poll(uva_condition_t *condition)
         r = uva_waiter_finish(self);
         stage = r < 0 ? CONDITION_CANCELLED : CONDITION_REACQUIRING;
     }
-    /* The lock comes first, however often we are cancelled meanwhile. */
+    /* The task waits for the lock however often it is cancelled meanwhile. */
     while ((r = uva_condition_acquire_poll(condition)) == UV_ECANCELED) {
         stage = CONDITION_CANCELLED;
     }
     if (r == UVA_PENDING) {
-        uva__stage_set(self, UVA__STAGE_CONDITION, stage);
+        uva_waiter_set_stage(self, stage);
         return r;
     }
-    uva__stage_set(self, UVA__STAGE_CONDITION, CONDITION_IDLE);
+    uva_waiter_set_stage(self, CONDITION_IDLE);
     if (r == 0 && stage == CONDITION_REACQUIRING) {
         return 0;
     }
-    /* We may have been notified before: let another one look instead. */
+    /* The task may have been notified before: another one looks instead. */
     condition_notify(condition, 1);
     return uva__bare(r < 0 ? r : UV_ECANCELED);
 }
@@ -133,7 +140,7 @@ int uva_condition_wait_for_poll(uva_condition_t *condition,
     int r = 0;
 
     while (r == 0) {
-        if (uva__stage_get(self, UVA__STAGE_CONDITION) == CONDITION_IDLE) {
+        if (uva_waiter_get_stage(self) == CONDITION_IDLE) {
             r = predicate == NULL ? uva__bare(UV_EINVAL) : predicate(data);
             if (r != 0) {
                 return uva__code_of_body(r);

@@ -3,43 +3,34 @@
  *
  * A waiter is part of the task that waits, so nothing here allocates. One
  * invariant carries the lock: while it is free, its first waiter, if any, is
- * woken or cancelled, so someone is already on the way to take it or to wake
- * the next. Cancelled ones that were seen first in the list leave it, so that
- * each is seen once; counted, they stay before the others.
+ * woken or cancelled, so a task is already on the way to take the lock or to
+ * wake the next one.
+ *
+ * A cancelled waiter stays in the list until its task runs. A newcomer that
+ * finds only cancelled ones takes the lock, and takes them out of the list, so
+ * that each is looked at once. The lock counts them in leaving until they run;
+ * as long as there are any, they stand before the others.
  */
 #include "uva/locks.h"
 
 #include "base/assert.h"
-#include "base/format.h"
-#include "sync/waiters.h"
-
-size_t uva__sync_repr(char *text,
-                      size_t size,
-                      const char *type,
-                      const void *object,
-                      const char *state,
-                      size_t waiter_count)
-{
-    if (waiter_count == 0) {
-        return uva__format(text, size, "<%s object at %p [%s]>", type, object,
-                           state);
-    }
-    return uva__format(text, size, "<%s object at %p [%s, waiters:%zu]>", type,
-                       object, state, waiter_count);
-}
+#include "sync/waitlists.h"
 
 /* --- Lock --- */
 
+/* Wake the first waiter of a free lock. A cancelled one needs no wake-up: it
+ * calls this when it runs. */
 static void lock_wake_first(uva_lock_t *lock)
 {
     if (lock->leaving == 0 && !uva__list_empty(&lock->waiters)) {
-        /* A waiter that is woken already ignores it. */
+        /* This does nothing if it was woken already. */
         (void)uva_waiter_wake(
             UVA__LIST_FIRST(&lock->waiters, uva_waiter_t, link));
     }
 }
 
-/* Fair: nobody overtakes a live waiter. */
+/* Whether a newcomer may take the lock: it overtakes no waiter but cancelled
+ * ones, which leave the list here. */
 static bool lock_is_available(uva_lock_t *lock)
 {
     if (lock->locked) {
@@ -52,7 +43,6 @@ static bool lock_is_available(uva_lock_t *lock)
             return false;
         }
         uva__list_remove(&waiter->link);
-        uva__stage_set(waiter, UVA__STAGE_OUT, UVA__STAGE_OUT);
         lock->leaving++;
     }
     return true;
@@ -66,6 +56,7 @@ void uva_lock_init(uva_lock_t *lock)
 int uva_lock_acquire_poll(uva_lock_t *lock)
 {
     uva_waiter_t *self = uva_waiter_current();
+    bool taken_out;
     int r;
 
     if (!uva_waiter_resumed(self)) { /* The first call of this await. */
@@ -79,10 +70,11 @@ int uva_lock_acquire_poll(uva_lock_t *lock)
         return uva_waiter_suspend(self, &lock->loop, &lock->waiters);
     }
 
+    /* Only lock_is_available takes a waiter out of the list before it runs. */
+    taken_out = !uva__list_linked(&self->link);
     r = uva_waiter_finish(self);
     if (r < 0) {
-        if (uva__stage_get(self, UVA__STAGE_OUT) != 0) {
-            uva__stage_set(self, UVA__STAGE_OUT, 0);
+        if (taken_out) {
             lock->leaving--;
         }
         /* We may have been woken and then cancelled in one turn. Pass the
@@ -139,7 +131,7 @@ int uva_event_wait_poll(uva_event_t *event)
     uva_waiter_t *self = uva_waiter_current();
 
     if (uva_waiter_resumed(self)) {
-        /* It may have been cleared since: who was woken has waited enough. */
+        /* The event may be cleared by now: a task that was woken returns. */
         return uva_waiter_finish(self);
     }
     if (event->value) {

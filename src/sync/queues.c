@@ -1,33 +1,40 @@
 /*
  * Queue, LifoQueue, PriorityQueue (asyncio.queues).
  *
- * A put wakes the first getter and leaves the item where it is: the getter
- * looks again when it runs, and so does a putter. Invariant: while there is an
- * item the oldest getter, if any, is woken, and while there is room the oldest
- * putter is; so one that is woken and does not take what it was called for
- * wakes the next.
+ *   state       count                    a put              a get
+ *   EMPTY       0                        stores             waits
+ *   PARTIAL     1 to maxsize - 1         stores             takes
+ *   FULL        maxsize                  waits, or drops    takes
+ *   SHUT DOWN   any                      fails              takes; fails at 0
+ *   COMPARING   1 or more                fails              fails
  *
- * A put that finds count below room, and a get that finds it above few, look
- * at nothing else. So room is 0 while somebody waits to get, or a poll of a put
- * is to be called again; few is SIZE_MAX while somebody waits to put, or a poll
- * of a get is to be called again. They are set by who begins to wait, and set
- * back by the next put or get that finds nobody.
+ * A queue without a limit is never full. SHUT DOWN and COMPARING (the user's
+ * function that orders the heap runs now) are flags and win over the count.
+ *
+ * A put that stores wakes the oldest getter and leaves the item where it is;
+ * the getter looks again when it runs, and waits again if the item is gone. A
+ * get wakes the oldest putter in the same way. Invariant: while there is an
+ * item, the oldest getter is on its way, and while there is room, the oldest
+ * putter is. So a task that was woken and fails wakes the next.
+ *
+ * Put and get have one path each. Its first lines serve a queue at which no
+ * task waits; the rest is in the functions named _slow.
  */
 #include "uva/queues.h"
 
-#include "base/alloc.h"
 #include "base/assert.h"
 #include "base/format.h"
 #include "base/log.h"
-#include "sync/heapq.h"
-#include "sync/lines.h"
+#include "sync/items.h"
+#include "sync/waitlists.h"
 
-enum {
-    QUEUE_MIN_CAPACITY = 8,     /* Items; a power of two, as every capacity. */
-    QUEUE_KEPT_CAPACITY = 4096, /* A queue of more gives memory back. */
-    QUEUE_FEW = 8,              /* It does when it is filled to an eighth. */
-    QUEUE_SHORT = 16            /* Places of a queue that is short: measured. */
-};
+/* Whether the calling thread may change a queue. Tasks of one loop may wait in
+ * gets and puts, and tasks of another loop in joins. */
+static bool queue_owned(const uva_queue_t *queue, const char *function)
+{
+    return uva__sync_owned(queue->loop, function) &&
+           uva__sync_owned(queue->finished.loop, function);
+}
 
 /* --- making --- */
 
@@ -56,60 +63,9 @@ void uva_queue_set_destroy(uva_queue_t *queue, uva_destroy_cb destroy)
     }
 }
 
-/* --- the items --- */
-
-static inline void **queue_slot(const uva_queue_t *queue, size_t index)
-{
-    return &queue->items[(queue->head + index) & queue->mask];
-}
-
-static size_t queue_capacity(const uva_queue_t *queue)
-{
-    return queue->items == NULL ? 0 : queue->mask + 1;
-}
-
-/* Nobody is to be called by a put, no poll of a put is to be called again. */
-static inline void queue_open_puts(uva_queue_t *queue)
-{
-    if (queue->putters.asleep == 0 &&
-        uva__list_empty(&queue->getters.waiters)) {
-        queue->room = queue->open_room;
-    }
-}
-
-static inline void queue_open_gets(uva_queue_t *queue)
-{
-    if (queue->getters.asleep == 0 &&
-        uva__list_empty(&queue->putters.waiters)) {
-        queue->few = queue->open_few;
-    }
-}
-
-/* Where the short ways of put and get end at best: at a limit, when memory is
- * to be had or given back, in a heap, and after the shutdown. */
-static void queue_set_bounds(uva_queue_t *queue)
-{
-    size_t limit = queue->maxsize == 0 ? SIZE_MAX : queue->maxsize;
-    size_t capacity = queue_capacity(queue);
-
-    queue->open_room = limit < capacity ? limit : capacity;
-    if (queue->is_shutdown || queue->order == UVA__QUEUE_PRIORITY) {
-        queue->open_room = 0;
-    }
-    queue->open_few =
-        capacity <= QUEUE_KEPT_CAPACITY ? 0 : capacity / QUEUE_FEW;
-    if (queue->order != UVA__QUEUE_FIFO) {
-        queue->open_few = SIZE_MAX;
-    }
-    uva__queue_set_wait(queue);
-    uva__queue_close(queue);
-    queue_open_puts(queue);
-    queue_open_gets(queue);
-}
-
 int uva_queue_set_overflow(uva_queue_t *queue, uva_queue_overflow_t overflow)
 {
-    if (!uva__queue_owned(queue, __func__)) {
+    if (!queue_owned(queue, __func__)) {
         return UV_EPERM;
     }
     if (overflow > UVA_QUEUE_DROP_NEWEST ||
@@ -121,95 +77,7 @@ int uva_queue_set_overflow(uva_queue_t *queue, uva_queue_overflow_t overflow)
         return uva__bare(UV_EBUSY);
     }
     queue->overflow = (uint8_t)overflow;
-    queue_set_bounds(queue);
     return 0;
-}
-
-static int queue_resize(uva_queue_t *queue, size_t capacity)
-{
-    void **items = capacity > SIZE_MAX / sizeof *items
-                       ? NULL
-                       : uva__malloc(capacity * sizeof *items);
-
-    if (items == NULL) {
-        return UV_ENOMEM;
-    }
-    for (size_t i = 0; i < queue->count; i++) {
-        items[i] = *queue_slot(queue, i);
-    }
-    uva__free(queue->items);
-    queue->items = items;
-    queue->mask = capacity - 1;
-    queue->head = 0;
-    queue_set_bounds(queue);
-    return 0;
-}
-
-static int queue_push(uva_queue_t *queue, void *item)
-{
-    size_t capacity = queue_capacity(queue);
-
-    if (queue->count == capacity) {
-        int r = queue_resize(queue,
-                             capacity == 0 ? QUEUE_MIN_CAPACITY : capacity * 2);
-        if (r < 0) {
-            return r;
-        }
-    }
-    *queue_slot(queue, queue->count++) = item;
-    if (queue->order == UVA__QUEUE_PRIORITY) {
-        uva__heapq_place_last(queue);
-    }
-    return 0;
-}
-
-static inline void *queue_pop_first(uva_queue_t *queue)
-{
-    void *item = queue->items[queue->head];
-
-    queue->count--;
-    queue->head = (queue->head + 1) & queue->mask;
-    return item;
-}
-
-static void *queue_pop_last(uva_queue_t *queue)
-{
-    return *queue_slot(queue, --queue->count);
-}
-
-static void *queue_pop_smallest(uva_queue_t *queue)
-{
-    void *last = queue_pop_last(queue);
-    void *item = last;
-
-    if (queue->count > 0) {
-        item = queue->items[0];
-        queue->items[0] = last;
-        uva__heapq_place_first(queue);
-    }
-    return item;
-}
-
-static void *queue_pop(uva_queue_t *queue)
-{
-    void *item;
-
-    switch (queue->order) {
-    case UVA__QUEUE_LIFO:
-        item = queue_pop_last(queue);
-        break;
-    case UVA__QUEUE_PRIORITY:
-        item = queue_pop_smallest(queue);
-        break;
-    default:
-        item = queue_pop_first(queue);
-        break;
-    }
-    if (queue->mask >= QUEUE_KEPT_CAPACITY &&
-        queue->count < (queue->mask + 1) / QUEUE_FEW) {
-        (void)queue_resize(queue, (queue->mask + 1) / 2);
-    }
-    return item;
 }
 
 static void queue_drop(uva_queue_t *queue, void *item)
@@ -219,55 +87,32 @@ static void queue_drop(uva_queue_t *queue, void *item)
     }
 }
 
-/* Take out who has waited for the end of all work, and did not run yet. */
-static void finished_clear(uva_event_t *finished)
-{
-    while (!uva__list_empty(&finished->waiters)) {
-        uva_waiter_t *waiter =
-            UVA__LIST_FIRST(&finished->waiters, uva_waiter_t, link);
-        UVA__ASSERT(uva_waiter_cancelled(waiter) || uva_waiter_woken(waiter));
-        uva__list_remove(&waiter->link);
-    }
-}
-
-/* A comparison that ends its queue is told, and nothing is done: the items are
- * being moved. */
-static bool queue_is_compared(const uva_queue_t *queue, const char *function)
-{
-    if (queue->compares) {
-        uva__log(UVA_LOG_ERROR, "%s in a comparison of its own items: ignored",
-                 function);
-    }
-    return queue->compares;
-}
-
-void uva_queue_destroy(uva_queue_t *queue)
-{
-    if (!uva__queue_owned(queue, __func__)) {
-        return;
-    }
-    if (queue_is_compared(queue, __func__)) {
-        return;
-    }
-    uva__line_clear(&queue->getters);
-    uva__line_clear(&queue->putters);
-    finished_clear(&queue->finished);
-    queue->is_shutdown = true; /* For the destructors. */
-    queue_set_bounds(queue);
-    while (queue->count > 0) {
-        queue_drop(queue, queue_pop(queue));
-    }
-    uva__free(queue->items);
-    queue->items = NULL;
-    queue->mask = 0;
-    queue->head = 0;
-    queue->unfinished = 0;
-    queue->is_shutdown = false;
-    queue_set_bounds(queue);
-    uva_event_set(&queue->finished);
-}
-
 /* --- putting --- */
+
+/* Whether a put waits for room. It does not where it fails or drops. */
+static inline bool queue_put_waits(const uva_queue_t *queue)
+{
+    return queue->maxsize > 0 && queue->count >= queue->maxsize &&
+           queue->overflow == UVA_QUEUE_WAIT && !queue->is_shutdown &&
+           !queue->compares;
+}
+
+/* Whether a put only stores: there is a place for the item in a ring, and no
+ * task to be woken. */
+static inline bool queue_put_stores(const uva_queue_t *queue)
+{
+    return queue->count < queue->capacity &&
+           (queue->maxsize == 0 || queue->count < queue->maxsize) &&
+           queue->order != UVA__QUEUE_PRIORITY && !queue->is_shutdown &&
+           uva__list_empty(&queue->getters.waiters);
+}
+
+/* Count an item that was stored as unfinished. */
+static inline void queue_count_put(uva_queue_t *queue)
+{
+    queue->unfinished++;
+    queue->finished.value = false; /* uva_event_clear, in one instruction. */
+}
 
 /* Apply the policy to an item that finds the queue full. */
 static int queue_overflow(uva_queue_t *queue, void *item)
@@ -281,24 +126,16 @@ static int queue_overflow(uva_queue_t *queue, void *item)
         queue_drop(queue, item);
         return 1;
     }
-    /* As many items as before: no memory is needed, no getter to be woken,
-     * and as many are unfinished. */
-    oldest = queue_pop_first(queue);
-    (void)queue_push(queue, item);
+    /* The new item takes the place of the oldest one, so the push needs no
+     * memory, no getter waits, and as many items are unfinished as before. */
+    oldest = uva__items_pop_first(queue);
+    (void)uva__items_push(queue, item);
     queue_drop(queue, oldest);
     return 1;
 }
 
-/* Put an item for which there is a place. */
-static inline void queue_append(uva_queue_t *queue, void *item)
-{
-    *queue_slot(queue, queue->count++) = item;
-    queue->unfinished++;
-    queue->finished.value = false; /* As uva_event_clear. */
-}
-
-/* There is no place: none is allowed, or none is made yet. */
-static UVA__NOINLINE int queue_put_hard(uva_queue_t *queue, void *item)
+/* The rest of a put: it fails, drops, needs memory, orders a heap or wakes. */
+static UVA__NOINLINE int queue_put_slow(uva_queue_t *queue, void *item)
 {
     int r;
 
@@ -311,379 +148,182 @@ static UVA__NOINLINE int queue_put_hard(uva_queue_t *queue, void *item)
     if (uva_queue_full(queue)) {
         return queue_overflow(queue, item);
     }
-    r = queue_push(queue, item);
+    r = uva__items_push(queue, item);
     if (r < 0) {
         return r;
     }
-    queue->unfinished++;
-    uva_event_clear(&queue->finished);
-    return uva__line_wake_first(&queue->getters);
+    queue_count_put(queue);
+    uva__waitlist_wake_first(&queue->getters);
+    return 0;
 }
 
-static UVA__NOINLINE int
-queue_put_slow(uva_queue_t *queue, void *item, const char *function)
+static inline int
+queue_put(uva_queue_t *queue, void *item, const char *function)
 {
     if (UVA__UNLIKELY(!uva__sync_owned(queue->loop, function))) {
         return UV_EPERM;
     }
-    if (queue->count >= queue->open_room) {
-        return queue_put_hard(queue, item);
+    if (UVA__UNLIKELY(!queue_put_stores(queue))) {
+        return queue_put_slow(queue, item);
     }
-    queue_append(queue, item);
-    if (!uva__list_empty(&queue->getters.waiters)) {
-        (void)uva__line_wake_first(&queue->getters);
-    }
-    queue_open_puts(queue);
+    uva__items_push_last(queue, item);
+    queue_count_put(queue);
     return 0;
+}
+
+/* End the wait of a poll if this is its call after the wake-up.
+ * @param[out] ret_woken Whether the other end of the queue woke the task, which
+ *                       is true beside an error if it was cancelled then. */
+static inline int queue_wait_end(uva_waiter_t *self, bool *ret_woken)
+{
+    *ret_woken = false;
+    if (!uva__waiter_resumed(self)) {
+        return 0;
+    }
+    *ret_woken = uva_waiter_woken(self);
+    return uva_waiter_finish(self);
+}
+
+/* A put that may wait: called first, and after each wake-up. */
+UVA__INLINE int queue_put_poll(uva_queue_t *queue,
+                               void *item,
+                               uva_waiter_t *self,
+                               const char *function)
+{
+    bool woken;
+    int r = queue_wait_end(self, &woken);
+
+    if (UVA__LIKELY(r == 0)) {
+        if (queue_put_waits(queue)) {
+            return uva_waiter_suspend(self, &queue->loop,
+                                      &queue->putters.waiters);
+        }
+        r = queue_put(queue, item, function);
+    }
+    if (UVA__UNLIKELY(r < 0) && woken && !uva_queue_full(queue)) {
+        /* The room that this task was woken for is for the next one. */
+        uva__waitlist_wake_first(&queue->putters);
+    }
+    return r;
 }
 
 int uva_queue_put_nowait(uva_queue_t *queue, void *item)
 {
-    if (UVA__UNLIKELY(queue->count >= queue->room)) {
-        return queue_put_slow(queue, item, __func__);
-    }
-    queue_append(queue, item);
-    return 0;
-}
-
-/* End a put that was woken for room with r. If it failed, hand the room on. */
-static int queue_put_refused(uva_queue_t *queue, int r)
-{
-    if (r < 0 && !uva_queue_full(queue)) {
-        (void)uva__line_wake_first(&queue->putters);
-    }
-    return r;
-}
-
-static UVA__NOINLINE int queue_put_cancelled(uva_queue_t *queue,
-                                             uva_waiter_t *self)
-{
-    bool woken = uva_waiter_woken(self);
-    int r = uva_waiter_finish(self);
-
-    return woken ? queue_put_refused(queue, r) : r;
-}
-
-static UVA__NOINLINE int queue_put_called_hard(uva_queue_t *queue, void *item)
-{
-    return queue_put_refused(queue, queue_put_hard(queue, item));
-}
-
-/* Put after a wake-up, when it need not wait again. */
-static inline int queue_put_called(uva_queue_t *queue, void *item)
-{
-    if (UVA__UNLIKELY(queue->count >= queue->open_room)) {
-        return queue_put_called_hard(queue, item);
-    }
-    queue_append(queue, item);
-    return uva__line_wake_first_of(queue->loop, &queue->getters);
-}
-
-static UVA__NOINLINE int queue_sleep_slow(uva_queue_t *queue,
-                                          uva__queue_line_t *line,
-                                          uva_waiter_t *self)
-{
-    int r;
-
-    uva__queue_make_lines(queue);
-    r = uva_waiter_suspend(self, &queue->loop, &line->waiters);
-    if (r == UVA_PENDING) {
-        line->asleep++;
-        uva__queue_close(queue);
-    }
-    return r;
-}
-
-/* Suspend a poll, whose next call is not to take the short way. */
-static inline int
-queue_sleep(uva_queue_t *queue, uva__queue_line_t *line, uva_waiter_t *self)
-{
-    if (UVA__UNLIKELY(self == NULL ||
-                      !uva__waiter_joins(self, &queue->loop, &line->waiters))) {
-        return queue_sleep_slow(queue, line, self);
-    }
-    line->asleep++;
-    uva__queue_close(queue);
-    return UVA_PENDING;
-}
-
-static UVA__NOINLINE int queue_put_again(uva_queue_t *queue, uva_waiter_t *self)
-{
-    return queue_sleep(queue, &queue->putters, self);
-}
-
-static UVA__NOINLINE int
-queue_put_resumed(uva_queue_t *queue, void *item, uva_waiter_t *self)
-{
-    queue->putters.asleep--;
-    if (UVA__UNLIKELY(!uva__waiter_ends(self))) {
-        return queue_put_cancelled(queue, self);
-    }
-    if (UVA__UNLIKELY(queue->count > queue->wait_above)) {
-        return queue_put_again(queue, self);
-    }
-    return queue_put_called(queue, item);
-}
-
-static UVA__NOINLINE int queue_put_poll_slow(uva_queue_t *queue, void *item)
-{
-    uva_waiter_t *self = uva__waiter_current();
-
-    if (uva__waiter_resumed(self)) {
-        return queue_put_resumed(queue, item, self);
-    }
-    if (queue->count > queue->wait_above) {
-        return queue_sleep(queue, &queue->putters, self);
-    }
-    return queue_put_slow(queue, item, "uva_queue_put_poll");
+    return queue_put(queue, item, __func__);
 }
 
 int uva_queue_put_poll(uva_queue_t *queue, void *item)
 {
-    if (UVA__UNLIKELY(queue->count >= queue->room)) {
-        return queue_put_poll_slow(queue, item);
-    }
-    queue_append(queue, item);
-    return 0;
-}
-
-/* Suspend a stackful task, which does not come back by a short way. */
-static UVA__NOINLINE int queue_block_slow(uva_queue_t *queue,
-                                          uva__queue_line_t *line,
-                                          uva_waiter_t *self)
-{
-    uva__queue_make_lines(queue);
-    return uva_waiter_suspend(self, &queue->loop, &line->waiters);
-}
-
-static inline int
-queue_block(uva_queue_t *queue, uva__queue_line_t *line, uva_waiter_t *self)
-{
-    return UVA__LIKELY(uva__waiter_joins(self, &queue->loop, &line->waiters))
-               ? UVA_PENDING
-               : queue_block_slow(queue, line, self);
-}
-
-/* Tasks at a queue of few places change sides with every other item: one mostly
- * comes back when the other end has just left. */
-static inline bool queue_is_short(const uva_queue_t *queue)
-{
-    return queue->maxsize - 1 < QUEUE_SHORT;
-}
-
-/* As the poll, for a stackful task, which stays here while it waits. */
-UVA__INLINE int
-queue_put_stay(uva_queue_t *queue, void *item, uva_waiter_t *self)
-{
-    int r;
-
-    if (queue->count <= queue->wait_above) {
-        return queue_put_slow(queue, item, "uva_queue_put");
-    }
-    do {
-        r = queue_block(queue, &queue->putters, self);
-        if (UVA__UNLIKELY(r != UVA_PENDING)) {
-            return r;
-        }
-        queue->few = SIZE_MAX; /* The next get calls us. */
-        uva__waiter_block(self, "uva_queue_put");
-        if (UVA__UNLIKELY(!uva__waiter_ends(self))) {
-            return queue_put_cancelled(queue, self);
-        }
-    } while (UVA__UNLIKELY(queue->count > queue->wait_above));
-    return queue_put_called(queue, item);
-}
-
-static UVA__NOINLINE int
-queue_put_wait(uva_queue_t *queue, void *item, uva_waiter_t *self)
-{
-    return queue_put_stay(queue, item, self);
-}
-
-static UVA__NOINLINE UVA__RETURN_BY_JUMP int
-queue_put_wait_short(uva_queue_t *queue, void *item, uva_waiter_t *self)
-{
-    return queue_put_stay(queue, item, self);
+    return queue_put_poll(queue, item, uva__waiter_current(), __func__);
 }
 
 int uva_queue_put(uva_queue_t *queue, void *item)
 {
     uva_waiter_t *self = uva__waiter_blocking();
+    int r;
 
     if (UVA__UNLIKELY(self == NULL)) {
         return UVA_ENOTASK;
     }
-    if (UVA__UNLIKELY(queue->count >= queue->room)) {
-        return queue_is_short(queue) ? queue_put_wait_short(queue, item, self)
-                                     : queue_put_wait(queue, item, self);
-    }
-    queue_append(queue, item);
-    return 0;
-}
-
-/* --- getting --- */
-
-/* Take an item that is there. */
-static UVA__NOINLINE int queue_take(uva_queue_t *queue, void **ret_item)
-{
-    if (queue->compares) {
-        return uva__bare(UV_EBUSY);
-    }
-    *ret_item = queue_pop(queue);
-    return uva__line_wake_first(&queue->putters);
-}
-
-static UVA__NOINLINE int
-queue_get_slow(uva_queue_t *queue, void **ret_item, const char *function)
-{
-    if (UVA__UNLIKELY(!uva__sync_owned(queue->loop, function))) {
-        return UV_EPERM;
-    }
-    if (queue->count == 0) {
-        return uva__bare(queue->is_shutdown ? UVA_EQUEUESHUTDOWN
-                                            : UVA_EQUEUEEMPTY);
-    }
-    if (UVA__UNLIKELY(queue->compares)) {
-        return uva__bare(UV_EBUSY);
-    }
-    *ret_item =
-        queue->open_few == 0 ? queue_pop_first(queue) : queue_pop(queue);
-    if (!uva__list_empty(&queue->putters.waiters)) {
-        (void)uva__line_wake_first(&queue->putters);
-    }
-    queue_open_gets(queue);
-    return 0;
-}
-
-int uva_queue_get_nowait(uva_queue_t *queue, void **ret_item)
-{
-    if (UVA__UNLIKELY(queue->count <= queue->few)) {
-        return queue_get_slow(queue, ret_item, __func__);
-    }
-    *ret_item = queue_pop_first(queue);
-    return 0;
-}
-
-static UVA__NOINLINE int queue_get_cancelled(uva_queue_t *queue,
-                                             uva_waiter_t *self)
-{
-    bool woken = uva_waiter_woken(self);
-    int r = uva_waiter_finish(self);
-
-    if (woken && queue->count > 0) {
-        /* We were called for an item that we do not take. */
-        (void)uva__line_wake_first(&queue->getters);
+    while ((r = queue_put_poll(queue, item, self, __func__)) == UVA_PENDING) {
+        uva__waiter_block(self, __func__);
     }
     return r;
 }
 
-/* Get after a wake-up, when there is an item. */
-static inline int queue_get_called(uva_queue_t *queue, void **ret_item)
+/* --- getting --- */
+
+/* Whether a get only takes the first item of a ring: there is no memory to be
+ * given back, and no task to be woken. */
+static inline bool queue_get_takes(const uva_queue_t *queue)
 {
-    if (UVA__UNLIKELY(queue->open_few != 0)) {
-        return queue_take(queue, ret_item);
-    }
-    *ret_item = queue_pop_first(queue);
-    return uva__line_wake_first_of(queue->loop, &queue->putters);
+    return queue->count > 0 && queue->order == UVA__QUEUE_FIFO &&
+           queue->capacity <= UVA__ITEMS_KEPT_CAPACITY &&
+           uva__list_empty(&queue->putters.waiters);
 }
 
-static UVA__NOINLINE int queue_get_again(uva_queue_t *queue, uva_waiter_t *self)
+/* The rest of a get: it fails, orders a heap, gives memory back or wakes. */
+static UVA__NOINLINE int queue_get_slow(uva_queue_t *queue, void **ret_item)
 {
-    return queue->is_shutdown ? uva__bare(UVA_EQUEUESHUTDOWN)
-                              : queue_sleep(queue, &queue->getters, self);
+    if (queue->count == 0) {
+        return uva__bare(queue->is_shutdown ? UVA_EQUEUESHUTDOWN
+                                            : UVA_EQUEUEEMPTY);
+    }
+    if (queue->compares) {
+        return uva__bare(UV_EBUSY);
+    }
+    *ret_item = uva__items_pop(queue);
+    uva__waitlist_wake_first(&queue->putters);
+    return 0;
 }
 
-static UVA__NOINLINE int
-queue_get_resumed(uva_queue_t *queue, void **ret_item, uva_waiter_t *self)
+static inline int
+queue_get(uva_queue_t *queue, void **ret_item, const char *function)
 {
-    queue->getters.asleep--;
-    if (UVA__UNLIKELY(!uva__waiter_ends(self))) {
-        return queue_get_cancelled(queue, self);
+    if (UVA__UNLIKELY(!uva__sync_owned(queue->loop, function))) {
+        return UV_EPERM;
     }
-    if (UVA__UNLIKELY(queue->count == 0)) {
-        return queue_get_again(queue, self);
+    if (UVA__UNLIKELY(!queue_get_takes(queue))) {
+        return queue_get_slow(queue, ret_item);
     }
-    return queue_get_called(queue, ret_item);
+    *ret_item = uva__items_pop_first(queue);
+    return 0;
 }
 
-static UVA__NOINLINE int queue_get_poll_slow(uva_queue_t *queue,
-                                             void **ret_item)
+/* A get that may wait: called first, and after each wake-up. */
+UVA__INLINE int queue_get_poll(uva_queue_t *queue,
+                               void **ret_item,
+                               uva_waiter_t *self,
+                               const char *function)
 {
-    uva_waiter_t *self = uva__waiter_current();
+    bool woken;
+    int r = queue_wait_end(self, &woken);
 
-    if (uva__waiter_resumed(self)) {
-        return queue_get_resumed(queue, ret_item, self);
+    if (UVA__LIKELY(r == 0)) {
+        if (queue->count == 0 && !queue->is_shutdown) {
+            return uva_waiter_suspend(self, &queue->loop,
+                                      &queue->getters.waiters);
+        }
+        r = queue_get(queue, ret_item, function);
     }
-    if (queue->count == 0 && !queue->is_shutdown) {
-        return queue_sleep(queue, &queue->getters, self);
+    if (UVA__UNLIKELY(r < 0) && woken && queue->count > 0) {
+        /* The item that this task was woken for is for the next one. */
+        uva__waitlist_wake_first(&queue->getters);
     }
-    return queue_get_slow(queue, ret_item, "uva_queue_get_poll");
+    return r;
+}
+
+int uva_queue_get_nowait(uva_queue_t *queue, void **ret_item)
+{
+    return queue_get(queue, ret_item, __func__);
 }
 
 int uva_queue_get_poll(uva_queue_t *queue, void **ret_item)
 {
-    if (UVA__UNLIKELY(queue->count <= queue->few)) {
-        return queue_get_poll_slow(queue, ret_item);
-    }
-    *ret_item = queue_pop_first(queue);
-    return 0;
-}
-
-/* As the poll, for a stackful task, which stays here while it waits. */
-UVA__INLINE int
-queue_get_stay(uva_queue_t *queue, void **ret_item, uva_waiter_t *self)
-{
-    int r;
-
-    while (UVA__LIKELY(queue->count == 0 && !queue->is_shutdown)) {
-        r = queue_block(queue, &queue->getters, self);
-        if (UVA__UNLIKELY(r != UVA_PENDING)) {
-            return r;
-        }
-        queue->room = 0; /* The next put calls us. */
-        uva__waiter_block(self, "uva_queue_get");
-        if (UVA__UNLIKELY(!uva__waiter_ends(self))) {
-            return queue_get_cancelled(queue, self);
-        }
-        if (UVA__LIKELY(queue->count > 0)) {
-            return queue_get_called(queue, ret_item);
-        }
-    }
-    return queue_get_slow(queue, ret_item, "uva_queue_get");
-}
-
-static UVA__NOINLINE int
-queue_get_wait(uva_queue_t *queue, void **ret_item, uva_waiter_t *self)
-{
-    return queue_get_stay(queue, ret_item, self);
-}
-
-static UVA__NOINLINE UVA__RETURN_BY_JUMP int
-queue_get_wait_short(uva_queue_t *queue, void **ret_item, uva_waiter_t *self)
-{
-    return queue_get_stay(queue, ret_item, self);
+    return queue_get_poll(queue, ret_item, uva__waiter_current(), __func__);
 }
 
 int uva_queue_get(uva_queue_t *queue, void **ret_item)
 {
     uva_waiter_t *self = uva__waiter_blocking();
+    int r;
 
     if (UVA__UNLIKELY(self == NULL)) {
         return UVA_ENOTASK;
     }
-    if (UVA__UNLIKELY(queue->count <= queue->few)) {
-        return queue_is_short(queue)
-                   ? queue_get_wait_short(queue, ret_item, self)
-                   : queue_get_wait(queue, ret_item, self);
+    while ((r = queue_get_poll(queue, ret_item, self, __func__)) ==
+           UVA_PENDING) {
+        uva__waiter_block(self, __func__);
     }
-    *ret_item = queue_pop_first(queue);
-    return 0;
+    return r;
 }
 
 /* --- joining and ending --- */
 
-/* An item was told done, or dropped. */
-static void queue_finish(uva_queue_t *queue)
+/* Count an item as done: its work is done, or a shutdown drops it. When the
+ * destructors of a shutdown call uva_queue_task_done, it drops more items than
+ * are unfinished. */
+static void queue_count_done(uva_queue_t *queue)
 {
     queue->unfinished -= queue->unfinished > 0;
     if (queue->unfinished == 0) {
@@ -693,13 +333,13 @@ static void queue_finish(uva_queue_t *queue)
 
 int uva_queue_task_done(uva_queue_t *queue)
 {
-    if (!uva__queue_owned(queue, __func__)) {
+    if (!queue_owned(queue, __func__)) {
         return UV_EPERM;
     }
     if (queue->unfinished == 0) {
         return uva__bare(UV_EINVAL);
     }
-    queue_finish(queue);
+    queue_count_done(queue);
     return 0;
 }
 
@@ -716,24 +356,63 @@ int uva_queue_join(uva_queue_t *queue)
     return r;
 }
 
+/* Whether items are being compared, so that the queue cannot be emptied. A
+ * comparison that tries it is told in the log, and nothing is done. */
+static bool queue_is_compared(const uva_queue_t *queue, const char *function)
+{
+    if (queue->compares) {
+        uva__log(UVA_LOG_ERROR, "%s in a comparison of its own items: ignored",
+                 function);
+    }
+    return queue->compares;
+}
+
 void uva_queue_shutdown(uva_queue_t *queue, bool immediate)
 {
-    if (!uva__queue_owned(queue, __func__)) {
+    if (!queue_owned(queue, __func__)) {
         return;
     }
     if (immediate && queue_is_compared(queue, __func__)) {
         return;
     }
     queue->is_shutdown = true;
-    queue_set_bounds(queue);
     while (immediate && queue->count > 0) {
-        void *item = queue_pop(queue);
+        void *item = uva__items_pop(queue);
 
-        queue_finish(queue);
+        queue_count_done(queue);
         queue_drop(queue, item);
     }
-    uva__line_wake_all(&queue->getters);
-    uva__line_wake_all(&queue->putters);
+    uva__waitlist_wake_all(&queue->getters);
+    uva__waitlist_wake_all(&queue->putters);
+}
+
+/* Take the tasks out whose join has ended, and that did not run yet. */
+static void finished_clear(uva_event_t *finished)
+{
+    while (!uva__list_empty(&finished->waiters)) {
+        uva_waiter_t *waiter =
+            UVA__LIST_FIRST(&finished->waiters, uva_waiter_t, link);
+        UVA__ASSERT(uva_waiter_cancelled(waiter) || uva_waiter_woken(waiter));
+        uva__list_remove(&waiter->link);
+    }
+}
+
+void uva_queue_destroy(uva_queue_t *queue)
+{
+    if (!queue_owned(queue, __func__) || queue_is_compared(queue, __func__)) {
+        return;
+    }
+    uva__waitlist_clear(&queue->getters);
+    uva__waitlist_clear(&queue->putters);
+    finished_clear(&queue->finished);
+    queue->is_shutdown = true; /* Destructors of items can put nothing. */
+    while (queue->count > 0) {
+        queue_drop(queue, uva__items_pop(queue));
+    }
+    uva__items_free(queue);
+    queue->unfinished = 0;
+    queue->is_shutdown = false;
+    uva_event_set(&queue->finished);
 }
 
 /* --- looking --- */
@@ -758,7 +437,8 @@ bool uva_queue_full(const uva_queue_t *queue)
     return queue->maxsize > 0 && queue->count >= queue->maxsize;
 }
 
-/* Append " name" with a count to a description, unless it is 0. */
+/* Append a count to the description that is at bytes long by now, unless the
+ * count is 0. @return The length then. */
 static size_t queue_describe(
     char *text, size_t size, size_t at, const char *format, size_t count)
 {

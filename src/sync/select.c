@@ -1,118 +1,32 @@
 /*
- * Waiting for one of several gets and puts; the line of those who wait.
+ * uva_select: waiting for one of several gets and puts.
  *
- * A task that selects has one waiter and stands in many lines. Invariant: it
- * is woken once, by one case; if it does not do that case although it could,
- * it wakes the next in that line. It leaves all lines before it does anything.
+ *   the task is       its cases stand in      left by
+ *   not waiting       no list                 suspending, when none can be done
+ *   waiting           the lists of all        being woken by one case, or
+ *                     queues                  cancelled
+ *   woken             the lists of all        running: all lists are left, then
+ *                     queues but that one     the case is done if it still can
+ *
+ * A task that selects has one waiter for all of its cases. Invariant: it is
+ * woken once, by one case. If it does not do that case although the case could
+ * be done, it wakes the next task in the list of that case.
  */
 #include "uva/queues.h"
 
-#include "sync/lines.h"
-
-/* --- lines --- */
-
-static void select_leave_line(uva_select_case_t *one)
-{
-    uva__list_remove(&one->link);
-    uva__list_remove(&one->among_cases);
-}
-
-/* @return Whether it was woken; else its wait is over already: another of its
- * cases was called first, or it was cancelled. */
-static bool line_wake_case(uva_select_case_t *one)
-{
-    uva_waiter_t *waiter = one->waiter;
-    bool woken = uva_waiter_wake(waiter);
-
-    if (woken) {
-        uva_waiter_set_value(waiter, one->index);
-    }
-    select_leave_line(one);
-    return woken;
-}
-
-/* The same for a task in a get or put. */
-static bool line_wake_waiter(uva_waiter_t *waiter)
-{
-    bool woken = uva_waiter_wake(waiter);
-
-    uva__list_remove(&waiter->link);
-    return woken;
-}
-
-/* The oldest of the line if it is a case; else NULL. */
-static uva_select_case_t *line_first_case(const uva__queue_line_t *line)
-{
-    uva_select_case_t *one;
-
-    if (uva__list_empty(&line->cases)) {
-        return NULL;
-    }
-    one = UVA__LIST_FIRST(&line->cases, uva_select_case_t, among_cases);
-    return line->waiters.next == &one->link ? one : NULL;
-}
-
-static bool line_wake_first(uva__queue_line_t *line)
-{
-    bool woken = false;
-
-    while (!woken && !uva__list_empty(&line->waiters)) {
-        uva_select_case_t *one = line_first_case(line);
-
-        woken = one != NULL ? line_wake_case(one)
-                            : line_wake_waiter(UVA__LIST_FIRST(
-                                  &line->waiters, uva_waiter_t, link));
-    }
-    return woken;
-}
-
-void uva__line_wake_all(uva__queue_line_t *line)
-{
-    while (line_wake_first(line)) {
-    }
-}
-
-void uva__line_clear(uva__queue_line_t *line)
-{
-    while (!uva__list_empty(&line->waiters)) {
-        uva_select_case_t *one = line_first_case(line);
-        uva_waiter_t *waiter =
-            one != NULL ? one->waiter
-                        : UVA__LIST_FIRST(&line->waiters, uva_waiter_t, link);
-
-        UVA__ASSERT(uva_waiter_cancelled(waiter) ||
-                    (one != NULL && uva_waiter_woken(waiter)));
-        if (one != NULL) {
-            select_leave_line(one);
-        } else {
-            uva__list_remove(&waiter->link);
-        }
-    }
-}
-
-int uva__line_wake_first(uva__queue_line_t *line)
-{
-    if (line->cases.next == NULL) {
-        (void)uva_waiter_wake_first(&line->waiters);
-    } else {
-        (void)line_wake_first(line);
-    }
-    return 0;
-}
-
-/* --- cases --- */
+#include "sync/waitlists.h"
 
 static bool case_is_put(const uva_select_case_t *one)
 {
     return one->ret_item == NULL;
 }
 
-static uva__queue_line_t *case_line(const uva_select_case_t *one)
+static uva__waitlist_t *case_waitlist(const uva_select_case_t *one)
 {
     return case_is_put(one) ? &one->queue->putters : &one->queue->getters;
 }
 
-/* Do it if it can be done. @retval UV_EAGAIN It would have to wait. */
+/* Do a case if it can be done. @retval UV_EAGAIN It would have to wait. */
 static int case_try(const uva_select_case_t *one)
 {
     int r = case_is_put(one) ? uva_queue_put_nowait(one->queue, one->item)
@@ -121,12 +35,13 @@ static int case_try(const uva_select_case_t *one)
     return r == UVA_EQUEUEFULL || r == UVA_EQUEUEEMPTY ? UV_EAGAIN : r;
 }
 
-/* A case was called and is not done: call the next if that one can be. */
+/* The task was woken for a case and does not do it: if it can be done, wake the
+ * next task that waits for the same. */
 static void case_pass_on(const uva_select_case_t *one)
 {
     if (case_is_put(one) ? !uva_queue_full(one->queue)
                          : !uva_queue_empty(one->queue)) {
-        (void)uva__line_wake_first(case_line(one));
+        uva__waitlist_wake_first(case_waitlist(one));
     }
 }
 
@@ -163,7 +78,6 @@ select_suspend(uva_waiter_t *self, uva_select_case_t *cases, size_t count)
         }
     }
     for (size_t i = 0; i < count; i++) {
-        uva__queue_make_lines(cases[i].queue);
         cases[i].queue->loop = uva_get_running_loop();
     }
     r = uva_waiter_suspend(self, NULL, NULL);
@@ -173,27 +87,26 @@ select_suspend(uva_waiter_t *self, uva_select_case_t *cases, size_t count)
     for (size_t i = 0; i < count; i++) {
         cases[i].waiter = self;
         cases[i].index = (int32_t)i;
-        uva__queue_close(cases[i].queue);
-        uva__list_append(&case_line(&cases[i])->waiters, &cases[i].link);
-        uva__list_append(&case_line(&cases[i])->cases, &cases[i].among_cases);
+        uva__waitlist_append_case(case_waitlist(&cases[i]), &cases[i]);
     }
     return r;
 }
 
-/* After a wake-up, when all lines are left: the case that was called first.
- * It is passed on exactly if it was not done. */
-static int select_called(const uva_select_case_t *called, int r)
+/* Do the case that the task was woken for; r is how the wait ended.
+ * @return The index of the case, an error, or UV_EAGAIN if another task was
+ * faster or the queue is shut down. */
+static int select_woken(const uva_select_case_t *one, int r)
 {
     if (r == 0) {
-        r = case_try(called);
+        r = case_try(one);
         if (r >= 0) {
-            return (int)called->index;
+            return (int)one->index;
         }
         if (r == UV_EAGAIN || r == UVA_EQUEUESHUTDOWN) {
             return UV_EAGAIN;
         }
     }
-    case_pass_on(called);
+    case_pass_on(one);
     return r;
 }
 
@@ -209,10 +122,10 @@ int uva_select_poll(uva_select_case_t *cases, size_t count)
         uva_waiter_set_value(self, 0);
         r = uva_waiter_finish(self);
         for (size_t i = 0; i < count; i++) {
-            select_leave_line(&cases[i]);
+            uva__waitlist_remove_case(&cases[i]);
         }
         if (woken) {
-            r = select_called(&cases[index], r);
+            r = select_woken(&cases[index], r);
             if (r != UV_EAGAIN) {
                 return r;
             }

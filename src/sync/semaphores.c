@@ -1,15 +1,17 @@
 /*
  * Semaphore and BoundedSemaphore (asyncio.locks), and the limiter.
  *
- * A permit goes to a waiter when it is woken, not when it runs; value counts
- * the permits that nobody has. Invariant: while nobody who was woken is still
- * to run, there are no free permits or nobody waits for one.
+ * A release gives a permit to the oldest waiter when it wakes it, not when it
+ * runs. value counts the permits that no task has, woken_count the tasks that
+ * were given one and did not run yet. Invariant: when woken_count is 0, there
+ * are no free permits or no task waits for one.
  */
 #include "uva/locks.h"
 
 #include "base/format.h"
-#include "sync/waiters.h"
+#include "sync/waitlists.h"
 
+/* Give a permit to the oldest waiter. @return Whether there was one. */
 static bool semaphore_wake_next(uva_semaphore_t *semaphore)
 {
     if (!uva_waiter_wake_first(&semaphore->waiters)) {
@@ -38,7 +40,8 @@ int uva_bounded_semaphore_init(uva_semaphore_t *semaphore, int value)
 
 bool uva_semaphore_locked(const uva_semaphore_t *semaphore)
 {
-    /* Fair: nobody overtakes those who are on their way, or behind them. */
+    /* While a woken task has not run, tasks may wait behind it although there
+     * are permits: a newcomer overtakes neither. */
     return semaphore->value <= 0 || semaphore->woken_count > 0;
 }
 
@@ -65,9 +68,9 @@ int uva_semaphore_acquire_poll(uva_semaphore_t *semaphore)
         semaphore->woken_count--;
     }
     if (r < 0 && woken) {
-        semaphore->value++; /* We had a permit already: give it back. */
+        semaphore->value++; /* The permit that came with the wake-up. */
     }
-    /* Others may have queued behind us while there were permits for them. */
+    /* Others may wait behind this task although there are permits. */
     while (semaphore->value > 0 && semaphore_wake_next(semaphore)) {
     }
     return r;

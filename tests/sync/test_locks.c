@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sync/waiters.h"
+#include "sync/waitlists.h"
 
 /* Whether a description ends with, or has in it, some words. */
 static bool ends_with(const char *text, const char *end)

@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "sync/waiters.h"
+#include "sync/waitlists.h"
 
 #define ITEM(number) ((void *)(intptr_t)(number))
 #define NUMBER(item) ((int)(intptr_t)(item))
@@ -179,7 +179,7 @@ typedef struct desk_s {
         }                                           \
     }
 
-static void check_line(const uva__queue_line_t *line)
+static void check_line(const uva__waitlist_t *line)
 {
     ck_assert_uint_eq(uva__sync_count(&line->waiters), 0);
     ck_assert_uint_eq(uva__sync_count(&line->cases), 0);
@@ -584,12 +584,11 @@ UVA_TEST_STRICT(select_no_memory)
     next = UVA_BOTH_SPAWN(loop_test, put_item, &desk.a, 3, &desk.trace, 'p');
     UVA_TICK();
     desk.a.maxsize = 100;
-    desk.a.wait_above = 99;
     ck_assert_int_eq(get(&desk.a), 1);
     for (int i = 0; i < 8; i++) {
         PUT(&desk.a, i);
     }
-    ck_assert_uint_eq(desk.a.count, desk.a.mask + 1);
+    ck_assert_uint_eq(desk.a.count, desk.a.capacity);
     uva_testing_fail_allocation(1, false);
     UVA_TICK();
     uva_testing_fail_allocation(0, false);
