@@ -278,6 +278,10 @@ UVA_EXTERN int uva_semaphore_release(uva_semaphore_t *semaphore);
 /** Whether an acquire would wait: there is no permit, or others were first.
  * @asyncio Semaphore.locked */
 UVA_EXTERN bool uva_semaphore_locked(const uva_semaphore_t *semaphore);
+/** How many permits there are that no task has. A waiter that was woken has one
+ * already. While it has not run, an acquire waits even if there are more.
+ * @asyncio Semaphore._value, which is private there. */
+UVA_EXTERN int uva_semaphore_value(const uva_semaphore_t *semaphore);
 
 /** private */
 typedef enum uva__barrier_state_e {

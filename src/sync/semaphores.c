@@ -45,6 +45,11 @@ bool uva_semaphore_locked(const uva_semaphore_t *semaphore)
     return semaphore->value <= 0 || semaphore->woken_count > 0;
 }
 
+int uva_semaphore_value(const uva_semaphore_t *semaphore)
+{
+    return semaphore->value;
+}
+
 int uva_semaphore_acquire_poll(uva_semaphore_t *semaphore)
 {
     uva_waiter_t *self = uva_waiter_current();

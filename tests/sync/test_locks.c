@@ -1191,7 +1191,32 @@ UVA_TEST(semaphore_value)
     ck_assert_int_eq(uva_semaphore_init(&semaphore, -1), UV_EINVAL);
     ck_assert_int_eq(uva_bounded_semaphore_init(&semaphore, -1), UV_EINVAL);
     ck_assert(uva_semaphore_locked(&semaphore));
+    ck_assert_int_eq(uva_semaphore_value(&semaphore), 0);
     ck_assert_int_eq(uva_semaphore_init(&semaphore, 1), 0);
+    ck_assert(!uva_semaphore_locked(&semaphore));
+    ck_assert_int_eq(uva_semaphore_value(&semaphore), 1);
+}
+
+/* A release gives its permit to the waiter at once, and the waiter gives it
+ * back if it is cancelled before it runs. */
+UVA_TEST(semaphore_value_while_tasks_wait)
+{
+    uva_semaphore_t semaphore = UVA_BOUNDED_SEMAPHORE_INIT(2);
+    take_permit_task_t *task;
+
+    ck_assert_int_eq(uva_semaphore_acquire(&semaphore), 0);
+    ck_assert_int_eq(uva_semaphore_value(&semaphore), 1);
+    ck_assert_int_eq(uva_semaphore_acquire(&semaphore), 0);
+    task = UVA_BOTH_SPAWN(loop_test, take_permit, &semaphore);
+    UVA_TICK();
+    permit(&semaphore);
+    ck_assert_int_eq(uva_semaphore_value(&semaphore), 0);
+    permit(&semaphore);
+    ck_assert_int_eq(uva_semaphore_value(&semaphore), 1);
+    ck_assert(uva_semaphore_locked(&semaphore));
+    uva_future_cancel(UVA_FUTURE(task));
+    ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
+    ck_assert_int_eq(uva_semaphore_value(&semaphore), 2);
     ck_assert(!uva_semaphore_locked(&semaphore));
 }
 
@@ -1213,14 +1238,14 @@ UVA_TEST(semaphore_acquire)
     ck_assert_str_eq(trace.text, "1");
     ck_assert(uva_semaphore_locked(&semaphore));
     ck_assert_uint_eq(waiters_of(&semaphore), 2);
-    ck_assert_int_eq(semaphore.value, 0);
+    ck_assert_int_eq(uva_semaphore_value(&semaphore), 0);
 
     tasks[3] = UVA_BOTH_SPAWN(loop_test, take_permit, &semaphore, &trace, 4);
     permit(&semaphore);
     permit(&semaphore);
-    ck_assert_int_eq(semaphore.value, 0);
+    ck_assert_int_eq(uva_semaphore_value(&semaphore), 0);
     UVA_TICK();
-    ck_assert_int_eq(semaphore.value, 0);
+    ck_assert_int_eq(uva_semaphore_value(&semaphore), 0);
     ck_assert_str_eq(trace.text, "1 2 3");
     ck_assert(uva_semaphore_locked(&semaphore));
     ck_assert_uint_eq(waiters_of(&semaphore), 1);
@@ -1338,7 +1363,7 @@ UVA_TEST(semaphore_release_not_acquired)
     uva_semaphore_t semaphore = UVA_BOUNDED_SEMAPHORE_INIT(1);
 
     ck_assert_int_eq(uva_semaphore_release(&semaphore), UV_EINVAL);
-    ck_assert_int_eq(semaphore.value, 1);
+    ck_assert_int_eq(uva_semaphore_value(&semaphore), 1);
 }
 
 UVA_TEST(semaphore_release_no_waiters)
@@ -1462,10 +1487,10 @@ UVA_BOTH(void, chain_4, chain_t *chain; int r;)
 UVA_BOTH(void, chain_1, chain_t *chain; int r;)
 {
     UVA_BEGIN
-    ck_assert_int_eq(self->chain->semaphore.value, 0);
+    ck_assert_int_eq(uva_semaphore_value(&self->chain->semaphore), 0);
     UVA_BOTH_AWAIT(self->r, uva_semaphore_acquire, &self->chain->semaphore);
     ck_assert_int_eq(self->r, 0);
-    ck_assert_int_eq(self->chain->semaphore.value, 0);
+    ck_assert_int_eq(uva_semaphore_value(&self->chain->semaphore), 0);
     self->chain->fourth =
         UVA_FUTURE(UVA_BOTH_SPAWN(self->chain->kind, chain_4, self->chain));
     uva_test_trace(&self->chain->trace, "1");
@@ -1479,7 +1504,7 @@ UVA_BOTH(void, chain_2, chain_t *chain; int r;)
     permit(&self->chain->semaphore);
     permit(&self->chain->semaphore);
     permit(&self->chain->semaphore);
-    ck_assert_int_eq(self->chain->semaphore.value, 2);
+    ck_assert_int_eq(uva_semaphore_value(&self->chain->semaphore), 2);
     /* The first has not run yet. */
     ck_assert(uva_semaphore_locked(&self->chain->semaphore));
     UVA_BOTH_AWAIT(self->r, uva_semaphore_acquire, &self->chain->semaphore);
@@ -1510,7 +1535,7 @@ UVA_TEST(semaphore_acquire_fifo_order_4)
     tasks[1] = UVA_FUTURE(UVA_BOTH_SPAWN(loop_test, chain_2, &chain));
     tasks[2] = UVA_FUTURE(UVA_BOTH_SPAWN(loop_test, chain_3, &chain));
     UVA_TICK();
-    ck_assert_int_eq(chain.semaphore.value, 2);
+    ck_assert_int_eq(uva_semaphore_value(&chain.semaphore), 2);
     ck_assert_uint_eq(waiters_of(&chain.semaphore), 3);
     UVA_TICK();
     tasks[3] = chain.fourth;
@@ -1739,6 +1764,7 @@ static void add_semaphores(TCase *tcase)
     tcase_add_test(tcase, semaphore_initial_value_zero);
     UVA_TEST_BOTH(tcase, semaphore_repr);
     tcase_add_test(tcase, semaphore_value);
+    UVA_TEST_BOTH(tcase, semaphore_value_while_tasks_wait);
     UVA_TEST_BOTH(tcase, semaphore_acquire);
     UVA_TEST_BOTH(tcase, semaphore_acquire_cancel);
     UVA_TEST_BOTH(tcase, semaphore_acquire_cancel_before_awoken);
