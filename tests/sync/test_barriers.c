@@ -17,6 +17,8 @@ typedef struct party_s {
     int results1;
     int results2;
     int results3;
+    bool aborts; /* Tasks abort the barrier, where others reset it. */
+    bool resets; /* Tasks reset the barrier that was aborted. */
     uva_test_trace_t trace;
 } party_t;
 
@@ -231,19 +233,8 @@ UVA_BOTH(int, wait_twice, party_t *party; int r;)
 
 UVA_TEST(barrier_filling_tasks_wait_twice)
 {
-    /* test_locks.py, BarrierTests.test_filling_tasks_wait_twice */
-    party_t party;
-
-    party_init(&party, N);
-    GATHER_TASKS(loop_test, wait_twice, &party, N);
-    ck_assert_int_eq(party.results1, N);
-    ck_assert_int_eq(party.results2, N);
-    check_empty(&party.barrier);
-}
-
-UVA_TEST(barrier_filling_tasks_check_return_value)
-{
-    /* test_locks.py, BarrierTests.test_filling_tasks_check_return_value */
+    /* test_locks.py, BarrierTests.test_filling_tasks_wait_twice, and
+     * test_locks.py, BarrierTests.test_filling_tasks_check_return_value */
     party_t party;
     wait_twice_task_t *tasks[N];
     int places[N];
@@ -436,34 +427,52 @@ UVA_BOTH(void, half_blocking, party_t *party; int r;)
     UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
     if (self->r == UVA_EBROKENBARRIER) {
         self->party->results1++;
-        UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
-        ck_assert_int_ge(self->r, 0);
     } else if (++self->party->count > N / 2) {
-        UVA_BOTH_AWAIT(self->r, uva_barrier_reset, &self->party->barrier);
+        if (self->party->aborts) {
+            UVA_BOTH_AWAIT(self->r, uva_barrier_abort, &self->party->barrier);
+        } else {
+            UVA_BOTH_AWAIT(self->r, uva_barrier_reset, &self->party->barrier);
+        }
         ck_assert_int_eq(self->r, 0);
-        UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
-        ck_assert_int_ge(self->r, 0);
     } else {
         UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
         self->party->results2 += self->r == UVA_EBROKENBARRIER;
+        return 0;
+    }
+    if (!self->party->aborts) {
+        UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+        ck_assert_int_ge(self->r, 0);
     }
     UVA_END
     return 0;
 }
 
-UVA_TEST(barrier_reset_barrier_when_tasks_half_draining_half_blocking)
+/* The tasks that block while others leave are let in by a reset, and sent away
+ * by an abort. */
+UVA_TEST(barrier_broken_when_tasks_half_draining_half_blocking)
 {
     /* test_locks.py,
-     * BarrierTests.test_reset_barrier_when_tasks_half_draining_half_blocking
+     * BarrierTests.test_reset_barrier_when_tasks_half_draining_half_blocking,
+     * and test_locks.py,
+     * BarrierTests.test_abort_barrier_when_tasks_half_draining_half_blocking
      */
-    party_t party;
+    static const struct {
+        bool aborts;
+        int blocked_and_failed;
+    } rows[] = {{false, 0}, {true, N - N / 2 - 1}};
 
-    party_init(&party, N);
-    GATHER_TASKS(loop_test, half_blocking, &party, N);
-    ck_assert_int_eq(party.results1, N / 2);
-    ck_assert_int_eq(party.results2, 0);
-    ck_assert(!describes(&party.barrier, "resetting"));
-    check_empty(&party.barrier);
+    for (size_t row = 0; row < 2; row++) {
+        party_t party;
+
+        party_init(&party, N);
+        party.aborts = rows[row].aborts;
+        GATHER_TASKS(loop_test, half_blocking, &party, N);
+        ck_assert_int_eq(party.results1, N / 2);
+        ck_assert_int_eq(party.results2, rows[row].blocked_and_failed);
+        ck_assert(!describes(&party.barrier, "resetting"));
+        ck_assert_int_eq(uva_barrier_n_waiting(&party.barrier), 0);
+        ck_assert_int_eq(uva_barrier_broken(&party.barrier), rows[row].aborts);
+    }
 }
 
 UVA_BOTH(void, waiting_again, party_t *party; int r;)
@@ -566,39 +575,6 @@ UVA_TEST(barrier_abort_barrier)
     ck_assert_int_eq(uva_barrier_wait(&barrier), UVA_EBROKENBARRIER);
 }
 
-UVA_BOTH(void, abort_half_blocking, party_t *party; int r;)
-{
-    UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
-    if (self->r == UVA_EBROKENBARRIER) {
-        self->party->results1++;
-    } else if (++self->party->count > N / 2) {
-        UVA_BOTH_AWAIT(self->r, uva_barrier_abort, &self->party->barrier);
-        ck_assert_int_eq(self->r, 0);
-    } else {
-        UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
-        self->party->results2 += self->r == UVA_EBROKENBARRIER;
-    }
-    UVA_END
-    return 0;
-}
-
-UVA_TEST(barrier_abort_barrier_when_tasks_half_draining_half_blocking)
-{
-    /* test_locks.py,
-     * BarrierTests.test_abort_barrier_when_tasks_half_draining_half_blocking
-     */
-    party_t party;
-
-    party_init(&party, N);
-    GATHER_TASKS(loop_test, abort_half_blocking, &party, N);
-    ck_assert(uva_barrier_broken(&party.barrier));
-    ck_assert_int_eq(party.results1, N / 2);
-    ck_assert_int_eq(party.results2, N - N / 2 - 1);
-    ck_assert_int_eq(uva_barrier_n_waiting(&party.barrier), 0);
-    ck_assert(!describes(&party.barrier, "resetting"));
-}
-
 UVA_BOTH(void, abort_by_failure, party_t *party; int r;)
 {
     UVA_BEGIN
@@ -613,36 +589,8 @@ UVA_BOTH(void, abort_by_failure, party_t *party; int r;)
         }
         self->party->results2 += self->r == UVA_EBROKENBARRIER;
     }
-    UVA_END
-    return 0;
-}
-
-UVA_TEST(barrier_abort_barrier_when_exception)
-{
-    /* test_locks.py, BarrierTests.test_abort_barrier_when_exception */
-    party_t party;
-
-    party_init(&party, N);
-    GATHER_TASKS(loop_test, abort_by_failure, &party, N);
-    ck_assert(uva_barrier_broken(&party.barrier));
-    ck_assert_int_eq(party.results1, 0);
-    ck_assert_int_eq(party.results2, N - 1);
-    ck_assert_int_eq(uva_barrier_n_waiting(&party.barrier), 0);
-}
-
-UVA_BOTH(void, abort_then_reset, party_t *party; int r;)
-{
-    UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
-    if (self->r == N / 2) {
-        UVA_BOTH_AWAIT(self->r, uva_barrier_abort, &self->party->barrier);
-        ck_assert_int_eq(self->r, 0);
-    } else {
-        if (self->r >= 0) {
-            UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
-            self->party->results1 += self->r >= 0;
-        }
-        self->party->results2 += self->r == UVA_EBROKENBARRIER;
+    if (!self->party->resets) {
+        return 0;
     }
 
     /* All have left the first when it is reset, and none comes before. */
@@ -660,20 +608,25 @@ UVA_BOTH(void, abort_then_reset, party_t *party; int r;)
     return 0;
 }
 
-UVA_TEST(barrier_abort_barrier_when_exception_then_resetting)
+UVA_TEST(barrier_abort_barrier_when_exception)
 {
-    /* test_locks.py,
+    /* test_locks.py, BarrierTests.test_abort_barrier_when_exception, and
+     * test_locks.py,
      * BarrierTests.test_abort_barrier_when_exception_then_resetting
      */
-    party_t party;
+    for (int resets = 0; resets < 2; resets++) {
+        party_t party;
 
-    party_init(&party, N);
-    ck_assert_int_eq(uva_barrier_init(&party.second, N), 0);
-    GATHER_TASKS(loop_test, abort_then_reset, &party, N);
-    ck_assert_int_eq(party.results1, 0);
-    ck_assert_int_eq(party.results2, N - 1);
-    ck_assert_int_eq(party.results3, N);
-    check_empty(&party.barrier);
+        party_init(&party, N);
+        party.resets = resets != 0;
+        ck_assert_int_eq(uva_barrier_init(&party.second, N), 0);
+        GATHER_TASKS(loop_test, abort_by_failure, &party, N);
+        ck_assert_int_eq(party.results1, 0);
+        ck_assert_int_eq(party.results2, N - 1);
+        ck_assert_int_eq(party.results3, resets ? N : 0);
+        ck_assert_int_eq(uva_barrier_n_waiting(&party.barrier), 0);
+        ck_assert_int_eq(uva_barrier_broken(&party.barrier), !resets);
+    }
 }
 
 /* Cancelled where it waits for the lock, and while others leave. */
@@ -755,7 +708,6 @@ int main(void)
     UVA_TEST_BOTH(tcase, barrier_filling_one_task_twice);
     UVA_TEST_BOTH(tcase, barrier_filling_task_by_task);
     UVA_TEST_BOTH(tcase, barrier_filling_tasks_wait_twice);
-    UVA_TEST_BOTH(tcase, barrier_filling_tasks_check_return_value);
     UVA_TEST_BOTH(tcase, barrier_draining_state);
     UVA_TEST_BOTH(tcase, barrier_blocking_tasks_while_draining);
     UVA_TEST_BOTH(tcase, barrier_filling_tasks_cancel_one);
@@ -767,17 +719,13 @@ int main(void)
     UVA_TEST_BOTH(tcase, barrier_reset_barrier);
     UVA_TEST_BOTH(tcase, barrier_reset_barrier_while_tasks_waiting);
     UVA_TEST_BOTH(tcase, barrier_reset_barrier_when_tasks_half_draining);
-    UVA_TEST_BOTH(tcase,
-                  barrier_reset_barrier_when_tasks_half_draining_half_blocking);
+    UVA_TEST_BOTH(tcase, barrier_broken_when_tasks_half_draining_half_blocking);
     UVA_TEST_BOTH(tcase,
                   barrier_reset_barrier_while_tasks_waiting_and_waiting_again);
     UVA_TEST_BOTH(tcase, barrier_reset_barrier_while_tasks_draining);
 
     tcase = UVA_TCASE(suite, "Abort");
     UVA_TEST_BOTH(tcase, barrier_abort_barrier);
-    UVA_TEST_BOTH(tcase,
-                  barrier_abort_barrier_when_tasks_half_draining_half_blocking);
     UVA_TEST_BOTH(tcase, barrier_abort_barrier_when_exception);
-    UVA_TEST_BOTH(tcase, barrier_abort_barrier_when_exception_then_resetting);
     return uva_test_main(suite);
 }
