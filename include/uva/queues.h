@@ -125,11 +125,11 @@ UVA_EXTERN void uva_queue_set_destroy(uva_queue_t *queue,
 UVA_EXTERN int uva_queue_set_overflow(uva_queue_t *queue,
                                       uva_queue_overflow_t overflow);
 
-/** Drop the items and free their memory. Nobody may wait for the queue; those
- * who were cancelled, or whose uva_queue_join has ended, and did not run yet,
- * wait no more, but look at the queue when they run: until then it stays, or is
- * used again as an empty one. Puts from destructors of items fail with
- * UVA_EQUEUESHUTDOWN. */
+/** Drop the items and free their memory. No task may wait for the queue. A task
+ * that was cancelled, or whose uva_queue_join has ended, does not wait, also if
+ * it did not run yet. But it looks at the queue when it runs: until then the
+ * queue stays in memory, or is used again as an empty one. Puts from
+ * destructors of items fail with UVA_EQUEUESHUTDOWN. */
 UVA_EXTERN void uva_queue_destroy(uva_queue_t *queue);
 
 /**
@@ -163,8 +163,8 @@ UVA_EXTERN UVA_NODISCARD int uva_queue_put_nowait(uva_queue_t *queue,
 /**
  * Take the next item; wait while the queue is empty.
  *
- * A put wakes the oldest waiter, which takes the item when it runs: who comes
- * in between may have it, and the waiter goes back to the end of the list.
+ * A put wakes the oldest waiter, which takes the item when it runs. If another
+ * task takes it before, the waiter goes back to the end of the list.
  *
  * @param[out] ret_item The caller's from here on.
  * @retval UVA_EQUEUESHUTDOWN It is shut down and empty.
@@ -211,8 +211,8 @@ UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_queue_join(uva_queue_t *queue);
 UVA_EXTERN UVA_NODISCARD int uva_queue_join_poll(uva_queue_t *queue);
 
 /**
- * End the queue: puts fail, gets fail once it is empty; all who wait look
- * again.
+ * End the queue: puts fail, gets fail once it is empty; all tasks that wait
+ * look again.
  *
  * @param immediate Drop the items, and count them as told done.
  * @asyncio Queue.shutdown

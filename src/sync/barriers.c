@@ -39,6 +39,8 @@ int uva_barrier_init(uva_barrier_t *barrier, int parties)
     return 0;
 }
 
+/* Predicates of the condition; data is the barrier. */
+
 static int barrier_may_enter(void *data)
 {
     const uva_barrier_t *barrier = data;
@@ -111,6 +113,7 @@ barrier_pass(uva_barrier_t *barrier, uva_waiter_t *self, int32_t value)
     int r = 0;
 
     if (!is_inside && place + 1 == barrier->parties) {
+        /* The last one does not wait; the others leave when they run. */
         barrier->state = UVA__BARRIER_DRAINING;
         barrier_notify_all(barrier);
     } else {
@@ -120,6 +123,7 @@ barrier_pass(uva_barrier_t *barrier, uva_waiter_t *self, int32_t value)
         uva_waiter_set_value(self, BARRIER_FILL + place);
         return r;
     }
+    /* A task that fails, or is cancelled, was inside all the same. */
     barrier_exit(barrier);
     return r < 0 ? r : place;
 }
@@ -149,6 +153,7 @@ int uva_barrier_wait_poll(uva_barrier_t *barrier)
             return r;
         }
     }
+    /* Every wait of the condition ends with its lock, in an error too. */
     uva_waiter_set_value(self, BARRIER_ENTER);
     (void)uva_condition_release(&barrier->condition);
     return r;
@@ -211,6 +216,7 @@ int uva_barrier_parties(const uva_barrier_t *barrier)
 
 int uva_barrier_n_waiting(const uva_barrier_t *barrier)
 {
+    /* Tasks that leave are inside too, and wait for nothing. */
     return barrier->state == UVA__BARRIER_FILLING ? barrier->count : 0;
 }
 

@@ -103,7 +103,7 @@ int uva_condition_wait_poll(uva_condition_t *condition)
     if (stage == CONDITION_IDLE) {
         return condition_begin(condition, self);
     }
-    if (stage == CONDITION_WAITING) {
+    if (stage == CONDITION_WAITING) { /* The first call after the wake-up. */
         r = uva_waiter_finish(self);
         stage = r < 0 ? CONDITION_CANCELLED : CONDITION_REACQUIRING;
     }
@@ -139,6 +139,8 @@ int uva_condition_wait_for_poll(uva_condition_t *condition,
     uva_waiter_t *self = uva_waiter_current();
     int r = 0;
 
+    /* 0 of a wait: the task was notified and has the lock. Only then, and in
+     * the first call, the predicate is asked. */
     while (r == 0) {
         if (uva_waiter_get_stage(self) == CONDITION_IDLE) {
             r = predicate == NULL ? uva__bare(UV_EINVAL) : predicate(data);

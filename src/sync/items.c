@@ -20,6 +20,7 @@ enum {
 
 /* --- the heap --- */
 
+/* Whether a comes out before b. */
 static bool items_less(const uva_queue_t *queue, const void *a, const void *b)
 {
     return queue->compare(a, b, queue->compare_data) < 0;
@@ -68,6 +69,7 @@ static void items_sift_up(uva_queue_t *queue, size_t index)
 
 /* --- the ring --- */
 
+/* Move the items to a ring of another size, the first one to index 0. */
 static int items_resize(uva_queue_t *queue, size_t capacity)
 {
     void **items = capacity > SIZE_MAX / sizeof *items
@@ -116,6 +118,7 @@ static void *items_pop_smallest(uva_queue_t *queue)
     void *item = last;
 
     if (queue->count > 0) {
+        /* The last one takes the place of the smallest, and goes down. */
         item = queue->items[0];
         queue->items[0] = last;
         queue->compares = true;

@@ -84,6 +84,7 @@ int uva_lock_acquire_poll(uva_lock_t *lock)
         }
         return r;
     }
+    /* Only the first waiter is woken, and a newcomer does not overtake it. */
     UVA__ASSERT(!lock->locked);
     lock->locked = true;
     return 0;
@@ -152,6 +153,7 @@ void uva_event_set(uva_event_t *event)
 {
     if (uva__sync_owned(event->loop, __func__) && !event->value) {
         event->value = true;
+        /* They leave the list when they run: a second set finds them woken. */
         UVA__LIST_FOREACH (waiter, &event->waiters, uva_waiter_t, link) {
             (void)uva_waiter_wake(waiter);
         }

@@ -74,12 +74,15 @@ int uva_queue_set_overflow(uva_queue_t *queue, uva_queue_overflow_t overflow)
         return uva__bare(UV_EINVAL);
     }
     if (!uva__list_empty(&queue->putters.waiters)) {
+        /* They wait for room, which a policy that drops does not give. */
         return uva__bare(UV_EBUSY);
     }
     queue->overflow = (uint8_t)overflow;
     return 0;
 }
 
+/* Give an item that no get will take to its destructor: the user's code, which
+ * may use the queue. */
 static void queue_drop(uva_queue_t *queue, void *item)
 {
     if (queue->destroy != NULL) {
@@ -157,6 +160,7 @@ static UVA__NOINLINE int queue_put_slow(uva_queue_t *queue, void *item)
     return 0;
 }
 
+/* A put that does not wait; function is the public one, for the log. */
 static inline int
 queue_put(uva_queue_t *queue, void *item, const char *function)
 {
@@ -201,7 +205,8 @@ UVA__INLINE int queue_put_poll(uva_queue_t *queue,
         r = queue_put(queue, item, function);
     }
     if (UVA__UNLIKELY(r < 0) && woken && !uva_queue_full(queue)) {
-        /* The room that this task was woken for is for the next one. */
+        /* This task was cancelled after its wake-up, or there is no memory, or
+         * the queue is shut down: the room is for the next one. */
         uva__waitlist_wake_first(&queue->putters);
     }
     return r;
@@ -257,6 +262,7 @@ static UVA__NOINLINE int queue_get_slow(uva_queue_t *queue, void **ret_item)
     return 0;
 }
 
+/* A get that does not wait; function is the public one, for the log. */
 static inline int
 queue_get(uva_queue_t *queue, void **ret_item, const char *function)
 {
@@ -287,7 +293,8 @@ UVA__INLINE int queue_get_poll(uva_queue_t *queue,
         r = queue_get(queue, ret_item, function);
     }
     if (UVA__UNLIKELY(r < 0) && woken && queue->count > 0) {
-        /* The item that this task was woken for is for the next one. */
+        /* This task was cancelled after its wake-up: the item is for the next
+         * one. */
         uva__waitlist_wake_first(&queue->getters);
     }
     return r;
@@ -376,12 +383,15 @@ void uva_queue_shutdown(uva_queue_t *queue, bool immediate)
         return;
     }
     queue->is_shutdown = true;
+    /* A destructor may take items too: the count is read each time. */
     while (immediate && queue->count > 0) {
         void *item = uva__items_pop(queue);
 
         queue_count_done(queue);
         queue_drop(queue, item);
     }
+    /* The tasks look again, and find the shutdown. A get may still take an item
+     * that is left. */
     uva__waitlist_wake_all(&queue->getters);
     uva__waitlist_wake_all(&queue->putters);
 }
@@ -410,6 +420,7 @@ void uva_queue_destroy(uva_queue_t *queue)
         queue_drop(queue, uva__items_pop(queue));
     }
     uva__items_free(queue);
+    /* From here on it is a new queue, empty and of the same kind. */
     queue->unfinished = 0;
     queue->is_shutdown = false;
     uva_event_set(&queue->finished);

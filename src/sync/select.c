@@ -16,6 +16,7 @@
 
 #include "sync/waitlists.h"
 
+/* The case has nowhere to write an item. */
 static bool case_is_put(const uva_select_case_t *one)
 {
     return one->ret_item == NULL;
@@ -72,6 +73,7 @@ select_suspend(uva_waiter_t *self, uva_select_case_t *cases, size_t count)
 {
     int r;
 
+    /* All queues are looked at before one is bound to this loop. */
     for (size_t i = 0; i < count; i++) {
         if (!uva__sync_bindable(cases[i].queue->loop)) {
             return uva__bare(UVA_EWRONGLOOP);
@@ -115,12 +117,13 @@ int uva_select_poll(uva_select_case_t *cases, size_t count)
     uva_waiter_t *self = uva_waiter_current();
     int r;
 
-    if (uva_waiter_resumed(self)) {
+    if (uva_waiter_resumed(self)) { /* The first call after the wake-up. */
         bool woken = uva_waiter_woken(self);
         int32_t index = uva_waiter_get_value(self);
 
         uva_waiter_set_value(self, 0);
         r = uva_waiter_finish(self);
+        /* Before any case is done: a get or put must not wake this task. */
         for (size_t i = 0; i < count; i++) {
             uva__waitlist_remove_case(&cases[i]);
         }

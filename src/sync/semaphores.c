@@ -24,6 +24,7 @@ static bool semaphore_wake_next(uva_semaphore_t *semaphore)
 
 int uva_semaphore_init(uva_semaphore_t *semaphore, int value)
 {
+    /* A refused one is a semaphore without permits, so that its use is safe. */
     bool fits = value >= 0;
 
     *semaphore = (uva_semaphore_t)UVA_SEMAPHORE_INIT(fits ? value : 0);
@@ -67,6 +68,7 @@ int uva_semaphore_acquire_poll(uva_semaphore_t *semaphore)
         return uva_waiter_suspend(self, &semaphore->loop, &semaphore->waiters);
     }
 
+    /* A task that was woken has a permit, also if it was cancelled since. */
     woken = uva_waiter_woken(self);
     r = uva_waiter_finish(self);
     if (woken) {
@@ -94,6 +96,8 @@ int uva_semaphore_release(uva_semaphore_t *semaphore)
     if (!uva__sync_owned(semaphore->loop, __func__)) {
         return UV_EPERM;
     }
+    /* The bound of a semaphore that is not bounded is INT_MAX, so the value
+     * cannot overflow. asyncio: locks.py, BoundedSemaphore.release. */
     if (semaphore->value >= semaphore->bound) {
         return uva__bare(UV_EINVAL);
     }
@@ -111,6 +115,7 @@ uva_semaphore_repr(const uva_semaphore_t *semaphore, char *text, size_t size)
         uva__format(state, sizeof state, "unlocked, value:%d",
                     semaphore->value);
     }
+    /* A woken task has left the list; asyncio counts it until it runs. */
     return uva__sync_repr(
         text, size,
         semaphore->bound == INT_MAX ? "Semaphore" : "BoundedSemaphore",
@@ -119,6 +124,8 @@ uva_semaphore_repr(const uva_semaphore_t *semaphore, char *text, size_t size)
 }
 
 /* --- limiter --- */
+
+/* A bounded semaphore, whose permits are the places inside. */
 
 int uva_limiter_init(uva_limiter_t *limiter, int limit)
 {

@@ -65,6 +65,7 @@ static bool waitlist_wake_oldest(uva__waitlist_t *waitlist)
 void uva__waitlist_wake_first(uva__waitlist_t *waitlist)
 {
     if (uva__list_empty(&waitlist->cases)) {
+        /* No select waits here: it is a plain list of waiters. */
         (void)uva_waiter_wake_first(&waitlist->waiters);
         return;
     }
@@ -89,6 +90,8 @@ void uva__waitlist_clear(uva__waitlist_t *waitlist)
                 ? one->waiter
                 : UVA__LIST_FIRST(&waitlist->waiters, uva_waiter_t, link);
 
+        /* A waiter that was woken has left the list; a case of a task that
+         * another queue woke stays until the task runs. */
         UVA__ASSERT(uva_waiter_cancelled(waiter) ||
                     (one != NULL && uva_waiter_woken(waiter)));
         if (one != NULL) {
