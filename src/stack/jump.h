@@ -70,21 +70,4 @@ uva__switch_jump(void **save_sp, void **to_sp, void *given)
 
 #endif
 
-/*
- * For a function that mostly returns on another stack than the processor has in
- * mind, after uva__context_jump: let it return by a jump, which is predicted by
- * its history. A return would be guessed to go where the function goes that
- * left last.
- */
-#if defined(UVA__SWITCH_INLINE) && defined(__ELF__) && \
-    !defined(UVA_SWITCH_UCONTEXT) && defined(__has_attribute)
-#    if __has_attribute(function_return)
-#        define UVA__RETURN_BY_JUMP \
-            __attribute__((function_return("thunk-extern")))
-#    endif
-#endif
-#if !defined(UVA__RETURN_BY_JUMP)
-#    define UVA__RETURN_BY_JUMP
-#endif
-
 #endif /* UVA__CORE_CORO_JUMP_H */

@@ -149,21 +149,6 @@ uva__switch_serve:
         .cfi_endproc
         .size uva__switch_serve, . - uva__switch_serve
 
-/* Where functions end that are marked UVA__RETURN_BY_JUMP; the compiler knows it
- * by this name. */
-        .weak __x86_return_thunk
-        .hidden __x86_return_thunk
-        .type __x86_return_thunk, @function
-        .balign 16
-__x86_return_thunk:
-        .cfi_startproc
-        popq %rcx
-        .cfi_adjust_cfa_offset -8
-        .cfi_register %rip, %rcx
-        notrack jmpq *%rcx
-        .cfi_endproc
-        .size __x86_return_thunk, . - __x86_return_thunk
-
 /* Where a made context starts: rbx holds the entry function, rbp is 0, rsp is
  * aligned. The undefined return address ends every unwinder's walk. */
         .globl uva__switch_thunk
