@@ -481,8 +481,9 @@ UVA_TEST(select_then_others)
     desk_clear(&desk, 0, 0);
 }
 
-/* While a select stands in a line nobody puts or takes past it. */
-UVA_TEST(select_is_called_by_short_ways)
+/* A put wakes the select that waits, also where items were put and taken before
+ * without a wait. */
+UVA_TEST(select_is_not_passed)
 {
     desk_t desk = DESK_INIT(4);
     select_two_task_t *task;
@@ -950,7 +951,7 @@ static void add_select(TCase *tcase)
     UVA_TEST_BOTH(tcase, select_shutdown);
     tcase_add_test(tcase, select_drains_what_is_shut_down);
     UVA_TEST_BOTH(tcase, select_then_others);
-    UVA_TEST_BOTH(tcase, select_is_called_by_short_ways);
+    UVA_TEST_BOTH(tcase, select_is_not_passed);
     tcase_add_test(tcase, select_timeout);
     tcase_add_test(tcase, select_nowait);
     tcase_add_test(tcase, select_no_task);
