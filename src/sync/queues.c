@@ -17,8 +17,9 @@
  * item, the oldest getter is on its way, and while there is room, the oldest
  * putter is. So a task that was woken and fails wakes the next.
  *
- * Put and get have one path each. Its first lines serve a queue at which no
- * task waits; the rest is in the functions named _slow.
+ * Put and get have one path each: store or take an item, count it, wake the
+ * other end. Storing and taking are a line where the item only goes into the
+ * ring or out of it; the functions named _slow have the other cases.
  */
 #include "uva/queues.h"
 
@@ -100,21 +101,12 @@ static inline bool queue_put_waits(const uva_queue_t *queue)
            !queue->compares;
 }
 
-/* Whether a put only stores: there is a place for the item in a ring, and no
- * task to be woken. */
-static inline bool queue_put_stores(const uva_queue_t *queue)
+/* Whether an item only goes to the next place in the ring. */
+static inline bool queue_only_stores(const uva_queue_t *queue)
 {
     return queue->count < queue->capacity &&
            (queue->maxsize == 0 || queue->count < queue->maxsize) &&
-           queue->order != UVA__QUEUE_PRIORITY && !queue->is_shutdown &&
-           uva__list_empty(&queue->getters.waiters);
-}
-
-/* Count an item that was stored as unfinished. */
-static inline void queue_count_put(uva_queue_t *queue)
-{
-    queue->unfinished++;
-    queue->finished.value = false; /* uva_event_clear, in one instruction. */
+           queue->order != UVA__QUEUE_PRIORITY && !queue->is_shutdown;
 }
 
 /* Apply the policy to an item that finds the queue full. */
@@ -137,11 +129,10 @@ static int queue_overflow(uva_queue_t *queue, void *item)
     return 1;
 }
 
-/* The rest of a put: it fails, drops, needs memory, orders a heap or wakes. */
-static UVA__NOINLINE int queue_put_slow(uva_queue_t *queue, void *item)
+/* Store an item with more to do. @return 0, 1 if an item was dropped, or an
+ * error. */
+static UVA__NOINLINE int queue_store_slow(uva_queue_t *queue, void *item)
 {
-    int r;
-
     if (queue->compares) {
         return uva__bare(UV_EBUSY);
     }
@@ -151,13 +142,7 @@ static UVA__NOINLINE int queue_put_slow(uva_queue_t *queue, void *item)
     if (uva_queue_full(queue)) {
         return queue_overflow(queue, item);
     }
-    r = uva__items_push(queue, item);
-    if (r < 0) {
-        return r;
-    }
-    queue_count_put(queue);
-    uva__waitlist_wake_first(&queue->getters);
-    return 0;
+    return uva__items_push(queue, item);
 }
 
 /* A put that does not wait; function is the public one, for the log. */
@@ -167,11 +152,18 @@ queue_put(uva_queue_t *queue, void *item, const char *function)
     if (UVA__UNLIKELY(!uva__sync_owned(queue->loop, function))) {
         return UV_EPERM;
     }
-    if (UVA__UNLIKELY(!queue_put_stores(queue))) {
-        return queue_put_slow(queue, item);
+    if (UVA__LIKELY(queue_only_stores(queue))) {
+        uva__items_push_last(queue, item);
+    } else {
+        int r = queue_store_slow(queue, item);
+
+        if (r != 0) {
+            return r;
+        }
     }
-    uva__items_push_last(queue, item);
-    queue_count_put(queue);
+    queue->unfinished++;
+    queue->finished.value = false; /* uva_event_clear, in one instruction. */
+    uva__waitlist_wake_first(&queue->getters);
     return 0;
 }
 
@@ -238,17 +230,16 @@ int uva_queue_put(uva_queue_t *queue, void *item)
 
 /* --- getting --- */
 
-/* Whether a get only takes the first item of a ring: there is no memory to be
- * given back, and no task to be woken. */
-static inline bool queue_get_takes(const uva_queue_t *queue)
+/* Whether an item only leaves the first place of a ring that does not shrink.
+ */
+static inline bool queue_only_takes(const uva_queue_t *queue)
 {
     return queue->count > 0 && queue->order == UVA__QUEUE_FIFO &&
-           queue->capacity <= UVA__ITEMS_KEPT_CAPACITY &&
-           uva__list_empty(&queue->putters.waiters);
+           queue->capacity <= UVA__ITEMS_KEPT_CAPACITY;
 }
 
-/* The rest of a get: it fails, orders a heap, gives memory back or wakes. */
-static UVA__NOINLINE int queue_get_slow(uva_queue_t *queue, void **ret_item)
+/* Take an item with more to do. */
+static UVA__NOINLINE int queue_take_slow(uva_queue_t *queue, void **ret_item)
 {
     if (queue->count == 0) {
         return uva__bare(queue->is_shutdown ? UVA_EQUEUESHUTDOWN
@@ -258,7 +249,6 @@ static UVA__NOINLINE int queue_get_slow(uva_queue_t *queue, void **ret_item)
         return uva__bare(UV_EBUSY);
     }
     *ret_item = uva__items_pop(queue);
-    uva__waitlist_wake_first(&queue->putters);
     return 0;
 }
 
@@ -269,10 +259,16 @@ queue_get(uva_queue_t *queue, void **ret_item, const char *function)
     if (UVA__UNLIKELY(!uva__sync_owned(queue->loop, function))) {
         return UV_EPERM;
     }
-    if (UVA__UNLIKELY(!queue_get_takes(queue))) {
-        return queue_get_slow(queue, ret_item);
+    if (UVA__LIKELY(queue_only_takes(queue))) {
+        *ret_item = uva__items_pop_first(queue);
+    } else {
+        int r = queue_take_slow(queue, ret_item);
+
+        if (r < 0) {
+            return r;
+        }
     }
-    *ret_item = uva__items_pop_first(queue);
+    uva__waitlist_wake_first(&queue->putters);
     return 0;
 }
 

@@ -62,7 +62,7 @@ static bool waitlist_wake_oldest(uva__waitlist_t *waitlist)
     return woken;
 }
 
-void uva__waitlist_wake_first(uva__waitlist_t *waitlist)
+void uva__waitlist_wake_waiting(uva__waitlist_t *waitlist)
 {
     if (uva__list_empty(&waitlist->cases)) {
         /* No select waits here: it is a plain list of waiters. */

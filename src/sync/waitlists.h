@@ -20,9 +20,18 @@
 #include "base/list.h"
 #include "core/waiters.h"
 
+/** Wake the task of the oldest entry that was neither woken nor cancelled, in a
+ * list that is not empty. */
+void uva__waitlist_wake_waiting(uva__waitlist_t *waitlist);
+
 /** Wake the task of the oldest entry that was neither woken nor cancelled.
  * Its entry leaves the list, and so do those before it. */
-void uva__waitlist_wake_first(uva__waitlist_t *waitlist);
+static inline void uva__waitlist_wake_first(uva__waitlist_t *waitlist)
+{
+    if (!uva__list_empty(&waitlist->waiters)) {
+        uva__waitlist_wake_waiting(waitlist);
+    }
+}
 
 /** Wake the tasks of all entries; the list is empty then. */
 void uva__waitlist_wake_all(uva__waitlist_t *waitlist);
