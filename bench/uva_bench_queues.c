@@ -34,7 +34,7 @@ UVA_STACKLESS(int, producer_s, uva_queue_t *queue; int64_t count; int64_t i;)
 
     UVA_BEGIN
     for (self->i = 0; self->i < self->count; self->i++) {
-        UVA_AWAIT(r, uva_queue_put_poll(self->queue, self->queue));
+        UVA_AWAIT(r, uva_queue_put, self->queue, self->queue);
         if (r < 0) {
             return r;
         }
@@ -50,7 +50,7 @@ UVA_STACKLESS(int, consumer_s, uva_queue_t *queue; int64_t count; int64_t i;
 
     UVA_BEGIN
     for (self->i = 0; self->i < self->count; self->i++) {
-        UVA_AWAIT(r, uva_queue_get_poll(self->queue, &self->item));
+        UVA_AWAIT(r, uva_queue_get, self->queue, &self->item);
         if (r < 0) {
             return r;
         }
@@ -89,9 +89,9 @@ void bench_chan(int argc, char **argv)
     char name[32];
     bench_mark_t mark = bench_begin();
 
-    bench_check(
-        uva_run_typed(chan_main, NULL, .count = count, .capacity = capacity),
-        "chan");
+    bench_check(uva_run_task(chan_main, NULL, NULL, .count = count,
+                             .capacity = capacity),
+                "chan");
     snprintf(name, sizeof name, "chan%d", (int)capacity);
     bench_end(mark, name, bench_peer(), (double)count);
 }

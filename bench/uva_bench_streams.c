@@ -54,8 +54,8 @@ UVA_STACKLESS(int, echo_s, uva_reader_t *reader; uva_writer_t * writer;
 
     UVA_BEGIN
     for (;;) {
-        UVA_AWAIT(r, uva_reader_read_poll(self->reader, self->data,
-                                          sizeof self->data));
+        UVA_AWAIT(r, uva_reader_read, self->reader, self->data,
+                  sizeof self->data);
         if (r <= 0) {
             return r == UV_ECONNRESET ? 0 : r;
         }
@@ -63,7 +63,7 @@ UVA_STACKLESS(int, echo_s, uva_reader_t *reader; uva_writer_t * writer;
         if (r < 0) {
             return r;
         }
-        UVA_AWAIT(r, uva_writer_drain_poll(self->writer));
+        UVA_AWAIT(r, uva_writer_drain, self->writer);
         if (r < 0) {
             return r == UV_ECONNRESET ? 0 : r;
         }
@@ -79,8 +79,8 @@ UVA_STACKLESS(int, echo_view_s, uva_reader_t *reader; uva_writer_t * writer;
 
     UVA_BEGIN
     for (;;) {
-        UVA_AWAIT(r, uva_reader_read_view_poll(self->reader, ECHO_BYTES,
-                                               &self->data));
+        UVA_AWAIT(r, uva_reader_read_view, self->reader, ECHO_BYTES,
+                  &self->data);
         if (r <= 0) {
             return r == UV_ECONNRESET ? 0 : r;
         }
@@ -88,7 +88,7 @@ UVA_STACKLESS(int, echo_view_s, uva_reader_t *reader; uva_writer_t * writer;
         if (r < 0) {
             return r;
         }
-        UVA_AWAIT(r, uva_writer_drain_poll(self->writer));
+        UVA_AWAIT(r, uva_writer_drain, self->writer);
         if (r < 0) {
             return r == UV_ECONNRESET ? 0 : r;
         }
@@ -105,17 +105,15 @@ UVA_TASK(int, echo_main, const char *port; bool view;)
 
     options.backlog_count = 4096;
     if (args->view) {
-        r = bench_stackless
-                ? uva_start_server_typed(echo_view_s, "127.0.0.1", args->port,
-                                         &options, &server)
-                : uva_start_server_typed(echo_view, "127.0.0.1", args->port,
-                                         &options, &server);
+        r = bench_stackless ? uva_start_server(echo_view_s, "127.0.0.1",
+                                               args->port, &options, &server)
+                            : uva_start_server(echo_view, "127.0.0.1",
+                                               args->port, &options, &server);
     } else {
-        r = bench_stackless
-                ? uva_start_server_typed(echo_s, "127.0.0.1", args->port,
-                                         &options, &server)
-                : uva_start_server_typed(echo, "127.0.0.1", args->port,
-                                         &options, &server);
+        r = bench_stackless ? uva_start_server(echo_s, "127.0.0.1", args->port,
+                                               &options, &server)
+                            : uva_start_server(echo, "127.0.0.1", args->port,
+                                               &options, &server);
     }
     if (r < 0) {
         return r;
@@ -143,8 +141,8 @@ void bench_echo(int argc, char **argv)
         fputs("uva_bench: echo stream|read [--port N]\n", stderr);
         exit(2);
     }
-    r = uva_run_typed(echo_main, NULL, .port = port,
-                      .view = strcmp(mode, "stream") == 0);
+    r = uva_run_task(echo_main, NULL, NULL, .port = port,
+                     .view = strcmp(mode, "stream") == 0);
     if (r != UV_EINTR) {
         bench_check(r, "echo");
     }
@@ -184,18 +182,18 @@ UVA_STACKLESS(int, page_s, const char *port; uva_open_connection_op_t open;
     int r;
 
     UVA_BEGIN
-    UVA_AWAIT(r, uva_open_connection_poll(&self->open, "127.0.0.1", self->port,
-                                          NULL, &self->reader, &self->writer));
+    UVA_AWAIT(r, uva_open_connection, &self->open, "127.0.0.1", self->port,
+              NULL, &self->reader, &self->writer);
     if (r < 0) {
         return r;
     }
     self->status =
         uva_writer_write(self->writer, CRAWL_REQUEST, sizeof CRAWL_REQUEST - 1);
     if (self->status >= 0) {
-        UVA_AWAIT(self->status, uva_reader_read_all_poll(
-                                    self->reader, UVA_NO_LIMIT, &self->text));
+        UVA_AWAIT(self->status, uva_reader_read_all, self->reader, UVA_NO_LIMIT,
+                  &self->text);
     }
-    UVA_AWAIT(r, uva_connection_close_poll(self->reader, self->writer));
+    UVA_AWAIT(r, uva_connection_close, self->reader, self->writer);
     *ret = (int)self->text.size;
     uva_buffer_clear(&self->text);
     UVA_END
@@ -224,7 +222,8 @@ void bench_crawl(int argc, char **argv)
     int64_t count = bench_arg(argc, argv, 2, 10);
     bench_mark_t mark = bench_begin();
 
-    bench_check(uva_run_typed(crawl_main, NULL, .port = port, .count = count),
-                "crawl");
+    bench_check(
+        uva_run_task(crawl_main, NULL, NULL, .port = port, .count = count),
+        "crawl");
     bench_end_seconds(mark, "crawl", bench_peer(), count);
 }

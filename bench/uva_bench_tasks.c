@@ -64,9 +64,9 @@ void bench_ctx(int argc, char **argv)
         return;
     }
     mark = bench_begin();
-    bench_check(
-        uva_run_typed(ctx_main, NULL, .tasks = tasks, .each = count / tasks),
-        "ctx");
+    bench_check(uva_run_task(ctx_main, NULL, NULL, .tasks = tasks,
+                             .each = count / tasks),
+                "ctx");
     snprintf(name, sizeof name, "ctx%d", (int)tasks);
     bench_end(mark, name, bench_peer(), (double)count);
 }
@@ -91,8 +91,8 @@ UVA_TASK(int, spawn_seq_main, int64_t count;)
     int r = 0;
 
     for (int64_t i = 0; i < args->count && r >= 0; i++) {
-        r = bench_stackless ? uva_await_typed(leaf_s, uva_spawn(leaf_s), ret)
-                            : uva_await_typed(leaf, uva_spawn(leaf), ret);
+        r = bench_stackless ? leaf_s_await(uva_spawn(leaf_s), ret)
+                            : leaf_await(uva_spawn(leaf), ret);
     }
     return r;
 }
@@ -107,7 +107,7 @@ UVA_STACKLESS(int, spawn_seq_main_s, int64_t count; int64_t i;
     UVA_BEGIN
     for (self->i = 0; self->i < self->count; self->i++) {
         self->task = uva_spawn(leaf_s);
-        UVA_AWAIT(r, uva_await_typed_poll(leaf_s, self->task, &self->one));
+        UVA_AWAIT(r, leaf_s_await, self->task, &self->one);
         if (r < 0) {
             return r;
         }
@@ -122,8 +122,8 @@ void bench_spawn_seq(int argc, char **argv)
     bench_mark_t mark = bench_begin();
 
     bench_check(bench_stackless
-                    ? uva_run_typed(spawn_seq_main_s, NULL, .count = count)
-                    : uva_run_typed(spawn_seq_main, NULL, .count = count),
+                    ? uva_run_task(spawn_seq_main_s, NULL, NULL, .count = count)
+                    : uva_run_task(spawn_seq_main, NULL, NULL, .count = count),
                 "spawn_seq");
     bench_end(mark, "spawn_seq", bench_peer(), (double)count);
 }
@@ -154,9 +154,9 @@ void bench_spawn_batch(int argc, char **argv)
     int64_t batch = bench_arg(argc, argv, 2, 100000);
     bench_mark_t mark = bench_begin();
 
-    bench_check(
-        uva_run_typed(spawn_batch_main, NULL, .count = count, .batch = batch),
-        "spawn_batch");
+    bench_check(uva_run_task(spawn_batch_main, NULL, NULL, .count = count,
+                             .batch = batch),
+                "spawn_batch");
     bench_end(mark, "spawn_batch", bench_peer(), (double)count);
 }
 
@@ -181,15 +181,15 @@ UVA_TASK(int, gather_main, int64_t count;)
 UVA_TASK(int, gather_rounds, int64_t count;)
 {
     bench_mark_t mark = bench_begin();
-    int r = uva_await_typed(gather_main,
-                            uva_spawn(gather_main, .count = args->count), ret);
+    int r =
+        gather_main_await(uva_spawn(gather_main, .count = args->count), ret);
 
     bench_end(mark, "gather", bench_peer(), (double)args->count);
     if (r >= 0) {
         /* Again, with the memory of the first time. */
         mark = bench_begin();
-        r = uva_await_typed(gather_main,
-                            uva_spawn(gather_main, .count = args->count), ret);
+        r = gather_main_await(uva_spawn(gather_main, .count = args->count),
+                              ret);
         bench_end(mark, "gather_warm", bench_peer(), (double)args->count);
     }
     return r;
@@ -199,7 +199,8 @@ void bench_gather(int argc, char **argv)
 {
     int64_t count = bench_arg(argc, argv, 1, 100000);
 
-    bench_check(uva_run_typed(gather_rounds, NULL, .count = count), "gather");
+    bench_check(uva_run_task(gather_rounds, NULL, NULL, .count = count),
+                "gather");
 }
 
 /* --- memory of blocked tasks --- */
@@ -215,7 +216,7 @@ UVA_STACKLESS(int, blocked_s, uva_future_t *gate;)
     int r;
 
     UVA_BEGIN
-    UVA_AWAIT(r, uva_await_poll(self->gate, NULL));
+    UVA_AWAIT(r, uva_await, self->gate, NULL);
     if (r < 0) {
         return r;
     }
@@ -272,7 +273,7 @@ void bench_live(int argc, char **argv)
 {
     int64_t count = bench_arg(argc, argv, 1, 100000);
 
-    bench_check(uva_run_typed(live_main, NULL, .count = count), "live");
+    bench_check(uva_run_task(live_main, NULL, NULL, .count = count), "live");
 }
 
 /* --- sleeps --- */
@@ -294,7 +295,7 @@ UVA_STACKLESS(int, sleeper_s, int64_t delay_ns; int64_t * late; int64_t due;
 
     UVA_BEGIN
     self->due = bench_wall() + self->delay_ns;
-    UVA_AWAIT(r, uva_sleep_poll(&self->nap, (uint64_t)self->delay_ns));
+    UVA_AWAIT(r, uva_sleep, &self->nap, (uint64_t)self->delay_ns);
     *self->late = bench_wall() - self->due;
     if (r < 0) {
         return r;
@@ -329,8 +330,9 @@ void bench_sleeps(int argc, char **argv)
     int64_t *late = calloc((size_t)count, sizeof *late);
     bench_mark_t mark = bench_begin();
 
-    bench_check(uva_run_typed(sleeps_main, NULL, .count = count, .late = late),
-                "timers");
+    bench_check(
+        uva_run_task(sleeps_main, NULL, NULL, .count = count, .late = late),
+        "timers");
     bench_timers("timers", bench_peer(), count, late, mark);
     free(late);
 }
@@ -355,8 +357,9 @@ void bench_naps(int argc, char **argv)
     int64_t *late = calloc((size_t)count, sizeof *late);
     bench_mark_t mark = bench_begin();
 
-    bench_check(uva_run_typed(naps_main, NULL, .count = count, .late = late),
-                "naps");
+    bench_check(
+        uva_run_task(naps_main, NULL, NULL, .count = count, .late = late),
+        "naps");
     bench_timers("naps", bench_peer(), count, late, mark);
     free(late);
 }

@@ -61,16 +61,16 @@ UVA_TASK(int, program)
     uva_server_t *server;
     size_t size;
 
-    int r = uva_start_server_typed(answer, "127.0.0.1", "0", NULL, &server);
+    int r = uva_start_server(answer, "127.0.0.1", "0", NULL, &server);
     if (r < 0) {
         return r;
     }
     snprintf(port, sizeof port, "%d", uva_server_port(server));
-    r = uva_await_typed(ask, uva_spawn(ask, .question = "space"), &size);
+    r = ask_await(uva_spawn(ask, .question = "space"), &size);
     printf("space: %s, %zu bytes\n", r < 0 ? uva_err_name(r) : "answered",
            size);
     UVA_TIMEOUT (r, UVA_MS(20)) {
-        r = uva_await_typed(ask, uva_spawn(ask, .question = "time"), &size);
+        r = ask_await(uva_spawn(ask, .question = "time"), &size);
     }
     printf("time: %s\n", uva_err_name(r));
     uva_server_close(server);
@@ -80,7 +80,7 @@ UVA_TASK(int, program)
 
 int main(void)
 {
-    int r = uva_run_typed(program, NULL);
+    int r = uva_run_task(program, NULL, NULL);
 
     printf("%zu bytes left behind\n", uva_allocated_bytes());
     return r < 0;

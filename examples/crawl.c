@@ -42,7 +42,7 @@ UVA_TASK(int, crawl)
     for (int i = 0; i < 3; i++) {
         tasks[i] = uva_spawn(fetch, .path = paths[i]); /* No check here ... */
     }
-    int r = uva_gather_typed(fetch, tasks, 3, 0, sizes); /* ... but here. */
+    int r = fetch_gather(tasks, 3, 0, NULL, sizes); /* ... but here. */
     if (r < 0) {
         return r;
     }
@@ -66,12 +66,12 @@ UVA_TASK(int, program)
 {
     uva_server_t *server;
 
-    int r = uva_start_server_typed(serve, "127.0.0.1", "0", NULL, &server);
+    int r = uva_start_server(serve, "127.0.0.1", "0", NULL, &server);
     if (r < 0) {
         return r;
     }
     snprintf(port, sizeof port, "%d", uva_server_port(server));
-    r = uva_await_typed(crawl, uva_spawn(crawl), NULL);
+    r = crawl_await(uva_spawn(crawl), NULL);
     uva_server_close(server);
     uva_server_unref(server);
     return r;
@@ -79,5 +79,5 @@ UVA_TASK(int, program)
 
 int main(void)
 {
-    return uva_run_typed(program, NULL) < 0;
+    return uva_run_task(program, NULL, NULL) < 0;
 }

@@ -10,7 +10,7 @@ UVA_STACKLESS(size_t, line_length, uva_reader_t *reader; uva_buffer_t line;)
 {
     int r;
     UVA_BEGIN
-    UVA_AWAIT(r, uva_reader_readline_poll(self->reader, &self->line));
+    UVA_AWAIT(r, uva_reader_readline, self->reader, &self->line);
     if (r < 0) {
         return r;
     }
@@ -30,7 +30,7 @@ UVA_STACKLESS(int, serve, uva_reader_t *reader; uva_writer_t * writer;
     if (r < 0) {
         return r;
     }
-    UVA_AWAIT(r, uva_sleep_poll(&self->nap, UVA_MS(5)));
+    UVA_AWAIT(r, uva_sleep, &self->nap, UVA_MS(5));
     if (r < 0) {
         return r;
     }
@@ -46,7 +46,7 @@ UVA_TASK(int, program)
     uva_writer_t *writer;
     char port[8];
 
-    int r = uva_start_server_typed(serve, "127.0.0.1", "0", NULL, &server);
+    int r = uva_start_server(serve, "127.0.0.1", "0", NULL, &server);
     if (r < 0) {
         return r;
     }
@@ -56,7 +56,7 @@ UVA_TASK(int, program)
         size_t length;
         line_length_task_t *task = uva_spawn(line_length, .reader = reader);
 
-        r = uva_await_typed(line_length, task, &length);
+        r = line_length_await(task, &length);
         if (r >= 0) {
             printf("a line of %zu bytes\n", length);
         }
@@ -69,5 +69,5 @@ UVA_TASK(int, program)
 
 int main(void)
 {
-    return uva_run_typed(program, NULL) < 0;
+    return uva_run_task(program, NULL, NULL) < 0;
 }

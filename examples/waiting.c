@@ -32,12 +32,12 @@ UVA_TASK(int, program)
     for (int i = 0; i < 2; i++) {
         uva_future_cancel(pending[i]);
     }
-    int r = uva_gather_typed(work, tasks, 3, UVA_RETURN_EXCEPTIONS, NULL);
+    int r = work_gather(tasks, 3, UVA_RETURN_EXCEPTIONS, NULL, NULL);
     printf("all ended: %s\n", r == 0 ? "yes" : uva_err_name(r));
     return r;
 }
 
 int main(void)
 {
-    return uva_run_typed(program, NULL) < 0;
+    return uva_run_task(program, NULL, NULL) < 0;
 }

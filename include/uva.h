@@ -18,6 +18,7 @@
 #include "uva/queues.h"
 #include "uva/runners.h"
 #include "uva/sockets.h"
+#include "uva/stackless.h"
 #include "uva/streams.h"
 #include "uva/taskgroups.h"
 #include "uva/tasks.h"

@@ -200,7 +200,7 @@ int crawl_with_uva(crawl_t *crawl, size_t at_once)
     if (at_once > crawl->page_count) {
         at_once = crawl->page_count;
     }
-    r = uva_run_typed(fetch_all, NULL, .ends = &ends, .at_once = at_once);
+    r = uva_run_task(fetch_all, NULL, NULL, .ends = &ends, .at_once = at_once);
     if (r == UV_EINTR) {
         crawl->ended_by = SIGINT;
     }

@@ -43,8 +43,8 @@ UVA_TASK(void, serve, uint64_t delay_ns; int port_pipe;)
     int r;
 
     options.backlog_count = 4096; /* All may come at the same moment. */
-    r = uva_start_server_typed(page_serve, "127.0.0.1", "0", &options, &server,
-                               .delay_ns = args->delay_ns);
+    r = uva_start_server(page_serve, "127.0.0.1", "0", &options, &server,
+                         .delay_ns = args->delay_ns);
     if (r < 0) {
         return r;
     }
@@ -70,8 +70,8 @@ static void server_process(uint64_t delay_ns, int port_pipe, int lifeline)
     pthread_t watch;
 
     if (pthread_create(&watch, NULL, lifeline_watch, &lifeline) == 0) {
-        UVA_IGNORE(uva_run_typed(serve, NULL, .delay_ns = delay_ns,
-                                 .port_pipe = port_pipe));
+        UVA_IGNORE(uva_run_task(serve, NULL, NULL, .delay_ns = delay_ns,
+                                .port_pipe = port_pipe));
     }
     _exit(1);
 }

@@ -280,25 +280,34 @@ UVA_EXTERN int32_t uva_waiter_get_value(const uva_waiter_t *waiter);
 /** Set the value; nothing outside tasks. */
 UVA_EXTERN void uva_waiter_set_value(uva_waiter_t *waiter, int32_t value);
 
+/** private: UVA__POLL(function, arguments...) calls function_poll(arguments).
+ */
+#define UVA__POLL(...) \
+    UVA__CAT(UVA__POLL_, UVA__HAS_ARGS(0, __VA_ARGS__))(__VA_ARGS__)
+#define UVA__POLL_0(function)      function##_poll()
+#define UVA__POLL_A(function, ...) function##_poll(__VA_ARGS__)
+
 /**
- * Drive a poll to its end from a stackful task: the body of every awaiting
- * function. expression is evaluated again after each wake-up.
+ * Drive the poll of a function to its end from a stackful task: the body of
+ * every awaiting function. UVA_DRIVE(r, my_wait, self) calls
+ * my_wait_poll(self), and again after each wake-up, with its arguments
+ * evaluated anew.
  *
  *     int my_wait(my_t *self)
  *     {
  *         int r;
- *         UVA_DRIVE(r, my_wait_poll(self));
+ *         UVA_DRIVE(r, my_wait, self);
  *         return r;
  *     }
  */
-#define UVA_DRIVE(r, expression)                          \
-    do {                                                  \
-        (r) = uva_block_check();                          \
-        if ((r) == 0) {                                   \
-            while (((r) = (expression)) == UVA_PENDING) { \
-                uva_block(__func__);                      \
-            }                                             \
-        }                                                 \
+#define UVA_DRIVE(r, ...)                                           \
+    do {                                                            \
+        (r) = uva_block_check();                                    \
+        if ((r) == 0) {                                             \
+            while (((r) = UVA__POLL(__VA_ARGS__)) == UVA_PENDING) { \
+                uva_block(__func__);                                \
+            }                                                       \
+        }                                                           \
     } while (0)
 
 /** @retval UVA_ENOTASK The caller runs in no stackful task. */

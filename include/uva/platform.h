@@ -66,6 +66,10 @@
 
 #define UVA__CAT_(a, b) a##b
 #define UVA__CAT(a, b)  UVA__CAT_(a, b)
+/* A for three or more arguments, 0 for two; at most 16. */
+#define UVA__PICK(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, ...) q
+#define UVA__HAS_ARGS(...) \
+    UVA__PICK(__VA_ARGS__, A, A, A, A, A, A, A, A, A, A, A, A, A, A, 0, 0, 0)
 #define UVA__STRING_(a) #a
 #define UVA__STRING(a)  UVA__STRING_(a)
 /** Where a call stands in the source: "file.c:12". */

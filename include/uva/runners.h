@@ -57,6 +57,7 @@ typedef struct uva_runner_s {
     uva_loop_t *loop;       /* Counted; NULL until it is needed. */
     uva_context_t *context; /* Counted; shared by all its runs. */
     int state;
+    bool interrupted; /* Ctrl-C has ended the last run. */
 } uva_runner_t;
 
 /** Initialise a runner; its loop is made when it is first needed.

@@ -17,7 +17,7 @@
  *     uva_connection_close(reader, writer);
  *
  * Each awaiting function has a poll half for stackless coroutines:
- * UVA_AWAIT(r, uva_reader_readline_poll(self->reader, &self->line)). Its
+ * UVA_AWAIT(r, uva_reader_readline, self->reader, &self->line). Its
  * arguments must be the same at each call of one await.
  *
  * A loop made by uva_loop_new_virtual has no sockets: opening and starting
@@ -151,93 +151,42 @@ typedef struct uva_start_server_op_s {
 } uva_start_server_op_t;
 
 /**
- * Listen on the addresses of a host and run a task for each connection.
+ * Listen on the addresses of a host and run a task for each connection:
+ * uva_start_server(name, host, port, &options, &server, ...).
  *
- * @param[in]  handler    Runs in a stackful task.
- * @param[in]  arg        Given to each; must outlive the server's connections.
- * @param[in]  host       Name or numeric address; NULL or "" for all addresses
- *                        of this host, of both families.
- * @param[in]  port       As for uva_open_connection; "0" lets the system
- *                        choose, see uva_server_port.
- * @param[in]  options    NULL for the defaults.
- * @param[out] ret_server New reference.
+ * name is a function of UVA_TASK or UVA_STACKLESS with the members
+ * `uva_reader_t *reader; uva_writer_t *writer;`; what follows are its other
+ * arguments, copied for each connection.
+ *
+ *     UVA_TASK(void, serve, uva_reader_t *reader; uva_writer_t *writer;)
+ *     { ... }
+ *
+ *     r = uva_start_server(serve, "127.0.0.1", "8080", NULL, &server);
+ *
+ * host is a name or a numeric address; NULL or "" for all addresses of this
+ * host, of both families. port is as for uva_open_connection; "0" lets the
+ * system choose, see uva_server_port. options is NULL for the defaults; server
+ * becomes a new reference.
+ *
  * @retval UV_EADDRINUSE Somebody listens there; other codes of the system
  *                       likewise. Nothing is left open.
  * @retval UV_ECANCELED  The task was cancelled; likewise.
  * @retval UV_ENOMEM     Likewise.
- * @retval UV_EINVAL     What is no port, or an option is out of its range, or
- *                       handler is NULL.
+ * @retval UV_EINVAL     What is no port, or an option is out of its range.
  * @retval UV_ENOTSUP    The loop has no sockets.
  * @suspends Always, unless it fails at once.
  * @asyncio start_server
  */
-UVA_EXTERN UVA_CORO UVA_NODISCARD int
-uva_start_server(uva_client_connected_cb handler,
-                 void *arg,
-                 const char *host,
-                 const char *port,
-                 const uva_server_options_t *options,
-                 uva_server_t **ret_server);
+#define uva_start_server(...) UVA__START_SERVER(__VA_ARGS__, .uva__z = 0)
+#define UVA__START_SERVER(name, host, port, options, ret_server, ...)       \
+    uva__start_server(UVA__HANDLER(name, __VA_ARGS__), host, port, options, \
+                      ret_server)
 /** The poll half of uva_start_server. */
-UVA_EXTERN UVA_NODISCARD int
-uva_start_server_poll(uva_start_server_op_t *op,
-                      uva_client_connected_cb handler,
-                      void *arg,
-                      const char *host,
-                      const char *port,
-                      const uva_server_options_t *options,
-                      uva_server_t **ret_server);
-/** private: function is the handler's name, or NULL. */
-UVA_EXTERN UVA_CORO UVA_NODISCARD int
-uva__start_server(const char *function,
-                  uva_client_connected_cb handler,
-                  void *arg,
-                  const char *host,
-                  const char *port,
-                  const uva_server_options_t *options,
-                  uva_server_t **ret_server);
-/** private */
-UVA_EXTERN UVA_NODISCARD int
-uva__start_server_poll(uva_start_server_op_t *op,
-                       const char *function,
-                       uva_client_connected_cb handler,
-                       void *arg,
-                       const char *host,
-                       const char *port,
-                       const uva_server_options_t *options,
-                       uva_server_t **ret_server);
-/** The function, with the name of the handler, which its tasks bear. */
-#define uva_start_server(handler, arg, host, port, options, ret_server) \
-    uva__start_server(#handler, handler, arg, host, port, options, ret_server)
-/** The function, likewise. */
-#define uva_start_server_poll(op, handler, arg, host, port, options,        \
-                              ret_server)                                   \
-    uva__start_server_poll(op, #handler, handler, arg, host, port, options, \
-                           ret_server)
-
-/**
- * The same with a typed task, stackful or stackless, as the handler of each
- * connection. It needs members `uva_reader_t *reader; uva_writer_t *writer;`;
- * what follows are its other arguments, copied for each connection.
- *
- *     UVA_STACKLESS(int, echo, uva_reader_t *reader; uva_writer_t *writer;
- *                   uva_bytes_t data;)
- *     { ... }
- *
- *     r = uva_start_server_typed(echo, "127.0.0.1", "0", NULL, &server);
- */
-#define uva_start_server_typed(...) \
-    UVA__START_SERVER_TYPED(__VA_ARGS__, .uva__z = 0)
-#define UVA__START_SERVER_TYPED(name, host, port, options, ret_server, ...) \
-    uva__start_server_typed(UVA__HANDLER(name, __VA_ARGS__), host, port,    \
-                            options, ret_server)
-/** The poll half of uva_start_server_typed. */
-#define uva_start_server_typed_poll(op, ...) \
-    UVA__START_SERVER_TYPED_POLL(op, __VA_ARGS__, .uva__z = 0)
-#define UVA__START_SERVER_TYPED_POLL(op, name, host, port, options,         \
-                                     ret_server, ...)                       \
-    uva__start_server_typed_poll(op, UVA__HANDLER(name, __VA_ARGS__), host, \
-                                 port, options, ret_server)
+#define uva_start_server_poll(op, ...) \
+    UVA__START_SERVER_POLL(op, __VA_ARGS__, .uva__z = 0)
+#define UVA__START_SERVER_POLL(op, name, host, port, options, ret_server, ...) \
+    uva__start_server_poll(op, UVA__HANDLER(name, __VA_ARGS__), host, port,    \
+                           options, ret_server)
 /** private */
 #define UVA__HANDLER(name, ...)                           \
     &name##__coro, &(name##_args_t){__VA_ARGS__},         \
@@ -249,25 +198,77 @@ uva__start_server_poll(uva_start_server_op_t *op,
 
 /** private */
 UVA_EXTERN UVA_CORO UVA_NODISCARD int
-uva__start_server_typed(const uva__coro_t *coro,
-                        const void *args,
-                        size_t reader_offset,
-                        size_t writer_offset,
-                        const char *host,
-                        const char *port,
-                        const uva_server_options_t *options,
-                        uva_server_t **ret_server);
+uva__start_server(const uva__coro_t *coro,
+                  const void *args,
+                  size_t reader_offset,
+                  size_t writer_offset,
+                  const char *host,
+                  const char *port,
+                  const uva_server_options_t *options,
+                  uva_server_t **ret_server);
 /** private */
 UVA_EXTERN UVA_NODISCARD int
-uva__start_server_typed_poll(uva_start_server_op_t *op,
-                             const uva__coro_t *coro,
-                             const void *args,
-                             size_t reader_offset,
-                             size_t writer_offset,
-                             const char *host,
-                             const char *port,
-                             const uva_server_options_t *options,
-                             uva_server_t **ret_server);
+uva__start_server_poll(uva_start_server_op_t *op,
+                       const uva__coro_t *coro,
+                       const void *args,
+                       size_t reader_offset,
+                       size_t writer_offset,
+                       const char *host,
+                       const char *port,
+                       const uva_server_options_t *options,
+                       uva_server_t **ret_server);
+
+/**
+ * uva_start_server with a callback, for handlers that are chosen at run time.
+ *
+ * @param[in]  handler Runs in a stackful task. NULL is UV_EINVAL.
+ * @param[in]  arg     Given to each; must outlive the server's connections.
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_start_server_callback(uva_client_connected_cb handler,
+                          void *arg,
+                          const char *host,
+                          const char *port,
+                          const uva_server_options_t *options,
+                          uva_server_t **ret_server);
+/** The poll half of uva_start_server_callback. */
+UVA_EXTERN UVA_NODISCARD int
+uva_start_server_callback_poll(uva_start_server_op_t *op,
+                               uva_client_connected_cb handler,
+                               void *arg,
+                               const char *host,
+                               const char *port,
+                               const uva_server_options_t *options,
+                               uva_server_t **ret_server);
+/** private: function is the handler's name, or NULL. */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva__start_server_callback(const char *function,
+                           uva_client_connected_cb handler,
+                           void *arg,
+                           const char *host,
+                           const char *port,
+                           const uva_server_options_t *options,
+                           uva_server_t **ret_server);
+/** private */
+UVA_EXTERN UVA_NODISCARD int
+uva__start_server_callback_poll(uva_start_server_op_t *op,
+                                const char *function,
+                                uva_client_connected_cb handler,
+                                void *arg,
+                                const char *host,
+                                const char *port,
+                                const uva_server_options_t *options,
+                                uva_server_t **ret_server);
+/** The function, with the name of the handler, which its tasks bear. */
+#define uva_start_server_callback(handler, arg, host, port, options,        \
+                                  ret_server)                               \
+    uva__start_server_callback(#handler, handler, arg, host, port, options, \
+                               ret_server)
+/** The function, likewise. */
+#define uva_start_server_callback_poll(op, handler, arg, host, port, options, \
+                                       ret_server)                            \
+    uva__start_server_callback_poll(op, #handler, handler, arg, host, port,   \
+                                    options, ret_server)
 
 /* --- reading --- */
 

@@ -28,7 +28,10 @@ UVA_BEGIN_DECLS
 
 /** Options of a task; zero means default. */
 typedef struct uva_task_options_s {
-    size_t size;                   /* sizeof(uva_task_options_t). */
+    size_t size;      /* sizeof(uva_task_options_t). */
+    uva_loop_t *loop; /* Borrowed: it need not run; default the running one. */
+    struct uva_taskgroup_s *group; /* Borrowed: the task is a child of this one,
+                                      on its loop; default none. */
     const char *name;              /* Copied; default "Task-N". */
     uva_context_t *context;        /* Borrowed, used as it is; default a copy
                                       of the current one. */
@@ -43,9 +46,10 @@ typedef struct uva_task_options_s {
 } uva_task_options_t;
 
 /** The defaults. */
-#define UVA_TASK_OPTIONS_INIT                                        \
-    {                                                                \
-        sizeof(uva_task_options_t), NULL, NULL, false, 0, NULL, NULL \
+#define UVA_TASK_OPTIONS_INIT                                               \
+    {                                                                       \
+        sizeof(uva_task_options_t), NULL, NULL, NULL, NULL, false, 0, NULL, \
+            NULL                                                            \
     }
 
 /**

@@ -22,11 +22,18 @@ static uv_mutex_t log_mutex;
 static uva_log_cb log_hook = log_default;
 static void *log_data;
 
+void uva__tell_user(const char *text)
+{
+    if (uva__has_stderr()) {
+        fprintf(stderr, "uva: %s\n", text);
+    }
+}
+
 static void log_default(uva_log_level_t level, const char *text, void *data)
 {
     (void)data;
-    if (level >= UVA_LOG_WARNING && uva__has_stderr()) {
-        fprintf(stderr, "uva: %s\n", text);
+    if (level >= UVA_LOG_WARNING) {
+        uva__tell_user(text);
     }
 }
 

@@ -12,6 +12,9 @@
 /** Write one record. Text beyond 1,000 bytes is cut. Any thread. */
 void uva__log(uva_log_level_t level, const char *format, ...) UVA_PRINTF(2, 3);
 
+/** Write a line to standard error, whatever the hook is. */
+void uva__tell_user(const char *text);
+
 /* The limit on records of one place in the code; all zero at first. */
 typedef struct uva__log_limit_s {
     uint64_t begin_ns; /* Of the second that is counted. */

@@ -228,7 +228,7 @@ int uva_as_completed_next(uva_as_completed_t *iterator,
 {
     int r;
 
-    UVA_DRIVE(r, uva_as_completed_next_poll(iterator, ret_future));
+    UVA_DRIVE(r, uva_as_completed_next, iterator, ret_future);
     return r;
 }
 

@@ -162,6 +162,6 @@ int uva_shield(uva_future_t *future, void **ret_result)
     uva_shield_op_t op = {NULL};
     int r;
 
-    UVA_DRIVE(r, uva_shield_poll(&op, future, ret_result));
+    UVA_DRIVE(r, uva_shield, &op, future, ret_result);
     return r;
 }

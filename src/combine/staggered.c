@@ -99,7 +99,7 @@ static int racer_wait_turn(racer_t *racer)
         return 0;
     }
     (void)uva_timeout_enter(&timeout, race->delay_ns);
-    UVA_DRIVE(r, racer_turn_poll(&race->racers[racer->index - 1]));
+    UVA_DRIVE(r, racer_turn, &race->racers[racer->index - 1]);
     r = uva_timeout_exit(&timeout, r);
     return r == UV_ETIMEDOUT ? 0 : r;
 }
@@ -193,7 +193,7 @@ static int race_run(race_t *race)
 
     do {
         int r;
-        UVA_DRIVE(r, race_wait_poll(race));
+        UVA_DRIVE(r, race_wait, race);
         if (r < 0 && result == 0) {
             result = r;
             race_cancel(race);

@@ -14,6 +14,8 @@
  */
 #include "uva/taskgroups.h"
 
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/errors.h"
 #include "core/failures.h"
@@ -38,6 +40,7 @@ typedef struct group_child_s {
     uva_list_t queue;   /* Of group_t.queue: waits for its turn. */
     uva_task_t *task;   /* Counted; NULL while it is being made. */
     group_t *group;     /* Borrowed; NULL once the group was lost. */
+    void *ret;          /* Where its result goes; may be NULL. */
     bool running;       /* Has its turn. */
 } group_child_t;
 
@@ -229,14 +232,30 @@ static void child_leave(group_t *group, group_child_t *child)
     }
 }
 
-static void child_ended(group_t *group, uva_task_t *task)
+/* Give the result of a child to where it is wanted: whoever else has taken it,
+ * the bytes are still there. */
+static void child_give(const group_child_t *child)
 {
+    uva_task_t *task = child->task;
+
+    if (child->ret != NULL) {
+        memcpy(child->ret, uva__task_ret(task), task->coro->ret_bytes);
+        task->base.flags |= UVA__MOVED;
+    }
+}
+
+static void child_ended(group_t *group, const group_child_t *child)
+{
+    uva_task_t *task = child->task;
     int code;
 
     if (uva_task_cancelled(task)) {
         return;
     }
     code = uva__future_code(&task->base);
+    if (code >= 0) {
+        child_give(child);
+    }
     if (code < 0) {
         group_add_error(group, code, uva_future_error(&task->base));
         if (group->policy == UVA_GROUP_FAIL_FAST) {
@@ -257,7 +276,7 @@ static void child_done(uva__ready_t *ready)
 
     if (group != NULL) {
         child_leave(group, child);
-        child_ended(group, task);
+        child_ended(group, child);
     }
     uva__slab_put(&task->base.loop->slab, child, sizeof *child);
     uva_task_unref(task);
@@ -301,16 +320,13 @@ static int group_open(const group_t *group)
 }
 
 /* Begin to make a child. @return 0, or why there is none. */
-static int child_begin(const uva_taskgroup_t *scope,
-                       birth_t *ret_birth,
-                       const char *function)
+static int
+child_begin(group_t *group, birth_t *ret_birth, void *ret, const char *function)
 {
-    group_t *group = group_of(scope);
     group_child_t *child;
-    int r = scope->code != 0 ? scope->code : UV_EPERM;
+    int r = UV_EPERM;
 
-    if (group != NULL &&
-        uva__loop_owned_for(group->scope.task->base.loop, function)) {
+    if (uva__loop_owned_for(group->scope.task->base.loop, function)) {
         r = group_open(group);
     }
     if (r < 0) {
@@ -323,7 +339,8 @@ static int child_begin(const uva_taskgroup_t *scope,
         group_fail(group);
         return UV_ENOMEM;
     }
-    *child = (group_child_t){.ready = {NULL, child_done}, .group = group};
+    *child = (group_child_t){
+        .ready = {NULL, child_done}, .group = group, .ret = ret};
     uva__list_append(&group->children, &child->link);
     if (group->running < group->max_running) {
         child_take_turn(group, child);
@@ -381,7 +398,7 @@ static uva_task_t *child_adopt(const birth_t *birth, uva_task_t *task)
          * stays until the next iteration, as if its callback ran then. */
         if (group != NULL) {
             child_leave(group, child);
-            child_ended(group, task);
+            child_ended(group, child);
         }
     } else if (group == NULL || group->aborting) {
         (void)uva_task_cancel(task);
@@ -393,20 +410,58 @@ static uva_task_t *child_adopt(const birth_t *birth, uva_task_t *task)
     return task;
 }
 
-uva_task_t *uva__spawn_in(uva_taskgroup_t *scope,
-                          const uva__coro_t *coro,
-                          const void *args,
-                          const uva_task_options_t *options,
-                          const char *here)
+static uva_task_t *group_make_child(group_t *group,
+                                    const uva__coro_t *coro,
+                                    const void *args,
+                                    const uva_task_options_t *options,
+                                    void *ret,
+                                    const char *here)
 {
     birth_t birth;
-    int r = child_begin(scope, &birth, "uva_taskgroup_spawn");
+    int r = child_begin(group, &birth, ret,
+                        coro == &uva__plain_coro ? "uva_taskgroup_create_task"
+                                                 : "uva_taskgroup_spawn");
 
     if (r >= 0) {
         return child_adopt(
-            &birth, uva__spawn_on(birth.loop, coro, args, options, here));
+            &birth, uva__task_new(birth.loop, coro, args, options, here));
     }
     return uva__task_refuse(coro, args, here, r);
+}
+
+static uva_task_t *group_spawn(uva__scope_t *entry,
+                               const uva__coro_t *coro,
+                               const void *args,
+                               const uva_task_options_t *options,
+                               const char *here)
+{
+    return group_make_child(UVA__CONTAINER_OF(entry, group_t, scope), coro,
+                            args, options, NULL, here);
+}
+
+static uva_task_t *scope_spawn(const uva_taskgroup_t *scope,
+                               const uva__coro_t *coro,
+                               const void *args,
+                               const uva_task_options_t *options,
+                               void *ret,
+                               const char *here)
+{
+    group_t *group = group_of(scope);
+
+    if (group == NULL) {
+        return uva__task_refuse(coro, args, here,
+                                scope->code != 0 ? scope->code : UV_EPERM);
+    }
+    return group_make_child(group, coro, args, options, ret, here);
+}
+
+uva_task_t *uva__taskgroup_spawn(uva_taskgroup_t *scope,
+                                 const uva__coro_t *coro,
+                                 const void *args,
+                                 void *ret,
+                                 const char *here)
+{
+    return scope_spawn(scope, coro, args, NULL, ret, here);
 }
 
 uva_task_t *uva_taskgroup_create_task(uva_taskgroup_t *scope,
@@ -415,15 +470,12 @@ uva_task_t *uva_taskgroup_create_task(uva_taskgroup_t *scope,
                                       const uva_task_options_t *options)
 {
     uva__plain_frame_t frame = {.body = body, .arg = arg};
-    birth_t birth;
-    int r = child_begin(scope, &birth, __func__);
 
-    if (r >= 0) {
-        return child_adopt(
-            &birth, uva_loop_create_task(birth.loop, body, arg, options));
+    if (options != NULL) {
+        frame.arg_destroy = options->arg_destroy;
+        frame.result_destroy = options->result_destroy;
     }
-    frame.arg_destroy = options == NULL ? NULL : options->arg_destroy;
-    return uva__task_refuse(&uva__plain_coro, &frame, NULL, r);
+    return scope_spawn(scope, &uva__plain_coro, &frame, options, NULL, NULL);
 }
 
 /* --- the scope --- */
@@ -466,6 +518,7 @@ int uva_taskgroup_enter_with(uva_taskgroup_t *scope,
                           ? 0
                           : uva_task_cancelling(task),
     };
+    group->scope.spawn = group_spawn;
     uva__list_init(&group->children);
     return 0;
 }

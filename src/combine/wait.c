@@ -256,8 +256,8 @@ int uva_wait(const uva_future_ref_t *futures,
     uva_wait_op_t op = {NULL};
     int r;
 
-    UVA_DRIVE(r, uva_wait_poll(&op, futures, count, timeout_ns, when, ret_done,
-                               ret_pending));
+    UVA_DRIVE(r, uva_wait, &op, futures, count, timeout_ns, when, ret_done,
+              ret_pending);
     return r;
 }
 
@@ -297,7 +297,7 @@ int uva_cancel_and_wait(uva_future_t *future)
     uva_wait_op_t op = {NULL};
     int r;
 
-    UVA_DRIVE(r, uva_cancel_and_wait_poll(&op, future));
+    UVA_DRIVE(r, uva_cancel_and_wait, &op, future);
     return r;
 }
 

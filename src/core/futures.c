@@ -173,7 +173,7 @@ static void task_free(uva_task_t *task)
         }
     }
     uva__extra_free(loop, task->extra);
-    uva__slab_put_units(&loop->slab, task, task->coro->task_units);
+    uva__slab_put_units(&loop->slab, task, uva__coro_units(task->coro));
 }
 
 /* Futures that keep others form chains as long as there is memory: a loop frees
@@ -246,7 +246,7 @@ void uva__future_free(uva_future_t *future)
                     future->state == UVA__FUTURE_FINISHED &&
                     future->code >= 0 && (future->flags & UVA__KEEPS) == 0 &&
                     !loop->closed)) {
-        uva__slab_put_units(&loop->slab, task, task->coro->task_units);
+        uva__slab_put_units(&loop->slab, task, uva__coro_units(task->coro));
     } else {
         future_free_slow(future);
     }

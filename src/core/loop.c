@@ -243,7 +243,6 @@ static int loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
     loop->exceptions = uva__exceptions_here();
     atomic_init(&loop->refs, 1);
     loop->slow_ns = LOOP_SLOW_NS;
-    uva__loop_make_heads(loop);
     uva_loop_set_debug(loop, loop->debug);
     *ret_loop = loop;
     return 0;

@@ -78,8 +78,7 @@ struct uva_loop_s {
     bool starts_late;    /* No task starts eagerly: one is made whose turn has
                             not come. */
 
-    uva__context_t context;                  /* The loop's own flow. */
-    uva__task_head_t heads[UVA__CORO_KINDS]; /* By uva__coro_t.kind. */
+    uva__context_t context; /* The loop's own flow. */
     uva__slab_t slab;
     uva__stack_pool_t stacks;
     uva_list_t tasks; /* Of uva_task_t.link, oldest first. */

@@ -8,6 +8,7 @@
 #include "uva/context.h"
 #include "uva/events.h"
 #include "uva/futures.h"
+#include "uva/stackless.h"
 #include "uva/tasks.h"
 #include "uva/typed.h"
 
@@ -141,13 +142,6 @@ struct uva_task_s {
     uva__extra_t *extra;
 };
 
-/* How a task begins: what is the same for all of a kind. */
-typedef struct uva__task_head_s {
-    uva_future_t base;
-    uva__ready_t ready; /* At the end of a queue. */
-    char to_64[16];     /* To index by a shift. */
-} uva__task_head_t;
-
 /* A stackful task; the frame follows, as it follows a stackless uva_task_t. */
 typedef struct uva__stackful_s {
     uva_task_t task;
@@ -185,12 +179,18 @@ static inline void *uva__task_frame(uva_task_t *task)
 
 static inline void *uva__task_ret(uva_task_t *task)
 {
-    return (char *)task + task->coro->ret_place;
+    return (char *)uva__task_frame(task) + task->coro->ret_place;
 }
 
-_Static_assert(sizeof(uva_task_t) == UVA__STACKLESS_BYTES &&
-                   sizeof(uva__stackful_t) == UVA__STACKFUL_BYTES,
-               "the macros of uva/typed.h know the sizes of tasks");
+_Static_assert(sizeof(uva_task_t) % 16 == 0 &&
+                   sizeof(uva__stackful_t) == sizeof(uva_task_t) + 16,
+               "uva__coro_units counts in units of 16 bytes");
+
+/** Of 16 bytes: a task of this function, with its frame. */
+static inline size_t uva__coro_units(const uva__coro_t *coro)
+{
+    return coro->units + sizeof(uva__stackful_t) / 16;
+}
 
 /* The frame of a plain task: body(arg). */
 typedef struct uva__plain_frame_s {

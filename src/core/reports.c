@@ -27,10 +27,27 @@ static const char *exception_message(const uva_exception_t *exception)
                                       : "Unhandled exception in event loop";
 }
 
+void uva__failure_describe(uva_buffer_t *text,
+                           int code,
+                           const uva_error_t *error)
+{
+    if (code != 0) {
+        (void)uva__buffer_printf(text, ": %s (%s)",
+                                 error != NULL ? uva_error_text(error)
+                                               : uva_strerror(code),
+                                 uva_err_name(code));
+    }
+    for (size_t i = 0; i < uva_error_member_count(error); i++) {
+        const uva_error_t *member = uva_error_member(error, i);
+        (void)uva__buffer_printf(text, "; member: %s (%s)",
+                                 uva_error_text(member),
+                                 uva_err_name(uva_error_code(member)));
+    }
+}
+
 static void exception_describe(uva_buffer_t *text,
                                const uva_exception_t *exception)
 {
-    const uva_error_t *cause = exception->error;
     const char *source = exception->source != NULL
                              ? exception->source
                              : uva__handle_source(exception->handle);
@@ -52,18 +69,7 @@ static void exception_describe(uva_buffer_t *text,
     if (source != NULL) {
         (void)uva__buffer_printf(text, " made at %s", source);
     }
-    if (exception->code != 0) {
-        (void)uva__buffer_printf(text, ": %s (%s)",
-                                 cause != NULL ? uva_error_text(cause)
-                                               : uva_strerror(exception->code),
-                                 uva_err_name(exception->code));
-    }
-    for (size_t i = 0; i < uva_error_member_count(cause); i++) {
-        const uva_error_t *member = uva_error_member(cause, i);
-        (void)uva__buffer_printf(text, "; member: %s (%s)",
-                                 uva_error_text(member),
-                                 uva_err_name(uva_error_code(member)));
-    }
+    uva__failure_describe(text, exception->code, exception->error);
 }
 
 void uva_loop_default_exception_handler(uva_loop_t *loop,

@@ -12,4 +12,10 @@ void uva__report(uva_loop_t *loop,
                  int code,
                  const char *message);
 
+/** Append what there is to say of a failure: its text, its code, and the same
+ * of its members. error may be NULL. */
+void uva__failure_describe(uva_buffer_t *text,
+                           int code,
+                           const uva_error_t *error);
+
 #endif /* UVA__CORE_REPORTS_H */

@@ -13,12 +13,15 @@
 
 #include "uva/coroutines.h"
 
+#include "base/buffer.h"
+#include "base/log.h"
 #include "core/calls.h"
 #include "core/extra.h"
 #include "core/futures.h"
 #include "core/loop.h"
 #include "core/object.h"
 #include "core/ready.h"
+#include "core/reports.h"
 #include "core/tasks.h"
 #include "stack/overflow.h"
 
@@ -191,11 +194,12 @@ static int runner_run(uva_runner_t *runner,
                    !runner->options.keep_sigint &&
                    interrupt_watch(runner->loop, take_task);
     int r = uva_loop_run_until_complete(runner->loop, future, NULL);
-    bool interrupted = watched && interrupt_unwatch(runner->loop, take_task);
+    bool asked = watched && interrupt_unwatch(runner->loop, take_task);
 
+    runner->interrupted = r == UV_ECANCELED && asked;
     if (r >= 0) {
         r = uva__future_take(future, ret, ret_bytes);
-    } else if (r == UV_ECANCELED && interrupted) {
+    } else if (runner->interrupted) {
         r = UV_EINTR;
     }
     if (runner->options.ret_error != NULL) {
@@ -297,22 +301,21 @@ int uva_run(uva_coro_cb body,
     return run_end(&runner, r);
 }
 
-int uva__run_typed(const uva__coro_t *coro,
-                   const void *args,
-                   void *ret,
-                   size_t ret_bytes,
-                   const char *here)
+/* Run a typed task on a loop of its own. */
+static int run_typed(uva_runner_t *runner,
+                     const uva__coro_t *coro,
+                     const void *args,
+                     void *ret,
+                     const char *here)
 {
-    uva_runner_t runner;
     uva_task_t *task;
-    int r = uva__running() != NULL ? UV_EPERM : 0;
+    int r = uva__running() != NULL ? uva__bare(UV_EPERM) : 0;
 
-    uva_runner_init(&runner, NULL);
     if (r >= 0) {
         (void)uva_install_overflow_report();
-        r = runner_start(&runner);
+        r = runner_start(runner);
         if (r < 0) {
-            r = run_end(&runner, r);
+            r = run_end(runner, r);
         }
     }
     if (r < 0) {
@@ -321,7 +324,59 @@ int uva__run_typed(const uva__coro_t *coro,
         }
         return r;
     }
-    task = uva__task_new(runner.loop, coro, args, NULL, here);
-    return run_end(&runner, runner_run(&runner, task,
-                                       ret_bytes == 0 ? NULL : ret, ret_bytes));
+    task = uva__task_new(runner->loop, coro, args, NULL, here);
+    return run_end(runner,
+                   runner_run(runner, task, coro->ret_bytes == 0 ? NULL : ret,
+                              coro->ret_bytes));
+}
+
+int uva__run_task(const uva__coro_t *coro,
+                  const void *args,
+                  const uva_run_options_t *options,
+                  void *ret,
+                  const char *here)
+{
+    uva_runner_t runner;
+
+    uva_runner_init(&runner, options);
+    return run_typed(&runner, coro, args, ret, here);
+}
+
+/* --- main --- */
+
+enum {
+    STATUS_FAILED = 1,
+    STATUS_INTERRUPTED = 130 /* What a shell gives: 128 and SIGINT. */
+};
+
+static void
+main_tell(const uva__coro_t *coro, int code, const uva_error_t *error)
+{
+    uva_buffer_t text = {0};
+
+    (void)uva__buffer_printf(&text, "%s failed", coro->name);
+    uva__failure_describe(&text, code, error);
+    uva__tell_user(text.data == NULL ? uva_err_name(code)
+                                     : (const char *)text.data);
+    uva_buffer_clear(&text);
+}
+
+int uva__main(const uva__coro_t *coro, const void *args, const char *here)
+{
+    uva_error_t *error = NULL;
+    uva_run_options_t options = UVA_RUN_OPTIONS_INIT;
+    uva_runner_t runner;
+    int r;
+
+    options.ret_error = &error; /* And so the log is not told. */
+    uva_runner_init(&runner, &options);
+    r = run_typed(&runner, coro, args, NULL, here);
+    if (r < 0 && !runner.interrupted) {
+        main_tell(coro, r, error);
+    }
+    uva_error_unref(error);
+    if (r >= 0) {
+        return 0;
+    }
+    return runner.interrupted ? STATUS_INTERRUPTED : STATUS_FAILED;
 }

@@ -140,8 +140,11 @@ uva__scope_t *uva__scope_enter(uva_task_t *task,
         extra == NULL ? NULL : uva__slab_get(&task->base.loop->slab, size);
 
     if (entry != NULL) {
-        *entry =
-            (uva__scope_t){extra->scopes, task, scope, kind, (uint32_t)size};
+        *entry = (uva__scope_t){.outer = extra->scopes,
+                                .task = task,
+                                .scope = scope,
+                                .kind = kind,
+                                .bytes = (uint32_t)size};
         extra->scopes = entry;
         task->base.flags |= UVA__WATCHED;
     }

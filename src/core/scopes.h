@@ -20,6 +20,12 @@ typedef struct uva__scope_s {
     const void *scope;          /* An address: its memory may be gone. */
     uva__scope_kind_t kind;
     uint32_t bytes; /* Of the entry. */
+    /* Of a group: make a child. */
+    uva_task_t *(*spawn)(struct uva__scope_s *entry,
+                         const uva__coro_t *coro,
+                         const void *args,
+                         const uva_task_options_t *options,
+                         const char *here);
 } uva__scope_t;
 
 /** Report and forget scopes whose frame is gone: what can be told from the

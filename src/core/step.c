@@ -302,7 +302,7 @@ void uva__serve_run(void)
 {
     uva_task_t *task = uva__here->current;
 
-    task_end(task->coro->enter(task));
+    task_end(task->coro->enter(uva__task_frame(task), uva__task_ret(task)));
 }
 
 /* Neither a task that was left nor a new one: back to the loop, or to a new one

@@ -129,6 +129,7 @@ bool uva__stackless_ready(uva_task_t *task);
 UVA__INLINE void uva__stackless_step_now(uva_loop_t *loop, uva__ready_t *ready)
 {
     uva_task_t *task = uva__task_of_ready(ready);
+    char *frame = (char *)(task + 1);
     int r;
 
     loop->current = task;
@@ -137,7 +138,7 @@ UVA__INLINE void uva__stackless_step_now(uva_loop_t *loop, uva__ready_t *ready)
         !uva__stackless_ready(task)) {
         return;
     }
-    r = task->coro->enter(task);
+    r = task->coro->enter(frame, frame + task->coro->ret_place);
     if (UVA__LIKELY(r == UVA__YIELD)) {
         uva__loop_push_running(loop, ready);
     } else if (r != UVA_PENDING) {

@@ -12,6 +12,8 @@
  */
 #include "uva/tasks.h"
 
+#include "uva/taskgroups.h"
+
 #include <stdatomic.h>
 #include <string.h>
 
@@ -36,16 +38,22 @@
 
 /* --- the plain form as a typed one --- */
 
-static int plain_enter(void *task)
+static int plain_enter(void *args, void *ret)
 {
-    uva__plain_frame_t *plain = uva__task_frame(task);
+    const uva__plain_frame_t *plain = args;
 
-    return plain->body(plain->arg, &plain->result);
+    return plain->body(plain->arg, ret);
 }
 
-static void plain_drop(void *frame)
+static void plain_fill(void *args, void *ret, const void *from)
 {
-    uva__plain_frame_t *plain = frame;
+    (void)ret; /* A member of the arguments, that is NULL in from. */
+    *(uva__plain_frame_t *)args = *(const uva__plain_frame_t *)from;
+}
+
+static void plain_drop(void *args)
+{
+    const uva__plain_frame_t *plain = args;
 
     if (plain->arg_destroy != NULL) {
         plain->arg_destroy(plain->arg);
@@ -53,15 +61,13 @@ static void plain_drop(void *frame)
 }
 
 const uva__coro_t uva__plain_coro = {
-    NULL,
-    plain_enter,
-    plain_drop,
-    sizeof(uva__plain_frame_t),
-    0,
-    UVA__STACKFUL_BYTES + offsetof(uva__plain_frame_t, result),
-    sizeof(void *),
-    UVA__TASK_UNITS(UVA__STACKFUL_BYTES + sizeof(uva__plain_frame_t), 0),
-    UVA__CORO_DROPS,
+    .enter = plain_enter,
+    .fill = plain_fill,
+    .drop = plain_drop,
+    .frame_bytes = sizeof(uva__plain_frame_t),
+    .ret_place = offsetof(uva__plain_frame_t, result),
+    .ret_bytes = sizeof(void *),
+    .units = UVA__FRAME_UNITS(sizeof(uva__plain_frame_t), 0),
 };
 
 /* --- making --- */
@@ -99,47 +105,31 @@ static int task_name_options(uva_task_t *task,
     return 0;
 }
 
-_Static_assert(offsetof(uva_task_t, base) == 0 &&
-                   offsetof(uva_task_t, ready) ==
-                       offsetof(uva__task_head_t, ready),
-               "a task begins with its head");
-
-void uva__loop_make_heads(uva_loop_t *loop)
+/* Make memory into a new task of a loop, in no queue. */
+static inline void task_init(uva_loop_t *loop,
+                             uva_task_t *task,
+                             const uva__coro_t *coro,
+                             const void *args)
 {
-    for (unsigned kind = 0; kind < UVA__CORO_KINDS; kind++) {
-        bool stackless = (kind & UVA__CORO_STACKLESS) != 0;
-        unsigned flags = UVA__NEW;
+    bool stackless = coro->stackless != 0;
+    char *frame = (char *)task +
+                  (stackless ? sizeof(uva_task_t) : sizeof(uva__stackful_t));
 
-        flags |= stackless ? UVA__STACKLESS : 0u;
-        flags |= (kind & UVA__CORO_DROPS) != 0 ? UVA__KEEPS : 0u;
-        loop->heads[kind] = (uva__task_head_t){
-            .base = {.loop = loop,
-                     .refs = 2, /* The caller's and the loop's. */
-                     .kind = UVA__KIND_TASK,
-                     .flags = (uint16_t)flags},
-            .ready = {.run = stackless ? uva__stackless_step
-                                       : uva__stackful_start},
-        };
+    task->base = (uva_future_t){
+        .loop = loop,
+        .refs = 2, /* The caller's and the loop's. */
+        .kind = UVA__KIND_TASK,
+        .flags = UVA__NEW | (stackless ? UVA__STACKLESS : 0),
+    };
+    if (UVA__UNLIKELY(coro->drop != NULL)) {
+        task->base.flags |= UVA__KEEPS;
     }
-}
-
-/* Make memory into a task of a loop, in no queue; its frame is still to be
- * written. */
-UVA__INLINE void
-task_begin(uva_loop_t *loop, uva_task_t *task, const uva__coro_t *coro)
-{
-    memcpy(task, &loop->heads[coro->kind],
-           offsetof(uva__task_head_t, ready) + sizeof(uva__ready_t));
+    task->ready.next = NULL;
+    task->ready.run = stackless ? uva__stackless_step : uva__stackful_start;
     task->waiter.link.next = NULL;
     task->coro = coro;
     task->extra = NULL;
-}
-
-/* Copy the arguments and clear the result. */
-static void task_fill_frame(uva_task_t *task, const void *args)
-{
-    memcpy(uva__task_frame(task), args, task->coro->frame_bytes);
-    memset(uva__task_ret(task), 0, task->coro->ret_bytes);
+    coro->fill(frame, frame + coro->ret_place, args);
 }
 
 static uva_task_t *
@@ -195,59 +185,56 @@ static void task_want_stack(uva_task_t *task, size_t bytes)
     task->base.flags |= (uint16_t)(log2 << UVA__STACK_SHIFT);
 }
 
-/* Put a new task among those of its loop. */
+/* Let the factory of a loop make a plain task. The task is to be made on this
+ * loop, and its group has a place for it already. */
+static uva_task_t *task_from_factory(uva_loop_t *loop,
+                                     const uva__plain_frame_t *frame,
+                                     const uva_task_options_t *options)
+{
+    uva_task_options_t own;
+    uva_task_t *task;
+
+    if (options != NULL && options->group != NULL) {
+        own = *options;
+        own.group = NULL;
+        options = &own;
+    }
+    loop->in_factory = true;
+    task = loop->factory(loop, frame->body, frame->arg, options,
+                         loop->factory_data);
+    loop->in_factory = false;
+    return task;
+}
+
+/* What few tasks need at their begin. @return 0, or UV_ENOMEM. */
+static int task_settle_options(uva_task_t *task,
+                               const void *args,
+                               const uva_task_options_t *options,
+                               const char *here)
+{
+    if (task_name_options(task, options, here) < 0) {
+        return UV_ENOMEM;
+    }
+    if (task->base.loop->debug) {
+        uva__loan_note(task, args);
+    }
+    if (options != NULL) {
+        task_want_stack(task, options->stack_bytes);
+    }
+    return 0;
+}
+
 static inline void task_enlist(uva_loop_t *loop, uva_task_t *task)
 {
     uva__list_insert_before(&loop->tasks, &task->link);
     loop->task_count++;
 }
 
-void uva__loop_settle_spawns(uva_loop_t *loop)
+/* Put a new task among those of its loop, and let it begin. */
+static void task_begin(uva_task_t *task, const uva_task_options_t *options)
 {
-    loop->spawns_plainly = !loop->debug && loop->factory == NULL &&
-                           loop->limits.max_tasks == SIZE_MAX;
-}
+    uva_loop_t *loop = task->base.loop;
 
-uva_task_t *uva__task_new(uva_loop_t *loop,
-                          const uva__coro_t *coro,
-                          const void *args,
-                          const uva_task_options_t *options,
-                          const char *here)
-{
-    uva_task_t *task;
-
-    if (loop == NULL) {
-        return uva__task_refuse(coro, args, here, UVA_ENOLOOP);
-    }
-    if (!uva__loop_owned_for(loop, coro == &uva__plain_coro ? "uva_create_task"
-                                                            : "uva_spawn")) {
-        return task_refuse(coro, args, uva__loop_refusal(loop));
-    }
-    if (loop->closing ||
-        (UVA__UNLIKELY(uva__here != loop) && uva__loop_host_lost(loop))) {
-        return uva__task_refuse(coro, args, here, UV_EPERM);
-    }
-    if (loop->task_count >= loop->limits.max_tasks) {
-        return uva__task_refuse(coro, args, here, UV_EAGAIN);
-    }
-    task = uva__slab_get_units(&loop->slab, coro->task_units);
-    if (task == NULL) {
-        return uva__task_refuse(coro, args, here, UV_ENOMEM);
-    }
-    task_begin(loop, task, coro);
-    task_fill_frame(task, args);
-    if ((options != NULL || loop->debug || uva__context_current() != NULL) &&
-        task_name_options(task, options, here) < 0) {
-        uva__extra_free(loop, task->extra);
-        uva__slab_put_units(&loop->slab, task, coro->task_units);
-        return uva__task_refuse(coro, args, here, UV_ENOMEM);
-    }
-    if (loop->debug) {
-        uva__loan_note(task, args);
-    }
-    if (options != NULL) {
-        task_want_stack(task, options->stack_bytes);
-    }
     task_enlist(loop, task);
     if (uva__here == loop && !loop->starts_late &&
         /* asyncio: tasks.py, Task.__init__ */
@@ -257,82 +244,134 @@ uva_task_t *uva__task_new(uva_loop_t *loop,
     } else {
         uva__loop_push(loop, &task->ready);
     }
-    return task;
 }
 
-static inline bool task_has_context(const uva_task_t *task)
+/* Why no task can be made of this function with these options; 0 if one can. */
+static int task_forbidden(const uva__coro_t *coro,
+                          const void *args,
+                          const uva_task_options_t *options)
 {
-    return UVA__UNLIKELY(task->extra != NULL) && task->extra->context != NULL;
-}
-
-UVA__INLINE uva_task_t *
-task_spawn(uva_loop_t *loop, uva_task_t *task, const uva__coro_t *coro)
-{
-    task_begin(loop, task, coro);
-    task_enlist(loop, task);
-    uva__loop_push_last(loop, &task->ready);
-    return task;
-}
-
-/* The same for a task that keeps more than most, and where the slab has none of
- * that size idle. */
-static UVA__NOINLINE uva_task_t *spawn_plain_slow(const uva__coro_t *coro)
-{
-    uva_loop_t *loop = uva__here;
-    uva_task_t *task;
-
-    if (!loop->spawns_plainly || loop->current == NULL ||
-        task_has_context(loop->current)) {
-        return NULL;
+    if (options != NULL && options->size < sizeof *options) {
+        return UV_EINVAL;
     }
-    task = uva__slab_get_units(&loop->slab, coro->task_units);
-    return task == NULL ? NULL : task_spawn(loop, task, coro);
+    if (coro == &uva__plain_coro &&
+        ((const uva__plain_frame_t *)args)->body == NULL) {
+        return UV_EINVAL;
+    }
+    return 0;
 }
 
-/* Without options, made by a task without a context: by far the most. Whoever
- * calls writes its frame. */
-uva_task_t *uva__spawn_plain(const uva__coro_t *coro)
+/* Why a loop takes no more tasks; 0 if it does. */
+static int loop_forbids_task(uva_loop_t *loop)
 {
-    uva_loop_t *loop = uva__here;
-    uva_task_t *task;
-
-    if (UVA__UNLIKELY(!loop->spawns_plainly || loop->current == NULL ||
-                      (loop->current->base.flags & UVA__KEEPS) != 0)) {
-        return spawn_plain_slow(coro);
+    if (loop->closing ||
+        (UVA__UNLIKELY(uva__here != loop) && uva__loop_host_lost(loop))) {
+        return UV_EPERM;
     }
-    task = uva__slab_get_idle(&loop->slab, coro->task_units);
-    if (UVA__UNLIKELY(task == NULL)) {
-        return spawn_plain_slow(coro);
-    }
-    return task_spawn(loop, task, coro);
+    return loop->task_count >= loop->limits.max_tasks ? UV_EAGAIN : 0;
 }
 
-uva_task_t *
-uva__spawn(const uva__coro_t *coro, const void *args, const char *here)
-{
-    uva_task_t *task = uva__spawn_plain(coro);
-
-    if (UVA__UNLIKELY(task == NULL)) {
-        return uva__task_new(uva__running(), coro, args, NULL, here);
-    }
-    task_fill_frame(task, args);
-    return task;
-}
-
-uva_task_t *uva__spawn_on(uva_loop_t *loop,
+uva_task_t *uva__task_new(uva_loop_t *loop,
                           const uva__coro_t *coro,
                           const void *args,
                           const uva_task_options_t *options,
                           const char *here)
 {
-    if (options == NULL && (loop == NULL || loop == uva__here)) {
-        return uva__spawn(coro, args, here);
+    bool plain = coro == &uva__plain_coro;
+    uva_task_t *task;
+    int r = task_forbidden(coro, args, options);
+
+    if (r == 0 && loop == NULL) {
+        r = UVA_ENOLOOP;
     }
-    if (options != NULL && options->size < sizeof *options) {
-        return uva__task_refuse(coro, args, here, UV_EINVAL);
+    if (r < 0) {
+        return uva__task_refuse(coro, args, here, r);
     }
-    return uva__task_new(loop == NULL ? uva__running() : loop, coro, args,
-                         options, here);
+    if (!uva__loop_owned_for(loop, plain ? "uva_create_task" : "uva_spawn")) {
+        return task_refuse(coro, args, uva__loop_refusal(loop));
+    }
+    if (plain && loop->factory != NULL && !loop->in_factory) {
+        return task_from_factory(loop, args, options);
+    }
+    r = loop_forbids_task(loop);
+    if (r < 0) {
+        return uva__task_refuse(coro, args, here, r);
+    }
+    task = uva__slab_get_units(&loop->slab, uva__coro_units(coro));
+    if (task == NULL) {
+        return uva__task_refuse(coro, args, here, UV_ENOMEM);
+    }
+    task_init(loop, task, coro, args);
+    if ((options != NULL || loop->debug || uva__context_current() != NULL) &&
+        task_settle_options(task, args, options, here) < 0) {
+        uva__extra_free(loop, task->extra);
+        uva__slab_put_units(&loop->slab, task, uva__coro_units(coro));
+        return uva__task_refuse(coro, args, here, UV_ENOMEM);
+    }
+    task_begin(task, options);
+    return task;
+}
+
+/* A child of a group, which makes it by its entry among its task's scopes. */
+static uva_task_t *task_new_in(const uva_taskgroup_t *group,
+                               const uva__coro_t *coro,
+                               const void *args,
+                               const uva_task_options_t *options,
+                               const char *here)
+{
+    uva__scope_t *entry = group->entry;
+
+    if (entry == NULL || uva__scope_lost(entry)) {
+        return uva__task_refuse(coro, args, here,
+                                group->code != 0 ? group->code : UV_EPERM);
+    }
+    return entry->spawn(entry, coro, args, options, here);
+}
+
+void uva__loop_settle_spawns(uva_loop_t *loop)
+{
+    loop->spawns_plainly = !loop->debug && loop->factory == NULL &&
+                           loop->limits.max_tasks == SIZE_MAX;
+}
+
+static UVA__NOINLINE uva_task_t *spawn_slow(const uva__coro_t *coro,
+                                            const void *args,
+                                            const uva_task_options_t *options,
+                                            const char *here)
+{
+    uva_loop_t *loop = uva__running();
+
+    if (options != NULL && options->size >= sizeof *options) {
+        if (options->group != NULL) {
+            return task_new_in(options->group, coro, args, options, here);
+        }
+        loop = options->loop != NULL ? options->loop : loop;
+    }
+    return uva__task_new(loop, coro, args, options, here);
+}
+
+/* Most tasks are made by a task that runs, without options, in memory that
+ * another one has given back: then nothing has to be settled. */
+uva_task_t *uva__spawn(const uva__coro_t *coro,
+                       const void *args,
+                       const uva_task_options_t *options,
+                       const char *here)
+{
+    uva_loop_t *loop = uva__here;
+    const uva_task_t *maker = loop->current;
+    uva_task_t *task = NULL;
+
+    if (options == NULL && maker != NULL && loop->spawns_plainly &&
+        (maker->base.flags & UVA__KEEPS) == 0) {
+        task = uva__slab_get_idle(&loop->slab, uva__coro_units(coro));
+    }
+    if (UVA__UNLIKELY(task == NULL)) {
+        return spawn_slow(coro, args, options, here);
+    }
+    task_init(loop, task, coro, args);
+    task_enlist(loop, task);
+    uva__loop_push_last(loop, &task->ready);
+    return task;
 }
 
 uva_task_t *uva__create_task(uva_loop_t *loop,
@@ -348,21 +387,10 @@ uva_task_t *uva__create_task(uva_loop_t *loop,
         frame.arg_destroy = options->arg_destroy;
         frame.result_destroy = options->result_destroy;
     }
-    loop = loop == NULL ? uva__running() : loop;
-    if (body == NULL || (options != NULL && options->size < sizeof *options)) {
-        return uva__task_refuse(&uva__plain_coro, &frame, here, UV_EINVAL);
+    if (loop != NULL) {
+        return uva__task_new(loop, &uva__plain_coro, &frame, options, here);
     }
-    if (!uva_loop_owned(loop, "uva_create_task")) {
-        return task_refuse(&uva__plain_coro, &frame, uva__loop_refusal(loop));
-    }
-    if (loop != NULL && loop->factory != NULL && !loop->in_factory) {
-        uva_task_t *task;
-        loop->in_factory = true;
-        task = loop->factory(loop, body, arg, options, loop->factory_data);
-        loop->in_factory = false;
-        return task;
-    }
-    return uva__task_new(loop, &uva__plain_coro, &frame, options, here);
+    return spawn_slow(&uva__plain_coro, &frame, options, here);
 }
 
 uva_task_t *(uva_create_task)(uva_coro_cb body, void *arg)

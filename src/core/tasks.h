@@ -6,12 +6,11 @@
 
 #include "core/loop.h"
 
-/** Fill loop->heads. */
-void uva__loop_make_heads(uva_loop_t *loop);
 /** Settle loop->spawns_plainly after a change. */
 void uva__loop_settle_spawns(uva_loop_t *loop);
-/** Make a task whose frame is a copy of args and schedule it. Refuses with a
- * future; drops args then. */
+/** Make a task whose frame is a copy of args and schedule it: on that loop,
+ * whatever options hold; NULL is none. Refuses with a future; drops args then.
+ */
 uva_task_t *uva__task_new(uva_loop_t *loop,
                           const uva__coro_t *coro,
                           const void *args,

@@ -47,6 +47,6 @@ int uva_call_on_thread_stack(uva_callback_cb callback, void *data)
     uva_thread_stack_op_t op;
     int r;
 
-    UVA_DRIVE(r, uva_call_on_thread_stack_poll(&op, callback, data));
+    UVA_DRIVE(r, uva_call_on_thread_stack, &op, callback, data);
     return r;
 }

@@ -256,7 +256,7 @@ int uva_await(uva_future_t *future, void **ret_result)
 {
     int r;
 
-    UVA_DRIVE(r, uva_await_poll(future, ret_result));
+    UVA_DRIVE(r, uva_await, future, ret_result);
     return r;
 }
 
@@ -289,22 +289,22 @@ join_done_slow(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
 UVA__INLINE int
 join_done(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
 {
-    const uva_task_t *from = uva__future_as_task(future);
+    uva_task_t *from = uva__future_as_task(future);
     uva__slab_t *slab = &future->loop->slab;
     int r = future->code;
 
     if (UVA__UNLIKELY(r < 0 ||
                       (future->flags & (UVA__MOVED | UVA__KEEPS)) != 0 ||
                       (ret != NULL && size != sizeof(int)) ||
-                      from->coro->task_units >= slab->classes)) {
+                      uva__coro_units(from->coro) >= slab->classes)) {
         return join_done_slow(task, future, ret, size);
     }
     if (ret != NULL) {
         future->flags |= UVA__MOVED;
-        memcpy(ret, (const char *)from + from->coro->ret_place, sizeof(int));
+        memcpy(ret, uva__task_ret(from), sizeof(int));
     }
     if (--future->refs == 0) {
-        uva__slab_put_idle(slab, future, from->coro->task_units);
+        uva__slab_put_idle(slab, future, uva__coro_units(from->coro));
     }
     return r;
 }

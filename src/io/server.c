@@ -476,7 +476,7 @@ int uva_server_start_serving(uva_server_t *server)
 {
     int r;
 
-    UVA_DRIVE(r, uva_server_start_serving_poll(server));
+    UVA_DRIVE(r, uva_server_start_serving, server);
     return r;
 }
 
@@ -503,7 +503,7 @@ int uva_server_wait_closed(uva_server_t *server)
 {
     int r;
 
-    UVA_DRIVE(r, uva_server_wait_closed_poll(server));
+    UVA_DRIVE(r, uva_server_wait_closed, server);
     return r;
 }
 
@@ -565,7 +565,7 @@ int uva_server_serve_forever(uva_server_t *server)
 {
     int r;
 
-    UVA_DRIVE(r, uva_server_serve_forever_poll(server));
+    UVA_DRIVE(r, uva_server_serve_forever, server);
     return r;
 }
 

@@ -91,7 +91,7 @@ int uva_reader_read_view(uva_reader_t *reader,
 {
     int r;
 
-    UVA_DRIVE(r, uva_reader_read_view_poll(reader, max_bytes, ret_view));
+    UVA_DRIVE(r, uva_reader_read_view, reader, max_bytes, ret_view);
     return r;
 }
 
@@ -121,7 +121,7 @@ int uva_reader_read(uva_reader_t *reader, void *data, size_t size)
 {
     int r;
 
-    UVA_DRIVE(r, uva_reader_read_poll(reader, data, size));
+    UVA_DRIVE(r, uva_reader_read, reader, data, size);
     return r;
 }
 
@@ -151,7 +151,7 @@ int uva_reader_read_all(uva_reader_t *reader,
 {
     int r;
 
-    UVA_DRIVE(r, uva_reader_read_all_poll(reader, limit_bytes, ret_buffer));
+    UVA_DRIVE(r, uva_reader_read_all, reader, limit_bytes, ret_buffer);
     return r;
 }
 
@@ -211,7 +211,7 @@ int uva_reader_readexactly(uva_reader_t *reader,
 {
     int r;
 
-    UVA_DRIVE(r, uva_reader_readexactly_poll(reader, data, size, ret_partial));
+    UVA_DRIVE(r, uva_reader_readexactly, reader, data, size, ret_partial);
     return r;
 }
 
@@ -357,8 +357,8 @@ int uva_reader_readuntil_view(uva_reader_t *reader,
 {
     int r;
 
-    UVA_DRIVE(
-        r, uva_reader_readuntil_view_poll(reader, separators, count, ret_view));
+    UVA_DRIVE(r, uva_reader_readuntil_view, reader, separators, count,
+              ret_view);
     return r;
 }
 
@@ -382,7 +382,7 @@ int uva_reader_readuntil(uva_reader_t *reader,
 {
     int r;
 
-    UVA_DRIVE(r, uva_reader_readuntil_poll(reader, separator, ret_buffer));
+    UVA_DRIVE(r, uva_reader_readuntil, reader, separator, ret_buffer);
     return r;
 }
 
@@ -418,7 +418,7 @@ int uva_reader_readline_view(uva_reader_t *reader, uva_bytes_t *ret_line)
 {
     int r;
 
-    UVA_DRIVE(r, uva_reader_readline_view_poll(reader, ret_line));
+    UVA_DRIVE(r, uva_reader_readline_view, reader, ret_line);
     return r;
 }
 
@@ -434,6 +434,6 @@ int uva_reader_readline(uva_reader_t *reader, uva_buffer_t *ret_line)
 {
     int r;
 
-    UVA_DRIVE(r, uva_reader_readline_poll(reader, ret_line));
+    UVA_DRIVE(r, uva_reader_readline, reader, ret_line);
     return r;
 }

@@ -70,8 +70,9 @@ static void stream_spawn(void *data)
 
     memcpy(args + service->reader_offset, &reader, sizeof reader);
     memcpy(args + service->writer_offset, &writer, sizeof writer);
-    uva__transport_serve(writer->transport,
-                         uva__spawn(service->coro, args, "uva_start_server"));
+    uva__transport_serve(
+        writer->transport,
+        uva__spawn(service->coro, args, NULL, "uva_start_server"));
 }
 
 static void stream_connection_made(void *state, void *data)
@@ -124,8 +125,8 @@ int uva_open_connection(const char *host,
     uva_open_connection_op_t op = {{NULL}};
     int r;
 
-    UVA_DRIVE(r, uva_open_connection_poll(&op, host, port, options, ret_reader,
-                                          ret_writer));
+    UVA_DRIVE(r, uva_open_connection, &op, host, port, options, ret_reader,
+              ret_writer);
     return r;
 }
 
@@ -158,15 +159,15 @@ static service_t *service_new(const uva__coro_t *coro, const void *args)
     return service;
 }
 
-int uva__start_server_typed_poll(uva_start_server_op_t *op,
-                                 const uva__coro_t *coro,
-                                 const void *args,
-                                 size_t reader_offset,
-                                 size_t writer_offset,
-                                 const char *host,
-                                 const char *port,
-                                 const uva_server_options_t *options,
-                                 uva_server_t **ret_server)
+int uva__start_server_poll(uva_start_server_op_t *op,
+                           const uva__coro_t *coro,
+                           const void *args,
+                           size_t reader_offset,
+                           size_t writer_offset,
+                           const char *host,
+                           const char *port,
+                           const uva_server_options_t *options,
+                           uva_server_t **ret_server)
 {
     service_t *service = NULL;
 
@@ -182,21 +183,20 @@ int uva__start_server_typed_poll(uva_start_server_op_t *op,
                             service, service_free, ret_server);
 }
 
-int uva__start_server_typed(const uva__coro_t *coro,
-                            const void *args,
-                            size_t reader_offset,
-                            size_t writer_offset,
-                            const char *host,
-                            const char *port,
-                            const uva_server_options_t *options,
-                            uva_server_t **ret_server)
+int uva__start_server(const uva__coro_t *coro,
+                      const void *args,
+                      size_t reader_offset,
+                      size_t writer_offset,
+                      const char *host,
+                      const char *port,
+                      const uva_server_options_t *options,
+                      uva_server_t **ret_server)
 {
     uva_start_server_op_t op = {{NULL}};
     int r;
 
-    UVA_DRIVE(r, uva__start_server_typed_poll(&op, coro, args, reader_offset,
-                                              writer_offset, host, port,
-                                              options, ret_server));
+    UVA_DRIVE(r, uva__start_server, &op, coro, args, reader_offset,
+              writer_offset, host, port, options, ret_server);
     return r;
 }
 
@@ -220,58 +220,58 @@ static int client_connected_cb__body(const client_connected_cb_args_t *args,
 
 UVA__CORO_NAMED(static, client_connected_cb, NULL, NULL, false)
 
-int uva__start_server_poll(uva_start_server_op_t *op,
-                           const char *function,
-                           uva_client_connected_cb handler,
-                           void *arg,
-                           const char *host,
-                           const char *port,
-                           const uva_server_options_t *options,
-                           uva_server_t **ret_server)
+int uva__start_server_callback_poll(uva_start_server_op_t *op,
+                                    const char *function,
+                                    uva_client_connected_cb handler,
+                                    void *arg,
+                                    const char *host,
+                                    const char *port,
+                                    const uva_server_options_t *options,
+                                    uva_server_t **ret_server)
 {
     if (handler == NULL) {
         return uva__bare(UV_EINVAL);
     }
-    return uva_start_server_typed_poll(
-        op, client_connected_cb, host, port, options, ret_server,
-        .function = function, .handler = handler, .arg = arg);
+    return uva_start_server_poll(op, client_connected_cb, host, port, options,
+                                 ret_server, .function = function,
+                                 .handler = handler, .arg = arg);
 }
 
-int uva__start_server(const char *function,
-                      uva_client_connected_cb handler,
-                      void *arg,
-                      const char *host,
-                      const char *port,
-                      const uva_server_options_t *options,
-                      uva_server_t **ret_server)
+int uva__start_server_callback(const char *function,
+                               uva_client_connected_cb handler,
+                               void *arg,
+                               const char *host,
+                               const char *port,
+                               const uva_server_options_t *options,
+                               uva_server_t **ret_server)
 {
     uva_start_server_op_t op = {{NULL}};
     int r;
 
-    UVA_DRIVE(r, uva__start_server_poll(&op, function, handler, arg, host, port,
-                                        options, ret_server));
+    UVA_DRIVE(r, uva__start_server_callback, &op, function, handler, arg, host,
+              port, options, ret_server);
     return r;
 }
 
-int(uva_start_server_poll)(uva_start_server_op_t *op,
-                           uva_client_connected_cb handler,
-                           void *arg,
-                           const char *host,
-                           const char *port,
-                           const uva_server_options_t *options,
-                           uva_server_t **ret_server)
+int(uva_start_server_callback_poll)(uva_start_server_op_t *op,
+                                    uva_client_connected_cb handler,
+                                    void *arg,
+                                    const char *host,
+                                    const char *port,
+                                    const uva_server_options_t *options,
+                                    uva_server_t **ret_server)
 {
-    return uva__start_server_poll(op, NULL, handler, arg, host, port, options,
-                                  ret_server);
+    return uva__start_server_callback_poll(op, NULL, handler, arg, host, port,
+                                           options, ret_server);
 }
 
-int(uva_start_server)(uva_client_connected_cb handler,
-                      void *arg,
-                      const char *host,
-                      const char *port,
-                      const uva_server_options_t *options,
-                      uva_server_t **ret_server)
+int(uva_start_server_callback)(uva_client_connected_cb handler,
+                               void *arg,
+                               const char *host,
+                               const char *port,
+                               const uva_server_options_t *options,
+                               uva_server_t **ret_server)
 {
-    return uva__start_server(NULL, handler, arg, host, port, options,
-                             ret_server);
+    return uva__start_server_callback(NULL, handler, arg, host, port, options,
+                                      ret_server);
 }

@@ -166,7 +166,7 @@ int uva_writer_drain(uva_writer_t *writer)
 {
     int r;
 
-    UVA_DRIVE(r, uva_writer_drain_poll(writer));
+    UVA_DRIVE(r, uva_writer_drain, writer);
     return r;
 }
 
@@ -203,7 +203,7 @@ int uva_writer_wait_closed(uva_writer_t *writer)
 {
     int r;
 
-    UVA_DRIVE(r, uva_writer_wait_closed_poll(writer));
+    UVA_DRIVE(r, uva_writer_wait_closed, writer);
     return r;
 }
 

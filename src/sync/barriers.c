@@ -163,7 +163,7 @@ int uva_barrier_wait(uva_barrier_t *barrier)
 {
     int r;
 
-    UVA_DRIVE(r, uva_barrier_wait_poll(barrier));
+    UVA_DRIVE(r, uva_barrier_wait, barrier);
     return r;
 }
 
@@ -185,7 +185,7 @@ int uva_barrier_reset(uva_barrier_t *barrier)
 {
     int r;
 
-    UVA_DRIVE(r, uva_barrier_reset_poll(barrier));
+    UVA_DRIVE(r, uva_barrier_reset, barrier);
     return r;
 }
 
@@ -205,7 +205,7 @@ int uva_barrier_abort(uva_barrier_t *barrier)
 {
     int r;
 
-    UVA_DRIVE(r, uva_barrier_abort_poll(barrier));
+    UVA_DRIVE(r, uva_barrier_abort, barrier);
     return r;
 }
 

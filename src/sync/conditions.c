@@ -54,7 +54,7 @@ int uva_condition_acquire(uva_condition_t *condition)
 {
     int r;
 
-    UVA_DRIVE(r, uva_condition_acquire_poll(condition));
+    UVA_DRIVE(r, uva_condition_acquire, condition);
     return r;
 }
 
@@ -128,7 +128,7 @@ int uva_condition_wait(uva_condition_t *condition)
 {
     int r;
 
-    UVA_DRIVE(r, uva_condition_wait_poll(condition));
+    UVA_DRIVE(r, uva_condition_wait, condition);
     return r;
 }
 
@@ -159,7 +159,7 @@ int uva_condition_wait_for(uva_condition_t *condition,
 {
     int r;
 
-    UVA_DRIVE(r, uva_condition_wait_for_poll(condition, predicate, data));
+    UVA_DRIVE(r, uva_condition_wait_for, condition, predicate, data);
     return r;
 }
 

@@ -94,7 +94,7 @@ int uva_lock_acquire(uva_lock_t *lock)
 {
     int r;
 
-    UVA_DRIVE(r, uva_lock_acquire_poll(lock));
+    UVA_DRIVE(r, uva_lock_acquire, lock);
     return r;
 }
 
@@ -145,7 +145,7 @@ int uva_event_wait(uva_event_t *event)
 {
     int r;
 
-    UVA_DRIVE(r, uva_event_wait_poll(event));
+    UVA_DRIVE(r, uva_event_wait, event);
     return r;
 }
 

@@ -355,7 +355,7 @@ int uva_queue_join(uva_queue_t *queue)
 {
     int r;
 
-    UVA_DRIVE(r, uva_queue_join_poll(queue));
+    UVA_DRIVE(r, uva_queue_join, queue);
     return r;
 }
 

@@ -144,6 +144,6 @@ int uva_select(uva_select_case_t *cases, size_t count)
 {
     int r;
 
-    UVA_DRIVE(r, uva_select_poll(cases, count));
+    UVA_DRIVE(r, uva_select, cases, count);
     return r;
 }

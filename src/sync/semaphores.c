@@ -87,7 +87,7 @@ int uva_semaphore_acquire(uva_semaphore_t *semaphore)
 {
     int r;
 
-    UVA_DRIVE(r, uva_semaphore_acquire_poll(semaphore));
+    UVA_DRIVE(r, uva_semaphore_acquire, semaphore);
     return r;
 }
 
@@ -142,7 +142,7 @@ int uva_limiter_enter(uva_limiter_t *limiter)
 {
     int r;
 
-    UVA_DRIVE(r, uva_limiter_enter_poll(limiter));
+    UVA_DRIVE(r, uva_limiter_enter, limiter);
     return r;
 }
 

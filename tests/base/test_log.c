@@ -385,7 +385,8 @@ static int talk(UVA_UNUSED void *arg, UVA_UNUSED void **ret_result)
     char bytes[8];
     int r;
 
-    r = uva_start_server(echo_once, NULL, "127.0.0.1", "0", NULL, &server);
+    r = uva_start_server_callback(echo_once, NULL, "127.0.0.1", "0", NULL,
+                                  &server);
     if (r < 0) {
         return r;
     }

@@ -314,7 +314,7 @@ START_TEST(constructor_without_loop)
     uva_future_t *outer;
 
     for (int i = 0; i < 2; i++) {
-        futures[i] = UVA_FUTURE(gives_spawn((gives_args_t){.value = i}));
+        futures[i] = UVA_FUTURE(gives_spawn((gives_args_t){.value = i}, NULL));
         ck_assert_int_eq(uva_future_exception(futures[i]), UVA_ENOLOOP);
     }
     outer = uva_gather_future(UVA_FUTURES(futures), 2, 0);
@@ -539,7 +539,7 @@ static void drop_arguments(UVA_UNUSED has_arguments_args_t *args)
 START_TEST(arguments_of_a_child)
 {
     has_arguments_task_t *task =
-        uva_loop_spawn(uva_test_loop, has_arguments, .value = 3);
+        uva_spawn_with(ON_LOOP(uva_test_loop), has_arguments, .value = 3);
     uva_future_t *outer = uva_gather_future(UVA_FUTURES(&task), 1, 0);
 
     drops = 0;

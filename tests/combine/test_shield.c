@@ -212,8 +212,8 @@ HAND_TEST(gather_shield)
 START_TEST(shield_coroutine_without_loop)
 {
     /* test_tasks.py, BaseTaskTests.test_shield_coroutine_without_loop */
-    uva_future_t *outer =
-        uva_shield_future(UVA_FUTURE(gives_spawn((gives_args_t){.value = 42})));
+    uva_future_t *outer = uva_shield_future(
+        UVA_FUTURE(gives_spawn((gives_args_t){.value = 42}, NULL)));
 
     ck_assert_int_eq(uva_future_exception(outer), UVA_ENOLOOP);
 }
@@ -260,8 +260,7 @@ KIND_CORO(int, slow_to_end, uint64_t cleanup_ns; int *ended; int r;)
 KIND_CORO(int, ends_another, uva_future_t *other; int r;)
 {
     UVA_BEGIN
-    KIND__AWAIT(self->r, uva_cancel_and_wait(self->other),
-                uva_cancel_and_wait_poll(&self->ops.wait, self->other));
+    KIND__AWAIT_OP(self->r, uva_cancel_and_wait, &self->ops.wait, self->other);
     UVA_END
     *ret = self->r;
     return self->r;
@@ -317,9 +316,8 @@ HAND_TEST(cancel_and_wait_cancelled)
 KIND_CORO(int, ends_itself, int r;)
 {
     UVA_BEGIN
-    KIND__AWAIT(self->r, uva_cancel_and_wait(UVA_FUTURE(uva_current_task())),
-                uva_cancel_and_wait_poll(&self->ops.wait,
-                                         UVA_FUTURE(uva_current_task())));
+    KIND__AWAIT_OP(self->r, uva_cancel_and_wait, &self->ops.wait,
+                   UVA_FUTURE(uva_current_task()));
     UVA_END
     *ret = self->r;
     return 0;

@@ -370,9 +370,8 @@ KIND_CORO(int, iterates, uva_future_t *futures[COUNT_MAX]; size_t count;
         /* Left in the middle, it goes on where it was. */
         self->stop_at = self->given->count + 2;
         do {
-            KIND__AWAIT(
-                self->r, uva_as_completed_next(&self->iterator, &self->next),
-                uva_as_completed_next_poll(&self->iterator, &self->next));
+            KIND__AWAIT(self->r, uva_as_completed_next, &self->iterator,
+                        &self->next);
             if (self->r == 1) {
                 given_add(self->given, self->next);
             }
@@ -473,8 +472,7 @@ KIND_CORO(int, exhausts, uva_future_t *future; uva_as_completed_t iterator;
     self->r =
         uva_as_completed_start(&self->iterator, &self->future, 1, UVA_SEC(1));
     ck_assert_int_eq(self->r, 0);
-    KIND__AWAIT(self->r, uva_as_completed_next(&self->iterator, &self->next),
-                uva_as_completed_next_poll(&self->iterator, &self->next));
+    KIND__AWAIT(self->r, uva_as_completed_next, &self->iterator, &self->next);
     ck_assert_int_eq(self->r, 1);
     ck_assert_uint_eq(uva_test_loop->timers.count, 0);
     uva_as_completed_destroy(&self->iterator);
@@ -509,12 +507,10 @@ KIND_CORO(int, comes_late, uva_future_t *future; uva_as_completed_t iterator;
     self->r =
         uva_as_completed_start(&self->iterator, &self->future, 1, UVA_MS(1));
     ck_assert_int_eq(self->r, 0);
-    KIND__AWAIT(self->r, uva_as_completed_next(&self->iterator, &self->next),
-                uva_as_completed_next_poll(&self->iterator, &self->next));
+    KIND__AWAIT(self->r, uva_as_completed_next, &self->iterator, &self->next);
     ck_assert_int_eq(self->r, UV_ETIMEDOUT);
     ck_assert(uva_future_done(self->future));
-    KIND__AWAIT(self->r, uva_as_completed_next(&self->iterator, &self->next),
-                uva_as_completed_next_poll(&self->iterator, &self->next));
+    KIND__AWAIT(self->r, uva_as_completed_next, &self->iterator, &self->next);
     ck_assert_int_eq(self->r, 0);
     uva_as_completed_destroy(&self->iterator);
     UVA_END
@@ -569,8 +565,7 @@ KIND_CORO(int, takes_next, uva_as_completed_t *iterator; uva_future_t * next;
           int r;)
 {
     UVA_BEGIN
-    KIND__AWAIT(self->r, uva_as_completed_next(self->iterator, &self->next),
-                uva_as_completed_next_poll(self->iterator, &self->next));
+    KIND__AWAIT(self->r, uva_as_completed_next, self->iterator, &self->next);
     if (self->r != 1) {
         return self->r < 0 ? self->r : UV_ENOENT;
     }
@@ -665,8 +660,7 @@ KIND_CORO(int, leaves_iteration, uva_task_t *tasks[2];
     self->r = uva_as_completed_start(&self->iterator, UVA_FUTURES(self->tasks),
                                      2, UVA_SEC(5));
     ck_assert_int_eq(self->r, 0);
-    KIND__AWAIT(self->r, uva_as_completed_next(&self->iterator, &self->next),
-                uva_as_completed_next_poll(&self->iterator, &self->next));
+    KIND__AWAIT(self->r, uva_as_completed_next, &self->iterator, &self->next);
     uva_as_completed_destroy(&self->iterator);
     uva_as_completed_destroy(&self->iterator);
     UVA_END
@@ -700,8 +694,7 @@ HAND_TEST(as_completed_left_early)
 KIND_CORO(int, takes, uva_as_completed_t *iterator; uva_future_t * next; int r;)
 {
     UVA_BEGIN
-    KIND__AWAIT(self->r, uva_as_completed_next(self->iterator, &self->next),
-                uva_as_completed_next_poll(self->iterator, &self->next));
+    KIND__AWAIT(self->r, uva_as_completed_next, self->iterator, &self->next);
     UVA_END
     return self->r;
 }

@@ -594,11 +594,9 @@ static void wait_in_callback(void *data)
     uva_wait_for_op_t op = {.stage = 0};
 
     uva_task_ref(UVA_ERASE(task));
-    ck_assert_int_eq(uva_wait_for_typed(gives_wide, task, UVA_SEC(1), NULL),
+    ck_assert_int_eq(gives_wide_wait_for(task, UVA_SEC(1), NULL), UVA_ENOTASK);
+    ck_assert_int_eq(gives_wide_wait_for_poll(&op, task, UVA_SEC(1), NULL),
                      UVA_ENOTASK);
-    ck_assert_int_eq(
-        uva_wait_for_typed_poll(gives_wide, &op, task, UVA_SEC(1), NULL),
-        UVA_ENOTASK);
     *(bool *)data = true;
 }
 
@@ -726,7 +724,7 @@ static int typed_without_memory(uint64_t timeout_ns)
         return UV_ENOMEM;
     }
     uva_task_ref(UVA_ERASE(task));
-    r = uva_wait_for_typed(gives_wide, task, timeout_ns, NULL);
+    r = gives_wide_wait_for(task, timeout_ns, NULL);
     ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
     /* One that could not be waited for goes on. */
     ck_assert(r == UV_ENOMEM || UVA_DONE(task));

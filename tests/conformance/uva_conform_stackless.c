@@ -386,7 +386,7 @@ UVA_STACKLESS(value_t, interpret, body_t *body;)
     UVA_BEGIN
     walk_begin(self->body);
     while (walk_advance(self->body)) {
-        UVA_AWAIT(r, walk_poll(self->body->walk));
+        UVA_AWAIT(r, walk, self->body->walk);
         walk_resume(self->body, r);
     }
     UVA_END

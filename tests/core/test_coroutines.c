@@ -77,8 +77,7 @@ UVA_STACKLESS(int, drives_light)
 
 UVA_TEST(values_in_stackless_task)
 {
-    ck_assert_int_eq(
-        uva_await_typed(drives_light, uva_spawn(drives_light), NULL), 0);
+    ck_assert_int_eq(drives_light_await(uva_spawn(drives_light), NULL), 0);
 }
 
 UVA_TEST(values_may_be_ignored)
@@ -521,9 +520,9 @@ UVA_TEST(stack_goes_to_a_task)
     answers_task_t *second = uva_spawn(answers);
     int value = 0;
 
-    ck_assert_int_eq(uva_await_typed(answers, second, &value), 0);
+    ck_assert_int_eq(answers_await(second, &value), 0);
     ck_assert_int_eq(value, 42);
-    ck_assert_int_eq(uva_await_typed(drives, first, &value), 0);
+    ck_assert_int_eq(drives_await(first, &value), 0);
     ck_assert_int_eq(value, 1);
 }
 

@@ -228,8 +228,7 @@ UVA_TEST(eager_task_is_no_part)
 
     drive_eager(&calls);
     ck_assert_int_eq(uva_call_soon(drive_eager, &calls), 0);
-    ck_assert_int_eq(
-        uva_await_typed(drives_eager, uva_spawn(drives_eager), NULL), 0);
+    ck_assert_int_eq(drives_eager_await(uva_spawn(drives_eager), NULL), 0);
     ck_assert_int_eq(calls, 2);
 }
 

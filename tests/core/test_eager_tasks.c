@@ -79,8 +79,7 @@ KIND_CORO(int, awaits_eager, bool cancels; uva_task_t * task; int *value;
     if (self->cancels) {
         ck_assert(!uva_task_cancel(self->task));
     }
-    KIND__AWAIT(self->r, uva_await(UVA_FUTURE(self->task), NULL),
-                uva_await_poll(UVA_FUTURE(self->task), NULL));
+    KIND__AWAIT(self->r, uva_await, UVA_FUTURE(self->task), NULL);
     ck_assert(!uva_task_cancelled(self->task));
     *ret = hand_int(self->task);
     uva_task_unref(self->task);

@@ -840,8 +840,8 @@ UVA_STACKLESS(void, call_there_stackless, int called; uva_thread_stack_op_t op;)
     int r;
 
     UVA_BEGIN
-    UVA_AWAIT(
-        r, uva_call_on_thread_stack_poll(&self->op, note_place, &self->called));
+    UVA_AWAIT(r, uva_call_on_thread_stack, &self->op, note_place,
+              &self->called);
     ck_assert_int_eq(self->called, 1);
     UVA_END
     return r;
@@ -853,7 +853,7 @@ START_TEST(call_on_the_stack_of_the_thread)
     uva_future_t *task;
 
     ck_assert_int_eq(run_task(guest, call_there, &here), 0);
-    task = UVA_FUTURE(uva_loop_spawn(guest, call_there_stackless));
+    task = UVA_FUTURE(uva_spawn_with(ON_LOOP(guest), call_there_stackless));
     ck_assert_int_eq(uva_loop_run_until_complete(guest, task, NULL), 0);
     uva_future_unref(task);
     ck_assert_int_eq(uva_call_on_thread_stack(note_place, NULL), UVA_ENOTASK);

@@ -242,8 +242,8 @@ static int stay_open(void *arg, void **ret_result)
     int r;
 
     (void)ret_result;
-    ck_assert_int_eq(uva_start_server(take_client, open, "127.0.0.1", "0", NULL,
-                                      &open->server),
+    ck_assert_int_eq(uva_start_server_callback(take_client, open, "127.0.0.1",
+                                               "0", NULL, &open->server),
                      0);
     ck_assert_int_eq(
         uva_open_connection("127.0.0.1",
@@ -300,8 +300,9 @@ static int serve_until_cancelled(void *arg, void **ret_result)
     int r;
 
     (void)ret_result;
-    ck_assert_int_eq(
-        uva_start_server(take_client, arg, "127.0.0.1", "0", NULL, &server), 0);
+    ck_assert_int_eq(uva_start_server_callback(take_client, arg, "127.0.0.1",
+                                               "0", NULL, &server),
+                     0);
     ((open_t *)arg)->connected = true;
     r = uva_sleep(UVA_FOREVER);
     uva_server_unref(server);

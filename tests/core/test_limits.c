@@ -141,10 +141,10 @@ static int spawn_beyond(void *arg, void **ret_result)
 
     (void)ret_result;
     /* Nobody needs to look before the await. */
-    r = uva_await_typed(stackless_child, second, NULL);
+    r = stackless_child_await(second, NULL);
     ck_assert_int_eq(r, UV_EAGAIN);
     ck_assert_int_eq(uva_join(UVA_FUTURE(third), NULL), UV_EAGAIN);
-    return uva_await_typed(stackless_child, first, NULL);
+    return stackless_child_await(first, NULL);
 }
 
 START_TEST(limit_on_tasks_inside)

@@ -516,10 +516,8 @@ KIND_TEST(gather_fills_each_place_of_a_duplicate, gives_task_t *tasks[4];
     self->tasks[3] = self->tasks[0];
     uva_future_ref(UVA_FUTURE(self->tasks[0]));
     uva_future_ref(UVA_FUTURE(self->tasks[0]));
-    KIND__AWAIT(self->r,
-                uva_gather_typed(gives, self->tasks, 4, 0, self->values),
-                uva_gather_typed_poll(gives, &self->ops.gather, self->tasks, 4,
-                                      0, self->values));
+    KIND__AWAIT_OP(self->r, gives_gather, &self->ops.gather, self->tasks, 4, 0,
+                   NULL, self->values);
     ck_assert_int_eq(self->r, 0);
     ck_assert_int_eq(self->values[0], 1);
     ck_assert_int_eq(self->values[1], 2);
@@ -539,12 +537,13 @@ UVA_TEST(gather_of_what_was_moved_out)
     uva_future_ref(UVA_FUTURE(tasks[0]));
     uva_future_ref(UVA_FUTURE(tasks[0]));
     uva_future_ref(UVA_FUTURE(tasks[1]));
-    ck_assert_int_eq(uva_await_typed(gives, tasks[0], &values[0]), 0);
-    ck_assert_int_eq(uva_gather_typed(gives, tasks, 2, 0, values),
+    ck_assert_int_eq(gives_await(tasks[0], &values[0]), 0);
+    ck_assert_int_eq(gives_gather(tasks, 2, 0, NULL, values),
                      UVA_EINVALIDSTATE);
     ck_assert_int_eq(values[0], 0);
     ck_assert_int_eq(values[1], 2);
-    ck_assert_int_eq(uva_gather_all_typed(gives, tasks, 2, codes, values), 0);
+    ck_assert_int_eq(
+        gives_gather(tasks, 2, UVA_RETURN_EXCEPTIONS, codes, values), 0);
     ck_assert_int_eq(codes[0], UVA_EINVALIDSTATE);
     ck_assert_int_eq(codes[1], UVA_EINVALIDSTATE);
 }
@@ -803,8 +802,8 @@ static void service_start(service_t *service,
                           uva_client_connected_cb handler,
                           const uva_server_options_t *options)
 {
-    int r = uva_start_server(handler, service, "127.0.0.1", "0", options,
-                             &service->server);
+    int r = uva_start_server_callback(handler, service, "127.0.0.1", "0",
+                                      options, &service->server);
 
     ck_assert_int_eq(r, 0);
     (void)snprintf(service->port, sizeof service->port, "%u",

@@ -164,8 +164,7 @@ KIND_TEST(readline, uva_reader_t *reader; uva_buffer_t line; int count; int r;)
                      0);
     uva_reader_feed_eof(self->reader);
     do {
-        KIND__AWAIT(self->r, uva_reader_readline(self->reader, &self->line),
-                    uva_reader_readline_poll(self->reader, &self->line));
+        KIND__AWAIT(self->r, uva_reader_readline, self->reader, &self->line);
         ck_assert_int_ge(self->r, 0);
         if (self->r > 0) {
             ck_assert_int_lt(self->count, 3);

@@ -770,7 +770,8 @@ static uva_task_t *three_factory(uva_loop_t *loop,
 {
     maker_t *maker = data;
 
-    uva_task_unref(UVA_ERASE(uva_loop_spawn(loop, helper, .ran = &maker->ran)));
+    uva_task_unref(
+        UVA_ERASE(uva_spawn_with(ON_LOOP(loop), helper, .ran = &maker->ran)));
     uva_task_unref(uva_loop_create_task(loop, maker_child, maker, NULL));
     return uva_loop_create_task(loop, body, arg, options);
 }
@@ -1026,7 +1027,7 @@ UVA_TEST_STRICT(queue_is_destroyed_before_those_run_who_wait_no_more)
     uva_future_cancel(UVA_FUTURE(select[1]));
     uva_queue_destroy(&queue);
     ck_assert_int_eq(UVA_JOIN(get), UV_ECANCELED);
-    ck_assert_int_eq(uva_await_typed(selector, select[0], &index), 0);
+    ck_assert_int_eq(selector_await(select[0], &index), 0);
     ck_assert_int_eq(index, 1);
     ck_assert_int_eq(UVA_JOIN(select[1]), UV_ECANCELED);
 
@@ -1081,10 +1082,10 @@ UVA_TEST_STRICT(iteration_ends_before_those_run_who_wait_in_it)
     UVA_TICK();
     uva_future_cancel(UVA_FUTURE(tasks[1]));
     uva_as_completed_destroy(&iterator);
-    ck_assert_int_eq(uva_await_typed(next_one, tasks[0], &found), 0);
+    ck_assert_int_eq(next_one_await(tasks[0], &found), 0);
     ck_assert_int_eq(found, 0); /* It was called, but did not run before. */
     ck_assert_int_eq(UVA_JOIN(tasks[1]), UV_ECANCELED);
-    ck_assert_int_eq(uva_await_typed(next_one, tasks[2], &found), 0);
+    ck_assert_int_eq(next_one_await(tasks[2], &found), 0);
     ck_assert_int_eq(found, 0);
     for (int i = 0; i < 3; i++) {
         uva_future_unref(futures[i]);

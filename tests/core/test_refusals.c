@@ -65,8 +65,8 @@ UVA_NET_TEST(missing_handler)
 {
     uva_server_t *server = NULL;
 
-    REFUSED(UV_EINVAL,
-            uva_start_server(NULL, NULL, "127.0.0.1", "0", NULL, &server));
+    REFUSED(UV_EINVAL, uva_start_server_callback(NULL, NULL, "127.0.0.1", "0",
+                                                 NULL, &server));
     ck_assert_ptr_null(server);
 }
 
@@ -133,7 +133,8 @@ UVA_NET_TEST(negative_codes_as_sizes_of_a_write)
     uva_writer_t *writer;
 
     ck_assert_int_eq(
-        uva_start_server(serve, NULL, "127.0.0.1", "0", NULL, &server), 0);
+        uva_start_server_callback(serve, NULL, "127.0.0.1", "0", NULL, &server),
+        0);
     ck_assert_int_eq(uva_open_connection("127.0.0.1",
                                          uva_test_port(uva_server_port(server)),
                                          NULL, &reader, &writer),
@@ -271,7 +272,8 @@ UVA_NET_TEST(words_of_connections)
     uva_address_t address;
 
     ck_assert_int_eq(
-        uva_start_server(serve, NULL, "127.0.0.1", "0", NULL, &server), 0);
+        uva_start_server_callback(serve, NULL, "127.0.0.1", "0", NULL, &server),
+        0);
     ck_assert_int_eq(uva_open_connection("127.0.0.1",
                                          uva_test_port(uva_server_port(server)),
                                          NULL, &reader, &writer),

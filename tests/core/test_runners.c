@@ -34,7 +34,7 @@ UVA_TASK(int, typed_main, int value;)
 UVA_STACKLESS(int, stackless_main, int value; int r;)
 {
     UVA_BEGIN
-    UVA_AWAIT(self->r, uva_yield_poll());
+    UVA_AWAIT(self->r, uva_yield);
     *ret = self->value;
     UVA_END
     return self->r;
@@ -48,11 +48,12 @@ START_TEST(asyncio_run_return)
 
     ck_assert_int_eq(uva_run(return_number, NULL, NULL, &result), 0);
     ck_assert_ptr_eq(result, &number);
-    ck_assert_int_eq(uva_run_typed(typed_main, &value, .value = 42), 0);
+    ck_assert_int_eq(uva_run_task(typed_main, NULL, &value, .value = 42), 0);
     ck_assert_int_eq(value, 42);
-    ck_assert_int_eq(uva_run_typed(stackless_main, &value, .value = 43), 0);
+    ck_assert_int_eq(uva_run_task(stackless_main, NULL, &value, .value = 43),
+                     0);
     ck_assert_int_eq(value, 43);
-    ck_assert_int_eq(uva_run_typed(typed_main, NULL, .value = 42), 0);
+    ck_assert_int_eq(uva_run_task(typed_main, NULL, NULL, .value = 42), 0);
 }
 END_TEST
 
@@ -685,7 +686,7 @@ static void owner_drop(owner_args_t *args)
 static int run_owner(void *arg, void **ret_result)
 {
     (void)ret_result;
-    return uva_run_typed(owner, NULL, {arg}, 0);
+    return uva_run_task(owner, NULL, NULL, {arg}, 0);
 }
 
 /* The arguments of a main task are dropped once: after it, or instead. */
@@ -695,7 +696,7 @@ START_TEST(run_drops_its_arguments)
     uint64_t count = 0;
     int r;
 
-    ck_assert_int_eq(uva_run_typed(owner, NULL, {&dropped}, KEY_ERROR),
+    ck_assert_int_eq(uva_run_task(owner, NULL, NULL, {&dropped}, KEY_ERROR),
                      KEY_ERROR);
     ck_assert_int_eq(dropped, 1);
     dropped = 0;
@@ -706,7 +707,7 @@ START_TEST(run_drops_its_arguments)
     do {
         dropped = 0;
         uva_testing_fail_allocation(++count, false);
-        r = uva_run_typed(owner, NULL, {&dropped}, 0);
+        r = uva_run_task(owner, NULL, NULL, {&dropped}, 0);
         uva_testing_fail_allocation(0, false);
         ck_assert_int_eq(dropped, 1);
         ck_assert_uint_eq(uva_allocated_bytes(), loops_mark.bytes);

@@ -354,8 +354,7 @@ KIND_CORO(int, awaits_refused, uva_future_t *future; uva_future_t * pair[2];
     ck_assert_int_eq(self->r, self->code);
     AWAIT_WAIT_FOR(self->r, self->future, 0, &self->result);
     ck_assert_int_eq(self->r, self->code);
-    KIND__AWAIT(self->r, uva_cancel_and_wait(self->future),
-                uva_cancel_and_wait_poll(&self->ops.wait, self->future));
+    KIND__AWAIT_OP(self->r, uva_cancel_and_wait, &self->ops.wait, self->future);
     ck_assert_int_eq(self->r, 0);
     AWAIT_GATHER(self->r, &self->future, 1, 0, &self->result);
     ck_assert_int_eq(self->r, self->code);
@@ -374,8 +373,7 @@ KIND_CORO(int, awaits_refused, uva_future_t *future; uva_future_t * pair[2];
     self->r = uva_as_completed_start(&self->iterator, self->pair, 2, 0);
     ck_assert_int_eq(self->r, 0);
     self->next = (uva_future_t *)(void *)self;
-    KIND__AWAIT(self->r, uva_as_completed_next(&self->iterator, &self->next),
-                uva_as_completed_next_poll(&self->iterator, &self->next));
+    KIND__AWAIT(self->r, uva_as_completed_next, &self->iterator, &self->next);
     ck_assert_int_eq(self->r, 1);
     ck_assert_ptr_eq(self->next, self->future);
     uva_as_completed_destroy(&self->iterator);
@@ -535,8 +533,7 @@ KIND_CORO(int, awaits_foreign, uva_future_t *future; uva_as_completed_t it;
     uva_future_ref(self->future);
     AWAIT_WAIT_FOR(self->r, self->future, 0, NULL);
     ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
-    KIND__AWAIT(self->r, uva_cancel_and_wait(self->future),
-                uva_cancel_and_wait_poll(&self->ops.wait, self->future));
+    KIND__AWAIT_OP(self->r, uva_cancel_and_wait, &self->ops.wait, self->future);
     ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
     AWAIT_WAIT(self->r, &self->future, 1, UVA_FOREVER, UVA_ALL_COMPLETED, NULL,
                NULL);

@@ -54,8 +54,7 @@ KIND_CORO(int, waits, wait_kind_t kind; uva_future_t * child; int r;)
         AWAIT_WAIT(self->r, &self->child, 1, UVA_FOREVER, UVA_ALL_COMPLETED,
                    NULL, NULL);
     } else {
-        KIND__AWAIT(self->r, uva_event_wait(&event),
-                    uva_event_wait_poll(&event));
+        KIND__AWAIT(self->r, uva_event_wait, &event);
     }
     ck_assert_int_eq(self->r, UV_ECANCELED);
     UVA_END

@@ -109,19 +109,19 @@ UVA_TEST_STRICT(spawn)
 {
     uva_task_options_t options = UVA_TASK_OPTIONS_INIT;
 
-    OOM_TEST(uva_await_typed(adds, uva_spawn(adds, 1, 2), NULL));
-    OOM_TEST(uva_await_typed(adds_light, uva_spawn(adds_light, 1, 2), NULL));
+    OOM_TEST(adds_await(uva_spawn(adds, 1, 2), NULL));
+    OOM_TEST(adds_light_await(uva_spawn(adds_light, 1, 2), NULL));
     options.name = "named";
     ck_assert_int_eq(uva_context_var_set(&variable, &options, NULL), 0);
-    OOM_TEST(uva_await_typed(adds, uva_spawn_with(&options, adds, 1, 2), NULL));
-    OOM_TEST(uva_await_typed(adds_light,
-                             uva_spawn_with(&options, adds_light, 1, 2), NULL));
+    OOM_TEST(adds_await(uva_spawn_with(&options, adds, 1, 2), NULL));
+    OOM_TEST(
+        adds_light_await(uva_spawn_with(&options, adds_light, 1, 2), NULL));
     options.eager_start = true;
-    OOM_TEST(uva_await_typed(adds, uva_spawn_with(&options, adds, 1, 2), NULL));
-    OOM_TEST(uva_await_typed(adds_light,
-                             uva_spawn_with(&options, adds_light, 1, 2), NULL));
-    OOM_TEST(uva_await_typed(
-        adds, uva_loop_spawn(uva_get_running_loop(), adds, 1, 2), NULL));
+    OOM_TEST(adds_await(uva_spawn_with(&options, adds, 1, 2), NULL));
+    OOM_TEST(
+        adds_light_await(uva_spawn_with(&options, adds_light, 1, 2), NULL));
+    OOM_TEST(adds_await(
+        uva_spawn_with(ON_LOOP(uva_get_running_loop()), adds, 1, 2), NULL));
 }
 
 static int drops;
@@ -140,12 +140,17 @@ static void drop_argument(drops_argument_args_t *args)
 
 static int spawn_in_group(const uva_task_options_t *options)
 {
+    uva_task_options_t own = UVA_TASK_OPTIONS_INIT;
     uva_taskgroup_t group;
 
+    if (options != NULL) {
+        own = *options;
+    }
     drops = 0;
     (void)uva_taskgroup_enter(&group);
     (void)uva_taskgroup_spawn(&group, drops_argument);
-    (void)uva_taskgroup_spawn_with(&group, options, drops_argument);
+    own.group = &group;
+    UVA_IGNORE(uva_spawn_with(&own, drops_argument));
     return uva_taskgroup_exit(&group, 0);
 }
 
@@ -307,8 +312,8 @@ static int gather_typed_tasks(bool all)
     adds_task_t *tasks[] = {uva_spawn(adds, 1, 2), uva_spawn(adds, 3, 4)};
     int codes[2] = {0, 0};
     int sums[2];
-    int r = all ? uva_gather_all_typed(adds, tasks, 2, codes, sums)
-                : uva_gather_typed(adds, tasks, 2, 0, sums);
+    int r = all ? adds_gather(tasks, 2, UVA_RETURN_EXCEPTIONS, codes, sums)
+                : adds_gather(tasks, 2, 0, NULL, sums);
 
     if (r >= 0 && all) {
         r = codes[0] < 0 ? codes[0] : codes[1];
@@ -450,7 +455,7 @@ UVA_STACKLESS(int, joins_light, yields_typed_task_t *take_task;)
     int r;
 
     UVA_BEGIN
-    UVA_AWAIT(r, uva_await_typed_poll(yields_typed, self->take_task, ret));
+    UVA_AWAIT(r, yields_typed_await, self->take_task, ret);
     UVA_END
     return r;
 }
@@ -458,9 +463,8 @@ UVA_STACKLESS(int, joins_light, yields_typed_task_t *take_task;)
 static int join_typed_it(uva_future_t *task)
 {
     int value = 0;
-    int r = uva_await_typed(yields_typed,
-                            (yields_typed_task_t *)(void *)uva_future_ref(task),
-                            &value);
+    int r = yields_typed_await(
+        (yields_typed_task_t *)(void *)uva_future_ref(task), &value);
 
     ck_assert(r < 0 || value == 5);
     return r;
@@ -478,7 +482,7 @@ static int join_light_it(uva_future_t *task)
         uva_future_unref(task);
         return UV_ENOMEM;
     }
-    r = uva_await_typed(joins_light, joins, &value);
+    r = joins_light_await(joins, &value);
     ck_assert(r < 0 || value == 5);
     return r;
 }
@@ -597,8 +601,7 @@ UVA_TEST_STRICT(waits_of_stackless)
 
     ck_assert_int_eq(uva_future_set_result(futures[0], NULL, NULL), 0);
     ck_assert_int_eq(uva_future_set_result(futures[1], NULL, NULL), 0);
-    OOM_TEST(uva_await_typed(
-        light_waits,
+    OOM_TEST(light_waits_await(
         uva_spawn(light_waits, .futures = {futures[0], futures[1]}), NULL));
     uva_future_unref(futures[0]);
     uva_future_unref(futures[1]);
@@ -726,13 +729,13 @@ START_TEST(runs)
 {
     int sum = 0;
 
-    ck_assert_int_eq(uva_run_typed(adds, NULL, 1, 2), 0);
+    ck_assert_int_eq(uva_run_task(adds, NULL, NULL, 1, 2), 0);
     uva_testing_strict_allocation(true);
     uva_test_log_begin();
-    OOM_TEST(uva_run_typed(adds, &sum, 1, 2));
+    OOM_TEST(uva_run_task(adds, NULL, &sum, 1, 2));
     ck_assert_int_eq(sum, 3);
     sum = 0;
-    OOM_TEST(uva_run_typed(adds_light, &sum, 1, 2));
+    OOM_TEST(uva_run_task(adds_light, NULL, &sum, 1, 2));
     ck_assert_int_eq(sum, 3);
     uva_test_log_end();
     uva_testing_strict_allocation(false);

@@ -47,7 +47,7 @@ UVA_STACKLESS_DROP(int, stackless_body, stackless_drop, int *drops;)
     UVA_BEGIN
     ck_assert_int_eq(*self->drops, 0);
     bodies++;
-    UVA_AWAIT(r, uva_yield_poll());
+    UVA_AWAIT(r, uva_yield);
     UVA_END
     *ret = 1;
     return r;

@@ -38,14 +38,11 @@ UVA_STACKLESS(int, no_arguments_light)
 #define CHECK_SPAWN(expected, ...)                                           \
     do {                                                                     \
         int got = -1;                                                        \
-        ck_assert_int_eq(                                                    \
-            uva_await_typed(adds, uva_spawn(adds, __VA_ARGS__), &got), 0);   \
+        ck_assert_int_eq(adds_await(uva_spawn(adds, __VA_ARGS__), &got), 0); \
         ck_assert_int_eq(got, expected);                                     \
         got = -1;                                                            \
-        ck_assert_int_eq(uva_await_typed(adds_light,                         \
-                                         uva_spawn(adds_light, __VA_ARGS__), \
-                                         &got),                              \
-                         0);                                                 \
+        ck_assert_int_eq(                                                    \
+            adds_light_await(uva_spawn(adds_light, __VA_ARGS__), &got), 0);  \
         ck_assert_int_eq(got, expected);                                     \
     } while (0)
 
@@ -58,14 +55,12 @@ UVA_TEST(arguments)
     CHECK_SPAWN(4, 4);
     CHECK_SPAWN(9, .b = 9); /* Missing ones are zero. */
     CHECK_SPAWN(20, .scale = 4.0, .a = 2, .b = 3, .text = "text");
-    ck_assert_int_eq(uva_await_typed(adds, uva_spawn(adds), &value), 0);
+    ck_assert_int_eq(adds_await(uva_spawn(adds), &value), 0);
     ck_assert_int_eq(value, 0);
-    ck_assert_int_eq(
-        uva_await_typed(no_arguments, uva_spawn(no_arguments), &value), 0);
+    ck_assert_int_eq(no_arguments_await(uva_spawn(no_arguments), &value), 0);
     ck_assert_int_eq(value, 11);
-    ck_assert_int_eq(uva_await_typed(no_arguments_light,
-                                     uva_spawn(no_arguments_light), &value),
-                     0);
+    ck_assert_int_eq(
+        no_arguments_light_await(uva_spawn(no_arguments_light), &value), 0);
     ck_assert_int_eq(value, 12);
 }
 
@@ -100,10 +95,10 @@ UVA_TEST(arguments_are_copied)
     task = uva_spawn(takes_large, 'f', large);
     light = uva_spawn(takes_large_light, 'f', large);
     memset(&large, 'x', sizeof large);
-    ck_assert_int_eq(uva_await_typed(takes_large, task, &value), 0);
+    ck_assert_int_eq(takes_large_await(task, &value), 0);
     ck_assert_int_eq(value, 'z');
     value = 0;
-    ck_assert_int_eq(uva_await_typed(takes_large_light, light, &value), 0);
+    ck_assert_int_eq(takes_large_light_await(light, &value), 0);
     ck_assert_int_eq(value, 'z');
 }
 
@@ -147,20 +142,18 @@ typedef struct odd_s {
         ck_assert_uint_eq((uintptr_t)place % _Alignof(T), 0);                  \
         ck_assert_mem_eq(place, &value, sizeof(T));                            \
         memset(got, 0x55, sizeof got);                                         \
-        ck_assert_int_eq(uva_gather_typed(gives_##name, tasks, 3, 0, got), 0); \
+        ck_assert_int_eq(gives_##name##_gather(tasks, 3, 0, NULL, got), 0);    \
         ck_assert_mem_eq(&got[0], &value, sizeof(T));                          \
         ck_assert_mem_eq(&got[1], &zero, sizeof(T));                           \
         ck_assert_mem_eq(&got[2], &value, sizeof(T));                          \
         memset(got, 0x55, sizeof got);                                         \
-        ck_assert_int_eq(                                                      \
-            uva_await_typed(gives_##name##_light, light, &got[1]), 0);         \
+        ck_assert_int_eq(gives_##name##_light_await(light, &got[1]), 0);       \
         ck_assert_mem_eq(&got[1], &value, sizeof(T));                          \
         memset(&zero, 0x55, sizeof zero);                                      \
         ck_assert_mem_eq(&got[0], &zero, sizeof(T));                           \
         ck_assert_mem_eq(&got[2], &zero, sizeof(T));                           \
-        ck_assert_int_eq(uva_await_typed(gives_##name##_light,                 \
-                                         uva_spawn(gives_##name##_light, 'p'), \
-                                         NULL),                                \
+        ck_assert_int_eq(gives_##name##_light_await(                           \
+                             uva_spawn(gives_##name##_light, 'p'), NULL),      \
                          0);                                                   \
     }
 
@@ -201,7 +194,7 @@ UVA_TEST(result_larger_than_a_slab_object)
     gives_large_task_t *tasks[] = {uva_spawn(gives_large, 'a'),
                                    uva_spawn(gives_large, 'b')};
 
-    ck_assert_int_eq(uva_gather_typed(gives_large, tasks, 2, 0, large), 0);
+    ck_assert_int_eq(gives_large_gather(tasks, 2, 0, NULL, large), 0);
     ck_assert_int_eq(large[0].bytes[0], 'a');
     ck_assert_int_eq(large[1].bytes[299], 'b');
 }
@@ -222,16 +215,13 @@ UVA_TEST(no_result)
     gives_nothing_task_t *tasks[] = {uva_spawn(gives_nothing),
                                      uva_spawn(gives_nothing)};
 
+    ck_assert_int_eq(gives_nothing_await(uva_spawn(gives_nothing), NULL), 0);
     ck_assert_int_eq(
-        uva_await_typed(gives_nothing, uva_spawn(gives_nothing), NULL), 0);
+        gives_nothing_await(uva_spawn(gives_nothing, UV_EIO), NULL), UV_EIO);
     ck_assert_int_eq(
-        uva_await_typed(gives_nothing, uva_spawn(gives_nothing, UV_EIO), NULL),
+        gives_nothing_light_await(uva_spawn(gives_nothing_light, UV_EIO), NULL),
         UV_EIO);
-    ck_assert_int_eq(uva_await_typed(gives_nothing_light,
-                                     uva_spawn(gives_nothing_light, UV_EIO),
-                                     NULL),
-                     UV_EIO);
-    ck_assert_int_eq(uva_gather_typed(gives_nothing, tasks, 2, 0, NULL), 0);
+    ck_assert_int_eq(gives_nothing_gather(tasks, 2, 0, NULL, NULL), 0);
 }
 
 UVA_TEST(result_taken_once)
@@ -240,10 +230,10 @@ UVA_TEST(result_taken_once)
     int value = 0;
 
     uva_task_ref(UVA_ERASE(task));
-    ck_assert_int_eq(uva_await_typed(adds, task, &value), 0);
+    ck_assert_int_eq(adds_await(task, &value), 0);
     ck_assert_int_eq(value, 3);
     value = 0;
-    ck_assert_int_eq(uva_await_typed(adds, task, &value), UVA_EINVALIDSTATE);
+    ck_assert_int_eq(adds_await(task, &value), UVA_EINVALIDSTATE);
     ck_assert_int_eq(value, 0);
 }
 
@@ -256,16 +246,17 @@ UVA_TEST(result_untouched_on_failure)
     adds_task_t *tasks[] = {uva_spawn(adds, 1, 2), NULL, uva_spawn(adds, 3, 4)};
     int values[3] = {-1, -1, -1};
 
-    ck_assert_int_eq(uva_await_typed(adds, NULL, &value), UV_ENOMEM);
+    ck_assert_int_eq(adds_await(NULL, &value), UV_ENOMEM);
     ck_assert_int_eq(value, 77);
     ck_assert_int_eq(
-        uva_await_typed(
-            adds, (adds_task_t *)(void *)uva_future_refused(UV_EAGAIN), &value),
+        adds_await((adds_task_t *)(void *)uva_future_refused(UV_EAGAIN),
+                   &value),
         UV_EAGAIN);
     ck_assert_int_eq(value, 77);
-    ck_assert_int_eq(uva_gather_typed(gives_odd, odds, 2, 0, &odd), UV_ENOMEM);
+    ck_assert_int_eq(gives_odd_gather(odds, 2, 0, NULL, &odd), UV_ENOMEM);
     ck_assert_str_eq(odd.bytes, "xx");
-    ck_assert_int_eq(uva_gather_all_typed(adds, tasks, 3, codes, values), 0);
+    ck_assert_int_eq(
+        adds_gather(tasks, 3, UVA_RETURN_EXCEPTIONS, codes, values), 0);
     ck_assert_int_eq(codes[0], 0);
     ck_assert_int_eq(codes[1], UV_ENOMEM);
     ck_assert_int_eq(codes[2], 0);
@@ -293,12 +284,12 @@ UVA_TEST(spawn_with_options)
     options.name = "given";
     task = uva_spawn_with(&options, checks_name, "given");
     ck_assert_str_eq(uva_task_get_name(UVA_ERASE(task)), "given");
-    ck_assert_int_eq(uva_await_typed(checks_name, task, NULL), 0);
+    ck_assert_int_eq(checks_name_await(task, NULL), 0);
 
     options.eager_start = true;
     light = uva_spawn_with(&options, takes_large_light, .first = 'f');
     ck_assert(uva_future_done(UVA_FUTURE(light)));
-    ck_assert_int_eq(uva_await_typed(takes_large_light, light, NULL), 0);
+    ck_assert_int_eq(takes_large_light_await(light, NULL), 0);
 }
 
 UVA_TEST(group_children)
@@ -326,7 +317,7 @@ UVA_TEST(group_children)
 UVA_STACKLESS(int, runs_light, int value; uva_sleep_op_t nap; int r;)
 {
     UVA_BEGIN
-    UVA_AWAIT(self->r, uva_sleep_poll(&self->nap, UVA_US(1)));
+    UVA_AWAIT(self->r, uva_sleep, &self->nap, UVA_US(1));
     UVA_END
     *ret = self->value;
     return self->r;
@@ -338,16 +329,16 @@ START_TEST(runs)
     int value = -1;
 
     /* libuv opens a pipe for the whole process with its first loop. */
-    ck_assert_int_eq(uva_run_typed(no_arguments, NULL), 0);
+    ck_assert_int_eq(uva_run_task(no_arguments, NULL, NULL), 0);
     mark = uva_test_mark();
-    ck_assert_int_eq(uva_run_typed(no_arguments, &value), 0);
+    ck_assert_int_eq(uva_run_task(no_arguments, NULL, &value), 0);
     ck_assert_int_eq(value, 11);
-    ck_assert_int_eq(uva_run_typed(adds, &value, .a = 8, .b = 1), 0);
+    ck_assert_int_eq(uva_run_task(adds, NULL, &value, .a = 8, .b = 1), 0);
     ck_assert_int_eq(value, 9);
-    ck_assert_int_eq(uva_run_typed(adds, NULL, .a = 8, .b = 1), 0);
-    ck_assert_int_eq(uva_run_typed(runs_light, &value, 21), 0);
+    ck_assert_int_eq(uva_run_task(adds, NULL, NULL, .a = 8, .b = 1), 0);
+    ck_assert_int_eq(uva_run_task(runs_light, NULL, &value, 21), 0);
     ck_assert_int_eq(value, 21);
-    ck_assert_int_eq(uva_run_typed(gives_nothing, NULL, UV_EIO), UV_EIO);
+    ck_assert_int_eq(uva_run_task(gives_nothing, NULL, NULL, UV_EIO), UV_EIO);
     uva_test_nothing_left(mark);
 }
 END_TEST
@@ -372,7 +363,7 @@ UVA_STACKLESS(int, yields, int times; int code; int done; int r;)
 UVA_STACKLESS(int, naps, uint64_t delay_ns; uva_sleep_op_t nap; int r;)
 {
     UVA_BEGIN
-    UVA_AWAIT(self->r, uva_sleep_poll(&self->nap, self->delay_ns));
+    UVA_AWAIT(self->r, uva_sleep, &self->nap, self->delay_ns);
     UVA_END
     *ret = 1;
     return self->r;
@@ -387,12 +378,12 @@ UVA_STACKLESS(int, calls, int times; int code; yields_args_t sub;
     UVA_BEGIN
     self->sub.times = self->times;
     self->sub.code = self->code;
-    UVA_AWAIT(self->r, yields_poll(&self->sub, &self->a));
+    UVA_AWAIT(self->r, yields, &self->sub, &self->a);
     if (self->r < 0) {
         return self->r;
     }
     self->nap.delay_ns = UVA_MS(5);
-    UVA_AWAIT(self->r, naps_poll(&self->nap, &self->b));
+    UVA_AWAIT(self->r, naps, &self->nap, &self->b);
     if (self->r < 0) {
         return self->r;
     }
@@ -407,7 +398,7 @@ UVA_STACKLESS(int, calls_deeper, int times; int code; calls_args_t sub; int r;)
     UVA_BEGIN
     self->sub.times = self->times;
     self->sub.code = self->code;
-    UVA_AWAIT(self->r, calls_poll(&self->sub, ret));
+    UVA_AWAIT(self->r, calls, &self->sub, ret);
     UVA_END
     return self->r;
 }
@@ -418,23 +409,19 @@ UVA_TEST(calls_of_stackless_bodies)
     uint64_t begin;
     int value = -1;
 
-    ck_assert_int_eq(
-        uva_await_typed(calls_deeper, uva_spawn(calls_deeper, 3), &value), 0);
+    ck_assert_int_eq(calls_deeper_await(uva_spawn(calls_deeper, 3), &value), 0);
     ck_assert_int_eq(value, 4);
     ck_assert_uint_eq(uva_loop_time(loop), UVA_MS(5));
-    ck_assert_int_eq(uva_await_typed(calls_deeper,
-                                     uva_spawn(calls_deeper, 3, UV_EIO),
-                                     &value),
-                     UV_EIO);
+    ck_assert_int_eq(
+        calls_deeper_await(uva_spawn(calls_deeper, 3, UV_EIO), &value), UV_EIO);
 
     /* A call takes no iteration of its own: as many as the yields alone. */
     begin = uva_loop_iterations(loop);
-    ck_assert_int_eq(uva_await_typed(yields, uva_spawn(yields, 3), NULL), 0);
+    ck_assert_int_eq(yields_await(uva_spawn(yields, 3), NULL), 0);
     begin = uva_loop_iterations(loop) - begin;
     ck_assert_uint_eq(begin, 5);
     begin = uva_loop_iterations(loop);
-    ck_assert_int_eq(uva_await_typed(calls, uva_spawn(calls, 3, UV_EIO), NULL),
-                     UV_EIO);
+    ck_assert_int_eq(calls_await(uva_spawn(calls, 3, UV_EIO), NULL), UV_EIO);
     ck_assert_uint_eq(uva_loop_iterations(loop) - begin, 5);
 }
 
@@ -457,8 +444,7 @@ UVA_TEST(cancelled_inside_calls)
         }
         ck_assert_msg(!uva_future_done(UVA_FUTURE(task)), "place %d", i);
         ck_assert(uva_future_cancel(UVA_FUTURE(task)));
-        ck_assert_int_eq(uva_await_typed(calls_deeper, task, NULL),
-                         UV_ECANCELED);
+        ck_assert_int_eq(calls_deeper_await(task, NULL), UV_ECANCELED);
     }
 }
 
@@ -478,7 +464,7 @@ UVA_STACKLESS(int, swallows, int delivered; int times; int r;)
 UVA_STACKLESS(int, calls_swallower, swallows_args_t sub; int r;)
 {
     UVA_BEGIN
-    UVA_AWAIT(self->r, swallows_poll(&self->sub, ret));
+    UVA_AWAIT(self->r, swallows, &self->sub, ret);
     UVA_END
     return self->r;
 }
@@ -496,19 +482,19 @@ UVA_TEST(yield_tells_of_cancellation)
             ck_assert(uva_future_cancel(UVA_FUTURE(call)));
         }
     }
-    ck_assert_int_eq(uva_await_typed(swallows, task, &value), 0);
+    ck_assert_int_eq(swallows_await(task, &value), 0);
     ck_assert_int_eq(value, 2);
     value = -1;
-    ck_assert_int_eq(uva_await_typed(calls_swallower, call, &value), 0);
+    ck_assert_int_eq(calls_swallower_await(call, &value), 0);
     ck_assert_int_eq(value, 2);
 }
 
 UVA_STACKLESS(int, polls_again, yields_args_t sub; int value; int r;)
 {
     UVA_BEGIN
-    UVA_AWAIT(self->r, yields_poll(&self->sub, &self->value));
+    UVA_AWAIT(self->r, yields, &self->sub, &self->value);
     ck_assert_int_eq(self->r, 0);
-    UVA_AWAIT(self->r, yields_poll(&self->sub, &self->value));
+    UVA_AWAIT(self->r, yields, &self->sub, &self->value);
     UVA_END
     *ret = 0;
     return self->r;
@@ -517,7 +503,7 @@ UVA_STACKLESS(int, polls_again, yields_args_t sub; int value; int r;)
 UVA_TEST(ended_body_called_again)
 {
     uva_test_log_begin();
-    ck_assert_int_eq(uva_await_typed(polls_again, uva_spawn(polls_again), NULL),
+    ck_assert_int_eq(polls_again_await(uva_spawn(polls_again), NULL),
                      UV_EINVAL);
     ck_assert_ptr_nonnull(strstr(uva_test_log(), "yields"));
     uva_test_log_end();
@@ -527,7 +513,7 @@ UVA_TEST(ended_body_called_again)
 
 UVA_TASK(int, heavy_awaits_light, int times;)
 {
-    return uva_await_typed(yields, uva_spawn(yields, args->times), ret);
+    return yields_await(uva_spawn(yields, args->times), ret);
 }
 
 UVA_STACKLESS(int, light_awaits_heavy, int times;
@@ -536,8 +522,7 @@ UVA_STACKLESS(int, light_awaits_heavy, int times;
 {
     UVA_BEGIN
     self->task = uva_spawn(heavy_awaits_light, self->times);
-    UVA_AWAIT(self->r,
-              uva_await_typed_poll(heavy_awaits_light, self->task, ret));
+    UVA_AWAIT(self->r, heavy_awaits_light_await, self->task, ret);
     UVA_END
     return self->r;
 }
@@ -554,13 +539,13 @@ UVA_STACKLESS(int, light_gathers, int count; adds_task_t * heavy[3];
         self->heavy[i] = uva_spawn(adds, i, 1);
         self->light[i] = uva_spawn(adds_light, i, 10);
     }
-    UVA_AWAIT(self->r, uva_gather_typed_poll(adds, &self->op, self->heavy, 3, 0,
-                                             self->heavies));
+    UVA_AWAIT(self->r, adds_gather, &self->op, self->heavy, 3, 0, NULL,
+              self->heavies);
     if (self->r < 0) {
         return self->r;
     }
-    UVA_AWAIT(self->r, uva_gather_typed_poll(adds_light, &self->op, self->light,
-                                             3, 0, self->lights));
+    UVA_AWAIT(self->r, adds_light_gather, &self->op, self->light, 3, 0, NULL,
+              self->lights);
     UVA_END
     for (int i = 0; i < 3; i++) {
         *ret += self->heavies[i] * 100 + self->lights[i];
@@ -578,12 +563,10 @@ UVA_TEST(kinds_await_each_other)
     };
 
     ck_assert_int_eq(uva_gather(UVA_FUTURES(mixed), 3, 0, NULL), 0);
-    ck_assert_int_eq(uva_await_typed(light_awaits_heavy,
-                                     uva_spawn(light_awaits_heavy, 5), &value),
-                     0);
-    ck_assert_int_eq(value, 5);
     ck_assert_int_eq(
-        uva_await_typed(light_gathers, uva_spawn(light_gathers), &value), 0);
+        light_awaits_heavy_await(uva_spawn(light_awaits_heavy, 5), &value), 0);
+    ck_assert_int_eq(value, 5);
+    ck_assert_int_eq(light_gathers_await(uva_spawn(light_gathers), &value), 0);
     ck_assert_int_eq(value, 6 * 100 + 33);
 }
 
@@ -595,8 +578,7 @@ UVA_TEST(cancelled_through_kinds)
     ck_assert_int_eq(uva_sleep(0), 0);
     ck_assert_int_eq(uva_sleep(0), 0);
     ck_assert(uva_future_cancel(UVA_FUTURE(task)));
-    ck_assert_int_eq(uva_await_typed(light_awaits_heavy, task, NULL),
-                     UV_ECANCELED);
+    ck_assert_int_eq(light_awaits_heavy_await(task, NULL), UV_ECANCELED);
     ck_assert_uint_eq(uva_loop_all_tasks(uva_get_running_loop(), NULL, 0), 1);
 }
 
@@ -608,7 +590,7 @@ UVA_STACKLESS(declared_sum_t, calls_declared, declared_stackless_args_t sub;
     UVA_BEGIN
     self->sub.a = 20;
     self->sub.b = 1;
-    UVA_AWAIT(self->r, declared_stackless_poll(&self->sub, ret));
+    UVA_AWAIT(self->r, declared_stackless, &self->sub, ret);
     UVA_END
     return self->r;
 }
@@ -619,35 +601,28 @@ UVA_TEST(declared_tasks)
     declared_stackful_args_t args = {.a = 1, .b = 2};
     int value = 0;
 
-    ck_assert_int_eq(uva_await_typed(declared_stackful,
-                                     uva_spawn(declared_stackful, 40, 2), &sum),
-                     0);
+    ck_assert_int_eq(
+        declared_stackful_await(uva_spawn(declared_stackful, 40, 2), &sum), 0);
     ck_assert_int_eq(sum.sum, 42);
     ck_assert_str_eq(sum.by, "stackful");
     ck_assert_int_eq(
-        uva_await_typed(declared_stackful, declared_stackful_spawn(args), &sum),
-        0);
+        declared_stackful_await(declared_stackful_spawn(args, NULL), &sum), 0);
     ck_assert_int_eq(sum.sum, 3);
-    ck_assert_int_eq(uva_await_typed(declared_stackless,
-                                     uva_spawn(declared_stackless, .b = 7),
-                                     &sum),
-                     0);
+    ck_assert_int_eq(
+        declared_stackless_await(uva_spawn(declared_stackless, .b = 7), &sum),
+        0);
     ck_assert_int_eq(sum.sum, 7);
     ck_assert_str_eq(sum.by, "stackless");
-    ck_assert_int_eq(uva_await_typed(declared_stackless,
-                                     uva_spawn(declared_stackless, .a = UV_EIO),
-                                     &sum),
+    ck_assert_int_eq(declared_stackless_await(
+                         uva_spawn(declared_stackless, .a = UV_EIO), &sum),
                      UV_EIO);
-    ck_assert_int_eq(
-        uva_await_typed(calls_declared, uva_spawn(calls_declared), &sum), 0);
+    ck_assert_int_eq(calls_declared_await(uva_spawn(calls_declared), &sum), 0);
     ck_assert_int_eq(sum.sum, 21);
     ck_assert_int_eq(
-        uva_await_typed(declared_nothing, uva_spawn(declared_nothing), &value),
-        0);
+        declared_nothing_await(uva_spawn(declared_nothing), &value), 0);
     ck_assert_int_eq(value, 17);
-    ck_assert_int_eq(uva_await_typed(declared_stackless_nothing,
-                                     uva_spawn(declared_stackless_nothing),
-                                     &value),
+    ck_assert_int_eq(declared_stackless_nothing_await(
+                         uva_spawn(declared_stackless_nothing), &value),
                      0);
     ck_assert_int_eq(value, 18);
 }

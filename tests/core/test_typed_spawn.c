@@ -31,7 +31,7 @@ UVA_STACKLESS_DROP(int, owns_light, owns_light_drop, int value; int *drops;
                    int r;)
 {
     UVA_BEGIN
-    UVA_AWAIT(self->r, uva_sleep_poll(&self->nap, UVA_US(1)));
+    UVA_AWAIT(self->r, uva_sleep, &self->nap, UVA_US(1));
     UVA_END
     *ret = self->value + 2;
     return self->r;
@@ -57,9 +57,10 @@ START_TEST(loop_that_does_not_run)
 {
     uva_loop_t *loop = _i == 0 ? new_loop() : new_real_loop();
     int drops = 0;
-    owns_task_t *task = uva_loop_spawn(loop, owns, 10, .drops = &drops);
+    owns_task_t *task =
+        uva_spawn_with(ON_LOOP(loop), owns, 10, .drops = &drops);
     owns_light_task_t *light =
-        uva_loop_spawn(loop, owns_light, .drops = &drops, .value = 20);
+        uva_spawn_with(ON_LOOP(loop), owns_light, .drops = &drops, .value = 20);
 
     ck_assert_ptr_eq(uva_task_loop(UVA_ERASE(task)), loop);
     ck_assert_ptr_eq(uva_task_loop(UVA_ERASE(light)), loop);
@@ -80,13 +81,14 @@ END_TEST
 /* While one loop runs, on another of the same thread. */
 UVA_TASK(void, spawns_beside, uva_loop_t *loop; int *drops;)
 {
-    owns_task_t *task = uva_loop_spawn(args->loop, owns, 10, args->drops);
+    owns_task_t *task =
+        uva_spawn_with(ON_LOOP(args->loop), owns, 10, args->drops);
     owns_light_task_t *light =
-        uva_loop_spawn(args->loop, owns_light, 20, args->drops);
+        uva_spawn_with(ON_LOOP(args->loop), owns_light, 20, args->drops);
 
     ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0);
     ck_assert_int_eq(*args->drops, 0);
-    ck_assert_int_eq(uva_await_typed(owns, task, NULL), UVA_EWRONGLOOP);
+    ck_assert_int_eq(owns_await(task, NULL), UVA_EWRONGLOOP);
     ck_assert(uva_task_cancel(UVA_ERASE(light)));
     uva_task_unref(UVA_ERASE(light));
     return 0;
@@ -98,7 +100,7 @@ START_TEST(loop_beside_the_running_one)
     uva_loop_t *beside = new_loop();
     int drops = 0;
     spawns_beside_task_t *task =
-        uva_loop_spawn(loop, spawns_beside, beside, &drops);
+        uva_spawn_with(ON_LOOP(loop), spawns_beside, beside, &drops);
 
     ck_assert_int_eq(uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL),
                      0);
@@ -117,27 +119,24 @@ UVA_TEST(running_loop)
     int value = 0;
 
     ck_assert_int_eq(
-        uva_await_typed(owns, uva_loop_spawn(NULL, owns, 1, &drops), &value),
-        0);
+        owns_await(uva_spawn_with(ON_LOOP(NULL), owns, 1, &drops), &value), 0);
     ck_assert_int_eq(value, 2);
-    ck_assert_int_eq(uva_await_typed(owns_light,
-                                     uva_loop_spawn(uva_get_running_loop(),
-                                                    owns_light, 1, &drops),
-                                     &value),
-                     0);
+    ck_assert_int_eq(
+        owns_light_await(uva_spawn_with(ON_LOOP(uva_get_running_loop()),
+                                        owns_light, 1, &drops),
+                         &value),
+        0);
     ck_assert_int_eq(value, 3);
     ck_assert_int_eq(drops, 2);
 }
 
 /* Both kinds are refused with a code, and their arguments dropped. */
-static void
-check_refused(uva_loop_t *loop, const uva_task_options_t *options, int code)
+static void check_refused(const uva_task_options_t *options, int code)
 {
     int drops = 0;
-    owns_task_t *task =
-        uva_loop_spawn_with(loop, options, owns, .drops = &drops);
+    owns_task_t *task = uva_spawn_with(options, owns, .drops = &drops);
     owns_light_task_t *light =
-        uva_loop_spawn_with(loop, options, owns_light, .drops = &drops);
+        uva_spawn_with(options, owns_light, .drops = &drops);
 
     ck_assert_int_eq(uva_future_exception(UVA_FUTURE(task)), code);
     ck_assert_int_eq(uva_future_exception(UVA_FUTURE(light)), code);
@@ -148,7 +147,7 @@ check_refused(uva_loop_t *loop, const uva_task_options_t *options, int code)
 
 static void check_foreign_thread(void *loop)
 {
-    check_refused(loop, NULL, UV_EPERM);
+    check_refused(ON_LOOP(loop), UV_EPERM);
 }
 
 START_TEST(loops_that_refuse)
@@ -158,22 +157,23 @@ START_TEST(loops_that_refuse)
     uva_loop_t *loop = new_loop();
     uv_thread_t thread;
 
-    check_refused(NULL, NULL, UVA_ENOLOOP);
+    check_refused(NULL, UVA_ENOLOOP);
     wrong.size = sizeof wrong - 1;
-    check_refused(loop, &wrong, UV_EINVAL);
+    wrong.loop = loop;
+    check_refused(&wrong, UV_EINVAL);
     uva_test_log_begin();
     ck_assert_int_eq(uv_thread_create(&thread, check_foreign_thread, loop), 0);
     ck_assert_int_eq(uv_thread_join(&thread), 0);
     ck_assert(logged("thread"));
     uva_test_log_end();
     ck_assert_int_eq(uva_loop_close(loop), 0);
-    check_refused(loop, NULL, UV_EPERM);
+    check_refused(ON_LOOP(loop), UV_EPERM);
     uva_loop_unref(loop);
 
     limits.max_tasks = 1;
     ck_assert_int_eq(uva_loop_new_virtual(&limits, &loop), 0);
     uva_task_unref(uva_loop_create_task(loop, nothing, NULL, NULL));
-    check_refused(loop, NULL, UV_EAGAIN);
+    check_refused(ON_LOOP(loop), UV_EAGAIN);
     ck_assert_int_eq(uva_loop_run_until_idle(loop), 0);
     end_loop(loop);
 }
@@ -188,10 +188,11 @@ static void spawn_from_host(void *data)
     uva_task_options_t options = UVA_TASK_OPTIONS_INIT;
 
     options.eager_start = true; /* Means nothing: no loop runs. */
+    options.loop = guest;
     ck_assert_ptr_null(uva_get_running_loop());
-    uva_task_unref(UVA_ERASE(uva_loop_spawn(guest, owns, 0, data)));
-    uva_task_unref(UVA_ERASE(
-        uva_loop_spawn_with(guest, &options, owns_light, 0, .drops = data)));
+    uva_task_unref(UVA_ERASE(uva_spawn_with(ON_LOOP(guest), owns, 0, data)));
+    uva_task_unref(
+        UVA_ERASE(uva_spawn_with(&options, owns_light, 0, .drops = data)));
     ck_assert_int_eq(
         uva_future_exception(UVA_FUTURE(uva_spawn(owns, .drops = &dropped))),
         UVA_ENOLOOP);
@@ -245,7 +246,7 @@ START_TEST(groups_in_hosts_callbacks)
 
     child_drops = 0;
     has_children = false;
-    task = uva_loop_spawn(guest, has_group, &group, &child_drops);
+    task = uva_spawn_with(ON_LOOP(guest), has_group, &group, &child_drops);
     /* The host's callback may come before the task's first step. */
     while (group == NULL) {
         (void)uv_run(&host, UV_RUN_ONCE);
@@ -321,24 +322,26 @@ typedef struct reports_s {
 static void
 spawn_both(int way, const uva_task_options_t *options, reports_t *reports)
 {
-    uva_loop_t *loop = uva_get_running_loop();
+    uva_task_options_t own = UVA_TASK_OPTIONS_INIT;
     uva_taskgroup_t group;
     notes_task_t *task;
     notes_light_task_t *light;
     bool eager = options != NULL && options->eager_start;
 
+    if (options != NULL) {
+        own = *options;
+    }
     (void)uva_taskgroup_enter(&group);
     if (way == WAY_GROUP) {
-        task =
-            uva_taskgroup_spawn_with(&group, options, notes, &reports->heavy);
-        light = uva_taskgroup_spawn_with(&group, options, notes_light,
-                                         &reports->light);
+        own.group = &group;
+        task = uva_spawn_with(&own, notes, &reports->heavy);
+        light = uva_spawn_with(&own, notes_light, &reports->light);
         uva_task_ref(UVA_ERASE(task));
         uva_task_ref(UVA_ERASE(light));
     } else if (way == WAY_LOOP) {
-        task = uva_loop_spawn_with(loop, options, notes, &reports->heavy);
-        light =
-            uva_loop_spawn_with(loop, options, notes_light, &reports->light);
+        own.loop = uva_get_running_loop();
+        task = uva_spawn_with(&own, notes, &reports->heavy);
+        light = uva_spawn_with(&own, notes_light, &reports->light);
     } else {
         task = uva_spawn_with(options, notes, &reports->heavy);
         light = uva_spawn_with(options, notes_light, &reports->light);
@@ -346,8 +349,8 @@ spawn_both(int way, const uva_task_options_t *options, reports_t *reports)
     ck_assert(uva_task_done(UVA_ERASE(task)) == eager);
     ck_assert(uva_task_done(UVA_ERASE(light)) == eager);
     ck_assert_int_eq(uva_taskgroup_exit(&group, 0), 0);
-    ck_assert_int_eq(uva_await_typed(notes, task, NULL), 0);
-    ck_assert_int_eq(uva_await_typed(notes_light, light, NULL), 0);
+    ck_assert_int_eq(notes_await(task, NULL), 0);
+    ck_assert_int_eq(notes_light_await(light, NULL), 0);
 }
 
 UVA_TEST(all_options)
@@ -433,16 +436,14 @@ UVA_TEST(stacks_that_there_are_not)
         int value = -1;
         options.stack_bytes = wanted[i];
         ck_assert_int_eq(
-            uva_await_typed(owns,
-                            uva_spawn_with(&options, owns, 1, .drops = &drops),
-                            &value),
+            owns_await(uva_spawn_with(&options, owns, 1, .drops = &drops),
+                       &value),
             UV_EINVAL);
         ck_assert_int_eq(drops, 1);
         ck_assert_int_eq(value, -1);
-        ck_assert_int_eq(uva_await_typed(owns_light,
-                                         uva_spawn_with(&options, owns_light, 1,
-                                                        .drops = &drops),
-                                         &value),
+        ck_assert_int_eq(owns_light_await(uva_spawn_with(&options, owns_light,
+                                                         1, .drops = &drops),
+                                          &value),
                          0); /* Has none. */
     }
 }
@@ -456,16 +457,13 @@ UVA_TEST(group_refuses_options)
 
     options.size--;
     (void)uva_taskgroup_enter(&group);
-    child = UVA_ERASE(
-        uva_taskgroup_spawn_with(&group, &options, owns, .drops = &drops));
+    child = uva_taskgroup_create_task(&group, notes_plainly, NULL, &options);
     ck_assert_int_eq(uva_future_exception(UVA_FUTURE(child)), UV_EINVAL);
-    ck_assert_int_eq(drops, 1);
     /* As each child that cannot be made it fails its group, which makes no
      * other. */
-    child = UVA_ERASE(
-        uva_taskgroup_spawn_with(&group, NULL, owns_light, .drops = &drops));
+    child = UVA_ERASE(uva_taskgroup_spawn(&group, owns_light, .drops = &drops));
     ck_assert_int_eq(uva_future_exception(UVA_FUTURE(child)), UV_EPERM);
-    ck_assert_int_eq(drops, 2);
+    ck_assert_int_eq(drops, 1);
     ck_assert_int_eq(uva_taskgroup_exit(&group, 0), UVA_EGROUP);
     ck_assert_int_eq(uva_error_code(uva_error_member(uva_task_error(), 0)),
                      UV_EINVAL);

@@ -204,7 +204,8 @@ static uva_task_t *factory(uva_loop_t *loop,
     X(uva_shield_future, UV_EPERM, REFUSED(uva_shield_future(w->future)))      \
     X(uva_create_task, UV_EPERM,                                               \
       REFUSED(uva_loop_create_task(w->loop, never, NULL, NULL)))               \
-    X(uva_spawn, UV_EPERM, REFUSED(uva_loop_spawn(w->loop, owner, &dropped)))  \
+    X(uva_spawn, UV_EPERM,                                                     \
+      REFUSED(uva_spawn_with(ON_LOOP(w->loop), owner, &dropped)))              \
     X(uva_ensure_future, UV_EPERM,                                             \
       REFUSED(                                                                 \
           uva_ensure_future(&(uva_awaitable_t){.future = w->future}, NULL)))   \
@@ -417,8 +418,8 @@ static void world_make(world_t *w, uva_test_link_t *link)
     ck_assert_int_eq(
         uva_as_completed_start(&w->iterator, futures, 1, UVA_FOREVER), 0);
     world_make_primitives(w);
-    ck_assert_int_eq(uva_start_server(serve_nobody, NULL, "127.0.0.1", "0",
-                                      NULL, &w->server),
+    ck_assert_int_eq(uva_start_server_callback(serve_nobody, NULL, "127.0.0.1",
+                                               "0", NULL, &w->server),
                      0);
     uva_test_link(link, NULL);
     w->reader = link->reader;
@@ -441,7 +442,7 @@ static void world_use(world_t *w, waiter_task_t **waiters)
     ck_assert_int_eq(uva_queue_task_done(&w->unfinished), 0);
     ck_assert_int_eq(uva_condition_notify(&w->condition, 1), 0);
     ck_assert_int_eq(uva_condition_release(&w->condition), 0);
-    ck_assert_int_eq(uva_gather_typed(waiter, waiters, WAITERS, 0, NULL), 0);
+    ck_assert_int_eq(waiter_gather(waiters, WAITERS, 0, NULL, NULL), 0);
 }
 
 static void world_end(world_t *w, uva_test_link_t *link)

@@ -27,7 +27,7 @@ UVA_STACKLESS(void, dozer, uva_sleep_op_t op;)
     int r = 0;
 
     UVA_BEGIN
-    UVA_AWAIT(r, uva_sleep_poll(&self->op, UVA_SEC(100)));
+    UVA_AWAIT(r, uva_sleep, &self->op, UVA_SEC(100));
     UVA_END
     return r;
 }
@@ -60,5 +60,5 @@ UVA_TASK(void, top)
 
 int main(void)
 {
-    return uva_run_typed(top, NULL) < 0;
+    return uva_run_task(top, NULL, NULL) < 0;
 }

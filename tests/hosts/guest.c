@@ -150,8 +150,8 @@ static int serve_and_talk(void *arg, void **ret_result)
     int r;
 
     (void)ret_result;
-    r = uva_start_server(echo_serve, NULL, "127.0.0.1", "0", NULL,
-                         &guest->server);
+    r = uva_start_server_callback(echo_serve, NULL, "127.0.0.1", "0", NULL,
+                                  &guest->server);
     if (r == 0) {
         r = echo_lines(guest, uva_server_port(guest->server), GUEST_LINES);
         guest->lines = GUEST_LINES;

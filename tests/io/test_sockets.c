@@ -269,8 +269,8 @@ UVA_NET_TEST(refusal_has_no_words_of_an_older_failure)
 
     server_options.size = 3;
     ck_assert_int_eq(uva_fail(UV_EINVAL, "old words"), UV_EINVAL);
-    ck_assert_int_eq(uva_start_server(nobody, NULL, "127.0.0.1", "0",
-                                      &server_options, &server),
+    ck_assert_int_eq(uva_start_server_callback(nobody, NULL, "127.0.0.1", "0",
+                                               &server_options, &server),
                      UV_EINVAL);
     ck_assert_ptr_null(uva_task_error());
 }
@@ -327,8 +327,8 @@ UVA_NET_TEST(no_ports)
                 dialled(DIAL(places[k], ports[i], NULL), text, sizeof text),
                 UV_EINVAL);
             ck_assert_str_eq(text, wanted);
-            ck_assert_int_eq(uva_start_server(nobody, NULL, places[k], ports[i],
-                                              NULL, &server),
+            ck_assert_int_eq(uva_start_server_callback(nobody, NULL, places[k],
+                                                       ports[i], NULL, &server),
                              UV_EINVAL);
             ck_assert_str_eq(uva_error_text(uva_task_error()), wanted);
         }
@@ -371,9 +371,9 @@ UVA_NET_TEST(zones)
                      UV_EAI_NONAME);
     ck_assert_int_eq(dialled(DIAL("fe80::1%99999", "1", NULL), NULL, 0),
                      UV_EAI_NONAME);
-    ck_assert_int_eq(
-        uva_start_server(nobody, NULL, "::1%nosuch", "0", NULL, &server),
-        UV_EAI_NONAME);
+    ck_assert_int_eq(uva_start_server_callback(nobody, NULL, "::1%nosuch", "0",
+                                               NULL, &server),
+                     UV_EAI_NONAME);
 }
 
 static void dial_without_task(void *data)
@@ -629,8 +629,9 @@ UVA_NET_TEST(each_address_once)
     } else {
         FAKE("127.0.0.1", "127.0.0.2", "127.0.0.1", "127.0.0.2");
     }
-    ck_assert_int_eq(
-        uva_start_server(nobody, NULL, "fake.test", "0", NULL, &server), 0);
+    ck_assert_int_eq(uva_start_server_callback(nobody, NULL, "fake.test", "0",
+                                               NULL, &server),
+                     0);
     ck_assert_uint_eq(uva_server_socket_count(server), six ? 4 : 2);
     for (size_t i = 0; i < uva_server_socket_count(server); i++) {
         ck_assert_int_eq(uva_server_get_sockname(server, i, &address), 0);
@@ -862,7 +863,7 @@ UVA_TASK(int, try_open, const char *host; const char *port;)
 static int open_once(const char *host, const char *port)
 {
     int opened = 0;
-    int r = uva_await_typed(try_open, uva_spawn(try_open, host, port), &opened);
+    int r = try_open_await(uva_spawn(try_open, host, port), &opened);
 
     /* What is closing is given back in the next turns. */
     UVA_TEST_UNTIL(uva_get_running_loop()->op_count == 0);

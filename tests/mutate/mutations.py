@@ -191,8 +191,8 @@ INVARIANTS = (
          "a stop lets further iterations begin"),
     )),
     ("Limits hold.", (
-        ("if (loop->task_count >= loop->limits.max_tasks) {",
-         "if (loop->task_count > loop->limits.max_tasks) {",
+        ("return loop->task_count >= loop->limits.max_tasks ? UV_EAGAIN : 0;",
+         "return loop->task_count > loop->limits.max_tasks ? UV_EAGAIN : 0;",
          "a loop takes one task more than its limit"),
         ("return queue->maxsize > 0 && queue->count >= queue->maxsize;",
          "return queue->maxsize > 0 && queue->count > queue->maxsize;",

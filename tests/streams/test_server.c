@@ -40,8 +40,9 @@ static uva_server_t *start(uva_client_connected_cb handler,
 {
     uva_server_t *server;
 
-    ck_assert_int_eq(
-        uva_start_server(handler, arg, "127.0.0.1", "0", options, &server), 0);
+    ck_assert_int_eq(uva_start_server_callback(handler, arg, "127.0.0.1", "0",
+                                               options, &server),
+                     0);
     return server;
 }
 
@@ -78,7 +79,7 @@ UVA_STACKLESS(int, shout, uva_reader_t *reader; uva_writer_t * writer; int step;
 
     UVA_BEGIN
     for (;;) {
-        UVA_AWAIT(r, uva_reader_readline_view_poll(self->reader, &self->line));
+        UVA_AWAIT(r, uva_reader_readline_view, self->reader, &self->line);
         if (r <= 0) {
             return r;
         }
@@ -92,7 +93,7 @@ UVA_STACKLESS(int, shout, uva_reader_t *reader; uva_writer_t * writer; int step;
                 return r;
             }
         }
-        UVA_AWAIT(r, uva_writer_drain_poll(self->writer));
+        UVA_AWAIT(r, uva_writer_drain, self->writer);
         if (r < 0) {
             return r;
         }
@@ -111,7 +112,7 @@ UVA_STACKLESS_DROP(int, fail_late, fail_late_drop, uva_writer_t *writer;
     int r;
 
     UVA_BEGIN
-    UVA_AWAIT(r, uva_reader_readline_poll(self->reader, &self->line));
+    UVA_AWAIT(r, uva_reader_readline, self->reader, &self->line);
     UVA_END
     return r < 0 ? r : uva_fail(self->code, "said %s", self->line.data);
 }
@@ -145,8 +146,8 @@ UVA_STACKLESS(uint16_t, start_stackless, uva_server_t **server;
     int r;
 
     UVA_BEGIN
-    UVA_AWAIT(r, uva_start_server_typed_poll(&self->op, shout, "127.0.0.1", "0",
-                                             NULL, self->server, .step = 1));
+    UVA_AWAIT(r, uva_start_server, &self->op, shout, "127.0.0.1", "0", NULL,
+              self->server, .step = 1);
     UVA_END
     *ret = r < 0 ? 0 : uva_server_port(*self->server);
     return r;
@@ -171,22 +172,21 @@ UVA_NET_TEST(typed_handlers)
     uva_server_t *server;
     uint16_t port;
 
-    ck_assert_int_eq(
-        uva_start_server_typed(shout, "127.0.0.1", "0", NULL, &server), 0);
+    ck_assert_int_eq(uva_start_server(shout, "127.0.0.1", "0", NULL, &server),
+                     0);
     ck_answers(server, "abc\n", "ABC\n");
     ck_answers(server, "xyz!\n", "XYZ!\n");
     stop(server);
 
-    ck_assert_int_eq(uva_start_server_typed(shout_stackful, "127.0.0.1", "0",
-                                            NULL, &server, .more = 7),
+    ck_assert_int_eq(uva_start_server(shout_stackful, "127.0.0.1", "0", NULL,
+                                      &server, .more = 7),
                      0);
     ck_answers(server, "abc\n", "7 abc\n");
     stop(server);
 
-    ck_assert_int_eq(
-        uva_await_typed(start_stackless,
-                        uva_spawn(start_stackless, .server = &server), &port),
-        0);
+    ck_assert_int_eq(start_stackless_await(
+                         uva_spawn(start_stackless, .server = &server), &port),
+                     0);
     ck_assert_uint_eq(port, uva_server_port(server));
     ck_answers(server, "abc\n", "BCD\n");
     stop(server);
@@ -200,8 +200,8 @@ UVA_NET_TEST(typed_handler_fails)
 
     dropped = 0;
     uva_test_collect_reports(&reports);
-    ck_assert_int_eq(uva_start_server_typed(fail_late, "127.0.0.1", "0", NULL,
-                                            &server, .code = UVA_EUSER),
+    ck_assert_int_eq(uva_start_server(fail_late, "127.0.0.1", "0", NULL,
+                                      &server, .code = UVA_EUSER),
                      0);
     fd = uva_test_dial(uva_server_port(server));
     uva_test_send(fd, "no\n");
@@ -276,8 +276,8 @@ UVA_NET_TEST(loss_of_a_client)
     uva_server_t *server;
     uva_test_reports_t reports;
 
-    ck_assert_int_eq(uva_start_server(serve_to_the_loss, &how, "127.0.0.1", "0",
-                                      NULL, &server),
+    ck_assert_int_eq(uva_start_server_callback(serve_to_the_loss, &how,
+                                               "127.0.0.1", "0", NULL, &server),
                      0);
     for (; how < 3; how++) {
         struct sockaddr_in own;
@@ -846,7 +846,8 @@ UVA_NET_TEST(all_addresses)
     size_t count;
 
     ck_assert_int_eq(
-        uva_start_server(serve_hello, NULL, NULL, "0", NULL, &server), 0);
+        uva_start_server_callback(serve_hello, NULL, NULL, "0", NULL, &server),
+        0);
     count = uva_server_socket_count(server);
     ck_assert_uint_ge(count, 1);
     for (size_t i = 0; i < count; i++) {
@@ -875,8 +876,9 @@ UVA_NET_TEST(one_family)
     uva_address_t address;
 
     options.family = UVA_FAMILY_IPV4;
-    ck_assert_int_eq(
-        uva_start_server(serve_hello, NULL, "", "0", &options, &server), 0);
+    ck_assert_int_eq(uva_start_server_callback(serve_hello, NULL, "", "0",
+                                               &options, &server),
+                     0);
     ck_assert_uint_eq(uva_server_socket_count(server), 1);
     ck_assert_int_eq(uva_server_get_sockname(server, 0, &address), 0);
     ck_assert_str_eq(address.host, "0.0.0.0");
@@ -894,12 +896,12 @@ UVA_NET_TEST(address_in_use)
     char port[8];
 
     uva_test_put_port(port, uva_server_port(server));
-    ck_assert_int_eq(
-        uva_start_server(serve_hello, NULL, "127.0.0.1", port, NULL, &second),
-        UV_EADDRINUSE);
+    ck_assert_int_eq(uva_start_server_callback(serve_hello, NULL, "127.0.0.1",
+                                               port, NULL, &second),
+                     UV_EADDRINUSE);
     options.exclusive_address = true;
-    ck_assert_int_eq(uva_start_server(serve_hello, NULL, "127.0.0.1", port,
-                                      &options, &second),
+    ck_assert_int_eq(uva_start_server_callback(serve_hello, NULL, "127.0.0.1",
+                                               port, &options, &second),
                      UV_EADDRINUSE);
     stop(server);
 
@@ -908,8 +910,8 @@ UVA_NET_TEST(address_in_use)
     options.reuse_port = true;
     second = start(serve_hello, NULL, &options);
     uva_test_put_port(port, uva_server_port(second));
-    ck_assert_int_eq(uva_start_server(serve_hello, NULL, "127.0.0.1", port,
-                                      &options, &third),
+    ck_assert_int_eq(uva_start_server_callback(serve_hello, NULL, "127.0.0.1",
+                                               port, &options, &third),
                      0);
     stop(second);
     stop(third);
@@ -920,39 +922,39 @@ UVA_NET_TEST(wrong_options)
     uva_server_options_t options = UVA_SERVER_OPTIONS_INIT;
     uva_server_t *server;
 
-    ck_assert_int_eq(
-        uva_start_server(serve_hello, NULL, "127.0.0.1", NULL, NULL, &server),
-        UV_EINVAL);
+    ck_assert_int_eq(uva_start_server_callback(serve_hello, NULL, "127.0.0.1",
+                                               NULL, NULL, &server),
+                     UV_EINVAL);
     options.size = 1;
-    ck_assert_int_eq(uva_start_server(serve_hello, NULL, "127.0.0.1", "0",
-                                      &options, &server),
+    ck_assert_int_eq(uva_start_server_callback(serve_hello, NULL, "127.0.0.1",
+                                               "0", &options, &server),
                      UV_EINVAL);
     options.size = sizeof options;
     options.backlog_count = -1;
-    ck_assert_int_eq(uva_start_server(serve_hello, NULL, "127.0.0.1", "0",
-                                      &options, &server),
+    ck_assert_int_eq(uva_start_server_callback(serve_hello, NULL, "127.0.0.1",
+                                               "0", &options, &server),
                      UV_EINVAL);
     options.backlog_count = 0;
     options.max_connections = 16777217;
-    ck_assert_int_eq(uva_start_server(serve_hello, NULL, "127.0.0.1", "0",
-                                      &options, &server),
+    ck_assert_int_eq(uva_start_server_callback(serve_hello, NULL, "127.0.0.1",
+                                               "0", &options, &server),
                      UV_EINVAL);
     options.max_connections = 0;
     options.limit_bytes = SIZE_MAX;
-    ck_assert_int_eq(uva_start_server(serve_hello, NULL, "127.0.0.1", "0",
-                                      &options, &server),
+    ck_assert_int_eq(uva_start_server_callback(serve_hello, NULL, "127.0.0.1",
+                                               "0", &options, &server),
                      UV_EINVAL);
     options.limit_bytes = 0;
     options.high_bytes = 1;
     options.low_bytes = 2;
-    ck_assert_int_eq(uva_start_server(serve_hello, NULL, "127.0.0.1", "0",
-                                      &options, &server),
+    ck_assert_int_eq(uva_start_server_callback(serve_hello, NULL, "127.0.0.1",
+                                               "0", &options, &server),
                      UV_EINVAL);
     /* An address that this host does not have. */
     uva_test_log_begin();
-    ck_assert_int_eq(
-        uva_start_server(serve_hello, NULL, "192.0.2.1", "0", NULL, &server),
-        UV_EADDRNOTAVAIL);
+    ck_assert_int_eq(uva_start_server_callback(serve_hello, NULL, "192.0.2.1",
+                                               "0", NULL, &server),
+                     UV_EADDRNOTAVAIL);
     ck_assert_ptr_nonnull(strstr(uva_test_log(), "192.0.2.1"));
     uva_test_log_end();
 }
@@ -1151,14 +1153,15 @@ UVA_NET_TEST_STRICT(oom_start)
     /* What a loop keeps for sockets comes with the first. */
     for (uint64_t n = 1; n <= 3; n++) {
         uva_testing_fail_allocation(n, false);
-        ck_assert_int_eq(uva_start_server(serve_hello, NULL, "127.0.0.1", "0",
-                                          NULL, &server),
+        ck_assert_int_eq(uva_start_server_callback(serve_hello, NULL,
+                                                   "127.0.0.1", "0", NULL,
+                                                   &server),
                          UV_ENOMEM);
         uva_testing_fail_allocation(0, false);
     }
     stop(start(serve_hello, NULL, NULL));
-    UVA_OOM_TEST(
-        uva_start_server(serve_hello, NULL, "127.0.0.1", "0", NULL, &server));
+    UVA_OOM_TEST(uva_start_server_callback(serve_hello, NULL, "127.0.0.1", "0",
+                                           NULL, &server));
     stop(server);
 }
 
@@ -1228,8 +1231,8 @@ UVA_BOTH(int, start_and_wait, uva_start_server_op_t op; int r;
          uva_server_t * server;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT_OP(self->r, uva_start_server, &self->op, serve_hello, NULL,
-                      "127.0.0.1", "0", NULL, &self->server);
+    UVA_BOTH_AWAIT_OP(self->r, uva_start_server_callback, &self->op,
+                      serve_hello, NULL, "127.0.0.1", "0", NULL, &self->server);
     UVA_END
     if (self->r >= 0) {
         uva_server_close(self->server);

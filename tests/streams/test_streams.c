@@ -38,8 +38,9 @@ static uva_server_t *start(uva_client_connected_cb handler, void *arg)
 {
     uva_server_t *server;
 
-    ck_assert_int_eq(
-        uva_start_server(handler, arg, "127.0.0.1", "0", NULL, &server), 0);
+    ck_assert_int_eq(uva_start_server_callback(handler, arg, "127.0.0.1", "0",
+                                               NULL, &server),
+                     0);
     return server;
 }
 
@@ -1403,9 +1404,9 @@ static int open_on_virtual(UVA_UNUSED void *arg, UVA_UNUSED void **ret_result)
     ck_assert_int_eq(
         uva_open_connection("127.0.0.1", "1", NULL, &reader, &writer),
         UV_ENOTSUP);
-    ck_assert_int_eq(
-        uva_start_server(serve_lines, NULL, "127.0.0.1", "0", NULL, &server),
-        UV_ENOTSUP);
+    ck_assert_int_eq(uva_start_server_callback(serve_lines, NULL, "127.0.0.1",
+                                               "0", NULL, &server),
+                     UV_ENOTSUP);
     return 0;
 }
 

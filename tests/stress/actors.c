@@ -43,7 +43,7 @@ void actor_end(actor_t *actor, int code)
     actor->code = code;
 }
 
-static int actor_step(actor_t *actor)
+static int actor_step_poll(actor_t *actor)
 {
     int r;
 
@@ -75,7 +75,7 @@ static void actor_destroy(actor_t *actor)
 static int plain_body(void *arg, void **ret_result)
 {
     actor_t *actor = arg;
-    int r = actor_step(actor);
+    int r = actor_step_poll(actor);
 
     if (r >= 0 && stress_once_in(2)) {
         *ret_result = token_new("the result of a task");
@@ -90,7 +90,7 @@ static void plain_destroy(void *arg)
 
 UVA_TASK_DROP(void, typed, typed_drop, actor_t *actor;)
 {
-    return actor_step(args->actor);
+    return actor_step_poll(args->actor);
 }
 
 static void typed_drop(typed_args_t *args)
@@ -101,7 +101,7 @@ static void typed_drop(typed_args_t *args)
 UVA_STACKLESS_DROP(void, stackless, stackless_drop, actor_t *actor; int r;)
 {
     UVA_BEGIN
-    UVA_AWAIT(self->r, actor_step(self->actor));
+    UVA_AWAIT(self->r, actor_step, self->actor);
     UVA_END
     return self->r;
 }
@@ -140,20 +140,20 @@ static uva_task_t *
 actor_make(actor_t *actor, uva_loop_t *loop, const uva_task_options_t *options)
 {
     unsigned kind = stress_below(actor->kind->stackful ? 2 : 4);
-    uva_task_options_t plain = *options;
+    uva_task_options_t own = *options;
 
     actor->stackful = kind < 2;
     if (kind == 0) {
-        plain.arg_destroy = plain_destroy;
-        plain.result_destroy = token_destroy;
+        own.arg_destroy = plain_destroy;
+        own.result_destroy = token_destroy;
         return loop != NULL
-                   ? uva_loop_create_task(loop, plain_body, actor, &plain)
-                   : uva_create_task_with(plain_body, actor, &plain);
+                   ? uva_loop_create_task(loop, plain_body, actor, &own)
+                   : uva_create_task_with(plain_body, actor, &own);
     }
-    return kind == 1 ? UVA_ERASE(uva_loop_spawn_with(loop, options, typed,
-                                                     .actor = actor))
-                     : UVA_ERASE(uva_loop_spawn_with(loop, options, stackless,
-                                                     .actor = actor));
+    own.loop = loop;
+    return kind == 1
+               ? UVA_ERASE(uva_spawn_with(&own, typed, .actor = actor))
+               : UVA_ERASE(uva_spawn_with(&own, stackless, .actor = actor));
 }
 
 static void actor_start(actor_t *actor)
@@ -210,8 +210,8 @@ actor_t *actor_spawn_in(uva_taskgroup_t *group, const actor_kind_t *kind)
         options.result_destroy = token_destroy;
         task = uva_taskgroup_create_task(group, plain_body, actor, &options);
     } else {
-        task = UVA_ERASE(uva_taskgroup_spawn_with(group, &options, stackless,
-                                                  .actor = actor));
+        options.group = group;
+        task = UVA_ERASE(uva_spawn_with(&options, stackless, .actor = actor));
     }
     /* A group that was ended meanwhile refuses. */
     if (uva_future_get_loop(UVA_FUTURE(task)) == NULL) {

@@ -133,7 +133,7 @@ ACTOR(grouper, uva_taskgroup_t group; uva_taskgroup_options_t options;
     if (self->actor->stackful) {
         self->r = uva_taskgroup_exit(&self->group, self->r);
     } else {
-        UVA_AWAIT(self->r, uva_taskgroup_exit_poll(&self->group, self->r));
+        UVA_AWAIT(self->r, uva_taskgroup_exit, &self->group, self->r);
     }
     self->actor->waits = NULL;
     self->actor->scopes--;

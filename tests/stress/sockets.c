@@ -23,12 +23,17 @@ handler_begin(uva_reader_t *reader, uva_writer_t *writer, bool stackful)
     return actor;
 }
 
+static int talk_poll(void *frame)
+{
+    return converse_kind.poll(frame);
+}
+
 static int stackful_handler(uva_reader_t *reader,
                             uva_writer_t *writer,
                             UVA_UNUSED void *arg)
 {
     actor_t *actor = handler_begin(reader, writer, true);
-    int r = converse_kind.poll(actor->frame);
+    int r = talk_poll(actor->frame);
 
     actor_release(actor, r);
     return r;
@@ -41,7 +46,7 @@ UVA_STACKLESS(void, stackless_handler, uva_reader_t *reader;
 {
     UVA_BEGIN
     self->actor = handler_begin(self->reader, self->writer, false);
-    UVA_AWAIT(self->r, converse_kind.poll(self->actor->frame));
+    UVA_AWAIT(self->r, talk, self->actor->frame);
     actor_release(self->actor, self->r);
     UVA_END
     return self->r;
@@ -91,7 +96,7 @@ ACTOR(client, char port[8]; uva_open_connection_op_t open;
     }
     self->talker = talker_new(self->actor);
     talk_begin(converse_talk(self->talker), self->reader, self->writer, true);
-    UVA_AWAIT(self->r, converse_kind.poll(self->talker));
+    UVA_AWAIT(self->r, talk, self->talker);
     if (self->r < 0 || stress_once_in(3)) {
         converse_talk(self->talker)->side->untold = true;
         (void)uva_reader_unref(self->reader);
@@ -116,10 +121,10 @@ static void sockets_start(void)
     options.high_bytes = stress_once_in(2) ? 4096 : 0;
     options.max_connections = stress_once_in(3) ? 2 : 0;
     r = stress_once_in(2)
-            ? uva_start_server(stackful_handler, NULL, "127.0.0.1", "0",
-                               &options, &server)
-            : uva_start_server_typed(stackless_handler, "127.0.0.1", "0",
-                                     &options, &server);
+            ? uva_start_server_callback(stackful_handler, NULL, "127.0.0.1",
+                                        "0", &options, &server)
+            : uva_start_server(stackless_handler, "127.0.0.1", "0", &options,
+                               &server);
     STRESS_CHECK(r == 0, "no server: %s", uva_err_name(r));
     server_port = uva_server_port(server);
     peers_port = peers_listen();

@@ -154,26 +154,26 @@ void actor_after(actor_t *actor, actor_await_t how, int r);
 #define AWAIT(r, function, ...) AWAIT__(AWAIT_LEAF, r, function, __VA_ARGS__)
 #define AWAIT_OF_OTHERS(r, function, ...) \
     AWAIT__(AWAIT_SHARED, r, function, __VA_ARGS__)
-#define AWAIT__(how, r, function, ...)                  \
-    do {                                                \
-        actor_before(self->actor, #function);           \
-        if (self->actor->stackful) {                    \
-            (r) = function(__VA_ARGS__);                \
-        } else {                                        \
-            UVA_AWAIT(r, function##_poll(__VA_ARGS__)); \
-        }                                               \
-        actor_after(self->actor, how, r);               \
+#define AWAIT__(how, r, function, ...)           \
+    do {                                         \
+        actor_before(self->actor, #function);    \
+        if (self->actor->stackful) {             \
+            (r) = function(__VA_ARGS__);         \
+        } else {                                 \
+            UVA_AWAIT(r, function, __VA_ARGS__); \
+        }                                        \
+        actor_after(self->actor, how, r);        \
     } while (0)
 /** The same for those whose poll takes an operation. */
-#define AWAIT_WITH(how, r, function, op, ...)               \
-    do {                                                    \
-        actor_before(self->actor, #function);               \
-        if (self->actor->stackful) {                        \
-            (r) = function(__VA_ARGS__);                    \
-        } else {                                            \
-            UVA_AWAIT(r, function##_poll(op, __VA_ARGS__)); \
-        }                                                   \
-        actor_after(self->actor, how, r);                   \
+#define AWAIT_WITH(how, r, function, op, ...)        \
+    do {                                             \
+        actor_before(self->actor, #function);        \
+        if (self->actor->stackful) {                 \
+            (r) = function(__VA_ARGS__);             \
+        } else {                                     \
+            UVA_AWAIT(r, function, op, __VA_ARGS__); \
+        }                                            \
+        actor_after(self->actor, how, r);            \
     } while (0)
 /** Sleep as long as stress_delay says. */
 #define AWAIT_SLEEP(r)                                         \

@@ -226,7 +226,7 @@ UVA_STACKLESS(void, converse, actor_t *actor; int r; talk_t talk;
         if (stress_once_in(2)) {
             self->listen =
                 (listen_some_args_t){.actor = self->actor, .talk = &self->talk};
-            UVA_AWAIT(self->r, listen_some_poll(&self->listen, NULL));
+            UVA_AWAIT(self->r, listen_some, &self->listen, NULL);
             if (self->r == 0 || self->r == UVA_EINCOMPLETEREAD) {
                 talk_at_end(&self->talk);
                 break;
@@ -237,7 +237,7 @@ UVA_STACKLESS(void, converse, actor_t *actor; int r; talk_t talk;
         } else {
             self->say =
                 (say_some_args_t){.actor = self->actor, .talk = &self->talk};
-            UVA_AWAIT(self->r, say_some_poll(&self->say, NULL));
+            UVA_AWAIT(self->r, say_some, &self->say, NULL);
         }
         if (self->r < 0 && self->r != UVA_ELIMITOVERRUN &&
             !actor_goes_on(self->actor, self->r)) {

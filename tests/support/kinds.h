@@ -63,10 +63,15 @@ typedef struct kind_ops_s {
     UVA__TYPES(T, name)                                                       \
     static int name##__body(name##_args_t *self, name##_ret_t *ret);          \
     UVA__CORO(static, name, NULL, true)                                       \
-    UVA__TYPED(name, true)                                                    \
+    UVA__TYPED(name)                                                          \
     typedef name##_args_t name##__stackful_args_t;                            \
     typedef name##_ret_t name##__stackful_ret_t;                              \
     static int name##__stackful__body(name##_args_t *self, name##_ret_t *ret) \
+    {                                                                         \
+        return name##__body(self, ret);                                       \
+    }                                                                         \
+    UVA_UNUSED static int name##__body_poll(name##_args_t *self,              \
+                                            name##_ret_t *ret)                \
     {                                                                         \
         return name##__body(self, ret);                                       \
     }                                                                         \
@@ -82,7 +87,7 @@ typedef struct kind_ops_s {
     UVA_UNUSED static name##_task_t *name##__kind_in(uva_taskgroup_t *group,  \
                                                      name##_args_t args)      \
     {                                                                         \
-        return (name##_task_t *)(void *)uva__spawn_in(                        \
+        return (name##_task_t *)(void *)uva__taskgroup_spawn(                 \
             group, KIND_STACKFUL() ? &name##__stackful__coro : &name##__coro, \
             &args, NULL, UVA__HERE);                                          \
     }
@@ -141,47 +146,43 @@ kind_finish(uva_loop_t *loop, uva_test_mark_t mark, uva_task_t *take_task)
 #define KIND__SPAWN_IN(group, name, ...) \
     name##__kind_in(group, (name##_args_t){__VA_ARGS__})
 
-#define KIND__AWAIT(r, call, poll) \
-    do {                           \
-        if (KIND_STACKFUL()) {     \
-            (r) = call;            \
-        } else {                   \
-            UVA_AWAIT(r, poll);    \
-        }                          \
+#define KIND__AWAIT(r, function, ...)            \
+    do {                                         \
+        if (KIND_STACKFUL()) {                   \
+            (r) = function(__VA_ARGS__);         \
+        } else {                                 \
+            UVA_AWAIT(r, function, __VA_ARGS__); \
+        }                                        \
     } while (0)
-#define AWAIT_FUTURE(r, future, ret) \
-    KIND__AWAIT(r, uva_await(future, ret), uva_await_poll(future, ret))
-#define AWAIT_JOIN(r, future, ret) \
-    KIND__AWAIT(r, uva_join(future, ret), uva_join_poll(future, ret))
-#define AWAIT_TYPED(r, name, task, ret)              \
-    KIND__AWAIT(r, uva_await_typed(name, task, ret), \
-                uva_await_typed_poll(name, task, ret))
-#define AWAIT_SLEEP(r, delay_ns)        \
-    KIND__AWAIT(r, uva_sleep(delay_ns), \
-                uva_sleep_poll(&self->ops.sleep, delay_ns))
-#define AWAIT_WAIT(r, ...)                \
-    KIND__AWAIT(r, uva_wait(__VA_ARGS__), \
-                uva_wait_poll(&self->ops.wait, __VA_ARGS__))
-#define AWAIT_GATHER(r, ...)                \
-    KIND__AWAIT(r, uva_gather(__VA_ARGS__), \
-                uva_gather_poll(&self->ops.gather, __VA_ARGS__))
-#define AWAIT_WAIT_FOR(r, ...)                \
-    KIND__AWAIT(r, uva_wait_for(__VA_ARGS__), \
-                uva_wait_for_poll(&self->ops.wait_for, __VA_ARGS__))
-#define AWAIT_WAIT_FOR_TYPED(r, name, ...)        \
-    KIND__AWAIT(                                  \
-        r, uva_wait_for_typed(name, __VA_ARGS__), \
-        uva_wait_for_typed_poll(name, &self->ops.wait_for, __VA_ARGS__))
-#define AWAIT_SHIELD(r, ...)                \
-    KIND__AWAIT(r, uva_shield(__VA_ARGS__), \
-                uva_shield_poll(&self->ops.shield, __VA_ARGS__))
-#define AWAIT_GROUP(r, group, body_r)                 \
-    KIND__AWAIT(r, uva_taskgroup_exit(group, body_r), \
-                uva_taskgroup_exit_poll(group, body_r))
+/** Of a function whose poll takes an operation. */
+#define KIND__AWAIT_OP(r, function, op, ...)         \
+    do {                                             \
+        if (KIND_STACKFUL()) {                       \
+            (r) = function(__VA_ARGS__);             \
+        } else {                                     \
+            UVA_AWAIT(r, function, op, __VA_ARGS__); \
+        }                                            \
+    } while (0)
+#define AWAIT_FUTURE(r, future, ret)    KIND__AWAIT(r, uva_await, future, ret)
+#define AWAIT_JOIN(r, future, ret)      KIND__AWAIT(r, uva_join, future, ret)
+#define AWAIT_TYPED(r, name, task, ret) KIND__AWAIT(r, name##_await, task, ret)
+#define AWAIT_SLEEP(r, delay_ns) \
+    KIND__AWAIT_OP(r, uva_sleep, &self->ops.sleep, delay_ns)
+#define AWAIT_WAIT(r, ...) \
+    KIND__AWAIT_OP(r, uva_wait, &self->ops.wait, __VA_ARGS__)
+#define AWAIT_GATHER(r, ...) \
+    KIND__AWAIT_OP(r, uva_gather, &self->ops.gather, __VA_ARGS__)
+#define AWAIT_WAIT_FOR(r, ...) \
+    KIND__AWAIT_OP(r, uva_wait_for, &self->ops.wait_for, __VA_ARGS__)
+#define AWAIT_WAIT_FOR_TYPED(r, name, ...) \
+    KIND__AWAIT_OP(r, name##_wait_for, &self->ops.wait_for, __VA_ARGS__)
+#define AWAIT_SHIELD(r, ...) \
+    KIND__AWAIT_OP(r, uva_shield, &self->ops.shield, __VA_ARGS__)
+#define AWAIT_GROUP(r, group, body_r) \
+    KIND__AWAIT(r, uva_taskgroup_exit, group, body_r)
 /** Run the body of another coroutine in this task; sub is a member with its
  * arguments, all else zero. */
-#define AWAIT_CALL(r, name, sub, ret) \
-    KIND__AWAIT(r, name##__body(sub, ret), name##__body(sub, ret))
+#define AWAIT_CALL(r, name, sub, ret) KIND__AWAIT(r, name##__body, sub, ret)
 
 /** What CPython's tests raise, as codes. */
 enum {

@@ -102,7 +102,7 @@ void uva_test_trace(uva_test_trace_t *trace, const char *format, ...)
     UVA__TYPES(T, body)                                                       \
     static int body##__body(body##_args_t *self, body##_ret_t *ret);          \
     UVA__CORO(static, body, NULL, true)                                       \
-    UVA__TYPED(body, true)                                                    \
+    UVA__TYPED(body)                                                          \
     typedef body##_args_t body##__stackful_args_t;                            \
     typedef body##_ret_t body##__stackful_ret_t;                              \
     static int body##__stackful__body(body##_args_t *self, body##_ret_t *ret) \
@@ -114,38 +114,41 @@ void uva_test_trace(uva_test_trace_t *trace, const char *format, ...)
     {                                                                         \
         return (body##_task_t *)(void *)uva__spawn(                           \
             args.uva__stackful ? &body##__stackful__coro : &body##__coro,     \
-            &args, UVA__HERE);                                                \
+            &args, NULL, UVA__HERE);                                          \
     }                                                                         \
     UVA__STACKLESS_BODY(body)
-#define UVA_BOTH_AWAIT(r, function, ...)                \
-    do {                                                \
-        if (self->uva__stackful) {                      \
-            (r) = function(__VA_ARGS__);                \
-        } else {                                        \
-            UVA_AWAIT(r, function##_poll(__VA_ARGS__)); \
-        }                                               \
+#define UVA_BOTH_AWAIT(r, function, ...)         \
+    do {                                         \
+        if (self->uva__stackful) {               \
+            (r) = function(__VA_ARGS__);         \
+        } else {                                 \
+            UVA_AWAIT(r, function, __VA_ARGS__); \
+        }                                        \
     } while (0)
-#define UVA_BOTH_AWAIT_OP(r, function, op, ...)             \
-    do {                                                    \
-        if (self->uva__stackful) {                          \
-            (r) = function(__VA_ARGS__);                    \
-        } else {                                            \
-            UVA_AWAIT(r, function##_poll(op, __VA_ARGS__)); \
-        }                                                   \
+#define UVA_BOTH_AWAIT_OP(r, function, op, ...)      \
+    do {                                             \
+        if (self->uva__stackful) {                   \
+            (r) = function(__VA_ARGS__);             \
+        } else {                                     \
+            UVA_AWAIT(r, function, op, __VA_ARGS__); \
+        }                                            \
     } while (0)
 /** uva_sleep(0). */
-#define UVA_BOTH_YIELD(r)                   \
-    do {                                    \
-        if (self->uva__stackful) {          \
-            (r) = uva_sleep(0);             \
-        } else {                            \
-            UVA_AWAIT(r, uva_yield_poll()); \
-        }                                   \
+#define UVA_BOTH_YIELD(r)            \
+    do {                             \
+        if (self->uva__stackful) {   \
+            (r) = uva_sleep(0);      \
+        } else {                     \
+            UVA_AWAIT(r, uva_yield); \
+        }                            \
     } while (0)
 #define UVA_BOTH_SPAWN(kind, ...) \
     UVA__BOTH_SPAWN(kind, __VA_ARGS__, .uva__z = 0)
 #define UVA__BOTH_SPAWN(kind, name, ...) \
     name##__both((name##_args_t){__VA_ARGS__, .uva__stackful = (kind) == 0})
+/** Options of a task for a loop that need not run; NULL is the running one. */
+#define ON_LOOP(on) \
+    (&(uva_task_options_t){.size = sizeof(uva_task_options_t), .loop = (on)})
 /** Add a test that runs once for each kind. */
 #define UVA_TEST_BOTH(tcase, name) tcase_add_loop_test(tcase, name, 0, 2)
 

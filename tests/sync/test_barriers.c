@@ -158,7 +158,7 @@ UVA_TEST(barrier_context_manager)
     for (int i = 0; i < 3; i++) {
         tasks[i] = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
     }
-    ck_assert_int_eq(uva_gather_typed(wait_here, tasks, 3, 0, places), 0);
+    ck_assert_int_eq(wait_here_gather(tasks, 3, 0, NULL, places), 0);
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(places[i], i);
     }
@@ -188,8 +188,8 @@ UVA_TEST(barrier_filling_one_task_twice)
     t2 = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
     UVA_TICK();
     ck_assert(UVA_DONE(t1) && UVA_DONE(t2));
-    ck_assert_int_eq(uva_await_typed(wait_here, t1, &place1), 0);
-    ck_assert_int_eq(uva_await_typed(wait_here, t2, &place2), 0);
+    ck_assert_int_eq(wait_here_await(t1, &place1), 0);
+    ck_assert_int_eq(wait_here_await(t2, &place2), 0);
     ck_assert_int_eq(place1, place2);
     check_empty(&barrier);
 }
@@ -244,7 +244,7 @@ UVA_TEST(barrier_filling_tasks_wait_twice)
     for (int i = 0; i < N; i++) {
         tasks[i] = UVA_BOTH_SPAWN(loop_test, wait_twice, &party);
     }
-    ck_assert_int_eq(uva_gather_typed(wait_twice, tasks, N, 0, places), 0);
+    ck_assert_int_eq(wait_twice_gather(tasks, N, 0, NULL, places), 0);
     ck_assert_int_eq(party.results1, N);
     ck_assert_int_eq(party.results2, N);
     for (int i = 0; i < N; i++) {
@@ -663,9 +663,9 @@ UVA_TEST(barrier_places)
     UVA_TICK();
     ck_assert_int_eq(uva_barrier_wait(&barrier), 2);
     ck_assert(!UVA_DONE(t0) && !UVA_DONE(t1));
-    ck_assert_int_eq(uva_await_typed(wait_here, t0, &place), 0);
+    ck_assert_int_eq(wait_here_await(t0, &place), 0);
     ck_assert_int_eq(place, 0);
-    ck_assert_int_eq(uva_await_typed(wait_here, t1, &place), 0);
+    ck_assert_int_eq(wait_here_await(t1, &place), 0);
     ck_assert_int_eq(place, 1);
     check_empty(&barrier);
 }
@@ -687,8 +687,8 @@ UVA_TEST(barrier_places_after_a_cancellation)
     UVA_TICK();
     UVA_TICK();
     ck_assert_int_eq(uva_barrier_wait(&barrier), 2);
-    ck_assert_int_eq(uva_await_typed(wait_here, t1, &places[0]), 0);
-    ck_assert_int_eq(uva_await_typed(wait_here, t2, &places[1]), 0);
+    ck_assert_int_eq(wait_here_await(t1, &places[0]), 0);
+    ck_assert_int_eq(wait_here_await(t2, &places[1]), 0);
     ck_assert_int_eq(places[0], 1);
     ck_assert_int_eq(places[1], 1);
     check_empty(&barrier);

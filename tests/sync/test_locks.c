@@ -43,7 +43,7 @@ static bool result_of_take_lock(take_lock_task_t *take_task)
 {
     bool taken = false;
 
-    ck_assert_int_eq(uva_await_typed(take_lock, take_task, &taken), 0);
+    ck_assert_int_eq(take_lock_await(take_task, &taken), 0);
     return taken;
 }
 
@@ -481,7 +481,7 @@ UVA_TEST(event_clear_with_waiters)
     ck_assert_str_eq(trace.text, "1");
     ck_assert_uint_eq(uva__sync_count(&event.waiters), 0);
     ck_assert(UVA_DONE(task));
-    ck_assert_int_eq(uva_await_typed(wait_event, task, &result), 0);
+    ck_assert_int_eq(wait_event_await(task, &result), 0);
     ck_assert(result);
 }
 
@@ -537,7 +537,7 @@ static bool result_of_wait_condition(wait_condition_task_t *take_task)
     bool waited = false;
 
     ck_assert(UVA_DONE(take_task));
-    ck_assert_int_eq(uva_await_typed(wait_condition, take_task, &waited), 0);
+    ck_assert_int_eq(wait_condition_await(take_task, &waited), 0);
     return waited;
 }
 
@@ -733,7 +733,7 @@ UVA_TEST(condition_wait_for)
     UVA_TICK();
     ck_assert_str_eq(trace.text, "1");
     ck_assert(UVA_DONE(task));
-    ck_assert_int_eq(uva_await_typed(wait_value, task, &result), 0);
+    ck_assert_int_eq(wait_value_await(task, &result), 0);
     ck_assert(result);
 }
 

@@ -92,7 +92,7 @@ static int got(get_one_task_t *take_task)
 {
     void *item = NULL;
 
-    ck_assert_int_eq(uva_await_typed(get_one, take_task, &item), 0);
+    ck_assert_int_eq(get_one_await(take_task, &item), 0);
     return NUMBER(item);
 }
 
@@ -218,7 +218,7 @@ UVA_TEST(queue_maxsize)
     ck_assert_int_eq(await_get(&queue), 1);
     ck_assert_int_eq(await_get(&queue), 2);
     ck_assert(UVA_DONE(task));
-    ck_assert_int_eq(uva_await_typed(put_three, task, &result), 0);
+    ck_assert_int_eq(put_three_await(task, &result), 0);
     ck_assert(result);
     uva_queue_destroy(&queue);
 }
@@ -293,7 +293,7 @@ UVA_TEST(queue_blocking_get_wait)
     ck_assert(!meeting.finished);
     ck_assert_int_eq(uva_call_later(UVA_MS(10), put_1, &meeting.queue, NULL),
                      0);
-    ck_assert_int_eq(uva_await_typed(get_started, task, &item), 0);
+    ck_assert_int_eq(get_started_await(task, &item), 0);
     ck_assert(meeting.finished);
     ck_assert_int_eq(NUMBER(item), 1);
     uva_queue_destroy(&meeting.queue);

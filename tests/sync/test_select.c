@@ -260,7 +260,7 @@ UVA_TEST(select_waits_for_a_put)
     task = UVA_BOTH_SPAWN(loop_test, select_puts, &desk.a, &desk.b);
     UVA_TICK();
     ck_assert_int_eq(get(&desk.b), 2);
-    ck_assert_int_eq(uva_await_typed(select_puts, task, &which), 0);
+    ck_assert_int_eq(select_puts_await(task, &which), 0);
     ck_assert_int_eq(which, 1);
     ck_assert_int_eq(get(&desk.b), 20);
     ck_assert_int_eq(get(&desk.a), 1);
@@ -849,7 +849,7 @@ static int row_wait(row_t *row)
 {
     int r;
 
-    UVA_DRIVE(r, row_wait_poll(row));
+    UVA_DRIVE(r, row_wait, row);
     return r;
 }
 

@@ -124,7 +124,7 @@ STACKLESS = """UVA_STACKLESS(int, f, uva_sleep_t nap;)
     return 0;
 }
 """
-AWAIT = "UVA_AWAIT(r, uva_sleep_poll(&self->nap, 1));"
+AWAIT = "UVA_AWAIT(r, uva_sleep, &self->nap, 1);"
 
 # File, text, and what must be said of it; None for nothing at all.
 PLANTED = (
@@ -154,14 +154,14 @@ PLANTED = (
     ("examples/b.c", STACKLESS % ("int n;", f"n = 5; {AWAIT} n = 6; use(n);"), None),
     ("examples/c.c", STACKLESS % ("int n;", f"n = 5; {AWAIT} use(n);"), "local n"),
     ("examples/ca.c", STACKLESS % (
-        "int n;", "n = 5; UVA_AWAIT(self->r, uva_sleep_poll(&self->nap, 1)); use(n);"), "local n"),
+        "int n;", "n = 5; UVA_AWAIT(self->r, uva_sleep, &self->nap, 1); use(n);"), "local n"),
     ("examples/d.c", STACKLESS % ("int n;", f"{AWAIT} if (r < 0) {{ return r; }} n = r; use(n);"), None),
     ("examples/e.c", STACKLESS % ("", f"switch (x) {{ case 1: {AWAIT} }}"), "own switch"),
     ("examples/f.c", STACKLESS % ("", f"for (int i = 0; i < 3; i++) {{ {AWAIT} }}"), "local i"),
     ("examples/g.c", STACKLESS % (
         "", f"for (self->i = 0; self->i < 3; self->i++) {{ {AWAIT} }}"), None),
     ("examples/h.c", STACKLESS % (
-        "int n = 1;", "n = 2; UVA_AWAIT(r, uva_sleep_poll(&self->nap, n));"), "local n"),
+        "int n = 1;", "n = 2; UVA_AWAIT(r, uva_sleep, &self->nap, n);"), "local n"),
     ("examples/i.c", STACKLESS % ("int n = self->n;", f"{AWAIT} use(n);"), None),
     ("examples/j.c", STACKLESS % (
         "", f"{{ int n = 1; use(n); }} {AWAIT} {{ int n = 2; use(n); }}"), None),

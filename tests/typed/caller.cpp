@@ -34,20 +34,15 @@ static void await_one_by_one()
     declared_sum_t sum = {};
     int number = 0;
 
-    CHECK(uva_await_typed(declared_stackful,
-                          declared_stackful_spawn(stackful(40, 2)), &sum) == 0);
+    CHECK(declared_stackful_await(declared_stackful_spawn(stackful(40, 2), nullptr), &sum) == 0);
     CHECK(sum.sum == 42 && std::strcmp(sum.by, "stackful") == 0);
-    CHECK(uva_await_typed(declared_stackful,
-                          declared_stackful_spawn(stackful(UV_EIO, 0)),
-                          &sum) == UV_EIO);
+    CHECK(declared_stackful_await(declared_stackful_spawn(stackful(UV_EIO, 0), nullptr), &sum) == UV_EIO);
     light.a = 5;
-    CHECK(uva_await_typed(declared_stackless, declared_stackless_spawn(light),
-                          &sum) == 0);
+    CHECK(declared_stackless_await(declared_stackless_spawn(light, nullptr), &sum) == 0);
     CHECK(sum.sum == 5 && std::strcmp(sum.by, "stackless") == 0);
-    CHECK(uva_await_typed(declared_nothing, declared_nothing_spawn({}),
-                          &number) == 0);
+    CHECK(declared_nothing_await(declared_nothing_spawn({}, nullptr), &number) == 0);
     CHECK(number == 17);
-    uva_detach(declared_nothing_spawn({}));
+    uva_detach(declared_nothing_spawn({}, nullptr));
     UVA_IGNORE(uva_sleep(0)); /* It ends by itself. */
 }
 
@@ -58,19 +53,19 @@ static void gather_all()
     void *place = nullptr;
 
     for (int i = 0; i < 3; i++) {
-        tasks[i] = declared_stackful_spawn(stackful(i, 10));
+        tasks[i] = declared_stackful_spawn(stackful(i, 10), nullptr);
     }
     CHECK(uva_wait(UVA_FUTURES(tasks), 3, UVA_FOREVER, UVA_ALL_COMPLETED,
                    nullptr, nullptr) == 3);
     CHECK(uva_future_result(UVA_FUTURE(tasks[1]), &place) == 0);
     CHECK(static_cast<declared_sum_t *>(place)->sum == 11);
-    CHECK(uva_gather_typed(declared_stackful, tasks, 3, 0, sums) == 0);
+    CHECK(declared_stackful_gather(tasks, 3, 0, NULL, sums) == 0);
     CHECK(sums[0].sum == 10 && sums[2].sum == 12);
 }
 
 static void forget_one()
 {
-    declared_stackful_task_t *task = declared_stackful_spawn(stackful(1, 1));
+    declared_stackful_task_t *task = declared_stackful_spawn(stackful(1, 1), nullptr);
 
     uva_task_t *plain = UVA_ERASE(task);
     CHECK(uva_task_cancel(plain));
@@ -90,21 +85,23 @@ static void spawn_with_options()
     declared_sum_t sum = {};
 
     options.name = "given";
-    task = declared_stackful_spawn_on(loop, stackful(1, 2), &options);
+    options.loop = loop;
+    task = declared_stackful_spawn(stackful(1, 2), &options);
     CHECK(std::strcmp(uva_task_get_name(UVA_ERASE(task)), "given") == 0);
-    CHECK(uva_wait_for_typed(declared_stackful, task, UVA_SEC(60), &sum) == 0);
+    CHECK(declared_stackful_wait_for(task, UVA_SEC(60), &sum) == 0);
     CHECK(sum.sum == 3);
-    light = declared_stackless_spawn_on(nullptr, light_args, nullptr);
-    CHECK(uva_wait_for_typed(declared_stackless, light, 0, &sum) ==
+    light = declared_stackless_spawn(light_args, nullptr);
+    CHECK(declared_stackless_wait_for(light, 0, &sum) ==
           UV_ETIMEDOUT);
 
     UVA_IGNORE(uva_taskgroup_enter(&group));
-    task = declared_stackful_spawn_in(&group, stackful(3, 4), &options);
+    options.group = &group;
+    task = declared_stackful_spawn(stackful(3, 4), &options);
     CHECK(std::strcmp(uva_task_get_name(UVA_ERASE(task)), "given") == 0);
-    light = declared_stackless_spawn_in(&group, light_args, nullptr);
+    UVA_IGNORE(declared_stackless_spawn(light_args, &options));
     uva_task_ref(UVA_ERASE(task));
     CHECK(uva_taskgroup_exit(&group, 0) == 0);
-    CHECK(uva_await_typed(declared_stackful, task, &sum) == 0);
+    CHECK(declared_stackful_await(task, &sum) == 0);
     CHECK(sum.sum == 7);
 }
 

@@ -32,13 +32,13 @@ int uses(void)
     int r;
 
 #if WRONG == 2 /* A result of another type. */
-    r = uva_await_typed(fetch, task, &width);
+    r = fetch_await(task, &width);
 #elif WRONG == 3  /* A task of another function. */
-    r = uva_await_typed(fetch, measuring, &number);
+    r = fetch_await(measuring, &number);
 #elif WRONG == 4  /* An array of other results. */
-    r = uva_gather_typed(fetch, tasks, 2, 0, &width);
+    r = fetch_gather(tasks, 2, 0, NULL, &width);
 #elif WRONG == 5  /* Tasks of another function. */
-    r = uva_gather_typed(measure, tasks, 2, 0, &width);
+    r = measure_gather(tasks, 2, 0, NULL, &width);
 #elif WRONG == 6  /* An argument that it does not have. */
     task = uva_spawn(fetch, .host = "localhost");
 #elif WRONG == 7  /* An argument of another type. */
@@ -56,34 +56,33 @@ int uses(void)
 #elif WRONG == 13 /* A typed task as one without its type, and not a word. */
     uva_task_unref(task);
 #elif WRONG == 14 /* No function of that name. */
-    r = uva_run_typed(fetched, &number);
+    r = uva_run_task(fetched, NULL, &number);
 #elif WRONG == 15 /* A task of one function as that of another. */
     task = measuring;
 #elif WRONG == 16 /* A child's argument of another type. */
     uva_taskgroup_t group;
     (void)uva_taskgroup_spawn(&group, fetch, .port = "80");
-#elif WRONG == 17 /* A loop's task with an argument that it does not have. */
-    task = uva_loop_spawn(NULL, fetch, .host = "localhost");
+#elif WRONG == 17 /* With options, an argument that it does not have. */
+    task = uva_spawn_with(NULL, fetch, .host = "localhost");
 #elif WRONG == 18 /* The task of another function. */
-    task = uva_loop_spawn(NULL, measure, .times = 1);
+    task = uva_spawn_with(NULL, measure, .times = 1);
 #elif WRONG == 19 /* No options. */
     task = uva_spawn_with(&number, fetch, .port = 80);
-#elif WRONG == 20 /* Options that are none, for a child. */
+#elif WRONG == 20 /* A child's result of another type. */
     uva_taskgroup_t group;
-    (void)uva_taskgroup_spawn_with(&group, &number, fetch, .port = 80);
+    (void)uva_taskgroup_spawn_into(&group, &width, fetch, .port = 80);
 #elif WRONG == 21 /* A result of another type, with a deadline. */
-    r = uva_wait_for_typed(fetch, task, UVA_SEC(1), &width);
+    r = fetch_wait_for(task, UVA_SEC(1), &width);
 #elif WRONG == 22 /* A task of another function, with a deadline. */
-    r = uva_wait_for_typed(fetch, measuring, UVA_SEC(1), &number);
+    r = fetch_wait_for(measuring, UVA_SEC(1), &number);
 #endif
-    uva_task_unref(UVA_ERASE(uva_loop_spawn(NULL, fetch, .port = 80)));
-    uva_task_unref(UVA_ERASE(uva_loop_spawn_with(NULL, NULL, measure)));
-    uva_detach(uva_spawn_with(NULL, fetch, "/"));
-    r = uva_wait_for_typed(measure, uva_spawn(measure), UVA_SEC(1), &width);
-    r = r < 0 ? r : uva_await_typed(fetch, task, &number);
-    r = r < 0 ? r : uva_gather_typed(fetch, tasks, 2, 0, numbers);
+    uva_go(measure, .times = 1);
+    uva_task_unref(UVA_ERASE(uva_spawn_with(NULL, fetch, "/")));
+    r = measure_wait_for(uva_spawn(measure), UVA_SEC(1), &width);
+    r = r < 0 ? r : fetch_await(task, &number);
+    r = r < 0 ? r : fetch_gather(tasks, 2, 0, NULL, numbers);
     r = r < 0 ? r : uva_gather(UVA_FUTURES(&measuring), 1, 0, NULL);
-    r = r < 0 ? r : uva_await_typed(measure, uva_spawn(measure, 1), &width);
+    r = r < 0 ? r : measure_await(uva_spawn(measure, 1), &width);
     return r < 0 ? r : number + numbers[1] + (int)width;
 }
 
@@ -92,12 +91,12 @@ int drops(fetch_task_t *task)
 {
 #if WRONG == 23 /* A task that nobody has. */
     uva_spawn(fetch, .port = 80);
-#elif WRONG == 24 /* The same on a loop. */
-    uva_loop_spawn(NULL, measure, .times = 1);
+#elif WRONG == 24 /* The same with options. */
+    uva_spawn_with(NULL, measure, .times = 1);
 #elif WRONG == 25 /* A cancellation that nobody hears of. */
     uva_sleep(UVA_SEC(1));
 #elif WRONG == 26 /* A failure that nobody hears of. */
-    uva_await_typed(fetch, task, NULL);
+    fetch_await(task, NULL);
 #elif WRONG == 27 /* The same of a plain await. */
     uva_join(UVA_FUTURE(task), NULL);
 #endif

@@ -6,13 +6,13 @@
 
 UVA_TASK(int, answer)
 {
-    return uva_await_typed(twice, uva_spawn(twice, .number = 21), ret);
+    return twice_await(uva_spawn(twice, .number = 21), ret);
 }
 
 int main(void)
 {
     int number = 0;
-    int r = uva_run_typed(answer, &number);
+    int r = uva_run_task(answer, NULL, &number);
 
     printf("%s %s %d\n", UVA_VERSION_STRING, uva_version_string(), number);
     return r < 0;

@@ -8,7 +8,7 @@ static int answer(void *arg, void **)
     twice_args_t args = {};
 
     args.number = 21;
-    return uva_await_typed(twice, twice_spawn(args), static_cast<int *>(arg));
+    return twice_await(twice_spawn(args, nullptr), static_cast<int *>(arg));
 }
 
 int main()
