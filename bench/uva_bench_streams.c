@@ -25,7 +25,7 @@ UVA_TASK(int, echo, uva_reader_t *reader; uva_writer_t * writer;)
             break;
         }
     }
-    return r == UV_ECONNRESET ? 0 : r;
+    return uva_is_disconnect(r) ? 0 : r;
 }
 
 /* Nothing is copied, and who waits holds no buffer. */
@@ -44,7 +44,7 @@ UVA_TASK(int, echo_view, uva_reader_t *reader; uva_writer_t * writer;)
             break;
         }
     }
-    return r == UV_ECONNRESET ? 0 : r;
+    return uva_is_disconnect(r) ? 0 : r;
 }
 
 UVA_STACKLESS(int, echo_s, uva_reader_t *reader; uva_writer_t * writer;
@@ -57,7 +57,7 @@ UVA_STACKLESS(int, echo_s, uva_reader_t *reader; uva_writer_t * writer;
         UVA_AWAIT(r, uva_reader_read, self->reader, self->data,
                   sizeof self->data);
         if (r <= 0) {
-            return r == UV_ECONNRESET ? 0 : r;
+            return uva_is_disconnect(r) ? 0 : r;
         }
         r = uva_writer_write(self->writer, self->data, (size_t)r);
         if (r < 0) {
@@ -65,7 +65,7 @@ UVA_STACKLESS(int, echo_s, uva_reader_t *reader; uva_writer_t * writer;
         }
         UVA_AWAIT(r, uva_writer_drain, self->writer);
         if (r < 0) {
-            return r == UV_ECONNRESET ? 0 : r;
+            return uva_is_disconnect(r) ? 0 : r;
         }
     }
     UVA_END
@@ -82,7 +82,7 @@ UVA_STACKLESS(int, echo_view_s, uva_reader_t *reader; uva_writer_t * writer;
         UVA_AWAIT(r, uva_reader_read_view, self->reader, ECHO_BYTES,
                   &self->data);
         if (r <= 0) {
-            return r == UV_ECONNRESET ? 0 : r;
+            return uva_is_disconnect(r) ? 0 : r;
         }
         r = uva_writer_write(self->writer, self->data.data, self->data.size);
         if (r < 0) {
@@ -90,7 +90,7 @@ UVA_STACKLESS(int, echo_view_s, uva_reader_t *reader; uva_writer_t * writer;
         }
         UVA_AWAIT(r, uva_writer_drain, self->writer);
         if (r < 0) {
-            return r == UV_ECONNRESET ? 0 : r;
+            return uva_is_disconnect(r) ? 0 : r;
         }
     }
     UVA_END

@@ -73,6 +73,18 @@ UVA_EXTERN const char *uva_strerror(int code);
 UVA_EXTERN const char *uva_err_name(int code);
 
 /**
+ * Whether a code says that an open connection is gone: UV_ECONNRESET,
+ * UV_EPIPE, UV_ECONNABORTED, UV_ESHUTDOWN, UV_ENOTCONN. A peer can cause it at
+ * any time, so a server mostly ends such a connection without a word.
+ *
+ * Not so a connection that was refused or timed out, and the end of a stream,
+ * which is no error.
+ *
+ * @thread any
+ */
+UVA_EXTERN bool uva_is_disconnect(int code);
+
+/**
  * Fail with a text: return uva_fail(code, "...") from a task's body.
  *
  * The text goes to the error record of the running task if its body ends with

@@ -84,6 +84,13 @@ const char *uva_err_name(int code)
     }
 }
 
+bool uva_is_disconnect(int code)
+{
+    return code == UV_ECONNRESET || code == UV_EPIPE ||
+           code == UV_ECONNABORTED || code == UV_ESHUTDOWN ||
+           code == UV_ENOTCONN;
+}
+
 uva_error_t *uva__error_new(int code, char *take_text, uva_error_t *take_cause)
 {
     uva_error_t *error = uva__calloc(1, sizeof *error);

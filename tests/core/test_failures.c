@@ -313,6 +313,29 @@ START_TEST(names_of_codes)
 }
 END_TEST
 
+START_TEST(codes_of_a_peer_that_is_gone)
+{
+    static const int gone[] = {UV_ECONNRESET, UV_EPIPE, UV_ECONNABORTED,
+                               UV_ESHUTDOWN, UV_ENOTCONN};
+    static const int others[] = {0,
+                                 1,
+                                 UV_EOF,
+                                 UV_ECONNREFUSED,
+                                 UV_ETIMEDOUT,
+                                 UV_ECANCELED,
+                                 UV_ENOMEM,
+                                 UVA_EINCOMPLETEREAD,
+                                 UVA_EUSER};
+
+    for (size_t i = 0; i < sizeof gone / sizeof *gone; i++) {
+        ck_assert(uva_is_disconnect(gone[i]));
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        ck_assert(!uva_is_disconnect(others[i]));
+    }
+}
+END_TEST
+
 START_TEST(names_with_a_number_live_for_a_while)
 {
     const char *names[8];
@@ -339,6 +362,7 @@ int main(void)
     tcase_add_test(codes, codes_that_are_refused);
     tcase_add_test(codes, bodies_that_return_no_code);
     tcase_add_test(names, names_of_codes);
+    tcase_add_test(names, codes_of_a_peer_that_is_gone);
     tcase_add_test(names, names_with_a_number_live_for_a_while);
     return uva_test_main(suite);
 }
