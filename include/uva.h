@@ -14,7 +14,6 @@
 #include "uva/graph.h"
 #include "uva/locks.h"
 #include "uva/platform.h"
-#include "uva/protocols.h"
 #include "uva/queues.h"
 #include "uva/runners.h"
 #include "uva/sockets.h"

@@ -10,7 +10,6 @@
 
 #include "uva/errors.h"
 #include "uva/events.h"
-#include "uva/protocols.h"
 #include "uva/transports.h"
 #include "uva/types.h"
 
@@ -156,46 +155,6 @@ UVA_EXTERN void uva_server_close_clients(uva_server_t *server);
 /** Close every connection at once; what was not sent is dropped.
  * @asyncio Server.abort_clients */
 UVA_EXTERN void uva_server_abort_clients(uva_server_t *server);
-
-/** private: an attempt to open a connection, or to start a server. Zeroed
- * before the first call of the poll it is for. */
-typedef struct uva__connect_op_s {
-    void *state;
-} uva__connect_op_t;
-typedef struct uva__listen_op_s {
-    void *state;
-} uva__listen_op_t;
-
-/**
- * private: connect to a host, for a protocol that hears the events of its
- * transport where they happen. Streams are one.
- *
- * @param ret_transport New reference.
- */
-UVA_EXTERN UVA_NODISCARD int
-uva__connect_poll(uva__connect_op_t *op,
-                  const char *host,
-                  const char *port,
-                  const uva_connection_options_t *options,
-                  const uva__direct_ops_t *ops,
-                  uva_transport_t **ret_transport);
-
-/**
- * private: listen on the addresses of a host; each accepted connection gets
- * such a protocol, whose connection_made begins with it.
- *
- * @param take_data Given to connection_made; destroy frees it with the server,
- *                  or at once if an error is returned.
- */
-UVA_EXTERN UVA_NODISCARD int
-uva__listen_poll(uva__listen_op_t *op,
-                 const char *host,
-                 const char *port,
-                 const uva_server_options_t *options,
-                 const uva__direct_ops_t *ops,
-                 void *take_data,
-                 uva_destroy_cb destroy,
-                 uva_server_t **ret_server);
 
 UVA_END_DECLS
 

@@ -58,7 +58,7 @@ static inline uva_bytes_t uva_bytes(const void *data, size_t size)
 /** State of one call of uva_open_connection_poll; zeroed before the first. */
 typedef struct uva_open_connection_op_s {
     /* private */
-    uva__connect_op_t connect;
+    void *state;
 } uva_open_connection_op_t;
 
 /**
@@ -147,7 +147,7 @@ typedef int (*uva_client_connected_cb)(uva_reader_t *reader,
 /** State of one call of uva_start_server_poll; zeroed before the first. */
 typedef struct uva_start_server_op_s {
     /* private */
-    uva__listen_op_t listen;
+    void *state;
 } uva_start_server_op_t;
 
 /**

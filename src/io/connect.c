@@ -6,9 +6,9 @@
  * transport that is CONNECTING. The next attempt starts when one has failed,
  * or, with a delay, when that has passed.
  *
- * Invariant: attempts and look-ups know the operation, and it knows them, so
- * that each can end without the other; libuv never holds memory of the
- * operation. At most one transport outlives it: the winner.
+ * Invariant: attempts and look-ups point to the operation and it points to
+ * them, so that each can end without the other; libuv never holds memory of
+ * the operation. At most one transport outlives it: the winner.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,7 +16,10 @@
 
 #include "base/alloc.h"
 #include "base/format.h"
-#include "io/io.h"
+#include "io/resolver.h"
+#include "io/service.h"
+#include "io/sockets.h"
+#include "io/stream_transport.h"
 
 #define TEXT_BYTES 512
 
@@ -49,6 +52,7 @@ static void connect_next(dial_t *dial);
 
 /* --- ending --- */
 
+/* Free the operation; what it has still started ends unheard. */
 static void connect_release(dial_t *dial)
 {
     uva_loop_t *loop = dial->loop;
@@ -66,6 +70,7 @@ static void connect_release(dial_t *dial)
     uva__slab_put(&loop->slab, dial, sizeof *dial);
 }
 
+/* The operation has its result: wake the task. */
 static void connect_done(dial_t *dial, int status)
 {
     dial->done = true;
@@ -76,6 +81,8 @@ static void connect_done(dial_t *dial, int status)
     }
 }
 
+/* Keep a failed attempt for the words of the result: its code, and whether all
+ * codes are alike. */
 static void
 connect_note(dial_t *dial, const uva__sockaddr_t *address, int status)
 {
@@ -97,6 +104,7 @@ connect_note(dial_t *dial, const uva__sockaddr_t *address, int status)
 
 /* --- attempts --- */
 
+/* The first socket that is connected ends the other attempts. */
 static void connect_won(dial_t *dial, uva_transport_t *transport)
 {
     socklen_t size = sizeof transport->peer;
@@ -104,7 +112,7 @@ static void connect_won(dial_t *dial, uva_transport_t *transport)
     /* All addresses of a host stand for one of them. */
     (void)getpeername(transport->fd, &transport->peer.any, &size);
     uva__list_remove(&transport->link);
-    transport->of.server = NULL;
+    transport->of.owner = NULL;
     (void)uv_poll_stop(&transport->poll);
     transport->events = 0;
     dial->winner = transport;
@@ -115,6 +123,7 @@ static void connect_won(dial_t *dial, uva_transport_t *transport)
     }
 }
 
+/* An attempt has ended, as SO_ERROR says: the poll only says that it has. */
 static void connect_poll_cb(uv_poll_t *poll, int status, int events)
 {
     uva_transport_t *transport = UVA__CONTAINER_OF(poll, uva_transport_t, poll);
@@ -130,9 +139,8 @@ static void connect_poll_cb(uv_poll_t *poll, int status, int events)
         connect_won(dial, transport);
         return;
     }
-    connect_note(dial, &dial->remote.items[transport->status],
+    connect_note(dial, &dial->remote.items[transport->address_index],
                  error != 0 ? uv_translate_sys_error(error) : status);
-    transport->status = 0;
     uva__transport_discard(transport);
     connect_next(dial);
 }
@@ -158,6 +166,7 @@ static int connect_bind(const dial_t *dial, int fd, int family)
     return r;
 }
 
+/* Start an attempt: a transport that is CONNECTING, in the list of attempts. */
 static int connect_start(dial_t *dial, const uva__sockaddr_t *address)
 {
     int family = address->any.sa_family;
@@ -185,10 +194,9 @@ static int connect_start(dial_t *dial, const uva__sockaddr_t *address)
         return r;
     }
     transport->of.dial = dial;
-    transport->status = (int)(address - dial->remote.items);
+    transport->address_index = (uint32_t)(address - dial->remote.items);
     r = uv_poll_start(&transport->poll, UV_WRITABLE, connect_poll_cb);
     if (r < 0) {
-        transport->status = 0;
         uva__transport_discard(transport);
         return r;
     }
@@ -201,7 +209,8 @@ static void connect_fire(uva__timer_t *timer)
     connect_next(UVA__CONTAINER_OF(timer, dial_t, timer));
 }
 
-/* Start an attempt. When all have failed, it is over. */
+/* Start the attempt that is next; the ones that fail at once are noted. When
+ * all have failed, the operation is over. */
 static void connect_next(dial_t *dial)
 {
     uva__timer_stop(dial->loop, &dial->timer);
@@ -254,6 +263,7 @@ static void connect_interleave(dial_t *dial)
     }
 }
 
+/* The local addresses are known, or none were asked for. */
 static void
 connect_resolved_local(void *data, int status, uva__addresses_t *take_addresses)
 {
@@ -269,6 +279,7 @@ connect_resolved_local(void *data, int status, uva__addresses_t *take_addresses)
     connect_next(dial);
 }
 
+/* The addresses of the host are known. */
 static void
 connect_resolved(void *data, int status, uva__addresses_t *take_addresses)
 {
@@ -303,6 +314,7 @@ connect_resolved(void *data, int status, uva__addresses_t *take_addresses)
 
 /* --- the operation --- */
 
+/* Check the options. NULL stands for the defaults. */
 static int connect_options(dial_t *dial,
                            const uva_connection_options_t *options,
                            const uva__direct_ops_t *ops)
@@ -338,7 +350,9 @@ static int connect_result(const dial_t *dial)
                     dial->differ ? "Multiple exceptions: " : "", dial->text);
 }
 
-static int connect_begin(uva__connect_op_t *op,
+/* The first call: look the host up. A numeric host is connected at once.
+ * @return 0 when there is something to wait for. */
+static int connect_begin(void **op,
                          const char *host,
                          const char *port,
                          const uva_connection_options_t *options,
@@ -375,7 +389,7 @@ static int connect_begin(uva__connect_op_t *op,
         r = uva__resolve(loop, &name, connect_resolved, dial, &found,
                          &dial->resolve);
     }
-    op->state = dial;
+    *op = dial;
     if (r > 0) {
         connect_resolved(dial, 0, &found);
         r = dial->done ? connect_result(dial) : 0;
@@ -383,12 +397,12 @@ static int connect_begin(uva__connect_op_t *op,
     return r;
 }
 
-static int
-connect_end(uva__connect_op_t *op, int r, uva_transport_t **ret_transport)
+/* The last call: give the transport out, or close what was opened. */
+static int connect_end(void **op, int r, uva_transport_t **ret_transport)
 {
-    dial_t *dial = op->state;
+    dial_t *dial = *op;
 
-    op->state = NULL;
+    *op = NULL;
     if (dial == NULL) {
         return r;
     }
@@ -404,7 +418,7 @@ connect_end(uva__connect_op_t *op, int r, uva_transport_t **ret_transport)
     return r;
 }
 
-int uva__connect_poll(uva__connect_op_t *op,
+int uva__connect_poll(void **op,
                       const char *host,
                       const char *port,
                       const uva_connection_options_t *options,
@@ -416,16 +430,16 @@ int uva__connect_poll(uva__connect_op_t *op,
     int r;
 
     if (uva_waiter_resumed(self)) {
-        /* A cancellation wins: whatever has come before is not told. */
+        /* A cancellation wins over a result that came before it. */
         r = uva_waiter_finish(self);
-        r = r < 0 ? r : connect_result(op->state);
+        r = r < 0 ? r : connect_result(*op);
         return connect_end(op, r, ret_transport);
     }
     r = connect_begin(op, host, port, options, ops);
     if (r < 0) {
         return connect_end(op, r, ret_transport);
     }
-    dial = op->state;
+    dial = *op;
     dial->waiter = self;
     return uva_waiter_suspend(self, NULL, NULL);
 }

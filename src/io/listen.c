@@ -10,8 +10,10 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "io/io.h"
+#include "io/resolver.h"
 #include "io/server.h"
+#include "io/service.h"
+#include "io/sockets.h"
 
 #define BACKLOG          100
 #define CONNECTIONS      65536u
@@ -33,6 +35,7 @@ typedef struct listen_s {
 
 /* --- sockets --- */
 
+/* A socket that is bound to an address. @return It, or a code. */
 static int listen_socket(const listen_t *listen, const uva__sockaddr_t *address)
 {
     int on = 1;
@@ -85,32 +88,18 @@ static bool listen_passes_over(int code, const uva__sockaddr_t *address)
     return true;
 }
 
-/* Field by field: what pads an address may be anything. */
-static bool listen_same(const uva__sockaddr_t *a, const uva__sockaddr_t *b)
-{
-    if (a->any.sa_family != b->any.sa_family) {
-        return false;
-    }
-    if (a->any.sa_family == AF_INET) {
-        return a->in.sin_port == b->in.sin_port &&
-               a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
-    }
-    return a->in6.sin6_port == b->in6.sin6_port &&
-           a->in6.sin6_scope_id == b->in6.sin6_scope_id &&
-           memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr,
-                  sizeof a->in6.sin6_addr) == 0;
-}
-
+/* A resolver may give one address several times, once for each protocol. */
 static bool listen_is_repeated(const uva__addresses_t *found, size_t index)
 {
     for (size_t i = 0; i < index; i++) {
-        if (listen_same(&found->items[i], &found->items[index])) {
+        if (uva__sockaddr_equal(&found->items[i], &found->items[index])) {
             return true;
         }
     }
     return false;
 }
 
+/* Bind a socket to each address; one failure is the failure of all. */
 static int listen_bind(const listen_t *listen, uva_server_t *server)
 {
     for (size_t i = 0; i < listen->found.count; i++) {
@@ -145,6 +134,7 @@ static int listen_bind(const listen_t *listen, uva_server_t *server)
 
 /* --- the server --- */
 
+/* Make the server, bind it, and let it listen unless that is deferred. */
 static int listen_make(listen_t *listen, const uva__direct_ops_t *ops)
 {
     const uva_server_options_t *options = &listen->options;
@@ -160,7 +150,8 @@ static int listen_make(listen_t *listen, const uva__direct_ops_t *ops)
     server->loop = loop;
     server->made_count = listen->found.count;
     server->refs = 1;
-    server->data = listen->data;
+    server->owner.data = listen->data;
+    server->owner.left = uva__server_client_left;
     server->destroy = listen->destroy;
     listen->destroy = NULL;
     server->backlog_count =
@@ -207,6 +198,7 @@ static int listen_options(listen_t *listen,
                                listen->options.low_bytes);
 }
 
+/* The addresses are known: the task makes the server of them. */
 static void
 listen_resolved(void *data, int status, uva__addresses_t *take_addresses)
 {
@@ -220,8 +212,8 @@ listen_resolved(void *data, int status, uva__addresses_t *take_addresses)
     (void)uva_waiter_wake(listen->waiter);
 }
 
-static int
-listen_new(uva__listen_op_t *op, void *take_data, uva_destroy_cb destroy)
+/* The state of the operation. It owns take_data, on failure too. */
+static int listen_new(void **op, void *take_data, uva_destroy_cb destroy)
 {
     uva_loop_t *loop = uva__running();
     listen_t *listen = NULL;
@@ -239,7 +231,7 @@ listen_new(uva__listen_op_t *op, void *take_data, uva_destroy_cb destroy)
         return uva__bare(r);
     }
     memset(listen, 0, sizeof *listen);
-    op->state = listen;
+    *op = listen;
     listen->loop = loop;
     listen->data = take_data;
     listen->destroy = destroy;
@@ -247,6 +239,8 @@ listen_new(uva__listen_op_t *op, void *take_data, uva_destroy_cb destroy)
     return 0;
 }
 
+/* The first call: look the host up.
+ * @return 0 when there is something to wait for. */
 static int listen_begin(listen_t *listen,
                         const char *host,
                         const char *port,
@@ -266,12 +260,13 @@ static int listen_begin(listen_t *listen,
     return r > 0 ? listen_make(listen, ops) : r;
 }
 
-static int listen_end(uva__listen_op_t *op, int r, uva_server_t **ret_server)
+/* The last call: give the server out, or close it. */
+static int listen_end(void **op, int r, uva_server_t **ret_server)
 {
-    listen_t *listen = op->state;
+    listen_t *listen = *op;
     uva_server_t *server = listen->server;
 
-    op->state = NULL;
+    *op = NULL;
     if (r >= 0) {
         *ret_server = server;
     } else if (server != NULL) {
@@ -302,7 +297,7 @@ static int listen_go_on(listen_t *listen, const uva__direct_ops_t *ops)
     return listen_make(listen, ops);
 }
 
-int uva__listen_poll(uva__listen_op_t *op,
+int uva__listen_poll(void **op,
                      const char *host,
                      const char *port,
                      const uva_server_options_t *options,
@@ -320,10 +315,10 @@ int uva__listen_poll(uva__listen_op_t *op,
         if (r < 0) {
             return r;
         }
-        listen = op->state;
+        listen = *op;
         r = listen_begin(listen, host, port, options, ops);
     } else {
-        listen = op->state;
+        listen = *op;
         r = uva_waiter_finish(self);
         if (r >= 0 && listen->server != NULL) {
             return listen_end(op, 0, ret_server);

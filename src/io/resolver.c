@@ -4,23 +4,24 @@
  * Numeric hosts and ports never reach the resolver. Everything else goes to
  * uv_getaddrinfo, behind this file alone.
  *
- * Invariant: a look-up belongs to itself from its start to its callback; who
- * asked for it can only forget it.
+ * Invariant: a look-up owns itself from its start to its callback; the
+ * operation that asked for it can only forget it.
  */
+#include "io/resolver.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "io/io.h"
 
 /* So long the end of a loop may wait for a look-up before the log names it. */
-#define TELL_NS UVA_SEC(1)
+#define LOG_NS UVA_SEC(1)
 
 struct uva__resolve_s {
     uv_getaddrinfo_t request; /* data is the loop; NULL once that has ended. */
     uva_list_t link;          /* Of uva__io_t.look_ups. */
-    uva__resolve_cb callback; /* NULL once nobody waits. */
+    uva__resolve_cb callback; /* NULL once it is forgotten. */
     void *data;
     char host[];
 };
@@ -41,6 +42,7 @@ static long number_port(const char *port)
     return number <= 65535 ? number : -1;
 }
 
+/* Whether a port has a letter. */
 static bool port_is_name(const char *port)
 {
     for (; *port != '\0'; port++) {
@@ -60,6 +62,7 @@ int uva__port_check(const char *port)
                     port == NULL ? "" : port);
 }
 
+/* The address of a numeric host. @return Whether it is one of the family. */
 static bool number_host(const char *host,
                         int family,
                         int port,
@@ -122,6 +125,7 @@ static int resolve_numbers(const uva__name_t *name,
 
 /* --- names --- */
 
+/* Copy the addresses of a look-up that sockets can use. */
 static int resolve_collect(const struct addrinfo *found,
                            uva__addresses_t *ret_addresses)
 {
@@ -150,6 +154,8 @@ static int resolve_collect(const struct addrinfo *found,
     return 0;
 }
 
+/* A look-up has ended: in time, after it was forgotten, or after its loop has
+ * lost its host. */
 static void
 resolve_cb(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
 {
@@ -172,7 +178,7 @@ resolve_cb(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
     uv_freeaddrinfo(found);
     uva__list_remove(&resolve->link);
     if (uva__list_empty(&loop->io->look_ups)) {
-        uva__timer_stop(loop, &loop->io->tell);
+        uva__timer_stop(loop, &loop->io->hold_up);
     }
     uva__free(resolve);
     uva__loop_op_end(loop);
@@ -180,7 +186,7 @@ resolve_cb(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
 
 void uva__resolve_leave(uva__io_t *io)
 {
-    uva__timer_stop(io->loop, &io->tell);
+    uva__timer_stop(io->loop, &io->hold_up);
     while (!uva__list_empty(&io->look_ups)) {
         uva__resolve_t *resolve =
             UVA__LIST_FIRST(&io->look_ups, uva__resolve_t, link);
@@ -192,6 +198,7 @@ void uva__resolve_leave(uva__io_t *io)
     }
 }
 
+/* Start a look-up in libuv's pool of threads. */
 static int resolve_start(uva_loop_t *loop,
                          const uva__name_t *name,
                          uva__resolve_cb callback,
@@ -258,13 +265,13 @@ int uva__resolve(uva_loop_t *loop,
                                    : uva__bare(r);
 }
 
-/* --- those that hold up the end --- */
+/* --- look-ups that hold up the end of a loop --- */
 
-static void resolve_tell(uva__timer_t *timer)
+static void resolve_log(uva__timer_t *timer)
 {
-    uva__io_t *io = UVA__CONTAINER_OF(timer, uva__io_t, tell);
+    uva__io_t *io = UVA__CONTAINER_OF(timer, uva__io_t, hold_up);
 
-    io->told = true;
+    io->hold_up_logged = true;
     UVA__LIST_FOREACH (resolve, &io->look_ups, uva__resolve_t, link) {
         uva__log(UVA_LOG_WARNING,
                  "the end of a loop waits for the look-up of '%s': the "
@@ -275,11 +282,12 @@ static void resolve_tell(uva__timer_t *timer)
 
 void uva__resolve_hold_up(uva__io_t *io)
 {
-    if (!uva__list_empty(&io->look_ups) && !io->told && io->tell.state == 0) {
-        /* Without memory nobody is told. */
-        (void)uva__timer_start(io->loop, &io->tell,
-                               uva__loop_deadline(io->loop, TELL_NS),
-                               resolve_tell);
+    if (!uva__list_empty(&io->look_ups) && !io->hold_up_logged &&
+        io->hold_up.state == 0) {
+        /* Without memory nothing is logged. */
+        (void)uva__timer_start(io->loop, &io->hold_up,
+                               uva__loop_deadline(io->loop, LOG_NS),
+                               resolve_log);
     }
 }
 

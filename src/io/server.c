@@ -3,7 +3,7 @@
  * Server and create_server; asyncio.selector_events, _accept_connection).
  *
  * The descriptors are watched by uv_poll_t, not by uv_listen: libuv answers a
- * lack of descriptors by closing whoever waits, silently, or without end. Here
+ * lack of descriptors by closing what waits, silently, or without end. Here
  * each failure that is not one of the client's is reported, and nothing is
  * accepted for a second.
  *
@@ -16,17 +16,14 @@
  * Invariant: a server is in memory while somebody has a reference, a client is
  * not CLOSED, a handle or a report is on its way, or a task waits for it.
  */
-#include "uva/sockets.h"
+#include "io/server.h"
 
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/format.h"
 #include "base/log.h"
-#include "io/io.h"
-#include "io/server.h"
+#include "io/sockets.h"
+#include "io/stream_transport.h"
 
 /* asyncio: constants.py, ACCEPT_RETRY_DELAY. */
 #define ACCEPT_RETRY_NS UVA_SEC(1)
@@ -43,7 +40,7 @@ void uva__server_maybe_free(uva_server_t *server)
         return;
     }
     if (server->destroy != NULL) {
-        server->destroy(server->data);
+        server->destroy(server->owner.data);
     }
     uva__slab_put(&loop->slab, server, uva__server_bytes(server->made_count));
     if (loop->closed) {
@@ -94,8 +91,8 @@ static bool listener_code_is_scarcity(int code)
            code == UV_ENOMEM;
 }
 
-/* Of one connection: the next accept tells of the next. accept(2), "Error
- * handling". */
+/* Failures of one connection: the next accept is about the next one. accept(2),
+ * "Error handling". */
 static bool listener_code_is_the_clients(int code)
 {
     return code == UV_ECONNABORTED || code == UV_EPROTO ||
@@ -124,12 +121,14 @@ static void listener_report(uva__ready_t *ready)
     uva__server_maybe_free(server);
 }
 
+/* The second without accepting is over. */
 static void listener_retry(uva__timer_t *timer)
 {
     server_watch(UVA__CONTAINER_OF(timer, uva__listener_t, timer)->server);
 }
 
-/* There is nobody to tell but the exception handler, in its own time. */
+/* Pause for a second, and report to the exception handler, from the ready
+ * queue: no task waits for an accept. */
 static void listener_failed(uva__listener_t *listener, int code)
 {
     uva_server_t *server = listener->server;
@@ -148,9 +147,10 @@ static void listener_failed(uva__listener_t *listener, int code)
     }
 }
 
+/* The transport is a client, and will hear connection_made. */
 static void server_accepted(uva_server_t *server, uva_transport_t *transport)
 {
-    transport->of.server = server;
+    transport->of.owner = &server->owner;
     uva__list_append(&server->clients, &transport->link);
     server->client_count++;
     uva__transport_open(transport);
@@ -161,6 +161,7 @@ static bool server_is_full(const uva_server_t *server)
     return server->client_count >= server->max_connections;
 }
 
+/* Watch the sockets exactly while the server may accept. */
 static void server_watch(uva_server_t *server)
 {
     bool wanted =
@@ -171,6 +172,7 @@ static void server_watch(uva_server_t *server)
     }
 }
 
+/* Accept no more; a client that leaves lets it go on. Logged once. */
 static void server_full(uva_server_t *server)
 {
     if (!server->full_logged) {
@@ -183,6 +185,8 @@ static void server_full(uva_server_t *server)
     server_watch(server);
 }
 
+/* Accept what waits: as many as the backlog holds, so that one busy server
+ * leaves the others their turn. */
 static void listener_poll_cb(uv_poll_t *poll, int status, int events)
 {
     uva__listener_t *listener = UVA__CONTAINER_OF(poll, uva__listener_t, poll);
@@ -221,6 +225,7 @@ static void listener_poll_cb(uv_poll_t *poll, int status, int events)
     }
 }
 
+/* Start or stop the poll of a socket; not while it pauses after a failure. */
 static void listener_watch(uva__listener_t *listener, bool wanted)
 {
     if (wanted && (listener->server->state != UVA__SERVER_SERVING ||
@@ -263,11 +268,7 @@ int uva__listener_init(uva__listener_t *listener,
 
 /* --- clients --- */
 
-void *uva__server_data(const uva_server_t *server)
-{
-    return server->data;
-}
-
+/* Wake the tasks in wait_closed once it is closed and has no client. */
 static void server_wake(uva_server_t *server)
 {
     if (server->state == UVA__SERVER_CLOSED && server->client_count == 0) {
@@ -277,78 +278,19 @@ static void server_wake(uva_server_t *server)
     }
 }
 
-void uva__server_detach(uva_transport_t *transport)
+/* A client is CLOSED. */
+void uva__server_client_left(uva_transport_t *transport)
 {
-    uva_server_t *server = transport->of.server;
+    uva_server_t *server =
+        UVA__CONTAINER_OF(transport->of.owner, uva_server_t, owner);
 
-    transport->of.server = NULL;
+    transport->of.owner = NULL;
     server->client_count--;
     if (server->state == UVA__SERVER_SERVING) {
         server_watch(server);
     }
     server_wake(server);
     uva__server_maybe_free(server);
-}
-
-/* Whether a handler has failed with the loss of its own connection, as the
- * stream told it. A peer can cause that at will. */
-static bool client_was_lost(const uva_transport_t *transport, int code)
-{
-    return transport->state >= UVA__TRANSPORT_LOST &&
-           (code == transport->status || code == UV_ECONNRESET);
-}
-
-static void client_tell(const uva_transport_t *transport, int code)
-{
-    char where[UVA__ADDRESS_TEXT];
-
-    uva__address_format(&transport->peer, where);
-    uva__log(UVA_LOG_DEBUG, "%s: the connection with %s was lost: %s (%s)",
-             uva__task_function(transport->task), where, uva_strerror(code),
-             uva_err_name(code));
-}
-
-/* The handler has ended. asyncio: streams.py, StreamReaderProtocol. */
-static void client_served(uva__ready_t *ready)
-{
-    uva_transport_t *transport =
-        UVA__CONTAINER_OF(ready, uva_transport_t, task_ready);
-    uva_future_t *future = &transport->task->base;
-    int r = uva__future_code(future);
-
-    if (r < 0 && client_was_lost(transport, r)) {
-        client_tell(transport, r);
-    } else if (r < 0 && r != UV_ECANCELED) {
-        uva__report(uva__transport_loop(transport), future, r,
-                    "Unhandled exception in client_connected_cb");
-    }
-    transport->task = NULL;
-    uva__future_unref(future);
-    uva_transport_close(transport);
-    (void)uva_transport_unref(transport);
-}
-
-void uva__transport_serve(uva_transport_t *transport, uva_task_t *take_task)
-{
-    uva_task_t *task = uva__task_admit(take_task);
-    uva_future_t *future = uva_task_future(task);
-
-    if (future == NULL || future->kind == UVA__KIND_REFUSED) {
-        uva__report(uva__transport_loop(transport), future,
-                    uva__future_code(future),
-                    "Error on the start of client_connected_cb");
-        uva_transport_close(transport);
-        return;
-    }
-    transport->refs++;
-    transport->task = task;
-    transport->task_ready.run = client_served;
-    (void)uva__future_add_node(future, &transport->task_ready);
-}
-
-bool uva__transport_served(const uva_transport_t *transport)
-{
-    return transport->task != NULL && transport->task == uva__task_current();
 }
 
 void uva_server_close_clients(uva_server_t *server)
@@ -373,6 +315,7 @@ void uva_server_abort_clients(uva_server_t *server)
 
 /* --- opening and closing --- */
 
+/* asyncio: base_events.py, Server._start_serving. */
 int uva__server_serve(uva_server_t *server)
 {
     if (server->state == UVA__SERVER_SERVING) {
@@ -391,6 +334,7 @@ int uva__server_serve(uva_server_t *server)
     return 0;
 }
 
+/* libuv is done with the handle. */
 static void listener_close_cb(uv_handle_t *handle)
 {
     uva__listener_t *listener =
@@ -400,6 +344,8 @@ static void listener_close_cb(uv_handle_t *handle)
     uva__server_maybe_free(listener->server);
 }
 
+/* The descriptors go at once; the memory of their handles, which is that of the
+ * server, when libuv says so. */
 void uva_server_close(uva_server_t *server)
 {
     if (!uva__loop_owned(server->loop) || server->state == UVA__SERVER_CLOSED) {
@@ -480,6 +426,7 @@ int uva_server_start_serving(uva_server_t *server)
     return r;
 }
 
+/* asyncio: Server.wait_closed, of 3.12 on: it waits for the connections too. */
 int uva_server_wait_closed_poll(uva_server_t *server)
 {
     uva_waiter_t *self = uva_waiter_current();
@@ -513,6 +460,7 @@ enum {
     FOREVER_WAITS
 };
 
+/* The first call of serve_forever. One task at a time may be in it. */
 static int forever_begin(uva_server_t *server, uva_waiter_t *self)
 {
     int r;
@@ -531,6 +479,7 @@ static int forever_begin(uva_server_t *server, uva_waiter_t *self)
     return r;
 }
 
+/* The last one: UV_ECANCELED, as in asyncio. */
 static int forever_end(uva_server_t *server, uva_waiter_t *self)
 {
     uva_waiter_set_stage(self, FOREVER_SERVES);
@@ -539,6 +488,10 @@ static int forever_end(uva_server_t *server, uva_waiter_t *self)
     return UV_ECANCELED;
 }
 
+/*
+ * Stages: it serves until it is cancelled or the server is closed; then it
+ * closes the server, and waits until the last connection is gone.
+ */
 int uva_server_serve_forever_poll(uva_server_t *server)
 {
     uva_waiter_t *self = uva_waiter_current();
@@ -595,16 +548,10 @@ int uva_server_get_sockname(const uva_server_t *server,
                             size_t index,
                             uva_address_t *ret_address)
 {
-    uva__sockaddr_t address;
-    socklen_t size = sizeof address;
-
     if (index >= server->listener_count) {
         return uva__bare(UV_EINVAL);
     }
-    if (getsockname(server->listeners[index].fd, &address.any, &size) < 0) {
-        return uv_translate_sys_error(errno);
-    }
-    return uva__address_from(&address, ret_address);
+    return uva__address_of_socket(server->listeners[index].fd, ret_address);
 }
 
 uint16_t uva_server_port(const uva_server_t *server)

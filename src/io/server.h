@@ -4,7 +4,7 @@
 #ifndef UVA__IO_SERVER_H
 #define UVA__IO_SERVER_H
 
-#include "io/io.h"
+#include "io/transports.h"
 
 typedef enum uva__server_state_e {
     UVA__SERVER_BOUND,
@@ -24,13 +24,14 @@ typedef struct uva__listener_s {
 } uva__listener_t;
 
 struct uva_server_s {
+    uva__owner_t owner;    /* Of its clients; data is owned if destroy is there.
+                            */
     uva_loop_t *loop;      /* Borrowed. */
     uva_list_t link;       /* Of uva__io_t.servers, until it is closed. */
     uva_list_t clients;    /* Of uva_transport_t.link. */
     uva_list_t waiters;    /* Of uva_waiter_t.link: wait_closed. */
     uva_waiter_t *forever; /* Borrowed: serve_forever. */
     uva__transport_kind_t kind;
-    void *data; /* Owned if destroy is there. */
     uva_destroy_cb destroy;
     size_t client_count;
     size_t max_connections;
@@ -51,6 +52,8 @@ static inline size_t uva__server_bytes(size_t count)
     return sizeof(uva_server_t) + count * sizeof(uva__listener_t);
 }
 
+/** For uva__owner_t: a client is CLOSED. */
+void uva__server_client_left(uva_transport_t *transport);
 /** Begin to listen and to accept. */
 int uva__server_serve(uva_server_t *server);
 void uva__server_maybe_free(uva_server_t *server);
@@ -58,5 +61,10 @@ void uva__server_maybe_free(uva_server_t *server);
 int uva__listener_init(uva__listener_t *listener,
                        uva_server_t *server,
                        int take_fd);
+/** Look at one server after another: one whose handles the host has closed is
+ * closed. */
+void uva__servers_look(uva__io_t *io);
+/** Close all servers and connections of a loop that has no task left. */
+void uva__servers_abandon(uva__io_t *io);
 
 #endif /* UVA__IO_SERVER_H */

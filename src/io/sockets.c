@@ -1,10 +1,10 @@
 /*
- * Descriptors and addresses: what is asked of the system directly.
+ * Stream sockets: the system calls that open, read and write them.
  *
  * Invariant: no descriptor exists for a moment that a child could inherit,
- * where the system can do that.
+ * where the system can do that. No call raises SIGPIPE.
  */
-#include "uva/sockets.h"
+#include "io/sockets.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,68 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/format.h"
-#include "io/io.h"
+#include <uv.h>
 
-void uva__addresses_clear(uva__addresses_t *addresses)
-{
-    uva__free(addresses->items);
-    *addresses = (uva__addresses_t){0};
-}
-
-static int
-address_scope(const struct sockaddr_in6 *address, char *text, size_t size)
-{
-    char name[UV_IF_NAMESIZE];
-    size_t length = sizeof name;
-
-    if (address->sin6_scope_id == 0 ||
-        uv_if_indextoname(address->sin6_scope_id, name, &length) < 0) {
-        return 0;
-    }
-    return (int)uva__format(text, size, "%%%s", name);
-}
-
-int uva__address_from(const uva__sockaddr_t *from, uva_address_t *ret_address)
-{
-    uva_address_t address = {.port = 0};
-    size_t length;
-    int r;
-
-    if (from->any.sa_family == AF_INET) {
-        address.family = UVA_FAMILY_IPV4;
-        address.port = ntohs(from->in.sin_port);
-        r = uv_ip4_name(&from->in, address.host, sizeof address.host);
-    } else if (from->any.sa_family == AF_INET6) {
-        address.family = UVA_FAMILY_IPV6;
-        address.port = ntohs(from->in6.sin6_port);
-        r = uv_ip6_name(&from->in6, address.host, sizeof address.host);
-        length = strlen(address.host);
-        (void)address_scope(&from->in6, address.host + length,
-                            sizeof address.host - length);
-    } else {
-        r = UV_EAFNOSUPPORT;
-    }
-    if (r >= 0) {
-        *ret_address = address;
-    }
-    return r < 0 ? r : 0;
-}
-
-void uva__address_format(const uva__sockaddr_t *address, char *text)
-{
-    uva_address_t readable;
-
-    if (uva__address_from(address, &readable) < 0) {
-        (void)uva__format(text, UVA__ADDRESS_TEXT, "(?)");
-        return;
-    }
-    (void)uva__format(text, UVA__ADDRESS_TEXT, "('%s', %u)", readable.host,
-                      (unsigned)readable.port);
-}
-
-/* --- descriptors --- */
+/* --- opening --- */
 
 #if !defined(SOCK_NONBLOCK) || !defined(SOCK_CLOEXEC)
 
@@ -111,6 +52,7 @@ int uva__socket_accept(int listener, uva__sockaddr_t *ret_peer)
 
 #else
 
+/* One system call does both where there is one that can. */
 int uva__socket_open(int family)
 {
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -142,4 +84,36 @@ void uva__socket_prepare(int fd)
 #if defined(SO_NOSIGPIPE)
     (void)setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
 #endif
+}
+
+/* --- bytes --- */
+
+/* The code of a failed call; a socket that is not ready has one code. */
+static int socket_code(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK
+               ? UV_EAGAIN
+               : uv_translate_sys_error(error);
+}
+
+ssize_t uva__socket_read_failed(int fd, void *data, size_t size)
+{
+    return errno == EINTR ? uva__socket_read(fd, data, size)
+                          : socket_code(errno);
+}
+
+ssize_t uva__socket_send_failed(int fd, struct iovec *pieces, size_t count)
+{
+    return errno == EINTR ? uva__socket_send(fd, pieces, count)
+                          : socket_code(errno);
+}
+
+ssize_t uva__socket_sendmsg(int fd, struct iovec *pieces, size_t count)
+{
+    struct msghdr message;
+
+    memset(&message, 0, sizeof message);
+    message.msg_iov = pieces;
+    message.msg_iovlen = count;
+    return sendmsg(fd, &message, MSG_NOSIGNAL);
 }

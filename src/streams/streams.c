@@ -17,14 +17,16 @@
 /* The arguments of a server of streams; it owns them. */
 typedef struct service_s {
     const uva__coro_t *coro; /* Static. */
-    uva_context_t *context;  /* Counted: that of who started the server. */
-    size_t reader_offset;    /* In args. */
+    uva_context_t
+        *context; /* Counted: that of the task that started the server. */
+    size_t reader_offset; /* In args. */
     size_t writer_offset;
     max_align_t args[]; /* Copied for each connection. */
 } service_t;
 
 /* --- the protocol --- */
 
+/* The writer lies behind its transport, the reader is the input in it. */
 static void stream_init(void *state, uva_transport_t *transport)
 {
     uva_writer_t *writer = state;
@@ -87,7 +89,6 @@ static void stream_connection_made(void *state, void *data)
 }
 
 static const uva__direct_ops_t stream_ops = {
-    .size = sizeof(uva__direct_ops_t),
     .state_bytes = sizeof(uva_writer_t),
     .init = stream_init,
     .connection_made = stream_connection_made,
@@ -106,7 +107,7 @@ int uva_open_connection_poll(uva_open_connection_op_t *op,
                              uva_writer_t **ret_writer)
 {
     uva_transport_t *transport;
-    int r = uva__connect_poll(&op->connect, host, port, options, &stream_ops,
+    int r = uva__connect_poll(&op->state, host, port, options, &stream_ops,
                               &transport);
 
     if (r >= 0) {
@@ -122,7 +123,7 @@ int uva_open_connection(const char *host,
                         uva_reader_t **ret_reader,
                         uva_writer_t **ret_writer)
 {
-    uva_open_connection_op_t op = {{NULL}};
+    uva_open_connection_op_t op = {NULL};
     int r;
 
     UVA_DRIVE(r, uva_open_connection, &op, host, port, options, ret_reader,
@@ -132,6 +133,7 @@ int uva_open_connection(const char *host,
 
 /* --- start_server --- */
 
+/* The server is gone, and with it the arguments of its handlers. */
 static void service_free(void *data)
 {
     service_t *service = data;
@@ -142,6 +144,7 @@ static void service_free(void *data)
     }
 }
 
+/* Keep the arguments, and the context of the task that starts the server. */
 static service_t *service_new(const uva__coro_t *coro, const void *args)
 {
     service_t *service = uva__calloc(1, sizeof *service + coro->frame_bytes);
@@ -159,6 +162,7 @@ static service_t *service_new(const uva__coro_t *coro, const void *args)
     return service;
 }
 
+/* The first call makes the service, which the server owns from then on. */
 int uva__start_server_poll(uva_start_server_op_t *op,
                            const uva__coro_t *coro,
                            const void *args,
@@ -171,7 +175,7 @@ int uva__start_server_poll(uva_start_server_op_t *op,
 {
     service_t *service = NULL;
 
-    if (op->listen.state == NULL) { /* The first call. */
+    if (op->state == NULL) { /* The first call. */
         service = service_new(coro, args);
         if (service == NULL) {
             return UV_ENOMEM;
@@ -179,7 +183,7 @@ int uva__start_server_poll(uva_start_server_op_t *op,
         service->reader_offset = reader_offset;
         service->writer_offset = writer_offset;
     }
-    return uva__listen_poll(&op->listen, host, port, options, &stream_ops,
+    return uva__listen_poll(&op->state, host, port, options, &stream_ops,
                             service, service_free, ret_server);
 }
 
@@ -192,7 +196,7 @@ int uva__start_server(const uva__coro_t *coro,
                       const uva_server_options_t *options,
                       uva_server_t **ret_server)
 {
-    uva_start_server_op_t op = {{NULL}};
+    uva_start_server_op_t op = {NULL};
     int r;
 
     UVA_DRIVE(r, uva__start_server, &op, coro, args, reader_offset,
@@ -245,7 +249,7 @@ int uva__start_server_callback(const char *function,
                                const uva_server_options_t *options,
                                uva_server_t **ret_server)
 {
-    uva_start_server_op_t op = {{NULL}};
+    uva_start_server_op_t op = {NULL};
     int r;
 
     UVA_DRIVE(r, uva__start_server_callback, &op, function, handler, arg, host,

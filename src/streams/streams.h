@@ -1,14 +1,16 @@
 /*
  * A reader and a writer in memory. A connection is one object: its reader is
- * the intake of its transport, its writer lies behind that.
+ * the input of its transport, its writer lies behind the transport.
  */
 #ifndef UVA__STREAMS_STREAMS_H
 #define UVA__STREAMS_STREAMS_H
 
 #include "uva/streams.h"
 
+#include "io/stream_door.h"
+
 struct uva_reader_s {
-    uva__intake_t in;
+    uva__input_t in;
 };
 
 struct uva_writer_s {
@@ -23,11 +25,12 @@ struct uva_writer_s {
 /** The reader of a transport. */
 static inline uva_reader_t *uva__reader_of(uva_transport_t *transport)
 {
-    return (uva_reader_t *)uva__transport_intake(transport);
+    return (uva_reader_t *)uva__transport_input(transport);
 }
 
-/** The writer goes on, or never will. */
+/** Wake the tasks that drain: the writer goes on. */
 void uva__writer_resume(uva_writer_t *writer);
+/** Wake all tasks that wait on the writer: its connection is lost. */
 void uva__writer_lost(uva_writer_t *writer);
 
 #endif /* UVA__STREAMS_STREAMS_H */

@@ -2,8 +2,9 @@
  * StreamWriter (asyncio.streams): writing, and waiting until it is time to
  * write more, or until the connection is closed.
  *
- * Invariant: who drains is woken when the writer is resumed or lost; who waits
- * for the close when it is lost, which comes once for every connection.
+ * Invariant: a task that drains is woken when the writer is resumed or lost;
+ * one that waits for the close when it is lost, which comes once for every
+ * connection.
  */
 #include <limits.h>
 #include <stdarg.h>
@@ -41,6 +42,7 @@ int uva_writer_writelines(uva_writer_t *writer,
     return uva_transport_writelines(writer->transport, lines, count);
 }
 
+/* A short text is made on the stack, a long one in a buffer. */
 int uva_writer_printf(uva_writer_t *writer, const char *format, ...)
 {
     char text[PRINTF_BYTES];
@@ -76,6 +78,7 @@ bool uva_writer_can_write_eof(const uva_writer_t *writer)
 
 /* --- draining --- */
 
+/* Wake all tasks of a list; each leaves it by itself. */
 static void writer_wake(uva_list_t *waiters)
 {
     UVA__LIST_FOREACH (waiter, waiters, uva_waiter_t, link) {
@@ -115,6 +118,8 @@ static int drain_wait(uva_writer_t *writer, uva_waiter_t *self)
                               &writer->drainers);
 }
 
+/* A drain goes on: after the iteration of a closing transport, or after its
+ * wait. */
 static UVA__NOINLINE int drain_resumed(uva_writer_t *writer, uva_waiter_t *self)
 {
     int r;
@@ -131,13 +136,13 @@ static UVA__NOINLINE int drain_resumed(uva_writer_t *writer, uva_waiter_t *self)
     return r;
 }
 
+/* asyncio: streams.py, StreamWriter.drain. */
 int uva_writer_drain_poll(uva_writer_t *writer)
 {
     uva_waiter_t *self;
     int r = writer->reader->in.exception;
 
-    /* Nobody waits here and nobody has to: not even whose turn it is matters.
-     */
+    /* Not paused, not lost, not closing, and no task waits: nothing to do. */
     if (UVA__LIKELY(!writer->paused && r == 0 && !writer->lost &&
                     uva__list_empty(&writer->drainers) &&
                     !uva_transport_is_closing(writer->transport))) {
@@ -182,6 +187,7 @@ bool uva_writer_is_closing(const uva_writer_t *writer)
     return uva_transport_is_closing(writer->transport);
 }
 
+/* asyncio: streams.py, StreamWriter.wait_closed. */
 int uva_writer_wait_closed_poll(uva_writer_t *writer)
 {
     uva_waiter_t *self = uva_waiter_current();
@@ -207,100 +213,7 @@ int uva_writer_wait_closed(uva_writer_t *writer)
     return r;
 }
 
-/* --- closing a connection --- */
-
-/* A cancellation that came here is put back: the next await delivers it. */
-static void connection_keep_cancellation(void)
-{
-    uva_task_t *task = uva_current_task();
-    const uva_error_t *words = uva_task_error();
-
-    (void)uva_task_cancel_message(task,
-                                  words == NULL ? NULL : uva_error_text(words));
-    (void)uva_task_uncancel(task);
-}
-
-static uva_transport_t *connection_transport(const uva_reader_t *reader,
-                                             const uva_writer_t *writer)
-{
-    return reader != NULL   ? reader->in.transport
-           : writer != NULL ? writer->transport
-                            : NULL;
-}
-
-static bool connection_owned(const uva_transport_t *transport)
-{
-    return uva_loop_owned(uva_transport_get_loop(transport),
-                          "uva_connection_close");
-}
-
-static int connection_end(uva_reader_t *take_reader,
-                          uva_writer_t *take_writer,
-                          uva_transport_t *transport)
-{
-    int r = uva__bare(uva__transport_status(transport));
-
-    if (!uva__transport_served(transport)) {
-        (void)uva_reader_unref(take_reader);
-        (void)uva_writer_unref(take_writer);
-    }
-    return r;
-}
-
-int uva_connection_close_poll(uva_reader_t *take_reader,
-                              uva_writer_t *take_writer)
-{
-    uva_transport_t *transport = connection_transport(take_reader, take_writer);
-    uva_waiter_t *self = uva_waiter_current();
-    uva_writer_t *writer;
-    int r;
-
-    if (transport == NULL) {
-        (void)uva_reader_unref(take_reader); /* One of its own. */
-        return 0;
-    }
-    if (uva_waiter_resumed(self)) {
-        if (uva_waiter_finish(self) < 0) {
-            connection_keep_cancellation();
-        }
-        return connection_end(take_reader, take_writer, transport);
-    }
-    if (!connection_owned(transport)) {
-        return UV_EPERM;
-    }
-    uva_transport_close(transport);
-    if (uva_transport_get_write_buffer_size(transport) > 0) {
-        writer = uva__transport_state(transport);
-        r = uva_waiter_suspend(self, &writer->reader->in.loop,
-                               &writer->closers);
-        if (r == UVA_PENDING) {
-            return r;
-        }
-    }
-    return connection_end(take_reader, take_writer, transport);
-}
-
-int uva_connection_close(uva_reader_t *take_reader, uva_writer_t *take_writer)
-{
-    uva_transport_t *transport = connection_transport(take_reader, take_writer);
-    int r;
-
-    if (transport != NULL && !connection_owned(transport)) {
-        return UV_EPERM;
-    }
-    if (uva_block_check() < 0 && transport != NULL) {
-        /* Nothing can wait here; the rest is sent all the same. */
-        uva_transport_close(transport);
-        return connection_end(take_reader, take_writer, transport);
-    }
-    while ((r = uva_connection_close_poll(take_reader, take_writer)) ==
-           UVA_PENDING) {
-        uva_block("uva_connection_close");
-    }
-    return r;
-}
-
-/* --- the rest --- */
+/* --- looking, references --- */
 
 uva_transport_t *uva_writer_transport(const uva_writer_t *writer)
 {

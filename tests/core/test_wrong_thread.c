@@ -13,9 +13,7 @@
 #include "core/loop.h"
 #include "core/ready.h"
 #include "core/scopes.h"
-#include "core/timers.h"
-#include "core/waiters.h"
-#include "io/io.h"
+#include "io/transports.h"
 #include "streams/streams.h"
 
 /* One of each, on a loop that waits meanwhile; somebody waits for each. */

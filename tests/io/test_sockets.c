@@ -15,7 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "io/io.h"
+#include "core/loop.h"
+#include "io/address.h"
 
 /* --- the resolver --- */
 
@@ -378,7 +379,7 @@ UVA_NET_TEST(zones)
 
 static void dial_without_task(void *data)
 {
-    uva_open_connection_op_t op = {{NULL}};
+    uva_open_connection_op_t op = {NULL};
     uva_reader_t *reader;
     uva_writer_t *writer;
 

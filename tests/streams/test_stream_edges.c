@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "io/io.h"
+#include "io/stream_write.h"
 #include "streams/streams.h"
 
 #define KIB 1024u
@@ -438,6 +438,15 @@ UVA_NET_TEST(writelines_of_many_pieces)
         }
     }
     ck_assert_uint_gt(seen, COUNT / 2);
+    for (size_t i = 0; i < 20; i++) { /* As many as leave at once. */
+        lines[i] = uva_bytes(&"abcdefghijklmnopqrst"[i], 1);
+    }
+    ck_assert_int_eq(uva_writer_write(link.writer, "head", 4), 0);
+    ck_assert_int_eq(uva_writer_writelines(link.writer, lines, 20), 0);
+    ck_assert_int_eq(uva_writer_write(link.writer, "tail", 4), 0);
+    uva_test_expect(link.fd, "headabcdefghijklmnopqrsttail");
+    ck_assert_int_eq(uva_writer_write_eof(link.writer), 0);
+    uva_test_expect_eof(link.fd);
     uva_test_unlink(&link);
 }
 

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "io/io.h"
+#include "io/transports.h"
 #include "streams/streams.h"
 
 #define KIB 1024u
@@ -830,7 +830,7 @@ UVA_NET_TEST(late_connections_are_read_before_the_next_poll)
 }
 
 /* What small requests have brought in does not add up over the turns. */
-UVA_NET_TEST(portion_ends_with_the_answers)
+UVA_NET_TEST(read_budget_ends_with_the_answers)
 {
     uva_loop_t *loop = uva_get_running_loop();
     uva_test_link_t link;
@@ -839,15 +839,15 @@ UVA_NET_TEST(portion_ends_with_the_answers)
     uva_test_link(&link, NULL);
     uva_test_send(link.fd, "question");
     ck_assert_int_eq(uva_reader_read_view(link.reader, 100, &view), 8);
-    ck_assert_uint_eq(loop->io->portion_bytes, 8);
+    ck_assert_uint_eq(loop->io->spent_bytes, 8);
     ck_assert_int_eq(uva_writer_write(link.writer, "answer", 6), 0);
     ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0);
     uva_test_expect(link.fd, "answer");
-    ck_assert_uint_eq(loop->io->portion_bytes, 0);
+    ck_assert_uint_eq(loop->io->spent_bytes, 0);
     uva_test_unlink(&link);
 }
 
-UVA_NET_TEST(late_connections_are_aborted)
+UVA_NET_TEST(deferred_connections_are_aborted)
 {
     static crowd_t crowd;
 
@@ -1656,8 +1656,8 @@ int main(void)
     tcase_add_test(ahead, back_pressure);
     tcase_add_test(ahead, reads_come_in_portions);
     tcase_add_test(ahead, late_connections_are_read_before_the_next_poll);
-    tcase_add_test(ahead, portion_ends_with_the_answers);
-    tcase_add_test(ahead, late_connections_are_aborted);
+    tcase_add_test(ahead, read_budget_ends_with_the_answers);
+    tcase_add_test(ahead, deferred_connections_are_aborted);
     tcase_add_test(ahead, explicit_pause);
     UVA_TEST_BOTH(ahead, ten_thousand_kib_both_ways);
 

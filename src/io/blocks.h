@@ -1,0 +1,126 @@
+/*
+ * Blocks: memory for bytes on their way, and the reserve of idle ones that a
+ * loop keeps.
+ *
+ * Sizes are powers of two from 1 KiB to 64 KiB; larger blocks come from the
+ * allocator and go back to it.
+ */
+#ifndef UVA__IO_BLOCKS_H
+#define UVA__IO_BLOCKS_H
+
+#include "uva/types.h"
+
+#include "base/fifo.h"
+#include "core/loop.h"
+#include "core/ready.h"
+#include "core/timers.h"
+
+#define UVA__BLOCK_SMALLEST     10u
+#define UVA__BLOCK_CLASSES      7u
+#define UVA__BLOCK_BYTES(index) ((size_t)1 << (UVA__BLOCK_SMALLEST + (index)))
+
+/* Bytes that one read may bring in. asyncio: selector_events.py, max_size. */
+#define UVA__READ_BYTES 65536u
+
+/* A block: these words, and the bytes behind them. It belongs to an input or
+ * to an output; only an output uses link, data, size and room. */
+typedef struct uva__block_s {
+    uva__fifo_link_t link; /* Of uva__output_t.blocks, or of idle ones. */
+    uint8_t *data;         /* The first unsent byte. */
+    size_t size;
+    size_t room;  /* Free bytes behind them. */
+    size_t bytes; /* Of the block, with these words. */
+    size_t index; /* Its class; UVA__BLOCK_CLASSES or more has none. */
+} uva__block_t;
+
+/* The reserve of a loop. */
+typedef struct uva__blocks_s {
+    uva_loop_t *loop;                           /* Borrowed. */
+    uva__fifo_link_t *idle[UVA__BLOCK_CLASSES]; /* Stacks, by class. */
+    size_t idle_bytes;
+    size_t idle_limit; /* 0 in strict mode: no block is kept. */
+    uva__timer_t trim; /* Runs while the limit is raised. */
+    uint8_t *scratch;  /* Owned: UVA__READ_BYTES that all sockets share. */
+} uva__blocks_t;
+
+/** Make an empty reserve. @return 0 or UV_ENOMEM. */
+int uva__blocks_init(uva__blocks_t *blocks, uva_loop_t *loop);
+/** Free all that is idle. */
+void uva__blocks_destroy(uva__blocks_t *blocks);
+
+/* The part of io.h's struct that is needed here: its first member. NULL before
+ * the loop has opened something, and when it is closed. */
+static inline uva__blocks_t *uva__blocks_of(const uva_loop_t *loop)
+{
+    return (uva__blocks_t *)loop->io;
+}
+
+static inline uint8_t *uva__block_begin(uva__block_t *block)
+{
+    return (uint8_t *)(block + 1);
+}
+
+static inline uint8_t *uva__block_end(uva__block_t *block)
+{
+    return (uint8_t *)block + block->bytes;
+}
+
+/** A block of a class, from the allocator. @return NULL without memory. */
+uva__block_t *uva__block_new(size_t bytes);
+/** Give back a block for which the reserve has no room. */
+void uva__block_put_slow(uva__blocks_t *blocks, uva__block_t *block);
+
+/** The class of blocks of a size; beyond the last one if it has none. */
+static inline unsigned uva__block_class(size_t bytes)
+{
+    unsigned index = 0;
+
+    while (index < UVA__BLOCK_CLASSES && UVA__BLOCK_BYTES(index) < bytes) {
+        index++;
+    }
+    return index;
+}
+
+/** A block of a class. @return NULL without memory. */
+static inline uva__block_t *uva__block_get_class(uva_loop_t *loop,
+                                                 unsigned index)
+{
+    uva__blocks_t *blocks = uva__blocks_of(loop);
+    uva__block_t *block;
+
+    if (UVA__UNLIKELY(blocks == NULL || blocks->idle[index] == NULL)) {
+        return uva__block_new(UVA__BLOCK_BYTES(index));
+    }
+    block = UVA__CONTAINER_OF(blocks->idle[index], uva__block_t, link);
+    blocks->idle[index] = block->link.next;
+    blocks->idle_bytes -= block->bytes;
+    return block;
+}
+
+/** A block with room for bytes behind its words. @return NULL without memory.
+ */
+static inline uva__block_t *uva__block_get(uva_loop_t *loop, size_t room)
+{
+    size_t bytes = room + sizeof(uva__block_t);
+    unsigned index = uva__block_class(bytes);
+
+    return index < UVA__BLOCK_CLASSES ? uva__block_get_class(loop, index)
+                                      : uva__block_new(bytes);
+}
+
+/** Give a block back. */
+static inline void uva__block_put(uva_loop_t *loop, uva__block_t *block)
+{
+    uva__blocks_t *blocks = uva__blocks_of(loop);
+
+    if (UVA__UNLIKELY(blocks == NULL || block->index >= UVA__BLOCK_CLASSES ||
+                      blocks->idle_bytes + block->bytes > blocks->idle_limit)) {
+        uva__block_put_slow(blocks, block);
+        return;
+    }
+    block->link.next = blocks->idle[block->index];
+    blocks->idle[block->index] = &block->link;
+    blocks->idle_bytes += block->bytes;
+}
+
+#endif /* UVA__IO_BLOCKS_H */

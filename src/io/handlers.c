@@ -1,0 +1,68 @@
+/*
+ * The task that serves an accepted connection (asyncio.streams,
+ * StreamReaderProtocol, its _task and callback).
+ *
+ * Invariant: a transport is kept until its handler has ended, and closed then.
+ */
+#include "base/log.h"
+#include "io/transports.h"
+
+/* Whether a handler has failed with the loss of its own connection, as the
+ * stream told it. A peer can cause that at will. */
+static bool client_was_lost(const uva_transport_t *transport, int code)
+{
+    return transport->state >= UVA__TRANSPORT_LOST &&
+           (code == transport->status || code == UV_ECONNRESET);
+}
+
+static void client_tell(const uva_transport_t *transport, int code)
+{
+    char where[UVA__ADDRESS_TEXT];
+
+    uva__address_format(&transport->peer, where);
+    uva__log(UVA_LOG_DEBUG, "%s: the connection with %s was lost: %s (%s)",
+             uva__task_function(transport->task), where, uva_strerror(code),
+             uva_err_name(code));
+}
+
+/* The handler has ended. asyncio: streams.py, StreamReaderProtocol. */
+static void client_served(uva__ready_t *ready)
+{
+    uva_transport_t *transport =
+        UVA__CONTAINER_OF(ready, uva_transport_t, task_ready);
+    uva_future_t *future = &transport->task->base;
+    int r = uva__future_code(future);
+
+    if (r < 0 && client_was_lost(transport, r)) {
+        client_tell(transport, r);
+    } else if (r < 0 && r != UV_ECANCELED) {
+        uva__report(transport->loop, future, r,
+                    "Unhandled exception in client_connected_cb");
+    }
+    transport->task = NULL;
+    uva__future_unref(future);
+    uva_transport_close(transport);
+    (void)uva_transport_unref(transport);
+}
+
+void uva__transport_serve(uva_transport_t *transport, uva_task_t *take_task)
+{
+    uva_task_t *task = uva__task_admit(take_task);
+    uva_future_t *future = uva_task_future(task);
+
+    if (future == NULL || future->kind == UVA__KIND_REFUSED) {
+        uva__report(transport->loop, future, uva__future_code(future),
+                    "Error on the start of client_connected_cb");
+        uva_transport_close(transport);
+        return;
+    }
+    transport->refs++;
+    transport->task = task;
+    transport->task_ready.run = client_served;
+    (void)uva__future_add_node(future, &transport->task_ready);
+}
+
+bool uva__transport_served(const uva_transport_t *transport)
+{
+    return transport->task != NULL && transport->task == uva__task_current();
+}

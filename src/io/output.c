@@ -1,0 +1,161 @@
+/*
+ * The unsent bytes of a connection: a queue of blocks.
+ *
+ * Invariant: out->bytes is the sum of the sizes of the blocks, and no block is
+ * empty. Only the last block has room that is filled.
+ */
+#include "io/output.h"
+
+#include <string.h>
+
+/* Add a line to pieces; an empty one is none. @return How many there are. */
+static size_t
+pieces_add(struct iovec *pieces, size_t used, uva_bytes_t line, size_t *total)
+{
+    if (line.size == 0) {
+        return used;
+    }
+    pieces[used].iov_base = (void *)(uintptr_t)line.data;
+    pieces[used].iov_len = line.size;
+    *total += line.size;
+    return used + 1;
+}
+
+size_t uva__output_pieces_slow(const uva__output_t *out,
+                               const uva__supply_t *supply,
+                               struct iovec *pieces,
+                               size_t room,
+                               size_t *ret_total)
+{
+    uva__fifo_link_t *link = out->blocks.last;
+    size_t used = 0;
+
+    *ret_total = 0;
+    while (*ret_total < out->bytes && used < room) {
+        const uva__block_t *block;
+        link = link->next;
+        block = UVA__CONTAINER_OF(link, uva__block_t, link);
+        used = pieces_add(pieces, used, (uva_bytes_t){block->data, block->size},
+                          ret_total);
+    }
+    if (used < room) {
+        used = pieces_add(pieces, used, supply->first, ret_total);
+    }
+    for (size_t i = 0; i < supply->rest_count && used < room; i++) {
+        used = pieces_add(pieces, used, supply->rest[i], ret_total);
+    }
+    return used;
+}
+
+/* The first bytes of a supply were sent. */
+static void supply_consume(uva__supply_t *supply, size_t count)
+{
+    supply->bytes -= count;
+    supply->begun = true;
+    while (count >= supply->first.size && supply->rest_count > 0) {
+        count -= supply->first.size;
+        supply->first = *supply->rest++;
+        supply->rest_count--;
+    }
+    supply->first.data += count;
+    supply->first.size -= count;
+}
+
+void uva__output_consume_slow(uva__output_t *out,
+                              uva__supply_t *supply,
+                              uva_loop_t *loop,
+                              size_t count)
+{
+    while (!uva__fifo_empty(&out->blocks) && count > 0) {
+        uva__block_t *block = UVA__FIFO_FIRST(&out->blocks, uva__block_t, link);
+        if (count < block->size) {
+            block->data += count;
+            block->size -= count;
+            out->bytes -= count;
+            return;
+        }
+        count -= block->size;
+        out->bytes -= block->size;
+        (void)uva__fifo_pop(&out->blocks);
+        uva__block_put(loop, block);
+    }
+    if (count > 0) {
+        supply_consume(supply, count);
+    }
+}
+
+void uva__output_clear(uva__output_t *out, uva_loop_t *loop)
+{
+    uva__output_consume_slow(out, NULL, loop, out->bytes);
+}
+
+/* Copy bytes into the room of a block. */
+static void block_fill(uva__block_t *block, const uint8_t *data, size_t size)
+{
+    memcpy(block->data + block->size, data, size);
+    block->size += size;
+    block->room -= size;
+}
+
+/* An empty block with room for more than what the last one holds. */
+static uva__block_t *
+output_new_block(const uva__output_t *out, uva_loop_t *loop, size_t room)
+{
+    /* At least as much as there is already: small writes need few blocks. */
+    uva__block_t *block =
+        uva__block_get(loop, room > out->bytes ? room : out->bytes);
+
+    if (UVA__LIKELY(block != NULL)) {
+        block->data = uva__block_begin(block);
+        block->size = 0;
+        block->room = block->bytes - sizeof *block;
+    }
+    return block;
+}
+
+/* Copy a line to the room of the last block, and what does not fit to the new
+ * one. */
+static void
+output_copy(uva__block_t *last, uva__block_t *fresh, uva_bytes_t line)
+{
+    size_t part = last == NULL             ? 0
+                  : line.size < last->room ? line.size
+                                           : last->room;
+
+    if (part > 0) {
+        block_fill(last, line.data, part);
+    }
+    if (line.size > part) {
+        block_fill(fresh, line.data + part, line.size - part);
+    }
+}
+
+int uva__output_keep(uva__output_t *out,
+                     uva__supply_t *supply,
+                     uva_loop_t *loop)
+{
+    uva__block_t *last = uva__fifo_empty(&out->blocks)
+                             ? NULL
+                             : UVA__FIFO_LAST(&out->blocks, uva__block_t, link);
+    size_t room = last == NULL ? 0 : last->room;
+    uva__block_t *fresh = NULL;
+
+    if (supply->bytes > room) { /* Before anything is copied. */
+        fresh = output_new_block(out, loop, supply->bytes - room);
+        if (UVA__UNLIKELY(fresh == NULL)) {
+            return UV_ENOMEM;
+        }
+    }
+    output_copy(last, fresh, supply->first);
+    for (size_t i = 0; i < supply->rest_count; i++) {
+        output_copy(last, fresh, supply->rest[i]);
+    }
+    if (fresh != NULL) {
+        uva__fifo_append(&out->blocks, &fresh->link);
+    }
+    out->bytes += supply->bytes;
+    supply->first.size = 0;
+    supply->rest_count = 0;
+    supply->bytes = 0;
+    return 0;
+}

@@ -1,0 +1,103 @@
+/*
+ * uva_connection_close: what a user of asyncio writes as writer.close() and
+ * await writer.wait_closed().
+ *
+ * Invariant: both references are dropped exactly once, when it returns, however
+ * it returns; the handler of a server has none to drop.
+ */
+#include "streams/streams.h"
+
+/* A cancellation that came here is put back: the next await delivers it. */
+static void connection_keep_cancellation(void)
+{
+    uva_task_t *task = uva_current_task();
+    const uva_error_t *words = uva_task_error();
+
+    (void)uva_task_cancel_message(task,
+                                  words == NULL ? NULL : uva_error_text(words));
+    (void)uva_task_uncancel(task);
+}
+
+/* The transport of a connection; NULL for a reader of its own, or for nothing.
+ */
+static uva_transport_t *connection_transport(const uva_reader_t *reader,
+                                             const uva_writer_t *writer)
+{
+    return reader != NULL   ? reader->in.transport
+           : writer != NULL ? writer->transport
+                            : NULL;
+}
+
+/* Whether this thread may close it; the log says so if not. */
+static bool connection_owned(const uva_transport_t *transport)
+{
+    return uva_loop_owned(uva_transport_get_loop(transport),
+                          "uva_connection_close");
+}
+
+/* Drop the references. @return Why the connection was lost, or 0. */
+static int connection_end(uva_reader_t *take_reader,
+                          uva_writer_t *take_writer,
+                          uva_transport_t *transport)
+{
+    int r = uva__bare(uva__transport_status(transport));
+
+    if (!uva__transport_served(transport)) {
+        (void)uva_reader_unref(take_reader);
+        (void)uva_writer_unref(take_writer);
+    }
+    return r;
+}
+
+int uva_connection_close_poll(uva_reader_t *take_reader,
+                              uva_writer_t *take_writer)
+{
+    uva_transport_t *transport = connection_transport(take_reader, take_writer);
+    uva_waiter_t *self = uva_waiter_current();
+    uva_writer_t *writer;
+    int r;
+
+    if (transport == NULL) {
+        (void)uva_reader_unref(take_reader); /* One of its own. */
+        return 0;
+    }
+    if (uva_waiter_resumed(self)) {
+        if (uva_waiter_finish(self) < 0) {
+            connection_keep_cancellation();
+        }
+        return connection_end(take_reader, take_writer, transport);
+    }
+    if (!connection_owned(transport)) {
+        return UV_EPERM;
+    }
+    uva_transport_close(transport);
+    if (uva_transport_get_write_buffer_size(transport) > 0) {
+        writer = uva__transport_state(transport);
+        r = uva_waiter_suspend(self, &writer->reader->in.loop,
+                               &writer->closers);
+        if (r == UVA_PENDING) {
+            return r;
+        }
+    }
+    return connection_end(take_reader, take_writer, transport);
+}
+
+int uva_connection_close(uva_reader_t *take_reader, uva_writer_t *take_writer)
+{
+    uva_transport_t *transport = connection_transport(take_reader, take_writer);
+    int r;
+
+    if (transport != NULL && !connection_owned(transport)) {
+        return UV_EPERM;
+    }
+    if (uva_block_check() < 0 && transport != NULL) {
+        /* Nothing can wait here; the rest is sent all the same. */
+        uva_transport_close(transport);
+        return connection_end(take_reader, take_writer, transport);
+    }
+    while ((r = uva_connection_close_poll(take_reader, take_writer)) ==
+           UVA_PENDING) {
+        uva_block("uva_connection_close");
+    }
+    return r;
+}
