@@ -12,7 +12,7 @@ static void other_flow(void)
 {
     uva__context_started();
     for (;;) {
-        (void)uva__context_jump(&there, &here, NULL);
+        uva__context_jump(&there, &here);
     }
 }
 
@@ -25,10 +25,10 @@ void bench_switch(int64_t count)
     bench_check(uva__stack_pool_init(&pool, NULL), "switch");
     bench_check(uva__stack_get(&pool, 0, &stack), "switch");
     uva__context_self(&here);
-    uva__context_make(&there, stack, other_flow);
+    uva__context_make(&there, stack->low, uva__stack_top(stack), other_flow);
     mark = bench_begin();
     for (int64_t i = 0; i < count; i += 2) {
-        (void)uva__context_jump(&here, &there, NULL);
+        uva__context_jump(&here, &there);
     }
     bench_end(mark, "ctx1", bench_peer(), (double)count);
     uva__context_destroy(&there);

@@ -46,7 +46,7 @@ compile() {
 # own way: the cases Limit and Scale are left to real machines.
 for flags in "-O2" "-O0" "-O2 -mbranch-protection=standard" \
     "-O2 -DUVA_SWITCH_UCONTEXT"; do
-    for test in switch stacks census overflow; do
+    for test in switch stacks measure overflow; do
         # shellcheck disable=SC2086
         compile "test_$test" $flags "tests/stack/test_$test.c"
     done
@@ -55,7 +55,7 @@ for flags in "-O2" "-O0" "-O2 -mbranch-protection=standard" \
     for case in Guard Pool Trim; do
         CK_RUN_CASE=$case "$emulator" "$build/test_stacks"
     done
-    "$emulator" "$build/test_census"
+    "$emulator" "$build/test_measure"
     "$emulator" "$build/test_overflow"
 done
 echo "AArch64: all tests passed"

@@ -13,19 +13,6 @@
 #    define UVA__UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 #    define UVA__NOINLINE            __attribute__((noinline))
 #    define UVA__INLINE              static inline __attribute__((always_inline))
-/* Begin to fetch a cache line that is going to be written; any address. */
-#    define UVA__PREFETCH_WRITE(address) __builtin_prefetch(address, 1)
-/* Read it from memory when it is needed next: a register that rarely is used
- * costs the way that most take. */
-#    define UVA__FORGET(object) __asm__("" : "+m"(object))
-/* Let the compiler forget what a local pointer, not NULL, equals. */
-#    define UVA__HIDE(pointer)           \
-        do {                             \
-            __asm__("" : "+r"(pointer)); \
-            if ((pointer) == NULL) {     \
-                __builtin_unreachable(); \
-            }                            \
-        } while (0)
 /* A function that runs when the program begins. */
 #    define UVA__AT_START(name)                              \
         __attribute__((constructor)) static void name(void); \
@@ -36,12 +23,9 @@
 #    define UVA__LIKELY(condition)   (condition)
 #    define UVA__UNLIKELY(condition) (condition)
 #    define UVA__NOINLINE
-#    define UVA__INLINE                  static inline
-#    define UVA__PREFETCH_WRITE(address) ((void)(address))
-#    define UVA__FORGET(object)          ((void)0)
-#    define UVA__HIDE(pointer)           ((void)0)
-#    define UVA__AT_START(name)          static inline void name(void)
-#    define UVA__TLS                     _Thread_local
+#    define UVA__INLINE         static inline
+#    define UVA__AT_START(name) static inline void name(void)
+#    define UVA__TLS            _Thread_local
 #endif
 
 /** The object of a type in which pointer is the address of a member. */

@@ -13,8 +13,8 @@
  * of the clock, as nothing but the choice between heap and wheel depends on it.
  *
  * A slot is a list of chunks, all but the first of them full, with the deadline
- * beside each timer: a slot that is pulled touches no timer but to tell it its
- * new place, and knows early which ones that will be.
+ * beside each timer: emptying a slot writes each timer's new place and reads
+ * nothing of it.
  */
 #include "base/wheel.h"
 
@@ -233,32 +233,16 @@ void uva__wheel_remove(uva__wheel_t *wheel, uva__timer_t *timer)
     }
 }
 
-/* Fetch the timer of an entry, which may lie across two cache lines. */
-static inline void chunk_fetch(const uva__wheel_chunk_t *chunk, size_t i)
-{
-    if (i < chunk->count) {
-        const char *timer = (const char *)chunk->entries[i].timer;
-        UVA__PREFETCH_WRITE(timer);
-        UVA__PREFETCH_WRITE(timer + sizeof(uva__timer_t) - 1);
-    }
-}
-
-/* Empty a slot: into the heap, and into the levels below. While the timers of
- * one chunk are told their places, those of the next come out of memory. */
+/* Empty a slot: into the heap, and into the levels below. */
 static void wheel_pull_slot(uva__wheel_t *wheel, unsigned slot)
 {
     uva__wheel_chunk_t *chunk = wheel->slots[slot];
 
     wheel->slots[slot] = NULL;
     wheel->occupied[slot / 64] &= ~((uint64_t)1 << slot % 64);
-    for (size_t i = 0; i < chunk->count; i++) {
-        chunk_fetch(chunk, i);
-    }
     while (chunk != NULL) {
         uva__wheel_chunk_t *next = chunk->next;
-        const uva__wheel_chunk_t *ahead = next == NULL ? chunk : next;
         for (size_t i = 0; i < chunk->count; i++) {
-            chunk_fetch(ahead, i);
             if (!wheel_place(wheel, chunk->entries[i])) {
                 wheel_place_near(wheel, chunk->entries[i]);
             }

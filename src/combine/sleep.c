@@ -14,6 +14,16 @@
 #include "core/timers.h"
 #include "core/waiters.h"
 
+/* The result of a yield that has ended. */
+static inline int yield_end(uva_task_t *task)
+{
+    if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
+        uva__task_deliver_cancel(task);
+        return UV_ECANCELED;
+    }
+    return 0;
+}
+
 int uva_yield_poll(void)
 {
     uva_task_t *task = uva__task_current();
@@ -27,20 +37,11 @@ int uva_yield_poll(void)
         return UVA_PENDING;
     }
     task->base.phase = UVA__PHASE_IDLE;
-    if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
-        uva__task_deliver_cancel(task);
-        return UV_ECANCELED;
-    }
-    return 0;
+    return yield_end(task);
 }
 
 static void sleep_fire(uva__timer_t *timer)
 {
-    uva_task_t *task = uva__task_of_waiter(timer->waiter);
-
-    /* Many a task ends when it has slept: then it queues what was not touched
-     * for as long. */
-    UVA__PREFETCH_WRITE(task->base.callbacks);
     (void)uva__waiter_wake(timer->waiter);
 }
 
@@ -63,19 +64,14 @@ int uva_sleep_poll(uva_sleep_op_t *op, uint64_t delay_ns)
     return r < 0 ? uva__bare(r) : uva__waiter_suspend(task);
 }
 
+/* The way of every sleep but the commonest yield. */
 static UVA__NOINLINE int sleep_slow(uint64_t delay_ns)
 {
-    uva_loop_t *loop = uva__here;
-    uva_task_t *task = loop->current;
     uva_sleep_op_t op;
     int r;
 
-    if (task == NULL || uva__task_stackless(task)) {
+    if (uva_block_check() < 0) {
         return UVA_ENOTASK;
-    }
-    if (delay_ns == 0) {
-        uva__loop_push_running(loop, &task->ready);
-        return uva__task_yield_watched(loop, task);
     }
     while ((r = uva_sleep_poll(&op, delay_ns)) == UVA_PENDING) {
         uva_block("uva_sleep");
@@ -83,19 +79,19 @@ static UVA__NOINLINE int sleep_slow(uint64_t delay_ns)
     return r;
 }
 
-/* A yield is one iteration without a waiter: a cancellation finds the task as
- * it finds one that has not started. What it returns is what the switch
- * returns, so it has no frame to come back to. */
+/* A yield of a task that has nothing to check or to keep is the commonest
+ * suspension of all, so it is inline, without a frame for the timer. */
 int uva_sleep(uint64_t delay_ns)
 {
     uva_loop_t *loop = uva__here;
     uva_task_t *task = loop->current;
 
-    if (UVA__UNLIKELY(task == NULL || delay_ns != 0 ||
-                      (task->base.flags & (UVA__STACKLESS | UVA__WATCHED)) !=
-                          0)) {
+    if (UVA__UNLIKELY(task == NULL ||
+                      (delay_ns | (task->base.flags & UVA__STACKLESS) |
+                       uva__task_leaves_slowly(loop, task)) != 0)) {
         return sleep_slow(delay_ns);
     }
     uva__loop_push_running(loop, &task->ready);
-    return uva__task_yield(loop, task);
+    uva__context_yield(uva__task_flow(task), uva__task_next(loop));
+    return yield_end(task);
 }

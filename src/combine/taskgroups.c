@@ -185,7 +185,8 @@ static void group_let_begin(group_t *group)
 
         uva__list_remove(&child->queue);
         if (task->base.phase == UVA__PHASE_IDLE) {
-            task->base.flags &= (uint16_t)~UVA__HELD; /* It did not wait yet. */
+            task->base.flags &=
+                (uint16_t)~UVA__WAITS_FOR_START; /* It did not wait yet. */
             child_take_turn(group, child);
         } else if (uva_waiter_wake(&task->waiter)) {
             child_take_turn(group, child);
@@ -375,7 +376,7 @@ static void child_hold(group_t *group, group_child_t *child)
         child_take_turn(group, child);
         return;
     }
-    task->base.flags |= UVA__HELD;
+    task->base.flags |= UVA__WAITS_FOR_START;
     uva__list_append(&group->queue, &child->queue);
 }
 

@@ -363,7 +363,7 @@ int uva__wait_for_typed_poll(uva_wait_for_op_t *op,
         (void)uva_future_unref(take_task);
     } else {
         /* Moved out, and the reference dropped, as it ends. */
-        r = uva__join_poll(take_task, ret, ret_bytes);
+        r = uva__await_typed_poll(take_task, ret, ret_bytes);
         if (r == UVA_PENDING) {
             return r;
         }

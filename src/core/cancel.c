@@ -49,9 +49,6 @@ static void task_set_words(uva_task_t *task, uva_error_t *words)
 static void task_must_cancel(uva_task_t *task, uva_error_t *words)
 {
     task->base.flags |= UVA__MUST_CANCEL;
-    if (task->ready.run == uva__task_resume) {
-        task->ready.run = uva__task_resume_cancelled;
-    }
     task_set_words(task, words);
 }
 

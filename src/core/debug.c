@@ -23,6 +23,7 @@
 #include "core/ready.h"
 #include "core/step.h"
 #include "core/tasks.h"
+#include "stack/trim.h"
 
 #define NS_PER_US 1000u
 
@@ -152,83 +153,16 @@ void uva__debug_tell_left(uva_loop_t *loop)
 
 /* --- stack usage --- */
 
-/* A small table, searched from its begin: a program has few functions that
- * run as tasks. */
-#define USAGE_SAMPLES 32u
-
-struct uva__usage_s {
-    struct uva__usage_s *next;
-    const char *function; /* Static. */
-    uva_coro_cb body;     /* Tells plain functions without a name apart. */
-    size_t samples;
-    size_t max_bytes;
-};
-
-static uva_coro_cb usage_body(const uva_task_t *task)
+uva__usage_key_t uva__task_usage_key(const uva_task_t *task)
 {
-    const uva__plain_frame_t *frame;
+    uva__usage_key_t key = {.function = uva__task_function(task)};
 
-    if (task->coro != &uva__plain_coro) {
-        return NULL;
+    if (task->coro == &uva__plain_coro) { /* It may have no name. */
+        const uva__plain_frame_t *frame = uva__task_frame(
+            UVA__CONTAINER_OF((uintptr_t)task, uva_task_t, base));
+        key.body = (uintptr_t)frame->body;
     }
-    frame =
-        uva__task_frame(UVA__CONTAINER_OF((uintptr_t)task, uva_task_t, base));
-    return frame->body;
-}
-
-static struct uva__usage_s *usage_find(uva_loop_t *loop, const uva_task_t *task)
-{
-    const char *function = uva__task_function(task);
-    uva_coro_cb body = usage_body(task);
-
-    for (struct uva__usage_s *usage = loop->usage; usage != NULL;
-         usage = usage->next) {
-        if (usage->body == body && (usage->function == function ||
-                                    strcmp(usage->function, function) == 0)) {
-            return usage;
-        }
-    }
-    return NULL;
-}
-
-bool uva__usage_wanted(uva_loop_t *loop, const uva_task_t *task, bool clean)
-{
-    const struct uva__usage_s *usage;
-
-    if (loop->limits.stack_census) {
-        return true;
-    }
-    usage = usage_find(loop, task);
-    return clean && (usage == NULL || usage->samples < USAGE_SAMPLES);
-}
-
-void uva__usage_note(uva_loop_t *loop, const uva_task_t *task, size_t bytes)
-{
-    struct uva__usage_s *usage = usage_find(loop, task);
-
-    if (usage == NULL) {
-        usage = uva__calloc(1, sizeof *usage);
-        if (usage == NULL) {
-            return; /* A sample less. */
-        }
-        usage->function = uva__task_function(task);
-        usage->body = usage_body(task);
-        usage->next = loop->usage;
-        loop->usage = usage;
-    }
-    usage->samples++;
-    if (bytes > usage->max_bytes) {
-        usage->max_bytes = bytes;
-    }
-}
-
-void uva__usage_free(uva_loop_t *loop)
-{
-    while (loop->usage != NULL) {
-        struct uva__usage_s *usage = loop->usage;
-        loop->usage = usage->next;
-        uva__free(usage);
-    }
+    return key;
 }
 
 size_t uva_loop_stack_usage(const uva_loop_t *loop,
@@ -237,11 +171,11 @@ size_t uva_loop_stack_usage(const uva_loop_t *loop,
 {
     size_t found = 0;
 
-    for (const struct uva__usage_s *usage = loop->usage; usage != NULL;
+    for (const uva__usage_t *usage = loop->usage; usage != NULL;
          usage = usage->next) {
         if (found < count) {
-            usages[found] = (uva_stack_usage_t){usage->function, usage->samples,
-                                                usage->max_bytes};
+            usages[found] = (uva_stack_usage_t){
+                usage->key.function, usage->samples, usage->max_bytes};
         }
         found++;
     }

@@ -15,10 +15,7 @@ void uva__debug_tell_left(uva_loop_t *loop);
 /** Whether UVA_DEBUG is set to anything but "", "0". */
 bool uva__debug_from_environment(void);
 
-/** Whether a measurement of this task's stack is wanted. */
-bool uva__usage_wanted(uva_loop_t *loop, const uva_task_t *task, bool clean);
-/** Note how deep a finished task's function used its stack. */
-void uva__usage_note(uva_loop_t *loop, const uva_task_t *task, size_t bytes);
-void uva__usage_free(uva_loop_t *loop);
+/** What the stack usage of a task is noted under. */
+uva__usage_key_t uva__task_usage_key(const uva_task_t *task);
 
 #endif /* UVA__CORE_DEBUG_H */

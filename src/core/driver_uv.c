@@ -275,7 +275,6 @@ static void timer_arm(uv_driver_t *driver, uint64_t now_ns, uint64_t delay_ns)
 /* @return Whether a deadline is due already. */
 static bool driver_arm(uv_driver_t *driver, uint64_t when_ns)
 {
-    uint64_t calm_ns = driver->loop->calm_ns;
     uint64_t now_ns;
 
     if (when_ns >= driver->armed_ns) {
@@ -286,7 +285,7 @@ static bool driver_arm(uv_driver_t *driver, uint64_t when_ns)
     if (when_ns <= now_ns) {
         return true;
     }
-    if (timer_fd_arm(driver, when_ns < calm_ns ? calm_ns : when_ns)) {
+    if (timer_fd_arm(driver, when_ns)) {
         driver->armed_ns = when_ns;
     } else {
         timer_arm(driver, now_ns, when_ns - now_ns);

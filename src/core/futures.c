@@ -420,7 +420,8 @@ int uva__future_code(uva_future_t *future)
     return future->code;
 }
 
-static void value_copy(uva_future_t *future, void *ret, size_t size)
+static UVA__NOINLINE void
+value_copy(uva_future_t *future, void *ret, size_t size)
 {
     size_t has = sizeof(void *);
 

@@ -125,9 +125,6 @@ void *uva__future_value(uva_future_t *future);
  * a void pointer, which a typed task fills as far as its own result goes.
  * @return 0, its code, or UVA_EINVALIDSTATE. */
 int uva__future_take(uva_future_t *future, void *ret, size_t size);
-/** uva_join_poll for a result of any size: that of a task, or a void pointer.
- */
-int uva__join_poll(uva_future_t *take_future, void *ret, size_t size);
 /** The code of a done future; marks it as seen. NULL failed with ENOMEM. */
 int uva__future_code(uva_future_t *future);
 void uva__future_free(uva_future_t *future);

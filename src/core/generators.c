@@ -127,8 +127,7 @@ static void coroutine_leave(uva_coroutine_t *coroutine)
     }
     uva__stack_check(&loop->stacks, coroutine->stack);
     taken = uva__exceptions_take(loop->exceptions);
-    (void)uva__context_switch(&coroutine->stack->context, coroutine->resumer,
-                              NULL);
+    uva__context_jump(&coroutine->stack->context, coroutine->resumer);
     uva__exceptions_give(loop->exceptions, &taken);
 }
 
@@ -174,10 +173,9 @@ static void coroutine_enter(uva_coroutine_t *coroutine)
         coroutine->resumer = stackful->flow;
         stackful->flow = &coroutine->stack->context;
         if (UVA__UNLIKELY(loop->stacks.checks)) {
-            stackful->task.base.flags |= UVA__WATCHED;
+            stackful->task.base.flags |= UVA__CHECK_AT_SUSPEND;
         }
-        (void)uva__context_switch(coroutine->resumer,
-                                  &coroutine->stack->context, NULL);
+        uva__context_jump(coroutine->resumer, &coroutine->stack->context);
     } else {
         coroutine->resumer = &here;
         coroutine->outer = loop->coroutine;
@@ -185,7 +183,7 @@ static void coroutine_enter(uva_coroutine_t *coroutine)
         /* Tools are told where others that it drives, or starts, go back to. */
         coroutine->below = loop->base;
         loop->base = &coroutine->stack->context;
-        (void)uva__context_switch(&here, &coroutine->stack->context, NULL);
+        uva__context_jump(&here, &coroutine->stack->context);
     }
     uva__exceptions_give(loop->exceptions, &taken);
 }
@@ -218,8 +216,7 @@ static int coroutine_resume(uva_coroutine_t *coroutine,
         if (coroutine->stack->context.sp != NULL) {
             uva__context_destroy(&coroutine->stack->context);
         }
-        uva__context_make(&coroutine->stack->context, coroutine->stack,
-                          coroutine_entry);
+        uva__stack_make_flow(coroutine->stack, coroutine_entry);
         coroutine->stack->owner = &coroutine->base;
     }
     coroutine->value = value;

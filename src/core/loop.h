@@ -20,6 +20,7 @@
 #include "core/object.h"
 #include "core/shutdown.h"
 #include "stack/exceptions.h"
+#include "stack/measure.h"
 #include "stack/stacks.h"
 #include "stack/switch.h"
 
@@ -88,8 +89,6 @@ struct uva_loop_s {
     uint64_t iterations;
 
     uva__wheel_t timers;
-    uint64_t apart_ns;      /* From one wake-up for timers to the next. */
-    uint64_t calm_ns;       /* There is none before. */
     uva_list_t due;         /* Of uva__timer_t.at.link, in order. */
     uva__ready_t due_ready; /* Queued while due is not empty. */
     uva_list_t flushes;     /* Of uva__flush_t.link. */
@@ -141,7 +140,7 @@ struct uva_loop_s {
     volatile sig_atomic_t interrupted; /* SIGINT came and was not handled. */
     uva_coroutine_t *coroutine; /* Borrowed: the innermost that is driven by a
                                    callback and not by a task. */
-    struct uva__usage_s *usage; /* Stack high-water marks; owned. */
+    uva__usage_t *usage;        /* Stack high-water marks; owned. */
     struct uva__io_s *io;       /* Of src/io; NULL until it opens something. */
     const uva__io_hooks_t *io_hooks; /* Set with it. */
 

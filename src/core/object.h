@@ -58,9 +58,9 @@ enum {
     UVA__MUST_CANCEL = 1u << 0, /* Deliver UV_ECANCELED at the next step. */
     UVA__NEW = 1u << 1,         /* A task whose body has not begun. */
     UVA__STACKLESS = 1u << 2,
-    UVA__WATCHED = 1u << 3,   /* Something is looked at when it suspends: its
-                                 scopes, one that it has left, its canary. */
-    UVA__MOVED = 1u << 4,     /* The result was moved out. */
+    UVA__CHECK_AT_SUSPEND = 1u << 3, /* Its scopes, one that it has left, or its
+                                        canary are to be checked then. */
+    UVA__MOVED = 1u << 4,            /* The result was moved out. */
     UVA__RECORDS = 1u << 5,   /* Some callback is a uva__callback_t, or the only
                                  one a gathering future. */
     UVA__RETRIEVED = 1u << 6, /* Somebody looked at the failure. */
@@ -68,8 +68,8 @@ enum {
     UVA__VISITED = 1u << 8,   /* Mark of an algorithm that clears it. */
     UVA__KEEPS = 1u << 9,     /* A task that has an extra, or arguments to drop:
                                  there is more to do at its end. */
-    UVA__HELD = 1u << 10,     /* A new task that waits to be let begin, once
-                                 its node has come. */
+    UVA__WAITS_FOR_START = 1u << 10, /* A new task that waits to be let begin,
+                                        once its node has come. */
     /* The five bits from here: the stack that a task wants, as the exponent of
      * its bytes; 0 is the default. */
     UVA__STACK_SHIFT = 11

@@ -143,7 +143,7 @@ void uva__loop_unlock(uva_loop_t *loop)
     }
     uv_mutex_unlock(&loop->mutex);
     if (over && !left) {
-        uva__usage_free(loop);
+        uva__usage_free(&loop->usage);
         uva__wheel_destroy(&loop->timers);
         uva__loop_discard(loop);
     }

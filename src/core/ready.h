@@ -102,15 +102,10 @@ UVA__INLINE uva__ready_t *uva__loop_next_iteration(uva_loop_t *loop)
 {
     uva__ready_t *ready = loop->head;
 
-    if (ready == NULL) {
+    if (ready == NULL || UVA__UNLIKELY(loop->budget < UVA__ITERATION_STEPS)) {
         return NULL;
     }
     loop->budget -= UVA__ITERATION_STEPS;
-    if (UVA__UNLIKELY(loop->budget < 0)) {
-        UVA__FORGET(loop->budget);
-        loop->budget += UVA__ITERATION_STEPS;
-        return NULL;
-    }
     loop->iterations++;
     loop->head = NULL;
     loop->tail = &loop->head;

@@ -47,7 +47,7 @@ static UVA__NO_ASAN bool scope_is_marked(const uva__scope_t *entry)
 static void task_unwatch(uva_task_t *task)
 {
     if (task->extra->scopes == NULL && !task->base.loop->stacks.checks) {
-        task->base.flags &= (uint16_t)~UVA__WATCHED;
+        task->base.flags &= (uint16_t)~UVA__CHECK_AT_SUSPEND;
     }
 }
 
@@ -146,7 +146,7 @@ uva__scope_t *uva__scope_enter(uva_task_t *task,
                                 .kind = kind,
                                 .bytes = (uint32_t)size};
         extra->scopes = entry;
-        task->base.flags |= UVA__WATCHED;
+        task->base.flags |= UVA__CHECK_AT_SUSPEND;
     }
     return entry;
 }
@@ -180,7 +180,8 @@ void uva__scope_note_left(uva_task_t *task, int code)
 {
     if (task->extra != NULL) {
         task->extra->left_code = (int16_t)code;
-        task->base.flags |= UVA__WATCHED; /* If it goes on, it is told. */
+        task->base.flags |=
+            UVA__CHECK_AT_SUSPEND; /* If it goes on, it is told. */
     }
 }
 

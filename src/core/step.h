@@ -11,11 +11,9 @@
 
 /** The node function of a stackless task. */
 void uva__stackless_step(uva__ready_t *ready);
-/** The node functions of a stackful task: not begun; begun; begun, and to be
- * cancelled when it yields. */
+/** The node functions of a stackful task: not begun; begun. */
 void uva__stackful_start(uva__ready_t *ready);
 void uva__task_resume(uva__ready_t *ready);
-void uva__task_resume_cancelled(uva__ready_t *ready);
 /** Let the flow of a stack be one that runs tasks, as every idle stack's is. */
 void uva__task_prepare_stack(uva__stack_t *stack);
 /** Run the first step of a new task now. */
@@ -26,15 +24,6 @@ void uva__task_finish(uva_task_t *task, int r);
 void uva__task_deliver_cancel(uva_task_t *task);
 /** Whether a node of a ready queue or callback ring is a task's. */
 bool uva__ready_is_task(const uva__ready_t *ready);
-
-/** Leave for whoever is next when it is not a task that was left: a new one, or
- * the loop. A task that has exceptions of C++ to keep leaves this way too. */
-uva__resumed_t uva__task_leave_slow(uva_loop_t *loop, uva_task_t *task);
-int uva__task_yield_slow(uva_loop_t *loop, uva_task_t *task);
-/** Leave a task that has scopes, or a stack with a canary: they are looked at
- * before. */
-uva_task_t *uva__task_leave_watched(uva_loop_t *loop, uva_task_t *task);
-int uva__task_yield_watched(uva_loop_t *loop, uva_task_t *task);
 
 static inline uva__stackful_t *uva__task_stackful(uva_task_t *task)
 {
@@ -47,77 +36,54 @@ static inline uva__context_t *uva__task_flow(uva_task_t *task)
     return uva__task_stackful(task)->flow;
 }
 
-/** Take a node, the next one, of a task that was left by a function of this
- * file: it is what runs. */
-UVA__INLINE uva_task_t *uva__task_take(uva_loop_t *loop, uva__ready_t *ready)
+/** The rest of uva__task_next: a new task, or the loop. ready is the next
+ * node, NULL if there is none. */
+uva__context_t *uva__task_next_slow(uva_loop_t *loop, uva__ready_t *ready);
+
+/**
+ * Take the next ready node if it is a stackful task, which becomes the current
+ * one, so that its stack is entered without the detour by the loop's.
+ *
+ * @return The flow to go on with: of that task, or of the loop.
+ */
+UVA__INLINE uva__context_t *uva__task_next(uva_loop_t *loop)
 {
+    uva__ready_t *ready = loop->batch;
     uva_task_t *task;
 
+    if (ready == NULL) {
+        ready = uva__loop_next_iteration(loop);
+    }
+    if (UVA__UNLIKELY(ready == NULL || ready->run != loop->direct)) {
+        return uva__task_next_slow(loop, ready);
+    }
     loop->batch = ready->next;
     loop->budget--;
     task = uva__task_of_ready(ready);
-    UVA__HIDE(task); /* And so take all from one register. */
     loop->current = task;
-    return task;
+    return uva__task_flow(task);
 }
 
-/** Take the next node if it is a task that was left like this one: straight
- * over, in order, without the detour by the loop's stack. NULL if it is not, or
- * if the running one has exceptions to keep: two conditions, one branch. */
-UVA__INLINE uva_task_t *uva__task_next(uva_loop_t *loop)
-{
-    uva__ready_t *ready = loop->batch;
+/** Leave a task that has scopes or a canary to check, or C++ exceptions to
+ * keep. */
+void uva__task_leave_slow(uva_loop_t *loop, uva_task_t *task);
 
-    if (ready == NULL) {
-        UVA__FORGET(loop->budget);
-        ready = uva__loop_next_iteration(loop);
-        UVA__FORGET(loop->budget);
-        if (UVA__UNLIKELY(ready == NULL)) {
-            return NULL;
-        }
-    }
-    if (UVA__UNLIKELY((((uintptr_t)ready->run ^ (uintptr_t)loop->direct) |
-                       uva__exceptions_any(loop->exceptions)) != 0)) {
-        loop->batch = ready;
-        return NULL;
-    }
-    return uva__task_take(loop, ready);
+/** Not 0 if more than the switch is to be done when a task suspends. */
+UVA__INLINE uint64_t uva__task_leaves_slowly(const uva_loop_t *loop,
+                                             const uva_task_t *task)
+{
+    return (task->base.flags & UVA__CHECK_AT_SUSPEND) |
+           uva__exceptions_any(loop->exceptions);
 }
 
-/** Suspend the running task, to which nothing is to be looked at. */
-UVA__INLINE uva_task_t *uva__task_leave_plain(uva_loop_t *loop,
-                                              uva_task_t *task)
+/** Suspend the running stackful task until its node is taken. */
+UVA__INLINE void uva__task_leave(uva_loop_t *loop, uva_task_t *task)
 {
-    uva_task_t *next = uva__task_next(loop);
-
-    if (UVA__UNLIKELY(next == NULL)) {
-        return uva__task_leave_slow(loop, task).given;
+    if (UVA__UNLIKELY(uva__task_leaves_slowly(loop, task) != 0)) {
+        uva__task_leave_slow(loop, task);
+        return;
     }
-    return uva__context_switch(uva__task_flow(task), uva__task_flow(next),
-                               next);
-}
-
-/** The same of a task that has queued itself. @return 0, or UV_ECANCELED if it
- * was cancelled meanwhile: uva__task_resume_cancelled tells. */
-UVA__INLINE int uva__task_yield(uva_loop_t *loop, uva_task_t *task)
-{
-    uva__context_t *flow = uva__task_flow(task);
-    uva_task_t *next = uva__task_next(loop);
-
-    if (UVA__UNLIKELY(next == NULL)) {
-        return uva__task_yield_slow(loop, task);
-    }
-    return uva__context_yield(flow, uva__task_flow(next), next);
-}
-
-/** Suspend the running task. @return The same when it is resumed: who resumes
- * it knows it, so that the caller need not keep it. */
-UVA__INLINE uva_task_t *uva__task_leave_now(uva_loop_t *loop, uva_task_t *task)
-{
-    if (UVA__UNLIKELY((task->base.flags & UVA__WATCHED) != 0)) {
-        return uva__task_leave_watched(loop, task);
-    }
-    return uva__task_leave_plain(loop, task);
+    uva__context_jump(uva__task_flow(task), uva__task_next(loop));
 }
 
 /** Prepare a step of a stackless task that is new or cancelled.

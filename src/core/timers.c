@@ -11,18 +11,6 @@
 #include "core/loop.h"
 #include "core/ready.h"
 
-/* A look takes so many timers, and those of the last one's deadline: as if it
- * had read the clock earlier. More, and what they wake, would have left the
- * cache before they run. */
-#define TIMERS_AT_ONCE 512u
-/* Dense deadlines fire in batches, each timer a little late, and not each for
- * the price of two system calls: no wake-up is set nearer than this to the last
- * timers that came. The distance doubles, up to the most, while each wake-up
- * finds so many timers that they are dense; one that finds fewer ends it. */
-#define TIMERS_APART_NS      ((uint64_t)50 * 1000)
-#define TIMERS_APART_MOST_NS ((uint64_t)400 * 1000)
-#define TIMERS_DENSE         8u
-
 /* The others are the wheel's: 1 and 3. */
 enum {
     TIMER_IDLE = 0,
@@ -83,41 +71,15 @@ static void timers_run_due(uva__ready_t *ready)
     }
 }
 
-static void timers_set_apart(uva_loop_t *loop, uint64_t now_ns, size_t count)
-{
-    if (now_ns >= loop->calm_ns) { /* Else it was a look of a busy loop. */
-        loop->apart_ns *= 2;
-        if (count < TIMERS_DENSE || loop->apart_ns < TIMERS_APART_NS) {
-            loop->apart_ns = TIMERS_APART_NS;
-        } else if (loop->apart_ns > TIMERS_APART_MOST_NS) {
-            loop->apart_ns = TIMERS_APART_MOST_NS;
-        }
-    }
-    loop->calm_ns = now_ns + loop->apart_ns;
-}
-
 void uva__timers_collect(uva_loop_t *loop, uint64_t now_ns)
 {
-    uint64_t last_ns = 0;
-    size_t count = 0;
-
     while (loop->timers.count > 0 && uva__wheel_next(&loop->timers) <= now_ns) {
         uva__timer_t *timer = uva__wheel_first(&loop->timers);
-        if (count >= TIMERS_AT_ONCE && timer->when_ns != last_ns) {
-            break;
-        }
-        UVA__PREFETCH_WRITE(timer->waiter);
         uva__wheel_remove(&loop->timers, timer);
         timer->state = TIMER_DUE;
         uva__list_append(&loop->due, &timer->at.link);
-        last_ns = timer->when_ns;
-        count++;
     }
-    if (count == 0) {
-        return;
-    }
-    timers_set_apart(loop, now_ns, count);
-    if (loop->due_ready.run == NULL) {
+    if (!uva__list_empty(&loop->due) && loop->due_ready.run == NULL) {
         loop->due_ready.run = timers_run_due;
         uva__loop_push(loop, &loop->due_ready);
     }

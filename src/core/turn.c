@@ -15,10 +15,9 @@
 #include "core/step.h"
 #include "core/timers.h"
 
-#define LOOP_DRAIN_NS    50000u
-#define LOOP_LOOKS       128u /* To a poll that would find nothing. */
-#define LOOP_LOOKS_LATE  16u  /* The same while sockets are late. */
-#define LOOP_LOOKS_CLOCK 4u   /* To one that reads the clock. */
+#define LOOP_DRAIN_NS   50000u
+#define LOOP_LOOKS      128u /* To a poll that would find nothing. */
+#define LOOP_LOOKS_LATE 16u  /* The same while sockets are late. */
 
 /* On an application's loop that nobody runs through uva, a stop waits for the
  * next run. */
@@ -119,20 +118,6 @@ static void loop_look(uva_loop_t *loop)
     loop_drain(loop);
 }
 
-/* The same while there is no deadline: the clock is read when several looks can
- * tell together how long a step takes. */
-static void loop_look_briefly(uva_loop_t *loop)
-{
-    int32_t more = loop->fitting_steps + UVA__ITERATION_STEPS - loop->budget;
-
-    loop->budget += more;
-    loop->looked_budget += more;
-    if (loop->inbox_woken) {
-        loop_take_calls(loop);
-    }
-    loop_drain(loop);
-}
-
 /* Whether to look again at once: there is work, and a poll would find no more
  * than what is asked for here, or sockets while those that the last one found
  * are not worked off. */
@@ -173,12 +158,7 @@ bool uva__loop_turn(uva_loop_t *loop)
     /* Not for ever: the driver has handles of its own to close. */
     looks = loop->has_io ? LOOP_LOOKS_LATE : LOOP_LOOKS;
     while (--looks > 0 && loop_looks_on(loop)) {
-        if (looks % LOOP_LOOKS_CLOCK != 0 && !loop->has_io &&
-            loop->timers.count == 0) {
-            loop_look_briefly(loop);
-        } else {
-            loop_look(loop);
-        }
+        loop_look(loop);
     }
     if (loop->iterations != loop->looked_iterations) {
         loop->stuck = false;

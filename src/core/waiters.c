@@ -15,8 +15,6 @@
 #include "core/step.h"
 #include "core/waiters.h"
 
-#include <string.h>
-
 /* --- waiters --- */
 
 uva_waiter_t *uva_waiter_current(void)
@@ -260,17 +258,17 @@ int uva_await(uva_future_t *future, void **ret_result)
     return r;
 }
 
-/* Joining is awaiting, and dropping the reference in the end. Most joins are of
- * a typed task, by its own type, from a task to which nothing happens: for
- * these there is a short way. */
+/* --- joining: awaiting, and dropping the reference in the end --- */
 
-/* Whether the calling thread may take a result and a reference. */
-static bool join_owned(const uva_future_t *future)
+/* A future of another thread's loop is told of in the log, and kept: only its
+ * own thread may take a result or a reference. */
+static inline bool join_owned(const uva_future_t *future)
 {
-    return uva_loop_owned(uva_future_get_loop(future), "uva_join");
+    return future == NULL || future->kind == UVA__KIND_REFUSED ||
+           uva__loop_owned_for(future->loop, "uva_join");
 }
 
-static int join_unref(uva_future_t *future, int r)
+static int join_refuse(uva_future_t *future, int r)
 {
     if (join_owned(future)) {
         uva__future_unref(future);
@@ -278,158 +276,57 @@ static int join_unref(uva_future_t *future, int r)
     return r;
 }
 
-static UVA__NOINLINE int
-join_done_slow(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
-{
-    return join_unref(future, await_take(task, future, ret, size));
-}
-
-/* Take what a done task holds, and drop it; ret is of the type of its result.
- * A result of no bytes is not looked at. */
+/* The poll of a join, for the running task or none. */
 UVA__INLINE int
-join_done(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
+join_poll(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
 {
-    uva_task_t *from = uva__future_as_task(future);
-    uva__slab_t *slab = &future->loop->slab;
-    int r = future->code;
-
-    if (UVA__UNLIKELY(r < 0 ||
-                      (future->flags & (UVA__MOVED | UVA__KEEPS)) != 0 ||
-                      (ret != NULL && size != sizeof(int)) ||
-                      uva__coro_units(from->coro) >= slab->classes)) {
-        return join_done_slow(task, future, ret, size);
-    }
-    if (ret != NULL) {
-        future->flags |= UVA__MOVED;
-        memcpy(ret, uva__task_ret(from), sizeof(int));
-    }
-    if (--future->refs == 0) {
-        uva__slab_put_idle(slab, future, uva__coro_units(from->coro));
-    }
-    return r;
-}
-
-/* Begin to wait for a task that nobody waits for. */
-UVA__INLINE void join_begin(uva_task_t *task, uva_future_t *future)
-{
-    uva__future_append_first(future, &task->ready);
-    await_wait(task, future);
-}
-
-/* Whether the short way is open: nothing is due to the task, and it may await
- * the other. */
-static inline bool
-join_is_plain(const uva_task_t *task, const uva_future_t *future, unsigned due)
-{
-    return UVA__LIKELY(task != NULL && (task->base.flags & due) == 0 &&
-                       future != NULL && future->loop == task->base.loop &&
-                       future != &task->base);
-}
-
-/* The call after the wake-up. */
-static UVA__NOINLINE int
-join_end(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
-{
-    return await_end(task, future) ? join_done_slow(task, future, ret, size)
-                                   : join_unref(future, UV_ECANCELED);
-}
-
-int uva__join_poll(uva_future_t *take_future, void *ret, size_t size)
-{
-    uva_task_t *task = uva__task_current();
     int r;
 
-    if (task == NULL) {
-        return join_unref(take_future, UVA_ENOTASK);
+    if (UVA__UNLIKELY(task == NULL)) {
+        return join_refuse(future, UVA_ENOTASK);
     }
     if (task->base.phase != UVA__PHASE_IDLE) {
-        return join_end(task, take_future, ret, size);
-    }
-    if (take_future == NULL) {
+        if (UVA__UNLIKELY(!await_end(task, future))) {
+            return join_refuse(future, UV_ECANCELED);
+        }
+    } else if (UVA__UNLIKELY(future == NULL)) {
         return uva__bare(UV_ENOMEM);
+    } else if (future->state == UVA__FUTURE_PENDING) {
+        r = await_begin(task, future);
+        return UVA__LIKELY(r == UVA_PENDING) ? r : join_refuse(future, r);
+    } else if (UVA__UNLIKELY(!join_owned(future))) {
+        return UV_EPERM;
     }
-    if (take_future->state != UVA__FUTURE_PENDING) {
-        return join_owned(take_future)
-                   ? join_done_slow(task, take_future, ret, size)
-                   : UV_EPERM;
-    }
-    r = await_begin(task, take_future);
-    return r == UVA_PENDING ? r : join_unref(take_future, r);
-}
-
-static UVA__NOINLINE int
-join_drive(uva_future_t *take_future, void *ret, size_t size)
-{
-    int r = uva_block_check();
-
-    if (r < 0) {
-        return join_unref(take_future, r);
-    }
-    while ((r = uva__join_poll(take_future, ret, size)) == UVA_PENDING) {
-        uva_block("uva_join");
-    }
+    r = await_take(task, future, ret, size);
+    uva__future_unref(future);
     return r;
 }
 
 int uva__await_typed_poll(uva_future_t *take_task, void *ret, size_t ret_bytes)
 {
-    uva_task_t *task = uva__task_current();
-
-    if (!join_is_plain(task, take_task, UVA__MUST_CANCEL)) {
-        return uva__join_poll(take_task, ret, ret_bytes);
-    }
-    if (task->base.phase == UVA__PHASE_IDLE &&
-        take_task->state == UVA__FUTURE_PENDING) {
-        if (UVA__UNLIKELY(take_task->callbacks != NULL)) {
-            return uva__join_poll(take_task, ret, ret_bytes);
-        }
-        join_begin(task, take_task);
-        return UVA_PENDING;
-    }
-    task->base.phase = UVA__PHASE_IDLE;
-    return join_done(task, take_task, ret, ret_bytes);
+    return join_poll(uva__task_current(), take_task, ret, ret_bytes);
 }
 
 int uva__await_typed(uva_future_t *take_task, void *ret, size_t ret_bytes)
 {
-    uva_task_t *task = uva__task_current();
+    uva_waiter_t *waiter = uva__waiter_blocking();
+    uva_task_t *task = waiter == NULL ? NULL : uva__task_of_waiter(waiter);
+    int r;
 
-    if (!join_is_plain(task, take_task,
-                       UVA__MUST_CANCEL | UVA__STACKLESS | UVA__WATCHED)) {
-        return join_drive(take_task, ret, ret_bytes);
+    while ((r = join_poll(task, take_task, ret, ret_bytes)) == UVA_PENDING) {
+        uva__waiter_block(waiter, "uva_join");
     }
-    if (take_task->state == UVA__FUTURE_PENDING) {
-        if (UVA__UNLIKELY(take_task->callbacks != NULL)) {
-            return join_drive(take_task, ret, ret_bytes);
-        }
-        join_begin(task, take_task);
-        uva__task_stackful(task)->what = "uva_join";
-        task = uva__task_leave_plain(task->base.loop, task);
-        take_task = task->waiter.future;
-        if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
-            return join_end(task, take_task, ret, ret_bytes);
-        }
-        task->base.phase = UVA__PHASE_IDLE;
-    }
-    return join_done(task, take_task, ret, ret_bytes);
+    return r;
 }
 
 int uva_join_poll(uva_future_t *take_future, void **ret_result)
 {
-    return uva__join_poll(take_future, ret_result, sizeof *ret_result);
+    return uva__await_typed_poll(take_future, ret_result, sizeof *ret_result);
 }
 
 int uva_join(uva_future_t *take_future, void **ret_result)
 {
-    uva_task_t *task = uva__task_current();
-
-    if (ret_result == NULL &&
-        join_is_plain(task, take_future, UVA__MUST_CANCEL | UVA__STACKLESS) &&
-        take_future->state != UVA__FUTURE_PENDING &&
-        take_future->kind == UVA__KIND_TASK) {
-        return join_done(task, take_future, NULL, 0);
-    }
-    return join_drive(take_future, ret_result, sizeof *ret_result);
+    return uva__await_typed(take_future, ret_result, sizeof *ret_result);
 }
 
 /* --- driving --- */
@@ -441,8 +338,5 @@ int uva_block_check(void)
 
 void uva_block(const char *what)
 {
-    uva_task_t *task = uva__task_current();
-
-    uva__task_stackful(task)->what = what;
-    (void)uva__task_leave_now(task->base.loop, task);
+    uva__waiter_block(uva__waiter_current(), what);
 }

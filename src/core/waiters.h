@@ -134,25 +134,13 @@ UVA__INLINE bool uva__waiter_wakes_first(uva_loop_t *loop, uva_list_t *list)
     return true;
 }
 
-/** uva_block, for who is likely to leave for a task that waits elsewhere: a
- * producer for a consumer. */
+/** uva_block of a task that is known. */
 UVA__INLINE void uva__waiter_block(uva_waiter_t *waiter, const char *what)
 {
     uva_task_t *task = uva__task_of_waiter(waiter);
-    uva_loop_t *loop = task->base.loop;
-    uva_task_t *next;
 
     uva__task_stackful(task)->what = what;
-    if (UVA__UNLIKELY((task->base.flags & UVA__WATCHED) != 0)) {
-        (void)uva__task_leave_watched(loop, task);
-        return;
-    }
-    next = uva__task_next(loop);
-    if (UVA__UNLIKELY(next == NULL)) {
-        (void)uva__task_leave_slow(loop, task);
-        return;
-    }
-    (void)uva__context_jump(uva__task_flow(task), uva__task_flow(next), next);
+    uva__task_leave(task->base.loop, task);
 }
 
 #endif /* UVA__CORE_WAITERS_H */

@@ -12,30 +12,14 @@
 
         .text
 
-/* {x0 code, x1 given} uva__switch(void **save_sp, void **to_sp, void *given)
- * int uva__switch_code: the same. uva__switch_leave and its _code: the same too,
- * as it has not been measured what a jump would gain here. */
+/* void uva__switch(void **save_sp, void **to_sp) */
         .globl uva__switch
         .hidden uva__switch
         .type uva__switch, %function
-        .globl uva__switch_code
-        .hidden uva__switch_code
-        .type uva__switch_code, %function
-        .globl uva__switch_leave
-        .hidden uva__switch_leave
-        .type uva__switch_leave, %function
-        .globl uva__switch_leave_code
-        .hidden uva__switch_leave_code
-        .type uva__switch_leave_code, %function
         .balign 32
 uva__switch:
-uva__switch_code:
-uva__switch_leave:
-uva__switch_leave_code:
         .cfi_startproc
         hint #34                        /* bti c: a far call may need it. */
-        mov x3, #0
-.Lsave:
         stp x19, x20, [sp, #-160]!
         .cfi_adjust_cfa_offset 160
         .cfi_rel_offset x19, 0
@@ -71,8 +55,6 @@ uva__switch_leave_code:
         str x9, [x0]
         ldr x9, [x1]
         mov sp, x9
-        mov x0, x3
-        mov x1, x2
         /* The layout is the same on the other stack, so the rules hold. */
         ldp x21, x22, [sp, #16]
         ldp x23, x24, [sp, #32]
@@ -108,21 +90,6 @@ uva__switch_leave_code:
         ret
         .cfi_endproc
         .size uva__switch, . - uva__switch
-        .size uva__switch_code, . - uva__switch_code
-        .size uva__switch_leave, . - uva__switch_leave
-        .size uva__switch_leave_code, . - uva__switch_leave_code
-
-/* {code, given} uva__switch_with(save_sp, to_sp, given, intptr_t code) */
-        .globl uva__switch_with
-        .hidden uva__switch_with
-        .type uva__switch_with, %function
-        .balign 16
-uva__switch_with:
-        .cfi_startproc
-        hint #34
-        b .Lsave
-        .cfi_endproc
-        .size uva__switch_with, . - uva__switch_with
 
 /* Where a made context starts: x19 holds the entry function, x29 is 0. The
  * undefined return address ends every unwinder's walk. */

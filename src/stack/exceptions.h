@@ -5,8 +5,8 @@
  * Invariant: while a flow is suspended, the thread has nothing of its
  * exceptions. The flow keeps them in the frame that it is suspended in.
  */
-#ifndef UVA__CORE_CORO_EXCEPTIONS_H
-#define UVA__CORE_CORO_EXCEPTIONS_H
+#ifndef UVA__STACK_EXCEPTIONS_H
+#define UVA__STACK_EXCEPTIONS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -62,4 +62,4 @@ static inline void uva__exceptions_give(uva__exceptions_t *here,
     }
 }
 
-#endif /* UVA__CORE_CORO_EXCEPTIONS_H */
+#endif /* UVA__STACK_EXCEPTIONS_H */

@@ -1,10 +1,17 @@
-/* The three ways to guard the low end of a slot; private to the stack pool. */
-#ifndef UVA__CORE_CORO_GUARDS_H
-#define UVA__CORE_CORO_GUARDS_H
+/* The three ways to guard the low end of a slot. */
+#ifndef UVA__STACK_GUARDS_H
+#define UVA__STACK_GUARDS_H
 
+#include <stddef.h>
 #include <sys/uio.h>
 
-#include "stack/stacks.h"
+/** How an overflow is noticed; the lower tiers stand in for the upper. */
+typedef enum uva__stack_guard_e {
+    UVA__STACK_GUARD_AUTO = 0, /* The best that the machine has. */
+    UVA__STACK_GUARD_MARKER,   /* MADV_GUARD_INSTALL: splits no mapping. */
+    UVA__STACK_GUARD_MPROTECT, /* Two mappings each, so only for so many. */
+    UVA__STACK_GUARD_CANARY    /* A gap, looked at when a task suspends. */
+} uva__stack_guard_t;
 
 /** Slots of one slab: count of them from base on, each with a guard of
  * guard_bytes at its low end. */
@@ -28,6 +35,13 @@ size_t uva__guards_install(const uva__guard_range_t *range,
 /** Give back what uva__guards_install took of the budget for mappings. */
 void uva__guards_release(size_t guarded_count, uva__stack_guard_t guard);
 
+/** The guard that this machine and environment give; probed once.
+ * @thread any */
+uva__stack_guard_t uva__stack_guard_probe(void);
+
+/** "marker", "mprotect", "canary", "auto". @thread any */
+const char *uva__stack_guard_name(uva__stack_guard_t guard);
+
 /** The guard that the environment asks for; AUTO if it does not. */
 uva__stack_guard_t uva__guards_environment(void);
 
@@ -42,4 +56,4 @@ size_t uva__guards_advise(const struct iovec *ranges, size_t count, int advice);
 /** Bytes of a page. */
 size_t uva__page_bytes(void);
 
-#endif /* UVA__CORE_CORO_GUARDS_H */
+#endif /* UVA__STACK_GUARDS_H */

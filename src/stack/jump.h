@@ -5,16 +5,8 @@
  * built without a red zone (src/CMakeLists.txt). To skip one instead would put
  * the frame into cache lines that nothing else on the stack touches.
  */
-#ifndef UVA__CORE_CORO_JUMP_H
-#define UVA__CORE_CORO_JUMP_H
-
-#include <stdint.h>
-
-/* The message to a flow from whoever resumes it. */
-typedef struct uva__resumed_s {
-    intptr_t code; /* 0, but by uva__switch_with. */
-    void *given;
-} uva__resumed_t;
+#ifndef UVA__STACK_JUMP_H
+#define UVA__STACK_JUMP_H
 
 #if defined(__x86_64__) && defined(__LP64__) && defined(__GNUC__)
 #    define UVA__SWITCH_INLINE 1
@@ -31,11 +23,9 @@ typedef struct uva__resumed_s {
 #    endif
 
 /** uva__switch without a call or a return. */
-static inline __attribute__((always_inline)) uva__resumed_t
-uva__switch_jump(void **save_sp, void **to_sp, void *given)
+static inline __attribute__((always_inline)) void
+uva__switch_jump(void **save_sp, void **to_sp)
 {
-    uva__resumed_t resumed;
-
     /* notrack: the place to go on at may follow a call, without endbr64. */
     __asm__ volatile("leaq 1f(%%rip), %%rcx\n\t"
                      "pushq %%rcx\n\t"
@@ -54,20 +44,18 @@ uva__switch_jump(void **save_sp, void **to_sp, void *given)
                      "popq %%rbx\n\t"
                      "popq %%rbp\n\t"
                      "popq %%rcx\n\t"
-                     "xorl %%eax, %%eax\n\t" /* The code of a return. */
                      "notrack jmpq *%%rcx\n"
                      "1:"
-                     : "=a"(resumed.code), "=d"(resumed.given), "+D"(save_sp),
-                       "+S"(to_sp)
-                     : "d"(given)
-                     : "rcx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2",
-                       "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
-                       "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15",
-                       "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)",
-                       "st(6)", "st(7)" UVA__SWITCH_AVX512, "cc", "memory");
-    return resumed;
+                     : "+D"(save_sp), "+S"(to_sp)
+                     :
+                     : "rax", "rcx", "rdx", "r8", "r9", "r10", "r11", "xmm0",
+                       "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
+                       "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13",
+                       "xmm14", "xmm15", "st", "st(1)", "st(2)", "st(3)",
+                       "st(4)", "st(5)", "st(6)", "st(7)" UVA__SWITCH_AVX512,
+                       "cc", "memory");
 }
 
 #endif
 
-#endif /* UVA__CORE_CORO_JUMP_H */
+#endif /* UVA__STACK_JUMP_H */

@@ -269,7 +269,7 @@ static void overflow_report(uva__stack_t *stack)
         report_add(&report, ")");
     }
     report_add(&report, ", stack of ");
-    report_number(&report, stack->home->slot_bytes / 1024);
+    report_number(&report, ((size_t)1 << stack->size_log2) / 1024);
     report_add(&report, " KiB, guard ");
     report_add(&report,
                uva__stack_guard_name((uva__stack_guard_t)stack->guard));

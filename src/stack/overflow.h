@@ -4,12 +4,12 @@
  * Also the list of all slabs of the process, which the signal handler reads
  * without a lock.
  */
-#ifndef UVA__CORE_CORO_OVERFLOW_H
-#define UVA__CORE_CORO_OVERFLOW_H
+#ifndef UVA__STACK_OVERFLOW_H
+#define UVA__STACK_OVERFLOW_H
 
 #include <stddef.h>
 
-#include "stack/stacks.h"
+#include "stack/slot.h"
 
 /**
  * Name what runs on a stack. Called in a signal handler: it reads memory and
@@ -57,4 +57,4 @@ void uva__overflow_die(uva__stack_t *stack);
 int uva__overflow_watch(char *base, size_t bytes, size_t slot_bytes);
 void uva__overflow_forget(int number);
 
-#endif /* UVA__CORE_CORO_OVERFLOW_H */
+#endif /* UVA__STACK_OVERFLOW_H */

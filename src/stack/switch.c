@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #include "base/util.h"
-#include "stack/stacks.h"
 
 #if defined(UVA__ASAN)
 #    include <sanitizer/common_interface_defs.h>
@@ -54,21 +53,6 @@ void *uva__switch_prepare(char *low, char *top, void (*entry)(void))
     return frame;
 }
 
-#    if defined(UVA__SWITCH_SERVE)
-void uva__switch_serve(void);
-
-void uva__context_make_server(uva__context_t *context, uva__stack_t *stack)
-{
-    uintptr_t *frame = uva__context_server_sp(uva__stack_top(stack));
-
-    for (int i = 0; i < FRAME_WORDS; i++) {
-        frame[i] = 0;
-    }
-    frame[FRAME_ADDRESS] = (uintptr_t)uva__switch_serve;
-    context->sp = frame;
-}
-#    endif
-
 const char *uva__context_backend(void)
 {
     return context_backend;
@@ -86,14 +70,15 @@ void uva__context_self(uva__context_t *context)
 }
 
 void uva__context_make(uva__context_t *context,
-                       uva__stack_t *stack,
+                       char *low,
+                       char *top,
                        void (*entry)(void))
 {
     *context = (uva__context_t){0};
-    context->sp = uva__switch_prepare(stack->low, uva__stack_top(stack), entry);
+    context->sp = uva__switch_prepare(low, top, entry);
 #if defined(UVA__ASAN)
-    context->bottom = stack->low;
-    context->size_bytes = uva__stack_bytes(stack);
+    context->bottom = low;
+    context->size_bytes = (size_t)(top - low);
 #endif
 #if defined(UVA__TSAN)
     context->fiber = __tsan_create_fiber(0);
@@ -110,10 +95,11 @@ void uva__context_destroy(uva__context_t *context)
     *context = (uva__context_t){0};
 }
 
-#if defined(UVA__CONTEXT_TOLD)
+#if defined(UVA__WITH_TOOLS)
 
 #    if defined(UVA__ASAN)
-/* Whom this thread left last; whoever runs next learns its bounds. */
+/* The context that this thread left last: the flow that runs next learns its
+ * bounds. */
 static UVA__TLS uva__context_t *context_left;
 
 static void context_arrive(void *fake_stack)
@@ -134,48 +120,32 @@ static void context_arrive(void *fake_stack)
  * shadow of the call stack runs empty. */
 __attribute__((no_sanitize("thread"), noinline))
 #    endif
-static uva__resumed_t
-context_go(uva__context_t *from, uva__context_t *to, void *given, intptr_t code)
+static void
+context_go(uva__context_t *from, uva__context_t *to)
 {
 #    if defined(UVA__TSAN)
     __tsan_switch_to_fiber(to->fiber, 0);
 #    endif
-    return uva__switch_with(&from->sp, &to->sp, given, code);
+    uva__switch(&from->sp, &to->sp);
 }
 
-uva__resumed_t uva__context_switch_told(uva__context_t *from,
-                                        uva__context_t *to,
-                                        void *given,
-                                        intptr_t code)
+void uva__context_switch_with_tools(uva__context_t *from, uva__context_t *to)
 {
-    uva__resumed_t told = {.code = code, .given = given};
-
     if (from == to) {
-        return told;
+        return;
     }
 #    if defined(UVA__ASAN)
     context_left = from;
     __sanitizer_start_switch_fiber(&from->fake_stack, to->bottom,
                                    to->size_bytes);
 #    endif
-    told = context_go(from, to, given, code);
+    context_go(from, to);
 #    if defined(UVA__ASAN)
     context_arrive(from->fake_stack);
 #    endif
-    return told;
 }
 
-void uva__context_exit_told(uva__context_t *from, uva__context_t *to)
-{
-#    if defined(UVA__ASAN)
-    /* NULL: its fake stack can go. */
-    context_left = NULL;
-    __sanitizer_start_switch_fiber(NULL, to->bottom, to->size_bytes);
-#    endif
-    (void)context_go(from, to, NULL, 0);
-}
-
-void uva__context_started_told(void)
+void uva__context_started_with_tools(void)
 {
 #    if defined(UVA__ASAN)
     context_arrive(NULL);

@@ -8,9 +8,15 @@
  * Kept over a switch: the callee-saved general registers (and d8-d15 on
  * AArch64). Not kept: errno, the floating-point control and status words, the
  * signal mask. They belong to the thread.
+ *
+ * There are two forms, which mix freely, because the processor predicts them
+ * differently: uva__context_yield ends with a return, which is predicted to go
+ * back to the same call, and so is right where one flow after the other
+ * suspends at one line; uva__context_jump ends with an indirect jump, which is
+ * predicted by its history, and is right everywhere else.
  */
-#ifndef UVA__CORE_CORO_SWITCH_H
-#define UVA__CORE_CORO_SWITCH_H
+#ifndef UVA__STACK_SWITCH_H
+#define UVA__STACK_SWITCH_H
 
 #include <stddef.h>
 
@@ -37,9 +43,9 @@
 #    define UVA__NO_ASAN
 #endif
 
-/* The tools want to be told of every switch. */
+/* Both tools must be told of every switch. */
 #if defined(UVA__ASAN) || defined(UVA__TSAN)
-#    define UVA__CONTEXT_TOLD 1
+#    define UVA__WITH_TOOLS 1
 #endif
 
 /* Assembly where we have it, ucontext elsewhere or on demand. */
@@ -49,14 +55,6 @@
 #else
 #    define UVA__SWITCH_UCONTEXT 1
 #endif
-
-/* Whether there is uva__switch_serve. */
-#if defined(UVA__SWITCH_ASSEMBLY) && defined(__x86_64__) && \
-    !defined(UVA__CONTEXT_TOLD)
-#    define UVA__SWITCH_SERVE 1
-#endif
-
-typedef struct uva__stack_s uva__stack_t;
 
 typedef struct uva__context_s {
     void *sp; /* Valid while suspended. */
@@ -79,43 +77,18 @@ void uva__context_self(uva__context_t *context);
 /**
  * Prepare a context whose first switch calls entry() at the top of a stack.
  *
- * Nothing of the stack may be in use. entry() calls uva__context_started()
- * first and never returns: it leaves by uva__context_exit, or stays suspended
- * for good and is then destroyed. It may serve any number of tasks in a loop;
- * the stack needs no new context for the next one.
+ * No byte of the stack may be in use. entry() calls uva__context_started()
+ * first and never returns: in the end it stays suspended for good and is then
+ * destroyed. It may run any number of tasks in a loop; the stack needs no new
+ * context for the next one.
+ *
+ * @param low  The lowest byte of the stack.
+ * @param top  The first byte above it, 16-byte aligned.
  */
 void uva__context_make(uva__context_t *context,
-                       uva__stack_t *stack,
+                       char *low,
+                       char *top,
                        void (*entry)(void));
-
-/* Where a server goes. */
-typedef struct uva__way_s {
-    uva__context_t *to; /* NULL: nowhere. */
-    void *given;
-} uva__way_t;
-
-/* The core's part of a server. */
-void uva__serve_run(void);
-uva__way_t uva__serve_next(uva__stack_t *stack);
-
-#if defined(UVA__SWITCH_SERVE)
-/**
- * uva__context_make for a server: what runs one task after the other on a
- * stack. It calls uva__serve_run, then uva__serve_next, goes where that says,
- * and begins anew when somebody comes back.
- *
- * It is in assembly because it has no frame, and because it goes by a return:
- * right for who has left by a call that went to a server, by a jump.
- */
-void uva__context_make_server(uva__context_t *context, uva__stack_t *stack);
-
-/** Where a server of a stack is suspended: always under six registers, which it
- * does not keep, and the address to go on at. */
-static inline void *uva__context_server_sp(void *stack_top)
-{
-    return (uintptr_t *)stack_top - 7;
-}
-#endif
 
 /**
  * Release what the tools hold for a context that is not running and never will
@@ -130,163 +103,54 @@ const char *uva__context_backend(void);
 
 /** Save the flow under *save_sp and go on with the one suspended at *to_sp,
  * which may be the same. Returns when somebody resumes it. */
-uva__resumed_t uva__switch(void **save_sp, void **to_sp, void *given);
-/** The same function by the first half of its result: a call of it can be the
- * last act of a function that returns a code, which so has no frame to come
- * back to. */
-int uva__switch_code(void **save_sp, void **to_sp, void *given);
-/** The two, entering the other stack by a jump. */
-uva__resumed_t uva__switch_leave(void **save_sp, void **to_sp, void *given);
-int uva__switch_leave_code(void **save_sp, void **to_sp, void *given);
-/** uva__switch, which tells a code. */
-uva__resumed_t
-uva__switch_with(void **save_sp, void **to_sp, void *given, intptr_t code);
+void uva__switch(void **save_sp, void **to_sp);
 /** Lay the first frame below top (16-byte aligned), not below low; returns the
  * stack pointer to switch to. */
 void *uva__switch_prepare(char *low, char *top, void (*entry)(void));
 
-#if defined(UVA__CONTEXT_TOLD)
+#if defined(UVA__WITH_TOOLS)
 
 /* Out of line, as the tools want nothing instrumented around the switch. */
-uva__resumed_t uva__context_switch_told(uva__context_t *from,
-                                        uva__context_t *to,
-                                        void *given,
-                                        intptr_t code);
-void uva__context_exit_told(uva__context_t *from, uva__context_t *to);
-void uva__context_started_told(void);
+void uva__context_switch_with_tools(uva__context_t *from, uva__context_t *to);
+void uva__context_started_with_tools(void);
 
-static inline void *
-uva__context_switch(uva__context_t *from, uva__context_t *to, void *given)
-{
-    return uva__context_switch_told(from, to, given, 0).given;
-}
-
-static inline int
-uva__context_yield(uva__context_t *from, uva__context_t *to, void *given)
-{
-    return (int)uva__context_switch_told(from, to, given, 0).code;
-}
-
-static inline uva__resumed_t
-uva__context_jump(uva__context_t *from, uva__context_t *to, void *given)
-{
-    return uva__context_switch_told(from, to, given, 0);
-}
-
-static inline uva__resumed_t
-uva__context_leave(uva__context_t *from, uva__context_t *to, void *given)
-{
-    return uva__context_switch_told(from, to, given, 0);
-}
-
-static inline int
-uva__context_leave_yield(uva__context_t *from, uva__context_t *to, void *given)
-{
-    return (int)uva__context_switch_told(from, to, given, 0).code;
-}
-
-static inline void uva__context_switch_with(uva__context_t *from,
-                                            uva__context_t *to,
-                                            void *given,
-                                            intptr_t code)
-{
-    (void)uva__context_switch_told(from, to, given, code);
-}
-
-static inline void uva__context_exit(uva__context_t *from, uva__context_t *to)
-{
-    uva__context_exit_told(from, to);
-}
-
-static inline void uva__context_started(void)
-{
-    uva__context_started_told();
-}
-
-#else
+#endif
 
 /**
  * Suspend `from`, which is running, and resume `to`; nothing happens if they
- * are the same. Returns when somebody switches to `from` again, and what that
- * one gave: so nothing need be kept over a switch that the resumer knows. An
- * entry function is not told.
- *
- * The form for yields, where one flow after the other suspends at the same
- * line: it ends with a return instruction, which the processor predicts to go
- * back to the call. On another stack that is the right guess exactly if the
- * flow there was suspended by the same call.
+ * are the same. Returns when somebody switches to `from` again. For flows that
+ * suspend one after the other at the same line.
  */
-static inline void *
-uva__context_switch(uva__context_t *from, uva__context_t *to, void *given)
+static inline void uva__context_yield(uva__context_t *from, uva__context_t *to)
 {
-    return uva__switch(&from->sp, &to->sp, given).given;
-}
-
-/** The same, for who wants to know but the code that it is resumed with. */
-static inline int
-uva__context_yield(uva__context_t *from, uva__context_t *to, void *given)
-{
-    return uva__switch_code(&from->sp, &to->sp, given);
+#if defined(UVA__WITH_TOOLS)
+    uva__context_switch_with_tools(from, to);
+#else
+    uva__switch(&from->sp, &to->sp);
+#endif
 }
 
 /**
  * The same between different places: the loop and a task, a task and a stack
- * that waits for one, a coroutine and who drives it, a producer and a consumer.
- * An indirect jump, which is predicted by its own history and leaves the
- * processor's stack of return addresses as it is. Four instructions more; where
- * the return would be guessed wrong, five times as fast. The forms mix freely.
+ * that waits for one, a coroutine and its driver, a producer and a consumer.
  */
-static inline uva__resumed_t
-uva__context_jump(uva__context_t *from, uva__context_t *to, void *given)
+static inline void uva__context_jump(uva__context_t *from, uva__context_t *to)
 {
-#    if defined(UVA__SWITCH_ASSEMBLY) && defined(UVA__SWITCH_INLINE)
-    return uva__switch_jump(&from->sp, &to->sp, given);
-#    else
-    return uva__switch(&from->sp, &to->sp, given);
-#    endif
-}
-
-/**
- * The same for who leaves by a call for a place that was not: it ends with the
- * jump. What the call has left with the processor's return addresses is there
- * when a return comes back to it: that of a server.
- */
-static inline uva__resumed_t
-uva__context_leave(uva__context_t *from, uva__context_t *to, void *given)
-{
-    return uva__switch_leave(&from->sp, &to->sp, given);
-}
-
-/** As uva__context_yield. */
-static inline int
-uva__context_leave_yield(uva__context_t *from, uva__context_t *to, void *given)
-{
-    return uva__switch_leave_code(&from->sp, &to->sp, given);
-}
-
-/** To tell a code. */
-static inline void uva__context_switch_with(uva__context_t *from,
-                                            uva__context_t *to,
-                                            void *given,
-                                            intptr_t code)
-{
-    (void)uva__switch_with(&from->sp, &to->sp, given, code);
-}
-
-/**
- * The last switch of `from`: nobody resumes it. Does not return, though the
- * compiler need not know. uva__context_destroy(from) follows on another stack.
- */
-static inline void uva__context_exit(uva__context_t *from, uva__context_t *to)
-{
-    (void)uva__context_jump(from, to, NULL);
+#if defined(UVA__WITH_TOOLS)
+    uva__context_switch_with_tools(from, to);
+#elif defined(UVA__SWITCH_ASSEMBLY) && defined(UVA__SWITCH_INLINE)
+    uva__switch_jump(&from->sp, &to->sp);
+#else
+    uva__switch(&from->sp, &to->sp);
+#endif
 }
 
 /** The first thing that an entry function does, once per made context. */
 static inline void uva__context_started(void)
 {
+#if defined(UVA__WITH_TOOLS)
+    uva__context_started_with_tools();
+#endif
 }
 
-#endif
-
-#endif /* UVA__CORE_CORO_SWITCH_H */
+#endif /* UVA__STACK_SWITCH_H */

@@ -15,40 +15,12 @@
 #    include <stdint.h>
 #    include <ucontext.h>
 
-#    include "base/util.h"
-
-/* On its way from who gives it to who is resumed. */
-static UVA__TLS uva__resumed_t switch_told;
-
-uva__resumed_t
-uva__switch_with(void **save_sp, void **to_sp, void *given, intptr_t code)
+void uva__switch(void **save_sp, void **to_sp)
 {
     ucontext_t here; /* Lives as long as the suspension. */
 
     *save_sp = &here;
-    switch_told = (uva__resumed_t){.code = code, .given = given};
     (void)swapcontext(&here, *to_sp);
-    return switch_told;
-}
-
-uva__resumed_t uva__switch(void **save_sp, void **to_sp, void *given)
-{
-    return uva__switch_with(save_sp, to_sp, given, 0);
-}
-
-int uva__switch_code(void **save_sp, void **to_sp, void *given)
-{
-    return (int)uva__switch_with(save_sp, to_sp, given, 0).code;
-}
-
-uva__resumed_t uva__switch_leave(void **save_sp, void **to_sp, void *given)
-{
-    return uva__switch_with(save_sp, to_sp, given, 0);
-}
-
-int uva__switch_leave_code(void **save_sp, void **to_sp, void *given)
-{
-    return (int)uva__switch_with(save_sp, to_sp, given, 0).code;
 }
 
 void *uva__switch_prepare(char *low, char *top, void (*entry)(void))

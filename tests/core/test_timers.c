@@ -187,138 +187,6 @@ START_TEST(equal_deadlines)
 }
 END_TEST
 
-/* --- many at once --- */
-
-static void note_seen(void *data)
-{
-    *(int *)data = seen;
-}
-
-static void soon_note_seen(void *data)
-{
-    seen++;
-    call_soon(uva_get_running_loop(), note_seen, data);
-}
-
-/* What the first of COUNT calls queues runs after so many of them. */
-static int seen_after_first(uint64_t apart_ns)
-{
-    enum {
-        COUNT = 2000
-    };
-    uva_loop_t *loop = new_loop();
-    uint64_t when_ns = uva_loop_time(loop) + 1;
-    int after_first = 0;
-
-    seen = 0;
-    call_at(loop, when_ns, soon_note_seen, &after_first);
-    for (int i = 1; i < COUNT; i++) {
-        when_ns += apart_ns;
-        call_at(loop, when_ns, count_up, &seen);
-    }
-    ck_assert_int_eq(uva_loop_advance(loop, UVA_SEC(1)), 0);
-    ck_assert_int_eq(uva_loop_run_until_idle(loop), 0);
-    ck_assert_int_eq(seen, COUNT);
-    end_loop(loop);
-    return after_first;
-}
-
-/* A look takes some hundreds of what is due; it does not part those of one
- * deadline. */
-START_TEST(due_in_portions)
-{
-    ck_assert_int_eq(seen_after_first(1), 512);
-    ck_assert_int_eq(seen_after_first(0), 2000);
-}
-END_TEST
-
-/* Let count timers fire at once, the loop having slept. */
-static void fire(uva_loop_t *loop, int count)
-{
-    uint64_t when_ns = uva_loop_time(loop) + UVA_MS(1);
-
-    for (int i = 0; i < count; i++) {
-        call_at(loop, when_ns, count_up, &seen);
-    }
-    ck_assert_int_eq(uva_loop_run_until_idle(loop), 0);
-    ck_assert_uint_eq(uva_loop_time(loop), when_ns);
-    ck_assert_uint_eq(loop->calm_ns, when_ns + loop->apart_ns);
-}
-
-/* How far wake-ups are apart: more while each finds many timers. */
-START_TEST(dense_wake_ups_move_apart)
-{
-    uva_loop_t *loop = new_loop();
-
-    fire(loop, 8);
-    ck_assert_uint_eq(loop->apart_ns, UVA_US(50));
-    fire(loop, 8);
-    ck_assert_uint_eq(loop->apart_ns, UVA_US(100));
-    fire(loop, 100);
-    ck_assert_uint_eq(loop->apart_ns, UVA_US(200));
-    for (int i = 0; i < 3; i++) {
-        fire(loop, 8);
-        ck_assert_uint_eq(loop->apart_ns, UVA_US(400));
-    }
-    fire(loop, 7);
-    ck_assert_uint_eq(loop->apart_ns, UVA_US(50));
-    end_loop(loop);
-}
-END_TEST
-
-/* A busy loop finds few timers a look, and that says nothing. */
-START_TEST(looks_between_wake_ups_do_not_count)
-{
-    uva_loop_t *loop = new_loop();
-
-    fire(loop, 8);
-    fire(loop, 8);
-    call_later(loop, UVA_US(99), count_up, &seen);
-    ck_assert_int_eq(uva_loop_run_until_idle(loop), 0);
-    ck_assert_uint_eq(loop->apart_ns, UVA_US(100));
-    ck_assert_uint_eq(loop->calm_ns, uva_loop_time(loop) + UVA_US(100));
-    call_later(loop, UVA_US(100), count_up, &seen);
-    ck_assert_int_eq(uva_loop_run_until_idle(loop), 0);
-    ck_assert_uint_eq(loop->apart_ns, UVA_US(50));
-    end_loop(loop);
-}
-END_TEST
-
-static void count_poll(uv_prepare_t *prepare)
-{
-    ++*(int *)prepare->data;
-}
-
-/* The kernel is asked for that: between two polls that wait lies the distance,
- * so there are no more than fit. Each has one beside it that does not wait. */
-START_TEST(dense_deadlines_share_wake_ups)
-{
-    enum {
-        COUNT = 20000
-    };
-    uva_loop_t *loop = new_real_loop();
-    uv_prepare_t prepare;
-    uint64_t begin_ns = uv_hrtime() + UVA_MS(20);
-    int polls = 0;
-
-    uv_prepare_init(uva_loop_uv(loop), &prepare);
-    prepare.data = &polls;
-    seen = 0;
-    for (uint64_t i = 0; i < COUNT; i++) {
-        call_at(loop, begin_ns + i * UVA_US(2), count_up, &seen);
-    }
-    call_at(loop, begin_ns + COUNT * UVA_US(2), stop, loop);
-    uv_prepare_start(&prepare, count_poll);
-    begin_ns = uv_hrtime();
-    ck_assert_int_eq(uva_loop_run_forever(loop), 0);
-    ck_assert_int_eq(seen, COUNT);
-    ck_assert_int_le(polls,
-                     (int)((uv_hrtime() - begin_ns) / UVA_US(50)) * 2 + 50);
-    uv_close((uv_handle_t *)&prepare, NULL);
-    end_loop(loop);
-}
-END_TEST
-
 /* --- moving and cancelling what the loop sleeps for --- */
 
 static void cancel_handle(void *data)
@@ -441,7 +309,6 @@ int main(void)
     Suite *suite = suite_create("timers");
     TCase *early = UVA_LOOPS_TCASE(suite, "Early");
     TCase *order = UVA_LOOPS_TCASE(suite, "Order");
-    TCase *dense = UVA_LOOPS_TCASE(suite, "Dense");
     TCase *changes = UVA_LOOPS_TCASE(suite, "Changes");
 
     UVA_TEST_BOTH(early, sleeps_are_never_too_short);
@@ -449,10 +316,6 @@ int main(void)
     tcase_add_test(early, chain_of_deadlines);
     tcase_add_loop_test(order, order_of_deadlines, 0, 2);
     tcase_add_loop_test(order, equal_deadlines, 0, 2);
-    tcase_add_test(dense, due_in_portions);
-    tcase_add_test(dense, dense_wake_ups_move_apart);
-    tcase_add_test(dense, looks_between_wake_ups_do_not_count);
-    tcase_add_test(dense, dense_deadlines_share_wake_ups);
     tcase_add_test(changes, nearest_deadline_changes);
     UVA_TEST_BOTH(changes, delays_beyond_the_clock);
     return uva_test_main(suite);

@@ -31,7 +31,7 @@ CONFIGURATION = (
 )
 LEFT_OUT = shutil.ignore_patterns("build", ".git", "__pycache__", "*.tmp")
 # Of stacks and how they are switched: the mutated files have no part in them.
-NOT_SEMANTIC = {"stacks", "census", "overflow", "switch"}
+NOT_SEMANTIC = {"stacks", "measure", "overflow", "switch"}
 CONFORM = "conform"
 KINDS = ((), ("--stackless",), ("--mixed",))
 BUILD_TIMEOUT_S = 600

@@ -19,8 +19,10 @@
 #include "child.h"
 #include "flow.h"
 #include "pool.h"
+#include "stack/measure.h"
 #include "stack/overflow.h"
 #include "stack/stacks.h"
+#include "stack/trim.h"
 
 enum {
     CHILD_FINE = 42,

@@ -185,7 +185,7 @@ static void zone_entry(void)
 {
     uva__context_started();
     for (;;) {
-        (void)uva__context_jump(&zone.there, &zone.here, NULL);
+        uva__context_jump(&zone.there, &zone.here);
     }
 }
 
@@ -196,7 +196,7 @@ static UVA__NOINLINE uint64_t zone_leaf(const volatile uint64_t *input)
     for (int i = 0; i < 10; i++) {
         local[i] = input[i];
     }
-    (void)uva__context_jump(&zone.here, &zone.there, NULL);
+    uva__context_jump(&zone.here, &zone.there);
     for (int i = 1; i < 10; i++) {
         local[0] += local[i];
     }
@@ -214,7 +214,8 @@ START_TEST(jump_spares_the_locals_of_a_leaf)
     }
     ck_assert_int_eq(uva__stack_get(&pool, 0, &stack), 0);
     uva__context_self(&zone.here);
-    uva__context_make(&zone.there, stack, zone_entry);
+    uva__context_make(&zone.there, stack->low, uva__stack_top(stack),
+                      zone_entry);
     ck_assert_uint_eq(zone_leaf(input), 55);
     ck_assert_uint_eq(zone_leaf(input), 55);
     uva__context_destroy(&zone.there);
@@ -269,7 +270,7 @@ static void server_entry(void)
     uva__context_started();
     for (;;) {
         server.sum += server.job;
-        (void)uva__context_jump(&server.parked, &server.loop, NULL);
+        uva__context_jump(&server.parked, &server.loop);
     }
 }
 
@@ -281,10 +282,11 @@ START_TEST(entry_serves_many_bodies)
     ck_assert_int_eq(uva__stack_get(&pool, 0, &stack), 0);
     ck_assert_ptr_null(stack->context.sp);
     uva__context_self(&server.loop);
-    uva__context_make(&server.parked, stack, server_entry);
+    uva__context_make(&server.parked, stack->low, uva__stack_top(stack),
+                      server_entry);
     for (int i = 1; i <= 10; i++) {
         server.job = i;
-        (void)uva__context_jump(&server.loop, &server.parked, NULL);
+        uva__context_jump(&server.loop, &server.parked);
     }
     ck_assert_int_eq(server.sum, 55);
 
@@ -295,7 +297,7 @@ START_TEST(entry_serves_many_bodies)
     ck_assert_ptr_nonnull(stack->context.sp);
     server.parked = stack->context;
     server.job = 100;
-    (void)uva__context_jump(&server.loop, &server.parked, NULL);
+    uva__context_jump(&server.loop, &server.parked);
     ck_assert_int_eq(server.sum, 155);
 
     /* ... and ends with the pool. */

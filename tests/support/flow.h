@@ -35,7 +35,7 @@ static inline void flow_entry(void)
     self = flow_starting;
     self->body(self);
     self->done = true;
-    uva__context_exit(&self->context, &self->caller);
+    uva__context_jump(&self->context, &self->caller);
 }
 
 /** Give a flow its first frame on flow->stack. */
@@ -44,7 +44,8 @@ static inline void flow_make(flow_t *flow, flow_body_cb body, void *arg)
     flow->body = body;
     flow->arg = arg;
     flow->done = false;
-    uva__context_make(&flow->context, flow->stack, flow_entry);
+    uva__context_make(&flow->context, flow->stack->low,
+                      uva__stack_top(flow->stack), flow_entry);
 }
 
 static inline void flow_resume(flow_t *flow)
@@ -52,18 +53,18 @@ static inline void flow_resume(flow_t *flow)
     flow_starting = flow;
     uva__context_self(&flow->caller);
     if (flow->jumps) {
-        (void)uva__context_jump(&flow->caller, &flow->context, NULL);
+        uva__context_jump(&flow->caller, &flow->context);
     } else {
-        (void)uva__context_switch(&flow->caller, &flow->context, NULL);
+        uva__context_yield(&flow->caller, &flow->context);
     }
 }
 
 static UVA__NOINLINE UVA_UNUSED void flow_suspend(flow_t *flow)
 {
     if (flow->jumps) {
-        (void)uva__context_jump(&flow->context, &flow->caller, NULL);
+        uva__context_jump(&flow->context, &flow->caller);
     } else {
-        (void)uva__context_switch(&flow->context, &flow->caller, NULL);
+        uva__context_yield(&flow->context, &flow->caller);
     }
 }
 

@@ -9,6 +9,7 @@
 
 #include "flow.h"
 #include "pool.h"
+#include "stack/measure.h"
 #include "stack/stacks.h"
 
 static UVA__NOINLINE long dig(const char *stop)
@@ -41,7 +42,7 @@ START_TEST(high_water_is_exact)
 }
 END_TEST
 
-START_TEST(census_cleans)
+START_TEST(measure_cleans)
 {
     static const size_t depths[] = {64, 5000, 20000, 60000};
     uva__stack_t *stack;
@@ -51,19 +52,21 @@ START_TEST(census_cleans)
         stack = take(0);
         ck_assert(uva__stack_is_clean(stack));
         memset(uva__stack_top(stack) - depths[i], 0xa5, depths[i]);
-        ck_assert_uint_eq(uva__stack_census(stack), depths[i]);
+        ck_assert_uint_eq(uva__stack_measure(stack), depths[i]);
         ck_assert_uint_eq(uva__stack_high_water(stack), 0);
         ck_assert_uint_le(resident_pages(stack), 6);
         uva__stack_put(&pool, stack);
     }
-    /* Without a census the next use is not clean; one makes it so again. */
+    /* Without a measurement the next use is not clean; one makes it so again.
+     */
     stack = take(0);
     uva__stack_put(&pool, stack);
     stack = take(0);
     ck_assert(!uva__stack_is_clean(stack));
     uva__stack_clean(stack);
     ck_assert(uva__stack_is_clean(stack));
-    uva__stack_used(stack);
+    uva__stack_put(&pool, stack);
+    stack = take(0);
     ck_assert(!uva__stack_is_clean(stack));
     uva__stack_put(&pool, stack);
     pool_end();
@@ -83,7 +86,7 @@ static void body_parks(flow_t *flow)
 }
 
 /* What is suspended on the stack survives. */
-START_TEST(census_keeps_the_suspended)
+START_TEST(measure_keeps_the_suspended)
 {
     flow_t flow = {0};
     size_t first;
@@ -94,7 +97,7 @@ START_TEST(census_keeps_the_suspended)
     flow_resume(&flow);
     flow.stack->context = flow.context;
     *(uintptr_t *)(void *)(uva__stack_top(flow.stack) - 16000) = 1;
-    ck_assert_uint_eq(uva__stack_census(flow.stack), 16000);
+    ck_assert_uint_eq(uva__stack_measure(flow.stack), 16000);
     first = uva__stack_high_water(flow.stack);
     ck_assert_uint_gt(first, 0);
     ck_assert_uint_lt(first, 12000); /* ucontext keeps a lot. */
@@ -108,18 +111,18 @@ START_TEST(census_keeps_the_suspended)
 }
 END_TEST
 
-static void body_census(flow_t *flow)
+static void body_measure(flow_t *flow)
 {
     size_t *depths = flow->arg;
 
     dig(flow->stack->low + 100000);
-    depths[0] = uva__stack_census(flow->stack);
+    depths[0] = uva__stack_measure(flow->stack);
     depths[1] = uva__stack_high_water(flow->stack);
     dig(uva__stack_top(flow->stack) - 20000);
-    depths[2] = uva__stack_census(flow->stack);
+    depths[2] = uva__stack_measure(flow->stack);
 }
 
-START_TEST(census_on_the_stack_itself)
+START_TEST(measure_on_the_stack_itself)
 {
     size_t depths[3] = {0};
     flow_t flow = {0};
@@ -128,7 +131,7 @@ START_TEST(census_on_the_stack_itself)
     pool_begin(NULL);
     flow.stack = take(0);
     bytes = uva__stack_bytes(flow.stack);
-    flow_make(&flow, body_census, depths);
+    flow_make(&flow, body_measure, depths);
     flow_resume(&flow);
     ck_assert(flow.done);
     ck_assert_uint_ge(depths[0], bytes - 100000);
@@ -165,17 +168,17 @@ START_TEST(recursion_has_nearly_all_of_it)
 }
 END_TEST
 
-static Suite *census_suite(void)
+static Suite *measure_suite(void)
 {
-    Suite *suite = suite_create("census");
+    Suite *suite = suite_create("measure");
     TCase *water = tcase_create("HighWater");
     TCase *recursion = tcase_create("Recursion");
 
     suite_add_tcase(suite, water);
     tcase_add_test(water, high_water_is_exact);
-    tcase_add_test(water, census_cleans);
-    tcase_add_test(water, census_keeps_the_suspended);
-    tcase_add_test(water, census_on_the_stack_itself);
+    tcase_add_test(water, measure_cleans);
+    tcase_add_test(water, measure_keeps_the_suspended);
+    tcase_add_test(water, measure_on_the_stack_itself);
 
     suite_add_tcase(suite, recursion);
     tcase_add_test(recursion, recursion_has_nearly_all_of_it);
@@ -184,7 +187,7 @@ static Suite *census_suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(census_suite());
+    SRunner *runner = srunner_create(measure_suite());
     int failed_count;
 
     srunner_run_all(runner, CK_ENV);

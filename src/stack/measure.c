@@ -1,5 +1,6 @@
 /*
- * How deep a stack was used: the lowest byte that is not zero.
+ * How deep a stack was used: the lowest byte that is not zero. And a table of
+ * what each function needed.
  *
  * Invariant: a stack that is marked clean is all zero below what its use
  * keeps. Pages that are not resident are zero without a look; one that was
@@ -9,24 +10,26 @@
 #    define _GNU_SOURCE
 #endif
 
-#include "stack/stacks.h"
+#include "stack/measure.h"
 
+#include <string.h>
 #include <sys/mman.h>
 
 #if defined(UVA_HAVE_VALGRIND)
 #    include <valgrind/memcheck.h>
 #endif
 
+#include "base/alloc.h"
 #include "stack/guards.h"
 
 enum {
-    CENSUS_PAGE_COUNT = 64, /* Looked up with one call. */
-    CENSUS_RED_ZONE_BYTES = 256,
-    CENSUS_ZERO_PAGE_COUNT = 4 /* More are dropped, not written. */
+    MEASURE_PAGE_COUNT = 64, /* Looked up with one call. */
+    MEASURE_RED_ZONE_BYTES = 256,
+    MEASURE_ZERO_PAGE_COUNT = 4 /* More are dropped, not written. */
 };
 
 /* Sets an element for each page from low on; all of them if nobody knows. */
-static void census_resident(char *low, unsigned char *pages, size_t count)
+static void measure_resident(char *low, unsigned char *pages, size_t count)
 {
 #if defined(__linux__)
     if (mincore(low, count * uva__page_bytes(), pages) == 0) {
@@ -39,8 +42,8 @@ static void census_resident(char *low, unsigned char *pages, size_t count)
     (void)low;
 }
 
-UVA__NO_ASAN static const uintptr_t *census_scan(const char *low,
-                                                 const char *end)
+UVA__NO_ASAN static const uintptr_t *measure_scan(const char *low,
+                                                  const char *end)
 {
     const uintptr_t *word = (const uintptr_t *)(const void *)low;
     const uintptr_t *stop = (const uintptr_t *)(const void *)end;
@@ -62,26 +65,26 @@ UVA__NO_ASAN static const uintptr_t *census_scan(const char *low,
 }
 
 /* The lowest word that is not zero; the top of the stack if there is none. */
-static char *census_find(const uva__stack_t *stack)
+static char *measure_find(const uva__stack_t *stack)
 {
-    unsigned char pages[CENSUS_PAGE_COUNT];
+    unsigned char pages[MEASURE_PAGE_COUNT];
     size_t page_bytes = uva__page_bytes();
     char *top = stack->low + uva__stack_bytes(stack);
     char *low = stack->low;
 
     while (low < top) {
         size_t count = ((size_t)(top - low) + page_bytes - 1) / page_bytes;
-        if (count > CENSUS_PAGE_COUNT) {
-            count = CENSUS_PAGE_COUNT;
+        if (count > MEASURE_PAGE_COUNT) {
+            count = MEASURE_PAGE_COUNT;
         }
-        census_resident(low, pages, count);
+        measure_resident(low, pages, count);
         for (size_t i = 0; i < count; i++, low += page_bytes) {
             const char *end = low + page_bytes < top ? low + page_bytes : top;
             const char *dirty;
             if ((pages[i] & 1) == 0) {
                 continue;
             }
-            dirty = (const char *)census_scan(low, end);
+            dirty = (const char *)measure_scan(low, end);
             if (dirty < end) {
                 return low + (dirty - low);
             }
@@ -92,7 +95,7 @@ static char *census_find(const uva__stack_t *stack)
 
 /* Volatile, or compilers would call memset: a frame of its own, and checked
  * by ASan. */
-UVA__NO_ASAN static void census_zero(char *low, const char *end)
+UVA__NO_ASAN static void measure_zero(char *low, const char *end)
 {
     volatile uintptr_t *word = (volatile uintptr_t *)(void *)low;
 
@@ -105,18 +108,18 @@ UVA__NO_ASAN static void census_zero(char *low, const char *end)
 }
 
 /* From where on the stack is in use. */
-static char *census_kept(uva__stack_t *stack)
+static char *measure_kept(uva__stack_t *stack)
 {
     char *here = __builtin_frame_address(0);
 
     if (here >= stack->low && here < uva__stack_top(stack)) {
-        here -= CENSUS_RED_ZONE_BYTES;
+        here -= MEASURE_RED_ZONE_BYTES;
         return here - (uintptr_t)here % sizeof(uintptr_t);
     }
     if (stack->context.sp != NULL) {
 #if defined(UVA__SWITCH_UCONTEXT)
         /* The sp is a variable of the frame that is suspended. */
-        return (char *)stack->context.sp - CENSUS_RED_ZONE_BYTES;
+        return (char *)stack->context.sp - MEASURE_RED_ZONE_BYTES;
 #else
         return stack->context.sp;
 #endif
@@ -125,10 +128,10 @@ static char *census_kept(uva__stack_t *stack)
 }
 
 /* Zero everything from dirty up to what is in use. */
-static void census_clean(uva__stack_t *stack, char *dirty)
+static void measure_clean(uva__stack_t *stack, char *dirty)
 {
     size_t page_bytes = uva__page_bytes();
-    char *kept = census_kept(stack);
+    char *kept = measure_kept(stack);
     char *first = dirty - (uintptr_t)dirty % page_bytes;
     char *last = kept - (uintptr_t)kept % page_bytes;
 
@@ -136,30 +139,91 @@ static void census_clean(uva__stack_t *stack, char *dirty)
         return;
     }
     if (last > first &&
-        (size_t)(last - first) / page_bytes > CENSUS_ZERO_PAGE_COUNT &&
+        (size_t)(last - first) / page_bytes > MEASURE_ZERO_PAGE_COUNT &&
         madvise(first, (size_t)(last - first), MADV_DONTNEED) == 0) {
         dirty = last;
     }
-    census_zero(dirty, kept);
+    measure_zero(dirty, kept);
 }
 
 size_t uva__stack_high_water(const uva__stack_t *stack)
 {
-    return (size_t)((const char *)stack - census_find(stack));
+    return (size_t)((const char *)stack - measure_find(stack));
 }
 
-size_t uva__stack_census(uva__stack_t *stack)
+size_t uva__stack_measure(uva__stack_t *stack)
 {
-    char *dirty = census_find(stack);
+    char *dirty = measure_find(stack);
     size_t bytes = (size_t)(uva__stack_top(stack) - dirty);
 
-    census_clean(stack, dirty);
-    stack->clean = 2;
+    measure_clean(stack, dirty);
+    stack->clean = UVA__STACK_CLEANED;
     return bytes;
 }
 
 void uva__stack_clean(uva__stack_t *stack)
 {
-    census_clean(stack, census_find(stack));
-    stack->clean = 1;
+    measure_clean(stack, measure_find(stack));
+    stack->clean = UVA__STACK_CLEAN;
+}
+
+/* --- a table of functions --- */
+
+/* A clean stack is measured for free; more samples of one function would tell
+ * little. */
+#define USAGE_SAMPLES 32u
+
+/* Searched from its begin: a program has few functions that run as tasks. */
+static uva__usage_t *usage_find(uva__usage_t *table, uva__usage_key_t key)
+{
+    while (table != NULL && (table->key.body != key.body ||
+                             strcmp(table->key.function, key.function) != 0)) {
+        table = table->next;
+    }
+    return table;
+}
+
+static uva__usage_t *usage_add(uva__usage_t **table, uva__usage_key_t key)
+{
+    uva__usage_t *usage = uva__calloc(1, sizeof *usage);
+
+    if (usage != NULL) {
+        usage->key = key;
+        usage->next = *table;
+        *table = usage;
+    }
+    return usage;
+}
+
+void uva__usage_note(uva__usage_t **table,
+                     uva__usage_key_t key,
+                     uva__stack_t *stack,
+                     bool measures_all)
+{
+    uva__usage_t *usage = usage_find(*table, key);
+    size_t bytes;
+
+    if (!measures_all && (!uva__stack_is_clean(stack) ||
+                          (usage != NULL && usage->samples >= USAGE_SAMPLES))) {
+        return;
+    }
+    bytes =
+        measures_all ? uva__stack_measure(stack) : uva__stack_high_water(stack);
+    usage = usage != NULL ? usage : usage_add(table, key);
+    if (usage == NULL) {
+        return; /* No memory: a sample less. */
+    }
+    usage->samples++;
+    if (bytes > usage->max_bytes) {
+        usage->max_bytes = bytes;
+    }
+}
+
+void uva__usage_free(uva__usage_t **table)
+{
+    while (*table != NULL) {
+        uva__usage_t *usage = *table;
+        *table = usage->next;
+        uva__free(usage);
+    }
 }
