@@ -78,24 +78,14 @@ static void stackless_cancel_yield(uva_task_t *task)
     }
 }
 
-static UVA__NOINLINE bool stackless_ready_slow(uva_task_t *task)
+bool uva__stackless_ready_slow(uva_task_t *task)
 {
     if ((task->base.flags & UVA__NEW) == 0) {
         stackless_cancel_yield(task);
     } else if (task_stays(task)) {
         return false;
     }
-    task->base.flags &= (uint16_t) ~(UVA__NEW | UVA__WAITS_FOR_START);
-    return true;
-}
-
-bool uva__stackless_ready(uva_task_t *task)
-{
-    if (UVA__UNLIKELY((task->base.flags &
-                       (UVA__MUST_CANCEL | UVA__WAITS_FOR_START)) != 0)) {
-        return stackless_ready_slow(task);
-    }
-    task->base.flags &= (uint16_t)~UVA__NEW;
+    task->base.flags &= (uint16_t)~UVA__WAITS_FOR_START;
     return true;
 }
 
@@ -203,8 +193,7 @@ static void task_entry(void)
         uva_task_t *task = loop->current;
         uva__stack_t *stack = flow_stack(uva__task_flow(task));
         uva__context_t *next;
-        int r =
-            task->coro->enter(uva__task_frame(task), uva__task_ret(task));
+        int r = task->coro->enter(uva__task_frame(task), uva__task_ret(task));
 
         if (UVA__UNLIKELY(loop->limits.stack_census ||
                           uva__stack_is_clean(stack))) {

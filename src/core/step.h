@@ -86,9 +86,10 @@ UVA__INLINE void uva__task_leave(uva_loop_t *loop, uva_task_t *task)
     uva__context_jump(uva__task_flow(task), uva__task_next(loop));
 }
 
-/** Prepare a step of a stackless task that is new or cancelled.
- * @return Whether to step: not if it was cancelled before its first. */
-bool uva__stackless_ready(uva_task_t *task);
+/** Prepare a step of a stackless task that was cancelled, or is new and waits
+ * for its start. @return Whether to step: not if its body never begins, or not
+ * yet. */
+bool uva__stackless_ready_slow(uva_task_t *task);
 
 /** One step of a stackless task; the caller has taken its node, and sets
  * loop->current when no other step follows. */
@@ -100,9 +101,13 @@ UVA__INLINE void uva__stackless_step_now(uva_loop_t *loop, uva__ready_t *ready)
 
     loop->current = task;
     if (UVA__UNLIKELY((task->base.flags & (UVA__MUST_CANCEL | UVA__NEW)) !=
-                      0) &&
-        !uva__stackless_ready(task)) {
-        return;
+                      0)) {
+        if ((task->base.flags & (UVA__MUST_CANCEL | UVA__WAITS_FOR_START)) !=
+                0 &&
+            !uva__stackless_ready_slow(task)) {
+            return;
+        }
+        task->base.flags &= (uint16_t)~UVA__NEW;
     }
     r = task->coro->enter(frame, frame + task->coro->ret_place);
     if (UVA__LIKELY(r == UVA__YIELD)) {
