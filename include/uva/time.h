@@ -16,4 +16,14 @@
 /** No deadline: what asyncio writes as None. */
 #define UVA_FOREVER UINT64_MAX
 
+/** What is left until a deadline: 0 once it has passed, UVA_FOREVER for none.
+ * @thread any */
+static inline uint64_t uva_time_left(uint64_t now_ns, uint64_t deadline_ns)
+{
+    if (deadline_ns == UVA_FOREVER) {
+        return UVA_FOREVER;
+    }
+    return deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+}
+
 #endif /* UVA_TIME_H */

@@ -376,7 +376,7 @@ UVA_BEGIN_DECLS
  * A child whose result goes to where the caller wants it:
  * uva_taskgroup_spawn_into(&group, &value, name, ...).
  *
- * The value is written if the child succeeds, and is there when the exit of the
+ * The value is copied if the child succeeds, and is there when the exit of the
  * group returns. As the exit waits for the child it may be a local. Nothing is
  * written once a group was left without its exit.
  */

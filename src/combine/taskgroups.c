@@ -233,15 +233,14 @@ static void child_leave(group_t *group, group_child_t *child)
     }
 }
 
-/* Give the result of a child to where it is wanted: whoever else has taken it,
- * the bytes are still there. */
+/* Copy the result of a child to where it is wanted: whoever else takes it, the
+ * bytes stay in the task. */
 static void child_give(const group_child_t *child)
 {
     uva_task_t *task = child->task;
 
     if (child->ret != NULL) {
         memcpy(child->ret, uva__task_ret(task), task->coro->ret_bytes);
-        task->base.flags |= UVA__MOVED;
     }
 }
 
