@@ -134,5 +134,5 @@ UVA_TASK(void, program)
 
 int main(void)
 {
-    return uva_run_task(program, NULL, NULL) < 0;
+    return uva_main(program);
 }

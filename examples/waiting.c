@@ -39,5 +39,5 @@ UVA_TASK(int, program)
 
 int main(void)
 {
-    return uva_run_task(program, NULL, NULL) < 0;
+    return uva_main(program);
 }

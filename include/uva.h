@@ -15,6 +15,7 @@
 #include "uva/locks.h"
 #include "uva/platform.h"
 #include "uva/queues.h"
+#include "uva/repr.h"
 #include "uva/runners.h"
 #include "uva/sockets.h"
 #include "uva/stackless.h"

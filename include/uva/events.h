@@ -229,6 +229,20 @@ UVA_EXTERN UVA_NODISCARD int uva_loop_close(uva_loop_t *loop);
 /** Called when a loop is closed for good. status: 0, or what went wrong. */
 typedef void (*uva_loop_cb)(uva_loop_t *loop, int status, void *data);
 
+/** Options of a shutdown; zero means default. */
+typedef struct uva_shutdown_options_s {
+    size_t size;         /* sizeof(uva_shutdown_options_t). */
+    uint64_t timeout_ns; /* Nanoseconds until it gives up; default never. */
+    uva_loop_cb done; /* Called exactly once if 0 is returned; may be NULL. */
+    void *data;       /* Borrowed. */
+} uva_shutdown_options_t;
+
+/** The defaults. */
+#define UVA_SHUTDOWN_OPTIONS_INIT                     \
+    {                                                 \
+        sizeof(uva_shutdown_options_t), 0, NULL, NULL \
+    }
+
 /**
  * Cancel every task, wait for them, close.
  *
@@ -239,44 +253,23 @@ typedef void (*uva_loop_cb)(uva_loop_t *loop, int status, void *data);
  * which, and where it waits; failures of the others are reported to the
  * exception handler. A stop does not end it.
  *
- * @param done May be NULL; called exactly once if 0 is returned.
+ * When the deadline of the options has come, each task that is still unfinished
+ * is reported to the exception handler (uva_exception_t.task, with
+ * UV_ETIMEDOUT), and the shutdown ends with UV_ETIMEDOUT: returned, or told to
+ * done. The loop is open then, its tasks go on, and it may be shut down or
+ * detached again.
+ *
+ * @param options NULL for the defaults.
  * @retval UV_EPERM The loop is closed, or this is called from inside it.
  * @retval UV_EBUSY The tasks have ended, but the loop has handles of others, as
  *                  for uva_loop_close.
  * @retval UVA_EDEADLOCK Virtual time only: a task waits for what cannot come.
- */
-UVA_EXTERN UVA_NODISCARD int
-uva_loop_shutdown(uva_loop_t *loop, uva_loop_cb done, void *data);
-
-/** Options of a shutdown; zero means default. */
-typedef struct uva_shutdown_options_s {
-    size_t size;         /* sizeof(uva_shutdown_options_t). */
-    uint64_t timeout_ns; /* Nanoseconds until it gives up; default never. */
-    uva_loop_cb done;    /* As for uva_loop_shutdown. */
-    void *data;          /* Borrowed. */
-} uva_shutdown_options_t;
-
-/** The defaults. */
-#define UVA_SHUTDOWN_OPTIONS_INIT                     \
-    {                                                 \
-        sizeof(uva_shutdown_options_t), 0, NULL, NULL \
-    }
-
-/**
- * uva_loop_shutdown with a deadline.
- *
- * When it has come, each task that is still unfinished is reported to the
- * exception handler (uva_exception_t.task, with UV_ETIMEDOUT), and the shutdown
- * ends with UV_ETIMEDOUT: returned, or told to done. The loop is open then, its
- * tasks go on, and it may be shut down or detached again.
- *
- * @param options NULL for the defaults.
  * @retval UV_ETIMEDOUT Some tasks did not end in time.
  * @retval UV_EINVAL    options->size is wrong.
  * @retval UV_ENOMEM    There was none for the deadline; nothing was changed.
  */
 UVA_EXTERN UVA_NODISCARD int
-uva_loop_shutdown_with(uva_loop_t *loop, const uva_shutdown_options_t *options);
+uva_loop_shutdown(uva_loop_t *loop, const uva_shutdown_options_t *options);
 
 /**
  * End a loop without turning its host: for a host that is about to go, or is
@@ -340,9 +333,9 @@ typedef struct uva_call_options_s {
  *
  * call_soon appends to the ready queue: the call runs in the next iteration.
  * call_later and call_at go through the timers, even when they are due at
- * once; equal deadlines run in the order they were made. The forms without
- * loop_ are for the running loop (UVA_ENOLOOP if there is none).
+ * once; equal deadlines run in the order they were made.
  *
+ * @param[in]  loop       NULL for the running one; UVA_ENOLOOP if none runs.
  * @param[in]  options    NULL for the defaults.
  * @param[out] ret_handle New reference, or NULL if nobody wants to cancel.
  * @retval UV_ENOMEM Nothing was scheduled; a destructor given has run.
@@ -397,20 +390,6 @@ uva_loop_call_soon_threadsafe(uva_loop_t *loop,
                               void *data,
                               const uva_call_options_t *options,
                               uva_handle_t **ret_handle);
-
-/** uva_loop_call_soon on the running loop, with the defaults. */
-UVA_EXTERN UVA_NODISCARD int uva_call_soon(uva_callback_cb callback,
-                                           void *data);
-/** uva_loop_call_later on the running loop, with the defaults. */
-UVA_EXTERN UVA_NODISCARD int uva_call_later(uint64_t delay_ns,
-                                            uva_callback_cb callback,
-                                            void *data,
-                                            uva_handle_t **ret_handle);
-/** uva_loop_call_at on the running loop, with the defaults. */
-UVA_EXTERN UVA_NODISCARD int uva_call_at(uint64_t when_ns,
-                                         uva_callback_cb callback,
-                                         void *data,
-                                         uva_handle_t **ret_handle);
 
 /** private */
 typedef struct uva_thread_stack_op_s {
@@ -495,18 +474,6 @@ uva__loop_call_soon_threadsafe(uva_loop_t *loop,
                                       ret_handle)                             \
     uva__loop_call_soon_threadsafe(loop, callback, data, options, ret_handle, \
                                    UVA__SITE(callback))
-/** The function, with the names that debug reports use. */
-#define uva_call_soon(callback, data)                                       \
-    uva__loop_call_soon(uva_get_running_loop(), callback, data, NULL, NULL, \
-                        UVA__SITE(callback))
-/** The function, with the names that debug reports use. */
-#define uva_call_later(delay_ns, callback, data, ret_handle)               \
-    uva__loop_call_later(uva_get_running_loop(), delay_ns, callback, data, \
-                         NULL, ret_handle, UVA__SITE(callback))
-/** The function, with the names that debug reports use. */
-#define uva_call_at(when_ns, callback, data, ret_handle)                     \
-    uva__loop_call_at(uva_get_running_loop(), when_ns, callback, data, NULL, \
-                      ret_handle, UVA__SITE(callback))
 
 /** Forget a scheduled call; idempotent; nothing if it has run. Its destructor
  * runs at once; for a handle of another thread soon, in the loop's. NULL is

@@ -59,9 +59,6 @@ UVA_EXTERN uva_loop_t *uva_future_get_loop(const uva_future_t *future);
 UVA_EXTERN bool uva_future_done(const uva_future_t *future);
 /** @asyncio Future.cancelled */
 UVA_EXTERN bool uva_future_cancelled(const uva_future_t *future);
-/** Whether a future is a task. */
-UVA_EXTERN bool uva_future_is_task(const uva_future_t *future);
-
 /**
  * The result of a future that is done. Marks a failure as seen; in a task
  * uva_task_error tells of it, as if it had been awaited.
@@ -127,7 +124,10 @@ UVA_EXTERN int uva_future_set_error(uva_future_t *future,
 UVA_EXTERN bool uva_future_cancel(uva_future_t *future);
 /** uva_future_cancel with a message, which is copied and dropped without
  * memory; it may be NULL. Whoever awaits the future has it from
- * uva_task_error. */
+ * uva_task_error. In a task that is cancelled
+ * uva_error_text(uva_task_error()) gives it after the await; of several
+ * requests before its next step the first has the word if it waits for
+ * something, else the last. */
 UVA_EXTERN bool uva_future_cancel_message(uva_future_t *future,
                                           const char *message);
 /** The message of the cancellation that a cancelled future ended with; NULL if
@@ -302,19 +302,20 @@ UVA_EXTERN void uva_waiter_set_value(uva_waiter_t *waiter, int32_t value);
  */
 #define UVA_DRIVE(r, ...)                                           \
     do {                                                            \
-        (r) = uva_block_check();                                    \
+        (r) = uva__block_check();                                   \
         if ((r) == 0) {                                             \
             while (((r) = UVA__POLL(__VA_ARGS__)) == UVA_PENDING) { \
-                uva_block(__func__);                                \
+                uva__block(__func__);                               \
             }                                                       \
         }                                                           \
     } while (0)
 
-/** @retval UVA_ENOTASK The caller runs in no stackful task. */
-UVA_EXTERN UVA_NODISCARD int uva_block_check(void);
-/** Leave the processor until something wakes the running stackful task; only
- * after a poll returned UVA_PENDING. what: static name, for dumps. */
-UVA_EXTERN UVA_CORO void uva_block(const char *what);
+/** private: @retval UVA_ENOTASK The caller runs in no stackful task. */
+UVA_EXTERN UVA_NODISCARD int uva__block_check(void);
+/** private: leave the processor until something wakes the running stackful
+ * task; only after a poll returned UVA_PENDING. what: static name, for dumps.
+ */
+UVA_EXTERN UVA_CORO void uva__block(const char *what);
 
 /**
  * UVA_FUTURES views an array of tasks or futures as futures, whatever tasks it

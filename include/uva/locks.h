@@ -1,7 +1,7 @@
 /**
  * @file
  * Synchronisation between the tasks of one loop: Lock, Event, Condition,
- * Semaphore, BoundedSemaphore, Barrier, and a limiter.
+ * Semaphore, BoundedSemaphore and Barrier.
  *
  * All of them are embedded: the caller's memory, no allocation, no teardown.
  * Embed them in whatever outlives their waiters and do not move them. None is
@@ -366,87 +366,6 @@ UVA_EXTERN int uva_barrier_parties(const uva_barrier_t *barrier);
 UVA_EXTERN int uva_barrier_n_waiting(const uva_barrier_t *barrier);
 /** @asyncio Barrier.broken */
 UVA_EXTERN bool uva_barrier_broken(const uva_barrier_t *barrier);
-
-/**
- * At most so many tasks at once between enter and exit; the others wait in
- * the order they came.
- *
- *     int r = uva_limiter_enter(&limiter);
- *     if (r < 0) {
- *         return r;
- *     }
- *     r = fetch(page);
- *     return uva_limiter_exit(&limiter, r);
- */
-typedef struct uva_limiter_s {
-    /* private */
-    uva_semaphore_t semaphore; /* Bounded: a permit for each that may enter. */
-} uva_limiter_t;
-
-/** @param limit 1 or more. */
-#define UVA_LIMITER_INIT(limit)           \
-    {                                     \
-        UVA_BOUNDED_SEMAPHORE_INIT(limit) \
-    }
-
-/**
- * Initialise a limiter; UVA_LIMITER_INIT does the same for a static one.
- *
- * @retval UV_EINVAL limit is less than 1; nobody can enter then.
- */
-UVA_EXTERN int uva_limiter_init(uva_limiter_t *limiter, int limit);
-
-/**
- * Enter; wait while as many tasks are inside as may be.
- *
- * @return 0, to be followed by an exit; else a negative code, and no exit:
- * @retval UV_ECANCELED   The calling task was cancelled while it waited.
- * @retval UVA_EWRONGLOOP Tasks of another loop have waited for it.
- * @retval UVA_ENOTASK    Called where nothing can suspend.
- * @suspends Only while it is full.
- */
-UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_limiter_enter(uva_limiter_t *limiter);
-/** The poll half of uva_limiter_enter. */
-UVA_EXTERN UVA_NODISCARD int uva_limiter_enter_poll(uva_limiter_t *limiter);
-
-/**
- * Leave, with the result of what was done inside.
- *
- * @return r, or UV_EPERM if nobody is inside.
- * @suspends Never.
- */
-UVA_EXTERN UVA_NODISCARD int uva_limiter_exit(uva_limiter_t *limiter, int r);
-
-/** How many are inside, those included that were let in and have not run
- * since. */
-UVA_EXTERN int uva_limiter_active(const uva_limiter_t *limiter);
-
-/**
- * Describe an object for people, as asyncio's repr does:
- * "<Lock object at 0x55e0 [locked, waiters:2]>".
- *
- * @param text Room for size bytes, cut if need be, always with a 0 behind.
- * @return How many bytes the whole text has, without its 0.
- */
-UVA_EXTERN size_t uva_lock_repr(const uva_lock_t *lock,
-                                char *text,
-                                size_t size);
-/** As uva_lock_repr. */
-UVA_EXTERN size_t uva_event_repr(const uva_event_t *event,
-                                 char *text,
-                                 size_t size);
-/** As uva_lock_repr. */
-UVA_EXTERN size_t uva_condition_repr(const uva_condition_t *condition,
-                                     char *text,
-                                     size_t size);
-/** As uva_lock_repr. */
-UVA_EXTERN size_t uva_semaphore_repr(const uva_semaphore_t *semaphore,
-                                     char *text,
-                                     size_t size);
-/** As uva_lock_repr. */
-UVA_EXTERN size_t uva_barrier_repr(const uva_barrier_t *barrier,
-                                   char *text,
-                                   size_t size);
 
 UVA_END_DECLS
 

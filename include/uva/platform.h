@@ -5,7 +5,7 @@
 #ifndef UVA_PLATFORM_H
 #define UVA_PLATFORM_H
 
-/* The macros of typed.h know the layout of a task, which is that of 64 bits. */
+/* Tasks and stacks are laid out for pointers of 64 bits. */
 #if defined(__SIZEOF_POINTER__) && __SIZEOF_POINTER__ != 8
 #    error "uva needs a 64-bit target (README.md, Status)"
 #endif
@@ -31,7 +31,6 @@
 #    define UVA_PRINTF(f, a)  __attribute__((format(printf, f, a)))
 #    define UVA__MAY_ALIAS    __attribute__((may_alias))
 #    define UVA__CLEANUP(f)   __attribute__((cleanup(f)))
-#    define UVA__OUT_OF_LINE  __attribute__((noinline))
 #    define UVA__HAVE_CLEANUP 1
 #else
 #    define UVA_EXTERN
@@ -40,7 +39,6 @@
 #    define UVA_PRINTF(f, a)
 #    define UVA__MAY_ALIAS
 #    define UVA__CLEANUP(f)
-#    define UVA__OUT_OF_LINE
 #endif
 
 /** Drop a result on purpose: UVA_IGNORE(uva_sleep(0)). A cast to void is not

@@ -229,17 +229,6 @@ UVA_EXTERN bool uva_queue_empty(const uva_queue_t *queue);
 UVA_EXTERN bool uva_queue_full(const uva_queue_t *queue);
 
 /**
- * Describe a queue for people: "<Queue at 0x55e0 maxsize=2 size=1 getters[1]
- * putters[1] tasks=1 shutdown>", what is 0 left out but maxsize.
- *
- * @param text Room for size bytes, cut if need be, always with a 0 behind.
- * @return How many bytes the whole text has, without its 0.
- */
-UVA_EXTERN size_t uva_queue_repr(const uva_queue_t *queue,
-                                 char *text,
-                                 size_t size);
-
-/**
  * One of the things uva_select waits for; make it with UVA_SELECT_GET or
  * UVA_SELECT_PUT. Embedded; the caller's until the wait is over.
  */

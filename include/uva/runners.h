@@ -64,12 +64,10 @@ typedef struct uva_runner_s {
  * @param options NULL for the defaults; copied, what it points to borrowed. */
 UVA_EXTERN void uva_runner_init(uva_runner_t *runner,
                                 const uva_run_options_t *options);
-/** The runner's loop, made when it is not there yet; borrowed.
- * @return 0, what making it returned, or:
- * @retval UV_EPERM The runner is closed.
+/** The runner's loop, made when it is not there yet; borrowed. NULL if the
+ * runner is closed or the loop cannot be made: a run tells why.
  * @asyncio Runner.get_loop */
-UVA_EXTERN UVA_NODISCARD int uva_runner_get_loop(uva_runner_t *runner,
-                                                 uva_loop_t **ret_loop);
+UVA_EXTERN uva_loop_t *uva_runner_get_loop(uva_runner_t *runner);
 /** Run body(arg) as a task to its end; returns as uva_run.
  * @param options NULL for the defaults; the context is that of the runner.
  * @asyncio Runner.run */

@@ -525,20 +525,10 @@ uva_writer_wait_closed(uva_writer_t *writer);
 /** The poll half of uva_writer_wait_closed. */
 UVA_EXTERN UVA_NODISCARD int uva_writer_wait_closed_poll(uva_writer_t *writer);
 
-/** The transport below, for its marks, its socket, uva_transport_abort;
- * borrowed. @asyncio StreamWriter.transport */
+/** The transport below, for its marks, its addresses, its socket,
+ * uva_transport_abort; borrowed.
+ * @asyncio StreamWriter.transport, StreamWriter.get_extra_info */
 UVA_EXTERN uva_transport_t *uva_writer_transport(const uva_writer_t *writer);
-/** The peer's address, also when the connection is closed.
- * @asyncio StreamWriter.get_extra_info('peername') */
-UVA_EXTERN UVA_NODISCARD int
-uva_writer_get_peername(const uva_writer_t *writer, uva_address_t *ret_address);
-/** This end's address. @retval UV_ENOTCONN It is closed.
- * @asyncio StreamWriter.get_extra_info('sockname') */
-UVA_EXTERN UVA_NODISCARD int
-uva_writer_get_sockname(const uva_writer_t *writer, uva_address_t *ret_address);
-/** The descriptor of the socket, to look at; -1 once it is closed.
- * @asyncio StreamWriter.get_extra_info('socket') */
-UVA_EXTERN int uva_writer_fileno(const uva_writer_t *writer);
 
 /** Take a reference. @return writer itself; NULL for NULL. */
 UVA_EXTERN uva_writer_t *uva_writer_ref(uva_writer_t *writer);

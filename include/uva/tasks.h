@@ -129,52 +129,26 @@ uva_eager_task_factory(uva_loop_t *loop,
 
 /** Take a reference. @return task itself. */
 UVA_EXTERN uva_task_t *uva_task_ref(uva_task_t *task);
-/** Drop a reference; the task goes on. @return NULL. */
-UVA_EXTERN uva_task_t *uva_task_unref(uva_task_t *task);
-/**
- * Let a task run on by itself: drop the reference, the caller's last. The loop
- * has one until the task is done; a failure that nobody looks at is reported
- * then, and so logged.
- *
- * In uva/typed.h it is a macro that takes tasks of any type:
- * uva_detach(uva_spawn(job)).
- *
- * @param take_task A refused one, and NULL, are told by the log already.
- * @asyncio create_task, whose result is dropped; differs: the loop keeps it.
+/** Drop a reference; the task goes on: the loop keeps it until it is done, and
+ * a failure that nobody looks at is reported then, and so logged. @return NULL.
  */
-UVA_EXTERN void uva_detach(uva_task_t *take_task);
-/** A task as a future; borrowed; NULL for NULL. UVA_FUTURE is the same. */
-UVA_EXTERN uva_future_t *uva_task_future(uva_task_t *task);
+UVA_EXTERN uva_task_t *uva_task_unref(uva_task_t *task);
 /** A future as a task; borrowed; NULL if it is none. */
 UVA_EXTERN uva_task_t *uva_future_task(uva_future_t *future);
-/** The loop of a task; borrowed; NULL for a refused one.
- * @asyncio Task.get_loop */
-UVA_EXTERN uva_loop_t *uva_task_loop(const uva_task_t *task);
-
 /**
  * Ask a task to end: UV_ECANCELED is delivered at its next step. What it waits
- * for is cancelled in this call.
+ * for is cancelled in this call. With a message: uva_future_cancel_message.
  *
  * @return false if it was done already.
  * @asyncio Task.cancel
  */
 UVA_EXTERN bool uva_task_cancel(uva_task_t *task);
-/** uva_task_cancel with a message, which is copied and dropped without memory;
- * it may be NULL. In the task uva_error_text(uva_task_error()) gives it after
- * the await that was cancelled. Of several requests before its next step the
- * first has the word if it waits for something, else the last. */
-UVA_EXTERN bool uva_task_cancel_message(uva_task_t *task, const char *message);
 /** How many requests were made and not taken back; what is beyond 65,535 is
  * counted if there is memory. @asyncio Task.cancelling */
 UVA_EXTERN unsigned uva_task_cancelling(const uva_task_t *task);
 /** Take one request back; at 0 one that was not delivered is withdrawn too.
  * @return The requests that remain. @asyncio Task.uncancel */
 UVA_EXTERN unsigned uva_task_uncancel(uva_task_t *task);
-/** @asyncio Task.done */
-UVA_EXTERN bool uva_task_done(const uva_task_t *task);
-/** @asyncio Task.cancelled */
-UVA_EXTERN bool uva_task_cancelled(const uva_task_t *task);
-
 /** "Task-N" unless it was set; "" without memory to make it. Borrowed until
  * the next set_name. @asyncio Task.get_name */
 UVA_EXTERN const char *uva_task_get_name(uva_task_t *task);

@@ -43,7 +43,7 @@ typedef struct uva_timeout_s {
  */
 UVA_EXTERN int uva_timeout_enter(uva_timeout_t *timeout, uint64_t delay_ns);
 /** The same with a point on the clock. @asyncio timeout_at */
-UVA_EXTERN int uva_timeout_at_enter(uva_timeout_t *timeout, uint64_t when_ns);
+UVA_EXTERN int uva_timeout_enter_at(uva_timeout_t *timeout, uint64_t when_ns);
 
 /**
  * Leave a scope with the result of what was done in it. A second exit returns

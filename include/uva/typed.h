@@ -417,9 +417,6 @@ UVA_BEGIN_DECLS
 #    define UVA_ERASE(task) ((uva_task_t *)(void *)UVA_FUTURE(task))
 #endif
 
-/** The function, for tasks of any type. */
-#define uva_detach(task) uva_detach(UVA_ERASE(task))
-
 UVA_END_DECLS
 
 #endif /* UVA_TYPED_H */

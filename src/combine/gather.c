@@ -506,7 +506,7 @@ static int gather_drive(const uva_future_ref_t *take_futures,
                         const gather_out_t *out)
 {
     uva_gather_op_t op = {NULL};
-    int r = uva_block_check();
+    int r = uva__block_check();
 
     if (r < 0) {
         futures_unref(take_futures, count);
@@ -514,7 +514,7 @@ static int gather_drive(const uva_future_ref_t *take_futures,
     }
     while ((r = gather_poll(&op, take_futures, count, flags, out)) ==
            UVA_PENDING) {
-        uva_block("uva_gather");
+        uva__block("uva_gather");
     }
     return r;
 }

@@ -70,11 +70,11 @@ static UVA__NOINLINE int sleep_slow(uint64_t delay_ns)
     uva_sleep_op_t op;
     int r;
 
-    if (uva_block_check() < 0) {
+    if (uva__block_check() < 0) {
         return UVA_ENOTASK;
     }
     while ((r = uva_sleep_poll(&op, delay_ns)) == UVA_PENDING) {
-        uva_block("uva_sleep");
+        uva__block("uva_sleep");
     }
     return r;
 }

@@ -70,7 +70,7 @@ static void race_start_next(race_t *race)
     race->started++;
     task = uva_create_task(racer_body, racer);
     if (task == NULL || task->base.kind == UVA__KIND_REFUSED) {
-        race->code = uva__future_code(uva_task_future(task));
+        race->code = uva__future_code(UVA_FUTURE(task));
         return;
     }
     race->left++;
@@ -224,7 +224,7 @@ int uva_staggered_race(const uva_attempt_t *attempts,
 {
     race_t *race;
     size_t winner;
-    int r = uva_block_check();
+    int r = uva__block_check();
 
     if (r >= 0 && count > INT32_MAX) {
         r = UV_EINVAL;

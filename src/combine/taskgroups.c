@@ -249,7 +249,7 @@ static void child_ended(group_t *group, const group_child_t *child)
     uva_task_t *task = child->task;
     int code;
 
-    if (uva_task_cancelled(task)) {
+    if (uva_future_cancelled(UVA_FUTURE(task))) {
         return;
     }
     code = uva__future_code(&task->base);
@@ -631,13 +631,13 @@ int uva_taskgroup_exit_poll(uva_taskgroup_t *scope, int r)
 
 int uva_taskgroup_exit(uva_taskgroup_t *scope, int r)
 {
-    int result = scope->entry == NULL ? 0 : uva_block_check();
+    int result = scope->entry == NULL ? 0 : uva__block_check();
 
     if (result < 0) {
         return result;
     }
     while ((result = uva_taskgroup_exit_poll(scope, r)) == UVA_PENDING) {
-        uva_block("uva_taskgroup_exit");
+        uva__block("uva_taskgroup_exit");
     }
     return result;
 }

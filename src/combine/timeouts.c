@@ -93,7 +93,7 @@ static int entry_arm(timeout_entry_t *entry, uint64_t when_ns)
     return uva__timer_start(loop, &entry->timer, when_ns, entry_fire);
 }
 
-int uva_timeout_at_enter(uva_timeout_t *timeout, uint64_t when_ns)
+int uva_timeout_enter_at(uva_timeout_t *timeout, uint64_t when_ns)
 {
     uva_task_t *task = uva__task_current();
     timeout_entry_t *entry;
@@ -132,7 +132,7 @@ int uva_timeout_enter(uva_timeout_t *timeout, uint64_t delay_ns)
 {
     uva_loop_t *loop = uva__running();
 
-    return uva_timeout_at_enter(
+    return uva_timeout_enter_at(
         timeout, loop == NULL ? 0 : uva__loop_deadline(loop, delay_ns));
 }
 

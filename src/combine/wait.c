@@ -379,7 +379,7 @@ int uva__wait_for_typed(uva_future_t *take_task,
                         size_t ret_bytes)
 {
     uva_wait_for_op_t op;
-    int r = uva_block_check();
+    int r = uva__block_check();
 
     if (r < 0) {
         uva_future_unref(take_task);
@@ -387,7 +387,7 @@ int uva__wait_for_typed(uva_future_t *take_task,
     }
     while ((r = uva__wait_for_typed_poll(&op, take_task, timeout_ns, ret,
                                          ret_bytes)) == UVA_PENDING) {
-        uva_block("uva_wait_for");
+        uva__block("uva_wait_for");
     }
     return r;
 }

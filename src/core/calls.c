@@ -295,11 +295,13 @@ int uva__loop_call_soon(uva_loop_t *loop,
                         uva_handle_t **ret_handle,
                         const char *site)
 {
-    int r = call_complete(callback, options)
-                ? loop_schedulable(loop, "uva_loop_call_soon")
-                : UV_EINVAL;
     uva_handle_t *handle;
+    int r;
 
+    loop = loop == NULL ? uva__running() : loop;
+    r = call_complete(callback, options)
+            ? loop_schedulable(loop, "uva_loop_call_soon")
+            : UV_EINVAL;
     if (r >= 0) {
         handle = handle_new(loop, callback, data, options, false, site);
         if (handle != NULL) {
@@ -321,11 +323,13 @@ int uva__loop_call_at(uva_loop_t *loop,
                       uva_handle_t **ret_handle,
                       const char *site)
 {
-    int r = call_complete(callback, options)
-                ? loop_schedulable(loop, "uva_loop_call_at")
-                : UV_EINVAL;
     uva_handle_t *handle;
+    int r;
 
+    loop = loop == NULL ? uva__running() : loop;
+    r = call_complete(callback, options)
+            ? loop_schedulable(loop, "uva_loop_call_at")
+            : UV_EINVAL;
     if (r >= 0) {
         handle = handle_new(loop, callback, data, options, false, site);
         if (handle == NULL) {
@@ -357,8 +361,10 @@ int uva__loop_call_later(uva_loop_t *loop,
                          uva_handle_t **ret_handle,
                          const char *site)
 {
-    int r = loop_schedulable(loop, "uva_loop_call_later");
+    int r;
 
+    loop = loop == NULL ? uva__running() : loop;
+    r = loop_schedulable(loop, "uva_loop_call_later");
     if (r < 0) {
         uva__call_refused(data, options);
         return uva__bare(r);
@@ -396,30 +402,6 @@ int(uva_loop_call_later)(uva_loop_t *loop,
 {
     return uva__loop_call_later(loop, delay_ns, callback, data, options,
                                 ret_handle, NULL);
-}
-
-int(uva_call_soon)(uva_callback_cb callback, void *data)
-{
-    return uva__loop_call_soon(uva__running(), callback, data, NULL, NULL,
-                               NULL);
-}
-
-int(uva_call_later)(uint64_t delay_ns,
-                    uva_callback_cb callback,
-                    void *data,
-                    uva_handle_t **ret_handle)
-{
-    return uva__loop_call_later(uva__running(), delay_ns, callback, data, NULL,
-                                ret_handle, NULL);
-}
-
-int(uva_call_at)(uint64_t when_ns,
-                 uva_callback_cb callback,
-                 void *data,
-                 uva_handle_t **ret_handle)
-{
-    return uva__loop_call_at(uva__running(), when_ns, callback, data, NULL,
-                             ret_handle, NULL);
 }
 
 /* --- other threads --- */

@@ -159,7 +159,8 @@ static answer_t walk_ask(walk_t *walk)
 /* Unmark a chain of tasks, as far as it was walked. */
 static void walk_leave(uva_future_t *start)
 {
-    while (uva_future_is_task(start) && (start->flags & UVA__VISITED) != 0) {
+    while ((uva_future_task(start) != NULL) &&
+           (start->flags & UVA__VISITED) != 0) {
         uva_task_t *task = uva__future_as_task(start);
         start->flags &= (uint16_t)~UVA__VISITED;
         start = start->phase == UVA__PHASE_FUTURE ? task->waiter.future : NULL;
@@ -269,14 +270,9 @@ bool uva_future_cancel(uva_future_t *future)
     return future_cancel(future, NULL, __func__);
 }
 
-bool uva_task_cancel_message(uva_task_t *task, const char *message)
-{
-    return future_cancel(uva_task_future(task), message, __func__);
-}
-
 bool uva_task_cancel(uva_task_t *task)
 {
-    return future_cancel(uva_task_future(task), NULL, __func__);
+    return future_cancel(UVA_FUTURE(task), NULL, __func__);
 }
 
 void uva__task_deliver_cancel(uva_task_t *task)

@@ -396,11 +396,6 @@ bool uva_future_cancelled(const uva_future_t *future)
     return future != NULL && future->state == UVA__FUTURE_CANCELLED;
 }
 
-bool uva_future_is_task(const uva_future_t *future)
-{
-    return future != NULL && future->kind == UVA__KIND_TASK;
-}
-
 void *uva__future_value(uva_future_t *future)
 {
     if (future->kind == UVA__KIND_TASK) {

@@ -198,7 +198,7 @@ static uva_future_t *node_waiter(uva__ready_t *node)
         future = uva__wait_of_node(node);
     }
     if (future == NULL) {
-        future = uva_task_future(uva__taskgroup_of_node(node));
+        future = UVA_FUTURE(uva__taskgroup_of_node(node));
     }
     return future == NULL ? node_awaited_by(node) : future;
 }
@@ -268,7 +268,7 @@ int uva_format_call_graph(uva_future_t *future, uva_buffer_t *ret_buffer)
     int r;
 
     if (future == NULL) {
-        future = uva_task_future(uva__task_current());
+        future = UVA_FUTURE(uva__task_current());
     }
     if (future == NULL) {
         return uva__bare(UV_EINVAL);

@@ -43,7 +43,7 @@ static void interrupt_handler(int number)
     uva_loop_t *loop = atomic_load(&interrupt_loop);
 
     if (loop != NULL && ++interrupt_count == 1 &&
-        !uva_task_done(loop->interrupt_task)) {
+        !uva_future_done(UVA_FUTURE(loop->interrupt_task))) {
         loop->interrupted = 1;
         loop->driver->wake(loop); /* uv_async_send is safe in a handler. */
         return;
@@ -155,14 +155,9 @@ static int runner_start(uva_runner_t *runner)
     return r;
 }
 
-int uva_runner_get_loop(uva_runner_t *runner, uva_loop_t **ret_loop)
+uva_loop_t *uva_runner_get_loop(uva_runner_t *runner)
 {
-    int r = runner_start(runner);
-
-    if (r >= 0) {
-        *ret_loop = runner->loop;
-    }
-    return r;
+    return runner_start(runner) < 0 ? NULL : runner->loop;
 }
 
 /* The code goes to the caller; what else there is to say of a failure would be
@@ -189,7 +184,7 @@ static int runner_run(uva_runner_t *runner,
                       void *ret,
                       size_t ret_bytes)
 {
-    uva_future_t *future = uva_task_future(take_task);
+    uva_future_t *future = UVA_FUTURE(take_task);
     bool watched = uva__future_pending(future) &&
                    !runner->options.keep_sigint &&
                    interrupt_watch(runner->loop, take_task);
@@ -204,7 +199,7 @@ static int runner_run(uva_runner_t *runner,
     }
     if (runner->options.ret_error != NULL) {
         *runner->options.ret_error = uva_error_ref(uva_future_error(future));
-    } else if (r < 0 && uva_future_is_task(future) &&
+    } else if (r < 0 && (uva_future_task(future) != NULL) &&
                future->state == UVA__FUTURE_FINISHED) {
         runner_tell(runner, future);
     }
@@ -256,7 +251,7 @@ int uva_runner_close(uva_runner_t *runner)
     if (runner->state != RUNNER_INITIALIZED) {
         return 0;
     }
-    r = uva_loop_shutdown(runner->loop, NULL, NULL);
+    r = uva_loop_shutdown(runner->loop, NULL);
     if (r < 0) {
         return r;
     }

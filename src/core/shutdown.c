@@ -365,16 +365,7 @@ static int shutdown_start(uva_loop_t *loop,
     return r;
 }
 
-int uva_loop_shutdown_with(uva_loop_t *loop,
-                           const uva_shutdown_options_t *options)
+int uva_loop_shutdown(uva_loop_t *loop, const uva_shutdown_options_t *options)
 {
     return shutdown_start(loop, options, __func__);
-}
-
-int uva_loop_shutdown(uva_loop_t *loop, uva_loop_cb done, void *data)
-{
-    const uva_shutdown_options_t options = {
-        .size = sizeof options, .done = done, .data = data};
-
-    return shutdown_start(loop, &options, __func__);
 }

@@ -14,6 +14,7 @@
 
 #include "uva/taskgroups.h"
 
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -161,11 +162,19 @@ uva_task_t *uva__task_refuse(const uva__coro_t *coro,
                              int code)
 {
     static uva__log_limit_t limit;
+    const char *function = coro_function(coro, args);
+    char address[32];
 
-    uva__log_limited(
-        &limit, UVA_LOG_WARNING, "a task was refused: function %s%s%s: %s (%s)",
-        coro_function(coro, args), here == NULL ? "" : " at ",
-        here == NULL ? "" : here, uva_strerror(code), uva_err_name(code));
+    if (strcmp(function, "?") == 0) { /* A plain one that has no name. */
+        const uva__plain_frame_t *plain = args;
+        (void)uva__format(address, sizeof address, "0x%" PRIxPTR,
+                          (uintptr_t)plain->body);
+        function = address;
+    }
+    uva__log_limited(&limit, UVA_LOG_WARNING,
+                     "a task was refused: function %s%s%s: %s (%s)", function,
+                     here == NULL ? "" : " at ", here == NULL ? "" : here,
+                     uva_strerror(code), uva_err_name(code));
     return task_refuse(coro, args, code);
 }
 
@@ -419,7 +428,7 @@ uva_future_t *uva_ensure_future(const uva_awaitable_t *awaitable,
     uva_future_t *future = awaitable->future;
 
     if (future == NULL && awaitable->body != NULL) {
-        return uva_task_future(
+        return UVA_FUTURE(
             uva_loop_create_task(loop, awaitable->body, awaitable->arg, NULL));
     }
     if (future != NULL && loop != NULL && future->loop != NULL &&
@@ -597,7 +606,7 @@ void uva__task_finish(uva_task_t *task, int r)
 
 uva_task_t *uva__task_admit(uva_task_t *take_task)
 {
-    if (uva__future_make_room(uva_task_future(take_task)) < 0) {
+    if (uva__future_make_room(UVA_FUTURE(take_task)) < 0) {
         (void)uva_task_cancel(take_task);
         take_task = uva_task_unref(take_task);
     }
@@ -608,44 +617,21 @@ uva_task_t *uva__task_admit(uva_task_t *take_task)
 
 uva_task_t *uva_task_ref(uva_task_t *task)
 {
-    (void)uva_future_ref(uva_task_future(task));
+    (void)uva_future_ref(UVA_FUTURE(task));
     return task;
 }
 
 uva_task_t *uva_task_unref(uva_task_t *task)
 {
-    (void)uva_future_unref(uva_task_future(task));
+    (void)uva_future_unref(UVA_FUTURE(task));
     return NULL;
-}
-
-void(uva_detach)(uva_task_t *take_task)
-{
-    (void)uva_task_unref(take_task);
-}
-
-uva_future_t *uva_task_future(uva_task_t *task)
-{
-    return task == NULL ? NULL : &task->base;
 }
 
 uva_task_t *uva_future_task(uva_future_t *future)
 {
-    return uva_future_is_task(future) ? uva__future_as_task(future) : NULL;
-}
-
-uva_loop_t *uva_task_loop(const uva_task_t *task)
-{
-    return task == NULL ? NULL : task->base.loop;
-}
-
-bool uva_task_done(const uva_task_t *task)
-{
-    return task == NULL || task->base.state != UVA__FUTURE_PENDING;
-}
-
-bool uva_task_cancelled(const uva_task_t *task)
-{
-    return task != NULL && task->base.state == UVA__FUTURE_CANCELLED;
+    return future != NULL && future->kind == UVA__KIND_TASK
+               ? uva__future_as_task(future)
+               : NULL;
 }
 
 /* Numbers are given when a name is first asked for: most tasks are never
@@ -676,8 +662,8 @@ int uva_task_set_name(uva_task_t *task, const char *name)
     uva__extra_t *extra;
     char *copy;
 
-    if (!uva_loop_owned(uva_task_loop(task), __func__)) {
-        return uva__loop_refusal(uva_task_loop(task));
+    if (!uva_loop_owned(uva_future_get_loop(UVA_FUTURE(task)), __func__)) {
+        return uva__loop_refusal(uva_future_get_loop(UVA_FUTURE(task)));
     }
     if (name == NULL) {
         return uva__bare(UV_EINVAL);
@@ -707,7 +693,7 @@ const char *uva_task_get_coro(const uva_task_t *task)
 
 uva_context_t *uva_task_get_context(uva_task_t *task)
 {
-    uva__extra_t *extra = uva__future_has_extra(uva_task_future(task));
+    uva__extra_t *extra = uva__future_has_extra(UVA_FUTURE(task));
 
     return extra == NULL ? NULL : extra->context;
 }

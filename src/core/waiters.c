@@ -331,12 +331,12 @@ int uva_join(uva_future_t *take_future, void **ret_result)
 
 /* --- driving --- */
 
-int uva_block_check(void)
+int uva__block_check(void)
 {
     return UVA__LIKELY(uva__waiter_blocking() != NULL) ? 0 : UVA_ENOTASK;
 }
 
-void uva_block(const char *what)
+void uva__block(const char *what)
 {
     uva__waiter_block(uva__waiter_current(), what);
 }

@@ -61,7 +61,7 @@ UVA__INLINE uva_waiter_t *uva__waiter_current(void)
     return UVA__LIKELY(task != NULL) ? &task->waiter : NULL;
 }
 
-/** The same of a stackful task alone, who may call uva_block. */
+/** The same of a stackful task alone, who may call uva__block. */
 UVA__INLINE uva_waiter_t *uva__waiter_blocking(void)
 {
     uva_task_t *task = uva__task_current();
@@ -134,7 +134,7 @@ UVA__INLINE bool uva__waiter_wakes_first(uva_loop_t *loop, uva_list_t *list)
     return true;
 }
 
-/** uva_block of a task that is known. */
+/** uva__block of a task that is known. */
 UVA__INLINE void uva__waiter_block(uva_waiter_t *waiter, const char *what)
 {
     uva_task_t *task = uva__task_of_waiter(waiter);

@@ -48,7 +48,7 @@ static void client_served(uva__ready_t *ready)
 void uva__transport_serve(uva_transport_t *transport, uva_task_t *take_task)
 {
     uva_task_t *task = uva__task_admit(take_task);
-    uva_future_t *future = uva_task_future(task);
+    uva_future_t *future = UVA_FUTURE(task);
 
     if (future == NULL || future->kind == UVA__KIND_REFUSED) {
         uva__report(transport->loop, future, uva__future_code(future),

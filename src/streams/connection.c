@@ -13,8 +13,8 @@ static void connection_keep_cancellation(void)
     uva_task_t *task = uva_current_task();
     const uva_error_t *words = uva_task_error();
 
-    (void)uva_task_cancel_message(task,
-                                  words == NULL ? NULL : uva_error_text(words));
+    (void)uva_future_cancel_message(
+        UVA_FUTURE(task), words == NULL ? NULL : uva_error_text(words));
     (void)uva_task_uncancel(task);
 }
 
@@ -90,14 +90,14 @@ int uva_connection_close(uva_reader_t *take_reader, uva_writer_t *take_writer)
     if (transport != NULL && !connection_owned(transport)) {
         return UV_EPERM;
     }
-    if (uva_block_check() < 0 && transport != NULL) {
+    if (uva__block_check() < 0 && transport != NULL) {
         /* Nothing can wait here; the rest is sent all the same. */
         uva_transport_close(transport);
         return connection_end(take_reader, take_writer, transport);
     }
     while ((r = uva_connection_close_poll(take_reader, take_writer)) ==
            UVA_PENDING) {
-        uva_block("uva_connection_close");
+        uva__block("uva_connection_close");
     }
     return r;
 }

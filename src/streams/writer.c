@@ -220,23 +220,6 @@ uva_transport_t *uva_writer_transport(const uva_writer_t *writer)
     return writer->transport;
 }
 
-int uva_writer_get_peername(const uva_writer_t *writer,
-                            uva_address_t *ret_address)
-{
-    return uva_transport_get_peername(writer->transport, ret_address);
-}
-
-int uva_writer_get_sockname(const uva_writer_t *writer,
-                            uva_address_t *ret_address)
-{
-    return uva_transport_get_sockname(writer->transport, ret_address);
-}
-
-int uva_writer_fileno(const uva_writer_t *writer)
-{
-    return uva_transport_fileno(writer->transport);
-}
-
 uva_writer_t *uva_writer_ref(uva_writer_t *writer)
 {
     if (writer != NULL) {

@@ -21,6 +21,8 @@
  */
 #include "uva/locks.h"
 
+#include "uva/repr.h"
+
 #include "base/format.h"
 #include "sync/waitlists.h"
 
@@ -225,7 +227,7 @@ bool uva_barrier_broken(const uva_barrier_t *barrier)
     return barrier->state == UVA__BARRIER_BROKEN;
 }
 
-size_t uva_barrier_repr(const uva_barrier_t *barrier, char *text, size_t size)
+size_t uva__barrier_repr(const uva_barrier_t *barrier, char *text, size_t size)
 {
     static const char *const names[] = {"filling", "draining", "resetting",
                                         "broken"};

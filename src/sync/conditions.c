@@ -16,6 +16,8 @@
  */
 #include "uva/locks.h"
 
+#include "uva/repr.h"
+
 #include "base/errors.h"
 #include "sync/waitlists.h"
 
@@ -179,7 +181,7 @@ int uva_condition_notify_all(uva_condition_t *condition)
 }
 
 size_t
-uva_condition_repr(const uva_condition_t *condition, char *text, size_t size)
+uva__condition_repr(const uva_condition_t *condition, char *text, size_t size)
 {
     return uva__sync_repr(text, size, "Condition", condition,
                           uva_condition_locked(condition) ? "locked"

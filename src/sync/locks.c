@@ -13,6 +13,8 @@
  */
 #include "uva/locks.h"
 
+#include "uva/repr.h"
+
 #include "base/assert.h"
 #include "sync/waitlists.h"
 
@@ -113,7 +115,7 @@ bool uva_lock_locked(const uva_lock_t *lock)
     return lock->locked;
 }
 
-size_t uva_lock_repr(const uva_lock_t *lock, char *text, size_t size)
+size_t uva__lock_repr(const uva_lock_t *lock, char *text, size_t size)
 {
     return uva__sync_repr(text, size, "Lock", lock,
                           lock->locked ? "locked" : "unlocked",
@@ -172,7 +174,7 @@ bool uva_event_is_set(const uva_event_t *event)
     return event->value;
 }
 
-size_t uva_event_repr(const uva_event_t *event, char *text, size_t size)
+size_t uva__event_repr(const uva_event_t *event, char *text, size_t size)
 {
     return uva__sync_repr(text, size, "Event", event,
                           event->value ? "set" : "unset",

@@ -23,6 +23,8 @@
  */
 #include "uva/queues.h"
 
+#include "uva/repr.h"
+
 #include "base/assert.h"
 #include "base/format.h"
 #include "base/log.h"
@@ -456,7 +458,7 @@ static size_t queue_describe(
                             at < size ? size - at : 0, format, count);
 }
 
-size_t uva_queue_repr(const uva_queue_t *queue, char *text, size_t size)
+size_t uva__queue_repr(const uva_queue_t *queue, char *text, size_t size)
 {
     static const char *const names[] = {"Queue", "LifoQueue", "PriorityQueue"};
     size_t at =

@@ -1,5 +1,5 @@
 /*
- * Semaphore and BoundedSemaphore (asyncio.locks), and the limiter.
+ * Semaphore and BoundedSemaphore (asyncio.locks).
  *
  * A release gives a permit to the oldest waiter when it wakes it, not when it
  * runs. value counts the permits that no task has, woken_count the tasks that
@@ -7,6 +7,8 @@
  * are no free permits or no task waits for one.
  */
 #include "uva/locks.h"
+
+#include "uva/repr.h"
 
 #include "base/format.h"
 #include "sync/waitlists.h"
@@ -107,7 +109,7 @@ int uva_semaphore_release(uva_semaphore_t *semaphore)
 }
 
 size_t
-uva_semaphore_repr(const uva_semaphore_t *semaphore, char *text, size_t size)
+uva__semaphore_repr(const uva_semaphore_t *semaphore, char *text, size_t size)
 {
     char state[32] = "locked";
 
@@ -121,37 +123,4 @@ uva_semaphore_repr(const uva_semaphore_t *semaphore, char *text, size_t size)
         semaphore->bound == INT_MAX ? "Semaphore" : "BoundedSemaphore",
         semaphore, state,
         uva__sync_count(&semaphore->waiters) + semaphore->woken_count);
-}
-
-/* --- limiter --- */
-
-/* A bounded semaphore, whose permits are the places inside. */
-
-int uva_limiter_init(uva_limiter_t *limiter, int limit)
-{
-    (void)uva_bounded_semaphore_init(&limiter->semaphore, limit);
-    return limit < 1 ? uva__bare(UV_EINVAL) : 0;
-}
-
-int uva_limiter_enter_poll(uva_limiter_t *limiter)
-{
-    return uva_semaphore_acquire_poll(&limiter->semaphore);
-}
-
-int uva_limiter_enter(uva_limiter_t *limiter)
-{
-    int r;
-
-    UVA_DRIVE(r, uva_limiter_enter, limiter);
-    return r;
-}
-
-int uva_limiter_exit(uva_limiter_t *limiter, int r)
-{
-    return uva_semaphore_release(&limiter->semaphore) < 0 ? UV_EPERM : r;
-}
-
-int uva_limiter_active(const uva_limiter_t *limiter)
-{
-    return limiter->semaphore.bound - limiter->semaphore.value;
 }

@@ -395,8 +395,8 @@ static int talk(UVA_UNUSED void *arg, UVA_UNUSED void **ret_result)
     if (r >= 0) {
         UVA_IGNORE(uva_writer_write(writer, "x", 1));
         r = uva_reader_read(reader, bytes, sizeof bytes);
-        r = r != 1                                              ? UV_EIO
-            : uva_writer_fileno(writer) <= 2                    ? UV_EBADF
+        r = r != 1                                                    ? UV_EIO
+            : uva_transport_fileno(uva_writer_transport(writer)) <= 2 ? UV_EBADF
             : uva_reader_read(reader, bytes, sizeof bytes) != 0 ? UV_EMSGSIZE
                                                                 : 0;
         (void)uva_connection_close(reader, writer);

@@ -387,7 +387,7 @@ HAND_TEST(issue46672)
     ck_assert_int_eq(uva_future_exception(outer), UV_EINVAL);
     uva_future_unref(outer);
     hand_run_ready();
-    ck_assert(uva_task_done(task));
+    ck_assert(uva_future_done(UVA_FUTURE(task)));
     uva_task_unref(task);
 }
 
@@ -471,7 +471,7 @@ HAND_TEST(callback_of_a_done_child)
     found_t after = {0};
 
     after.outer = gather_one(task);
-    while (!uva_task_done(task)) {
+    while (!uva_future_done(UVA_FUTURE(task))) {
         ck_assert_int_eq(uva_loop_step(uva_test_loop), 1);
     }
     note_with(UVA_FUTURE(task), &after);
@@ -515,8 +515,8 @@ HAND_TEST(awaited_and_cancelled_by_its_gather)
     ck_assert(uva_future_cancel(outer));
     hand_run_ready();
     ck_assert_int_eq(uva_future_exception(outer), UV_ECANCELED);
-    ck_assert(uva_task_cancelled(task));
-    ck_assert(uva_task_cancelled(other));
+    ck_assert(uva_future_cancelled(UVA_FUTURE(task)));
+    ck_assert(uva_future_cancelled(UVA_FUTURE(other)));
     uva_future_unref(outer);
     uva_task_unref(other);
     uva_task_unref(task);
@@ -564,7 +564,7 @@ HAND_TEST(child_cancelled_in_its_last_step)
     uva_future_t *outer = gather_one(task);
 
     hand_run_ready();
-    ck_assert(uva_task_cancelled(task));
+    ck_assert(uva_future_cancelled(UVA_FUTURE(task)));
     ck_assert_int_eq(uva_future_exception(outer), UV_ECANCELED);
     uva_future_unref(outer);
     uva_task_unref(task);
@@ -616,8 +616,8 @@ HAND_TEST(cancellation_broadcast)
     ck_assert_int_eq(hand_run(outer), UV_ECANCELED);
     ck_assert(!uva_future_cancel(gatherer));
     ck_assert(uva_future_cancelled(future));
-    ck_assert(uva_task_cancelled(one));
-    ck_assert(uva_task_cancelled(two));
+    ck_assert(uva_future_cancelled(UVA_FUTURE(one)));
+    ck_assert(uva_future_cancelled(UVA_FUTURE(two)));
     hand_briefly();
     ck_assert_int_eq(proof, 0);
     uva_task_unref(outer);
@@ -743,7 +743,7 @@ KIND_CORO(int, cancels_gathering, const char *message; uva_task_t * qwe; int r;)
     UVA_BEGIN
     self->qwe = HAND_SPAWN(gathers_naps);
     AWAIT_SLEEP(self->r, UVA_MS(200));
-    ck_assert(uva_task_cancel_message(self->qwe, self->message));
+    ck_assert(uva_future_cancel_message(UVA_FUTURE(self->qwe), self->message));
     AWAIT_JOIN(self->r, UVA_FUTURE(self->qwe), NULL);
     UVA_END
     return self->r;

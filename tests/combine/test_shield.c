@@ -284,7 +284,7 @@ HAND_TEST(cancel_and_wait)
     /* Done already: nothing to wait for. */
     task = HAND_SPAWN(ends_another, .other = UVA_FUTURE(slow));
     ck_assert_int_eq(uva_loop_step(uva_test_loop), 1);
-    ck_assert(uva_task_done(task));
+    ck_assert(uva_future_done(UVA_FUTURE(task)));
     uva_task_unref(task);
     uva_task_unref(slow);
     task = HAND_SPAWN(ends_another, .other = future);

@@ -111,7 +111,7 @@ KIND_TEST(taskgroup_04, shared_t shared; runner_04_task_t * task; int r;)
     ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
     ck_assert_int_eq(self->shared.num, 0);
     ck_assert_int_eq(self->shared.cancelled, 1);
-    ck_assert(uva_task_cancelled(self->shared.t2));
+    ck_assert(uva_future_cancelled(UVA_FUTURE(self->shared.t2)));
     uva_task_unref(self->shared.t2);
     UVA_END
     return 0;
@@ -281,8 +281,8 @@ KIND_TEST(taskgroup_09, shared_t shared; runner_that_fails_args_t sub; int r;)
     AWAIT_CALL(self->r, runner_that_fails, &self->sub, NULL);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
-    ck_assert(uva_task_cancelled(self->shared.t1));
-    ck_assert(uva_task_cancelled(self->shared.t2));
+    ck_assert(uva_future_cancelled(UVA_FUTURE(self->shared.t1)));
+    ck_assert(uva_future_cancelled(UVA_FUTURE(self->shared.t2)));
     uva_task_unref(self->shared.t1);
     uva_task_unref(self->shared.t2);
     UVA_END
@@ -297,8 +297,8 @@ KIND_TEST(taskgroup_10, shared_t shared; runner_that_fails_args_t sub; int r;)
     AWAIT_CALL(self->r, runner_that_fails, &self->sub, NULL);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
-    ck_assert(uva_task_cancelled(self->shared.t1));
-    ck_assert(uva_task_cancelled(self->shared.t2));
+    ck_assert(uva_future_cancelled(UVA_FUTURE(self->shared.t1)));
+    ck_assert(uva_future_cancelled(UVA_FUTURE(self->shared.t2)));
     uva_task_unref(self->shared.t1);
     uva_task_unref(self->shared.t2);
     UVA_END

@@ -548,7 +548,7 @@ UVA_TEST(eager_child_that_fails_at_once)
     options.eager_start = true;
     (void)uva_taskgroup_enter(&g);
     task = uva_taskgroup_create_task(&g, fail_at_once, NULL, &options);
-    ck_assert(uva_task_done(task));
+    ck_assert(uva_future_done(UVA_FUTURE(task)));
     ck_assert_int_eq(uva_sleep(UVA_SEC(1)), UV_ECANCELED);
     ck_assert_int_eq(uva_taskgroup_exit(&g, UV_ECANCELED), UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), KEY_ERROR, 0));

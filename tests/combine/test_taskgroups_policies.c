@@ -35,8 +35,8 @@ static void spawn_jobs(uva_taskgroup_t *group, job_t *jobs, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         jobs[i].ended = 1;
-        ck_assert(!uva_task_done(
-            uva_taskgroup_create_task(group, job_body, &jobs[i], NULL)));
+        ck_assert(!uva_future_done(UVA_FUTURE(
+            uva_taskgroup_create_task(group, job_body, &jobs[i], NULL))));
     }
 }
 
@@ -200,7 +200,7 @@ static int held_cancel_main(void *arg, void **ret_result)
         uva_taskgroup_create_task(&group, job_body, &jobs[1], NULL));
     (void)uva_taskgroup_create_task(&group, job_body, &jobs[2], NULL);
     ck_assert_int_eq(uva_cancel_and_wait(UVA_FUTURE(second)), 0);
-    ck_assert(uva_task_cancelled(second));
+    ck_assert(uva_future_cancelled(UVA_FUTURE(second)));
     ck_assert_uint_eq(uva_loop_time(uva_get_running_loop()), 0);
     uva_task_unref(second);
     ck_assert_int_eq(uva_taskgroup_exit(&group, 0), 0);
@@ -261,7 +261,9 @@ static int only_the_parent_main(void *arg, void **ret_result)
     ck_assert_int_eq(uva_taskgroup_enter(&group), 0);
     spawn_jobs(&group, &job, 1);
     other = uva_create_task(end_the_group_of_another, &group);
-    ck_assert_int_eq(uva_call_soon(end_the_group_in_a_callback, &group), 0);
+    ck_assert_int_eq(uva_loop_call_soon(NULL, end_the_group_in_a_callback,
+                                        &group, NULL, NULL),
+                     0);
     ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0);
     ck_assert_int_eq(uva_join(UVA_FUTURE(other), NULL), UV_EPERM);
     ck_assert_int_eq(uva_taskgroup_exit(&group, 0), 0);
@@ -400,8 +402,9 @@ static int ends_a_group(void *arg, void **ret_result)
     if (end == END_BY_FIRST_SUCCESS) {
         (void)uva_taskgroup_create_task(&group, succeeds, NULL, NULL);
     } else if (end == END_BY_CALLBACK) {
-        ck_assert_int_eq(
-            uva_call_later(UVA_MS(100), cancels_group, &group, NULL), 0);
+        ck_assert_int_eq(uva_loop_call_later(NULL, UVA_MS(100), cancels_group,
+                                             &group, NULL, NULL),
+                         0);
     } else {
         ck_assert_int_eq(uva_sleep(UVA_MS(100)), 0);
         return uva_taskgroup_cancel_and_wait(&group);
@@ -416,7 +419,7 @@ UVA_TEST(cancelled_from_outside_while_it_ends)
         uva_task_t *task = uva_create_task(ends_a_group, &end);
 
         ck_assert_int_eq(uva_sleep(UVA_MS(500)), 0);
-        ck_assert(uva_task_cancel_message(task, "from outside"));
+        ck_assert(uva_future_cancel_message(UVA_FUTURE(task), "from outside"));
         ck_assert_int_eq(uva_await(UVA_FUTURE(task), NULL), UV_ECANCELED);
         ck_assert_str_eq(uva_future_get_cancel_message(UVA_FUTURE(task)),
                          "from outside");

@@ -104,7 +104,7 @@ UVA_TEST(task_that_returns_out_has_timed_out)
 
     uva_test_log_begin();
     ck_assert_int_eq(uva_await(UVA_FUTURE(task), NULL), UV_ETIMEDOUT);
-    ck_assert(!uva_task_cancelled(task));
+    ck_assert(!uva_future_cancelled(UVA_FUTURE(task)));
     uva_task_unref(task);
     ck_assert_int_eq(uva_taskgroup_enter(&group), 0);
     (void)uva_taskgroup_create_task(&group, returns_out, NULL, NULL);

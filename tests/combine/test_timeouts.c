@@ -24,7 +24,7 @@ KIND_TEST(timeout_at_basic, uva_timeout_t cm; uint64_t deadline_ns; int r;)
 
     UVA_BEGIN
     self->deadline_ns = uva_loop_time(loop) + UVA_MS(10);
-    ck_assert_int_eq(uva_timeout_at_enter(&self->cm, self->deadline_ns), 0);
+    ck_assert_int_eq(uva_timeout_enter_at(&self->cm, self->deadline_ns), 0);
     AWAIT_SLEEP(self->r, UVA_SEC(10));
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
     ck_assert(uva_timeout_expired(&self->cm));
@@ -39,8 +39,8 @@ KIND_TEST(nested_timeouts, uva_timeout_t cm1; uva_timeout_t cm2; int r;)
     uva_loop_t *loop = uva_get_running_loop();
 
     UVA_BEGIN(void)
-    uva_timeout_at_enter(&self->cm1, uva_loop_time(loop) + UVA_MS(10));
-    (void)uva_timeout_at_enter(&self->cm2, uva_timeout_when(&self->cm1));
+    uva_timeout_enter_at(&self->cm1, uva_loop_time(loop) + UVA_MS(10));
+    (void)uva_timeout_enter_at(&self->cm2, uva_timeout_when(&self->cm1));
     AWAIT_SLEEP(self->r, UVA_SEC(10));
     /* Only the outermost one turns the cancellation. */
     self->r = uva_timeout_exit(&self->cm2, self->r);
@@ -96,7 +96,7 @@ KIND_TEST(timeout_at_disabled, uva_timeout_t cm; int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_timeout_at_disabled */
     UVA_BEGIN(void)
-    uva_timeout_at_enter(&self->cm, UVA_FOREVER);
+    uva_timeout_enter_at(&self->cm, UVA_FOREVER);
     AWAIT_SLEEP(self->r, UVA_MS(10));
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), 0);
     ck_assert(!uva_timeout_expired(&self->cm));
@@ -147,7 +147,7 @@ KIND_TEST(timeout_in_the_past_sleep_zero, uva_timeout_t cm; uint64_t t0; int r;)
     UVA_BEGIN
     AWAIT_SLEEP(self->r, UVA_SEC(20)); /* Virtual time begins at 0. */
     self->t0 = uva_loop_time(loop);
-    (void)uva_timeout_at_enter(&self->cm, self->t0 - UVA_SEC(11));
+    (void)uva_timeout_enter_at(&self->cm, self->t0 - UVA_SEC(11));
     AWAIT_SLEEP(self->r, 0);
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
     ck_assert(uva_timeout_expired(&self->cm));
@@ -319,7 +319,7 @@ KIND_CORO(void, f, uva_future_t *fut; uint64_t deadline_ns; uva_timeout_t cm;
           int r;)
 {
     UVA_BEGIN(void)
-    uva_timeout_at_enter(&self->cm, self->deadline_ns);
+    uva_timeout_enter_at(&self->cm, self->deadline_ns);
     (void)uva_future_set_result(self->fut, &self->cm, NULL);
     AWAIT_SLEEP(self->r, UVA_SEC(50));
     self->r = uva_timeout_exit(&self->cm, self->r);

@@ -186,8 +186,8 @@ HAND_TEST(wait_first_completed)
     sets_t sets = wait_pair(b, a, UVA_FOREVER, UVA_FIRST_COMPLETED);
 
     check_one_done(&sets, b, a);
-    ck_assert(!uva_task_done(a));
-    ck_assert(uva_task_done(b));
+    ck_assert(!uva_future_done(UVA_FUTURE(a)));
+    ck_assert(uva_future_done(UVA_FUTURE(b)));
     ck_assert_int_eq(hand_int(b), 5);
     check_time(UVA_MS(100));
     finish_pair(a, b);
@@ -201,9 +201,9 @@ HAND_TEST(wait_really_done)
     sets_t sets = wait_pair(b, a, UVA_FOREVER, UVA_FIRST_COMPLETED);
 
     check_both_done(&sets, b, a);
-    ck_assert(uva_task_done(a));
+    ck_assert(uva_future_done(UVA_FUTURE(a)));
     ck_assert_int_eq(hand_int(a), 1);
-    ck_assert(uva_task_done(b));
+    ck_assert(uva_future_done(UVA_FUTURE(b)));
     ck_assert_int_eq(hand_int(b), 2);
     uva_task_unref(a);
     uva_task_unref(b);
@@ -317,11 +317,11 @@ HAND_TEST(wait_cancelled)
         HAND_SPAWN(waits_for_count, .futures = {UVA_FUTURE(a), UVA_FUTURE(b)});
 
     hand_briefly();
-    ck_assert(uva_task_cancel_message(task, "enough"));
+    ck_assert(uva_future_cancel_message(UVA_FUTURE(task), "enough"));
     ck_assert_int_eq(hand_run(task), UV_ECANCELED);
     ck_assert_str_eq(uva_future_get_cancel_message(UVA_FUTURE(task)), "enough");
     uva_task_unref(task);
-    ck_assert(!uva_task_done(a));
+    ck_assert(!uva_future_done(UVA_FUTURE(a)));
     ck_assert_ptr_null(UVA_FUTURE(a)->callbacks);
     ck_assert_int_eq(hand_run(a), 0);
 
@@ -447,7 +447,7 @@ HAND_TEST(as_completed_with_timeout)
     ck_assert_int_eq(given.values[0], 'a');
     ck_assert_int_eq(given.end, UV_ETIMEDOUT);
     check_time(UVA_MS(120));
-    ck_assert(!uva_task_done(b));
+    ck_assert(!uva_future_done(UVA_FUTURE(b)));
     ck_assert_int_eq(hand_run_take(b), 0);
 }
 

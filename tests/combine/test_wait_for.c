@@ -198,7 +198,8 @@ KIND_TEST(wait_for_race_condition, uva_future_t *fut; void *res; int r;)
     /* test_waitfor.py, AsyncioWaitForTest.test_wait_for_race_condition */
     UVA_BEGIN
     self->fut = uva_create_future();
-    ck_assert_int_eq(uva_call_soon(set_ok, self->fut), 0);
+    ck_assert_int_eq(uva_loop_call_soon(NULL, set_ok, self->fut, NULL, NULL),
+                     0);
     AWAIT_WAIT_FOR(self->r, self->fut, UVA_MS(200), &self->res);
     ck_assert_int_eq(self->r, 0);
     ck_assert_str_eq(self->res, "done");
@@ -351,7 +352,8 @@ KIND_CORO(void, check_cancel, uint64_t timeout_ns; block_for_ever_task_t * task;
     uva_task_ref(UVA_ERASE(self->task));
     self->wait =
         KIND_SPAWN(wait_for_task, UVA_ERASE(self->task), self->timeout_ns);
-    ck_assert_int_eq(uva_call_soon(uva_test_cancel, self->wait), 0);
+    ck_assert_int_eq(
+        uva_loop_call_soon(NULL, uva_test_cancel, self->wait, NULL, NULL), 0);
     AWAIT_JOIN(self->r, UVA_FUTURE(self->wait), NULL);
     ck_assert_int_eq(self->r, UV_ECANCELED);
     /* Python issue #23219: it must cancel what it waits for as well. */
@@ -605,7 +607,8 @@ UVA_TEST(typed_in_no_task)
 {
     bool called = false;
 
-    ck_assert_int_eq(uva_call_soon(wait_in_callback, &called), 0);
+    ck_assert_int_eq(
+        uva_loop_call_soon(NULL, wait_in_callback, &called, NULL, NULL), 0);
     ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0);
     ck_assert(called);
 }

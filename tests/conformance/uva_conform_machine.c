@@ -321,22 +321,22 @@ primitive_describe(const primitive_t *primitive, char *description, size_t size)
 {
     switch (primitive->name.kind) {
     case 'L':
-        (void)uva_lock_repr(&primitive->u.lock, description, size);
+        (void)uva_repr(&primitive->u.lock, description, size);
         break;
     case 'S':
-        (void)uva_semaphore_repr(&primitive->u.semaphore, description, size);
+        (void)uva_repr(&primitive->u.semaphore, description, size);
         break;
     case 'E':
-        (void)uva_event_repr(&primitive->u.event, description, size);
+        (void)uva_repr(&primitive->u.event, description, size);
         break;
     case 'C':
-        (void)uva_condition_repr(&primitive->u.condition, description, size);
+        (void)uva_repr(&primitive->u.condition, description, size);
         break;
     case 'B':
-        (void)uva_barrier_repr(&primitive->u.barrier, description, size);
+        (void)uva_repr(&primitive->u.barrier, description, size);
         break;
     default:
-        (void)uva_queue_repr(&primitive->u.queue, description, size);
+        (void)uva_repr(&primitive->u.queue, description, size);
         break;
     }
 }

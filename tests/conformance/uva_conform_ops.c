@@ -179,8 +179,8 @@ static failure_t spawn(machine_t *machine,
     task = (stackless ? stackless_spawn : stackful_spawn)(
         body_new(machine, ref), group, &options);
     text_clear(&name);
-    future = uva_task_future(task);
-    if (!uva_future_is_task(future)) {
+    future = UVA_FUTURE(task);
+    if (!(uva_future_task(future) != NULL)) {
         slot->taken = false;
         return fail_code(uva_future_exception(future));
     }

@@ -403,7 +403,7 @@ uva_task_t *stackless_spawn(body_t *body,
         return UVA_ERASE(uva_spawn_with(options, interpret, .body = body));
     }
     task = UVA_ERASE(uva_taskgroup_spawn(group, interpret, .body = body));
-    if (uva_future_is_task(uva_task_future(task))) {
+    if ((uva_future_task(UVA_FUTURE(task)) != NULL)) {
         (void)uva_task_set_name(task, options->name);
     }
     return task;

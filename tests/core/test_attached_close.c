@@ -128,10 +128,19 @@ static int shut;
 static void shut_down(void *data)
 {
     (void)data;
-    shut = uva_loop_shutdown(guest, ended_cb, &ended);
+    shut = uva_loop_shutdown(
+        guest, &(uva_shutdown_options_t){.size = sizeof(uva_shutdown_options_t),
+                                         .done = ended_cb,
+                                         .data = &ended});
     /* It has begun, and does not begin twice. */
     ck_assert_int_eq(ended.count, 0);
-    ck_assert_int_eq(uva_loop_shutdown(guest, ended_cb, &ended), UV_EPERM);
+    ck_assert_int_eq(
+        uva_loop_shutdown(
+            guest,
+            &(uva_shutdown_options_t){.size = sizeof(uva_shutdown_options_t),
+                                      .done = ended_cb,
+                                      .data = &ended}),
+        UV_EPERM);
     ck_assert(!uva_loop_is_closed(guest));
 }
 
@@ -167,7 +176,7 @@ START_TEST(shutdown_inside_the_host)
     shut_down_inside(1);
     ck_assert_int_eq(cancelled, 3);
     for (int i = 0; i < 3; i++) {
-        ck_assert(uva_task_cancelled(tasks[i]));
+        ck_assert(uva_future_cancelled(UVA_FUTURE(tasks[i])));
         uva_task_unref(tasks[i]);
     }
 }
@@ -237,12 +246,24 @@ START_TEST(shutdown_from_main)
     uva_task_unref(
         uva_loop_create_task(guest, sleep_until_cancelled, &cancelled, NULL));
     (void)uv_run(&host, UV_RUN_NOWAIT);
-    ck_assert_int_eq(uva_loop_shutdown(guest, ended_cb, &ended), 0);
+    ck_assert_int_eq(
+        uva_loop_shutdown(
+            guest,
+            &(uva_shutdown_options_t){.size = sizeof(uva_shutdown_options_t),
+                                      .done = ended_cb,
+                                      .data = &ended}),
+        0);
     ck_assert_int_eq(cancelled, 1);
     ck_assert(uva_loop_is_closed(guest));
     ck_assert_int_eq(ended.count, 1);
     ck_assert_int_eq(ended.status, 0);
-    ck_assert_int_eq(uva_loop_shutdown(guest, ended_cb, &ended), UV_EPERM);
+    ck_assert_int_eq(
+        uva_loop_shutdown(
+            guest,
+            &(uva_shutdown_options_t){.size = sizeof(uva_shutdown_options_t),
+                                      .done = ended_cb,
+                                      .data = &ended}),
+        UV_EPERM);
     ck_assert_int_eq(ended.count, 1);
 }
 END_TEST
@@ -265,11 +286,17 @@ START_TEST(shutdown_of_loops_of_ones_own)
             uva_loop_create_task(own, sleep_until_cancelled, &cancelled, NULL);
         call_soon(own, stop, own);
         ck_assert_int_eq(uva_loop_run_forever(own), 0);
-        ck_assert_int_eq(uva_loop_shutdown(own, count_ended, &count), 0);
+        ck_assert_int_eq(
+            uva_loop_shutdown(own,
+                              &(uva_shutdown_options_t){
+                                  .size = sizeof(uva_shutdown_options_t),
+                                  .done = count_ended,
+                                  .data = &count}),
+            0);
         ck_assert_int_eq(count, 1);
         ck_assert_int_eq(cancelled, 1);
         ck_assert(uva_loop_is_closed(own));
-        ck_assert(uva_task_cancelled(task));
+        ck_assert(uva_future_cancelled(UVA_FUTURE(task)));
         uva_task_unref(task);
         uva_loop_unref(own);
     }
@@ -280,13 +307,13 @@ static int shut_down_in_task(void *arg, void **ret_result)
 {
     (void)arg;
     (void)ret_result;
-    return uva_loop_shutdown(guest, NULL, NULL);
+    return uva_loop_shutdown(guest, NULL);
 }
 
 START_TEST(shutdown_inside_itself)
 {
     ck_assert_int_eq(run_task(guest, shut_down_in_task, NULL), UV_EPERM);
-    ck_assert_int_eq(uva_loop_shutdown(NULL, NULL, NULL), UVA_ENOLOOP);
+    ck_assert_int_eq(uva_loop_shutdown(NULL, NULL), UVA_ENOLOOP);
 }
 END_TEST
 
@@ -301,7 +328,7 @@ START_TEST(shutdown_oom)
     (void)uv_run(&host, UV_RUN_NOWAIT);
     for (uint64_t n = 1; r == UV_ENOMEM; n++) {
         uva_testing_fail_allocation(n, false);
-        r = uva_loop_shutdown(guest, NULL, NULL);
+        r = uva_loop_shutdown(guest, NULL);
         uva_testing_fail_allocation(0, false);
         ck_assert(uva_loop_is_closed(guest) == (r == 0));
     }
@@ -353,7 +380,7 @@ START_TEST(host_handles_are_untouched)
         ck_assert_int_eq(uva_loop_attach(&host, NULL, &guest), 0);
         ck_assert_int_eq(run_task(guest, sleep_for, &delay_ns), 0);
         if (i == 2) {
-            ck_assert_int_eq(uva_loop_shutdown(guest, NULL, NULL), 0);
+            ck_assert_int_eq(uva_loop_shutdown(guest, NULL), 0);
         }
         end_loop(guest);
         guest = NULL;

@@ -405,7 +405,7 @@ END_TEST
 static void call_another(void *data)
 {
     note(a);
-    ck_assert_int_eq(uva_call_soon(note, data), 0);
+    ck_assert_int_eq(uva_loop_call_soon(NULL, note, data, NULL, NULL), 0);
 }
 
 START_TEST(run_once_schedule_handle)

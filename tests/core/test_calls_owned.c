@@ -190,9 +190,12 @@ END_TEST
 
 START_TEST(calls_without_a_loop)
 {
-    ck_assert_int_eq(uva_call_soon(note, a), UVA_ENOLOOP);
-    ck_assert_int_eq(uva_call_later(0, note, a, NULL), UVA_ENOLOOP);
-    ck_assert_int_eq(uva_call_at(0, note, a, NULL), UVA_ENOLOOP);
+    ck_assert_int_eq(uva_loop_call_soon(NULL, note, a, NULL, NULL),
+                     UVA_ENOLOOP);
+    ck_assert_int_eq(uva_loop_call_later(NULL, 0, note, a, NULL, NULL),
+                     UVA_ENOLOOP);
+    ck_assert_int_eq(uva_loop_call_at(NULL, 0, note, a, NULL, NULL),
+                     UVA_ENOLOOP);
     ck_assert_int_eq(uva_loop_call_soon(NULL, note, a, NULL, NULL),
                      UVA_ENOLOOP);
     ck_assert_int_eq(uva_loop_call_later(NULL, 0, note, a, NULL, NULL),

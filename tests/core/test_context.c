@@ -264,11 +264,12 @@ KIND_TEST(calls_have_their_own, uva_test_trace_t trace;
 
     UVA_BEGIN
     self->given = (uva_call_options_t)UVA_CALL_OPTIONS_INIT;
-    UVA_IGNORE(uva_call_soon(note_colour, &self->trace));
+    UVA_IGNORE(uva_loop_call_soon(NULL, note_colour, &self->trace, NULL, NULL));
     set(green, NULL);
-    UVA_IGNORE(uva_call_soon(note_colour, &self->trace));
+    UVA_IGNORE(uva_loop_call_soon(NULL, note_colour, &self->trace, NULL, NULL));
     self->given.context = uva_copy_context();
-    UVA_IGNORE(uva_call_later(UVA_MS(1), note_colour, &self->trace, NULL));
+    UVA_IGNORE(uva_loop_call_later(NULL, UVA_MS(1), note_colour, &self->trace,
+                                   NULL, NULL));
     set(blue, NULL);
     UVA_IGNORE(uva_loop_call_soon_threadsafe(loop, note_colour, &self->trace,
                                              NULL, NULL));
@@ -295,7 +296,7 @@ KIND_TEST(calls_leave_nothing, uva_call_options_t given; int r;)
     UVA_BEGIN
     self->given = (uva_call_options_t)UVA_CALL_OPTIONS_INIT;
     self->given.context = uva_context_new();
-    UVA_IGNORE(uva_call_soon(set_blue, NULL));
+    UVA_IGNORE(uva_loop_call_soon(NULL, set_blue, NULL, NULL, NULL));
     UVA_IGNORE(uva_loop_call_soon(uva_get_running_loop(), set_blue, NULL,
                                   &self->given, NULL));
     AWAIT_SLEEP(self->r, 0);
@@ -323,7 +324,7 @@ UVA_TEST(eager_tasks_have_their_own)
     options.eager_start = true;
     set(blue, NULL);
     task = uva_create_task_with(set_green, NULL, &options);
-    ck_assert(uva_task_done(task));
+    ck_assert(uva_future_done(UVA_FUTURE(task)));
     ck_assert_str_eq(now(), "blue");
     ck_assert_str_eq(in(uva_task_get_context(task)), "green");
     uva_task_unref(task);

@@ -227,7 +227,8 @@ UVA_TEST(eager_task_is_no_part)
     int calls = 0;
 
     drive_eager(&calls);
-    ck_assert_int_eq(uva_call_soon(drive_eager, &calls), 0);
+    ck_assert_int_eq(uva_loop_call_soon(NULL, drive_eager, &calls, NULL, NULL),
+                     0);
     ck_assert_int_eq(drives_eager_await(uva_spawn(drives_eager), NULL), 0);
     ck_assert_int_eq(calls, 2);
 }

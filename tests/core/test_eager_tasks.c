@@ -20,7 +20,7 @@ KIND_CORO(int, joins_noop, uva_task_t *task; int r;)
 {
     UVA_BEGIN
     self->task = HAND_SPAWN(gives);
-    ck_assert(uva_future_is_task(UVA_FUTURE(self->task)));
+    ck_assert((uva_future_task(UVA_FUTURE(self->task)) != NULL));
     AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
     UVA_END
     return self->r;
@@ -49,7 +49,7 @@ KIND_CORO(void *, awaits_set_future, void *value; uva_future_t * future;
     self->future = uva_create_future();
     self->task =
         HAND_SPAWN(sets_result, .future = self->future, .value = self->value);
-    ck_assert(uva_task_done(self->task));
+    ck_assert(uva_future_done(UVA_FUTURE(self->task)));
     uva_task_unref(self->task);
     AWAIT_JOIN(self->r, self->future, ret);
     UVA_END
@@ -75,12 +75,12 @@ KIND_CORO(int, awaits_eager, bool cancels; uva_task_t * task; int *value;
 {
     UVA_BEGIN
     self->task = HAND_SPAWN(gives, .value = 7);
-    ck_assert(uva_task_done(self->task));
+    ck_assert(uva_future_done(UVA_FUTURE(self->task)));
     if (self->cancels) {
         ck_assert(!uva_task_cancel(self->task));
     }
     KIND__AWAIT(self->r, uva_await, UVA_FUTURE(self->task), NULL);
-    ck_assert(!uva_task_cancelled(self->task));
+    ck_assert(!uva_future_cancelled(UVA_FUTURE(self->task)));
     *ret = hand_int(self->task);
     uva_task_unref(self->task);
     UVA_END
@@ -125,13 +125,14 @@ KIND_CORO(int, awaits_blocking, const char *cancel; uva_task_t * task; int r;)
 {
     UVA_BEGIN
     self->task = HAND_SPAWN(blocks);
-    ck_assert(!uva_task_done(self->task));
+    ck_assert(!uva_future_done(UVA_FUTURE(self->task)));
     if (self->cancel != NULL) {
-        ck_assert(uva_task_cancel_message(self->task, self->cancel));
+        ck_assert(
+            uva_future_cancel_message(UVA_FUTURE(self->task), self->cancel));
         ck_assert_uint_gt(uva_task_cancelling(self->task), 0);
     }
     AWAIT_FUTURE(self->r, UVA_FUTURE(self->task), NULL);
-    ck_assert(uva_task_done(self->task));
+    ck_assert(uva_future_done(UVA_FUTURE(self->task)));
     if (self->r >= 0) {
         *ret = hand_int(self->task);
     }
@@ -488,12 +489,12 @@ static void spawn_both(void *data)
     spawner->done =
         HAND_SPAWN_WITH(&options, ends_or_waits, .started = &spawner->started);
     ck_assert_int_eq(spawner->started, 1);
-    ck_assert(uva_task_done(spawner->done));
+    ck_assert(uva_future_done(UVA_FUTURE(spawner->done)));
     spawner->waiting =
         HAND_SPAWN_WITH(&options, ends_or_waits, .future = spawner->future,
                         .started = &spawner->started);
     ck_assert_int_eq(spawner->started, 2);
-    ck_assert(!uva_task_done(spawner->waiting));
+    ck_assert(!uva_future_done(UVA_FUTURE(spawner->waiting)));
     ck_assert_ptr_eq(hand_awaited(spawner->waiting), spawner->future);
     ck_assert_ptr_null(uva_current_task());
 }

@@ -216,7 +216,8 @@ UVA_TEST(body_of_a_group_keeps_its_words)
     ck_assert_int_eq(uva_taskgroup_enter(&group), 0);
     (void)uva_taskgroup_create_task(&group, says, &code, NULL);
     r = uva_fail(VALUE_ERROR, "the body's");
-    (void)uva_task_cancel_message(uva_current_task(), "another's");
+    (void)uva_future_cancel_message(UVA_FUTURE(uva_current_task()),
+                                    "another's");
     ck_assert_int_eq(uva_taskgroup_exit(&group, r), UVA_EGROUP);
     ck_assert_uint_eq(uva_error_member_count(uva_task_error()), 1);
     ck_assert_str_eq(uva_error_text(uva_error_member(uva_task_error(), 0)),

@@ -205,7 +205,8 @@ UVA_TEST(yield_from_twice)
     ck_assert_int_eq(uva_coroutine_send(g, NULL, &value), 1);
     ck_assert_str_eq(value, "A");
     /* The first await waits, and this task with it. */
-    ck_assert_int_eq(uva_call_soon(set_number, state.f), 0);
+    ck_assert_int_eq(uva_loop_call_soon(NULL, set_number, state.f, NULL, NULL),
+                     0);
     iterations = uva_loop_iterations(loop);
     ck_assert_int_eq(uva_coroutine_send(g, NULL, &value), 1);
     ck_assert_uint_gt(uva_loop_iterations(loop), iterations);

@@ -205,7 +205,7 @@ static int spawn_eagerly(void *arg, void **ret_result)
     (void)ret_result;
     eager.eager_start = true;
     for (int i = 0; i < 3 && r >= 0; i++) {
-        uva_detach(uva_create_task_with(yield_once, NULL, &eager));
+        uva_task_unref(uva_create_task_with(yield_once, NULL, &eager));
         tale->ended++;
         r = uva_coroutine_yield(NULL, NULL);
     }
@@ -238,7 +238,8 @@ UVA_TEST(in_callbacks)
     driven_t driven[] = {{delegate, {0}, 0}, {spawn_eagerly, {0}, 0}};
 
     for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(uva_call_soon(drive, &driven[i]), 0);
+        ck_assert_int_eq(
+            uva_loop_call_soon(NULL, drive, &driven[i], NULL, NULL), 0);
     }
     ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0);
     ck_assert_int_eq(driven[0].sent, 3);

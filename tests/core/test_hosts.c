@@ -38,7 +38,7 @@ static void use_guest(void *data)
 
     (void)data;
     task = uva_loop_create_task(guest, nothing, NULL, NULL);
-    ck_assert(!uva_task_done(task));
+    ck_assert(!uva_future_done(UVA_FUTURE(task)));
     uva_task_unref(task);
     call_soon(guest, count_up, &used);
     call_later(guest, 0, count_up, &used);
@@ -76,7 +76,7 @@ START_TEST(turned_in_another_thread)
     check_once(&check, &timer, use_in_check);
     turn_in_a_thread();
     ck_assert_int_eq(used, 2);
-    ck_assert(uva_task_done(task));
+    ck_assert(uva_future_done(UVA_FUTURE(task)));
     /* This thread has it no longer, until it says so. */
     uva_test_log_begin();
     ck_assert_int_eq(uva_loop_call_soon(guest, count_up, &used, NULL, NULL),
@@ -270,7 +270,7 @@ START_TEST(host_that_stops_in_the_middle)
     ck_assert_int_eq(uv_timer_init(&host, &timer), 0);
     ck_assert_int_eq(uv_timer_start(&timer, stop_host, 1, 1), 0);
     uv_unref((uv_handle_t *)&timer);
-    while (!uva_task_done(task)) {
+    while (!uva_future_done(UVA_FUTURE(task))) {
         (void)uv_run(&host, UV_RUN_DEFAULT);
         runs++;
     }
@@ -370,7 +370,7 @@ START_TEST(uv_run_in_a_task)
     /* The same where only the host turns. */
     task = uva_loop_create_task(guest, turn_in_task, &turner, NULL);
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
-    ck_assert(uva_task_done(task));
+    ck_assert(uva_future_done(UVA_FUTURE(task)));
     ck_assert_int_eq(turner.steps, 10);
     uva_task_unref(task);
 }
@@ -389,12 +389,12 @@ static int use_inner(void *arg, void **ret_result)
         uva_loop_attach(uva_loop_uv(uva_get_running_loop()), NULL, &inner), 0);
     task = uva_loop_create_task(inner, sleep_for, &delay_ns, NULL);
     ck_assert_int_eq(uva_await(UVA_FUTURE(task), NULL), UVA_EWRONGLOOP);
-    while (!uva_task_done(task)) {
+    while (!uva_future_done(UVA_FUTURE(task))) {
         ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0);
     }
     ck_assert_int_eq(uva_future_exception(UVA_FUTURE(task)), 0);
     uva_task_unref(task);
-    ck_assert_int_eq(uva_loop_shutdown(inner, NULL, NULL), UV_EPERM);
+    ck_assert_int_eq(uva_loop_shutdown(inner, NULL), UV_EPERM);
     ck_assert_int_eq(uva_loop_close(inner), 0);
     while (!uva_loop_is_detached(inner)) {
         ck_assert_int_eq(uva_sleep(0), 0);
@@ -424,7 +424,7 @@ static void use_a_host_of_ones_own(void *data)
     ck_assert_int_eq(uv_loop_init(&mine), 0);
     ck_assert_int_eq(uva_loop_attach(&mine, NULL, &own), 0);
     ck_assert_int_eq(run_task(own, sleep_for, &delay_ns), 0);
-    ck_assert_int_eq(uva_loop_shutdown(own, NULL, NULL), 0);
+    ck_assert_int_eq(uva_loop_shutdown(own, NULL), 0);
     ck_assert(uva_loop_is_closed(own));
     uva_loop_unref(own);
     ck_assert_int_eq(uv_loop_close(&mine), 0);
@@ -519,7 +519,7 @@ static void embed_until_done(uva_task_t *task)
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(epoll_ctl(fd, EPOLL_CTL_ADD, uv_backend_fd(&host), &event),
                      0);
-    for (embed_turns = 0; !uva_task_done(task); embed_turns++) {
+    for (embed_turns = 0; !uva_future_done(UVA_FUTURE(task)); embed_turns++) {
         int timeout_ms = uv_backend_timeout(&host);
         ck_assert_int_lt(embed_turns, 10000);
         ck_assert_int_ne(epoll_wait(fd, &event, 1,
@@ -664,7 +664,8 @@ static int go_on_in_child(void *data)
         return 1;
     }
     (void)uv_run(&host, UV_RUN_DEFAULT);
-    return !uva_task_done(task) || uva_loop_close(guest) < 0 ? 2 : 0;
+    return !uva_future_done(UVA_FUTURE(task)) || uva_loop_close(guest) < 0 ? 2
+                                                                           : 0;
 }
 
 /* Both sides sleep on, each by its own timer. */
@@ -705,7 +706,7 @@ static int use_in_child(void *data)
                 uva_loop_call_soon_threadsafe(guest, stop, guest, NULL, NULL));
     count_codes(&wrong, uva_loop_run_forever(guest));
     count_codes(&wrong, uva_loop_close(guest));
-    count_codes(&wrong, uva_loop_shutdown(guest, NULL, NULL));
+    count_codes(&wrong, uva_loop_shutdown(guest, NULL));
     count_codes(&wrong, uva_loop_detach(guest));
     count_codes(&wrong, uva_loop_adopt(guest));
     count_codes(&wrong, uva_loop_set_inside(guest, UVA_INSIDE_NO));
@@ -717,7 +718,7 @@ static int use_in_child(void *data)
         (void)uv_run(&host, UV_RUN_NOWAIT);
     }
     (void)uv_run(&host, UV_RUN_DEFAULT);
-    return wrong + (uva_task_done(task) ? 50 : 0);
+    return wrong + (uva_future_done(UVA_FUTURE(task)) ? 50 : 0);
 }
 
 /* A child that was not told is refused, and the parent is not disturbed. */

@@ -71,7 +71,10 @@ static int refused_run(void)
 static int shut_down(void)
 {
     int done = 0;
-    int r = uva_loop_shutdown(guest, count_done, &done);
+    int r = uva_loop_shutdown(
+        guest, &(uva_shutdown_options_t){.size = sizeof(uva_shutdown_options_t),
+                                         .done = count_done,
+                                         .data = &done});
 
     ck_assert_int_eq(done, 1);
     return r;
@@ -133,7 +136,7 @@ START_TEST(host_walks_and_goes)
     ck_assert_int_eq(words_in_log("closed by its host"), 1);
     uva_test_log_end();
     for (size_t i = 0; i < 2; i++) {
-        ck_assert(uva_task_cancelled(tasks[i]));
+        ck_assert(uva_future_cancelled(UVA_FUTURE(tasks[i])));
         uva_task_unref(tasks[i]);
     }
     ck_assert_ptr_null(uva_loop_uv(guest));
@@ -334,15 +337,21 @@ START_TEST(host_walks_while_a_name_is_looked_up)
     walk_and_close();
     uva_test_log_begin();
     if (_i == 0) {
-        ck_assert_int_eq(uva_loop_shutdown(guest, count_done, &done), 0);
+        ck_assert_int_eq(
+            uva_loop_shutdown(guest,
+                              &(uva_shutdown_options_t){
+                                  .size = sizeof(uva_shutdown_options_t),
+                                  .done = count_done,
+                                  .data = &done}),
+            0);
         ck_assert_int_eq(done, 0); /* The handles are on their way. */
     }
     end_host();
     ck_assert(uva_loop_is_detached(guest));
     uva_test_log_end();
     ck_assert_int_eq(done, _i == 0);
-    ck_assert(uva_task_cancelled(tasks[0]));
-    ck_assert(uva_task_done(tasks[1]));
+    ck_assert(uva_future_cancelled(UVA_FUTURE(tasks[0])));
+    ck_assert(uva_future_done(UVA_FUTURE(tasks[1])));
     uva_task_unref(tasks[0]);
     uva_task_unref(tasks[1]);
     uva_loop_unref(guest);
@@ -380,7 +389,7 @@ START_TEST(host_closes_some_handles)
     ck_assert_int_eq(run_task(guest, sleep_for, &delay_ns), 0);
     uva_task_unref(task);
     uva_server_unref(open.server);
-    ck_assert_int_eq(uva_loop_shutdown(guest, NULL, NULL), 0);
+    ck_assert_int_eq(uva_loop_shutdown(guest, NULL), 0);
 }
 END_TEST
 
@@ -412,7 +421,7 @@ START_TEST(detached_before_the_host_goes)
     ck_assert_int_eq(uva_loop_detach(guest), 0);
     ck_assert_int_eq(cancelled, 2);
     ck_assert_int_eq(open.ended, 2);
-    ck_assert(uva_task_done(task));
+    ck_assert(uva_future_done(UVA_FUTURE(task)));
     ck_assert(!uva_loop_is_detached(guest));
     ck_assert_int_eq(uv_loop_close(&host), UV_EBUSY);
     while (!uva_loop_is_detached(guest)) {
@@ -507,7 +516,7 @@ START_TEST(shutdown_in_virtual_time)
     uva_task_unref(task);
     ck_assert_int_eq(run_task(own, nothing, NULL), 0);
     uva_test_log_begin();
-    ck_assert_int_eq(uva_loop_shutdown(own, NULL, NULL), 0);
+    ck_assert_int_eq(uva_loop_shutdown(own, NULL), 0);
     ck_assert_int_eq(cancelled, 0);
     ck_assert_uint_eq(uva_loop_time(own) - begin_ns, delay_ns);
     /* After a second it was told who, and where. */
@@ -541,13 +550,13 @@ START_TEST(shutdown_that_nothing_can_end)
 
     ck_assert_int_eq(run_task(own, nothing, NULL), 0);
     uva_test_log_begin();
-    ck_assert_int_eq(uva_loop_shutdown(own, NULL, NULL), UVA_EDEADLOCK);
+    ck_assert_int_eq(uva_loop_shutdown(own, NULL), UVA_EDEADLOCK);
     ck_assert(logged("the shutdown of a loop waits"));
     ck_assert(logged("nothing can wake"));
     uva_test_log_end();
     ck_assert(!uva_loop_is_closed(own));
-    ck_assert_int_eq(uva_loop_shutdown(own, NULL, NULL), 0);
-    ck_assert(uva_task_cancelled(task));
+    ck_assert_int_eq(uva_loop_shutdown(own, NULL), 0);
+    ck_assert(uva_future_cancelled(UVA_FUTURE(task)));
     uva_task_unref(task);
     uva_future_unref(gates.futures[0]);
     uva_future_unref(gates.futures[1]);
@@ -584,7 +593,7 @@ START_TEST(shutdown_does_not_poll_busily)
     uv_unref((uv_handle_t *)&prepare);
     uva_task_unref(uva_loop_create_task(guest, clean_up_briefly, NULL, NULL));
     (void)uv_run(&host, UV_RUN_NOWAIT);
-    ck_assert_int_eq(uva_loop_shutdown(guest, NULL, NULL), 0);
+    ck_assert_int_eq(uva_loop_shutdown(guest, NULL), 0);
     ck_assert_uint_le(turns_of_host, 12);
     uv_close((uv_handle_t *)&prepare, NULL);
 }
@@ -623,19 +632,19 @@ START_TEST(shutdown_with_a_deadline)
         options.data = &late;
         uva_loop_set_exception_handler(loop, name_task, &named);
         ck_assert_int_eq(run_task(loop, nothing, NULL), 0);
-        ck_assert_int_eq(uva_loop_shutdown_with(loop, &options), UV_ETIMEDOUT);
+        ck_assert_int_eq(uva_loop_shutdown(loop, &options), UV_ETIMEDOUT);
         ck_assert_int_eq(late.count, 0); /* It returned a failure. */
         ck_assert_int_eq(named.count, 1);
         ck_assert_int_eq(named.code, UV_ETIMEDOUT);
         ck_assert_ptr_eq(named.task, task);
         ck_assert(!uva_loop_is_closed(loop));
         ends = true;
-        ck_assert_int_eq(uva_loop_shutdown_with(loop, NULL), 0);
+        ck_assert_int_eq(uva_loop_shutdown(loop, NULL), 0);
         ck_assert(uva_loop_is_closed(loop));
         uva_task_unref(task);
         uva_loop_unref(loop);
         options.size = 1;
-        ck_assert_int_eq(uva_loop_shutdown_with(guest, &options), UV_EINVAL);
+        ck_assert_int_eq(uva_loop_shutdown(guest, &options), UV_EINVAL);
     }
 }
 END_TEST
@@ -644,7 +653,7 @@ static uva_shutdown_options_t inside_options;
 
 static void shut_down_inside(uv_timer_t *timer)
 {
-    ck_assert_int_eq(uva_loop_shutdown_with(guest, &inside_options), 0);
+    ck_assert_int_eq(uva_loop_shutdown(guest, &inside_options), 0);
     if (timer->data != NULL) {
         guest = uva_loop_unref(guest);
     }
@@ -729,7 +738,7 @@ START_TEST(own_loop_with_handles_of_others)
     uva_test_log_begin();
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(i == 0 ? uva_loop_close(own)
-                                : uva_loop_shutdown(own, NULL, NULL),
+                                : uva_loop_shutdown(own, NULL),
                          UV_EBUSY);
         ck_assert(logged("1 timer"));
         ck_assert(!uva_loop_is_closed(own));

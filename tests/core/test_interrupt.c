@@ -17,7 +17,9 @@ static void interrupt_self(void *data)
 /* Waits, to be interrupted, and is asked to end. */
 static int interrupted_sleep(void)
 {
-    ck_assert_int_eq(uva_call_later(UVA_MS(5), interrupt_self, NULL, NULL), 0);
+    ck_assert_int_eq(
+        uva_loop_call_later(NULL, UVA_MS(5), interrupt_self, NULL, NULL, NULL),
+        0);
     return uva_sleep(UVA_SEC(60));
 }
 

@@ -241,7 +241,8 @@ static int wait_for_some(void)
     for (int i = 0; i < 2; i++) {
         int cancelled = uva_cancel_and_wait(UVA_FUTURE(tasks[i]));
         r = r < 0 ? r : cancelled;
-        if (!uva_task_done(tasks[i])) { /* There was no memory to wait. */
+        if (!uva_future_done(
+                UVA_FUTURE(tasks[i]))) { /* There was no memory to wait. */
             uva_task_cancel(tasks[i]);
         }
         uva_task_unref(tasks[i]);
@@ -300,8 +301,10 @@ static int name_and_call(void)
 
     options.name = "named";
     r = uva_context_var_set(&var, &var, NULL);
-    r = r < 0 ? r : uva_call_soon(count_up, &counted);
-    r = r < 0 ? r : uva_call_later(UVA_US(10), count_up, &counted, NULL);
+    r = r < 0 ? r : uva_loop_call_soon(NULL, count_up, &counted, NULL, NULL);
+    r = r < 0 ? r
+              : uva_loop_call_later(NULL, UVA_US(10), count_up, &counted, NULL,
+                                    NULL);
     r = r < 0 ? r : uva_format_call_graph(NULL, &text);
     uva_buffer_clear(&text);
     if (r >= 0) {

@@ -30,7 +30,7 @@ static void call_and_stop(void *data)
 
 static void call_call_and_stop(void *data)
 {
-    UVA_IGNORE(uva_call_soon(call_and_stop, data));
+    UVA_IGNORE(uva_loop_call_soon(NULL, call_and_stop, data, NULL, NULL));
 }
 
 START_TEST(run_until_complete_baseexception)

@@ -12,7 +12,7 @@ KIND_CORO(void, foo)
     uva_buffer_t text = {0};
 
     ck_assert_str_eq(uva_task_get_coro(uva_current_task()),
-                     uva_block_check() == 0 ? "foo__stackful" : "foo");
+                     uva__block_check() == 0 ? "foo__stackful" : "foo");
     ck_assert_int_eq(uva_format_call_graph(NULL, &text), 0);
     ck_assert_ptr_nonnull(strstr((const char *)text.data, "(foo"));
     ck_assert_ptr_nonnull(strstr((const char *)text.data, "running"));

@@ -494,7 +494,7 @@ shut_down(uva_loop_t *loop, const uva_exception_t *exception, void *data)
 
     (void)exception;
     ++*told;
-    ck_assert_int_eq(uva_loop_shutdown(loop, NULL, NULL), UV_EPERM);
+    ck_assert_int_eq(uva_loop_shutdown(loop, NULL), UV_EPERM);
 }
 
 static int fails_when_cancelled(void *arg, void **ret_result)
@@ -530,10 +530,10 @@ START_TEST(handler_shuts_down_while_a_shutdown_ends)
     }
     uva_task_unref(uva_loop_create_task(loop, waits_on, future, NULL));
     ck_assert_int_eq(uva_loop_run_until_idle(loop), 0);
-    ck_assert_int_eq(uva_loop_shutdown_with(loop, &options), UV_ETIMEDOUT);
+    ck_assert_int_eq(uva_loop_shutdown(loop, &options), UV_ETIMEDOUT);
     ck_assert_int_eq(told, 3);
     (void)uva_future_cancel(future);
-    ck_assert_int_eq(uva_loop_shutdown(loop, NULL, NULL), 0);
+    ck_assert_int_eq(uva_loop_shutdown(loop, NULL), 0);
     uva_future_unref(future);
     uva_loop_unref(loop);
     uva_test_log_end();
@@ -1100,7 +1100,7 @@ static void wait_in_destructor(uva_future_t *future)
 {
     uva_sleep_op_t op;
 
-    if (uva_block_check() == 0) {
+    if (uva__block_check() == 0) {
         waited_r = uva_await(future, NULL);
         return;
     }
@@ -1249,7 +1249,7 @@ start_eagerly(uva_loop_t *loop, const uva_exception_t *exception, void *data)
 
     (void)exception;
     options.eager_start = true;
-    uva_detach(uva_loop_create_task(loop, eager_deeper, data, &options));
+    uva_task_unref(uva_loop_create_task(loop, eager_deeper, data, &options));
 }
 
 /* The handler runs in no task, but on the stack of the one that runs: tools see
@@ -1313,7 +1313,8 @@ static int ring_first(void *arg, void **ret_result)
 
     (void)ret_result;
     UVA_TICK();
-    uva_task_cancel_message(ring->first, "a message that says why");
+    uva_future_cancel_message(UVA_FUTURE(ring->first),
+                              "a message that says why");
     r = uva_await(UVA_FUTURE(ring->second), NULL);
     ck_assert_int_lt(r, 0);
     return UV_ECANCELED;
@@ -1331,7 +1332,7 @@ UVA_TEST_STRICT(message_that_goes_around_a_ring)
     UVA_TICK();
     UVA_TICK();
     UVA_TICK();
-    ck_assert(uva_task_cancelled(ring.first));
+    ck_assert(uva_future_cancelled(UVA_FUTURE(ring.first)));
     uva_task_unref(ring.first);
     uva_task_unref(ring.second);
 }

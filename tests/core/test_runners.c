@@ -180,7 +180,7 @@ START_TEST(asyncio_run_cancels_hanging_tasks)
 
     ck_assert_int_eq(uva_run(leave_task, &cancelled, NULL, &result), 0);
     ck_assert_ptr_eq(result, &number);
-    ck_assert(uva_task_done(lo_task));
+    ck_assert(uva_future_done(UVA_FUTURE(lo_task)));
     ck_assert_int_eq(cancelled, 1);
     uva_task_unref(lo_task);
 }
@@ -231,7 +231,7 @@ START_TEST(asyncio_run_reports_hanging_tasks_errors)
 
     ck_assert_int_eq(uva_run(leave_failing_task, &reported, NULL, &result), 0);
     ck_assert_ptr_eq(result, &number);
-    ck_assert(uva_task_done(lo_task));
+    ck_assert(uva_future_done(UVA_FUTURE(lo_task)));
     ck_assert_int_eq(reported.calls, 1);
     ck_assert(reported.at_shutdown);
     ck_assert_ptr_eq(reported.task, lo_task);
@@ -255,7 +255,7 @@ static int stop_when_cancelled(void *arg, void **ret_result)
 static int leave_stopping_task(void *arg, void **ret_result)
 {
     (void)ret_result;
-    uva_detach(uva_create_task(stop_when_cancelled, arg));
+    uva_task_unref(uva_create_task(stop_when_cancelled, arg));
     return uva_sleep(0);
 }
 
@@ -363,7 +363,8 @@ static bool runner_debug(bool debug)
     loop_options.debug = debug;
     options.loop = &loop_options;
     uva_runner_init(&runner, &options);
-    ck_assert_int_eq(uva_runner_get_loop(&runner, &loop), 0);
+    loop = uva_runner_get_loop(&runner);
+    ck_assert_ptr_nonnull(loop);
     result = uva_loop_get_debug(loop);
     ck_assert_int_eq(uva_runner_close(&runner), 0);
     return result;
@@ -392,7 +393,8 @@ START_TEST(custom_factory)
 
     options.loop_factory = factory;
     uva_runner_init(&runner, &options);
-    ck_assert_int_eq(uva_runner_get_loop(&runner, &loop), 0);
+    loop = uva_runner_get_loop(&runner);
+    ck_assert_ptr_nonnull(loop);
     ck_assert_ptr_eq(loop, made);
     ck_assert_int_eq(uva_runner_close(&runner), 0);
 }
@@ -409,12 +411,13 @@ START_TEST(run)
     ck_assert_int_eq(
         uva_runner_run(&runner, return_number, NULL, NULL, &result), 0);
     ck_assert_ptr_eq(result, &number);
-    ck_assert_int_eq(uva_runner_get_loop(&runner, &loop), 0);
+    loop = uva_runner_get_loop(&runner);
+    ck_assert_ptr_nonnull(loop);
     uva_loop_ref(loop);
     ck_assert_int_eq(uva_runner_close(&runner), 0);
     ck_assert(uva_loop_is_closed(loop));
     uva_loop_unref(loop);
-    ck_assert_int_eq(uva_runner_get_loop(&runner, &loop), UV_EPERM);
+    ck_assert_ptr_null(uva_runner_get_loop(&runner));
 }
 END_TEST
 
@@ -425,12 +428,13 @@ START_TEST(explicit_close)
     uva_loop_t *loop;
 
     uva_runner_init(&runner, NULL);
-    ck_assert_int_eq(uva_runner_get_loop(&runner, &loop), 0);
+    loop = uva_runner_get_loop(&runner);
+    ck_assert_ptr_nonnull(loop);
     uva_loop_ref(loop);
     ck_assert_int_eq(uva_runner_close(&runner), 0);
     ck_assert(uva_loop_is_closed(loop));
     uva_loop_unref(loop);
-    ck_assert_int_eq(uva_runner_get_loop(&runner, &loop), UV_EPERM);
+    ck_assert_ptr_null(uva_runner_get_loop(&runner));
 }
 END_TEST
 
@@ -441,7 +445,8 @@ START_TEST(double_close)
     uva_loop_t *loop;
 
     uva_runner_init(&runner, NULL);
-    ck_assert_int_eq(uva_runner_get_loop(&runner, &loop), 0);
+    loop = uva_runner_get_loop(&runner);
+    ck_assert_ptr_nonnull(loop);
     uva_loop_ref(loop);
     ck_assert_int_eq(uva_runner_close(&runner), 0);
     ck_assert(uva_loop_is_closed(loop));
@@ -570,7 +575,8 @@ START_TEST(interrupt_call_soon)
     uva_loop_t *loop;
 
     uva_runner_init(&runner, NULL);
-    ck_assert_int_eq(uva_runner_get_loop(&runner, &loop), 0);
+    loop = uva_runner_get_loop(&runner);
+    ck_assert_ptr_nonnull(loop);
     call_later(loop, UVA_MS(10), interrupt_self, NULL);
     ck_assert_int_eq(
         uva_runner_run(&runner, yield_until_cancelled, NULL, NULL, NULL),
@@ -595,7 +601,8 @@ START_TEST(interrupt_wait)
     uva_loop_t *loop;
 
     uva_runner_init(&runner, NULL);
-    ck_assert_int_eq(uva_runner_get_loop(&runner, &loop), 0);
+    loop = uva_runner_get_loop(&runner);
+    ck_assert_ptr_nonnull(loop);
     fut = uva_loop_create_future(loop);
     call_later(loop, UVA_MS(10), interrupt_self, NULL);
     ck_assert_int_eq(uva_runner_run(&runner, await_future, fut, NULL, NULL),

@@ -52,8 +52,8 @@ static bool must_cancel(const uva_task_t *task)
 
 static void check_cancelled(uva_task_t *take_task)
 {
-    ck_assert(uva_task_done(take_task));
-    ck_assert(uva_task_cancelled(take_task));
+    ck_assert(uva_future_done(UVA_FUTURE(take_task)));
+    ck_assert(uva_future_cancelled(UVA_FUTURE(take_task)));
     ck_assert(!uva_task_cancel(take_task));
     uva_task_unref(take_task);
 }
@@ -97,24 +97,24 @@ HAND_TEST(uncancel_basic)
     ck_assert(uva_task_cancel(task));
     check_text(task, " cancelling", true);
     ck_assert_uint_eq(uva_task_cancelling(task), 1);
-    ck_assert(!uva_task_cancelled(task));
+    ck_assert(!uva_future_cancelled(UVA_FUTURE(task)));
     ck_assert_int_eq(hand_run_take(HAND_SPAWN(sleeper, .delay_ns = UVA_MS(10))),
                      0);
 
     check_text(task, " cancelling", false);
     ck_assert_uint_eq(uva_task_cancelling(task), 0);
-    ck_assert(!uva_task_cancelled(task));
+    ck_assert(!uva_future_cancelled(UVA_FUTURE(task)));
 
     ck_assert(uva_task_cancel(task));
     ck_assert_uint_eq(uva_task_cancelling(task), 1);
-    ck_assert(!uva_task_cancelled(task));
+    ck_assert(!uva_future_cancelled(UVA_FUTURE(task)));
     ck_assert_int_eq(hand_run(task), UV_ECANCELED);
-    ck_assert(uva_task_cancelled(task));
-    ck_assert(uva_task_done(task));
+    ck_assert(uva_future_cancelled(UVA_FUTURE(task)));
+    ck_assert(uva_future_done(UVA_FUTURE(task)));
 
     (void)uva_task_uncancel(task);
-    ck_assert(uva_task_cancelled(task));
-    ck_assert(uva_task_done(task));
+    ck_assert(uva_future_cancelled(UVA_FUTURE(task)));
+    ck_assert(uva_future_done(UVA_FUTURE(task)));
     uva_task_unref(task);
 }
 
@@ -142,8 +142,8 @@ KIND_CORO(int, request, uint64_t delay_ns; uint64_t timeout_ns;
 {
     UVA_BEGIN
     self->outcome->task = uva_current_task();
-    ck_assert_int_eq(uva_call_later(self->timeout_ns, on_timeout, self->outcome,
-                                    &self->timer),
+    ck_assert_int_eq(uva_loop_call_later(NULL, self->timeout_ns, on_timeout,
+                                         self->outcome, NULL, &self->timer),
                      0);
     AWAIT_SLEEP(self->r, self->delay_ns);
     self->outcome->block_finished = self->r >= 0;
@@ -229,7 +229,8 @@ UVA_TEST(cancelling_more_often_than_16_bits_count)
     ck_assert_int_eq(uva_sleep(0), UV_ECANCELED);
     /* One from outside is not taken for the deadline's. */
     ck_assert_int_eq(uva_timeout_enter(&timeout, UVA_MS(5)), 0);
-    ck_assert_int_eq(uva_call_later(UVA_MS(1), cancel_main, task, NULL), 0);
+    ck_assert_int_eq(
+        uva_loop_call_later(NULL, UVA_MS(1), cancel_main, task, NULL, NULL), 0);
     ck_assert_int_eq(uva_sleep(UVA_SEC(1)), UV_ECANCELED);
     ck_assert_int_eq(uva_sleep(UVA_SEC(1)), UV_ECANCELED);
     ck_assert_int_eq(uva_timeout_exit(&timeout, UV_ECANCELED), UV_ECANCELED);
@@ -249,7 +250,7 @@ HAND_TEST(task_cancel_message_getter)
     uva_task_t *task = HAND_SPAWN(sleeper);
 
     ck_assert_ptr_null(uva_future_get_cancel_message(UVA_FUTURE(task)));
-    ck_assert(uva_task_cancel_message(task, "my message"));
+    ck_assert(uva_future_cancel_message(UVA_FUTURE(task), "my message"));
     ck_assert_str_eq(uva_error_text(task->extra->request), "my message");
     ck_assert_int_eq(hand_run(task), UV_ECANCELED);
     ck_assert_str_eq(uva_future_get_cancel_message(UVA_FUTURE(task)),
@@ -386,7 +387,7 @@ HAND_TEST(cancel_inner_future)
     ck_assert(uva_future_cancel(future));
     ck_assert_int_eq(hand_run(task), UV_ECANCELED);
     ck_assert(uva_future_cancelled(future));
-    ck_assert(uva_task_cancelled(task));
+    ck_assert(uva_future_cancelled(UVA_FUTURE(task)));
     uva_task_unref(task);
     uva_future_unref(future);
 }
@@ -401,9 +402,9 @@ HAND_TEST(cancel_both_task_and_inner_future)
     ck_assert(uva_future_cancel(future));
     ck_assert(uva_task_cancel(task));
     ck_assert_int_eq(hand_run(task), UV_ECANCELED);
-    ck_assert(uva_task_done(task));
+    ck_assert(uva_future_done(UVA_FUTURE(task)));
     ck_assert(uva_future_cancelled(future));
-    ck_assert(uva_task_cancelled(task));
+    ck_assert(uva_future_cancelled(UVA_FUTURE(task)));
     uva_task_unref(task);
     uva_future_unref(future);
 }
@@ -457,7 +458,7 @@ HAND_TEST(cancel_task_catching)
     ck_assert(uva_future_cancelled(two));
     ck_assert_int_eq(hand_run(task), 0);
     ck_assert_int_eq(hand_int(task), 42);
-    ck_assert(!uva_task_cancelled(task));
+    ck_assert(!uva_future_cancelled(UVA_FUTURE(task)));
     uva_task_unref(task);
     uva_future_unref(one);
     uva_future_unref(two);
@@ -496,7 +497,7 @@ HAND_TEST(cancel_task_ignoring)
     ck_assert_int_eq(hand_run(task), 0);
     ck_assert_ptr_eq(*(void **)hand_value(UVA_FUTURE(task)), &value);
     ck_assert(!uva_future_cancelled(f[2]));
-    ck_assert(!uva_task_cancelled(task));
+    ck_assert(!uva_future_cancelled(UVA_FUTURE(task)));
     uva_task_unref(task);
     for (int i = 0; i < 3; i++) {
         uva_future_unref(f[i]);
@@ -520,7 +521,7 @@ static void run_cancels_itself(bool sleeps)
 {
     uva_task_t *task = HAND_SPAWN(cancels_itself, .sleeps = sleeps);
 
-    ck_assert(!uva_task_cancelled(task));
+    ck_assert(!uva_future_cancelled(UVA_FUTURE(task)));
     ck_assert_int_eq(hand_run(task), UV_ECANCELED);
     ck_assert_uint_eq(uva_loop_time(uva_test_loop), 0);
     ck_assert(!must_cancel(task));
@@ -560,8 +561,8 @@ HAND_TEST(cancel_awaited_task)
         HAND_SPAWN(awaits_nested, .future = future, .nested = &nested);
 
     ck_assert_int_eq(hand_run(task), UV_ECANCELED);
-    ck_assert(uva_task_cancelled(task));
-    ck_assert(uva_task_cancelled(nested));
+    ck_assert(uva_future_cancelled(UVA_FUTURE(task)));
+    ck_assert(uva_future_cancelled(UVA_FUTURE(nested)));
     ck_assert(uva_future_cancelled(future));
     uva_task_unref(task);
     uva_task_unref(nested);
@@ -572,8 +573,9 @@ KIND_CORO(int, cancels_sleeping, uva_task_t *sleeping; int r;)
 {
     UVA_BEGIN
     self->sleeping = HAND_SPAWN(sleeper, .delay_ns = UVA_SEC(5000));
-    ck_assert_int_eq(
-        uva_call_later(UVA_MS(100), cancel_soon, self->sleeping, NULL), 0);
+    ck_assert_int_eq(uva_loop_call_later(NULL, UVA_MS(100), cancel_soon,
+                                         self->sleeping, NULL, NULL),
+                     0);
     AWAIT_JOIN(self->r, UVA_FUTURE(self->sleeping), NULL);
     UVA_END
     *ret = self->r;
@@ -608,10 +610,10 @@ HAND_TEST(baseexception_during_cancel)
 
     hand_briefly();
     ck_assert(uva_task_cancel(task));
-    ck_assert(!uva_task_done(task));
+    ck_assert(!uva_future_done(UVA_FUTURE(task)));
     hand_briefly();
-    ck_assert(uva_task_done(task));
-    ck_assert(!uva_task_cancelled(task));
+    ck_assert(uva_future_done(UVA_FUTURE(task)));
+    ck_assert(!uva_future_cancelled(UVA_FUTURE(task)));
     ck_assert_int_eq(uva_future_exception(UVA_FUTURE(task)), CUSTOM_ERROR);
     uva_task_unref(task);
 }
@@ -788,8 +790,8 @@ KIND_TEST(typed_await_cancelled_after_its_wake_up, answers_task_t *child;
     AWAIT_TYPED(self->r, answers, self->child, &self->value);
     ck_assert_int_eq(self->r, UV_ECANCELED);
     ck_assert_int_eq(self->value, 0);
-    ck_assert(uva_task_done(self->seen));
-    ck_assert(!uva_task_cancelled(self->seen));
+    ck_assert(uva_future_done(UVA_FUTURE(self->seen)));
+    ck_assert(!uva_future_cancelled(UVA_FUTURE(self->seen)));
     uva_task_unref(self->seen);
     AWAIT_TYPED(self->r, cancels, self->other, NULL);
     ck_assert_int_eq(self->r, 0);

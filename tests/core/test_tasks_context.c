@@ -80,7 +80,8 @@ KIND_CORO(int, main_of_2, uva_future_t *future; int i; int j; int calls; int r;)
                                                       &self->calls, NULL),
                          0);
         cvar_set(self->j);
-        ck_assert_int_eq(uva_call_soon(complete, self->future), 0);
+        ck_assert_int_eq(
+            uva_loop_call_soon(NULL, complete, self->future, NULL, NULL), 0);
         AWAIT_JOIN(self->r, self->future, NULL);
         ck_assert_int_eq(self->r, 0);
         ck_assert_int_eq(cvar_get(), self->j);

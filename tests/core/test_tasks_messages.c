@@ -82,8 +82,8 @@ KIND_TEST(first_words_to_who_waits_last_to_who_is_ready, int kind;
         }
         self->task = KIND_SPAWN(waits, .kind = (wait_kind_t)self->kind);
         AWAIT_SLEEP(self->r, 0);
-        ck_assert(uva_task_cancel_message(UVA_ERASE(self->task), "first"));
-        ck_assert(uva_task_cancel_message(UVA_ERASE(self->task), "last"));
+        ck_assert(uva_future_cancel_message(UVA_FUTURE(self->task), "first"));
+        ck_assert(uva_future_cancel_message(UVA_FUTURE(self->task), "last"));
         ck_assert_uint_eq(uva_task_cancelling(UVA_ERASE(self->task)), 2);
         AWAIT_FUTURE(self->r, UVA_FUTURE(self->task), NULL);
         ck_assert_int_eq(self->r, UV_ECANCELED);
@@ -117,7 +117,7 @@ KIND_TEST(words_of_a_request_that_is_taken_back, int kind; uva_task_t * child;
         awaited = UVA_FUTURE(self->child);
         self->task = KIND_SPAWN(waits, .kind = (wait_kind_t)self->kind);
         AWAIT_SLEEP(self->r, 0);
-        ck_assert(uva_task_cancel_message(UVA_ERASE(self->task), "why"));
+        ck_assert(uva_future_cancel_message(UVA_FUTURE(self->task), "why"));
         ck_assert_uint_eq(uva_task_uncancel(UVA_ERASE(self->task)), 0);
         AWAIT_FUTURE(self->r, UVA_FUTURE(self->task), NULL);
         ck_assert_int_eq(self->r, UV_ECANCELED);
@@ -139,8 +139,8 @@ KIND_TEST(last_words_to_who_has_not_begun_or_is_woken, waits_task_t *task;
     UVA_BEGIN
     uva_event_init(&event);
     self->task = KIND_SPAWN(waits, .kind = WAIT_EVENT);
-    (void)uva_task_cancel_message(UVA_ERASE(self->task), "first");
-    (void)uva_task_cancel_message(UVA_ERASE(self->task), "last");
+    (void)uva_future_cancel_message(UVA_FUTURE(self->task), "first");
+    (void)uva_future_cancel_message(UVA_FUTURE(self->task), "last");
     AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UV_ECANCELED);
     ck_assert_words(uva_task_error(), "last");
@@ -148,15 +148,15 @@ KIND_TEST(last_words_to_who_has_not_begun_or_is_woken, waits_task_t *task;
     self->task = KIND_SPAWN(waits, .kind = WAIT_EVENT);
     AWAIT_SLEEP(self->r, 0);
     uva_event_set(&event);
-    (void)uva_task_cancel_message(UVA_ERASE(self->task), "first");
-    (void)uva_task_cancel_message(UVA_ERASE(self->task), "last");
+    (void)uva_future_cancel_message(UVA_FUTURE(self->task), "first");
+    (void)uva_future_cancel_message(UVA_FUTURE(self->task), "last");
     AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
     ck_assert_words(uva_task_error(), "last");
 
     /* A request without words is one too. */
     uva_event_clear(&event);
     self->task = KIND_SPAWN(waits, .kind = WAIT_EVENT);
-    (void)uva_task_cancel_message(UVA_ERASE(self->task), "first");
+    (void)uva_future_cancel_message(UVA_FUTURE(self->task), "first");
     (void)uva_task_cancel(UVA_ERASE(self->task));
     AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UV_ECANCELED);
@@ -176,7 +176,7 @@ KIND_TEST(words_of_the_future_come_before_those_of_the_task, waits_task_t *task;
     self->task = KIND_SPAWN(waits, .kind = WAIT_FUTURE);
     AWAIT_SLEEP(self->r, 0);
     (void)uva_future_cancel_message(self->future, "of the future");
-    (void)uva_task_cancel_message(UVA_ERASE(self->task), "of the task");
+    (void)uva_future_cancel_message(UVA_FUTURE(self->task), "of the task");
     AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
     ck_assert_words(uva_task_error(), "of the future");
     uva_future_unref(self->future);
@@ -200,7 +200,7 @@ UVA_TEST(text_of_a_body_that_cancels_itself)
 
     ck_assert_int_eq(uva_await(UVA_FUTURE(task), NULL), UV_ECANCELED);
     ck_assert_words(uva_task_error(), "enough of 3");
-    ck_assert(uva_task_cancelled(task));
+    ck_assert(uva_future_cancelled(UVA_FUTURE(task)));
     ck_assert_str_eq(uva_future_get_cancel_message(UVA_FUTURE(task)),
                      "enough of 3");
     uva_task_unref(task);
@@ -217,7 +217,7 @@ static int swallows_and_cleans_up(void *arg, void **ret_result)
     ck_assert_int_eq(uva_sleep(UVA_SEC(1)), 0); /* Clean-up. */
     ck_assert_ptr_null(uva_task_error());
     ck_assert_int_eq(uva_await(NULL, NULL), UV_ENOMEM); /* It even fails. */
-    (void)uva_task_cancel_message(task, "too late");
+    (void)uva_future_cancel_message(UVA_FUTURE(task), "too late");
     return UV_ECANCELED;
 }
 
@@ -226,7 +226,7 @@ UVA_TEST(words_outlast_the_clean_up)
     uva_task_t *task = uva_create_task(swallows_and_cleans_up, NULL);
 
     ck_assert_int_eq(uva_sleep(0), 0);
-    (void)uva_task_cancel_message(task, "why");
+    (void)uva_future_cancel_message(UVA_FUTURE(task), "why");
     ck_assert_int_eq(uva_await(UVA_FUTURE(task), NULL), UV_ECANCELED);
     ck_assert_words(uva_task_error(), "why");
     uva_task_unref(task);
@@ -246,7 +246,7 @@ UVA_TEST(words_of_an_earlier_cancellation_are_gone)
     uva_task_t *task = uva_create_task(swallows_one, NULL);
 
     ck_assert_int_eq(uva_sleep(0), 0);
-    (void)uva_task_cancel_message(task, "old");
+    (void)uva_future_cancel_message(UVA_FUTURE(task), "old");
     ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0);
     (void)uva_task_cancel(task);
     ck_assert_int_eq(uva_await(UVA_FUTURE(task), NULL), UV_ECANCELED);
@@ -260,10 +260,11 @@ UVA_TEST(words_that_are_passed_on_by_hand)
 {
     uva_task_t *task = uva_create_task(sleeps, NULL);
 
-    (void)uva_task_cancel_message(uva_current_task(), "mine");
+    (void)uva_future_cancel_message(UVA_FUTURE(uva_current_task()), "mine");
     ck_assert_int_eq(uva_sleep(0), UV_ECANCELED);
     (void)uva_task_uncancel(uva_current_task());
-    (void)uva_task_cancel_message(task, uva_error_text(uva_task_error()));
+    (void)uva_future_cancel_message(UVA_FUTURE(task),
+                                    uva_error_text(uva_task_error()));
     ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
     ck_assert_words(uva_task_error(), "mine");
 }
@@ -323,8 +324,8 @@ UVA_TEST(words_through_waits_that_go_on)
 
     ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0);
     ck_assert_int_eq(uva_condition_acquire(&condition), 0);
-    (void)uva_task_cancel_message(group, "the whole group");
-    (void)uva_task_cancel_message(waiter, "the whole group");
+    (void)uva_future_cancel_message(UVA_FUTURE(group), "the whole group");
+    (void)uva_future_cancel_message(UVA_FUTURE(waiter), "the whole group");
     ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0);
     ck_assert_int_eq(uva_condition_release(&condition), 0);
     ck_assert_int_eq(UVA_JOIN(group), UV_ECANCELED);
@@ -348,7 +349,7 @@ static int closes_the_ring(void *arg, void **ret_result)
 
     (void)ret_result;
     ck_assert_int_eq(uva_sleep(0), 0);
-    (void)uva_task_cancel_message(self, ring->words);
+    (void)uva_future_cancel_message(UVA_FUTURE(self), ring->words);
     r = uva_await(UVA_FUTURE(ring->tasks[1]), NULL);
     ck_assert_int_eq(r, UV_ECANCELED);
     ck_assert_uint_eq(uva_task_cancelling(self), 1);
@@ -376,7 +377,7 @@ static int gathers_the_ring(void *arg, void **ret_result)
 
     (void)ret_result;
     ck_assert_int_eq(uva_sleep(0), 0);
-    (void)uva_task_cancel_message(self, ring->words);
+    (void)uva_future_cancel_message(UVA_FUTURE(self), ring->words);
     r = uva_gather(UVA_FUTURES(children), 2, 0, NULL);
     ck_assert_int_eq(r, UV_ECANCELED);
     ck_assert_uint_eq(uva_task_cancelling(self), 1);
@@ -398,7 +399,7 @@ UVA_TEST(ring_closed_by_who_is_to_be_cancelled)
         for (int k = 0; k < 2; k++) {
             const char *words =
                 uva_future_get_cancel_message(UVA_FUTURE(ring.tasks[k]));
-            ck_assert(uva_task_cancelled(ring.tasks[k]));
+            ck_assert(uva_future_cancelled(UVA_FUTURE(ring.tasks[k])));
             if (ring.words == NULL) {
                 ck_assert_ptr_null(words);
             } else {
@@ -423,7 +424,7 @@ UVA_TEST_STRICT(words_without_memory)
 
         ck_assert_int_eq(uva_sleep(0), 0);
         uva_testing_fail_allocation(n, false);
-        ck_assert(uva_task_cancel_message(task, "why"));
+        ck_assert(uva_future_cancel_message(UVA_FUTURE(task), "why"));
         r = uva_await(UVA_FUTURE(task), NULL);
         uva_testing_fail_allocation(0, false);
         ck_assert_int_eq(r, UV_ECANCELED);

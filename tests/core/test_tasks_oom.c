@@ -273,7 +273,7 @@ static int shield_task(void)
     uva_task_t *task = uva_create_task(yields, NULL);
     int r = uva_shield(UVA_FUTURE(task), NULL);
 
-    if (task != NULL && !uva_task_done(task)) {
+    if (task != NULL && !uva_future_done(UVA_FUTURE(task))) {
         ck_assert_int_eq(uva_await(UVA_FUTURE(task), NULL), 0);
     }
     uva_task_unref(task);
@@ -285,7 +285,7 @@ static int cancel_task(void)
     uva_task_t *task = uva_create_task(yields, NULL);
     int r = task == NULL ? UV_ENOMEM : uva_cancel_and_wait(UVA_FUTURE(task));
 
-    if (task != NULL && !uva_task_done(task)) {
+    if (task != NULL && !uva_future_done(UVA_FUTURE(task))) {
         (void)uva_task_cancel(task);
         ck_assert_int_eq(uva_await(UVA_FUTURE(task), NULL), UV_ECANCELED);
     }
@@ -651,7 +651,8 @@ static int cancel_with_words(void)
     if (task == NULL) {
         return UV_ENOMEM;
     }
-    if (uva_sleep(0) < 0 || !uva_task_cancel_message(task, "some words")) {
+    if (uva_sleep(0) < 0 ||
+        !uva_future_cancel_message(UVA_FUTURE(task), "some words")) {
         ck_abort_msg("not cancelled");
     }
     r = uva_await(UVA_FUTURE(task), NULL);

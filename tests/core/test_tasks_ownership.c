@@ -212,7 +212,7 @@ START_TEST(dropped_by_shutdown)
     int drops = 0;
 
     uva_task_unref(make(loop, _i, &drops));
-    ck_assert_int_eq(uva_loop_shutdown(loop, NULL, NULL), 0);
+    ck_assert_int_eq(uva_loop_shutdown(loop, NULL), 0);
     ck_assert_int_eq(drops, 1);
     ck_assert_int_eq(bodies, 0);
     uva_loop_unref(loop);
@@ -424,7 +424,7 @@ UVA_TEST(result_dropped)
     task = giver(gives_arg, &frees);
     ck_assert_int_eq(uva_sleep(0), 0);
     ck_assert_int_eq(uva_cancel_and_wait(UVA_FUTURE(task)), 0);
-    ck_assert(uva_task_cancelled(task));
+    ck_assert(uva_future_cancelled(UVA_FUTURE(task)));
     uva_task_unref(task);
     ck_assert_int_eq(frees, 1);
 }

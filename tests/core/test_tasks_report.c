@@ -249,7 +249,7 @@ HAND_TEST(all_tasks)
     hand_run_ready();
     ck_assert_uint_eq(uva_loop_all_tasks(uva_test_loop, all, 3), 0);
     for (int i = 0; i < 3; i++) {
-        ck_assert(uva_task_cancelled(tasks[i]));
+        ck_assert(uva_future_cancelled(UVA_FUTURE(tasks[i])));
         uva_task_unref(tasks[i]);
     }
     uva_future_unref(future);
@@ -428,7 +428,7 @@ HAND_TEST(looked_at)
 
     task = HAND_SPAWN(fails, .code = UV_ECANCELED); /* No failure. */
     hand_run_ready();
-    ck_assert(uva_task_cancelled(task));
+    ck_assert(uva_future_cancelled(UVA_FUTURE(task)));
     uva_task_unref(task);
     ck_assert_int_eq(told.count, 0);
 }
@@ -603,7 +603,7 @@ HAND_TEST(detached_task_that_fails_is_told)
     uva_task_t *task = HAND_SPAWN(fails, .code = UV_EIO);
 
     uva_test_log_begin();
-    uva_detach(task);
+    uva_task_unref(UVA_ERASE(task));
     ck_assert_int_eq(uva_loop_run_until_idle(uva_test_loop), 0);
     check_log("Task exception was never retrieved; task '");
     check_log("(function fails");
@@ -641,12 +641,14 @@ UVA_TEST(refused_spawns_are_told)
     uva_test_log_begin();
     loop->limits.max_tasks = 1;
     uva__loop_settle_spawns(loop);
-    uva_detach(uva_spawn(stackful_noop));
+    uva_go(stackful_noop);
     check_log(words);
     check_log("test_tasks_report.c:");
     check_log("(EAGAIN)");
+    uva_task_unref((uva_create_task)(plain_noop, NULL)); /* It has no name. */
+    check_log("a task was refused: function 0x");
     for (int i = 0; i < 99; i++) {
-        uva_detach(uva_spawn(stackful_noop));
+        uva_go(stackful_noop);
     }
     for (const char *at = uva_test_log(); (at = strstr(at, words)) != NULL;
          at++) {

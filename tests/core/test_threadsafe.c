@@ -461,7 +461,7 @@ static void do_everything_wrong(void *data)
     ck_assert(!uva_handle_cancelled(wrong->handle));
     uva_loop_stop(wrong->loop);
     ck_assert_int_eq(uva_loop_close(wrong->loop), UV_EPERM);
-    ck_assert_int_eq(uva_loop_shutdown(wrong->loop, NULL, NULL), UV_EPERM);
+    ck_assert_int_eq(uva_loop_shutdown(wrong->loop, NULL), UV_EPERM);
     ck_assert_int_eq(uva_loop_advance(wrong->loop, 1), UV_EPERM);
     ck_assert_uint_eq(uva_loop_trim_stacks(wrong->loop), 0);
 }

@@ -248,7 +248,9 @@ static void next_in_chain(void *data)
         return;
     }
     chain->due_ns = uva_loop_time(loop) + UVA_US(50);
-    ck_assert_int_eq(uva_call_at(chain->due_ns, next_in_chain, chain, NULL), 0);
+    ck_assert_int_eq(
+        uva_loop_call_at(NULL, chain->due_ns, next_in_chain, chain, NULL, NULL),
+        0);
 }
 
 /* Each deadline is made when the one before came. */

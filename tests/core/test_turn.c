@@ -88,7 +88,8 @@ static void take_turn(void *data)
         uv_async_send(turn->async);
     }
     if (turn->number < 5) {
-        ck_assert_int_eq(uva_call_soon(take_turn, turn), 0);
+        ck_assert_int_eq(uva_loop_call_soon(NULL, take_turn, turn, NULL, NULL),
+                         0);
     }
 }
 

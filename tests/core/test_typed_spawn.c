@@ -62,8 +62,8 @@ START_TEST(loop_that_does_not_run)
     owns_light_task_t *light =
         uva_spawn_with(ON_LOOP(loop), owns_light, .drops = &drops, .value = 20);
 
-    ck_assert_ptr_eq(uva_task_loop(UVA_ERASE(task)), loop);
-    ck_assert_ptr_eq(uva_task_loop(UVA_ERASE(light)), loop);
+    ck_assert_ptr_eq(uva_future_get_loop(UVA_FUTURE(task)), loop);
+    ck_assert_ptr_eq(uva_future_get_loop(UVA_FUTURE(light)), loop);
     ck_assert_uint_eq(uva_loop_all_tasks(loop, NULL, 0), 2);
     ck_assert_int_eq(uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL),
                      0);
@@ -346,8 +346,8 @@ spawn_both(int way, const uva_task_options_t *options, reports_t *reports)
         task = uva_spawn_with(options, notes, &reports->heavy);
         light = uva_spawn_with(options, notes_light, &reports->light);
     }
-    ck_assert(uva_task_done(UVA_ERASE(task)) == eager);
-    ck_assert(uva_task_done(UVA_ERASE(light)) == eager);
+    ck_assert(uva_future_done(UVA_FUTURE(task)) == eager);
+    ck_assert(uva_future_done(UVA_FUTURE(light)) == eager);
     ck_assert_int_eq(uva_taskgroup_exit(&group, 0), 0);
     ck_assert_int_eq(notes_await(task, NULL), 0);
     ck_assert_int_eq(notes_light_await(light, NULL), 0);

@@ -21,7 +21,7 @@ static char c[] = "c";
 static void note_and_call(void *data)
 {
     note(data);
-    ck_assert_int_eq(uva_call_soon(note, c), 0);
+    ck_assert_int_eq(uva_loop_call_soon(NULL, note, c, NULL, NULL), 0);
 }
 
 /* A step is one iteration: what was ready when it began. */

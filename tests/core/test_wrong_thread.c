@@ -31,7 +31,7 @@ typedef struct world_s {
     uva_event_t event;
     uva_condition_t condition;
     uva_semaphore_t semaphore;
-    uva_limiter_t limiter;
+    uva_semaphore_t bounded;
     uva_queue_t queue; /* Empty. */
     uva_queue_t full;
     uva_queue_t unfinished;
@@ -147,88 +147,89 @@ static uva_task_t *factory(uva_loop_t *loop,
 #define NOTHING(call) (call, 0)
 
 /* The name in the log, what it gives, the call. */
-#define CALLS(X)                                                               \
-    X(uva_loop_uv, 0, uva_loop_uv(w->loop) != NULL)                            \
-    X(uva_loop_stop, 0, NOTHING(uva_loop_stop(w->loop)))                       \
-    X(uva_loop_close, UV_EPERM, uva_loop_close(w->loop))                       \
-    X(uva_loop_shutdown, UV_EPERM, uva_loop_shutdown(w->loop, NULL, NULL))     \
-    X(uva_loop_shutdown_with, UV_EPERM, uva_loop_shutdown_with(w->loop, NULL)) \
-    X(uva_loop_call_soon, UV_EPERM,                                            \
-      uva_loop_call_soon(w->loop, ignore, NULL, NULL, NULL))                   \
-    X(uva_loop_call_later, UV_EPERM,                                           \
-      uva_loop_call_later(w->loop, 1, ignore, NULL, NULL, NULL))               \
-    X(uva_loop_call_at, UV_EPERM,                                              \
-      uva_loop_call_at(w->loop, 1, ignore, NULL, NULL, NULL))                  \
-    X(uva_handle_cancel, 0, NOTHING(uva_handle_cancel(w->handle)))             \
-    X(uva_handle_unref, 0, NOTHING(uva_handle_unref(w->handle)))               \
-    X(uva_loop_set_exception_handler, 0,                                       \
-      NOTHING(uva_loop_set_exception_handler(                                  \
-          w->loop, uva_loop_get_exception_handler(w->loop, NULL), w)))         \
-    X(uva_loop_call_exception_handler, 0,                                      \
-      NOTHING(uva_loop_call_exception_handler(                                 \
-          w->loop, &(uva_exception_t){sizeof(uva_exception_t), "no", 0, NULL,  \
-                                      NULL, NULL, NULL, NULL})))               \
-    X(uva_loop_set_debug, 0, NOTHING(uva_loop_set_debug(w->loop, true)))       \
-    X(uva_loop_set_slow_callback, 0,                                           \
-      NOTHING(uva_loop_set_slow_callback(w->loop, 1)))                         \
-    X(uva_loop_set_task_factory, 0,                                            \
-      NOTHING(uva_loop_set_task_factory(w->loop, factory, NULL)))              \
-    X(uva_loop_trim_stacks, 0, uva_loop_trim_stacks(w->loop))                  \
-    X(uva_loop_format_tasks, UV_EPERM,                                         \
-      uva_loop_format_tasks(w->loop, &(uva_buffer_t){0}))                      \
-    X(uva_format_call_graph, UV_EPERM,                                         \
-      uva_format_call_graph(w->future, &(uva_buffer_t){0}))                    \
-    X(uva_loop_create_future, UV_EPERM,                                        \
-      REFUSED(uva_loop_create_future(w->loop)))                                \
-    X(uva_future_ref, 0, uva_future_ref(w->future) != w->future)               \
-    X(uva_future_unref, 0, NOTHING(uva_future_unref(w->future)))               \
-    X(uva_future_set_result, UV_EPERM,                                         \
-      uva_future_set_result(w->future, NULL, drop))                            \
-    X(uva_future_set_exception, UV_EPERM,                                      \
-      uva_future_set_exception(w->future, UV_EIO, NULL))                       \
-    X(uva_future_set_error, UV_EPERM, uva_future_set_error(w->future, NULL))   \
-    X(uva_future_result, UV_EPERM, uva_future_result(w->failed, NULL))         \
-    X(uva_future_exception, UV_EPERM, uva_future_exception(w->failed))         \
-    X(uva_future_cancel, 0, uva_future_cancel(w->future))                      \
-    X(uva_future_cancel_message, 0, uva_future_cancel_message(w->future, ""))  \
-    X(uva_future_add_done_callback, UV_EPERM,                                  \
-      uva_future_add_done_callback(w->future, ignore_future, NULL, NULL))      \
-    X(uva_future_remove_done_callback, 0,                                      \
-      uva_future_remove_done_callback(w->future, ignore_future, w))            \
-    X(uva_future_add_to_awaited_by, UV_EPERM,                                  \
-      uva_future_add_to_awaited_by(w->future, UVA_FUTURE(w->task)))            \
-    X(uva_join, UVA_ENOTASK, uva_join(w->failed, NULL))                        \
-    X(uva_gather, UVA_ENOTASK, uva_gather(&w->future, 1, 0, NULL))             \
-    X(uva_shield_future, UV_EPERM, REFUSED(uva_shield_future(w->future)))      \
-    X(uva_create_task, UV_EPERM,                                               \
-      REFUSED(uva_loop_create_task(w->loop, never, NULL, NULL)))               \
-    X(uva_spawn, UV_EPERM,                                                     \
-      REFUSED(uva_spawn_with(ON_LOOP(w->loop), owner, &dropped)))              \
-    X(uva_ensure_future, UV_EPERM,                                             \
-      REFUSED(                                                                 \
-          uva_ensure_future(&(uva_awaitable_t){.future = w->future}, NULL)))   \
-    X(uva_task_cancel, 0, uva_task_cancel(w->task))                            \
-    X(uva_task_cancel_message, 0, uva_task_cancel_message(w->task, "no"))      \
-    X(uva_task_uncancel, 1, uva_task_uncancel(w->task))                        \
-    X(uva_task_set_name, UV_EPERM, uva_task_set_name(w->task, "wrong"))        \
-    X(uva_task_get_name, 0, uva_task_get_name(w->task)[0])                     \
-    X(uva_as_completed_destroy, 0,                                             \
-      NOTHING(uva_as_completed_destroy(&w->iterator)))                         \
-    X(uva_timeout_reschedule, UV_EPERM,                                        \
-      uva_timeout_reschedule(&w->timeout, 0))                                  \
-    X(uva_timeout_exit, UV_EPERM, uva_timeout_exit(&w->timeout, 0))            \
-    X(uva_taskgroup_cancel, 0, NOTHING(uva_taskgroup_cancel(&w->group)))       \
-    X(uva_taskgroup_create_task, UV_EPERM,                                     \
-      REFUSED(uva_taskgroup_create_task(&w->group, never, NULL, NULL)))        \
-    X(uva_taskgroup_spawn, UV_EPERM,                                           \
-      REFUSED(uva_taskgroup_spawn(&w->group, owner, &dropped)))                \
-    X(uva_coroutine_send, UV_EPERM,                                            \
-      uva_coroutine_send(w->coroutine, NULL, NULL))                            \
-    X(uva_coroutine_throw, UV_EPERM,                                           \
-      uva_coroutine_throw(w->coroutine, UV_EIO, NULL))                         \
-    X(uva_coroutine_ref, 0, NOTHING(uva_coroutine_ref(w->coroutine)))          \
-    X(uva_coroutine_unref, 0, NOTHING(uva_coroutine_unref(w->coroutine)))      \
-    SYNC_CALLS(X)                                                              \
+#define CALLS(X)                                                              \
+    X(uva_loop_uv, 0, uva_loop_uv(w->loop) != NULL)                           \
+    X(uva_loop_stop, 0, NOTHING(uva_loop_stop(w->loop)))                      \
+    X(uva_loop_close, UV_EPERM, uva_loop_close(w->loop))                      \
+    X(uva_loop_shutdown, UV_EPERM, uva_loop_shutdown(w->loop, NULL))          \
+    X(uva_loop_shutdown, UV_EPERM, uva_loop_shutdown(w->loop, NULL))          \
+    X(uva_loop_call_soon, UV_EPERM,                                           \
+      uva_loop_call_soon(w->loop, ignore, NULL, NULL, NULL))                  \
+    X(uva_loop_call_later, UV_EPERM,                                          \
+      uva_loop_call_later(w->loop, 1, ignore, NULL, NULL, NULL))              \
+    X(uva_loop_call_at, UV_EPERM,                                             \
+      uva_loop_call_at(w->loop, 1, ignore, NULL, NULL, NULL))                 \
+    X(uva_handle_cancel, 0, NOTHING(uva_handle_cancel(w->handle)))            \
+    X(uva_handle_unref, 0, NOTHING(uva_handle_unref(w->handle)))              \
+    X(uva_loop_set_exception_handler, 0,                                      \
+      NOTHING(uva_loop_set_exception_handler(                                 \
+          w->loop, uva_loop_get_exception_handler(w->loop, NULL), w)))        \
+    X(uva_loop_call_exception_handler, 0,                                     \
+      NOTHING(uva_loop_call_exception_handler(                                \
+          w->loop, &(uva_exception_t){sizeof(uva_exception_t), "no", 0, NULL, \
+                                      NULL, NULL, NULL, NULL})))              \
+    X(uva_loop_set_debug, 0, NOTHING(uva_loop_set_debug(w->loop, true)))      \
+    X(uva_loop_set_slow_callback, 0,                                          \
+      NOTHING(uva_loop_set_slow_callback(w->loop, 1)))                        \
+    X(uva_loop_set_task_factory, 0,                                           \
+      NOTHING(uva_loop_set_task_factory(w->loop, factory, NULL)))             \
+    X(uva_loop_trim_stacks, 0, uva_loop_trim_stacks(w->loop))                 \
+    X(uva_loop_format_tasks, UV_EPERM,                                        \
+      uva_loop_format_tasks(w->loop, &(uva_buffer_t){0}))                     \
+    X(uva_format_call_graph, UV_EPERM,                                        \
+      uva_format_call_graph(w->future, &(uva_buffer_t){0}))                   \
+    X(uva_loop_create_future, UV_EPERM,                                       \
+      REFUSED(uva_loop_create_future(w->loop)))                               \
+    X(uva_future_ref, 0, uva_future_ref(w->future) != w->future)              \
+    X(uva_future_unref, 0, NOTHING(uva_future_unref(w->future)))              \
+    X(uva_future_set_result, UV_EPERM,                                        \
+      uva_future_set_result(w->future, NULL, drop))                           \
+    X(uva_future_set_exception, UV_EPERM,                                     \
+      uva_future_set_exception(w->future, UV_EIO, NULL))                      \
+    X(uva_future_set_error, UV_EPERM, uva_future_set_error(w->future, NULL))  \
+    X(uva_future_result, UV_EPERM, uva_future_result(w->failed, NULL))        \
+    X(uva_future_exception, UV_EPERM, uva_future_exception(w->failed))        \
+    X(uva_future_cancel, 0, uva_future_cancel(w->future))                     \
+    X(uva_future_cancel_message, 0, uva_future_cancel_message(w->future, "")) \
+    X(uva_future_add_done_callback, UV_EPERM,                                 \
+      uva_future_add_done_callback(w->future, ignore_future, NULL, NULL))     \
+    X(uva_future_remove_done_callback, 0,                                     \
+      uva_future_remove_done_callback(w->future, ignore_future, w))           \
+    X(uva_future_add_to_awaited_by, UV_EPERM,                                 \
+      uva_future_add_to_awaited_by(w->future, UVA_FUTURE(w->task)))           \
+    X(uva_join, UVA_ENOTASK, uva_join(w->failed, NULL))                       \
+    X(uva_gather, UVA_ENOTASK, uva_gather(&w->future, 1, 0, NULL))            \
+    X(uva_shield_future, UV_EPERM, REFUSED(uva_shield_future(w->future)))     \
+    X(uva_create_task, UV_EPERM,                                              \
+      REFUSED(uva_loop_create_task(w->loop, never, NULL, NULL)))              \
+    X(uva_spawn, UV_EPERM,                                                    \
+      REFUSED(uva_spawn_with(ON_LOOP(w->loop), owner, &dropped)))             \
+    X(uva_ensure_future, UV_EPERM,                                            \
+      REFUSED(                                                                \
+          uva_ensure_future(&(uva_awaitable_t){.future = w->future}, NULL)))  \
+    X(uva_task_cancel, 0, uva_task_cancel(w->task))                           \
+    X(uva_future_cancel_message, 0,                                           \
+      uva_future_cancel_message(UVA_FUTURE(w->task), "no"))                   \
+    X(uva_task_uncancel, 1, uva_task_uncancel(w->task))                       \
+    X(uva_task_set_name, UV_EPERM, uva_task_set_name(w->task, "wrong"))       \
+    X(uva_task_get_name, 0, uva_task_get_name(w->task)[0])                    \
+    X(uva_as_completed_destroy, 0,                                            \
+      NOTHING(uva_as_completed_destroy(&w->iterator)))                        \
+    X(uva_timeout_reschedule, UV_EPERM,                                       \
+      uva_timeout_reschedule(&w->timeout, 0))                                 \
+    X(uva_timeout_exit, UV_EPERM, uva_timeout_exit(&w->timeout, 0))           \
+    X(uva_taskgroup_cancel, 0, NOTHING(uva_taskgroup_cancel(&w->group)))      \
+    X(uva_taskgroup_create_task, UV_EPERM,                                    \
+      REFUSED(uva_taskgroup_create_task(&w->group, never, NULL, NULL)))       \
+    X(uva_taskgroup_spawn, UV_EPERM,                                          \
+      REFUSED(uva_taskgroup_spawn(&w->group, owner, &dropped)))               \
+    X(uva_coroutine_send, UV_EPERM,                                           \
+      uva_coroutine_send(w->coroutine, NULL, NULL))                           \
+    X(uva_coroutine_throw, UV_EPERM,                                          \
+      uva_coroutine_throw(w->coroutine, UV_EIO, NULL))                        \
+    X(uva_coroutine_ref, 0, NOTHING(uva_coroutine_ref(w->coroutine)))         \
+    X(uva_coroutine_unref, 0, NOTHING(uva_coroutine_unref(w->coroutine)))     \
+    SYNC_CALLS(X)                                                             \
     IO_CALLS(X)
 #define SYNC_CALLS(X)                                                         \
     X(uva_lock_release, UV_EPERM, uva_lock_release(&w->lock))                 \
@@ -237,7 +238,7 @@ static uva_task_t *factory(uva_loop_t *loop,
     X(uva_condition_notify, UV_EPERM, uva_condition_notify(&w->condition, 1)) \
     X(uva_lock_release, UV_EPERM, uva_condition_release(&w->condition))       \
     X(uva_semaphore_release, UV_EPERM, uva_semaphore_release(&w->semaphore))  \
-    X(uva_semaphore_release, UV_EPERM, uva_limiter_exit(&w->limiter, 0))      \
+    X(uva_semaphore_release, UV_EPERM, uva_semaphore_release(&w->bounded))    \
     X(uva_queue_put_nowait, UV_EPERM, uva_queue_put_nowait(&w->queue, w))     \
     X(uva_queue_get_nowait, UV_EPERM,                                         \
       uva_queue_get_nowait(&w->full, &(void *){NULL}))                        \
@@ -344,7 +345,7 @@ static int wait_for_one(world_t *w, int which)
     case 2:
         return uva_semaphore_acquire(&w->semaphore);
     case 3:
-        return uva_limiter_enter(&w->limiter);
+        return uva_semaphore_acquire(&w->bounded);
     case 4:
         return uva_queue_get(&w->queue, &item);
     case 5:
@@ -389,12 +390,12 @@ static void world_make_primitives(world_t *w)
     uva_event_init(&w->event);
     uva_condition_init(&w->condition, NULL);
     ck_assert_int_eq(uva_semaphore_init(&w->semaphore, 0), 0);
-    ck_assert_int_eq(uva_limiter_init(&w->limiter, 1), 0);
+    ck_assert_int_eq(uva_bounded_semaphore_init(&w->bounded, 1), 0);
     uva_queue_init(&w->queue, 0);
     uva_queue_init(&w->full, 1);
     uva_queue_init(&w->unfinished, 0);
     ck_assert_int_eq(uva_lock_acquire(&w->lock), 0);
-    ck_assert_int_eq(uva_limiter_enter(&w->limiter), 0);
+    ck_assert_int_eq(uva_semaphore_acquire(&w->bounded), 0);
     ck_assert_int_eq(uva_queue_put_nowait(&w->full, w), 0);
     ck_assert_int_eq(uva_queue_put_nowait(&w->unfinished, w), 0);
 }
@@ -433,7 +434,7 @@ static void world_use(world_t *w, waiter_task_t **waiters)
     uva_event_set(&w->event);
     ck_assert_int_eq(uva_lock_release(&w->lock), 0);
     ck_assert_int_eq(uva_semaphore_release(&w->semaphore), 0);
-    ck_assert_int_eq(uva_limiter_exit(&w->limiter, 0), 0);
+    ck_assert_int_eq(uva_semaphore_release(&w->bounded), 0);
     ck_assert_int_eq(uva_queue_put_nowait(&w->queue, w), 0);
     ck_assert_int_eq(uva_queue_get_nowait(&w->full, &item), 0);
     ck_assert_ptr_eq(item, w);

@@ -279,7 +279,7 @@ static void run_hosted_elsewhere()
     task = uva_loop_create_task(loop, catchers, nullptr, nullptr);
     in_thread([=, &host] {
         uv_run(&host, UV_RUN_DEFAULT);
-        CHECK(uva_task_done(task));
+        CHECK(uva_future_done(UVA_FUTURE(task)));
         uva_task_unref(task);
         CHECK(uva_loop_close(loop) == 0);
         uva_loop_unref(loop);

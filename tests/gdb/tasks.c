@@ -45,7 +45,8 @@ UVA_TASK(void, waiter)
     children[0] = UVA_ERASE(uva_spawn(locker));
     children[1] = UVA_ERASE(uva_spawn(dozer));
     if (uva_task_set_name(children[0], "the locker") < 0 ||
-        uva_call_later(UVA_MS(1), abort_here, NULL, NULL) < 0) {
+        uva_loop_call_later(NULL, UVA_MS(1), abort_here, NULL, NULL, NULL) <
+            0) {
         return UV_ENOMEM;
     }
     return uva_gather(UVA_FUTURES(children), 2, 0, NULL);
@@ -60,5 +61,5 @@ UVA_TASK(void, top)
 
 int main(void)
 {
-    return uva_run_task(top, NULL, NULL) < 0;
+    return uva_main(top);
 }

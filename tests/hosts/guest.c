@@ -288,7 +288,8 @@ int guest_port(guest_t *guest)
 int guest_ready(guest_t *guest)
 {
     for (int i = 0; i < guest->task_count; i++) {
-        if (!guest->tasks[i].lingers && !uva_task_done(guest->tasks[i].task)) {
+        if (!guest->tasks[i].lingers &&
+            !uva_future_done(UVA_FUTURE(guest->tasks[i].task))) {
             return 0;
         }
     }
@@ -308,7 +309,11 @@ static void count_done(uva_loop_t *loop, int status, void *data)
 
 void guest_leave(guest_t *guest)
 {
-    int r = uva_loop_shutdown(guest->loop, count_done, guest);
+    int r = uva_loop_shutdown(
+        guest->loop,
+        &(uva_shutdown_options_t){.size = sizeof(uva_shutdown_options_t),
+                                  .done = count_done,
+                                  .data = guest});
 
     guest_check(guest, r == 0, "the shutdown was refused");
     guest->left = true;
@@ -330,7 +335,7 @@ static void guest_check_task(guest_t *guest, uva_task_t *task, bool lingers)
 {
     int code;
 
-    if (!uva_task_done(task)) {
+    if (!uva_future_done(UVA_FUTURE(task))) {
         guest_fail(guest, "a task is unfinished");
         return;
     }

@@ -197,7 +197,8 @@ UVA_NET_TEST(ipv6)
     ck_assert_int_eq(
         uva_open_connection("::1", uva_test_port(port), NULL, &reader, &writer),
         0);
-    ck_assert_int_eq(uva_writer_get_peername(writer, &address), 0);
+    ck_assert_int_eq(
+        uva_transport_get_peername(uva_writer_transport(writer), &address), 0);
     ck_assert_str_eq(address.host, "::1");
     ck_assert_uint_eq(address.port, port);
     ck_assert_int_eq(address.family, UVA_FAMILY_IPV6);
@@ -354,7 +355,8 @@ UVA_NET_TEST(peer_of_all_addresses)
                                          &reader, &writer),
                      0);
     uva_transport_abort(uva_writer_transport(writer));
-    ck_assert_int_eq(uva_writer_get_peername(writer, &peer), 0);
+    ck_assert_int_eq(
+        uva_transport_get_peername(uva_writer_transport(writer), &peer), 0);
     ck_assert_str_eq(peer.host, "127.0.0.1");
     ck_assert_uint_eq(peer.port, port);
     ck_assert_int_eq(uva_connection_close(reader, writer), 0);
@@ -394,7 +396,8 @@ static void dial_without_task(void *data)
 
 UVA_NET_TEST(no_task)
 {
-    ck_assert_int_eq(uva_call_soon(dial_without_task, NULL), 0);
+    ck_assert_int_eq(
+        uva_loop_call_soon(NULL, dial_without_task, NULL, NULL, NULL), 0);
     UVA_TICK();
 }
 
@@ -665,7 +668,8 @@ UVA_NET_TEST(local_address)
     ck_assert_int_eq(
         uva_open_connection("127.0.0.1", number, &options, &reader, &writer),
         0);
-    ck_assert_int_eq(uva_writer_get_sockname(writer, &address), 0);
+    ck_assert_int_eq(
+        uva_transport_get_sockname(uva_writer_transport(writer), &address), 0);
     ck_assert_str_eq(address.host, "127.0.0.5");
     ck_assert_int_eq(uva_connection_close(reader, writer), 0);
     close(uva_test_accept(listener));

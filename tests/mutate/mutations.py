@@ -128,7 +128,7 @@ INVARIANTS = (
         ("if (r < 0 && !group->aborting) { group_abort(group); }",
          "group->aborting = group->aborting || r < 0;",
          "a body that failed leaves the children of its group running"),
-        ("if (uva_task_cancelled(task)) { return; } code =",
+        ("if (uva_future_cancelled(UVA_FUTURE(task))) { return; } code =",
          "code =",
          "a cancelled child fails its group"),
         ("return group->aborting ? UV_EPERM : 0;",

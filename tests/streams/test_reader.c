@@ -1102,7 +1102,8 @@ UVA_TEST(no_task)
     uva_reader_t *reader = reader_with(0);
 
     feed(reader, "xy");
-    ck_assert_int_eq(uva_call_soon(read_without_task, reader), 0);
+    ck_assert_int_eq(
+        uva_loop_call_soon(NULL, read_without_task, reader, NULL, NULL), 0);
     UVA_TICK();
     ck_left(reader, "");
     uva_reader_unref(reader);

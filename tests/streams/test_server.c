@@ -656,8 +656,10 @@ UVA_NET_TEST(wait_closed_race)
     UVA_TICK();
     ck_assert(!UVA_DONE(task));
     dial(server, &reader, &writer);
-    ck_assert_int_eq(uva_call_soon(close_server, server), 0);
-    ck_assert_int_eq(uva_call_soon(close_writer, writer), 0);
+    ck_assert_int_eq(uva_loop_call_soon(NULL, close_server, server, NULL, NULL),
+                     0);
+    ck_assert_int_eq(uva_loop_call_soon(NULL, close_writer, writer, NULL, NULL),
+                     0);
     ck_assert_int_eq(uva_server_wait_closed(server), 0);
     ck_assert_int_eq(UVA_JOIN(task), 0);
     uva_reader_unref(reader);
@@ -965,7 +967,7 @@ static int options_of(uva_reader_t *reader, uva_writer_t *writer, void *arg)
     size_t low;
     int on = 0;
     socklen_t size = sizeof on;
-    int fd = uva_writer_fileno(writer);
+    int fd = uva_transport_fileno(uva_writer_transport(writer));
 
     uva_transport_get_write_buffer_limits(uva_writer_transport(writer), &high,
                                           &low);

@@ -360,7 +360,8 @@ UVA_NET_TEST(callbacks_collect_nothing)
     uva_test_link_t link;
 
     uva_test_link(&link, NULL);
-    ck_assert_int_eq(uva_call_soon(write_in_callback, &link), 0);
+    ck_assert_int_eq(
+        uva_loop_call_soon(NULL, write_in_callback, &link, NULL, NULL), 0);
     UVA_TICK();
     UVA_TICK();
     uva_test_unlink(&link);
@@ -394,12 +395,14 @@ UVA_NET_TEST(long_writes_leave_at_once)
     long before;
 
     uva_test_link(&link, NULL);
-    before = uva_test_segments(uva_writer_fileno(link.writer));
+    before = uva_test_segments(
+        uva_transport_fileno(uva_writer_transport(link.writer)));
     ck_assert_int_eq(uva_writer_write(link.writer, "head", 4), 0);
     ck_assert_int_eq(uva_writer_write(link.writer, bytes, sizeof bytes), 0);
     ck_assert_int_eq(uva_test_drop(link.fd, 2 * KIB), KIB + 4);
     if (before >= 0) {
-        ck_assert_int_eq(uva_test_segments(uva_writer_fileno(link.writer)),
+        ck_assert_int_eq(uva_test_segments(uva_transport_fileno(
+                             uva_writer_transport(link.writer))),
                          before + 1);
     }
     ck_assert_int_eq(uva_writer_write(link.writer, bytes, sizeof bytes), 0);

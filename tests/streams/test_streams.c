@@ -169,22 +169,32 @@ UVA_NET_TEST(addresses)
     socklen_t size = sizeof seen;
 
     uva_test_link(&link, NULL);
-    ck_assert_int_eq(uva_writer_get_sockname(link.writer, &own), 0);
-    ck_assert_int_eq(uva_writer_get_peername(link.writer, &peer), 0);
+    ck_assert_int_eq(
+        uva_transport_get_sockname(uva_writer_transport(link.writer), &own), 0);
+    ck_assert_int_eq(
+        uva_transport_get_peername(uva_writer_transport(link.writer), &peer),
+        0);
     ck_assert_str_eq(own.host, "127.0.0.1");
     ck_assert_str_eq(peer.host, "127.0.0.1");
     ck_assert_int_eq(peer.family, UVA_FAMILY_IPV4);
     ck_assert_int_eq(getpeername(link.fd, (struct sockaddr *)&seen, &size), 0);
     ck_assert_uint_eq(own.port, ntohs(seen.sin_port));
-    ck_assert_int_ge(uva_writer_fileno(link.writer), 0);
-    ck_assert_int_eq(fcntl(uva_writer_fileno(link.writer), F_GETFD) &
-                         FD_CLOEXEC,
-                     FD_CLOEXEC);
+    ck_assert_int_ge(uva_transport_fileno(uva_writer_transport(link.writer)),
+                     0);
+    ck_assert_int_eq(
+        fcntl(uva_transport_fileno(uva_writer_transport(link.writer)),
+              F_GETFD) &
+            FD_CLOEXEC,
+        FD_CLOEXEC);
     uva_writer_close(link.writer);
-    ck_assert_int_eq(uva_writer_fileno(link.writer), -1);
-    ck_assert_int_eq(uva_writer_get_sockname(link.writer, &own), UV_ENOTCONN);
+    ck_assert_int_eq(uva_transport_fileno(uva_writer_transport(link.writer)),
+                     -1);
+    ck_assert_int_eq(
+        uva_transport_get_sockname(uva_writer_transport(link.writer), &own),
+        UV_ENOTCONN);
     /* asyncio: get_extra_info keeps it. */
-    ck_assert_int_eq(uva_writer_get_peername(link.writer, &own), 0);
+    ck_assert_int_eq(
+        uva_transport_get_peername(uva_writer_transport(link.writer), &own), 0);
     ck_assert_str_eq(own.host, peer.host);
     ck_assert_uint_eq(own.port, peer.port);
     uva_test_unlink(&link);
@@ -249,7 +259,8 @@ UVA_NET_TEST(writes_of_a_turn_leave_together)
     char text[64];
 
     uva_test_link(&link, NULL);
-    before = uva_test_segments(uva_writer_fileno(link.writer));
+    before = uva_test_segments(
+        uva_transport_fileno(uva_writer_transport(link.writer)));
     memset(text, 'x', sizeof text);
     for (int i = 0; i < 100; i++) {
         ck_assert_int_eq(uva_writer_write(link.writer, text, sizeof text), 0);
@@ -260,7 +271,8 @@ UVA_NET_TEST(writes_of_a_turn_leave_together)
     UVA_TICK();
     ck_assert_int_eq(uva_test_drop(link.fd, 6400), 6400);
     if (before >= 0) {
-        ck_assert_int_eq(uva_test_segments(uva_writer_fileno(link.writer)),
+        ck_assert_int_eq(uva_test_segments(uva_transport_fileno(
+                             uva_writer_transport(link.writer))),
                          before + 1);
     }
 
@@ -268,7 +280,8 @@ UVA_NET_TEST(writes_of_a_turn_leave_together)
     ck_assert_int_eq(uva_writer_write(link.writer, "x", 1), 0);
     uva_test_expect(link.fd, "x");
     if (before >= 0) {
-        ck_assert_int_eq(uva_test_segments(uva_writer_fileno(link.writer)),
+        ck_assert_int_eq(uva_test_segments(uva_transport_fileno(
+                             uva_writer_transport(link.writer))),
                          before + 2);
     }
     uva_test_unlink(&link);
@@ -1135,9 +1148,11 @@ UVA_NET_TEST(abort_drops_what_was_written)
     uva_test_link(&link, NULL);
     (void)fill(link.writer);
     uva_writer_close(link.writer);
-    ck_assert_int_ge(uva_writer_fileno(link.writer), 0);
+    ck_assert_int_ge(uva_transport_fileno(uva_writer_transport(link.writer)),
+                     0);
     uva_transport_abort(uva_writer_transport(link.writer));
-    ck_assert_int_eq(uva_writer_fileno(link.writer), -1);
+    ck_assert_int_eq(uva_transport_fileno(uva_writer_transport(link.writer)),
+                     -1);
     ck_assert_uint_eq(
         uva_transport_get_write_buffer_size(uva_writer_transport(link.writer)),
         0);
@@ -1249,7 +1264,8 @@ UVA_NET_TEST(connection_close_without_a_task)
 
     uva_test_link(&link, NULL);
     ck_assert_int_eq(uva_writer_write(link.writer, "bye", 3), 0);
-    ck_assert_int_eq(uva_call_soon(close_without_task, &link), 0);
+    ck_assert_int_eq(
+        uva_loop_call_soon(NULL, close_without_task, &link, NULL, NULL), 0);
     uva_test_expect(link.fd, "bye");
     uva_test_expect_eof(link.fd);
     close(link.fd);
@@ -1488,7 +1504,7 @@ START_TEST(references_outlive_the_loop)
     uva_test_send(link.fd, "unread");
     /* Nobody closes it: the end of the loop does. */
     uva_test_log_begin();
-    ck_assert_int_eq(uva_loop_shutdown(loop, NULL, NULL), 0);
+    ck_assert_int_eq(uva_loop_shutdown(loop, NULL), 0);
     ck_assert_str_eq(uva_test_log(), "");
     uva_test_log_end();
     uva_loop_unref(loop);
@@ -1537,7 +1553,7 @@ START_TEST(attached)
     ck_assert_int_eq(uv_loop_alive(&host.uv), 0);
     task = uva_loop_create_task(host.loop, attached_echo, &host, NULL);
     /* It turns while a task is unfinished or a connection is open. */
-    while (!uva_task_done(task)) {
+    while (!uva_future_done(UVA_FUTURE(task))) {
         ck_assert_int_ne(uv_run(&host.uv, UV_RUN_ONCE), 0);
     }
     ck_assert_int_eq(uva_future_result(UVA_FUTURE(task), NULL), 0);
@@ -1571,7 +1587,7 @@ START_TEST(attached_shutdown)
     ck_assert_int_eq(uv_loop_init(&host.uv), 0);
     ck_assert_int_eq(uva_loop_attach(&host.uv, NULL, &host.loop), 0);
     ck_assert_int_eq(run_on(host.loop, attached_echo, &host), 0);
-    ck_assert_int_eq(uva_loop_shutdown(host.loop, NULL, NULL), 0);
+    ck_assert_int_eq(uva_loop_shutdown(host.loop, NULL), 0);
     ck_assert(uva_loop_is_closed(host.loop));
     uva_loop_unref(host.loop);
     ck_assert_int_eq(uv_run(&host.uv, UV_RUN_DEFAULT), 0);

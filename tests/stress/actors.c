@@ -256,8 +256,9 @@ void actor_cancel(actor_t *actor)
         return;
     }
     for (unsigned i = 0; i < times; i++) {
-        r = stress_once_in(3) ? uva_task_cancel_message(task, "poked")
-                              : uva_task_cancel(task);
+        r = stress_once_in(3)
+                ? uva_future_cancel_message(UVA_FUTURE(task), "poked")
+                : uva_task_cancel(task);
         STRESS_CHECK(r == !done, "cancel of a task that is %s gives %d",
                      done ? "done" : "not done", r);
         if (r) {

@@ -1,5 +1,6 @@
 /*
- * Locks, semaphores, limiters, events, barriers, each with a model beside it.
+ * Locks, semaphores, bounded ones, events, barriers, each with a model beside
+ * it.
  */
 #include "stress.h"
 
@@ -18,11 +19,11 @@ static lock_model_t locks[LOCKS];
 
 static struct {
     uva_semaphore_t semaphore;
-    uva_limiter_t limiter;
+    uva_semaphore_t bounded;
     int permits;
     int inside;
     unsigned waiting;
-    unsigned waiting_limiter;
+    unsigned waiting_bounded;
 } permits;
 
 static struct {
@@ -102,20 +103,22 @@ ACTOR(semaphore_user, int i;)
     return self->r;
 }
 
-ACTOR(limiter_user, int i;)
+ACTOR(bounded_user, int i;)
 {
     UVA_BEGIN
-    permits.waiting_limiter++;
-    AWAIT(self->r, uva_limiter_enter, &permits.limiter);
-    permits.waiting_limiter--;
+    permits.waiting_bounded++;
+    AWAIT(self->r, uva_semaphore_acquire, &permits.bounded);
+    permits.waiting_bounded--;
     if (self->r < 0) {
         return self->r;
     }
     permits.inside++;
-    STRESS_CHECK(permits.inside <= PERMITS, "a limiter lets too many in");
+    STRESS_CHECK(permits.inside <= PERMITS,
+                 "a bounded semaphore lets too many in");
     AWAIT_SLEEP(self->r);
     permits.inside--;
-    self->r = uva_limiter_exit(&permits.limiter, self->r);
+    STRESS_CHECK(uva_semaphore_release(&permits.bounded) == 0,
+                 "a bounded semaphore is released once too often");
     UVA_END
     return self->r;
 }
@@ -200,11 +203,11 @@ static void locks_begin(void)
         stress_once_in(2)
             ? (uva_semaphore_t)UVA_SEMAPHORE_INIT(PERMITS)
             : (uva_semaphore_t)UVA_BOUNDED_SEMAPHORE_INIT(PERMITS);
-    permits.limiter = (uva_limiter_t)UVA_LIMITER_INIT(PERMITS);
+    permits.bounded = (uva_semaphore_t)UVA_BOUNDED_SEMAPHORE_INIT(PERMITS);
     permits.permits = PERMITS;
     permits.inside = 0;
     permits.waiting = 0;
-    permits.waiting_limiter = 0;
+    permits.waiting_bounded = 0;
     flag.event = (uva_event_t)UVA_EVENT_INIT;
     flag.waiting = 0;
     gate.barrier = (uva_barrier_t)UVA_BARRIER_INIT(PARTIES);
@@ -223,12 +226,13 @@ static void locks_check(void)
     STRESS_CHECK(permits.permits == 0 || permits.waiting == 0,
                  "%u wait for %d permits that are there", permits.waiting,
                  permits.permits);
-    STRESS_CHECK(permits.inside == PERMITS || permits.waiting_limiter == 0,
-                 "%u wait for a limiter with %d inside",
-                 permits.waiting_limiter, permits.inside);
-    STRESS_CHECK(uva_limiter_active(&permits.limiter) == permits.inside,
-                 "a limiter says %d inside, and there are %d",
-                 uva_limiter_active(&permits.limiter), permits.inside);
+    STRESS_CHECK(permits.inside == PERMITS || permits.waiting_bounded == 0,
+                 "%u wait for a bounded semaphore with %d inside",
+                 permits.waiting_bounded, permits.inside);
+    STRESS_CHECK(PERMITS - uva_semaphore_value(&permits.bounded) ==
+                     permits.inside,
+                 "a bounded semaphore has %d permits, and %d are inside",
+                 uva_semaphore_value(&permits.bounded), permits.inside);
     STRESS_CHECK(!uva_event_is_set(&flag.event) || flag.waiting == 0,
                  "%u wait for an event that is set", flag.waiting);
     STRESS_CHECK(uva_barrier_n_waiting(&gate.barrier) < PARTIES,
@@ -271,7 +275,7 @@ static void locks_end(void)
 static const actor_kind_t locks_kinds[] = {
     ACTOR_KIND(lock_user),      ACTOR_KIND(lock_user),
     ACTOR_KIND(semaphore_user), ACTOR_KIND(semaphore_user),
-    ACTOR_KIND(limiter_user),   ACTOR_KIND(event_user),
+    ACTOR_KIND(bounded_user),   ACTOR_KIND(event_user),
     ACTOR_KIND(event_setter),   ACTOR_KIND(barrier_user),
     ACTOR_KIND(barrier_user),   ACTOR_KIND(barrier_breaker),
     {NULL, 0, NULL, false},

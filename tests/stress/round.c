@@ -199,7 +199,11 @@ static void loop_end(void)
             STRESS_CHECK(r == UV_EBUSY, "close of a loop with tasks gives %s",
                          uva_err_name(r));
         }
-        r = uva_loop_shutdown(world.loop, shut_cb, &world);
+        r = uva_loop_shutdown(
+            world.loop,
+            &(uva_shutdown_options_t){.size = sizeof(uva_shutdown_options_t),
+                                      .done = shut_cb,
+                                      .data = &world});
         STRESS_CHECK(r == 0 && round_state.shut, "shutdown gives %s",
                      uva_err_name(r));
     } else {

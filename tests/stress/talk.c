@@ -23,8 +23,9 @@ void talk_begin(talk_t *talk,
     uva_address_t there = {.port = 0};
 
     /* They are 0 where the connection is lost already. */
-    UVA_IGNORE(uva_writer_get_sockname(writer, &here));
-    UVA_IGNORE(uva_writer_get_peername(writer, &there));
+    UVA_IGNORE(uva_transport_get_sockname(uva_writer_transport(writer), &here));
+    UVA_IGNORE(
+        uva_transport_get_peername(uva_writer_transport(writer), &there));
     talk->reader = reader;
     talk->writer = writer;
     talk->side = is_client ? side_new(true, here.port, there.port)

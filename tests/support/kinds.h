@@ -127,7 +127,7 @@ kind_finish(uva_loop_t *loop, uva_test_mark_t mark, uva_task_t *take_task)
 }
 
 /** Whether the running task has a stack. */
-#define KIND_STACKFUL() (uva_block_check() == 0)
+#define KIND_STACKFUL() (uva__block_check() == 0)
 
 /** KIND_SPAWN(name, .argument = value, ...), as uva_spawn. */
 #define KIND_SPAWN(...) KIND_SPAWN_WITH(NULL, __VA_ARGS__)

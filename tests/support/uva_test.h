@@ -159,7 +159,7 @@ void uva_test_trace(uva_test_trace_t *trace, const char *format, ...)
 #define UVA_CANCELLED(task) uva_future_cancelled(UVA_FUTURE(task))
 /** Await a task, drop its result and its reference. */
 #define UVA_JOIN(task) uva_join(UVA_FUTURE(task), NULL)
-/** For uva_call_soon: cancel the task that data is. */
+/** For uva_loop_call_soon: cancel the task that data is. */
 void uva_test_cancel(void *data);
 
 /** A checked fixture for tests that drive a loop by hand: a fresh virtual loop

@@ -32,7 +32,7 @@ static bool describes(const uva_barrier_t *barrier, const char *words)
 {
     char text[80];
 
-    uva_barrier_repr(barrier, text, sizeof text);
+    uva_repr(barrier, text, sizeof text);
     ck_assert_int_eq(strncmp(text, "<Barrier object at 0x", 21), 0);
     return strstr(text, words) != NULL;
 }

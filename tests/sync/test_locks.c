@@ -53,14 +53,14 @@ UVA_TEST(lock_repr)
     uva_lock_t lock = UVA_LOCK_INIT;
     char text[64];
 
-    uva_lock_repr(&lock, text, sizeof text);
+    uva_repr(&lock, text, sizeof text);
     ck_assert(ends_with(text, "[unlocked]>"));
     ck_assert_int_eq(strncmp(text, "<Lock object at 0x", 18), 0);
     ck_assert_int_eq(uva_lock_acquire(&lock), 0);
-    ck_assert_uint_eq(uva_lock_repr(&lock, text, sizeof text), strlen(text));
+    ck_assert_uint_eq(uva_repr(&lock, text, sizeof text), strlen(text));
     ck_assert(ends_with(text, "[locked]>"));
 
-    ck_assert_uint_gt(uva_lock_repr(&lock, text, 6), 6);
+    ck_assert_uint_gt(uva_repr(&lock, text, 6), 6);
     ck_assert_str_eq(text, "<Lock");
 }
 
@@ -107,7 +107,8 @@ UVA_TEST(lock_acquire_cancel)
 
     ck_assert_int_eq(uva_lock_acquire(&lock), 0);
     task = UVA_BOTH_SPAWN(loop_test, take_lock, &lock);
-    ck_assert_int_eq(uva_call_soon(uva_test_cancel, task), 0);
+    ck_assert_int_eq(
+        uva_loop_call_soon(NULL, uva_test_cancel, task, NULL, NULL), 0);
     ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
     ck_assert_uint_eq(uva__sync_count(&lock.waiters), 0);
 }
@@ -203,7 +204,8 @@ UVA_TEST(lock_cancel_release_race)
     race.first = UVA_FUTURE(t1);
     UVA_TICK();
 
-    ck_assert_int_eq(uva_call_soon(race_trigger, &race), 0);
+    ck_assert_int_eq(uva_loop_call_soon(NULL, race_trigger, &race, NULL, NULL),
+                     0);
     ck_assert_int_eq(uva_await(UVA_FUTURE(t1), NULL), UV_ECANCELED);
     ck_assert_int_eq(race.lock_count, 1);
     ck_assert_int_eq(race.call_count, 3);
@@ -304,17 +306,18 @@ UVA_TEST(lock_sees_cancelled_waiters_once)
     }
     UVA_TICK();
     newcomer = UVA_BOTH_SPAWN(loop_test, take_lock, &lock);
-    ck_assert_int_eq(uva_call_soon(release_lock, &lock), 0);
+    ck_assert_int_eq(uva_loop_call_soon(NULL, release_lock, &lock, NULL, NULL),
+                     0);
     for (int i = 0; i < 3; i++) {
         uva_future_cancel(UVA_FUTURE(tasks[i]));
     }
     ck_assert_int_eq(uva_lock_release(&lock), 0);
     ck_assert_int_eq(uva_lock_acquire(&lock), 0);
     ck_assert_uint_eq(uva__sync_count(&lock.waiters), 0);
-    uva_lock_repr(&lock, text, sizeof text);
+    uva_repr(&lock, text, sizeof text);
     ck_assert(ends_with(text, "[locked, waiters:3]>"));
     UVA_TICK();
-    uva_lock_repr(&lock, text, sizeof text);
+    uva_repr(&lock, text, sizeof text);
     ck_assert(ends_with(text, "[unlocked, waiters:1]>"));
     ck_assert(result_of_take_lock(newcomer));
     for (int i = 0; i < 3; i++) {
@@ -384,17 +387,17 @@ UVA_TEST(event_repr)
     char text[64];
 
     uva_event_init(&event);
-    uva_event_repr(&event, text, sizeof text);
+    uva_repr(&event, text, sizeof text);
     ck_assert(ends_with(text, "[unset]>"));
     uva_event_set(&event);
-    uva_event_repr(&event, text, sizeof text);
+    uva_repr(&event, text, sizeof text);
     ck_assert(ends_with(text, "[set]>"));
     ck_assert_int_eq(strncmp(text, "<Event object at 0x", 19), 0);
 
     uva_event_clear(&event);
     task = UVA_BOTH_SPAWN(loop_test, wait_event, &event);
     UVA_TICK();
-    uva_event_repr(&event, text, sizeof text);
+    uva_repr(&event, text, sizeof text);
     ck_assert(has(text, "waiters:1"));
     uva_event_set(&event);
     ck_assert_int_eq(UVA_JOIN(task), 0);
@@ -442,7 +445,8 @@ UVA_TEST(event_wait_cancel)
     uva_event_t event = UVA_EVENT_INIT;
     wait_event_task_t *task = UVA_BOTH_SPAWN(loop_test, wait_event, &event);
 
-    ck_assert_int_eq(uva_call_soon(uva_test_cancel, task), 0);
+    ck_assert_int_eq(
+        uva_loop_call_soon(NULL, uva_test_cancel, task, NULL, NULL), 0);
     ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
     ck_assert_uint_eq(uva__sync_count(&event.waiters), 0);
 }
@@ -608,7 +612,8 @@ UVA_TEST(condition_wait_cancel)
 
     acquire(&condition);
     task = UVA_BOTH_SPAWN(loop_test, only_wait, &condition);
-    ck_assert_int_eq(uva_call_soon(uva_test_cancel, task), 0);
+    ck_assert_int_eq(
+        uva_loop_call_soon(NULL, uva_test_cancel, task, NULL, NULL), 0);
     ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
     ck_assert_uint_eq(uva__sync_count(&condition.waiters), 0);
     ck_assert(uva_condition_locked(&condition));
@@ -635,8 +640,10 @@ UVA_TEST(condition_wait_cancel_contested)
     acquire(&condition);
     ck_assert(uva_condition_locked(&condition));
     notify(&condition, 1);
-    ck_assert_int_eq(uva_call_soon(uva_test_cancel, task), 0);
-    ck_assert_int_eq(uva_call_soon(release_condition, &condition), 0);
+    ck_assert_int_eq(
+        uva_loop_call_soon(NULL, uva_test_cancel, task, NULL, NULL), 0);
+    ck_assert_int_eq(
+        uva_loop_call_soon(NULL, release_condition, &condition, NULL, NULL), 0);
     ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
     ck_assert(uva_condition_locked(&condition));
 }
@@ -839,20 +846,20 @@ UVA_TEST(condition_repr)
     wait_condition_task_t *t2;
     char text[64];
 
-    uva_condition_repr(&condition, text, sizeof text);
+    uva_repr(&condition, text, sizeof text);
     ck_assert(ends_with(text, "[unlocked]>"));
     acquire(&condition);
-    uva_condition_repr(&condition, text, sizeof text);
+    uva_repr(&condition, text, sizeof text);
     ck_assert(ends_with(text, "[locked]>"));
     release(&condition);
 
     t1 = UVA_BOTH_SPAWN(loop_test, wait_condition, &condition, &trace, 1, true);
     UVA_TICK();
-    uva_condition_repr(&condition, text, sizeof text);
+    uva_repr(&condition, text, sizeof text);
     ck_assert(ends_with(text, "[unlocked, waiters:1]>"));
     t2 = UVA_BOTH_SPAWN(loop_test, wait_condition, &condition, &trace, 2, true);
     UVA_TICK();
-    uva_condition_repr(&condition, text, sizeof text);
+    uva_repr(&condition, text, sizeof text);
     ck_assert(has(text, "waiters:2"));
     ck_assert_int_eq(strncmp(text, "<Condition object at 0x", 23), 0);
 
@@ -1142,28 +1149,28 @@ UVA_TEST(semaphore_repr)
     take_permit_task_t *t2;
     char text[64];
 
-    uva_semaphore_repr(&semaphore, text, sizeof text);
+    uva_repr(&semaphore, text, sizeof text);
     ck_assert(ends_with(text, "[unlocked, value:1]>"));
     ck_assert_int_eq(uva_semaphore_acquire(&semaphore), 0);
-    uva_semaphore_repr(&semaphore, text, sizeof text);
+    uva_repr(&semaphore, text, sizeof text);
     ck_assert(ends_with(text, "[locked]>"));
     ck_assert(!has(text, "waiters"));
 
     t1 = UVA_BOTH_SPAWN(loop_test, take_permit, &semaphore);
     UVA_TICK();
-    uva_semaphore_repr(&semaphore, text, sizeof text);
+    uva_repr(&semaphore, text, sizeof text);
     ck_assert(has(text, "waiters:1"));
     t2 = UVA_BOTH_SPAWN(loop_test, take_permit, &semaphore);
     UVA_TICK();
     permit(&semaphore); /* The first is woken and still waits. */
-    uva_semaphore_repr(&semaphore, text, sizeof text);
+    uva_repr(&semaphore, text, sizeof text);
     ck_assert(has(text, "waiters:2"));
     ck_assert_int_eq(strncmp(text, "<Semaphore object at 0x", 23), 0);
     permit(&semaphore);
     ck_assert_int_eq(UVA_JOIN(t1), 0);
     ck_assert_int_eq(UVA_JOIN(t2), 0);
 
-    uva_semaphore_repr(&bounded, text, sizeof text);
+    uva_repr(&bounded, text, sizeof text);
     ck_assert_int_eq(strncmp(text, "<BoundedSemaphore object at 0x", 30), 0);
 }
 
@@ -1248,7 +1255,8 @@ UVA_TEST(semaphore_acquire_cancel)
 
     ck_assert_int_eq(uva_semaphore_acquire(&semaphore), 0);
     task = UVA_BOTH_SPAWN(loop_test, take_permit, &semaphore);
-    ck_assert_int_eq(uva_call_soon(uva_test_cancel, task), 0);
+    ck_assert_int_eq(
+        uva_loop_call_soon(NULL, uva_test_cancel, task, NULL, NULL), 0);
     ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
     ck_assert_uint_eq(waiters_of(&semaphore), 0);
 }
@@ -1668,17 +1676,15 @@ UVA_TEST_STRICT(nothing_is_allocated)
 START_TEST(sizes)
 {
     printf("bytes: lock %zu, event %zu, condition %zu, semaphore %zu, "
-           "barrier %zu, limiter %zu\n",
+           "barrier %zu\n",
            sizeof(uva_lock_t), sizeof(uva_event_t), sizeof(uva_condition_t),
-           sizeof(uva_semaphore_t), sizeof(uva_barrier_t),
-           sizeof(uva_limiter_t));
+           sizeof(uva_semaphore_t), sizeof(uva_barrier_t));
     if (sizeof(void *) == 8) {
         ck_assert_uint_eq(sizeof(uva_lock_t), 32);
         ck_assert_uint_eq(sizeof(uva_event_t), 32);
         ck_assert_uint_eq(sizeof(uva_condition_t), 64);
         ck_assert_uint_eq(sizeof(uva_semaphore_t), 40);
         ck_assert_uint_eq(sizeof(uva_barrier_t), 80);
-        ck_assert_uint_eq(sizeof(uva_limiter_t), 40);
     }
 }
 END_TEST

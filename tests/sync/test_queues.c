@@ -102,7 +102,7 @@ static bool has(const uva_queue_t *queue, const char *words)
 {
     char text[160];
 
-    ck_assert_uint_eq(uva_queue_repr(queue, text, sizeof text), strlen(text));
+    ck_assert_uint_eq(uva_repr(queue, text, sizeof text), strlen(text));
     return strstr(text, words) != NULL;
 }
 
@@ -141,13 +141,13 @@ UVA_TEST(queue_repr)
     char expected[160];
 
     check_repr(loop_test);
-    uva_queue_repr(&queue, text, sizeof text);
+    uva_repr(&queue, text, sizeof text);
     snprintf(expected, sizeof expected, "<Queue at %p maxsize=0>",
              (void *)&queue);
     ck_assert_str_eq(text, expected);
-    ck_assert_uint_eq(uva_queue_repr(&queue, text, 7), strlen(expected));
+    ck_assert_uint_eq(uva_repr(&queue, text, 7), strlen(expected));
     ck_assert_str_eq(text, "<Queue");
-    ck_assert_uint_eq(uva_queue_repr(&queue, NULL, 0), strlen(expected));
+    ck_assert_uint_eq(uva_repr(&queue, NULL, 0), strlen(expected));
 }
 
 UVA_TEST(queue_full)
@@ -291,7 +291,8 @@ UVA_TEST(queue_blocking_get_wait)
 
     ck_assert_int_eq(uva_event_wait(&meeting.started), 0);
     ck_assert(!meeting.finished);
-    ck_assert_int_eq(uva_call_later(UVA_MS(10), put_1, &meeting.queue, NULL),
+    ck_assert_int_eq(uva_loop_call_later(NULL, UVA_MS(10), put_1,
+                                         &meeting.queue, NULL, NULL),
                      0);
     ck_assert_int_eq(get_started_await(task, &item), 0);
     ck_assert(meeting.finished);
@@ -427,7 +428,8 @@ UVA_TEST(queue_blocking_put_wait)
     meeting_t meeting = {UVA_QUEUE_INIT(1), UVA_EVENT_INIT, false};
     put_started_task_t *task;
 
-    ck_assert_int_eq(uva_call_later(UVA_MS(10), get_1, &meeting.queue, NULL),
+    ck_assert_int_eq(uva_loop_call_later(NULL, UVA_MS(10), get_1,
+                                         &meeting.queue, NULL, NULL),
                      0);
     task = UVA_BOTH_SPAWN(loop_test, put_started, &meeting);
     ck_assert_int_eq(uva_event_wait(&meeting.started), 0);

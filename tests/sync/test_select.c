@@ -1,6 +1,6 @@
 /*
- * What asyncio has not: the limiter, uva_select, what a full queue does,
- * waiters for primitives of one's own.
+ * What asyncio has not: uva_select, what a full queue does, waiters for
+ * primitives of one's own.
  */
 #include "uva_test.h"
 
@@ -21,98 +21,6 @@ static int get(uva_queue_t *queue)
     ck_assert_int_eq(uva_queue_get_nowait(queue, &item), 0);
     return NUMBER(item);
 }
-
-/* --- limiter --- */
-
-typedef struct crowd_s {
-    uva_limiter_t limiter;
-    uva_test_trace_t trace;
-    int inside;
-    int most;
-} crowd_t;
-
-UVA_BOTH(void, visit, crowd_t *crowd; int id; int code; uva_sleep_op_t sleep;
-         int r;)
-{
-    UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_limiter_enter, &self->crowd->limiter);
-    if (self->r < 0) {
-        return self->r;
-    }
-    uva_test_trace(&self->crowd->trace, "%d", self->id);
-    if (++self->crowd->inside > self->crowd->most) {
-        self->crowd->most = self->crowd->inside;
-    }
-    UVA_BOTH_AWAIT_OP(self->r, uva_sleep, &self->sleep,
-                      UVA_MS(10) - (uint64_t)self->id);
-    self->crowd->inside--;
-    self->r = uva_limiter_exit(&self->crowd->limiter,
-                               self->r < 0 ? self->r : self->code);
-    UVA_END
-    return self->r;
-}
-
-UVA_TEST(limiter_at_most_so_many)
-{
-    crowd_t crowd = {.limiter = UVA_LIMITER_INIT(3)};
-    visit_task_t *tasks[10];
-
-    for (int i = 0; i < 10; i++) {
-        tasks[i] = UVA_BOTH_SPAWN(loop_test, visit, &crowd, i);
-    }
-    UVA_TICK();
-    ck_assert_int_eq(crowd.inside, 3);
-    ck_assert_int_eq(uva_limiter_active(&crowd.limiter), 3);
-    ck_assert_int_eq(uva_gather(UVA_FUTURES(tasks), 10, 0, NULL), 0);
-    ck_assert_int_eq(crowd.most, 3);
-    ck_assert_str_eq(crowd.trace.text, "0 1 2 3 4 5 6 7 8 9");
-    ck_assert_int_eq(uva_limiter_active(&crowd.limiter), 0);
-}
-
-UVA_TEST(limiter_passes_the_result_on)
-{
-    crowd_t crowd = {.limiter = UVA_LIMITER_INIT(1)};
-    visit_task_t *task = UVA_BOTH_SPAWN(loop_test, visit, &crowd, 0, UVA_EUSER);
-
-    ck_assert_int_eq(UVA_JOIN(task), UVA_EUSER);
-    ck_assert_int_eq(uva_limiter_exit(&crowd.limiter, 0), UV_EPERM);
-    ck_assert_int_eq(uva_limiter_enter(&crowd.limiter), 0);
-    ck_assert_int_eq(uva_limiter_exit(&crowd.limiter, 7), 7);
-}
-
-UVA_TEST(limiter_cancelled)
-{
-    crowd_t crowd = {.limiter = UVA_LIMITER_INIT(1)};
-    visit_task_t *tasks[3];
-
-    for (int i = 0; i < 3; i++) {
-        tasks[i] = UVA_BOTH_SPAWN(loop_test, visit, &crowd, i);
-    }
-    UVA_TICK();
-    uva_future_cancel(UVA_FUTURE(tasks[0])); /* Inside. */
-    uva_future_cancel(UVA_FUTURE(tasks[1])); /* Outside. */
-    ck_assert_int_eq(UVA_JOIN(tasks[0]), UV_ECANCELED);
-    ck_assert_int_eq(UVA_JOIN(tasks[1]), UV_ECANCELED);
-    ck_assert_int_eq(UVA_JOIN(tasks[2]), 0);
-    ck_assert_str_eq(crowd.trace.text, "0 2");
-    ck_assert_int_eq(uva_limiter_active(&crowd.limiter), 0);
-}
-
-START_TEST(limiter_limits)
-{
-    uva_limiter_t limiter;
-
-    ck_assert_int_eq(uva_limiter_init(&limiter, 0), UV_EINVAL);
-    ck_assert_int_eq(uva_limiter_init(&limiter, -1), UV_EINVAL);
-    ck_assert_int_eq(uva_limiter_enter_poll(&limiter), UVA_ENOTASK);
-    ck_assert_int_eq(uva_limiter_init(&limiter, 2), 0);
-    ck_assert_int_eq(uva_limiter_enter(&limiter), UVA_ENOTASK);
-    ck_assert_int_eq(uva_limiter_enter_poll(&limiter), 0);
-    ck_assert_int_eq(uva_limiter_enter_poll(&limiter), 0);
-    ck_assert_int_eq(uva_limiter_active(&limiter), 2);
-    ck_assert_int_eq(uva_limiter_enter_poll(&limiter), UVA_ENOTASK);
-}
-END_TEST
 
 /* --- select --- */
 
@@ -927,14 +835,6 @@ UVA_TEST(wake_first_wrong_thread)
     ck_assert_int_eq(UVA_JOIN(task), 0);
 }
 
-static void add_limiter(TCase *tcase)
-{
-    UVA_TEST_BOTH(tcase, limiter_at_most_so_many);
-    UVA_TEST_BOTH(tcase, limiter_passes_the_result_on);
-    UVA_TEST_BOTH(tcase, limiter_cancelled);
-    tcase_add_test(tcase, limiter_limits);
-}
-
 static void add_select(TCase *tcase)
 {
     tcase_add_test(tcase, select_what_is_there);
@@ -982,7 +882,6 @@ int main(void)
 {
     Suite *suite = suite_create("select");
 
-    add_limiter(UVA_TCASE(suite, "Limiter"));
     add_select(UVA_TCASE(suite, "Select"));
     add_overflow(UVA_TCASE(suite, "Overflow"));
     add_waiters(UVA_TCASE(suite, "Waiters"));

@@ -42,7 +42,7 @@ static void await_one_by_one()
     CHECK(sum.sum == 5 && std::strcmp(sum.by, "stackless") == 0);
     CHECK(declared_nothing_await(declared_nothing_spawn({}, nullptr), &number) == 0);
     CHECK(number == 17);
-    uva_detach(declared_nothing_spawn({}, nullptr));
+    uva_task_unref(UVA_ERASE(declared_nothing_spawn({}, nullptr)));
     UVA_IGNORE(uva_sleep(0)); /* It ends by itself. */
 }
 
@@ -70,7 +70,7 @@ static void forget_one()
     uva_task_t *plain = UVA_ERASE(task);
     CHECK(uva_task_cancel(plain));
     CHECK(uva_cancel_and_wait(UVA_FUTURE(plain)) == 0);
-    CHECK(uva_task_cancelled(plain));
+    CHECK(uva_future_cancelled(UVA_FUTURE(plain)));
     uva_task_unref(plain);
 }
 
