@@ -294,7 +294,7 @@ uva_task_t *uva__taskgroup_of_node(uva__ready_t *ready)
 }
 
 /* The children are cut off and cancelled. */
-void uva__taskgroup_abandon(uva__scope_t *entry)
+static void group_abandon(uva__scope_t *entry)
 {
     group_t *group = UVA__CONTAINER_OF(entry, group_t, scope);
 
@@ -478,6 +478,10 @@ uva_task_t *uva_taskgroup_create_task(uva_taskgroup_t *scope,
     return scope_spawn(scope, &uva__plain_coro, &frame, options, NULL, NULL);
 }
 
+static const uva__scope_ops_t group_ops = {
+    group_abandon, "A task group was left without uva_taskgroup_exit",
+    group_spawn};
+
 /* --- the scope --- */
 
 int uva_taskgroup_enter_with(uva_taskgroup_t *scope,
@@ -501,8 +505,7 @@ int uva_taskgroup_enter_with(uva_taskgroup_t *scope,
     if (scope->code < 0) {
         return uva__bare(scope->code);
     }
-    scope->entry =
-        uva__scope_enter(task, scope, UVA__SCOPE_GROUP, sizeof *group);
+    scope->entry = uva__scope_enter(task, scope, &group_ops, sizeof *group);
     if (scope->entry == NULL) {
         scope->code = UV_ENOMEM;
         return UV_ENOMEM;
@@ -518,7 +521,6 @@ int uva_taskgroup_enter_with(uva_taskgroup_t *scope,
                           ? 0
                           : uva_task_cancelling(task),
     };
-    group->scope.spawn = group_spawn;
     uva__list_init(&group->children);
     return 0;
 }

@@ -70,12 +70,13 @@ static void entry_disarm(timeout_entry_t *entry)
     entry->soon = uva_handle_unref(entry->soon);
 }
 
-void uva__timeout_abandon(uva__scope_t *entry)
+static void entry_abandon(uva__scope_t *entry)
 {
-    timeout_entry_t *timeout = UVA__CONTAINER_OF(entry, timeout_entry_t, scope);
-
-    entry_disarm(timeout);
+    entry_disarm(UVA__CONTAINER_OF(entry, timeout_entry_t, scope));
 }
+
+static const uva__scope_ops_t timeout_ops = {
+    entry_abandon, "A timeout was left without uva_timeout_exit", NULL};
 
 /* asyncio: timeouts.py, Timeout.reschedule: a deadline that has passed is
  * scheduled as a call and not as a timer. */
@@ -111,7 +112,7 @@ int uva_timeout_enter_at(uva_timeout_t *timeout, uint64_t when_ns)
     timeout->cancelling = uva_task_cancelling(task);
     timeout->state = TIMEOUT_ACTIVE;
     timeout->entry =
-        uva__scope_enter(task, timeout, UVA__SCOPE_TIMEOUT, sizeof *entry);
+        uva__scope_enter(task, timeout, &timeout_ops, sizeof *entry);
     if (timeout->entry == NULL) {
         timeout->code = UV_ENOMEM;
         (void)uva_task_cancel(task);

@@ -99,23 +99,16 @@ static void scope_keep(uva__scope_t *entry)
 static void scope_lost(uva__scope_t *entry, bool ended)
 {
     uva_task_t *task = entry->task;
-    bool is_timeout = entry->kind == UVA__SCOPE_TIMEOUT;
+    const char *lost = entry->ops->lost;
 
     scope_unlink(entry);
-    if (is_timeout) {
-        uva__timeout_abandon(entry);
-    } else {
-        uva__taskgroup_abandon(entry);
-    }
+    entry->ops->abandon(entry);
     if (ended && !scope_is_in_frame(entry)) {
         scope_keep(entry);
     } else {
         scope_free(entry);
     }
-    uva__report(task->base.loop, &task->base, UV_EPERM,
-                is_timeout ? "A timeout was left without uva_timeout_exit"
-                           : "A task group was left without "
-                             "uva_taskgroup_exit");
+    uva__report(task->base.loop, &task->base, UV_EPERM, lost);
 }
 
 bool uva__scope_entered(const uva_task_t *task, const void *scope)
@@ -132,7 +125,7 @@ bool uva__scope_entered(const uva_task_t *task, const void *scope)
 
 uva__scope_t *uva__scope_enter(uva_task_t *task,
                                const void *scope,
-                               uva__scope_kind_t kind,
+                               const uva__scope_ops_t *ops,
                                size_t size)
 {
     uva__extra_t *extra = uva__future_extra(&task->base);
@@ -140,11 +133,8 @@ uva__scope_t *uva__scope_enter(uva_task_t *task,
         extra == NULL ? NULL : uva__slab_get(&task->base.loop->slab, size);
 
     if (entry != NULL) {
-        *entry = (uva__scope_t){.outer = extra->scopes,
-                                .task = task,
-                                .scope = scope,
-                                .kind = kind,
-                                .bytes = (uint32_t)size};
+        *entry =
+            (uva__scope_t){extra->scopes, task, scope, ops, (uint32_t)size};
         extra->scopes = entry;
         task->base.flags |= UVA__CHECK_AT_SUSPEND;
     }

@@ -7,26 +7,31 @@
 
 #include "core/loop.h"
 
-typedef enum uva__scope_kind_e {
-    UVA__SCOPE_TIMEOUT,
-    UVA__SCOPE_GROUP
-} uva__scope_kind_t;
+typedef struct uva__scope_s uva__scope_t;
 
-/* The entry of a scope in its task; timeouts and groups have more behind it. */
-typedef struct uva__scope_s {
-    struct uva__scope_s *outer; /* The one entered before it. */
-    uva_task_t *task;           /* Borrowed: the task outlives its scopes; NULL
-                                   once it has ended and left this one. */
-    const void *scope;          /* An address: its memory may be gone. */
-    uva__scope_kind_t kind;
-    uint32_t bytes; /* Of the entry. */
-    /* Of a group: make a child. */
-    uva_task_t *(*spawn)(struct uva__scope_s *entry,
+/* What the scopes of one kind do in their own way. */
+typedef struct uva__scope_ops_s {
+    /** Let go of what the entry of a lost scope has. The memory of the scope
+     * may be gone. */
+    void (*abandon)(uva__scope_t *entry);
+    const char *lost; /* How the exception handler is told of it. */
+    /** Make a child; NULL in scopes that have none. */
+    uva_task_t *(*spawn)(uva__scope_t *entry,
                          const uva__coro_t *coro,
                          const void *args,
                          const uva_task_options_t *options,
                          const char *here);
-} uva__scope_t;
+} uva__scope_ops_t;
+
+/* The entry of a scope in its task; timeouts and groups have more behind it. */
+struct uva__scope_s {
+    struct uva__scope_s *outer; /* The one entered before it. */
+    uva_task_t *task;           /* Borrowed: the task outlives its scopes; NULL
+                                   once it has ended and left this one. */
+    const void *scope;          /* An address: its memory may be gone. */
+    const uva__scope_ops_t *ops;
+    uint32_t bytes; /* Of the entry. */
+};
 
 /** Report and forget scopes whose frame is gone: what can be told from the
  * stack pointer, or all when the task has ended (sp NULL). Tell of a timeout
@@ -47,7 +52,7 @@ bool uva__scope_entered(const uva_task_t *task, const void *scope);
  * uva__scope_t. @return NULL without memory. */
 uva__scope_t *uva__scope_enter(uva_task_t *task,
                                const void *scope,
-                               uva__scope_kind_t kind,
+                               const uva__scope_ops_t *ops,
                                size_t size);
 /** Take an entry out of the task's, and free it. */
 void uva__scope_leave(uva__scope_t *entry);
@@ -61,10 +66,5 @@ void uva__loop_free_scopes(uva_loop_t *loop);
 /** Note that a timeout has cancelled the running task, and was left without
  * turning what was returned into code. */
 void uva__scope_note_left(uva_task_t *task, int code);
-
-/** Let go of what an entry that is out has. The memory of its scope may be
- * gone. */
-void uva__timeout_abandon(uva__scope_t *entry);
-void uva__taskgroup_abandon(uva__scope_t *entry);
 
 #endif /* UVA__CORE_SCOPES_H */

@@ -334,7 +334,7 @@ static uva_task_t *task_new_in(const uva_taskgroup_t *group,
         return uva__task_refuse(coro, args, here,
                                 group->code != 0 ? group->code : UV_EPERM);
     }
-    return entry->spawn(entry, coro, args, options, here);
+    return entry->ops->spawn(entry, coro, args, options, here);
 }
 
 void uva__loop_settle_spawns(uva_loop_t *loop)
