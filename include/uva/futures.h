@@ -187,8 +187,7 @@ UVA_EXTERN void uva_future_discard_from_awaited_by(uva_future_t *future,
  * @retval UVA_EWRONGLOOP It belongs to another loop.
  * @retval UV_EPERM       The task awaits itself.
  * @retval UVA_ENOTASK    Called where nothing can suspend.
- * @retval UV_ENOMEM      The future is NULL; or it is a task that is gathered:
- *                        the first to wait for it beside needs memory.
+ * @retval UV_ENOMEM      The future is NULL; nothing else needs memory.
  * @suspends Only while the future is pending.
  * @asyncio await future
  */
@@ -205,6 +204,12 @@ UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_join(uva_future_t *take_future,
 /** The poll half of uva_join; drops the reference with its last call. */
 UVA_EXTERN UVA_NODISCARD int uva_join_poll(uva_future_t *take_future,
                                            void **ret_result);
+
+/** private: what a task awaits. */
+typedef struct uva__await_s {
+    void *unused; /* The library's: see struct uva_task_s. */
+    uva_future_t *future;
+} uva__await_t;
 
 /**
  * Waiters: how an awaiting function of one's own is written.
@@ -227,8 +232,8 @@ UVA_EXTERN UVA_NODISCARD int uva_join_poll(uva_future_t *take_future,
 struct uva_waiter_s {
     /* private */
     union {
-        uva_list_t link;      /* Of the list given to uva_waiter_suspend. */
-        uva_future_t *future; /* While an await of a future is under way. */
+        uva_list_t link;    /* Of the list given to uva_waiter_suspend. */
+        uva__await_t await; /* While an await of a future is under way. */
     };
 };
 

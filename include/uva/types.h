@@ -37,10 +37,10 @@ typedef struct uva_list_s {
     struct uva_list_s *prev;
 } uva_list_t;
 
-/** private: a node of a loop's ready queue. */
+/** private: a node of a loop's ready queue; ops says what it is. */
 typedef struct uva__ready_s {
     struct uva__ready_s *next;
-    void (*run)(struct uva__ready_s *ready);
+    const struct uva__ready_ops_s *ops;
 } uva__ready_t;
 
 /** private: a deadline, in the timer heap, in a slot of the wheel, or among

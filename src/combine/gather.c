@@ -11,47 +11,94 @@
 
 #include "base/alloc.h"
 #include "base/errors.h"
-#include "combine/gather.h"
 #include "core/extra.h"
 #include "core/futures.h"
 #include "core/loop.h"
 #include "core/object.h"
 #include "core/ready.h"
 
-typedef uva__gather_t gather_t;
+typedef struct gather_child_s {
+    uva__record_t record; /* Of the child's callbacks, while it is pending. */
+    uva_future_t *future; /* Counted; NULL stands for UV_ENOMEM. */
+} gather_child_t;
 
-/* Among the callbacks of a child that others wait for too, or that is no task:
- * uva__future_gatherer tells of the rest. */
-typedef struct gather_node_s {
-    uva__ready_t ready;
-    uva_future_t *child; /* Borrowed of the gathering future. */
-    gather_t *gather;    /* Counted. */
-} gather_node_t;
+typedef struct gather_s {
+    uva__parent_t outer;
+    uva__cycle_t cycle;
+    uva__ready_ops_t ops; /* Of the children's records, each gather's own: the
+                             address of the table tells whose child runs. */
+    size_t count;
+    size_t finished;
+    uva_result_t *results; /* Owned; made when outer completes as a future. */
+    uint8_t flags;
+    bool as_future; /* Somebody holds outer and looks at its result. */
+    gather_child_t children[];
+} gather_t;
+
+static gather_t *gather_of(uva_future_t *outer)
+{
+    return UVA__CONTAINER_OF(outer, gather_t, outer.plain.base);
+}
+
+/* A record has no room for a pointer to its gather: the table of functions,
+ * which it points to anyway, lies in the gather. */
+static gather_t *gather_of_child(const gather_child_t *child)
+{
+    return UVA__CONTAINER_OF((uintptr_t)child->record.ready.ops, gather_t, ops);
+}
+
+static uva_future_t *gather_outer(gather_t *gather)
+{
+    return &gather->outer.plain.base;
+}
 
 static size_t gather_bytes(size_t count)
 {
-    return sizeof(gather_t) + count * sizeof(uva_future_t *);
+    return sizeof(gather_t) + count * sizeof(gather_child_t);
 }
 
+/* The code of a done child. */
 static int child_code(const uva_future_t *child)
 {
     return child == NULL ? UV_ENOMEM : child->code;
 }
 
-void uva__gather_free(uva_future_t *future)
+/* No record is left among the callbacks of a child, because each has a
+ * reference of outer. */
+static void gather_free(uva_future_t *future)
 {
-    gather_t *gather = uva__gather_of(future);
-    uva_loop_t *loop = future->loop;
+    gather_t *gather = gather_of(future);
     size_t count = gather->count;
 
-    uva__list_remove(&gather->bond.link);
+    uva__list_remove(&gather->cycle.link);
     for (size_t i = 0; i < count; i++) {
-        uva__future_unref(gather->children[i]);
+        uva__future_unref(gather->children[i].future);
     }
     uva__free(gather->results);
-    uva__extra_free(loop, gather->outer.extra);
-    uva__slab_put(&loop->slab, gather, gather_bytes(count));
+    uva__plain_free(&gather->outer.plain, gather_bytes(count));
 }
+
+/* asyncio: tasks.py, _GatheringFuture.cancel: children are asked in order,
+ * done ones too. */
+static bool
+gather_cancel_next(uva_future_t *future, size_t index, uva_future_t **ret_child)
+{
+    const gather_t *gather = gather_of(future);
+
+    if (index >= gather->count) {
+        return false;
+    }
+    *ret_child = gather->children[index].future;
+    return true;
+}
+
+static const uva__kind_ops_t gather_kind = {
+    .kind = UVA__KIND_GATHER,
+    .keeps_others = true,
+    .describe = "a gathering future",
+    .free = gather_free,
+    .cancel_next = gather_cancel_next,
+};
 
 /* Copy what a failed child tells to the outer future. */
 static void gather_fail(gather_t *gather, uva_future_t *child, int code)
@@ -59,14 +106,15 @@ static void gather_fail(gather_t *gather, uva_future_t *child, int code)
     uva__extra_t *source = uva__future_has_extra(child);
 
     if (source != NULL && source->error != NULL && child->code == code) {
-        uva__extra_t *extra = uva__future_extra(&gather->outer.base);
+        uva__extra_t *extra = uva__future_extra(gather_outer(gather));
         if (extra != NULL) {
             extra->error = uva_error_ref(source->error);
         }
     }
-    uva__future_finish(&gather->outer.base, UVA__FUTURE_FINISHED, code);
+    uva__future_finish(gather_outer(gather), UVA__FUTURE_FINISHED, code);
 }
 
+/* The value stays the child's, which lives as long as outer. */
 static void child_borrow(uva_future_t *child, uva_result_t *ret_result)
 {
     if ((child->flags & UVA__MOVED) != 0) {
@@ -76,9 +124,12 @@ static void child_borrow(uva_future_t *child, uva_result_t *ret_result)
     }
 }
 
+/* All children are done and none has failed outer. One that was asked to
+ * cancel ends as cancelled even if its children swallowed it; the results of
+ * an await are taken from the children when the task goes on. */
 static void gather_complete(gather_t *gather, uva_future_t *last)
 {
-    if (gather->cancel_requested) {
+    if (gather->outer.cancel_requested) {
         gather_fail(gather, last, UV_ECANCELED);
         return;
     }
@@ -89,15 +140,15 @@ static void gather_complete(gather_t *gather, uva_future_t *last)
             return;
         }
         for (size_t i = 0; i < gather->count; i++) {
-            uva_future_t *child = gather->children[i];
+            uva_future_t *child = gather->children[i].future;
             gather->results[i].status = child_code(child);
             if (child_code(child) >= 0) {
                 child_borrow(child, &gather->results[i]);
             }
         }
-        gather->outer.result = gather->results;
+        gather->outer.plain.result = gather->results;
     }
-    uva__future_finish(&gather->outer.base, UVA__FUTURE_FINISHED, 0);
+    uva__future_finish(gather_outer(gather), UVA__FUTURE_FINISHED, 0);
 }
 
 /* asyncio: tasks.py, gather, _done_callback. */
@@ -108,7 +159,7 @@ static inline void gather_count(gather_t *gather, uva_future_t *child)
                    : uva__future_code(child);
 
     gather->finished++;
-    if (!uva__future_pending(&gather->outer.base)) {
+    if (!uva__future_pending(gather_outer(gather))) {
         return;
     }
     if ((gather->flags & UVA_RETURN_EXCEPTIONS) == 0 && code < 0) {
@@ -122,126 +173,40 @@ static inline void gather_count(gather_t *gather, uva_future_t *child)
 
 /* --- children --- */
 
-void uva__gather_task_done(uva__ready_t *ready)
+/* A child that was pending is done. The reference of its record goes last,
+ * since the gather lies around it. */
+static void child_done(uva__ready_t *ready)
 {
-    uva_future_t *child = &uva__task_of_ready(ready)->base;
-    uva_future_t *outer = uva__future_gatherer(child);
+    gather_child_t *child =
+        UVA__CONTAINER_OF(ready, gather_child_t, record.ready);
+    gather_t *gather = gather_of_child(child);
 
-    child->callbacks = NULL;
-    gather_count(uva__gather_of(outer), child);
-    uva__future_unref(outer);
+    gather_count(gather, child->future);
+    uva__future_unref(gather_outer(gather));
 }
 
-static void gather_node_done(uva__ready_t *ready)
+static uva_future_t *child_waiter(uva__ready_t *ready)
 {
-    gather_node_t *node = UVA__CONTAINER_OF(ready, gather_node_t, ready);
-    gather_t *gather = node->gather;
-    uva_future_t *child = node->child;
-
-    uva__slab_put(&child->loop->slab, node, sizeof *node);
-    gather_count(gather, child);
-    uva__future_unref(&gather->outer.base);
+    return gather_outer(gather_of_child(
+        UVA__CONTAINER_OF(ready, gather_child_t, record.ready)));
 }
 
-uva_future_t *uva__gather_of_node(uva__ready_t *ready)
+/* The gathering future waits for no child any more. */
+static void gather_open(uva__cycle_t *cycle)
 {
-    if (ready->run != gather_node_done) {
-        return NULL;
-    }
-    return &UVA__CONTAINER_OF(ready, gather_node_t, ready)->gather->outer.base;
-}
-
-static gather_node_t *gather_node_new(gather_t *gather, uva_future_t *child)
-{
-    gather_node_t *node = uva__slab_get(&child->loop->slab, sizeof *node);
-
-    if (node != NULL) {
-        *node = (gather_node_t){{NULL, gather_node_done}, child, gather};
-    }
-    return node;
-}
-
-int uva__future_make_room(uva_future_t *future)
-{
-    uva_future_t *outer;
-    gather_node_t *node;
-
-    if (!uva__future_pending(future)) {
-        return 0;
-    }
-    outer = uva__future_gatherer(future);
-    if (UVA__LIKELY(outer == NULL)) {
-        return 0;
-    }
-    node = gather_node_new(uva__gather_of(outer), future);
-    if (node == NULL) {
-        return UV_ENOMEM;
-    }
-    future->callbacks = NULL;
-    return uva__future_append_node(future, &node->ready);
-}
-
-/* Wait for a pending child. */
-static int gather_hang(gather_t *gather, uva_future_t *child)
-{
-    gather_node_t *node;
-    int r;
-
-    if (UVA__LIKELY(child->kind == UVA__KIND_TASK &&
-                    child->callbacks == NULL)) {
-        uva__future_set_gatherer(child, &gather->outer.base);
-        return 0;
-    }
-    node = gather_node_new(gather, child);
-    if (node == NULL) {
-        return UV_ENOMEM;
-    }
-    r = uva__future_append_node(child, &node->ready);
-    if (r < 0) {
-        uva__slab_put(&child->loop->slab, node, sizeof *node);
-    }
-    return r;
-}
-
-/* Wait for a child no more. @return Whether it was waited for. */
-static bool gather_unhang(const gather_t *gather, uva_future_t *child)
-{
-    uva_future_t *outer = uva__future_gatherer(child);
-    uva__ready_t *ready = child->callbacks;
-
-    if (outer != NULL || ready == NULL) {
-        if (outer != &gather->outer.base) {
-            return false;
-        }
-        child->callbacks = NULL;
-        return true;
-    }
-    do {
-        gather_node_t *node = UVA__CONTAINER_OF(ready, gather_node_t, ready);
-        if (ready->run == gather_node_done && node->gather == gather) {
-            (void)uva__future_remove_node(child, ready);
-            uva__slab_put(&child->loop->slab, node, sizeof *node);
-            return true;
-        }
-        ready = ready->next;
-    } while (ready != child->callbacks);
-    return false;
-}
-
-static void gather_release(uva__bond_t *bond)
-{
-    gather_t *gather = UVA__CONTAINER_OF(bond, gather_t, bond);
-    uva_future_t *outer = uva__future_ref(&gather->outer.base);
+    gather_t *gather = UVA__CONTAINER_OF(cycle, gather_t, cycle);
+    uva_future_t *outer = uva__future_ref(gather_outer(gather));
 
     for (size_t i = 0; i < gather->count; i++) {
-        if (uva__future_pending(gather->children[i]) &&
-            gather_unhang(gather, gather->children[i])) {
+        gather_child_t *child = &gather->children[i];
+        if (uva__future_remove(child->future, &child->record)) {
             uva__future_unref(outer);
         }
     }
     uva__future_unref(outer);
 }
 
+/* Futures that were taken and cannot be gathered. */
 static void futures_unref(const uva_future_ref_t *futures, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -251,32 +216,34 @@ static void futures_unref(const uva_future_ref_t *futures, size_t count)
     }
 }
 
-/* Wait for the children that are pending, and count the others. */
-static int gather_hang_all(gather_t *gather)
+/* Take the children, wait for those that are pending, and count the others. */
+static void gather_attach(gather_t *gather,
+                          const uva_future_ref_t *take_futures)
 {
-    uva_future_t *outer = &gather->outer.base;
+    uva_future_t *outer = gather_outer(gather);
     size_t done = 0;
 
     for (size_t i = 0; i < gather->count; i++) {
-        uva_future_t *child = gather->children[i];
-        if (!uva__future_pending(child)) {
-            done++;
-        } else if (gather_hang(gather, child) < 0) {
-            gather_release(&gather->bond);
-            return UV_ENOMEM;
-        } else {
+        gather_child_t *child = &gather->children[i];
+        *child =
+            (gather_child_t){{{NULL, &gather->ops}, NULL}, take_futures[i]};
+        if (uva__future_pending(child->future)) {
+            uva__future_append(child->future, &child->record);
             outer->refs++;
+        } else {
+            done++;
         }
     }
     for (size_t i = 0; done > 0; i++) {
-        if (!uva__future_pending(gather->children[i])) {
-            gather_count(gather, gather->children[i]);
+        if (!uva__future_pending(gather->children[i].future)) {
+            gather_count(gather, gather->children[i].future);
             done--;
         }
     }
-    return 0;
 }
 
+/* as_future: somebody holds outer as a future and looks at its result, an
+ * array; else a task awaits it, and takes the results itself. */
 static uva_future_t *gather_new(uva_loop_t *loop,
                                 const uva_future_ref_t *take_futures,
                                 size_t count,
@@ -292,33 +259,30 @@ static uva_future_t *gather_new(uva_loop_t *loop,
         return uva_future_refused(
             flags > UVA_RETURN_EXCEPTIONS ? UV_EINVAL : UVA_EWRONGLOOP);
     }
-    outer = uva__future_new(loop, UVA__KIND_GATHER, gather_bytes(count));
+    outer = uva__future_new(loop, &gather_kind, gather_bytes(count));
     if (outer == NULL) {
         futures_unref(take_futures, count);
         return NULL;
     }
-    gather = uva__gather_of(outer);
+    gather = gather_of(outer);
+    gather->outer.cancel_requested = false;
+    gather->ops = (uva__ready_ops_t){
+        .run = child_done, .waiter = child_waiter, .drop = child_done};
     gather->count = count;
     gather->finished = 0;
     gather->results = NULL;
     gather->flags = (uint8_t)flags;
-    gather->cancel_requested = false;
     gather->as_future = as_future;
-    gather->bond.release = gather_release;
-    uva__list_append(&loop->bonds, &gather->bond.link);
-    if (count > 0) {
-        memcpy(gather->children, take_futures, count * sizeof *take_futures);
-    }
-    if (gather_hang_all(gather) < 0) {
-        uva__future_unref(outer);
-        return NULL;
-    }
+    gather->cycle.open = gather_open;
+    uva__list_append(&loop->cycles, &gather->cycle.link);
+    gather_attach(gather, take_futures);
     if (count == 0) {
         uva__future_finish(outer, UVA__FUTURE_FINISHED, 0);
     }
     return outer;
 }
 
+/* The running loop, or outside of one that of the first future that has any. */
 static uva_loop_t *gather_loop(const uva_future_ref_t *futures, size_t count)
 {
     for (size_t i = 0; uva__running() == NULL && i < count; i++) {
@@ -361,18 +325,19 @@ typedef struct gather_out_s {
  * result out, the others have a copy of what that place got. */
 static size_t gather_first_place(const gather_t *gather, size_t i)
 {
-    const uva_future_t *future = gather->children[i];
+    const uva_future_t *future = gather->children[i].future;
     size_t first = 0;
 
     if ((future->flags & UVA__MOVED) == 0) {
         return i;
     }
-    while (gather->children[first] != future) {
+    while (gather->children[first].future != future) {
         first++;
     }
     return first;
 }
 
+/* With exceptions returned: status and value of each child. */
 static int gather_move_result(uva_future_t *future,
                               size_t i,
                               size_t first,
@@ -388,6 +353,7 @@ static int gather_move_result(uva_future_t *future,
     return results[i].status;
 }
 
+/* A value of the children's own type. A place whose child failed is zeroed. */
 static int gather_move_value(uva_future_t *future,
                              size_t i,
                              size_t first,
@@ -408,9 +374,10 @@ static int gather_move_value(uva_future_t *future,
     return code;
 }
 
+/* Move what place i is to have; a failed child has nothing to move. */
 static int gather_move_one(gather_t *gather, size_t i, const gather_out_t *out)
 {
-    uva_future_t *future = gather->children[i];
+    uva_future_t *future = gather->children[i].future;
     int code = child_code(future);
     size_t first = code < 0 ? i : gather_first_place(gather, i);
 
@@ -445,6 +412,8 @@ static int gather_move(gather_t *gather, const gather_out_t *out)
     return r;
 }
 
+/* The poll of all awaiting forms: make the future, await it, take the
+ * results out of the children, drop it. */
 static int gather_poll(uva_gather_op_t *op,
                        const uva_future_ref_t *take_futures,
                        size_t count,
@@ -469,13 +438,14 @@ static int gather_poll(uva_gather_op_t *op,
         return r;
     }
     if (r >= 0) {
-        r = gather_move(uva__gather_of(outer), out);
+        r = gather_move(gather_of(outer), out);
     }
     op->outer = NULL;
     uva__future_unref(outer);
     return r;
 }
 
+/* uva_gather fills an array of results or of void pointers, as flags say. */
 static gather_out_t gather_plain_out(unsigned flags, void *ret_results)
 {
     gather_out_t out = {0};
@@ -500,6 +470,7 @@ int uva_gather_poll(uva_gather_op_t *op,
     return gather_poll(op, take_futures, count, flags, &out);
 }
 
+/* UVA_DRIVE would not drop the futures where no task can block. */
 static int gather_drive(const uva_future_ref_t *take_futures,
                         size_t count,
                         unsigned flags,

@@ -1,7 +1,7 @@
 /*
  * shield (asyncio.tasks).
  *
- * Invariant: outer is kept by whoever holds it and by each of its two nodes
+ * Invariant: outer is kept by whoever holds it and by each of its two records
  * until that has run or was removed; it keeps the inner future to its own end,
  * because its result is borrowed from there.
  */
@@ -15,25 +15,36 @@
 
 typedef struct shield_s {
     uva__plain_future_t outer;
-    uva__bond_t bond;
-    uva__ready_t inner_ready; /* Of inner's callbacks. */
-    uva__ready_t outer_ready; /* Of outer's callbacks. */
-    uva_future_t *inner;      /* Counted. */
+    uva__cycle_t cycle;
+    uva__record_t inner_record; /* Of inner's callbacks. */
+    uva__record_t outer_record; /* Of outer's callbacks. */
+    uva_future_t *inner;        /* Counted. */
 } shield_t;
 
-void uva__shield_free(uva_future_t *future)
+static void shield_free(uva_future_t *future)
 {
     shield_t *shield = UVA__CONTAINER_OF(future, shield_t, outer.base);
 
-    uva__list_remove(&shield->bond.link);
+    uva__list_remove(&shield->cycle.link);
     /* Before outer's own memory, which keeps the loop. */
     uva__future_unref(shield->inner);
     uva__plain_free(&shield->outer, sizeof *shield);
 }
 
+static const uva__kind_ops_t shield_kind = {
+    .kind = UVA__KIND_SHIELD,
+    .settable = true,
+    .keeps_others = true,
+    .describe = "a future",
+    .free = shield_free,
+};
+
+/* --- the two records --- */
+
+/* asyncio: tasks.py, shield, _inner_done_callback. */
 static void shield_inner_done(uva__ready_t *ready)
 {
-    shield_t *shield = UVA__CONTAINER_OF(ready, shield_t, inner_ready);
+    shield_t *shield = UVA__CONTAINER_OF(ready, shield_t, inner_record.ready);
     uva_future_t *inner = shield->inner;
     uva_future_t *outer = &shield->outer.base;
     void *value = NULL;
@@ -54,44 +65,50 @@ static void shield_inner_done(uva__ready_t *ready)
     uva__future_unref(outer);
 }
 
-/* Take the inner node back, if it waits still. */
-static void shield_let_go(shield_t *shield)
+/* The shield waits for the inner future no more. */
+static void shield_leave_inner(shield_t *shield)
 {
-    if (uva__future_pending(shield->inner) &&
-        uva__future_remove_node(shield->inner, &shield->inner_ready)) {
+    if (uva__future_remove(shield->inner, &shield->inner_record)) {
         uva__future_unref(&shield->outer.base);
     }
 }
 
+/* asyncio: tasks.py, shield, _outer_done_callback. */
 static void shield_outer_done(uva__ready_t *ready)
 {
-    shield_t *shield = UVA__CONTAINER_OF(ready, shield_t, outer_ready);
+    shield_t *shield = UVA__CONTAINER_OF(ready, shield_t, outer_record.ready);
 
-    shield_let_go(shield);
+    shield_leave_inner(shield);
     uva__future_unref(&shield->outer.base);
 }
 
-static void shield_release(uva__bond_t *bond)
+/* For the call graph: the inner future makes outer go on. */
+static uva_future_t *shield_waiter(uva__ready_t *ready)
 {
-    shield_t *shield = UVA__CONTAINER_OF(bond, shield_t, bond);
+    return &UVA__CONTAINER_OF(ready, shield_t, inner_record.ready)->outer.base;
+}
+
+static const uva__ready_ops_t inner_ops = {.run = shield_inner_done,
+                                           .waiter = shield_waiter,
+                                           .drop = shield_inner_done};
+static const uva__ready_ops_t outer_ops = {.run = shield_outer_done,
+                                           .drop = shield_outer_done};
+
+static void shield_open(uva__cycle_t *cycle)
+{
+    shield_t *shield = UVA__CONTAINER_OF(cycle, shield_t, cycle);
     uva_future_t *outer = uva__future_ref(&shield->outer.base);
 
-    shield_let_go(shield);
-    if (uva__future_pending(outer) &&
-        uva__future_remove_node(outer, &shield->outer_ready)) {
+    shield_leave_inner(shield);
+    if (uva__future_remove(outer, &shield->outer_record)) {
         uva__future_unref(outer);
     }
     uva__future_unref(outer);
 }
 
-uva_future_t *uva__shield_of_node(uva__ready_t *ready)
-{
-    if (ready->run != shield_inner_done) {
-        return NULL;
-    }
-    return &UVA__CONTAINER_OF(ready, shield_t, inner_ready)->outer.base;
-}
+/* --- making --- */
 
+/* A done future needs no shield, and is returned itself. */
 uva_future_t *uva_shield_future(uva_future_t *future)
 {
     uva_loop_t *loop;
@@ -111,25 +128,23 @@ uva_future_t *uva_shield_future(uva_future_t *future)
     if (loop->closing) {
         return uva_future_refused(UV_EPERM);
     }
-    if (uva__future_make_room(future) < 0) {
-        return NULL;
-    }
-    outer = uva__future_new(loop, UVA__KIND_SHIELD, sizeof *shield);
+    outer = uva__future_new(loop, &shield_kind, sizeof *shield);
     if (outer == NULL) {
         return NULL;
     }
     shield = UVA__CONTAINER_OF(outer, shield_t, outer.base);
     shield->inner = uva__future_ref(future);
-    shield->bond.release = shield_release;
-    uva__list_append(&loop->bonds, &shield->bond.link);
-    shield->inner_ready.run = shield_inner_done;
-    (void)uva__future_append_node(future, &shield->inner_ready);
-    shield->outer_ready.run = shield_outer_done;
-    (void)uva__future_append_node(outer, &shield->outer_ready);
-    outer->refs += 2; /* The nodes'. */
+    shield->cycle.open = shield_open;
+    uva__list_append(&loop->cycles, &shield->cycle.link);
+    shield->inner_record.ready.ops = &inner_ops;
+    uva__future_append(future, &shield->inner_record);
+    shield->outer_record.ready.ops = &outer_ops;
+    uva__future_append(outer, &shield->outer_record);
+    outer->refs += 2; /* The records'. */
     return outer;
 }
 
+/* The task awaits outer; its cancellation ends that one alone. */
 int uva_shield_poll(uva_shield_op_t *op,
                     uva_future_t *future,
                     void **ret_result)

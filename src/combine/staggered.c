@@ -20,14 +20,13 @@
 typedef struct race_s race_t;
 
 typedef struct racer_s {
-    uva__ready_t ready; /* Of the task's callbacks. */
+    uva__record_t record; /* Of the task's callbacks. */
     race_t *race;
     size_t index;
     uva_task_t *task;   /* Counted; NULL while it is being made, and if it could
                            not be. */
     uva_list_t waiters; /* Of uva_waiter_t.link: the next one's turn. */
     bool failed;
-    bool tells; /* By itself, at its end: for its callbacks was no memory. */
 } racer_t;
 
 struct race_s {
@@ -48,13 +47,16 @@ static int racer_body(void *arg, void **ret_result);
 
 static void racer_done(uva__ready_t *ready)
 {
-    race_t *race = UVA__CONTAINER_OF(ready, racer_t, ready)->race;
+    race_t *race = UVA__CONTAINER_OF(ready, racer_t, record.ready)->race;
 
     race->left--;
     if (race->left == 0 && race->waiter != NULL) {
         (void)uva_waiter_wake(race->waiter);
     }
 }
+
+static const uva__ready_ops_t racer_ops = {.run = racer_done,
+                                           .drop = racer_done};
 
 static void race_start_next(race_t *race)
 {
@@ -65,8 +67,9 @@ static void race_start_next(race_t *race)
         return;
     }
     racer = &race->racers[race->started];
-    *racer = (racer_t){
-        .ready = {NULL, racer_done}, .race = race, .index = race->started};
+    *racer = (racer_t){.record = {.ready = {NULL, &racer_ops}},
+                       .race = race,
+                       .index = race->started};
     race->started++;
     task = uva_create_task(racer_body, racer);
     if (task == NULL || task->base.kind == UVA__KIND_REFUSED) {
@@ -75,7 +78,7 @@ static void race_start_next(race_t *race)
     }
     race->left++;
     racer->task = task;
-    racer->tells = uva__future_add_node(&task->base, &racer->ready) < 0;
+    uva__future_add(&task->base, &racer->record);
 }
 
 static int racer_turn_poll(racer_t *before)
@@ -149,14 +152,8 @@ static int racer_run(racer_t *racer)
 
 static int racer_body(void *arg, void **ret_result)
 {
-    racer_t *racer = arg;
-    int r = racer_run(racer);
-
     (void)ret_result;
-    if (racer->tells) {
-        uva__loop_push(racer->task->base.loop, &racer->ready);
-    }
-    return r;
+    return racer_run(arg);
 }
 
 static void race_cancel(race_t *race)

@@ -6,11 +6,11 @@
  *   EXITING  waited for                 the same while there are any
  *   DONE     none                       refuses
  *
- * Invariant: a child's node stands in the group's list from before the child is
- * made, and among the child's callbacks, until the child is done: what runs
- * meanwhile may end the group, but not without it. All that children touch is
- * the group's entry among its parent's scopes, from enter to the end of exit:
- * the frame that the scope lies in may be gone.
+ * Invariant: a child stands in the group's list from before the child is
+ * made, and its record among the task's callbacks, until that is done: what
+ * runs meanwhile may end the group, but not without it. All that children touch
+ * is the group's entry among its parent's scopes, from enter to the end of
+ * exit: the frame that the scope lies in may be gone.
  */
 #include "uva/taskgroups.h"
 
@@ -35,13 +35,13 @@ enum {
 typedef struct group_s group_t;
 
 typedef struct group_child_s {
-    uva__ready_t ready; /* Of the child's callbacks. */
-    uva_list_t link;    /* Of group_t.children. */
-    uva_list_t queue;   /* Of group_t.queue: waits for its turn. */
-    uva_task_t *task;   /* Counted; NULL while it is being made. */
-    group_t *group;     /* Borrowed; NULL once the group was lost. */
-    void *ret;          /* Where its result goes; may be NULL. */
-    bool running;       /* Has its turn. */
+    uva__record_t record; /* Of the child's callbacks. */
+    uva_list_t link;      /* Of group_t.children. */
+    uva_list_t queue;     /* Of group_t.queue: waits for its turn. */
+    uva_task_t *task;     /* Counted; NULL while it is being made. */
+    group_t *group;       /* Borrowed; NULL once the group was lost. */
+    void *ret;            /* Where its result goes; may be NULL. */
+    bool running;         /* Has its turn. */
 } group_child_t;
 
 /* A child that is being made. */
@@ -270,7 +270,8 @@ static void child_ended(group_t *group, const group_child_t *child)
 
 static void child_done(uva__ready_t *ready)
 {
-    group_child_t *child = UVA__CONTAINER_OF(ready, group_child_t, ready);
+    group_child_t *child =
+        UVA__CONTAINER_OF(ready, group_child_t, record.ready);
     uva_task_t *task = child->task;
     group_t *group = child->group;
 
@@ -282,16 +283,16 @@ static void child_done(uva__ready_t *ready)
     uva_task_unref(task);
 }
 
-uva_task_t *uva__taskgroup_of_node(uva__ready_t *ready)
+static uva_future_t *child_waiter(uva__ready_t *ready)
 {
-    const group_t *group;
+    const group_t *group =
+        UVA__CONTAINER_OF(ready, group_child_t, record.ready)->group;
 
-    if (ready->run != child_done) {
-        return NULL;
-    }
-    group = UVA__CONTAINER_OF(ready, group_child_t, ready)->group;
-    return group == NULL ? NULL : group->scope.task;
+    return group == NULL ? NULL : &group->scope.task->base;
 }
+
+static const uva__ready_ops_t child_ops = {
+    .run = child_done, .waiter = child_waiter, .drop = child_done};
 
 /* The children are cut off and cancelled. */
 static void group_abandon(uva__scope_t *entry)
@@ -340,7 +341,7 @@ child_begin(group_t *group, birth_t *ret_birth, void *ret, const char *function)
         return UV_ENOMEM;
     }
     *child = (group_child_t){
-        .ready = {NULL, child_done}, .group = group, .ret = ret};
+        .record = {.ready = {NULL, &child_ops}}, .group = group, .ret = ret};
     uva__list_append(&group->children, &child->link);
     if (group->running < group->max_running) {
         child_take_turn(group, child);
@@ -387,7 +388,6 @@ static uva_task_t *child_adopt(const birth_t *birth, uva_task_t *task)
     group_t *group;
 
     birth->loop->starts_late = birth->starts_late;
-    task = uva__task_admit(task);
     if (task == NULL || task->base.kind == UVA__KIND_REFUSED) {
         return child_refused(birth, task);
     }
@@ -406,7 +406,7 @@ static uva_task_t *child_adopt(const birth_t *birth, uva_task_t *task)
     if (child->group != NULL && !child->running) {
         child_hold(child->group, child);
     }
-    (void)uva__future_add_node(&task->base, &child->ready);
+    uva__future_add(&task->base, &child->record);
     return task;
 }
 

@@ -1,12 +1,12 @@
 /*
  * wait, wait_for and cancel-and-wait (asyncio.tasks).
  *
- * Invariant: what a wait has hung into futures lives until each of its nodes
- * was removed or has run, however early the waiting task goes on; it never
- * wakes a task whose wait is over.
+ * Invariant: a wait never wakes its task once it is over. Its records among the
+ * callbacks of futures are those of members.c.
  */
 #include "uva/tasks.h"
 
+#include "combine/members.h"
 #include "core/failures.h"
 #include "core/futures.h"
 #include "core/loop.h"
@@ -14,114 +14,40 @@
 #include "core/ready.h"
 #include "core/timers.h"
 
-typedef struct wait_state_s wait_state_t;
-
-typedef struct wait_node_s {
-    uva__ready_t ready;   /* Of the future's callbacks. */
-    uva_future_t *future; /* Counted; NULL failed with UV_ENOMEM. */
-    wait_state_t *state;
-    bool counted; /* Not the second place of the same future. */
-    bool ran;
-} wait_node_t;
-
-struct wait_state_s {
-    uva_loop_t *loop;
-    uva_waiter_t *waiter; /* NULL once the wait is over. */
-    uva__timer_t timer;
-    size_t count;
-    size_t left;
-    size_t refs; /* Nodes that were not removed and did not run, and the
-                    wait itself. */
+/* The state of a wait, from its first call to its last. */
+typedef struct wait_s {
+    uva__members_t members;
     uva_return_when_t when;
-    wait_node_t nodes[];
-};
+} wait_t;
 
-static size_t wait_bytes(size_t count)
+/* The task goes on. */
+static void wait_wake(uva__members_t *members)
 {
-    return sizeof(wait_state_t) + count * sizeof(wait_node_t);
+    uva__timer_stop(members->loop, &members->timer);
+    (void)uva_waiter_wake(members->waiter);
 }
 
-static void wait_unref(wait_state_t *state)
-{
-    if (--state->refs > 0) {
-        return;
-    }
-    for (size_t i = 0; i < state->count; i++) {
-        uva__future_unref(state->nodes[i].future);
-    }
-    uva__slab_put(&state->loop->slab, state, wait_bytes(state->count));
-}
-
-static void wait_release(wait_state_t *state)
-{
-    uva__timer_stop(state->loop, &state->timer);
-    if (state->waiter != NULL) {
-        (void)uva_waiter_wake(state->waiter);
-    }
-}
-
-static void wait_fire(uva__timer_t *timer)
-{
-    wait_release(UVA__CONTAINER_OF(timer, wait_state_t, timer));
-}
-
+/* asyncio: tasks.py, _on_completion: a cancelled future is no exception. */
 static bool wait_failed(uva_future_t *future)
 {
     return !uva_future_cancelled(future) && uva__future_code(future) < 0;
 }
 
-static void wait_node_done(uva__ready_t *ready)
+/* One of the futures is done: maybe that is enough. */
+static void wait_member_done(uva__members_t *members, uva__member_t *member)
 {
-    wait_node_t *node = UVA__CONTAINER_OF(ready, wait_node_t, ready);
-    wait_state_t *state = node->state;
+    uva_return_when_t when = UVA__CONTAINER_OF(members, wait_t, members)->when;
 
-    node->ran = true;
-    state->left--;
-    if (state->left == 0 || state->when == UVA_FIRST_COMPLETED ||
-        (state->when == UVA_FIRST_EXCEPTION && wait_failed(node->future))) {
-        wait_release(state);
-    }
-    wait_unref(state);
-}
-
-uva_future_t *uva__wait_of_node(uva__ready_t *ready)
-{
-    uva_waiter_t *waiter;
-
-    if (ready->run != wait_node_done) {
-        return NULL;
-    }
-    waiter = UVA__CONTAINER_OF(ready, wait_node_t, ready)->state->waiter;
-    return waiter == NULL ? NULL : &uva__task_of_waiter(waiter)->base;
-}
-
-/* A future that stands there twice counts once: it is marked while the nodes
- * are made. */
-static void wait_fill(wait_state_t *state, const uva_future_ref_t *futures)
-{
-    for (size_t i = 0; i < state->count; i++) {
-        wait_node_t *node = &state->nodes[i];
-        uva_future_t *future = uva__future_ref(futures[i]);
-        bool plain = future == NULL || future->kind == UVA__KIND_REFUSED;
-        *node = (wait_node_t){
-            .ready = {NULL, wait_node_done}, .future = future, .state = state};
-        if (plain || (future->flags & UVA__VISITED) == 0) {
-            node->counted = true;
-            state->left++;
-            state->refs++;
-            if (!plain) {
-                future->flags |= UVA__VISITED;
-            }
-        }
-    }
-    for (size_t i = 0; i < state->count; i++) {
-        uva_future_t *future = futures[i];
-        if (future != NULL && future->kind != UVA__KIND_REFUSED) {
-            future->flags &= (uint16_t)~UVA__VISITED;
-        }
+    if (members->left == 0 || when == UVA_FIRST_COMPLETED ||
+        (when == UVA_FIRST_EXCEPTION && wait_failed(member->future))) {
+        wait_wake(members);
     }
 }
 
+static const uva__members_ops_t wait_ops = {sizeof(wait_t), wait_member_done,
+                                            wait_wake};
+
+/* asyncio: tasks.py, _wait. The task suspends even if all are done already. */
 static int wait_start(uva_wait_op_t *op,
                       uva_task_t *task,
                       const uva_future_ref_t *futures,
@@ -129,82 +55,40 @@ static int wait_start(uva_wait_op_t *op,
                       uint64_t timeout_ns,
                       uva_return_when_t when)
 {
-    uva_loop_t *loop = task->base.loop;
-    wait_state_t *state;
-    int r;
+    uva__members_t *members;
+    int r = uva__members_new(task->base.loop, &wait_ops, futures, count,
+                             timeout_ns, &members);
 
-    r = uva__futures_admit(loop, futures, count);
-    if (r < 0) {
-        return r;
+    if (r >= 0) {
+        members->waiter = &task->waiter;
+        UVA__CONTAINER_OF(members, wait_t, members)->when = when;
+        op->state = members;
     }
-    state = uva__slab_get(&loop->slab, wait_bytes(count));
-    if (state == NULL) {
-        return UV_ENOMEM;
-    }
-    *state = (wait_state_t){.loop = loop,
-                            .waiter = &task->waiter,
-                            .count = count,
-                            .refs = 1,
-                            .when = when};
-    if (timeout_ns != UVA_FOREVER) {
-        r = uva__timer_start(loop, &state->timer,
-                             uva__loop_deadline(loop, timeout_ns), wait_fire);
-    }
-    if (r < 0) {
-        uva__slab_put(&loop->slab, state, wait_bytes(count));
-        return r;
-    }
-    wait_fill(state, futures);
-    for (size_t i = 0; i < count; i++) {
-        wait_node_t *node = &state->nodes[i];
-        if (!node->counted) {
-            continue;
-        }
-        if (uva__future_pending(node->future)) {
-            (void)uva__future_append_node(node->future, &node->ready);
-        } else {
-            uva__loop_push(loop, &node->ready);
-        }
-    }
-    op->state = state;
-    return 0;
+    return r;
 }
 
-/* Take the nodes out again. */
-static void wait_stop(wait_state_t *state)
-{
-    uva__timer_stop(state->loop, &state->timer);
-    state->waiter = NULL;
-    for (size_t i = 0; i < state->count; i++) {
-        wait_node_t *node = &state->nodes[i];
-        if (node->counted && !node->ran && uva__future_pending(node->future) &&
-            uva__future_remove_node(node->future, &node->ready)) {
-            node->ran = true;
-            state->refs--;
-        }
-    }
-}
-
-static int wait_results(const wait_state_t *state,
+/* What is done by now counts as done, whether or not its record has run. The
+ * futures are in the caller's order, each once, and borrowed. */
+static int wait_results(const uva__members_t *members,
                         uva_future_t **ret_done,
                         uva_future_t **ret_pending)
 {
     size_t done = 0;
     size_t pending = 0;
 
-    for (size_t i = 0; i < state->count; i++) {
-        const wait_node_t *node = &state->nodes[i];
-        if (!node->counted) {
+    for (size_t i = 0; i < members->count; i++) {
+        const uva__member_t *member = &members->places[i];
+        if (!member->counted) {
             continue;
         }
-        if (uva_future_done(node->future)) {
+        if (uva_future_done(member->future)) {
             if (ret_done != NULL) {
-                ret_done[done] = node->future;
+                ret_done[done] = member->future;
             }
             done++;
         } else {
             if (ret_pending != NULL) {
-                ret_pending[pending] = node->future;
+                ret_pending[pending] = member->future;
             }
             pending++;
         }
@@ -212,6 +96,7 @@ static int wait_results(const wait_state_t *state,
     return (int)done;
 }
 
+/* asyncio: tasks.py, wait. A timeout is no failure: it gives what is done. */
 int uva_wait_poll(uva_wait_op_t *op,
                   const uva_future_ref_t *futures,
                   size_t count,
@@ -221,7 +106,7 @@ int uva_wait_poll(uva_wait_op_t *op,
                   uva_future_t **ret_pending)
 {
     uva_task_t *task = uva__task_current();
-    wait_state_t *state;
+    uva__members_t *members;
     int r;
 
     if (task == NULL) {
@@ -232,17 +117,16 @@ int uva_wait_poll(uva_wait_op_t *op,
             return uva__bare(UV_EINVAL);
         }
         r = wait_start(op, task, futures, count, timeout_ns, when);
-        return r < 0 ? uva__bare(r)
-                     : uva_waiter_suspend(&task->waiter, NULL, NULL);
+        return r < 0 ? r : uva_waiter_suspend(&task->waiter, NULL, NULL);
     }
-    state = op->state;
+    members = op->state;
     r = uva_waiter_finish(&task->waiter);
-    wait_stop(state);
+    uva__members_leave(members);
     if (r >= 0) {
-        r = wait_results(state, ret_done, ret_pending);
+        r = wait_results(members, ret_done, ret_pending);
     }
     op->state = NULL;
-    wait_unref(state);
+    uva__members_unref(members);
     return r;
 }
 
@@ -282,7 +166,7 @@ int uva_cancel_and_wait_poll(uva_wait_op_t *op, uva_future_t *future)
         }
         r = wait_start(op, task, futures, 1, UVA_FOREVER, UVA_ALL_COMPLETED);
         if (r < 0) {
-            return uva__bare(r);
+            return r;
         }
         (void)uva_future_cancel(future);
         return uva_waiter_suspend(&task->waiter, NULL, NULL);
@@ -323,6 +207,8 @@ static int wait_for_result(uva_future_t *future, void *ret, size_t size)
     return r;
 }
 
+/* asyncio: tasks.py, wait_for: with no time the future is asked to cancel at
+ * once, and waited for; else a timeout is put around the await. */
 static void
 wait_for_begin(uva_wait_for_op_t *op, uva_future_t *future, uint64_t timeout_ns)
 {
@@ -336,6 +222,7 @@ wait_for_begin(uva_wait_for_op_t *op, uva_future_t *future, uint64_t timeout_ns)
     }
 }
 
+/* Both ways end with the reference dropped and the result moved out. */
 int uva__wait_for_typed_poll(uva_wait_for_op_t *op,
                              uva_future_t *take_task,
                              uint64_t timeout_ns,

@@ -142,19 +142,40 @@ static void handle_run_timer(uva__timer_t *timer)
     handle_run(UVA__CONTAINER_OF(timer, uva_handle_t, timer));
 }
 
-bool uva__handle_drop_ready(uva__ready_t *ready)
+static void handle_drop_ready(uva__ready_t *ready)
 {
     uva_handle_t *handle = UVA__CONTAINER_OF(ready, uva_handle_t, ready);
 
-    if (ready->run != handle_run_ready) {
-        return false;
-    }
     handle->loop->call_count--;
     (void)handle_leave(handle, HANDLE_RUN);
     handle_drop_data(handle);
     handle_drop(handle);
-    return true;
 }
+
+const char *uva__handle_function(const uva_handle_t *handle)
+{
+    return handle == NULL ? NULL : handle->site;
+}
+
+const char *uva__handle_source(const uva_handle_t *handle)
+{
+    return handle == NULL || handle->site == NULL
+               ? NULL
+               : handle->site + strlen(handle->site) + 1;
+}
+
+static void handle_describe(uva__ready_t *ready, uva__work_t *work)
+{
+    const uva_handle_t *handle = UVA__CONTAINER_OF(ready, uva_handle_t, ready);
+
+    work->what = "callback";
+    work->function = uva__handle_function(handle);
+    work->source = uva__handle_source(handle);
+}
+
+static const uva__ready_ops_t handle_ops = {.run = handle_run_ready,
+                                            .drop = handle_drop_ready,
+                                            .describe = handle_describe};
 
 bool uva__handle_drop_timer(uva__timer_t *timer)
 {
@@ -170,25 +191,6 @@ void uva__handle_drop_never(uva_loop_t *loop)
     while (!uva__list_empty(&loop->never)) {
         uva_handle_cancel(UVA__LIST_FIRST(&loop->never, uva_handle_t, link));
     }
-}
-
-uva_handle_t *uva__handle_of(const uva__ready_t *ready)
-{
-    return ready->run == handle_run_ready
-               ? UVA__CONTAINER_OF((uintptr_t)ready, uva_handle_t, ready)
-               : NULL;
-}
-
-const char *uva__handle_function(const uva_handle_t *handle)
-{
-    return handle == NULL ? NULL : handle->site;
-}
-
-const char *uva__handle_source(const uva_handle_t *handle)
-{
-    return handle == NULL || handle->site == NULL
-               ? NULL
-               : handle->site + strlen(handle->site) + 1;
 }
 
 /* --- scheduling --- */
@@ -255,7 +257,7 @@ static uva_handle_t *handle_new(uva_loop_t *loop,
         return NULL;
     }
     *handle = (uva_handle_t){
-        .ready = {NULL, handle_run_ready},
+        .ready = {NULL, &handle_ops},
         .loop = loop,
         .callback = callback,
         .data = data,

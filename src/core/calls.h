@@ -6,15 +6,11 @@
 
 #include "core/loop.h"
 
-/** Drop a node if it is a scheduled call. @return Whether it was one. */
-bool uva__handle_drop_ready(uva__ready_t *ready);
 /** Cancel the calls that never come. */
 void uva__handle_drop_never(uva_loop_t *loop);
 /** Cancel a timer's call, if it is one; the timer may be gone then.
  * @return Whether it was one. */
 bool uva__handle_drop_timer(uva__timer_t *timer);
-/** The scheduled call of a node of the ready queue; NULL if it is none. */
-uva_handle_t *uva__handle_of(const uva__ready_t *ready);
 /** The name of what a scheduled call calls; static; NULL if unknown. */
 const char *uva__handle_function(const uva_handle_t *handle);
 /** Where a scheduled call was made; static; NULL if unknown. */

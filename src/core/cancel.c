@@ -1,16 +1,15 @@
 /*
  * Cancelling (asyncio.futures, asyncio.tasks).
  *
- * A task asks what it awaits, a gathering future asks each of its children:
+ * A task asks what it awaits, a future that has children asks each of them:
  * that makes chains of any length, and rings. So this walks and does not
- * recurse; the gathering futures on its way keep where it has to come back to.
+ * recurse; the parents on its way keep where it has to come back to.
  *
  * Invariant: those between the future that was cancelled and the one that is
  * asked are marked, and no others.
  */
 #include "base/alloc.h"
 #include "base/errors.h"
-#include "combine/gather.h"
 #include "core/extra.h"
 #include "core/failures.h"
 #include "core/futures.h"
@@ -30,9 +29,17 @@ typedef struct walk_s {
     uva_future_t *future;  /* The one that is asked. */
     uva_task_t *asker;     /* The task that awaits it and asks; or NULL. */
     uva_future_t *start;   /* The first of the tasks from here to there. */
-    uva__gather_t *gather; /* Whose child that is; NULL for none. */
+    uva__parent_t *parent; /* Whose child that is; NULL for none. */
 } walk_t;
 
+/* Whether a cancellation asks several others on behalf of a future. */
+static bool future_has_children(const uva_future_t *future)
+{
+    return uva__future_kind(future)->cancel_next != NULL;
+}
+
+/* Remember the words of a request until it is delivered; NULL forgets those
+ * of an earlier one. Without memory the request has no words. */
 static void task_set_words(uva_task_t *task, uva_error_t *words)
 {
     uva__extra_t *extra =
@@ -46,6 +53,7 @@ static void task_set_words(uva_task_t *task, uva_error_t *words)
     }
 }
 
+/* The next step of the task, or its next await, ends with UV_ECANCELED. */
 static void task_must_cancel(uva_task_t *task, uva_error_t *words)
 {
     task->base.flags |= UVA__MUST_CANCEL;
@@ -56,13 +64,13 @@ static void task_must_cancel(uva_task_t *task, uva_error_t *words)
  * that closes the ring stops waiting. */
 static void task_leave_ring(uva_task_t *task, uva_error_t *words)
 {
-    uva_future_t *future = task->waiter.future;
+    uva_future_t *future = task->waiter.await.future;
 
     task_must_cancel(task, words);
-    (void)uva__future_remove_node(future, &task->ready);
-    task->base.phase = UVA__PHASE_TORN;
+    (void)uva__future_remove(future, &task->record);
+    task->base.phase = UVA__PHASE_DETACHED;
     uva__loop_push(task->base.loop, &task->ready);
-    if (future->kind == UVA__KIND_GATHER) {
+    if (future_has_children(future)) {
         future->flags |= UVA__QUIET; /* Cancelled too, with nobody to ask. */
     }
 }
@@ -90,7 +98,7 @@ static answer_t walk_ask_task(walk_t *walk, uva_task_t *task)
     task_count_request(task);
     if (task->base.phase == UVA__PHASE_FUTURE) {
         walk->asker = task;
-        walk->future = task->waiter.future;
+        walk->future = task->waiter.await.future;
         return ANSWER_ASK;
     }
     if (task->base.phase == UVA__PHASE_WAIT) {
@@ -103,29 +111,40 @@ static answer_t walk_ask_task(walk_t *walk, uva_task_t *task)
     return ANSWER_YES;
 }
 
-/* Ask the next child of the gathering future that the walk has come to. */
-static void walk_next_child(walk_t *walk)
+/* Ask the next child of the parent that the walk has come to.
+ * @return Whether there is one. */
+static bool walk_next_child(walk_t *walk)
 {
-    uva__gather_asks_t *asks = &walk->gather->asks;
+    uva__parent_t *parent = walk->parent;
+    uva_future_t *future = &parent->plain.base;
 
-    walk->start = walk->gather->children[asks->next++];
-    walk->future = walk->start;
+    walk->start = NULL;
     walk->asker = NULL;
+    if (!uva__future_kind(future)->cancel_next(future, parent->cancel_walk.next,
+                                               &walk->start)) {
+        return false;
+    }
+    parent->cancel_walk.next++;
+    walk->future = walk->start;
+    return true;
 }
 
-static answer_t walk_ask_gather(walk_t *walk, uva__gather_t *gather)
+/* Go down into a parent. What the walk knows of the way to it is kept there,
+ * and comes back when its last child has answered. */
+static answer_t walk_ask_parent(walk_t *walk, uva__parent_t *parent)
 {
-    gather->asks = (uva__gather_asks_t){
-        .gather = walk->gather,
-        .start = walk->start,
-        .asker = walk->asker,
-        .answer = ANSWER_NO,
-    };
-    walk->gather = gather;
-    walk_next_child(walk);
-    return ANSWER_ASK;
+    parent->cancel_walk.parent = walk->parent;
+    parent->cancel_walk.start = walk->start;
+    parent->cancel_walk.asker = walk->asker;
+    parent->cancel_walk.next = 0;
+    parent->cancel_walk.answer = ANSWER_NO;
+    walk->parent = parent;
+    return walk_next_child(walk) ? ANSWER_ASK : ANSWER_NO;
 }
 
+/* Ask the future that the walk has come to. A done one says no; a plain one
+ * ends here; a task or a parent leads on, unless the walk has come by it
+ * before. */
 static answer_t walk_ask(walk_t *walk)
 {
     uva_future_t *future = walk->future;
@@ -137,7 +156,7 @@ static answer_t walk_ask(walk_t *walk)
         future->flags |= UVA__RETRIEVED;
         return ANSWER_NO;
     }
-    if (future->kind != UVA__KIND_TASK && future->kind != UVA__KIND_GATHER) {
+    if (future->kind != UVA__KIND_TASK && !future_has_children(future)) {
         if (walk->words != NULL) {
             uva__extra_t *extra = uva__future_extra(future);
             if (extra != NULL) {
@@ -153,7 +172,8 @@ static answer_t walk_ask(walk_t *walk)
     future->flags |= UVA__VISITED;
     return future->kind == UVA__KIND_TASK
                ? walk_ask_task(walk, uva__future_as_task(future))
-               : walk_ask_gather(walk, uva__gather_of(future));
+               : walk_ask_parent(walk, UVA__CONTAINER_OF(future, uva__parent_t,
+                                                         plain.base));
 }
 
 /* Unmark a chain of tasks, as far as it was walked. */
@@ -163,7 +183,8 @@ static void walk_leave(uva_future_t *start)
            (start->flags & UVA__VISITED) != 0) {
         uva_task_t *task = uva__future_as_task(start);
         start->flags &= (uint16_t)~UVA__VISITED;
-        start = start->phase == UVA__PHASE_FUTURE ? task->waiter.future : NULL;
+        start = start->phase == UVA__PHASE_FUTURE ? task->waiter.await.future
+                                                  : NULL;
     }
 }
 
@@ -171,7 +192,7 @@ static void walk_leave(uva_future_t *start)
  * what the walk began with has answered. */
 static answer_t walk_answer(walk_t *walk, answer_t answer)
 {
-    uva__gather_t *gather;
+    uva__parent_t *parent;
 
     for (;;) {
         if (walk->asker != NULL) {
@@ -185,28 +206,28 @@ static answer_t walk_answer(walk_t *walk, answer_t answer)
         if (answer != ANSWER_RING) { /* Else the marks are older. */
             walk_leave(walk->start);
         }
-        gather = walk->gather;
-        if (gather == NULL) {
+        parent = walk->parent;
+        if (parent == NULL) {
             return answer;
         }
-        if (gather->asks.answer < (int)answer) {
-            gather->asks.answer = (int)answer;
+        if (parent->cancel_walk.answer < (int)answer) {
+            parent->cancel_walk.answer = (int)answer;
         }
-        if (gather->asks.next < gather->count) {
-            walk_next_child(walk);
+        if (walk_next_child(walk)) {
             return ANSWER_ASK;
         }
-        gather->outer.base.flags &= (uint16_t)~UVA__VISITED;
-        answer = (answer_t)gather->asks.answer;
+        parent->plain.base.flags &= (uint16_t)~UVA__VISITED;
+        answer = (answer_t)parent->cancel_walk.answer;
         if (answer != ANSWER_NO) {
-            gather->cancel_requested = true;
+            parent->cancel_requested = true;
         }
-        walk->asker = gather->asks.asker;
-        walk->start = gather->asks.start;
-        walk->gather = gather->asks.gather;
+        walk->asker = parent->cancel_walk.asker;
+        walk->start = parent->cancel_walk.start;
+        walk->parent = parent->cancel_walk.parent;
     }
 }
 
+/* Ask and answer in turn until what the walk began with has its answer. */
 static answer_t walk_run(walk_t *walk)
 {
     answer_t answer;
@@ -220,6 +241,8 @@ static answer_t walk_run(walk_t *walk)
     return answer;
 }
 
+/* asyncio: futures.py, Future.cancel; tasks.py, Task.cancel, and
+ * _GatheringFuture.cancel. */
 static bool
 future_cancel(uva_future_t *future, const char *message, const char *function)
 {
@@ -247,7 +270,7 @@ void uva__task_cancel_await(uva_task_t *task)
 {
     uva__extra_t *extra = task->extra;
     walk_t walk = {.words = extra == NULL ? NULL : extra->request,
-                   .future = task->waiter.future,
+                   .future = task->waiter.await.future,
                    .start = &task->base,
                    .asker = task};
 
@@ -275,6 +298,8 @@ bool uva_task_cancel(uva_task_t *task)
     return future_cancel(UVA_FUTURE(task), NULL, __func__);
 }
 
+/* The await that runs now ends with UV_ECANCELED: the words of the request
+ * become the error of the task. */
 void uva__task_deliver_cancel(uva_task_t *task)
 {
     uva_error_t *words;
@@ -315,7 +340,7 @@ unsigned uva_task_uncancel(uva_task_t *task)
     if (uva_task_cancelling(task) > UINT16_MAX) {
         task->extra->cancelling--;
     } else if (--task->base.cancelling == 0 &&
-               task->base.phase != UVA__PHASE_TORN &&
+               task->base.phase != UVA__PHASE_DETACHED &&
                task->base.phase != UVA__PHASE_CANCELLED) {
         uva__task_drop_cancel(task); /* Else its wait has ended by it. */
     }

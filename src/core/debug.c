@@ -36,39 +36,7 @@ bool uva__debug_from_environment(void)
 
 /* --- slow steps --- */
 
-/* The work that a node of the ready queue stands for; all but task is static.
- */
-typedef struct debug_work_s {
-    uva_task_t *task; /* Counted: a step of it. */
-    const char *what;
-    const char *function; /* NULL if unknown. */
-    const char *source;   /* NULL if unknown. */
-} debug_work_t;
-
-static debug_work_t debug_look(uva__ready_t *ready)
-{
-    debug_work_t work = {NULL, "the loop's own work", NULL, NULL};
-
-    if (uva__ready_is_task(ready)) {
-        work.task = uva_task_ref(uva__task_of_ready(ready));
-    } else if (uva__handle_of(ready) != NULL) {
-        work.what = "callback";
-        work.function = uva__handle_function(uva__handle_of(ready));
-        work.source = uva__handle_source(uva__handle_of(ready));
-    } else if (ready->run == uva__callback_run) {
-        uva_future_t *future =
-            UVA__CONTAINER_OF(ready, uva__callback_t, ready)->future;
-        uva_task_t *task = uva_future_task(future);
-        uva__extra_t *extra = uva__future_has_extra(future);
-        work.what = task != NULL ? "a done callback of task function"
-                                 : "a done callback of a future";
-        work.function = task != NULL ? uva__task_function(task) : NULL;
-        work.source = extra == NULL ? NULL : extra->source;
-    }
-    return work;
-}
-
-static void debug_report_slow(const debug_work_t *work, uint64_t took_ns)
+static void debug_report_slow(const uva__work_t *work, uint64_t took_ns)
 {
     unsigned long long us = took_ns / NS_PER_US;
 
@@ -90,14 +58,18 @@ static void debug_report_slow(const debug_work_t *work, uint64_t took_ns)
 
 void uva__debug_run(uva_loop_t *loop, uva__ready_t *ready)
 {
-    debug_work_t work = debug_look(ready);
+    uva__work_t work = {NULL, "the loop's own work", NULL, NULL};
     uint64_t took_ns = loop->driver->now(loop);
     uint64_t real_ns = uva__clock_ns();
 
+    if (ready->ops->describe != NULL) { /* The node may be gone afterwards. */
+        ready->ops->describe(ready, &work);
+    }
     if (work.task != NULL) {
+        (void)uva_task_ref(work.task);
         uva__loan_check(work.task);
     }
-    ready->run(ready);
+    ready->ops->run(ready);
     /* Virtual time moves only by hand; what a step costs is real. */
     took_ns = loop->driver->now(loop) - took_ns;
     real_ns = uva__clock_ns() - real_ns;

@@ -35,7 +35,7 @@ uva__extra_t *uva__future_extra(uva_future_t *future)
     memset(extra, 0, sizeof *extra);
     if (future->kind == UVA__KIND_TASK) {
         uva__future_as_task(future)->extra = extra;
-        future->flags |= UVA__KEEPS;
+        future->flags |= UVA__HAS_EXTRA;
     } else {
         UVA__CONTAINER_OF(future, uva__plain_future_t, base)->extra = extra;
     }

@@ -16,9 +16,6 @@
 
 #include "base/alloc.h"
 #include "base/errors.h"
-#include "combine/gather.h"
-#include "core/calls.h"
-#include "core/context.h"
 #include "core/debug.h"
 #include "core/extra.h"
 #include "core/failures.h"
@@ -56,8 +53,9 @@ uva_future_t *uva_future_refused(int code)
 
 /* --- making and freeing --- */
 
+/* The part that every kind has is zeroed; a kind sets what it has behind. */
 uva_future_t *
-uva__future_new(uva_loop_t *loop, uva__future_kind_t kind, size_t size)
+uva__future_new(uva_loop_t *loop, const uva__kind_ops_t *kind, size_t size)
 {
     uva__plain_future_t *future = uva__slab_get(&loop->slab, size);
 
@@ -67,10 +65,28 @@ uva__future_new(uva_loop_t *loop, uva__future_kind_t kind, size_t size)
     memset(future, 0, sizeof *future);
     future->base.loop = loop;
     future->base.refs = 1;
-    future->base.kind = (uint8_t)kind;
+    future->base.kind = kind->kind;
+    /* Each kind is known to the loop from its first future on, so that no
+     * list of kinds has to be kept on the floor below them. */
+    loop->kinds[kind->kind] = kind;
     return &future->base;
 }
 
+/* The kind of uva_create_future. */
+static void plain_free(uva_future_t *future)
+{
+    uva__plain_free(UVA__CONTAINER_OF(future, uva__plain_future_t, base),
+                    sizeof(uva__plain_future_t));
+}
+
+static const uva__kind_ops_t plain_kind = {
+    .kind = UVA__KIND_PLAIN,
+    .settable = true,
+    .describe = "a future",
+    .free = plain_free,
+};
+
+/* asyncio: base_events.py, create_future. here is kept in debug mode only. */
 uva_future_t *uva__loop_create_future(uva_loop_t *loop, const char *here)
 {
     uva_future_t *future;
@@ -81,8 +97,7 @@ uva_future_t *uva__loop_create_future(uva_loop_t *loop, const char *here)
     if (!uva__loop_owned_for(loop, "uva_loop_create_future") || loop->closed) {
         return uva_future_refused(uva__loop_refusal(loop));
     }
-    future =
-        uva__future_new(loop, UVA__KIND_PLAIN, sizeof(uva__plain_future_t));
+    future = uva__future_new(loop, &plain_kind, sizeof(uva__plain_future_t));
     if (UVA__UNLIKELY(loop->debug) && future != NULL) {
         uva__debug_note(future, here);
     }
@@ -99,6 +114,9 @@ uva_future_t *(uva_create_future)(void)
     return uva__loop_create_future(uva__running(), NULL);
 }
 
+/* References may change in any thread once the loop is closed:
+ * uva__loop_enter takes its mutex then. Refused futures are static and count
+ * nothing. */
 uva_future_t *uva_future_ref(uva_future_t *future)
 {
     if (future != NULL && future->kind != UVA__KIND_REFUSED &&
@@ -122,17 +140,18 @@ uva_future_t *uva_future_unref(uva_future_t *future)
 }
 
 /* Callbacks that never run: those of a pending future that nobody refers to,
- * which are records, and those of one that is done when its loop is gone. */
+ * which are done callbacks, and those of one that is done when its loop is
+ * gone. */
 static void future_drop_callbacks(uva_future_t *future)
 {
-    uva__ready_t *last = future->callbacks;
+    uva__record_t *last = future->callbacks;
     uva__ready_t *node;
 
     if (last == NULL) {
         return;
     }
-    node = last->next;
-    last->next = NULL;
+    node = last->ready.next;
+    last->ready.next = NULL;
     future->callbacks = NULL;
     while (node != NULL) {
         uva__ready_t *next = node->next;
@@ -141,6 +160,8 @@ static void future_drop_callbacks(uva_future_t *future)
     }
 }
 
+/* asyncio: futures.py, Future.__del__. Nobody has asked for the failure, and
+ * nobody can any more. */
 static void future_report_unseen(uva_future_t *future)
 {
     uva__report(future->loop, future, future->code,
@@ -149,11 +170,11 @@ static void future_report_unseen(uva_future_t *future)
                     : "Future exception was never retrieved");
 }
 
+/* A result that was moved out is the caller's to destroy. */
 void uva__plain_free(uva__plain_future_t *future, size_t size)
 {
     uva_loop_t *loop = future->base.loop;
 
-    future_drop_callbacks(&future->base);
     if (future->destroy != NULL && (future->base.flags & UVA__MOVED) == 0) {
         future->destroy(future->result);
     }
@@ -161,9 +182,12 @@ void uva__plain_free(uva__plain_future_t *future, size_t size)
     uva__slab_put(&loop->slab, future, size);
 }
 
-static void task_free(uva_task_t *task)
+/* The frame of a task was dropped when its body ended; what may be left is
+ * the result of a plain task and the extra. */
+static void task_free(uva_future_t *future)
 {
-    uva_loop_t *loop = task->base.loop;
+    uva_loop_t *loop = future->loop;
+    uva_task_t *task = uva__future_as_task(future);
 
     if (task->coro == &uva__plain_coro) {
         uva__plain_frame_t *frame = uva__task_frame(task);
@@ -176,34 +200,36 @@ static void task_free(uva_task_t *task)
     uva__slab_put_units(&loop->slab, task, uva__coro_units(task->coro));
 }
 
+const uva__kind_ops_t uva__task_kind = {
+    .kind = UVA__KIND_TASK,
+    .describe = "a task",
+    .free = task_free,
+};
+
 /* Futures that keep others form chains as long as there is memory: a loop frees
- * them, and not a recursion. */
+ * them, and not a recursion. Their place for a first callback is the link. */
 static void future_free_keeper(uva_future_t *future)
 {
     uva_loop_t *loop = future->loop;
     uva__plain_future_t *plain =
         UVA__CONTAINER_OF(future, uva__plain_future_t, base);
 
-    future_drop_callbacks(future);
-    plain->first.ready.next = loop->dying;
-    loop->dying = &plain->first.ready;
+    plain->first.record.ready.next = loop->free_list;
+    loop->free_list = &plain->first.record.ready;
     if (loop->freeing) {
         return;
     }
     loop->freeing = true;
-    while (loop->dying != NULL) {
-        plain =
-            UVA__CONTAINER_OF(loop->dying, uva__plain_future_t, first.ready);
-        loop->dying = plain->first.ready.next;
-        if (plain->base.kind == UVA__KIND_GATHER) {
-            uva__gather_free(&plain->base);
-        } else {
-            uva__shield_free(&plain->base);
-        }
+    while (loop->free_list != NULL) {
+        plain = UVA__CONTAINER_OF(loop->free_list, uva__plain_future_t,
+                                  first.record.ready);
+        loop->free_list = plain->first.record.ready.next;
+        uva__future_kind(&plain->base)->free(&plain->base);
     }
     loop->freeing = false;
 }
 
+/* All but tasks that ended well and have nothing beside their frame. */
 static UVA__NOINLINE void future_free_slow(uva_future_t *future)
 {
     uva_loop_t *loop = future->loop;
@@ -223,20 +249,18 @@ static UVA__NOINLINE void future_free_slow(uva_future_t *future)
             return; /* The handler kept it. */
         }
     }
-    if (future->kind == UVA__KIND_TASK) {
-        task_free(uva__future_as_task(future));
-    } else if (future->kind == UVA__KIND_GATHER ||
-               future->kind == UVA__KIND_SHIELD) {
+    future_drop_callbacks(future);
+    if (uva__future_kind(future)->keeps_others) {
         future_free_keeper(future);
     } else {
-        uva__plain_free(UVA__CONTAINER_OF(future, uva__plain_future_t, base),
-                        sizeof(uva__plain_future_t));
+        uva__future_kind(future)->free(future);
     }
     if (loop->closed) {
         uva__loop_maybe_free(loop);
     }
 }
 
+/* Most tasks end well and keep nothing: their memory goes back at once. */
 void uva__future_free(uva_future_t *future)
 {
     uva_loop_t *loop = future->loop;
@@ -244,8 +268,8 @@ void uva__future_free(uva_future_t *future)
 
     if (UVA__LIKELY(future->kind == UVA__KIND_TASK &&
                     future->state == UVA__FUTURE_FINISHED &&
-                    future->code >= 0 && (future->flags & UVA__KEEPS) == 0 &&
-                    !loop->closed)) {
+                    future->code >= 0 &&
+                    (future->flags & UVA__HAS_EXTRA) == 0 && !loop->closed)) {
         uva__slab_put_units(&loop->slab, task, uva__coro_units(task->coro));
     } else {
         future_free_slow(future);
@@ -254,25 +278,31 @@ void uva__future_free(uva_future_t *future)
 
 /* --- ending --- */
 
-/* Each record keeps its future until it has run. */
-static void future_pin_records(uva_future_t *future)
+/* Done callbacks are given their future: each of them keeps it until it has run
+ * or was dropped. While the future is pending none does, or one that nobody is
+ * going to end would never be freed. */
+static void future_pin(uva_future_t *future)
 {
-    uva__ready_t *last = future->callbacks;
-    uva__ready_t *node = last;
+    uva__record_t *last = future->callbacks;
+    uva__record_t *record = last;
 
     do {
-        node = node->next;
-        if (node->run == uva__callback_run) {
-            UVA__CONTAINER_OF(node, uva__callback_t, ready)->pinned = true;
-            uva__future_ref(future);
+        record = uva__record_of_ready(record->ready.next);
+        if (record->ready.ops->pins) {
+            future->refs++;
         }
-    } while (node != last);
+    } while (record != last);
 }
 
-/* Queue the callbacks of a future that was just done. */
-static void future_wake(uva_loop_t *loop, uva_future_t *future)
+/* The ring is cut open behind its last record and put at the end of the
+ * ready queue as it is, so that the order of registration holds. A closed
+ * loop runs nothing: there the callbacks are dropped. */
+void uva__future_wake(uva_loop_t *loop, uva_future_t *future)
 {
-    if (!loop->attended) {
+    uva__record_t *last = future->callbacks;
+
+    future_pin(future);
+    if (UVA__UNLIKELY(!loop->attended)) {
         if (loop->closed) {
             uva__future_ref(future);
             future_drop_callbacks(future);
@@ -281,14 +311,10 @@ static void future_wake(uva_loop_t *loop, uva_future_t *future)
         }
         uva__loop_attend(loop);
     }
-    if (uva__future_gatherer(future) != NULL) {
-        uva__gather_tell(uva__future_as_task(future));
-        return;
-    }
-    if ((future->flags & UVA__RECORDS) != 0) {
-        future_pin_records(future);
-    }
-    uva__future_wake_nodes(loop, future);
+    future->callbacks = NULL;
+    *loop->tail = last->ready.next;
+    last->ready.next = NULL;
+    loop->tail = &last->ready.next;
 }
 
 void uva__future_finish(uva_future_t *future,
@@ -299,7 +325,7 @@ void uva__future_finish(uva_future_t *future,
     future->state = (uint8_t)state;
     future->code = code;
     if (future->callbacks != NULL) {
-        future_wake(future->loop, future);
+        uva__future_wake(future->loop, future);
     }
 }
 
@@ -312,13 +338,15 @@ static int future_settable(const uva_future_t *future, const char *function)
     if (!uva__loop_owned_for(future->loop, function)) {
         return uva__loop_refusal(future->loop);
     }
-    if ((future->kind != UVA__KIND_PLAIN && future->kind != UVA__KIND_SHIELD) ||
+    if (!uva__future_kind(future)->settable ||
         future->state != UVA__FUTURE_PENDING) {
         return UVA_EINVALIDSTATE;
     }
     return 0;
 }
 
+/* asyncio: futures.py, Future.set_result. A result that is refused is
+ * destroyed here, because the caller has given it away. */
 int uva_future_set_result(uva_future_t *future,
                           void *result,
                           uva_destroy_cb destroy)
@@ -339,6 +367,8 @@ int uva_future_set_result(uva_future_t *future,
     return 0;
 }
 
+/* asyncio: futures.py, Future.set_exception. Without memory for the text the
+ * future fails with the code alone. */
 int uva_future_set_exception(uva_future_t *future, int code, const char *text)
 {
     int r = future_settable(future, __func__);
@@ -381,6 +411,7 @@ int uva_future_set_error(uva_future_t *future, const uva_error_t *error)
 
 /* --- looking --- */
 
+/* These take NULL, which is a future that failed with UV_ENOMEM. */
 uva_loop_t *uva_future_get_loop(const uva_future_t *future)
 {
     return future == NULL ? NULL : future->loop;
@@ -396,6 +427,7 @@ bool uva_future_cancelled(const uva_future_t *future)
     return future != NULL && future->state == UVA__FUTURE_CANCELLED;
 }
 
+/* Every kind but tasks begins with a uva__plain_future_t. */
 void *uva__future_value(uva_future_t *future)
 {
     if (future->kind == UVA__KIND_TASK) {
@@ -404,6 +436,7 @@ void *uva__future_value(uva_future_t *future)
     return &UVA__CONTAINER_OF(future, uva__plain_future_t, base)->result;
 }
 
+/* From here on the failure counts as seen, and is not reported at the end. */
 int uva__future_code(uva_future_t *future)
 {
     if (future == NULL) {
@@ -415,6 +448,7 @@ int uva__future_code(uva_future_t *future)
     return future->code;
 }
 
+/* A caller who wants more bytes than the result has gets zeros behind it. */
 static UVA__NOINLINE void
 value_copy(uva_future_t *future, void *ret, size_t size)
 {
@@ -430,6 +464,8 @@ value_copy(uva_future_t *future, void *ret, size_t size)
     memcpy(ret, uva__future_value(future), size);
 }
 
+/* A result is moved out once; whoever comes later finds an invalid state and
+ * not another's memory. */
 int uva__future_take(uva_future_t *future, void *ret, size_t size)
 {
     int r = future->code;
@@ -482,6 +518,7 @@ static int future_ask(uva_future_t *future, const char *function)
     return r;
 }
 
+/* asyncio: futures.py, Future.result. The result stays the future's. */
 int uva_future_result(uva_future_t *future, void **ret_result)
 {
     int r;
@@ -529,8 +566,7 @@ const char *uva_future_get_cancel_message(const uva_future_t *future)
                : uva__error_words(extra->error);
 }
 
-/* --- callbacks --- */
-
+/* Refused futures and NULL are done, and can be waited for anywhere. */
 bool uva__futures_of_loop(const uva_loop_t *loop,
                           const uva_future_ref_t *futures,
                           size_t count)
@@ -542,212 +578,4 @@ bool uva__futures_of_loop(const uva_loop_t *loop,
         }
     }
     return true;
-}
-
-int uva__futures_admit(const uva_loop_t *loop,
-                       const uva_future_ref_t *futures,
-                       size_t count)
-{
-    int r = count > INT32_MAX                            ? UV_EINVAL
-            : uva__futures_of_loop(loop, futures, count) ? 0
-                                                         : UVA_EWRONGLOOP;
-
-    for (size_t i = 0; i < count && r >= 0; i++) {
-        r = uva__future_make_room(futures[i]);
-    }
-    return r;
-}
-
-bool uva__future_remove_node(uva_future_t *future, uva__ready_t *ready)
-{
-    uva__ready_t *last = future->callbacks;
-    uva__ready_t *before = last;
-
-    if (last == NULL || uva__future_gatherer(future) != NULL) {
-        return false;
-    }
-    do {
-        uva__ready_t *node = before->next;
-        if (node == ready) {
-            before->next = node->next;
-            if (node == before) {
-                future->callbacks = NULL;
-            } else if (node == last) {
-                future->callbacks = before;
-            }
-            return true;
-        }
-        before = node;
-    } while (before != last);
-    return false;
-}
-
-void uva__callback_release(uva__callback_t *callback)
-{
-    uva_future_t *future = callback->future;
-    uva_destroy_cb destroy = callback->destroy;
-    uva_context_t *context = callback->context;
-    void *data = callback->data;
-    bool pinned = callback->pinned;
-
-    callback->callback = NULL;
-    if (future->kind == UVA__KIND_TASK ||
-        callback !=
-            &UVA__CONTAINER_OF(future, uva__plain_future_t, base)->first) {
-        uva__slab_put(&future->loop->slab, callback, sizeof *callback);
-    }
-    if (destroy != NULL) {
-        destroy(data);
-    }
-    uva_context_unref(context);
-    if (pinned) {
-        uva__future_unref(future);
-    }
-}
-
-void uva__callback_run(uva__ready_t *ready)
-{
-    uva__callback_t *callback =
-        UVA__CONTAINER_OF(ready, uva__callback_t, ready);
-    uva_context_t *outer = uva__context_enter(callback->context);
-
-    callback->callback(callback->future, callback->data);
-    uva__context_exit_to(outer);
-    uva__callback_release(callback);
-}
-
-void uva__ready_drop(uva__ready_t *ready)
-{
-    if (ready->run == uva__callback_run) {
-        uva__callback_release(UVA__CONTAINER_OF(ready, uva__callback_t, ready));
-    } else if (!uva__handle_drop_ready(ready)) {
-        ready->run(ready);
-    }
-}
-
-static uva__callback_t *callback_place(uva_future_t *future)
-{
-    if (future->kind != UVA__KIND_TASK) {
-        uva__plain_future_t *plain =
-            UVA__CONTAINER_OF(future, uva__plain_future_t, base);
-        if (plain->first.callback == NULL) {
-            return &plain->first;
-        }
-    }
-    return uva__slab_get(&future->loop->slab, sizeof(uva__callback_t));
-}
-
-static int future_register(uva_future_t *future,
-                           uva_done_cb callback,
-                           void *data,
-                           const uva_call_options_t *options)
-{
-    uva_context_t *context = NULL;
-    uva__callback_t *record;
-    int r = 0;
-
-    if (options != NULL && options->context != NULL) {
-        context = uva_context_ref(options->context);
-    } else {
-        r = uva__context_copy_current(&context);
-    }
-    if (r >= 0) {
-        r = uva__future_make_room(future);
-    }
-    record = r < 0 ? NULL : callback_place(future);
-    if (record == NULL) {
-        uva_context_unref(context);
-        return UV_ENOMEM;
-    }
-    record->ready.run = uva__callback_run;
-    record->future = future;
-    record->callback = callback;
-    record->data = data;
-    record->destroy = options == NULL ? NULL : options->destroy;
-    record->context = context;
-    record->pinned = future->state != UVA__FUTURE_PENDING;
-    if (record->pinned) {
-        uva__future_ref(future);
-    }
-    future->flags |= UVA__RECORDS;
-    (void)uva__future_add_node(future, &record->ready);
-    return 0;
-}
-
-int uva_future_add_done_callback(uva_future_t *future,
-                                 uva_done_cb callback,
-                                 void *data,
-                                 const uva_call_options_t *options)
-{
-    int r;
-
-    if (callback == NULL || !uva__call_options_fit(options)) {
-        r = UV_EINVAL;
-    } else if (future == NULL || future->kind == UVA__KIND_REFUSED) {
-        /* There is no loop of its own to call it from. */
-        r = future == NULL ? UV_ENOMEM : future->code;
-    } else if (!uva__loop_owned(future->loop) || future->loop->closing) {
-        r = uva__loop_refusal(future->loop);
-    } else {
-        r = future_register(future, callback, data, options);
-    }
-    if (r < 0) {
-        uva__call_refused(data, options);
-    }
-    return uva__bare(r);
-}
-
-/* Take the records of a callback with its data out of those of a future.
- * @return A list of them, in their order. */
-static uva__ready_t *
-future_take_records(uva_future_t *future, uva_done_cb callback, void *data)
-{
-    uva__ready_t *last = future->callbacks;
-    uva__ready_t *node = last->next;
-    uva__ready_t *taken = NULL;
-    uva__ready_t **tail = &taken;
-
-    last->next = NULL;
-    future->callbacks = NULL;
-    while (node != NULL) {
-        uva__ready_t *next = node->next;
-        uva__callback_t *record =
-            UVA__CONTAINER_OF(node, uva__callback_t, ready);
-
-        if (node->run == uva__callback_run && record->callback == callback &&
-            record->data == data) {
-            node->next = NULL;
-            *tail = node;
-            tail = &node->next;
-        } else {
-            (void)uva__future_append_node(future, node);
-        }
-        node = next;
-    }
-    return taken;
-}
-
-size_t uva_future_remove_done_callback(uva_future_t *future,
-                                       uva_done_cb callback,
-                                       void *data)
-{
-    uva__ready_t *removed;
-    size_t count = 0;
-
-    if (!uva__future_pending(future) || !uva__loop_owned(future->loop) ||
-        future->callbacks == NULL || uva__future_gatherer(future) != NULL) {
-        return 0;
-    }
-    removed = future_take_records(future, callback, data);
-    /* Their destructors may remove others, add some, or drop the future. */
-    uva__future_ref(future);
-    while (removed != NULL) {
-        uva__callback_t *record =
-            UVA__CONTAINER_OF(removed, uva__callback_t, ready);
-        removed = removed->next;
-        uva__callback_release(record);
-        count++;
-    }
-    uva__future_unref(future);
-    return count;
 }

@@ -1,9 +1,9 @@
 /*
  * The call graph: who waits for whom (asyncio.graph, asyncio.tools).
  *
- * Nothing is recorded while tasks run: the edges are read from what each
- * future will wake, and from what each task waits with. Only edges that the
- * user alone knows are callbacks of their own.
+ * Nothing is recorded while tasks run: each record among a future's callbacks
+ * tells whom it makes go on. Only edges that the user alone knows are callbacks
+ * of their own, see callbacks.c.
  */
 #include "uva/graph.h"
 
@@ -22,6 +22,7 @@
 
 /* --- one task --- */
 
+/* A word for the state of a future. */
 static const char *future_state(const uva_future_t *future)
 {
     if (future->state == UVA__FUTURE_CANCELLED) {
@@ -33,6 +34,8 @@ static const char *future_state(const uva_future_t *future)
     return "pending";
 }
 
+/* A word for the state of a task. One that awaits what is done already, or
+ * was woken or cancelled, stands in the ready queue. */
 static const char *task_state(const uva_task_t *task)
 {
     if (task->base.state != UVA__FUTURE_PENDING) {
@@ -46,7 +49,8 @@ static const char *task_state(const uva_task_t *task)
     }
     switch ((uva__phase_t)task->base.phase) {
     case UVA__PHASE_FUTURE:
-        return uva__future_pending(task->waiter.future) ? "waiting" : "ready";
+        return uva__future_pending(task->waiter.await.future) ? "waiting"
+                                                              : "ready";
     case UVA__PHASE_WAIT:
         return "waiting";
     default:
@@ -64,6 +68,8 @@ static int task_line(const uva_task_t *task)
            (UVA__AT_YIELD - 1);
 }
 
+/* How a future is called in a line: a task by its name and function, others
+ * by their kind. */
 static int format_future(uva_buffer_t *text, uva_future_t *future)
 {
     uva_task_t *task = uva_future_task(future);
@@ -74,9 +80,9 @@ static int format_future(uva_buffer_t *text, uva_future_t *future)
                                   uva__task_function(task));
     }
     return uva__buffer_printf(text, "%s",
-                              future != NULL && future->kind == UVA__KIND_GATHER
-                                  ? "a gathering future"
-                                  : "a future");
+                              future == NULL || future->loop == NULL
+                                  ? "a future"
+                                  : uva__future_kind(future)->describe);
 }
 
 /* Where a suspended task stands, and what it waits for. */
@@ -91,11 +97,12 @@ static int format_place(uva_buffer_t *text, uva_task_t *task)
     }
     if (r >= 0 && task->base.phase == UVA__PHASE_FUTURE) {
         r = uva__buffer_printf(text, " for ");
-        r = r < 0 ? r : format_future(text, task->waiter.future);
+        r = r < 0 ? r : format_future(text, task->waiter.await.future);
     }
     return r;
 }
 
+/* In debug mode it is known where a future was made. */
 static int format_source(uva_buffer_t *text, const uva_future_t *future)
 {
     const uva__extra_t *extra = uva__future_has_extra(future);
@@ -120,6 +127,8 @@ static int format_plain(uva_buffer_t *text, uva_future_t *future)
     return r < 0 ? r : format_source(text, future);
 }
 
+/* A line for a task: its name, its state, and if it waits, where and for
+ * what. */
 static int format_task(uva_buffer_t *text, uva_task_t *task)
 {
     bool pending = task->base.state == UVA__FUTURE_PENDING;
@@ -138,74 +147,13 @@ static int format_task(uva_buffer_t *text, uva_task_t *task)
     return r < 0 || !pending ? r : format_source(text, &task->base);
 }
 
-/* --- edges of the call graph that only the user knows --- */
-
-/* Shown by the call graph while the future is pending; does nothing. */
-static void awaited_by_done(uva_future_t *future, void *data)
-{
-    (void)future;
-    (void)data;
-}
-
-static void awaited_by_destroy(void *data)
-{
-    uva_future_unref(data);
-}
-
-static uva_future_t *node_awaited_by(uva__ready_t *node)
-{
-    uva__callback_t *record = UVA__CONTAINER_OF(node, uva__callback_t, ready);
-
-    if (node->run != uva__callback_run || record->callback != awaited_by_done) {
-        return NULL;
-    }
-    return record->data;
-}
-
-int uva_future_add_to_awaited_by(uva_future_t *future, uva_future_t *waiter)
-{
-    uva_call_options_t options = UVA_CALL_OPTIONS_INIT;
-
-    if (!uva_loop_owned(uva_future_get_loop(waiter), __func__)) {
-        return UV_EPERM;
-    }
-    options.destroy = awaited_by_destroy;
-    return uva_future_add_done_callback(future, awaited_by_done,
-                                        uva__future_ref(waiter), &options);
-}
-
-void uva_future_discard_from_awaited_by(uva_future_t *future,
-                                        uva_future_t *waiter)
-{
-    (void)uva_future_remove_done_callback(future, awaited_by_done, waiter);
-}
-
 /* --- the graph --- */
-
-/* The future that goes on when this callback node runs. */
-static uva_future_t *node_waiter(uva__ready_t *node)
-{
-    uva_future_t *future;
-
-    if (uva__ready_is_task(node)) {
-        return &uva__task_of_ready(node)->base;
-    }
-    future = uva__gather_of_node(node);
-    if (future == NULL) {
-        future = uva__shield_of_node(node);
-    }
-    if (future == NULL) {
-        future = uva__wait_of_node(node);
-    }
-    if (future == NULL) {
-        future = UVA_FUTURE(uva__taskgroup_of_node(node));
-    }
-    return future == NULL ? node_awaited_by(node) : future;
-}
 
 static int
 format_waiters(uva_buffer_t *text, uva_future_t *future, unsigned depth);
 
+/* One line, and below it those who wait for the waiter. A future that stands
+ * on the way already closes a cycle, and is not followed again. */
 static int
 format_waiter(uva_buffer_t *text, uva_future_t *waiter, unsigned depth)
 {
@@ -225,27 +173,28 @@ format_waiter(uva_buffer_t *text, uva_future_t *waiter, unsigned depth)
     return r < 0 ? r : format_waiters(text, waiter, depth + 1);
 }
 
+/* Everybody who waits for a future, in the order in which they go on. */
 static int
-format_nodes(uva_buffer_t *text, uva_future_t *future, unsigned depth)
+format_records(uva_buffer_t *text, uva_future_t *future, unsigned depth)
 {
-    uva__ready_t *node = future->callbacks;
+    uva__ready_t *node = &future->callbacks->ready;
     int r = 0;
 
     do {
         uva_future_t *waiter;
         node = node->next;
-        waiter = node_waiter(node);
+        waiter = uva__ready_waiter(node);
         if (waiter != NULL) {
             r = format_waiter(text, waiter, depth);
         }
-    } while (r >= 0 && node != future->callbacks);
+    } while (r >= 0 && node != &future->callbacks->ready);
     return r;
 }
 
+/* Futures on the way down are marked, and unmarked on the way back. */
 static int
 format_waiters(uva_buffer_t *text, uva_future_t *future, unsigned depth)
 {
-    uva_future_t *gatherer = uva__future_gatherer(future);
     int r;
 
     if (future->callbacks == NULL || !uva__future_pending(future)) {
@@ -255,12 +204,13 @@ format_waiters(uva_buffer_t *text, uva_future_t *future, unsigned depth)
         return uva__buffer_printf(text, "%*s...\n", (int)(2 * depth), "");
     }
     future->flags |= UVA__VISITED;
-    r = gatherer != NULL ? format_waiter(text, gatherer, depth)
-                         : format_nodes(text, future, depth);
+    r = format_records(text, future, depth);
     future->flags &= (uint16_t)~UVA__VISITED;
     return r;
 }
 
+/* asyncio: graph.py, format_call_graph. Without a future the running task is
+ * the head. */
 int uva_format_call_graph(uva_future_t *future, uva_buffer_t *ret_buffer)
 {
     uva_buffer_t text = {0};
@@ -296,6 +246,7 @@ int uva_format_call_graph(uva_future_t *future, uva_buffer_t *ret_buffer)
     return 0;
 }
 
+/* One line for each unfinished task, the oldest first. */
 int uva_loop_format_tasks(uva_loop_t *loop, uva_buffer_t *ret_buffer)
 {
     uva_buffer_t text = {0};
@@ -323,6 +274,7 @@ int uva_loop_format_tasks(uva_loop_t *loop, uva_buffer_t *ret_buffer)
 
 /* --- to a file --- */
 
+/* Write a text that was made, or pass on why it was not; it is freed. */
 static int print_take(int r, uva_buffer_t *text, FILE *file)
 {
     if (r >= 0 && text->size > 0 &&
@@ -349,6 +301,8 @@ int uva_loop_print_tasks(uva_loop_t *loop, FILE *file)
     return print_take(r, &text, file);
 }
 
+/* Told once, until something has run again. Without memory for the list the
+ * fact is told alone. */
 void uva__loop_report_stuck(uva_loop_t *loop, bool outside)
 {
     uva_buffer_t text = {0};

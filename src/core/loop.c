@@ -235,7 +235,7 @@ static int loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
     uva__list_init(&loop->due);
     uva__list_init(&loop->flushes);
     uva__list_init(&loop->never);
-    uva__list_init(&loop->bonds);
+    uva__list_init(&loop->cycles);
     uva__slab_init(&loop->slab);
     uva__wheel_init(&loop->timers, &loop->slab);
     uva__context_self(&loop->context);
@@ -243,6 +243,7 @@ static int loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
     loop->exceptions = uva__exceptions_here();
     atomic_init(&loop->refs, 1);
     loop->slow_ns = LOOP_SLOW_NS;
+    loop->kinds[UVA__KIND_TASK] = &uva__task_kind;
     uva_loop_set_debug(loop, loop->debug);
     *ret_loop = loop;
     return 0;
@@ -366,13 +367,14 @@ static void loop_drop_calls(uva_loop_t *loop)
 }
 
 /* Futures that nobody is going to complete let go of each other. */
-static void loop_release_bonds(uva_loop_t *loop)
+static void loop_open_cycles(uva_loop_t *loop)
 {
-    while (!uva__list_empty(&loop->bonds)) {
-        uva__bond_t *bond = UVA__LIST_FIRST(&loop->bonds, uva__bond_t, link);
+    while (!uva__list_empty(&loop->cycles)) {
+        uva__cycle_t *cycle =
+            UVA__LIST_FIRST(&loop->cycles, uva__cycle_t, link);
 
-        uva__list_remove(&bond->link);
-        bond->release(bond);
+        uva__list_remove(&cycle->link);
+        cycle->open(cycle);
     }
 }
 
@@ -385,7 +387,7 @@ static void loop_drop(uva_loop_t *loop)
     uva__here = loop;
     do {
         loop_drop_calls(loop);
-        loop_release_bonds(loop);
+        loop_open_cycles(loop);
     } while (loop->head != NULL);
     uva__here = outer;
 }
@@ -496,8 +498,6 @@ void uva_loop_set_debug(uva_loop_t *loop, bool enabled)
         return;
     }
     loop->debug = enabled;
-    loop->direct = enabled ? NULL : uva__task_resume;
-    loop->starts = enabled ? NULL : uva__stackful_start;
     uva__loop_settle_spawns(loop);
 }
 

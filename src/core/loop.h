@@ -30,13 +30,13 @@ typedef struct uva__flush_s {
     void (*run)(struct uva__flush_s *flush);
 } uva__flush_t;
 
-/* A future that waits for others by nodes among their callbacks, which keep
- * it, while it keeps them: a ring that only the end of the loop can open if the
- * others never are done. */
-typedef struct uva__bond_s {
-    uva_list_t link; /* Of uva_loop_t.bonds. */
-    void (*release)(struct uva__bond_s *bond);
-} uva__bond_t;
+/* A cycle of references: a future waits for others by records among their
+ * callbacks, which keep it, while it keeps them. If the others are never done,
+ * only the end of the loop opens the cycle. */
+typedef struct uva__cycle_s {
+    uva_list_t link; /* Of uva_loop_t.cycles. */
+    void (*open)(struct uva__cycle_s *cycle);
+} uva__cycle_t;
 
 /* Calls from a loop to io, which keeps state for it. */
 typedef struct uva__io_hooks_s {
@@ -65,13 +65,7 @@ struct uva_loop_s {
     uva_task_t *current;  /* Borrowed. */
     uva__context_t *base; /* Where a task goes that has nobody to go to. */
     int32_t budget;       /* Steps until the next look. */
-    void (*direct)(uva__ready_t *ready); /* uva__task_resume: who has it is
-                                            switched to straight. NULL in
-                                            debug mode, which looks at each
-                                            step. */
-    void (*starts)(uva__ready_t *ready); /* uva__stackful_start, in the same
-                                            way. */
-    uva__exceptions_t *exceptions;       /* Of the owner's thread. */
+    uva__exceptions_t *exceptions; /* Of the owner's thread. */
     bool attended; /* The driver is going to drain: no need to tell it. */
     bool stopping; /* Return after the running iteration. */
     bool debug;
@@ -89,13 +83,14 @@ struct uva_loop_s {
     uint64_t iterations;
 
     uva__wheel_t timers;
-    uva_list_t due;         /* Of uva__timer_t.at.link, in order. */
-    uva__ready_t due_ready; /* Queued while due is not empty. */
-    uva_list_t flushes;     /* Of uva__flush_t.link. */
-    uva_list_t never;       /* Of uva_handle_t.link: calls that never come. */
-    uva_list_t bonds;       /* Of uva__bond_t.link: gathers and shields. */
-    uva_list_t made;        /* Of uva__extra_t.made, oldest first. */
-    uva__ready_t *dying;    /* Of futures that keep others: to be freed. */
+    uva_list_t due;          /* Of uva__timer_t.at.link, in order. */
+    uva__ready_t due_ready;  /* Queued while due is not empty. */
+    uva_list_t flushes;      /* Of uva__flush_t.link. */
+    uva_list_t never;        /* Of uva_handle_t.link: calls that never come. */
+    uva_list_t cycles;       /* Of uva__cycle_t.link. */
+    uva_list_t made;         /* Of uva__extra_t.made, oldest first. */
+    uva__ready_t *free_list; /* Of futures that keep others: to be freed. */
+    const uva__kind_ops_t *kinds[UVA__KINDS]; /* By uva_future_t.kind. */
     struct uva__scope_s *lost_scopes; /* Of scopes whose task has ended. */
     uint64_t looked_ns;               /* The clock at the last look. */
     uint64_t looked_iterations;
@@ -125,7 +120,7 @@ struct uva_loop_s {
     bool stuck;                /* Reported, and nothing has run since. */
     bool stuck_outside;        /* Reported once: only an outsider can wake. */
     bool handling;             /* The exception handler runs. */
-    bool freeing;              /* The list of the dying is being freed. */
+    bool freeing;              /* The free list is being freed. */
     bool told_left;            /* Of a timeout that was left by return. */
     uva__shutdown_t *shutdown; /* While one is under way. */
     uva__shutdown_t shutdown_place; /* Its memory: to end needs none. */

@@ -17,6 +17,46 @@
 #include "base/util.h"
 #include "stack/switch.h"
 
+/* The work that a node of the ready queue stands for, as reports name it. All
+ * but the task is static. */
+typedef struct uva__work_s {
+    uva_task_t *task; /* Borrowed: the work is a step of it. NULL for none. */
+    const char *what;
+    const char *function; /* NULL if unknown. */
+    const char *source;   /* NULL if unknown. */
+} uva__work_t;
+
+/* What a node is. Each node has one of these tables, and each table belongs to
+ * one kind of node. */
+typedef struct uva__ready_ops_s {
+    /** The node's turn in the ready queue has come. */
+    void (*run)(uva__ready_t *ready);
+    /** The future that goes on when the node runs; NULL if there is none. A
+     * table may lack this function, which says the same. */
+    uva_future_t *(*waiter)(uva__ready_t *ready);
+    /** Its loop closes, or its future is freed: the node never runs. What it
+     * keeps is released; code of users is not called, but for destructors. */
+    void (*drop)(uva__ready_t *ready);
+    /** Fill in what the node stands for. Nodes whose table lacks this function
+     * are the loop's own work. */
+    void (*describe)(uva__ready_t *ready, uva__work_t *work);
+    /** The node is a done callback: it keeps its future from the moment that
+     * the future is done until the callback has run, or was dropped. */
+    bool pins;
+} uva__ready_ops_t;
+
+/*
+ * A node that stands among a future's callbacks: a ring in the order of
+ * registration, linked in both directions, so that a record leaves it at once
+ * however many there are. uva__future_append and uva__future_remove put it in
+ * and take it out. When the future is done, the record runs in the ready queue.
+ */
+typedef struct uva__record_s {
+    uva__ready_t ready;
+    struct uva__record_s *previous; /* NULL before it is appended, and once it
+                                       was removed. */
+} uva__record_t;
+
 /* Members that few futures and tasks need; allocated at the first use. */
 typedef struct uva__extra_s {
     char *name;             /* Owned. */
@@ -51,8 +91,27 @@ typedef enum uva__future_kind_e {
     UVA__KIND_GATHER,
     UVA__KIND_SHIELD,
     UVA__KIND_COROUTINE, /* No future: a uva_coroutine_t. */
-    UVA__KIND_REFUSED    /* Static; has no loop. */
+    UVA__KIND_REFUSED,   /* Static; has no loop. */
+    UVA__KINDS
 } uva__future_kind_t;
+
+/* What the futures of one kind do in their own way. uva__future_new makes a
+ * kind known to the loop of the future: loop->kinds. */
+typedef struct uva__kind_ops_s {
+    uint8_t kind;         /* uva__future_kind_t */
+    bool settable;        /* uva_future_set_result and the like may end it. */
+    bool keeps_others;    /* Freeing it drops references of other futures. */
+    const char *describe; /* What it is called in the call graph. */
+    /** Free the memory of a future that nobody refers to, and what it keeps.
+     * Its callbacks are gone. */
+    void (*free)(uva_future_t *future);
+    /** The child that is asked as number index when the future is cancelled;
+     * false if there are not so many. Kinds with this function begin with a
+     * uva__parent_t. */
+    bool (*cancel_next)(uva_future_t *future,
+                        size_t index,
+                        uva_future_t **ret_child);
+} uva__kind_ops_t;
 
 enum {
     UVA__MUST_CANCEL = 1u << 0, /* Deliver UV_ECANCELED at the next step. */
@@ -61,18 +120,16 @@ enum {
     UVA__CHECK_AT_SUSPEND = 1u << 3, /* Its scopes, one that it has left, or its
                                         canary are to be checked then. */
     UVA__MOVED = 1u << 4,            /* The result was moved out. */
-    UVA__RECORDS = 1u << 5,   /* Some callback is a uva__callback_t, or the only
-                                 one a gathering future. */
-    UVA__RETRIEVED = 1u << 6, /* Somebody looked at the failure. */
-    UVA__QUIET = 1u << 7,     /* Never report an unseen failure. */
-    UVA__VISITED = 1u << 8,   /* Mark of an algorithm that clears it. */
-    UVA__KEEPS = 1u << 9,     /* A task that has an extra, or arguments to drop:
+    UVA__RETRIEVED = 1u << 5,        /* Somebody looked at the failure. */
+    UVA__QUIET = 1u << 6,            /* Never report an unseen failure. */
+    UVA__VISITED = 1u << 7,          /* Mark of an algorithm that clears it. */
+    UVA__HAS_EXTRA = 1u << 8, /* A task that has an extra, or arguments to drop:
                                  there is more to do at its end. */
-    UVA__WAITS_FOR_START = 1u << 10, /* A new task that waits to be let begin,
-                                        once its node has come. */
+    UVA__WAITS_FOR_START = 1u << 9, /* A new task that waits to be let begin,
+                                       once its node has come. */
     /* The five bits from here: the stack that a task wants, as the exponent of
      * its bytes; 0 is the default. */
-    UVA__STACK_SHIFT = 11
+    UVA__STACK_SHIFT = 10
 };
 
 /*
@@ -80,13 +137,13 @@ enum {
  *
  *   IDLE       nothing; the body runs, or has not started
  *   YIELD      in the ready queue for one iteration
- *   FUTURE     its ready node is a callback of waiter.future (counted), or was
- *              and is in the ready queue
+ *   FUTURE     its record stands among the callbacks of waiter.await.future
+ *              (counted), or did so and is in the ready queue
  *   WAIT       in the list of a primitive; nobody woke it
  *   WOKEN      woken by uva_waiter_wake, in the ready queue, still in the list
  *   CANCELLED  cancelled while in WAIT, in the ready queue, still in the list
- *   TORN       cancelled while in FUTURE in a ring of tasks: in the ready queue
- *              and no more a callback; the future is pending
+ *   DETACHED   cancelled while in FUTURE in a ring of tasks: its record was
+ *              removed and is in the ready queue; the future is pending
  */
 typedef enum uva__phase_e {
     UVA__PHASE_IDLE,
@@ -95,14 +152,12 @@ typedef enum uva__phase_e {
     UVA__PHASE_WAIT,
     UVA__PHASE_WOKEN,
     UVA__PHASE_CANCELLED,
-    UVA__PHASE_TORN
+    UVA__PHASE_DETACHED
 } uva__phase_t;
 
 struct uva_future_s {
-    uva__ready_t *callbacks; /* The last of a ring; NULL when empty. Of a task
-                                also a gathering future, and nobody else: see
-                                uva__future_gatherer. */
-    uva_loop_t *loop;        /* Borrowed: a loop outlives its objects. */
+    uva__record_t *callbacks; /* The last of a ring; NULL when empty. */
+    uva_loop_t *loop;         /* Borrowed: a loop outlives its objects. */
     uint32_t refs;
     int32_t code;  /* Of the failure; of a pending task the waiter's
                       value. */
@@ -116,13 +171,12 @@ struct uva_future_s {
 
 /* A registered done callback. */
 typedef struct uva__callback_s {
-    uva__ready_t ready;
-    uva_future_t *future; /* Borrowed, counted once it is pinned. */
+    uva__record_t record;
+    uva_future_t *future; /* Borrowed; counted once the future is done. */
     uva_done_cb callback; /* NULL while this is not in use. */
     void *data;
     uva_destroy_cb destroy;
     uva_context_t *context; /* Counted. */
-    bool pinned; /* The future is done: the record keeps it until it ran. */
 } uva__callback_t;
 
 typedef struct uva__plain_future_s {
@@ -133,10 +187,32 @@ typedef struct uva__plain_future_s {
     uva__callback_t first; /* The first callback needs no memory. */
 } uva__plain_future_t;
 
+/* A future that waits for others, its children, and asks them to cancel when it
+ * is asked itself. */
+typedef struct uva__parent_s {
+    uva__plain_future_t plain;
+    bool cancel_requested; /* It was asked, and a child was not done. */
+    /* How a cancellation that asks the children gets back from them; valid
+     * meanwhile. */
+    struct {
+        struct uva__parent_s *parent; /* Whose child leads here; or NULL. */
+        uva_future_t *start;          /* That child, or where the walk began. */
+        uva_task_t *asker; /* The task that awaits this future and asks. */
+        size_t next;       /* The child to be asked next. */
+        int answer;
+    } cancel_walk;
+} uva__parent_t;
+
 struct uva_task_s {
     uva_future_t base;
-    uva__ready_t ready; /* Of the ready queue, or of a future's callbacks. */
-    uva_waiter_t waiter;
+    union {
+        struct {
+            uva__ready_t ready; /* Of the ready queue. */
+            uva_waiter_t waiter;
+        };
+        uva__record_t record; /* While it awaits a future: the ready node, and
+                                 the first word of the waiter. */
+    };
     const uva__coro_t *coro;
     uva_list_t link; /* Of uva_loop_t.tasks. */
     uva__extra_t *extra;
@@ -150,6 +226,11 @@ typedef struct uva__stackful_s {
                              drives. The stack's owner is a uva_future_t. */
     const char *what;     /* Static: the function it is suspended in. */
 } uva__stackful_t;
+
+static inline uva__record_t *uva__record_of_ready(uva__ready_t *ready)
+{
+    return UVA__CONTAINER_OF(ready, uva__record_t, ready);
+}
 
 static inline uva_task_t *uva__task_of_ready(uva__ready_t *ready)
 {
@@ -182,6 +263,9 @@ static inline void *uva__task_ret(uva_task_t *task)
     return (char *)uva__task_frame(task) + task->coro->ret_place;
 }
 
+_Static_assert(offsetof(uva_task_t, record.previous) ==
+                   offsetof(uva_task_t, waiter.await.unused),
+               "a task that awaits a future has room for its record");
 _Static_assert(sizeof(uva_task_t) % 16 == 0 &&
                    sizeof(uva__stackful_t) == sizeof(uva_task_t) + 16,
                "uva__coro_units counts in units of 16 bytes");

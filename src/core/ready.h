@@ -112,6 +112,19 @@ UVA__INLINE uva__ready_t *uva__loop_next_iteration(uva_loop_t *loop)
     return ready;
 }
 
+/** Drop a node of a loop that closes, or a callback of a future that is freed:
+ * it will not run. This may queue more. */
+static inline void uva__ready_drop(uva__ready_t *ready)
+{
+    ready->ops->drop(ready);
+}
+
+/** The future that goes on when a node runs; NULL if there is none. */
+static inline uva_future_t *uva__ready_waiter(uva__ready_t *ready)
+{
+    return ready->ops->waiter == NULL ? NULL : ready->ops->waiter(ready);
+}
+
 /** Free a loop's own memory: it is closed, or got no driver. */
 void uva__loop_discard(uva_loop_t *loop);
 /** Free a closed loop that nothing refers to any more. */

@@ -132,8 +132,11 @@ static void shutdown_report(uva_loop_t *loop, int code)
 
 static void shutdown_ready(uva__ready_t *ready)
 {
-    ready->run = NULL;
+    ready->ops = NULL;
 }
+
+static const uva__ready_ops_t shutdown_ops = {.run = shutdown_ready,
+                                              .drop = shutdown_ready};
 
 /* @retval UV_ENOMEM For the deadline. */
 static int shutdown_begin(uva_loop_t *loop,
@@ -161,8 +164,8 @@ static int shutdown_begin(uva_loop_t *loop,
                            shutdown_tell);
     loop->shutdown = shutdown;
     uva_loop_ref(loop); /* Until it is closed, or this is given up. */
-    if (shutdown->ready.run == NULL) {
-        shutdown->ready.run = shutdown_ready;
+    if (shutdown->ready.ops == NULL) {
+        shutdown->ready.ops = &shutdown_ops;
         uva__loop_push(loop, &shutdown->ready);
     }
     shutdown_begin_pass(loop, shutdown);

@@ -58,7 +58,7 @@ static inline bool task_stays(uva_task_t *task)
     return UVA__UNLIKELY(!task_starts_now(task)) && task_stays_slow(task);
 }
 
-void uva__stackless_step(uva__ready_t *ready)
+static void stackless_step(uva__ready_t *ready)
 {
     uva_loop_t *loop = uva__task_of_ready(ready)->base.loop;
 
@@ -98,7 +98,7 @@ task_bind(uva_loop_t *loop, uva_task_t *task, uva__stack_t *stack)
     }
     uva__task_stackful(task)->flow = &stack->context;
     stack->owner = task;
-    task->ready.run = uva__task_resume;
+    task->ready.ops = &uva__stackful_ops;
     task->base.flags &= (uint16_t)~UVA__NEW;
     if (UVA__UNLIKELY(loop->stacks.checks)) {
         task->base.flags |= UVA__CHECK_AT_SUSPEND;
@@ -107,7 +107,7 @@ task_bind(uva_loop_t *loop, uva_task_t *task, uva__stack_t *stack)
     return &stack->context;
 }
 
-void uva__stackful_start(uva__ready_t *ready)
+static void stackful_start(uva__ready_t *ready)
 {
     uva_task_t *task = uva__task_of_ready(ready);
     uva_loop_t *loop = task->base.loop;
@@ -125,7 +125,7 @@ void uva__stackful_start(uva__ready_t *ready)
     uva__context_jump(loop->base, task_bind(loop, task, stack));
 }
 
-void uva__task_resume(uva__ready_t *ready)
+static void stackful_resume(uva__ready_t *ready)
 {
     uva_task_t *task = uva__task_of_ready(ready);
     uva_loop_t *loop = task->base.loop;
@@ -134,19 +134,34 @@ void uva__task_resume(uva__ready_t *ready)
     uva__context_jump(loop->base, uva__task_flow(task));
 }
 
-bool uva__ready_is_task(const uva__ready_t *ready)
+static uva_future_t *task_waiter(uva__ready_t *ready)
 {
-    return ready->run == uva__task_resume ||
-           ready->run == uva__stackless_step ||
-           ready->run == uva__stackful_start;
+    return &uva__task_of_ready(ready)->base;
 }
+
+static void task_describe(uva__ready_t *ready, uva__work_t *work)
+{
+    work->task = uva__task_of_ready(ready);
+}
+
+/* The tables of the nodes of tasks. One that is dropped runs: no task of a loop
+ * that closes goes on, but for what its end releases. */
+#define TASK_OPS(step)                                        \
+    {                                                         \
+        .run = (step), .waiter = task_waiter, .drop = (step), \
+        .describe = task_describe                             \
+    }
+
+const uva__ready_ops_t uva__stackless_ops = TASK_OPS(stackless_step);
+const uva__ready_ops_t uva__stackful_new_ops = TASK_OPS(stackful_start);
+const uva__ready_ops_t uva__stackful_ops = TASK_OPS(stackful_resume);
 
 uva__context_t *uva__task_next_slow(uva_loop_t *loop, uva__ready_t *ready)
 {
     uva__stack_t *stack;
 
     loop->batch = ready;
-    if (ready != NULL && ready->run == loop->starts) {
+    if (ready != NULL && uva__ready_is(loop, ready, &uva__stackful_new_ops)) {
         uva_task_t *task = uva__task_of_ready(ready);
         if (task_starts_now(task) && task_stack_bytes(task) == 0 &&
             (stack = uva__stack_get_idle(&loop->stacks)) != NULL) {
@@ -246,7 +261,7 @@ void uva__task_start_eager(uva_task_t *task)
     loop->coroutine = NULL; /* The task is no part of it. */
     loop->in_factory = false;
     loop->current = NULL; /* It may end without a step. */
-    task->ready.run(&task->ready);
+    task->ready.ops->run(&task->ready);
     uva__exceptions_give(loop->exceptions, &taken);
     loop->in_factory = in_factory;
     loop->coroutine = coroutine;
@@ -255,7 +270,7 @@ void uva__task_start_eager(uva_task_t *task)
     front = loop->batch;
     loop->batch = batch;
     if (front != NULL) { /* io's, by the new task. */
-        front->run(front);
+        front->ops->run(front);
     } else if (loop->io != NULL) {
         loop->io_hooks->send(loop);
     }

@@ -9,11 +9,11 @@
 #include "core/object.h"
 #include "core/ready.h"
 
-/** The node function of a stackless task. */
-void uva__stackless_step(uva__ready_t *ready);
-/** The node functions of a stackful task: not begun; begun. */
-void uva__stackful_start(uva__ready_t *ready);
-void uva__task_resume(uva__ready_t *ready);
+/** The node of a stackless task. */
+extern const uva__ready_ops_t uva__stackless_ops;
+/** The nodes of a stackful task: not begun; begun. */
+extern const uva__ready_ops_t uva__stackful_new_ops;
+extern const uva__ready_ops_t uva__stackful_ops;
 /** Let the flow of a stack be one that runs tasks, as every idle stack's is. */
 void uva__task_prepare_stack(uva__stack_t *stack);
 /** Run the first step of a new task now. */
@@ -22,8 +22,6 @@ void uva__task_start_eager(uva_task_t *task);
 void uva__task_finish(uva_task_t *task, int r);
 /** Deliver a cancellation: its message becomes the task's error record. */
 void uva__task_deliver_cancel(uva_task_t *task);
-/** Whether a node of a ready queue or callback ring is a task's. */
-bool uva__ready_is_task(const uva__ready_t *ready);
 
 static inline uva__stackful_t *uva__task_stackful(uva_task_t *task)
 {
@@ -34,6 +32,16 @@ static inline uva__stackful_t *uva__task_stackful(uva_task_t *task)
 static inline uva__context_t *uva__task_flow(uva_task_t *task)
 {
     return uva__task_stackful(task)->flow;
+}
+
+/** Whether a node is a stackful task that the switch can take by itself, as ops
+ * says: a new one, or one that was left. In debug mode it takes none, because
+ * the loop looks at each step. */
+UVA__INLINE bool uva__ready_is(const uva_loop_t *loop,
+                               const uva__ready_t *ready,
+                               const uva__ready_ops_t *ops)
+{
+    return ready->ops == ops && !loop->debug;
 }
 
 /** The rest of uva__task_next: a new task, or the loop. ready is the next
@@ -54,7 +62,8 @@ UVA__INLINE uva__context_t *uva__task_next(uva_loop_t *loop)
     if (ready == NULL) {
         ready = uva__loop_next_iteration(loop);
     }
-    if (UVA__UNLIKELY(ready == NULL || ready->run != loop->direct)) {
+    if (UVA__UNLIKELY(ready == NULL ||
+                      !uva__ready_is(loop, ready, &uva__stackful_ops))) {
         return uva__task_next_slow(loop, ready);
     }
     loop->batch = ready->next;

@@ -22,7 +22,6 @@
 #include "base/errors.h"
 #include "base/format.h"
 #include "base/log.h"
-#include "combine/gather.h"
 #include "core/context.h"
 #include "core/debug.h"
 #include "core/extra.h"
@@ -123,10 +122,10 @@ static inline void task_init(uva_loop_t *loop,
         .flags = UVA__NEW | (stackless ? UVA__STACKLESS : 0),
     };
     if (UVA__UNLIKELY(coro->drop != NULL)) {
-        task->base.flags |= UVA__KEEPS;
+        task->base.flags |= UVA__HAS_EXTRA;
     }
     task->ready.next = NULL;
-    task->ready.run = stackless ? uva__stackless_step : uva__stackful_start;
+    task->ready.ops = stackless ? &uva__stackless_ops : &uva__stackful_new_ops;
     task->waiter.link.next = NULL;
     task->coro = coro;
     task->extra = NULL;
@@ -371,7 +370,7 @@ uva_task_t *uva__spawn(const uva__coro_t *coro,
     uva_task_t *task = NULL;
 
     if (options == NULL && maker != NULL && loop->spawns_plainly &&
-        (maker->base.flags & UVA__KEEPS) == 0) {
+        (maker->base.flags & UVA__HAS_EXTRA) == 0) {
         task = uva__slab_get_idle(&loop->slab, uva__coro_units(coro));
     }
     if (UVA__UNLIKELY(task == NULL)) {
@@ -530,17 +529,6 @@ static inline void task_delist(uva_loop_t *loop, uva_task_t *task)
     loop->task_count--;
 }
 
-/* The end of a task that nobody but a gathering future waits for, and that has
- * a result: the future has a reference. */
-static void task_finish_gathered(uva_task_t *task, int r)
-{
-    task_delist(task->base.loop, task);
-    task->base.code = r;
-    task->base.state = UVA__FUTURE_FINISHED;
-    task->base.refs--;
-    uva__gather_tell(task);
-}
-
 /* The destructor of the arguments may cancel the task, and wait in it, if that
  * has a stack. A stackless one has had its last step: nobody would step it
  * again, so this is no part of it. */
@@ -561,11 +549,6 @@ static void task_drop_args(uva_task_t *task)
 
 static UVA__NOINLINE void task_finish_slow(uva_task_t *task, int r)
 {
-    if (r >= 0 && (task->base.flags & (UVA__MUST_CANCEL | UVA__KEEPS)) == 0 &&
-        uva__future_gatherer(&task->base) != NULL) {
-        task_finish_gathered(task, r);
-        return;
-    }
     if (task->coro->drop != NULL) {
         task_drop_args(task);
     }
@@ -585,9 +568,8 @@ void uva__task_finish(uva_task_t *task, int r)
     uva_loop_t *loop = task->base.loop;
 
     UVA__ASSERT2(task->base.state == UVA__FUTURE_PENDING);
-    if (UVA__UNLIKELY(r < 0 ||
-                      (task->base.flags &
-                       (UVA__MUST_CANCEL | UVA__RECORDS | UVA__KEEPS)) != 0)) {
+    if (UVA__UNLIKELY(r < 0 || (task->base.flags &
+                                (UVA__MUST_CANCEL | UVA__HAS_EXTRA)) != 0)) {
         task_finish_slow(task, r);
         return;
     }
@@ -595,22 +577,11 @@ void uva__task_finish(uva_task_t *task, int r)
     task->base.code = r;
     task->base.state = UVA__FUTURE_FINISHED;
     if (task->base.callbacks != NULL) {
-        uva__future_wake_nodes(loop, &task->base);
+        uva__future_wake(loop, &task->base);
     }
     if (--task->base.refs == 0) {
         uva__future_free(&task->base);
     }
-}
-
-/* --- waiting for one that was just made --- */
-
-uva_task_t *uva__task_admit(uva_task_t *take_task)
-{
-    if (uva__future_make_room(UVA_FUTURE(take_task)) < 0) {
-        (void)uva_task_cancel(take_task);
-        take_task = uva_task_unref(take_task);
-    }
-    return take_task;
 }
 
 /* --- looking --- */

@@ -21,6 +21,9 @@ static void thread_stack_run(uva__ready_t *ready)
     }
 }
 
+static const uva__ready_ops_t thread_stack_ops = {.run = thread_stack_run,
+                                                  .drop = thread_stack_run};
+
 int uva_call_on_thread_stack_poll(uva_thread_stack_op_t *op,
                                   uva_callback_cb callback,
                                   void *data)
@@ -37,7 +40,7 @@ int uva_call_on_thread_stack_poll(uva_thread_stack_op_t *op,
         return uva__bare(UV_EINVAL);
     }
     *op = (uva_thread_stack_op_t){
-        {NULL, thread_stack_run}, callback, data, &task->waiter};
+        {NULL, &thread_stack_ops}, callback, data, &task->waiter};
     uva__loop_push(task->base.loop, &op->ready);
     return uva__waiter_suspend(task);
 }

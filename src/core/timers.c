@@ -56,7 +56,7 @@ static void timers_run_due(uva__ready_t *ready)
     uva_list_t due;
 
     /* Those that come due meanwhile belong to a later look. */
-    ready->run = NULL;
+    ready->ops = NULL;
     uva__list_init(&due);
     if (!uva__list_empty(&loop->due)) {
         uva__list_insert_before(loop->due.next, &due);
@@ -71,6 +71,9 @@ static void timers_run_due(uva__ready_t *ready)
     }
 }
 
+static const uva__ready_ops_t timers_due_ops = {.run = timers_run_due,
+                                                .drop = timers_run_due};
+
 void uva__timers_collect(uva_loop_t *loop, uint64_t now_ns)
 {
     while (loop->timers.count > 0 && uva__wheel_next(&loop->timers) <= now_ns) {
@@ -79,8 +82,8 @@ void uva__timers_collect(uva_loop_t *loop, uint64_t now_ns)
         timer->state = TIMER_DUE;
         uva__list_append(&loop->due, &timer->at.link);
     }
-    if (!uva__list_empty(&loop->due) && loop->due_ready.run == NULL) {
-        loop->due_ready.run = timers_run_due;
+    if (!uva__list_empty(&loop->due) && loop->due_ready.ops == NULL) {
+        loop->due_ready.ops = &timers_due_ops;
         uva__loop_push(loop, &loop->due_ready);
     }
 }

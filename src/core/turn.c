@@ -51,11 +51,11 @@ static void loop_drain(uva_loop_t *loop)
         while (ready != NULL) {
             loop->batch = ready->next;
             loop->budget--;
-            if (UVA__LIKELY(ready->run == uva__stackless_step)) {
+            if (UVA__LIKELY(ready->ops == &uva__stackless_ops)) {
                 uva__stackless_step_now(loop, ready);
             } else {
                 loop->current = NULL;
-                ready->run(ready);
+                ready->ops->run(ready);
             }
             ready = loop->batch;
         }

@@ -2,8 +2,8 @@
  * How tasks wait: waiters, the await of a future, and the drive of polls.
  *
  * Invariant: a suspended task is reachable from exactly one thing that can
- * wake it, its phase says which, and its ready node is in that thing's ring or
- * in the ready queue, never in both.
+ * wake it, its phase says which, and its ready node is among the records of a
+ * future or in the ready queue, never in both.
  */
 #include "uva/futures.h"
 
@@ -173,10 +173,10 @@ await_take(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
     return r;
 }
 
-/* Say what a task waits for that hangs among its callbacks. */
+/* Say what a task waits for whose record stands among its callbacks. */
 UVA__INLINE void await_wait(uva_task_t *task, uva_future_t *future)
 {
-    task->waiter.future = future;
+    task->waiter.await.future = future;
     task->base.phase = UVA__PHASE_FUTURE;
 }
 
@@ -190,9 +190,7 @@ static inline int await_begin(uva_task_t *task, uva_future_t *future)
     if (UVA__UNLIKELY(future == &task->base)) {
         return uva__bare(UV_EPERM);
     }
-    if (UVA__UNLIKELY(uva__future_append_node(future, &task->ready) < 0)) {
-        return uva__bare(UV_ENOMEM);
-    }
+    uva__future_append(future, &task->record);
     await_wait(task, future);
     if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
         uva__task_cancel_await(task);
@@ -231,7 +229,7 @@ int uva_await_poll(uva_future_t *future, void **ret_result)
         return UVA_ENOTASK;
     }
     if (task->base.phase != UVA__PHASE_IDLE) {
-        future = task->waiter.future;
+        future = task->waiter.await.future;
         r = await_end(task, future) ? uva_future_result(future, ret_result)
                                     : UV_ECANCELED;
         uva__future_unref(future);

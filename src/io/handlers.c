@@ -29,7 +29,7 @@ static void client_tell(const uva_transport_t *transport, int code)
 static void client_served(uva__ready_t *ready)
 {
     uva_transport_t *transport =
-        UVA__CONTAINER_OF(ready, uva_transport_t, task_ready);
+        UVA__CONTAINER_OF(ready, uva_transport_t, task_record.ready);
     uva_future_t *future = &transport->task->base;
     int r = uva__future_code(future);
 
@@ -45,10 +45,12 @@ static void client_served(uva__ready_t *ready)
     (void)uva_transport_unref(transport);
 }
 
+static const uva__ready_ops_t client_ops = {.run = client_served,
+                                            .drop = client_served};
+
 void uva__transport_serve(uva_transport_t *transport, uva_task_t *take_task)
 {
-    uva_task_t *task = uva__task_admit(take_task);
-    uva_future_t *future = UVA_FUTURE(task);
+    uva_future_t *future = UVA_FUTURE(take_task);
 
     if (future == NULL || future->kind == UVA__KIND_REFUSED) {
         uva__report(transport->loop, future, uva__future_code(future),
@@ -57,9 +59,9 @@ void uva__transport_serve(uva_transport_t *transport, uva_task_t *take_task)
         return;
     }
     transport->refs++;
-    transport->task = task;
-    transport->task_ready.run = client_served;
-    (void)uva__future_add_node(future, &transport->task_ready);
+    transport->task = take_task;
+    transport->task_record.ready.ops = &client_ops;
+    uva__future_add(future, &transport->task_record);
 }
 
 bool uva__transport_served(const uva_transport_t *transport)

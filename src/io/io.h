@@ -36,7 +36,7 @@ typedef struct uva__io_s {
     size_t spent_bytes;   /* Of the budget. */
     uva__flush_t renew;   /* Queued while spent_bytes is not 0: the turn's end
                              renews the budget. */
-    uva__ready_t go_on;   /* Queued, and its run not NULL, once the budget is
+    uva__ready_t go_on;   /* Queued, and its ops not NULL, once the budget is
                              spent: reads those that are deferred. */
     uva__fifo_t deferred; /* Of uva_transport_t.deferred_link: to be read when
                              the budget is renewed. */

@@ -121,6 +121,9 @@ static void listener_report(uva__ready_t *ready)
     uva__server_maybe_free(server);
 }
 
+static const uva__ready_ops_t report_ops = {.run = listener_report,
+                                            .drop = listener_report};
+
 /* The second without accepting is over. */
 static void listener_retry(uva__timer_t *timer)
 {
@@ -260,7 +263,7 @@ int uva__listener_init(uva__listener_t *listener,
     }
     listener->server = server;
     listener->fd = take_fd;
-    listener->report.run = listener_report;
+    listener->report.ops = &report_ops;
     server->handle_count++;
     server->listener_count++;
     return 0;

@@ -88,7 +88,7 @@ static UVA__NOINLINE int io_make(uva_loop_t *loop)
     }
     io->loop = loop;
     io->renew.run = uva__reads_renew;
-    io->send.run = uva__writes_send;
+    io->send.ops = &uva__writes_send_ops;
     uva__list_init(&io->transports);
     uva__list_init(&io->servers);
     uva__list_init(&io->look_ups);

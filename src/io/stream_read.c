@@ -48,12 +48,12 @@ static UVA__NOINLINE void transport_read_end(uva_transport_t *transport,
 
 /* --- the read budget --- */
 
-static void reads_go_on(uva__ready_t *go_on);
+static const uva__ready_ops_t go_on_ops;
 
 static UVA__NOINLINE void reads_spent(uva__io_t *io)
 {
-    if (io->go_on.run == NULL) {
-        io->go_on.run = reads_go_on;
+    if (io->go_on.ops == NULL) {
+        io->go_on.ops = &go_on_ops;
         uva__loop_push(io->loop, &io->go_on);
     }
 }
@@ -93,7 +93,7 @@ static void reads_go_on(uva__ready_t *go_on)
 {
     uva__io_t *io = UVA__CONTAINER_OF(go_on, uva__io_t, go_on);
 
-    go_on->run = NULL;
+    go_on->ops = NULL;
     io->spent_bytes = 0;
     while (!uva__fifo_empty(&io->deferred) &&
            io->spent_bytes < UVA__READ_BUDGET_BYTES) {
@@ -107,6 +107,9 @@ static void reads_go_on(uva__ready_t *go_on)
         }
     }
 }
+
+static const uva__ready_ops_t go_on_ops = {.run = reads_go_on,
+                                           .drop = reads_go_on};
 
 /* --- reading --- */
 

@@ -171,7 +171,7 @@ void uva__transport_writable(uva_transport_t *transport)
     (void)uva__transport_flush(transport);
 }
 
-void uva__writes_send(uva__ready_t *ready)
+static void writes_send(uva__ready_t *ready)
 {
     uva__io_t *io = UVA__CONTAINER_OF(ready, uva__io_t, send);
 
@@ -185,6 +185,9 @@ void uva__writes_send(uva__ready_t *ready)
         }
     }
 }
+
+const uva__ready_ops_t uva__writes_send_ops = {.run = writes_send,
+                                               .drop = writes_send};
 
 /* What the running task has collected is sent before anything else runs. */
 static void transport_mark_dirty(uva_transport_t *transport)

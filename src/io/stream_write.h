@@ -15,7 +15,7 @@ bool uva__transport_flush(uva_transport_t *transport);
 void uva__transport_send_collected(uva_transport_t *transport);
 /** The system takes more. */
 void uva__transport_writable(uva_transport_t *transport);
-/** Flush all transports that have collected bytes. */
-void uva__writes_send(uva__ready_t *ready);
+/** The node that flushes all transports that have collected bytes. */
+extern const uva__ready_ops_t uva__writes_send_ops;
 
 #endif /* UVA__IO_STREAM_WRITE_H */

@@ -93,7 +93,7 @@ static void transport_close_handle(uva_transport_t *transport)
     close(fd);
 }
 
-static void transport_run(uva__ready_t *ready);
+static const uva__ready_ops_t transport_ops;
 
 /* For its input, which must not know transports. */
 static void transport_set_paused(uva_transport_t *transport, bool paused)
@@ -131,7 +131,7 @@ int uva__transport_new(uva_loop_t *loop,
     }
     uva__socket_prepare(take_fd);
     transport->loop = loop;
-    transport->ready.run = transport_run;
+    transport->ready.ops = &transport_ops;
     transport->ops = kind->ops;
     transport->high_bytes = kind->high_bytes;
     transport->low_bytes = kind->low_bytes;
@@ -217,6 +217,9 @@ static void transport_run(uva__ready_t *ready)
         transport_lost(transport);
     }
 }
+
+static const uva__ready_ops_t transport_ops = {.run = transport_run,
+                                               .drop = transport_run};
 
 /* --- ending --- */
 

@@ -51,9 +51,9 @@ struct uva_transport_s {
     uva__output_t out;
     size_t high_bytes;
     size_t low_bytes;
-    uva__ready_t task_ready; /* The handler's end: among its callbacks. */
-    uva_task_t *task;        /* Counted: the handler, until task_ready ran. */
-    uint32_t refs;           /* Of users. */
+    uva__record_t task_record; /* The handler's end: among its callbacks. */
+    uva_task_t *task;          /* Counted: the handler, until that ran. */
+    uint32_t refs;             /* Of users. */
     int fd;
     int status;             /* Why it is LOST. */
     uint32_t address_index; /* While CONNECTING: of the dial's addresses. */

@@ -318,7 +318,7 @@ UVA_NET_TEST(loss_of_a_client)
 static uva_future_t *handler_gather;
 
 /* Begins eagerly, is gathered before its server waits for it, and leaves that
- * one no memory to do so. */
+ * one no memory, which it does not need. */
 static int serve_gathered(UVA_UNUSED uva_reader_t *reader,
                           UVA_UNUSED uva_writer_t *writer,
                           UVA_UNUSED void *arg)
@@ -345,15 +345,9 @@ UVA_NET_TEST_STRICT(handler_gathered_meanwhile)
         uva_loop_set_task_factory(loop, NULL, NULL);
         uva_testing_fail_allocation(0, false);
         uva_test_expect_eof(fd);
-        ck_assert_int_eq(uva_await(handler_gather, NULL),
-                         fails == 0 ? 0 : UV_ECANCELED);
+        ck_assert_int_eq(uva_await(handler_gather, NULL), 0);
         uva_future_unref(handler_gather);
-        ck_assert_int_eq(reports.count, (int)fails);
-        if (fails == 1) {
-            ck_assert_int_eq(reports.code, UV_ENOMEM);
-            ck_assert_str_eq(reports.message,
-                             "Error on the start of client_connected_cb");
-        }
+        ck_assert_int_eq(reports.count, 0);
         (void)close(fd);
         stop(server);
     }

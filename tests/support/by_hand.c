@@ -80,7 +80,8 @@ uva_future_t *hand_future(void)
 
 uva_future_t *hand_awaited(const uva_task_t *task)
 {
-    return task->base.phase == UVA__PHASE_FUTURE ? task->waiter.future : NULL;
+    return task->base.phase == UVA__PHASE_FUTURE ? task->waiter.await.future
+                                                 : NULL;
 }
 
 uva_loop_t *hand_loop_new(void)

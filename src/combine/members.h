@@ -1,0 +1,61 @@
+/*
+ * The futures that a wait and an as_completed wait for: each of them has a
+ * record among the callbacks of each future, until that is done or the wait is
+ * over.
+ */
+#ifndef UVA__COMBINE_MEMBERS_H
+#define UVA__COMBINE_MEMBERS_H
+
+#include "core/loop.h"
+#include "core/object.h"
+
+typedef struct uva__members_s uva__members_t;
+
+/* A place in the array of futures. */
+typedef struct uva__member_s {
+    uva__record_t record; /* Of the future's callbacks. */
+    uva_future_t *future; /* Counted; NULL failed with UV_ENOMEM. */
+    uva__members_t *members;
+    bool counted; /* Not the second place of the same future. */
+} uva__member_t;
+
+/* What those who wait do in their own way. */
+typedef struct uva__members_ops_s {
+    size_t bytes; /* Of their state, which begins with a uva__members_t. */
+    /** A member is done, and the wait is not over. */
+    void (*done)(uva__members_t *members, uva__member_t *member);
+    /** The timeout has come. */
+    void (*expired)(uva__members_t *members);
+} uva__members_ops_t;
+
+struct uva__members_s {
+    const uva__members_ops_t *ops;
+    uva_loop_t *loop;     /* Borrowed. */
+    uva_waiter_t *waiter; /* Borrowed: the task that waits for all of them; NULL
+                             if there is none, or it goes on. */
+    uva__timer_t timer;
+    size_t count; /* Places. */
+    size_t left;  /* Futures that are not known to be done; 0 once the wait is
+                     over. */
+    size_t refs;  /* Of records that did not run and were not removed, and one
+                     of whoever waits. */
+    uva__member_t *places; /* Behind the state. */
+};
+
+/** Begin to wait. The state is zeroed but for its members; a future that stands
+ * there twice counts once.
+ * @retval UV_EINVAL Too many futures. @retval UVA_EWRONGLOOP
+ * @retval UV_ENOMEM */
+int uva__members_new(uva_loop_t *loop,
+                     const uva__members_ops_t *ops,
+                     const uva_future_ref_t *futures,
+                     size_t count,
+                     uint64_t timeout_ns,
+                     uva__members_t **ret_members);
+/** The wait is over: take the records of unfinished futures out and stop the
+ * timer. No function of the table is called any more. */
+void uva__members_leave(uva__members_t *members);
+/** Whoever waits needs the state no more. */
+void uva__members_unref(uva__members_t *members);
+
+#endif /* UVA__COMBINE_MEMBERS_H */

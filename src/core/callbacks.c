@@ -1,0 +1,272 @@
+/*
+ * Done callbacks (asyncio.futures, add_done_callback), and what the call graph
+ * is told by hand (asyncio.futures, future_add_to_awaited_by).
+ *
+ * Invariant: a done callback and its data are let go of once: after the call,
+ * at the removal, when the loop closes, or with a future that nobody ends.
+ */
+#include "uva/futures.h"
+
+#include "base/errors.h"
+#include "core/calls.h"
+#include "core/context.h"
+#include "core/extra.h"
+#include "core/futures.h"
+#include "core/hosts.h"
+#include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
+#include "core/tasks.h"
+
+typedef uva__callback_t callback_t;
+
+static callback_t *callback_of(uva__ready_t *ready)
+{
+    return UVA__CONTAINER_OF(ready, callback_t, record.ready);
+}
+
+/* Whether a callback lies in its future, which has room for one. */
+static bool callback_is_first(const callback_t *callback)
+{
+    uva_future_t *future = callback->future;
+
+    return future->kind != UVA__KIND_TASK &&
+           callback ==
+               &UVA__CONTAINER_OF(future, uva__plain_future_t, base)->first;
+}
+
+/* The memory is given back first: the destructor is code of users, and may
+ * register another callback. */
+static void callback_release(callback_t *callback)
+{
+    uva_destroy_cb destroy = callback->destroy;
+    uva_context_t *context = callback->context;
+    void *data = callback->data;
+
+    callback->callback = NULL;
+    if (!callback_is_first(callback)) {
+        uva__slab_put(&callback->future->loop->slab, callback,
+                      sizeof *callback);
+    }
+    if (destroy != NULL) {
+        destroy(data);
+    }
+    uva_context_unref(context);
+}
+
+/* The callback has run, or never will. The callbacks of a pending future are
+ * dropped only with the future, and then do not keep it. */
+static void callback_drop(uva__ready_t *ready)
+{
+    callback_t *callback = callback_of(ready);
+    uva_future_t *future = callback->future;
+    bool pinned = !uva__future_pending(future);
+
+    callback_release(callback);
+    if (pinned) {
+        uva__future_unref(future);
+    }
+}
+
+/* asyncio: futures.py, Future.__schedule_callbacks. The callback runs in the
+ * context that it was registered in. */
+static void callback_run(uva__ready_t *ready)
+{
+    callback_t *callback = callback_of(ready);
+    uva_context_t *outer = uva__context_enter(callback->context);
+
+    callback->callback(callback->future, callback->data);
+    uva__context_exit_to(outer);
+    callback_drop(ready);
+}
+
+/* A slow callback is reported by the future that it belongs to. */
+static void callback_describe(uva__ready_t *ready, uva__work_t *work)
+{
+    uva_future_t *future = callback_of(ready)->future;
+    uva_task_t *task = uva_future_task(future);
+    uva__extra_t *extra = uva__future_has_extra(future);
+
+    work->what = task != NULL ? "a done callback of task function"
+                              : "a done callback of a future";
+    work->function = task != NULL ? uva__task_function(task) : NULL;
+    work->source = extra == NULL ? NULL : extra->source;
+}
+
+/* --- edges of the call graph that only the user knows --- */
+
+/* Shown by the call graph while the future is pending; does nothing. */
+static void awaited_by_done(uva_future_t *future, void *data)
+{
+    (void)future;
+    (void)data;
+}
+
+static void awaited_by_destroy(void *data)
+{
+    uva_future_unref(data);
+}
+
+/* Other done callbacks make nothing go on that the library knows of. */
+static uva_future_t *callback_waiter(uva__ready_t *ready)
+{
+    callback_t *callback = callback_of(ready);
+
+    return callback->callback == awaited_by_done ? callback->data : NULL;
+}
+
+int uva_future_add_to_awaited_by(uva_future_t *future, uva_future_t *waiter)
+{
+    uva_call_options_t options = UVA_CALL_OPTIONS_INIT;
+
+    if (!uva_loop_owned(uva_future_get_loop(waiter), __func__)) {
+        return UV_EPERM;
+    }
+    options.destroy = awaited_by_destroy;
+    return uva_future_add_done_callback(future, awaited_by_done,
+                                        uva__future_ref(waiter), &options);
+}
+
+void uva_future_discard_from_awaited_by(uva_future_t *future,
+                                        uva_future_t *waiter)
+{
+    (void)uva_future_remove_done_callback(future, awaited_by_done, waiter);
+}
+
+/* --- adding and removing --- */
+
+static const uva__ready_ops_t callback_ops = {
+    .run = callback_run,
+    .waiter = callback_waiter,
+    .drop = callback_drop,
+    .describe = callback_describe,
+    .pins = true,
+};
+
+/* The first callback of a future that is no task needs no memory. */
+static callback_t *callback_place(uva_future_t *future)
+{
+    if (future->kind != UVA__KIND_TASK) {
+        uva__plain_future_t *plain =
+            UVA__CONTAINER_OF(future, uva__plain_future_t, base);
+        if (plain->first.callback == NULL) {
+            return &plain->first;
+        }
+    }
+    return uva__slab_get(&future->loop->slab, sizeof(callback_t));
+}
+
+/* Nothing is left behind if memory for the context or the record is lacking. */
+static int future_register(uva_future_t *future,
+                           uva_done_cb callback,
+                           void *data,
+                           const uva_call_options_t *options)
+{
+    uva_context_t *context = NULL;
+    callback_t *place;
+
+    if (options != NULL && options->context != NULL) {
+        context = uva_context_ref(options->context);
+    } else if (uva__context_copy_current(&context) < 0) {
+        return UV_ENOMEM;
+    }
+    place = callback_place(future);
+    if (place == NULL) {
+        uva_context_unref(context);
+        return UV_ENOMEM;
+    }
+    *place = (callback_t){
+        .record = {.ready = {NULL, &callback_ops}},
+        .future = future,
+        .callback = callback,
+        .data = data,
+        .destroy = options == NULL ? NULL : options->destroy,
+        .context = context,
+    };
+    if (!uva__future_pending(future)) {
+        uva__future_ref(future); /* As if it had stood there at its end. */
+    }
+    uva__future_add(future, &place->record);
+    return 0;
+}
+
+int uva_future_add_done_callback(uva_future_t *future,
+                                 uva_done_cb callback,
+                                 void *data,
+                                 const uva_call_options_t *options)
+{
+    int r;
+
+    if (callback == NULL || !uva__call_options_fit(options)) {
+        r = UV_EINVAL;
+    } else if (future == NULL || future->kind == UVA__KIND_REFUSED) {
+        /* There is no loop of its own to call it from. */
+        r = future == NULL ? UV_ENOMEM : future->code;
+    } else if (!uva__loop_owned(future->loop) || future->loop->closing) {
+        r = uva__loop_refusal(future->loop);
+    } else {
+        r = future_register(future, callback, data, options);
+    }
+    if (r < 0) {
+        uva__call_refused(data, options);
+    }
+    return uva__bare(r);
+}
+
+/* Only the record of a done callback lies in a callback_t. */
+static bool
+record_matches(uva__record_t *record, uva_done_cb callback, const void *data)
+{
+    const callback_t *at = callback_of(&record->ready);
+
+    return record->ready.ops->pins && at->callback == callback &&
+           at->data == data;
+}
+
+/* Take the records of a callback with its data out of those of a future, of
+ * which there are some. @return A list of them, in their order. */
+static uva__ready_t *
+future_take_records(uva_future_t *future, uva_done_cb callback, void *data)
+{
+    uva__record_t *last = future->callbacks;
+    uva__record_t *next = uva__record_of_ready(last->ready.next);
+    uva__record_t *record;
+    uva__ready_t *taken = NULL;
+    uva__ready_t **tail = &taken;
+
+    do {
+        record = next;
+        next = uva__record_of_ready(record->ready.next);
+        if (record_matches(record, callback, data)) {
+            (void)uva__future_remove(future, record);
+            record->ready.next = NULL;
+            *tail = &record->ready;
+            tail = &record->ready.next;
+        }
+    } while (record != last);
+    return taken;
+}
+
+size_t uva_future_remove_done_callback(uva_future_t *future,
+                                       uva_done_cb callback,
+                                       void *data)
+{
+    uva__ready_t *removed;
+    size_t count = 0;
+
+    if (!uva__future_pending(future) || !uva__loop_owned(future->loop) ||
+        future->callbacks == NULL) {
+        return 0;
+    }
+    removed = future_take_records(future, callback, data);
+    /* Their destructors may remove others, add some, or drop the future. */
+    uva__future_ref(future);
+    while (removed != NULL) {
+        callback_t *record = callback_of(removed);
+        removed = removed->next;
+        callback_release(record);
+        count++;
+    }
+    uva__future_unref(future);
+    return count;
+}
