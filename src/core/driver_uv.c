@@ -400,9 +400,7 @@ static UVA__NOINLINE void driver_turn_shared(uv_driver_t *driver)
     if (!driver_enter(driver)) {
         return;
     }
-    if (loop->io != NULL) {
-        loop->io_hooks->look(loop);
-    }
+    uva__services_look(loop);
     loop->aside |= UVA__ASIDE_TURNING;
     (void)uva__loop_turn(loop);
     loop->aside &= (uint8_t)~UVA__ASIDE_TURNING;

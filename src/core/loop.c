@@ -24,6 +24,7 @@
 #include "core/registry.h"
 #include "core/reports.h"
 #include "core/scopes.h"
+#include "core/services.h"
 #include "core/shutdown.h"
 #include "core/step.h"
 #include "core/tasks.h"
@@ -165,7 +166,7 @@ uv_loop_t *uva_loop_uv(uva_loop_t *loop)
 
 uv_loop_t *uva__loop_uv(uva_loop_t *loop)
 {
-    loop->has_io = true;
+    loop->polls = true;
     return loop_uv(loop);
 }
 
@@ -477,9 +478,7 @@ void uva__loop_closed(uva_loop_t *loop)
     loop_drop_last(loop);
     loop->driver_open = false;
     loop->attended = false; /* Nobody takes what would be queued. */
-    if (loop->io != NULL) {
-        loop->io_hooks->closed(loop);
-    }
+    uva__services_closed(loop);
     uva__loop_free_scopes(loop);
     uva__stack_pool_destroy(&loop->stacks);
     loop->closed = true; /* Other threads come in where the mutex is free. */

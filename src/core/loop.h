@@ -18,6 +18,7 @@
 #include "base/wheel.h"
 #include "core/driver.h"
 #include "core/object.h"
+#include "core/services.h"
 #include "core/shutdown.h"
 #include "stack/exceptions.h"
 #include "stack/measure.h"
@@ -37,14 +38,6 @@ typedef struct uva__cycle_s {
     uva_list_t link; /* Of uva_loop_t.cycles. */
     void (*open)(struct uva__cycle_s *cycle);
 } uva__cycle_t;
-
-/* Calls from a loop to io, which keeps state for it. */
-typedef struct uva__io_hooks_s {
-    void (*send)(uva_loop_t *loop);    /* What a task has collected. */
-    void (*abandon)(uva_loop_t *loop); /* No task is left: close all. */
-    void (*look)(uva_loop_t *loop);    /* A turn of a loop that others have. */
-    void (*closed)(uva_loop_t *loop);  /* The loop is closed. */
-} uva__io_hooks_t;
 
 /* Settled when the loop is made. */
 typedef struct uva__limits_s {
@@ -106,14 +99,16 @@ struct uva_loop_s {
     uint8_t aside;               /* UVA__ASIDE_... */
     bool running;                /* Inside run_forever or run_until_complete. */
     bool hosted;                 /* On an application's uv_loop_t. */
-    bool forked;   /* This is a child, and was not told of the fork. */
-    bool lost;     /* Somebody else has closed its handles, and it was told. */
-    bool alone;    /* Nobody has asked for the uv_loop_t: from outside come but
-                      calls of other threads, Ctrl-C, and what io has opened. */
-    bool has_io;   /* It has opened something. */
-    bool has_late; /* Of its sockets, some that the last poll found are yet to
-                      be read. */
-    bool closing;  /* uva_loop_close has begun. */
+    bool forked;  /* This is a child, and was not told of the fork. */
+    bool lost;    /* Somebody else has closed its handles, and it was told. */
+    bool alone;   /* Nobody has asked for the uv_loop_t: from outside come but
+                     calls of other threads, Ctrl-C, and what services have
+                     opened. */
+    bool polls;   /* A service has opened something: only a poll tells what has
+                     come to it. */
+    bool behind;  /* A service has still to work off what the last poll found:
+                     the next poll can wait. */
+    bool closing; /* uva_loop_close has begun. */
     _Atomic(bool) closed; /* What is left belongs to no thread: mutex. */
     bool driver_open;
     bool inbox_woken;          /* The driver was told of calls in the inbox. */
@@ -136,8 +131,8 @@ struct uva_loop_s {
     uva_coroutine_t *coroutine; /* Borrowed: the innermost that is driven by a
                                    callback and not by a task. */
     uva__usage_t *usage;        /* Stack high-water marks; owned. */
-    struct uva__io_s *io;       /* Of src/io; NULL until it opens something. */
-    const uva__io_hooks_t *io_hooks; /* Set with it. */
+    uva__service_t *services[UVA__SERVICES]; /* Each NULL until it is used; they
+                                                free themselves. */
 
     /* Members that other threads touch, under the mutex. */
     uv_mutex_t mutex;              /* Recursive. */
@@ -161,7 +156,7 @@ static inline void uva__loop_op_end(uva_loop_t *loop)
     loop->op_count--;
 }
 
-/** The uv_loop_t for io, NULL if there is none (any more). */
+/** The uv_loop_t for a service, NULL if there is none (any more). */
 uv_loop_t *uva__loop_uv(uva_loop_t *loop);
 
 /** Close a loop that has no task and no operation. */

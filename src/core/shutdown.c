@@ -20,6 +20,7 @@
 #include "core/object.h"
 #include "core/ready.h"
 #include "core/reports.h"
+#include "core/services.h"
 #include "core/shutdown.h"
 #include "core/timers.h"
 
@@ -223,8 +224,8 @@ static bool shutdown_go_on(uva_loop_t *loop, shutdown_t *shutdown)
         shutdown_begin_pass(loop, shutdown);
         return false;
     }
-    if (loop->op_count > 0 && loop->io != NULL) {
-        loop->io_hooks->abandon(loop);
+    if (loop->op_count > 0) {
+        uva__services_abandon(loop);
     }
     return loop->op_count == 0 && loop->head == NULL;
 }

@@ -16,6 +16,7 @@
 #include "core/object.h"
 #include "core/ready.h"
 #include "core/scopes.h"
+#include "core/services.h"
 #include "core/step.h"
 
 static inline uva__stack_t *flow_stack(uva__context_t *flow)
@@ -269,10 +270,10 @@ void uva__task_start_eager(uva_task_t *task)
     loop->budget = loop->stopping && loop->running ? 0 : budget;
     front = loop->batch;
     loop->batch = batch;
-    if (front != NULL) { /* io's, by the new task. */
+    if (front != NULL) { /* A service's, for the end of the new task's step. */
         front->ops->run(front);
-    } else if (loop->io != NULL) {
-        loop->io_hooks->send(loop);
+    } else {
+        uva__services_flush(loop);
     }
     loop->current = current;
     loop->attended = attended;

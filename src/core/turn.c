@@ -17,7 +17,7 @@
 
 #define LOOP_DRAIN_NS   50000u
 #define LOOP_LOOKS      128u /* To a poll that would find nothing. */
-#define LOOP_LOOKS_LATE 16u  /* The same while sockets are late. */
+#define LOOP_LOOKS_LATE 16u  /* The same while a service is behind. */
 
 /* On an application's loop that nobody runs through uva, a stop waits for the
  * next run. */
@@ -118,13 +118,13 @@ static void loop_look(uva_loop_t *loop)
     loop_drain(loop);
 }
 
-/* Whether to look again at once: there is work, and a poll would find no more
- * than what is asked for here, or sockets while those that the last one found
- * are not worked off. */
+/* Whether to look again at once: there is work, and no need to poll. Where no
+ * service has opened anything, a poll finds no more than what is asked for
+ * here; and it can wait while a service is behind. */
 static inline bool loop_looks_on(uva_loop_t *loop)
 {
-    if (!loop->alone || (loop->has_io && !loop->has_late) ||
-        loop->head == NULL || loop->stopping || loop->shutdown != NULL) {
+    if (!loop->alone || (loop->polls && !loop->behind) || loop->head == NULL ||
+        loop->stopping || loop->shutdown != NULL) {
         return false;
     }
     loop->inbox_woken =
@@ -156,7 +156,7 @@ bool uva__loop_turn(uva_loop_t *loop)
     loop->attended = true;
     loop_look(loop);
     /* Not for ever: the driver has handles of its own to close. */
-    looks = loop->has_io ? LOOP_LOOKS_LATE : LOOP_LOOKS;
+    looks = loop->polls ? LOOP_LOOKS_LATE : LOOP_LOOKS;
     while (--looks > 0 && loop_looks_on(loop)) {
         loop_look(loop);
     }

@@ -48,11 +48,21 @@ int uva__blocks_init(uva__blocks_t *blocks, uva_loop_t *loop);
 /** Free all that is idle. */
 void uva__blocks_destroy(uva__blocks_t *blocks);
 
-/* The part of io.h's struct that is needed here: its first member. NULL before
- * the loop has opened something, and when it is closed. */
+/* What io's part of a loop begins with: io.h has the rest. */
+typedef struct uva__io_base_s {
+    uva__service_t service;
+    uva__blocks_t blocks;
+} uva__io_base_t;
+
+/** The reserve; NULL before the loop has opened something, and when it is
+ * closed. */
 static inline uva__blocks_t *uva__blocks_of(const uva_loop_t *loop)
 {
-    return (uva__blocks_t *)loop->io;
+    uva__service_t *service = loop->services[UVA__SERVICE_IO];
+
+    return service == NULL
+               ? NULL
+               : &UVA__CONTAINER_OF(service, uva__io_base_t, service)->blocks;
 }
 
 static inline uint8_t *uva__block_begin(uva__block_t *block)

@@ -15,6 +15,7 @@
 #include "core/loop.h"
 #include "core/ready.h"
 #include "core/reports.h"
+#include "core/services.h"
 #include "core/tasks.h"
 #include "core/timers.h"
 #include "core/turn.h"
@@ -29,8 +30,8 @@
 #define UVA__READ_BUDGET_BYTES 196608u
 
 typedef struct uva__io_s {
-    uva__blocks_t blocks; /* First: uva__blocks_of relies on it. */
-    uva_loop_t *loop;     /* Borrowed: the loop owns this. */
+    uva__io_base_t base; /* First: UVA__IO_OF relies on it. */
+    uva_loop_t *loop;    /* Borrowed: the loop owns this. */
 
     /* The read budget: stream_read.c. */
     size_t spent_bytes;   /* Of the budget. */
@@ -53,18 +54,22 @@ typedef struct uva__io_s {
     bool hold_up_logged;
 } uva__io_t;
 
+/** The part of a loop; NULL until it is needed and once the loop is closed. */
+#define UVA__IO_OF(loop) \
+    ((uva__io_t *)(void *)(loop)->services[UVA__SERVICE_IO])
+
 /* The loop reads the rest of its sockets before it polls again. */
 static inline void uva__io_defer(uva__io_t *io, uva__fifo_link_t *link)
 {
     uva__fifo_append(&io->deferred, link);
-    io->loop->has_late = true;
+    io->loop->behind = true;
 }
 
 static inline uva__fifo_link_t *uva__io_pop_deferred(uva__io_t *io)
 {
     uva__fifo_link_t *link = uva__fifo_pop(&io->deferred);
 
-    io->loop->has_late = !uva__fifo_empty(&io->deferred);
+    io->loop->behind = !uva__fifo_empty(&io->deferred);
     return link;
 }
 

@@ -160,7 +160,7 @@ static int listen_make(listen_t *listen, const uva__direct_ops_t *ops)
         options->max_connections == 0 ? CONNECTIONS : options->max_connections;
     uva__list_init(&server->clients);
     uva__list_init(&server->waiters);
-    uva__list_append(&loop->io->servers, &server->link);
+    uva__list_append(&UVA__IO_OF(loop)->servers, &server->link);
     uva__loop_op_begin(loop);
     r = uva__transport_kind(&server->kind, ops, options->limit_bytes,
                             options->high_bytes, options->low_bytes);

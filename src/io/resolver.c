@@ -177,8 +177,8 @@ resolve_cb(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
     }
     uv_freeaddrinfo(found);
     uva__list_remove(&resolve->link);
-    if (uva__list_empty(&loop->io->look_ups)) {
-        uva__timer_stop(loop, &loop->io->hold_up);
+    if (uva__list_empty(&UVA__IO_OF(loop)->look_ups)) {
+        uva__timer_stop(loop, &UVA__IO_OF(loop)->hold_up);
     }
     uva__free(resolve);
     uva__loop_op_end(loop);
@@ -234,7 +234,7 @@ static int resolve_start(uva_loop_t *loop,
         return r;
     }
     uva__loop_op_begin(loop);
-    uva__list_append(&loop->io->look_ups, &resolve->link);
+    uva__list_append(&UVA__IO_OF(loop)->look_ups, &resolve->link);
     *ret_resolve = resolve;
     return 0;
 }

@@ -15,10 +15,16 @@
 #include "io/stream_read.h"
 #include "io/stream_write.h"
 
-/* No task is left: close all. */
-static void io_abandon(uva_loop_t *loop)
+static uva__io_t *io_of_service(uva__service_t *service)
 {
-    uva__io_t *io = loop->io;
+    return UVA__CONTAINER_OF(service, uva__io_t, base.service);
+}
+
+/* No task is left: close all. */
+static void io_abandon(uva__service_t *service)
+{
+    uva__io_t *io = io_of_service(service);
+    uva_loop_t *loop = io->loop;
 
     if (loop->lost) {
         uva__resolve_leave(io);
@@ -37,29 +43,29 @@ static void io_abandon(uva_loop_t *loop)
 
 /* The owner of the uv_loop_t may close handles that it does not know, and
  * libuv does not say so: some are looked at in each turn. */
-static void io_look(uva_loop_t *loop)
+static void io_look(uva__service_t *service)
 {
-    uva__io_t *io = loop->io;
+    uva__io_t *io = io_of_service(service);
 
     uva__servers_look(io);
     uva__transports_look(&io->transports);
 }
 
 /* Blocks that are given back from now on go to the allocator. */
-static void io_closed(uva_loop_t *loop)
+static void io_closed(uva__service_t *service)
 {
-    uva__io_t *io = loop->io;
+    uva__io_t *io = io_of_service(service);
 
     UVA__ASSERT(uva__fifo_empty(&io->deferred)); /* All that was queued ran. */
-    loop->io = NULL;
-    uva__blocks_destroy(&io->blocks);
+    io->loop->services[UVA__SERVICE_IO] = NULL;
+    uva__blocks_destroy(&io->base.blocks);
     uva__free(io);
 }
 
 /* Send what was collected, inside a step. The node that sends stays queued. */
-static void io_send(uva_loop_t *loop)
+static void io_flush(uva__service_t *service)
 {
-    uva_transport_t *transport = loop->io->dirty;
+    uva_transport_t *transport = io_of_service(service)->dirty;
 
     while (transport != NULL) {
         uva__transport_send_collected(transport);
@@ -67,8 +73,8 @@ static void io_send(uva_loop_t *loop)
     }
 }
 
-static const uva__io_hooks_t io_hooks = {
-    .send = io_send,
+static const uva__service_ops_t io_ops = {
+    .flush = io_flush,
     .abandon = io_abandon,
     .look = io_look,
     .closed = io_closed,
@@ -82,7 +88,7 @@ static UVA__NOINLINE int io_make(uva_loop_t *loop)
         return UV_ENOTSUP;
     }
     io = uva__calloc(1, sizeof *io);
-    if (io == NULL || uva__blocks_init(&io->blocks, loop) < 0) {
+    if (io == NULL || uva__blocks_init(&io->base.blocks, loop) < 0) {
         uva__free(io);
         return UV_ENOMEM;
     }
@@ -92,8 +98,8 @@ static UVA__NOINLINE int io_make(uva_loop_t *loop)
     uva__list_init(&io->transports);
     uva__list_init(&io->servers);
     uva__list_init(&io->look_ups);
-    loop->io = io;
-    loop->io_hooks = &io_hooks;
+    io->base.service.ops = &io_ops;
+    loop->services[UVA__SERVICE_IO] = &io->base.service;
     return 0;
 }
 
@@ -101,11 +107,11 @@ int uva__io_get(uva_loop_t *loop, uva__io_t **ret_io)
 {
     int r = 0;
 
-    if (loop->io == NULL) {
+    if (UVA__IO_OF(loop) == NULL) {
         r = loop->closing ? UV_EPERM : io_make(loop);
     }
     if (r >= 0) {
-        *ret_io = loop->io;
+        *ret_io = UVA__IO_OF(loop);
     }
     return r;
 }

@@ -84,7 +84,7 @@ static UVA__NOINLINE void transport_defer(uva_transport_t *transport)
 {
     if (!transport->deferred) {
         transport->deferred = true;
-        uva__io_defer(transport->loop->io, &transport->deferred_link);
+        uva__io_defer(UVA__IO_OF(transport->loop), &transport->deferred_link);
     }
 }
 
@@ -121,7 +121,7 @@ static const uva__ready_ops_t go_on_ops = {.run = reads_go_on,
  */
 void uva__transport_read(uva_transport_t *transport)
 {
-    uva__io_t *io = transport->loop->io;
+    uva__io_t *io = UVA__IO_OF(transport->loop);
     uva__place_t place;
     size_t total = 0;
     ssize_t count;

@@ -57,7 +57,7 @@ void uva__transport_open(uva_transport_t *transport)
     }
     transport->state = UVA__TRANSPORT_OPEN;
     transport->made = true;
-    uva__list_append(&transport->loop->io->transports, &transport->link);
+    uva__list_append(&UVA__IO_OF(transport->loop)->transports, &transport->link);
     uva__transport_watch(transport);
 }
 

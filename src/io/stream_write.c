@@ -192,7 +192,7 @@ const uva__ready_ops_t uva__writes_send_ops = {.run = writes_send,
 /* What the running task has collected is sent before anything else runs. */
 static void transport_mark_dirty(uva_transport_t *transport)
 {
-    uva__io_t *io = transport->loop->io;
+    uva__io_t *io = UVA__IO_OF(transport->loop);
 
     if (!transport->dirty) {
         transport->dirty = true;

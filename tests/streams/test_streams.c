@@ -837,7 +837,7 @@ UVA_NET_TEST(late_connections_are_read_before_the_next_poll)
     UVA_TEST_UNTIL(crowd.got == crowd.sent);
     ck_assert_int_ge(polls, 2);
     ck_assert_int_le(polls, 8);
-    ck_assert(!loop->has_late);
+    ck_assert(!loop->behind);
     uv_close((uv_handle_t *)&check, NULL);
     crowd_end(&crowd);
 }
@@ -852,11 +852,11 @@ UVA_NET_TEST(read_budget_ends_with_the_answers)
     uva_test_link(&link, NULL);
     uva_test_send(link.fd, "question");
     ck_assert_int_eq(uva_reader_read_view(link.reader, 100, &view), 8);
-    ck_assert_uint_eq(loop->io->spent_bytes, 8);
+    ck_assert_uint_eq(UVA__IO_OF(loop)->spent_bytes, 8);
     ck_assert_int_eq(uva_writer_write(link.writer, "answer", 6), 0);
     ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0);
     uva_test_expect(link.fd, "answer");
-    ck_assert_uint_eq(loop->io->spent_bytes, 0);
+    ck_assert_uint_eq(UVA__IO_OF(loop)->spent_bytes, 0);
     uva_test_unlink(&link);
 }
 

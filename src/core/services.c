@@ -1,0 +1,42 @@
+/*
+ * The moments at which a loop calls its services.
+ */
+#include "core/services.h"
+
+#include "core/loop.h"
+
+void uva__services_flush(uva_loop_t *loop)
+{
+    for (unsigned i = 0; i < UVA__SERVICES; i++) {
+        if (loop->services[i] != NULL) {
+            loop->services[i]->ops->flush(loop->services[i]);
+        }
+    }
+}
+
+void uva__services_abandon(uva_loop_t *loop)
+{
+    for (unsigned i = 0; i < UVA__SERVICES; i++) {
+        if (loop->services[i] != NULL) {
+            loop->services[i]->ops->abandon(loop->services[i]);
+        }
+    }
+}
+
+void uva__services_look(uva_loop_t *loop)
+{
+    for (unsigned i = 0; i < UVA__SERVICES; i++) {
+        if (loop->services[i] != NULL) {
+            loop->services[i]->ops->look(loop->services[i]);
+        }
+    }
+}
+
+void uva__services_closed(uva_loop_t *loop)
+{
+    for (unsigned i = 0; i < UVA__SERVICES; i++) {
+        if (loop->services[i] != NULL) {
+            loop->services[i]->ops->closed(loop->services[i]);
+        }
+    }
+}
