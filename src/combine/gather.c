@@ -1,8 +1,17 @@
 /*
  * gather (asyncio.tasks).
  *
- * Invariant: a gathering future is referenced by whoever holds it and by each
- * child that is not done; it owns a reference of every child to its end. So
+ *   a child is   its record stands           and keeps outer
+ *   pending      among the child's callbacks yes
+ *   done         in the ready queue          yes
+ *   counted      nowhere                     no
+ *
+ * outer, the gathering future, ends when one child has failed and failures are
+ * not returned, or when all are counted. Children that are counted later change
+ * nothing.
+ *
+ * Invariant: outer is referenced by whoever holds it and by the record of each
+ * child that is not counted; it owns a reference of every child to its end. So
  * nothing in it depends on the frame that called gather.
  */
 #include <string.h>
@@ -35,6 +44,7 @@ typedef struct gather_s {
     gather_child_t children[];
 } gather_t;
 
+/* Only futures of the kind below are looked at as gathers. */
 static gather_t *gather_of(uva_future_t *outer)
 {
     return UVA__CONTAINER_OF(outer, gather_t, outer.plain.base);
@@ -52,6 +62,7 @@ static uva_future_t *gather_outer(gather_t *gather)
     return &gather->outer.plain.base;
 }
 
+/* The children lie behind the gather, in one object. */
 static size_t gather_bytes(size_t count)
 {
     return sizeof(gather_t) + count * sizeof(gather_child_t);
@@ -185,6 +196,7 @@ static void child_done(uva__ready_t *ready)
     uva__future_unref(gather_outer(gather));
 }
 
+/* For the call graph: a child makes outer go on. */
 static uva_future_t *child_waiter(uva__ready_t *ready)
 {
     return gather_outer(gather_of_child(
@@ -293,6 +305,7 @@ static uva_loop_t *gather_loop(const uva_future_ref_t *futures, size_t count)
     return uva__running();
 }
 
+/* asyncio: tasks.py, gather, whose result is this future. */
 uva_future_t *uva_gather_future(const uva_future_ref_t *take_futures,
                                 size_t count,
                                 unsigned flags)
@@ -500,6 +513,7 @@ int uva_gather(const uva_future_ref_t *take_futures,
     return gather_drive(take_futures, count, flags, &out);
 }
 
+/* The forms of typed tasks: values of their type, and codes if wanted. */
 int uva__gather_typed(const uva_future_ref_t *take_tasks,
                       size_t count,
                       unsigned flags,

@@ -1,6 +1,12 @@
 /*
  * The futures that a wait and an as_completed wait for.
  *
+ *   a member's future is  its record stands         and keeps the state
+ *   pending               among the callbacks       yes
+ *   done                  in the ready queue        yes
+ *   known to be done      nowhere                   no
+ *   left behind           nowhere, it was removed   no
+ *
  * Invariant: the state lives until each of its records was removed or has run,
  * however early whoever waits goes on. One whose wait is over hears nothing.
  */
@@ -17,6 +23,8 @@ static size_t members_bytes(const uva__members_ops_t *ops, size_t count)
     return ops->bytes + count * sizeof(uva__member_t);
 }
 
+/* The futures stay alive to the end of the state, since those that a wait
+ * gives out are borrowed from it. */
 void uva__members_unref(uva__members_t *members)
 {
     if (--members->refs > 0) {
@@ -56,6 +64,7 @@ static uva_future_t *member_waiter(uva__ready_t *ready)
 static const uva__ready_ops_t member_ops = {
     .run = member_done, .waiter = member_waiter, .drop = member_done};
 
+/* The timer is idle again when this runs. */
 static void members_expired(uva__timer_t *timer)
 {
     uva__members_t *members = UVA__CONTAINER_OF(timer, uva__members_t, timer);
@@ -114,6 +123,8 @@ static void members_attach(uva__members_t *members)
     }
 }
 
+/* The futures are looked at before anything is made, so that a refusal
+ * leaves no trace. */
 int uva__members_new(uva_loop_t *loop,
                      const uva__members_ops_t *ops,
                      const uva_future_ref_t *futures,
@@ -155,6 +166,8 @@ int uva__members_new(uva_loop_t *loop,
     return 0;
 }
 
+/* Records that are in the ready queue already cannot be taken back: they
+ * run, and find that nothing is left to count. */
 void uva__members_leave(uva__members_t *members)
 {
     uva__timer_stop(members->loop, &members->timer);

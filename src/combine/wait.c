@@ -1,8 +1,12 @@
 /*
  * wait, wait_for and cancel-and-wait (asyncio.tasks).
  *
- * Invariant: a wait never wakes its task once it is over. Its records among the
- * callbacks of futures are those of members.c.
+ * A wait is a state of its own, because records among the callbacks of futures
+ * may run after the task has gone on: members.c keeps it until the last one
+ * has. wait_for is an await with a timeout around it; only without any time it
+ * cancels and waits, as asyncio does.
+ *
+ * Invariant: a wait never wakes its task once it is over.
  */
 #include "uva/tasks.h"
 
@@ -44,6 +48,7 @@ static void wait_member_done(uva__members_t *members, uva__member_t *member)
     }
 }
 
+/* A timeout wakes the task just as the last of the futures does. */
 static const uva__members_ops_t wait_ops = {sizeof(wait_t), wait_member_done,
                                             wait_wake};
 
@@ -130,6 +135,7 @@ int uva_wait_poll(uva_wait_op_t *op,
     return r;
 }
 
+/* The stackful forms drive the polls. */
 int uva_wait(const uva_future_ref_t *futures,
              size_t count,
              uint64_t timeout_ns,
@@ -279,6 +285,7 @@ int uva__wait_for_typed(uva_future_t *take_task,
     return r;
 }
 
+/* The plain forms: the result is a void pointer. */
 int uva_wait_for_poll(uva_wait_for_op_t *op,
                       uva_future_t *take_future,
                       uint64_t timeout_ns,

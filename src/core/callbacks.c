@@ -2,6 +2,11 @@
  * Done callbacks (asyncio.futures, add_done_callback), and what the call graph
  * is told by hand (asyncio.futures, future_add_to_awaited_by).
  *
+ *   the future is  its callback stands       and keeps the future
+ *   pending        among the callbacks       no: both may be dropped together
+ *   done           in the ready queue        until it has run, or was dropped
+ *                                            by a loop that closes
+ *
  * Invariant: a done callback and its data are let go of once: after the call,
  * at the removal, when the loop closes, or with a future that nobody ends.
  */
@@ -115,6 +120,8 @@ static uva_future_t *callback_waiter(uva__ready_t *ready)
     return callback->callback == awaited_by_done ? callback->data : NULL;
 }
 
+/* asyncio: futures.py, future_add_to_awaited_by. The edge is a done
+ * callback: so it goes when the future is done. */
 int uva_future_add_to_awaited_by(uva_future_t *future, uva_future_t *waiter)
 {
     uva_call_options_t options = UVA_CALL_OPTIONS_INIT;
@@ -135,6 +142,7 @@ void uva_future_discard_from_awaited_by(uva_future_t *future,
 
 /* --- adding and removing --- */
 
+/* The table of done callbacks alone: pins is true in no other. */
 static const uva__ready_ops_t callback_ops = {
     .run = callback_run,
     .waiter = callback_waiter,
@@ -190,6 +198,8 @@ static int future_register(uva_future_t *future,
     return 0;
 }
 
+/* asyncio: futures.py, Future.add_done_callback. Data that is refused is
+ * destroyed. */
 int uva_future_add_done_callback(uva_future_t *future,
                                  uva_done_cb callback,
                                  void *data,
@@ -247,6 +257,8 @@ future_take_records(uva_future_t *future, uva_done_cb callback, void *data)
     return taken;
 }
 
+/* asyncio: futures.py, Future.remove_done_callback, which looks at all of
+ * them as well. */
 size_t uva_future_remove_done_callback(uva_future_t *future,
                                        uva_done_cb callback,
                                        void *data)

@@ -26,6 +26,7 @@
 #include "core/ready.h"
 #include "core/reports.h"
 
+/* A refused future has no loop and no memory of its own. */
 #define FUTURE_REFUSED(number)                                          \
     {                                                                   \
         .refs = 1, .code = (number), .state = UVA__FUTURE_FINISHED,     \
@@ -41,6 +42,7 @@ static uva_future_t refused[] = {
     FUTURE_REFUSED(UVA_EFORKED),
 };
 
+/* Codes that stand in no refused future mean a lack of memory, NULL. */
 uva_future_t *uva_future_refused(int code)
 {
     for (size_t i = 0; i < UVA__COUNT(refused); i++) {
@@ -79,6 +81,7 @@ static void plain_free(uva_future_t *future)
                     sizeof(uva__plain_future_t));
 }
 
+/* Its holder ends it. */
 static const uva__kind_ops_t plain_kind = {
     .kind = UVA__KIND_PLAIN,
     .settable = true,
@@ -200,6 +203,7 @@ static void task_free(uva_future_t *future)
     uva__slab_put_units(&loop->slab, task, uva__coro_units(task->coro));
 }
 
+/* Its body ends it. A cancellation asks it, or what it awaits: cancel.c. */
 const uva__kind_ops_t uva__task_kind = {
     .kind = UVA__KIND_TASK,
     .describe = "a task",
@@ -317,6 +321,8 @@ void uva__future_wake(uva_loop_t *loop, uva_future_t *future)
     loop->tail = &last->ready.next;
 }
 
+/* The one way out of PENDING for all futures; a task that ends well has the
+ * same inline, in uva__task_finish. */
 void uva__future_finish(uva_future_t *future,
                         uva__future_state_t state,
                         int code)
@@ -390,6 +396,7 @@ int uva_future_set_exception(uva_future_t *future, int code, const char *text)
     return 0;
 }
 
+/* A whole record, with its cause and its members. */
 int uva_future_set_error(uva_future_t *future, const uva_error_t *error)
 {
     int r = future_settable(future, __func__);
@@ -539,6 +546,7 @@ int uva_future_result(uva_future_t *future, void **ret_result)
     return r;
 }
 
+/* asyncio: futures.py, Future.exception. */
 int uva_future_exception(uva_future_t *future)
 {
     int r = uva__future_pending(future) ? uva__bare(UVA_EINVALIDSTATE)
@@ -547,6 +555,7 @@ int uva_future_exception(uva_future_t *future)
     return r < 0 ? r : 0;
 }
 
+/* To look at the record does not count as having seen the failure. */
 const uva_error_t *uva_future_error(const uva_future_t *future)
 {
     const uva__extra_t *extra = uva__future_has_extra(future);

@@ -149,6 +149,8 @@ static int format_task(uva_buffer_t *text, uva_task_t *task)
 
 /* --- the graph --- */
 
+/* Graphs are as deep as tasks wait for each other: recursion is bounded by
+ * GRAPH_DEPTH. */
 static int
 format_waiters(uva_buffer_t *text, uva_future_t *future, unsigned depth);
 
@@ -285,6 +287,7 @@ static int print_take(int r, uva_buffer_t *text, FILE *file)
     return r;
 }
 
+/* asyncio: graph.py, print_call_graph. */
 int uva_print_call_graph(uva_future_t *future, FILE *file)
 {
     uva_buffer_t text = {0};
@@ -293,6 +296,7 @@ int uva_print_call_graph(uva_future_t *future, FILE *file)
     return print_take(r, &text, file);
 }
 
+/* asyncio: tools.py, which does the same from another process. */
 int uva_loop_print_tasks(uva_loop_t *loop, FILE *file)
 {
     uva_buffer_t text = {0};
