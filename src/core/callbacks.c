@@ -194,6 +194,7 @@ static int future_register(uva_future_t *future,
     if (!uva__future_pending(future)) {
         uva__future_ref(future); /* As if it had stood there at its end. */
     }
+    future->flags |= UVA__HAS_CALLBACKS;
     uva__future_add(future, &place->record);
     return 0;
 }

@@ -298,14 +298,13 @@ static void future_pin(uva_future_t *future)
     } while (record != last);
 }
 
-/* The ring is cut open behind its last record and put at the end of the
- * ready queue as it is, so that the order of registration holds. A closed
- * loop runs nothing: there the callbacks are dropped. */
-void uva__future_wake(uva_loop_t *loop, uva_future_t *future)
+/* Queue the callbacks of a future that was just done. A closed loop runs
+ * nothing: there they are dropped. */
+static void future_wake(uva_loop_t *loop, uva_future_t *future)
 {
-    uva__record_t *last = future->callbacks;
-
-    future_pin(future);
+    if ((future->flags & UVA__HAS_CALLBACKS) != 0) {
+        future_pin(future);
+    }
     if (UVA__UNLIKELY(!loop->attended)) {
         if (loop->closed) {
             uva__future_ref(future);
@@ -315,10 +314,7 @@ void uva__future_wake(uva_loop_t *loop, uva_future_t *future)
         }
         uva__loop_attend(loop);
     }
-    future->callbacks = NULL;
-    *loop->tail = last->ready.next;
-    last->ready.next = NULL;
-    loop->tail = &last->ready.next;
+    uva__future_queue_records(loop, future);
 }
 
 /* The one way out of PENDING for all futures; a task that ends well has the
@@ -331,7 +327,7 @@ void uva__future_finish(uva_future_t *future,
     future->state = (uint8_t)state;
     future->code = code;
     if (future->callbacks != NULL) {
-        uva__future_wake(future->loop, future);
+        future_wake(future->loop, future);
     }
 }
 

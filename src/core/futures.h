@@ -85,8 +85,21 @@ extern const uva__kind_ops_t uva__task_kind;
  * What follows is not set. @return NULL without memory. */
 uva_future_t *
 uva__future_new(uva_loop_t *loop, const uva__kind_ops_t *kind, size_t size);
-/** Queue the callbacks of a future that was just done; there are some. */
-void uva__future_wake(uva_loop_t *loop, uva_future_t *future);
+/** Queue the records of a future that was just done: the ring is cut open
+ * behind its last and put at the end of the ready queue as it is, so that the
+ * order of registration holds. There are some, done callbacks among them were
+ * given their references, and the driver knows that work comes. */
+UVA__INLINE void uva__future_queue_records(uva_loop_t *loop,
+                                           uva_future_t *future)
+{
+    uva__record_t *last = future->callbacks;
+
+    future->callbacks = NULL;
+    *loop->tail = last->ready.next;
+    last->ready.next = NULL;
+    loop->tail = &last->ready.next;
+}
+
 /** End a future and queue its callbacks. */
 void uva__future_finish(uva_future_t *future,
                         uva__future_state_t state,

@@ -120,16 +120,17 @@ enum {
     UVA__CHECK_AT_SUSPEND = 1u << 3, /* Its scopes, one that it has left, or its
                                         canary are to be checked then. */
     UVA__MOVED = 1u << 4,            /* The result was moved out. */
-    UVA__RETRIEVED = 1u << 5,        /* Somebody looked at the failure. */
-    UVA__QUIET = 1u << 6,            /* Never report an unseen failure. */
-    UVA__VISITED = 1u << 7,          /* Mark of an algorithm that clears it. */
-    UVA__HAS_EXTRA = 1u << 8, /* A task that has an extra, or arguments to drop:
-                                 there is more to do at its end. */
-    UVA__WAITS_FOR_START = 1u << 9, /* A new task that waits to be let begin,
-                                       once its node has come. */
+    UVA__HAS_CALLBACKS = 1u << 5, /* Some record is, or was, a done callback. */
+    UVA__RETRIEVED = 1u << 6,     /* Somebody looked at the failure. */
+    UVA__QUIET = 1u << 7,         /* Never report an unseen failure. */
+    UVA__VISITED = 1u << 8,       /* Mark of an algorithm that clears it. */
+    UVA__HAS_EXTRA = 1u << 9,     /* A task that has an extra, or arguments to
+                                     drop: there is more to do at its end. */
+    UVA__WAITS_FOR_START = 1u << 10, /* A new task that waits to be let begin,
+                                        once its node has come. */
     /* The five bits from here: the stack that a task wants, as the exponent of
      * its bytes; 0 is the default. */
-    UVA__STACK_SHIFT = 10
+    UVA__STACK_SHIFT = 11
 };
 
 /*

@@ -569,7 +569,8 @@ void uva__task_finish(uva_task_t *task, int r)
 
     UVA__ASSERT2(task->base.state == UVA__FUTURE_PENDING);
     if (UVA__UNLIKELY(r < 0 || (task->base.flags &
-                                (UVA__MUST_CANCEL | UVA__HAS_EXTRA)) != 0)) {
+                                (UVA__MUST_CANCEL | UVA__HAS_CALLBACKS |
+                                 UVA__HAS_EXTRA)) != 0)) {
         task_finish_slow(task, r);
         return;
     }
@@ -577,7 +578,7 @@ void uva__task_finish(uva_task_t *task, int r)
     task->base.code = r;
     task->base.state = UVA__FUTURE_FINISHED;
     if (task->base.callbacks != NULL) {
-        uva__future_wake(loop, &task->base);
+        uva__future_queue_records(loop, &task->base);
     }
     if (--task->base.refs == 0) {
         uva__future_free(&task->base);
