@@ -57,7 +57,8 @@ void uva__transport_open(uva_transport_t *transport)
     }
     transport->state = UVA__TRANSPORT_OPEN;
     transport->made = true;
-    uva__list_append(&UVA__IO_OF(transport->loop)->transports, &transport->link);
+    uva__list_append(&UVA__IO_OF(transport->loop)->transports,
+                     &transport->link);
     uva__transport_watch(transport);
 }
 

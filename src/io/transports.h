@@ -46,7 +46,10 @@ struct uva_transport_s {
                                      was not accepted. */
         struct uva__dial_s *dial; /* Borrowed: while CONNECTING. */
     } of;
-    uva_transport_t *next_dirty;
+    union {
+        uva_transport_t *next_dirty;
+        uint32_t address_index; /* While CONNECTING: of the dial's addresses. */
+    };
     uva__fifo_link_t deferred_link; /* Of uva__io_t.deferred. */
     uva__output_t out;
     size_t high_bytes;
@@ -55,15 +58,14 @@ struct uva_transport_s {
     uva_task_t *task;          /* Counted: the handler, until that ran. */
     uint32_t refs;             /* Of users. */
     int fd;
-    int status;             /* Why it is LOST. */
-    uint32_t address_index; /* While CONNECTING: of the dial's addresses. */
-    uint8_t state;          /* uva__transport_state_t */
-    uint8_t events;         /* What the poll is asked for. */
-    uint8_t dropped;        /* Writes after the loss, for the warning. */
-    bool handle_open : 1;   /* close_cb has not come. */
-    bool queued : 1;        /* ready is in the queue. */
-    bool dirty : 1;         /* In uva__io_t.dirty. */
-    bool deferred : 1;      /* In uva__io_t.deferred. */
+    int status;           /* Why it is LOST. */
+    uint8_t state;        /* uva__transport_state_t */
+    uint8_t events;       /* What the poll is asked for. */
+    uint8_t dropped;      /* Writes after the loss, for the warning. */
+    bool handle_open : 1; /* close_cb has not come. */
+    bool queued : 1;      /* ready is in the queue. */
+    bool dirty : 1;       /* In uva__io_t.dirty. */
+    bool deferred : 1;    /* In uva__io_t.deferred. */
     bool reading_paused : 1;
     bool read_eof : 1;
     bool made : 1; /* connection_made ran, or none is due. */
