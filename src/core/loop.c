@@ -497,6 +497,8 @@ void uva_loop_set_debug(uva_loop_t *loop, bool enabled)
         return;
     }
     loop->debug = enabled;
+    loop->resume_ops = enabled ? NULL : &uva__stackful_ops;
+    loop->start_ops = enabled ? NULL : &uva__stackful_new_ops;
     uva__loop_settle_spawns(loop);
 }
 

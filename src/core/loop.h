@@ -58,6 +58,10 @@ struct uva_loop_s {
     uva_task_t *current;  /* Borrowed. */
     uva__context_t *base; /* Where a task goes that has nobody to go to. */
     int32_t budget;       /* Steps until the next look. */
+    /* Nodes with these tables are tasks that the switch takes by itself: begun,
+     * and new. NULL in debug mode, where the loop looks at each step. */
+    const uva__ready_ops_t *resume_ops;
+    const uva__ready_ops_t *start_ops;
     uva__exceptions_t *exceptions; /* Of the owner's thread. */
     bool attended; /* The driver is going to drain: no need to tell it. */
     bool stopping; /* Return after the running iteration. */

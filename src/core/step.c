@@ -162,7 +162,7 @@ uva__context_t *uva__task_next_slow(uva_loop_t *loop, uva__ready_t *ready)
     uva__stack_t *stack;
 
     loop->batch = ready;
-    if (ready != NULL && uva__ready_is(loop, ready, &uva__stackful_new_ops)) {
+    if (ready != NULL && ready->ops == loop->start_ops) {
         uva_task_t *task = uva__task_of_ready(ready);
         if (task_starts_now(task) && task_stack_bytes(task) == 0 &&
             (stack = uva__stack_get_idle(&loop->stacks)) != NULL) {

@@ -34,16 +34,6 @@ static inline uva__context_t *uva__task_flow(uva_task_t *task)
     return uva__task_stackful(task)->flow;
 }
 
-/** Whether a node is a stackful task that the switch can take by itself, as ops
- * says: a new one, or one that was left. In debug mode it takes none, because
- * the loop looks at each step. */
-UVA__INLINE bool uva__ready_is(const uva_loop_t *loop,
-                               const uva__ready_t *ready,
-                               const uva__ready_ops_t *ops)
-{
-    return ready->ops == ops && !loop->debug;
-}
-
 /** The rest of uva__task_next: a new task, or the loop. ready is the next
  * node, NULL if there is none. */
 uva__context_t *uva__task_next_slow(uva_loop_t *loop, uva__ready_t *ready);
@@ -62,8 +52,7 @@ UVA__INLINE uva__context_t *uva__task_next(uva_loop_t *loop)
     if (ready == NULL) {
         ready = uva__loop_next_iteration(loop);
     }
-    if (UVA__UNLIKELY(ready == NULL ||
-                      !uva__ready_is(loop, ready, &uva__stackful_ops))) {
+    if (UVA__UNLIKELY(ready == NULL || ready->ops != loop->resume_ops)) {
         return uva__task_next_slow(loop, ready);
     }
     loop->batch = ready->next;
