@@ -9,10 +9,9 @@
 #include "uva/tasks.h"
 
 #include "combine/members.h"
-#include "core/futures.h"
 #include "core/loop.h"
 #include "core/object.h"
-#include "core/ready.h"
+#include "core/owner.h"
 #include "core/timers.h"
 
 typedef struct state_s {

@@ -24,7 +24,9 @@
 #include "core/futures.h"
 #include "core/loop.h"
 #include "core/object.h"
-#include "core/ready.h"
+#include "core/owner.h"
+#include "core/results.h"
+#include "core/step.h"
 
 typedef struct gather_child_s {
     uva__record_t record; /* Of the child's callbacks, while it is pending. */

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "core/futures.h"
+#include "core/object.h"
 #include "core/ready.h"
 #include "core/timers.h"
 

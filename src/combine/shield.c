@@ -8,10 +8,9 @@
 #include "uva/tasks.h"
 
 #include "core/futures.h"
-#include "core/hosts.h"
 #include "core/loop.h"
 #include "core/object.h"
-#include "core/ready.h"
+#include "core/owner.h"
 
 typedef struct shield_s {
     uva__plain_future_t outer;

@@ -7,8 +7,10 @@
  */
 #include "uva/tasks.h"
 
+#include "core/failures.h"
 #include "core/loop.h"
 #include "core/object.h"
+#include "core/owner.h"
 #include "core/ready.h"
 #include "core/step.h"
 #include "core/timers.h"

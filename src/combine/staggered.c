@@ -15,7 +15,7 @@
 #include "base/errors.h"
 #include "core/futures.h"
 #include "core/object.h"
-#include "core/ready.h"
+#include "core/results.h"
 
 typedef struct race_s race_t;
 

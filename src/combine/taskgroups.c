@@ -22,7 +22,8 @@
 #include "core/futures.h"
 #include "core/loop.h"
 #include "core/object.h"
-#include "core/ready.h"
+#include "core/owner.h"
+#include "core/results.h"
 #include "core/scopes.h"
 #include "core/tasks.h"
 

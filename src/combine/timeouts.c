@@ -20,7 +20,7 @@
 #include "core/failures.h"
 #include "core/loop.h"
 #include "core/object.h"
-#include "core/ready.h"
+#include "core/owner.h"
 #include "core/scopes.h"
 #include "core/timers.h"
 

@@ -12,10 +12,10 @@
 
 #include "combine/members.h"
 #include "core/failures.h"
-#include "core/futures.h"
 #include "core/loop.h"
 #include "core/object.h"
-#include "core/ready.h"
+#include "core/owner.h"
+#include "core/results.h"
 #include "core/timers.h"
 
 /* The state of a wait, from its first call to its last. */

@@ -17,11 +17,10 @@
 #include "core/context.h"
 #include "core/extra.h"
 #include "core/futures.h"
-#include "core/hosts.h"
 #include "core/loop.h"
+#include "core/names.h"
 #include "core/object.h"
-#include "core/ready.h"
-#include "core/tasks.h"
+#include "core/owner.h"
 
 typedef uva__callback_t callback_t;
 

@@ -20,8 +20,10 @@
 #include "base/log.h"
 #include "core/calls.h"
 #include "core/context.h"
-#include "core/hosts.h"
+#include "core/life.h"
 #include "core/loop.h"
+#include "core/object.h"
+#include "core/owner.h"
 #include "core/ready.h"
 #include "core/timers.h"
 

@@ -8,12 +8,14 @@
  * Invariant: those between the future that was cancelled and the one that is
  * asked are marked, and no others.
  */
+#include "core/cancel.h"
 #include "base/alloc.h"
 #include "base/errors.h"
 #include "core/extra.h"
 #include "core/failures.h"
 #include "core/futures.h"
 #include "core/object.h"
+#include "core/owner.h"
 #include "core/ready.h"
 #include "core/step.h"
 
@@ -38,26 +40,11 @@ static bool future_has_children(const uva_future_t *future)
     return uva__future_kind(future)->cancel_next != NULL;
 }
 
-/* Remember the words of a request until it is delivered; NULL forgets those
- * of an earlier one. Without memory the request has no words. */
-static void task_set_words(uva_task_t *task, uva_error_t *words)
-{
-    uva__extra_t *extra =
-        words == NULL ? task->extra : uva__future_extra(&task->base);
-    uva_error_t *old;
-
-    if (extra != NULL) {
-        old = extra->request;
-        extra->request = uva_error_ref(words);
-        uva_error_unref(old);
-    }
-}
-
 /* The next step of the task, or its next await, ends with UV_ECANCELED. */
 static void task_must_cancel(uva_task_t *task, uva_error_t *words)
 {
     task->base.flags |= UVA__MUST_CANCEL;
-    task_set_words(task, words);
+    uva__task_set_request(task, words);
 }
 
 /* Tasks that await each other in a ring have no innermost wait to end: the one
@@ -103,7 +90,7 @@ static answer_t walk_ask_task(walk_t *walk, uva_task_t *task)
     }
     if (task->base.phase == UVA__PHASE_WAIT) {
         task->base.phase = UVA__PHASE_CANCELLED;
-        task_set_words(task, walk->words);
+        uva__task_set_request(task, walk->words);
         uva__loop_push(task->base.loop, &task->ready);
     } else if (task->base.phase != UVA__PHASE_CANCELLED) {
         task_must_cancel(task, walk->words);
@@ -296,26 +283,6 @@ bool uva_future_cancel(uva_future_t *future)
 bool uva_task_cancel(uva_task_t *task)
 {
     return future_cancel(UVA_FUTURE(task), NULL, __func__);
-}
-
-/* The await that runs now ends with UV_ECANCELED: the words of the request
- * become the error of the task. */
-void uva__task_deliver_cancel(uva_task_t *task)
-{
-    uva_error_t *words;
-
-    task->base.flags &= (uint16_t)~UVA__MUST_CANCEL;
-    if (task->extra != NULL) {
-        words = task->extra->request;
-        task->extra->request = NULL;
-        uva__task_set_error(task, UV_ECANCELED, words);
-    }
-}
-
-void uva__task_drop_cancel(uva_task_t *task)
-{
-    task->base.flags &= (uint16_t)~UVA__MUST_CANCEL;
-    task_set_words(task, NULL);
 }
 
 unsigned uva_task_cancelling(const uva_task_t *task)

@@ -1,119 +1,22 @@
 /*
- * Context variables (contextvars).
- *
- * A context is a holder of a map; maps never change once they are made, so a
- * copy of a context shares the map, and setting a variable makes a new map.
- * Contexts hold few variables: a map is an array, searched from its end.
+ * The current context, and its variables (contextvars).
  *
  * Invariant: no context at all stands for an empty one everywhere.
  */
 #include "uva/context.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "base/alloc.h"
 #include "core/context.h"
+#include "core/context_value.h"
 #include "core/extra.h"
 #include "core/loop.h"
 #include "core/object.h"
-#include "core/ready.h"
-
-typedef struct context_entry_s {
-    const uva_context_var_t *var;
-    void *value;
-} context_entry_t;
-
-/* Counts are atomic: a call scheduled from another thread brings its context
- * along. */
-typedef struct context_map_s {
-    atomic_size_t refs;
-    size_t count;
-    context_entry_t entries[];
-} context_map_t;
-
-struct uva_context_s {
-    atomic_size_t refs;
-    context_map_t *map; /* Counted; NULL when empty. */
-    bool entered;       /* By uva_context_run. */
-};
+#include "core/owner.h"
 
 /* The context of callbacks, and of a thread outside loops. Counted. */
 static UVA__TLS uva_context_t *thread_context;
-
-static void map_unref(context_map_t *map)
-{
-    if (map != NULL && atomic_fetch_sub(&map->refs, 1) == 1) {
-        uva__free(map);
-    }
-}
-
-static context_entry_t *map_find(context_map_t *map,
-                                 const uva_context_var_t *var)
-{
-    for (size_t i = map == NULL ? 0 : map->count; i > 0; i--) {
-        if (map->entries[i - 1].var == var) {
-            return &map->entries[i - 1];
-        }
-    }
-    return NULL;
-}
-
-/* A copy of map in which var is set; *ret is NULL if it is to be left out and
- * was the only one. */
-static int map_with(context_map_t *map,
-                    const uva_context_var_t *var,
-                    void *value,
-                    bool keep,
-                    context_map_t **ret_map)
-{
-    size_t count = map == NULL ? 0 : map->count;
-    context_map_t *copy =
-        uva__malloc(sizeof *copy + (count + 1) * sizeof copy->entries[0]);
-
-    if (copy == NULL) {
-        return UV_ENOMEM;
-    }
-    atomic_init(&copy->refs, 1);
-    copy->count = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (map->entries[i].var != var) {
-            copy->entries[copy->count++] = map->entries[i];
-        }
-    }
-    if (keep) {
-        copy->entries[copy->count++] = (context_entry_t){var, value};
-    }
-    *ret_map = copy;
-    return 0;
-}
-
-uva_context_t *uva_context_new(void)
-{
-    uva_context_t *context = uva__calloc(1, sizeof *context);
-
-    if (context != NULL) {
-        atomic_init(&context->refs, 1);
-    }
-    return context;
-}
-
-uva_context_t *uva_context_ref(uva_context_t *context)
-{
-    if (context != NULL) {
-        atomic_fetch_add(&context->refs, 1);
-    }
-    return context;
-}
-
-uva_context_t *uva_context_unref(uva_context_t *context)
-{
-    if (context != NULL && atomic_fetch_sub(&context->refs, 1) == 1) {
-        map_unref(context->map);
-        uva__free(context);
-    }
-    return NULL;
-}
 
 uva_context_t *uva__context_current(void)
 {
@@ -125,17 +28,6 @@ uva_context_t *uva__context_current(void)
     return thread_context;
 }
 
-static uva_context_t *context_copy(const uva_context_t *context)
-{
-    uva_context_t *copy = uva_context_new();
-
-    if (copy != NULL && context != NULL && context->map != NULL) {
-        copy->map = context->map;
-        atomic_fetch_add(&copy->map->refs, 1);
-    }
-    return copy;
-}
-
 int uva__context_copy_current(uva_context_t **ret_context)
 {
     uva_context_t *current = uva__context_current();
@@ -144,13 +36,13 @@ int uva__context_copy_current(uva_context_t **ret_context)
     if (current == NULL || current->map == NULL) {
         return 0;
     }
-    *ret_context = context_copy(current);
+    *ret_context = uva__context_copy(current);
     return *ret_context == NULL ? UV_ENOMEM : 0;
 }
 
 uva_context_t *uva_copy_context(void)
 {
-    return context_copy(uva__context_current());
+    return uva__context_copy(uva__context_current());
 }
 
 uva_context_t *uva__context_enter(uva_context_t *context)
@@ -217,11 +109,10 @@ static uva_context_t *context_make_current(void)
 
 void *uva_context_var_get(const uva_context_var_t *var)
 {
-    uva_context_t *context = uva__context_current();
-    context_entry_t *entry =
-        map_find(context == NULL ? NULL : context->map, var);
+    void *value = var->default_value;
 
-    return entry == NULL ? var->default_value : entry->value;
+    (void)uva_context_get(uva__context_current(), var, &value);
+    return value;
 }
 
 int uva_context_var_set(uva_context_var_t *var,
@@ -229,26 +120,23 @@ int uva_context_var_set(uva_context_var_t *var,
                         uva_context_token_t *ret_token)
 {
     uva_context_t *context = context_make_current();
-    context_map_t *map;
-    context_entry_t *old;
+    uva_context_token_t token = {context, var, NULL, false, false};
+    int r;
 
-    if (context == NULL || map_with(context->map, var, value, true, &map) < 0) {
+    if (context == NULL) {
         return UV_ENOMEM;
     }
-    if (ret_token != NULL) {
-        old = map_find(context->map, var);
-        *ret_token = (uva_context_token_t){
-            context, var, old == NULL ? NULL : old->value, old != NULL, false};
+    token.was_set = uva_context_get(context, var, &token.value);
+    r = uva__context_put(context, var, value, true);
+    if (r >= 0 && ret_token != NULL) {
+        *ret_token = token;
     }
-    map_unref(context->map);
-    context->map = map;
-    return 0;
+    return r;
 }
 
 int uva_context_var_reset(uva_context_var_t *var, uva_context_token_t *token)
 {
     uva_context_t *context = uva__context_current();
-    context_map_t *map;
     int r;
 
     if (token->used) {
@@ -257,14 +145,11 @@ int uva_context_var_reset(uva_context_var_t *var, uva_context_token_t *token)
     if (token->var != var || token->context != context || context == NULL) {
         return uva__bare(UV_EINVAL);
     }
-    r = map_with(context->map, var, token->value, token->was_set, &map);
-    if (r < 0) {
-        return r;
+    r = uva__context_put(context, var, token->value, token->was_set);
+    if (r >= 0) {
+        token->used = true;
     }
-    map_unref(context->map);
-    context->map = map;
-    token->used = true;
-    return 0;
+    return r;
 }
 
 int uva_context_run(uva_context_t *context,
@@ -305,16 +190,9 @@ int uva_context_run(uva_context_t *context,
     return 0;
 }
 
-bool uva_context_get(const uva_context_t *context,
-                     const uva_context_var_t *var,
-                     void **ret_value)
+uva_context_t *uva_task_get_context(uva_task_t *task)
 {
-    context_entry_t *entry =
-        map_find(context == NULL ? NULL : context->map, var);
+    uva__extra_t *extra = uva__future_has_extra(UVA_FUTURE(task));
 
-    if (entry == NULL) {
-        return false;
-    }
-    *ret_value = entry->value;
-    return true;
+    return extra == NULL ? NULL : extra->context;
 }

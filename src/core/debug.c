@@ -14,15 +14,13 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "core/calls.h"
-#include "core/extra.h"
 #include "core/futures.h"
-#include "core/loans.h"
+#include "core/lent_args.h"
 #include "core/loop.h"
+#include "core/names.h"
 #include "core/object.h"
-#include "core/ready.h"
+#include "core/owner.h"
 #include "core/step.h"
-#include "core/tasks.h"
 #include "stack/trim.h"
 
 #define NS_PER_US 1000u
@@ -66,8 +64,8 @@ void uva__debug_run(uva_loop_t *loop, uva__ready_t *ready)
         ready->ops->describe(ready, &work);
     }
     if (work.task != NULL) {
-        (void)uva_task_ref(work.task);
-        uva__loan_check(work.task);
+        (void)uva__future_ref(&work.task->base);
+        uva__lent_args_check(work.task);
     }
     ready->ops->run(ready);
     /* Virtual time moves only by hand; what a step costs is real. */
@@ -77,50 +75,7 @@ void uva__debug_run(uva_loop_t *loop, uva__ready_t *ready)
     if (took_ns >= loop->slow_ns) {
         debug_report_slow(&work, took_ns);
     }
-    uva_task_unref(work.task);
-}
-
-/* --- what is left behind --- */
-
-#define LEFT_TOLD 20u
-
-void uva__debug_note(uva_future_t *future, const char *here)
-{
-    uva__extra_t *extra = uva__future_extra(future);
-
-    if (extra != NULL) {
-        extra->source = here;
-        extra->owner = future;
-        uva__list_append(&future->loop->made, &extra->made);
-    }
-}
-
-static void left_tell(const uva__extra_t *extra)
-{
-    uva_task_t *task = uva_future_task(extra->owner);
-
-    uva__log(UVA_LOG_WARNING, "left behind by a closed loop: %s%s made at %s",
-             task != NULL ? "a task of function " : "a future",
-             task != NULL ? uva__task_function(task) : "",
-             extra->source == NULL ? "?" : extra->source);
-}
-
-void uva__debug_tell_left(uva_loop_t *loop)
-{
-    unsigned told = 0;
-
-    loop->debug = false; /* Once. */
-    uva__log(UVA_LOG_WARNING,
-             "a closed loop stays in memory: %zu objects are left behind",
-             loop->slab.live);
-    if (uva__list_empty(&loop->made)) {
-        return;
-    }
-    UVA__LIST_FOREACH (extra, &loop->made, uva__extra_t, made) {
-        if (told++ < LEFT_TOLD) {
-            left_tell(extra);
-        }
-    }
+    uva__future_unref(UVA_FUTURE(work.task));
 }
 
 /* --- stack usage --- */

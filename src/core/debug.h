@@ -8,10 +8,6 @@
 
 /** Run a node of the ready queue, and name it if that took long. */
 void uva__debug_run(uva_loop_t *loop, uva__ready_t *ready);
-/** Remember where a future or task was made. */
-void uva__debug_note(uva_future_t *future, const char *here);
-/** Say, once, what keeps a closed loop in memory that nobody refers to. */
-void uva__debug_tell_left(uva_loop_t *loop);
 /** Whether UVA_DEBUG is set to anything but "", "0". */
 bool uva__debug_from_environment(void);
 

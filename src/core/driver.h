@@ -53,6 +53,10 @@ typedef struct uva__driver_s {
     /** Whether somebody else has closed the driver's handles: libuv is not to
      * be called any more. */
     bool (*lost)(const uva_loop_t *loop);
+    /** Somebody else has closed the driver's handles: end the loop as far as
+     * its tasks let it. NULL where nobody can close them. @retval UV_EBUSY
+     * Tasks are left. */
+    int (*on_lost)(uva_loop_t *loop);
     /** Whether it can close: no handle of others would be left on a loop of
      * our own. @retval UV_EBUSY It was told which. */
     int (*vacant)(uva_loop_t *loop);
@@ -63,37 +67,8 @@ typedef struct uva__driver_s {
     void (*say_inside)(uva_loop_t *loop, uva_inside_t inside);
 } uva__driver_t;
 
-/** Make a driver for a loop: fills loop->driver and loop->driver_data. */
-int uva__driver_uv_new(uva_loop_t *loop, uv_loop_t *host);
-int uva__driver_virtual_new(uva_loop_t *loop);
-
-/** The version of the libuv that runs. */
-const char *uva__driver_uv_version(void);
-
-/** Close a handle that somebody else may have closed. callback comes when libuv
- * is through with it, which is at once if it has been already; then nothing
- * of libuv is called. */
-void uva__handle_close(struct uv_handle_s *handle,
-                       void (*callback)(struct uv_handle_s *handle));
-
-/**
- * One look at what the driver found: read the clock, take calls from other
- * threads, let due timers join the ready queue, run iterations within the
- * budget.
- *
- * @return Whether work is ready.
- */
-bool uva__loop_turn(uva_loop_t *loop);
-
-/** Whether anything is left to do or to wait for: unfinished tasks, scheduled
- * calls, operations in flight. */
-bool uva__loop_busy(const uva_loop_t *loop);
-
-/** Tell who waits for what, once, when nothing can wake them; once for a loop,
- * and only to who looks closely, if somebody from outside may come. */
-void uva__loop_report_stuck(uva_loop_t *loop, bool outside);
-
-/** The driver let go. */
-void uva__loop_closed(uva_loop_t *loop);
+/** Make a driver for a loop: fill loop->driver and loop->driver_data. host: the
+ * application's uv_loop_t, or NULL. */
+typedef int (*uva__driver_open_cb)(uva_loop_t *loop, uv_loop_t *host);
 
 #endif /* UVA__CORE_DRIVER_H */

@@ -14,14 +14,7 @@
  * core is busy or runs; so uv_run returns when uva has nothing to do. The data
  * of a handle is NULL: who walks a host's handles takes it for its own.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
-
-#if defined(__linux__)
-#    include <sys/timerfd.h>
-#endif
+#include "core/driver_uv.h"
 
 #if defined(__GLIBC__) && defined(__has_include)
 #    if __has_include(<sys/single_threaded.h>)
@@ -36,35 +29,16 @@
 #include "base/log.h"
 #include "core/driver.h"
 #include "core/driver_inside.h"
+#include "core/driver_uv_close.h"
+#include "core/graph.h"
 #include "core/hosts.h"
 #include "core/loop.h"
-#include "core/ready.h"
+#include "core/owner.h"
+#include "core/services.h"
+#include "core/shutdown.h"
+#include "core/turn.h"
 
-#define NS_PER_MS 1000000u
-/* A day: libuv needs no larger numbers. */
-#define TIMER_FAR_NS ((uint64_t)86400 * 1000 * NS_PER_MS)
-
-typedef struct uv_driver_s {
-    uva_loop_t *loop;
-    uv_loop_t *uv; /* own, or borrowed from the application. */
-    uv_loop_t own;
-    uv_prepare_t prepare;
-    uv_check_t check;
-    uv_idle_t idle;
-    uv_async_t async;
-    uv_timer_t timer;
-    uv_poll_t poll;
-    int timer_fd; /* -1 until a near deadline; -2 if there is none here. */
-    bool fd_expired;
-    bool referenced; /* async is. */
-    bool closing;
-    bool fork_told;
-    bool other_copy;     /* The host belongs to another copy of libuv. */
-    uva_inside_t inside; /* What the host says. */
-    unsigned open;       /* Handles that are not closed. */
-    uint64_t armed_ns;   /* The deadline that libuv will wake us for;
-                            UVA_FOREVER if it will not. */
-} uv_driver_t;
+typedef uva__uv_driver_t uv_driver_t;
 
 static uv_driver_t *driver_of(const uva_loop_t *loop)
 {
@@ -106,191 +80,6 @@ static void driver_reference(uv_driver_t *driver, bool wanted)
 const char *uva__driver_uv_version(void)
 {
     return uv_version_string();
-}
-
-/* --- deadlines --- */
-
-static void timer_cb(uv_timer_t *timer)
-{
-    uv_driver_t *driver = UVA__CONTAINER_OF(timer, uv_driver_t, timer);
-
-    driver->armed_ns = UVA_FOREVER;
-}
-
-#if defined(__linux__)
-
-static void poll_cb(uv_poll_t *poll, int status, int events)
-{
-    uv_driver_t *driver = UVA__CONTAINER_OF(poll, uv_driver_t, poll);
-
-    (void)status;
-    (void)events;
-    driver->armed_ns = UVA_FOREVER;
-    driver->fd_expired = true;
-}
-
-static void timer_fd_open(uv_driver_t *driver)
-{
-    driver->timer_fd =
-        timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    if (driver->timer_fd < 0) {
-        driver->timer_fd = -2;
-        return;
-    }
-    if (uv_poll_init(driver->uv, &driver->poll, driver->timer_fd) < 0) {
-        close(driver->timer_fd);
-        driver->timer_fd = -2;
-        return;
-    }
-    driver->open++;
-    driver->poll.data = NULL;
-    uv_unref((uv_handle_t *)&driver->poll);
-    if (uv_poll_start(&driver->poll, UV_READABLE, poll_cb) < 0) {
-        /* Kept open until the driver closes, and not used. */
-        close(driver->timer_fd);
-        driver->timer_fd = -2;
-    }
-}
-
-static bool timer_fd_arm(uv_driver_t *driver, uint64_t when_ns)
-{
-    struct itimerspec spec = {0};
-
-    if (driver->timer_fd == -1) {
-        timer_fd_open(driver);
-    }
-    if (driver->timer_fd < 0) {
-        return false;
-    }
-    spec.it_value.tv_sec = (time_t)(when_ns / 1000000000u);
-    spec.it_value.tv_nsec = (long)(when_ns % 1000000000u);
-    if (timerfd_settime(driver->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL) < 0) {
-        return false;
-    }
-    driver->fd_expired = false; /* Arming forgets an expiry. */
-    return true;
-}
-
-/* An expiry that no new deadline replaced would wake every poll. */
-static void timer_fd_clear(uv_driver_t *driver)
-{
-    uint64_t count;
-
-    if (driver->fd_expired) {
-        ssize_t size = read(driver->timer_fd, &count, sizeof count);
-        (void)size;
-        driver->fd_expired = false;
-    }
-}
-
-static void timer_fd_close(uv_driver_t *driver)
-{
-    if (driver->timer_fd >= 0) {
-        close(driver->timer_fd);
-    }
-}
-
-/* Somebody else has closed the handle that waits for it: libuv's own timer has
- * to do. */
-static void timer_fd_lost(uv_driver_t *driver)
-{
-    if (driver->timer_fd >= 0 &&
-        uv_is_closing((const uv_handle_t *)&driver->poll)) {
-        close(driver->timer_fd);
-        driver->timer_fd = -2;
-        driver->fd_expired = false;
-        driver->armed_ns = UVA_FOREVER;
-    }
-}
-
-/* A timer of the child's own takes the number of the one that it shares with
- * its parent. The poll lets go meanwhile: epoll knows files, not numbers. */
-static int timer_fd_fork(uv_driver_t *driver)
-{
-    int fd;
-    int r;
-
-    if (driver->timer_fd < 0) {
-        return 0;
-    }
-    fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    if (fd < 0) {
-        return uv_translate_sys_error(errno);
-    }
-    (void)uv_poll_stop(&driver->poll);
-    r = dup3(fd, driver->timer_fd, O_CLOEXEC) < 0
-            ? uv_translate_sys_error(errno)
-            : uv_poll_start(&driver->poll, UV_READABLE, poll_cb);
-    close(fd);
-    driver->fd_expired = false;
-    return r;
-}
-
-#else
-
-static bool timer_fd_arm(uv_driver_t *driver, uint64_t when_ns)
-{
-    (void)driver;
-    (void)when_ns;
-    return false;
-}
-
-static void timer_fd_clear(uv_driver_t *driver)
-{
-    (void)driver;
-}
-
-static void timer_fd_close(uv_driver_t *driver)
-{
-    (void)driver;
-}
-
-static void timer_fd_lost(uv_driver_t *driver)
-{
-    (void)driver;
-}
-
-static int timer_fd_fork(uv_driver_t *driver)
-{
-    (void)driver;
-    return 0;
-}
-
-#endif
-
-/* Rounded up: a wake-up before the deadline would be one too many. */
-static void timer_arm(uv_driver_t *driver, uint64_t now_ns, uint64_t delay_ns)
-{
-    uint64_t delay_ms;
-
-    if (delay_ns > TIMER_FAR_NS) {
-        delay_ns = TIMER_FAR_NS;
-    }
-    delay_ms = delay_ns / NS_PER_MS + 1;
-    uv_update_time(driver->uv);
-    (void)uv_timer_start(&driver->timer, timer_cb, delay_ms, 0);
-    driver->armed_ns = now_ns + delay_ms * NS_PER_MS;
-}
-
-/* @return Whether a deadline is due already. */
-static bool driver_arm(uv_driver_t *driver, uint64_t when_ns)
-{
-    uint64_t now_ns;
-
-    if (when_ns >= driver->armed_ns) {
-        timer_fd_clear(driver);
-        return false;
-    }
-    now_ns = uva__clock_ns();
-    if (when_ns <= now_ns) {
-        return true;
-    }
-    if (timer_fd_arm(driver, when_ns)) {
-        driver->armed_ns = when_ns;
-    } else {
-        timer_arm(driver, now_ns, when_ns - now_ns);
-    }
-    return false;
 }
 
 /* --- the turn --- */
@@ -338,7 +127,7 @@ static inline bool driver_settle(uv_driver_t *driver)
 {
     uva_loop_t *loop = driver->loop;
     bool ready = loop->head != NULL || (loop->stopping && loop->running) ||
-                 driver_arm(driver, uva__wheel_next(&loop->timers));
+                 uva__uv_deadline_arm(driver, uva__wheel_next(&loop->timers));
 
     if (ready) {
         (void)uv_idle_start(&driver->idle, idle_cb);
@@ -411,7 +200,7 @@ static UVA__NOINLINE void driver_turn_shared(uv_driver_t *driver)
     if (driver->closing || driver_lost(loop) || loop->forked) {
         return;
     }
-    timer_fd_lost(driver);
+    uva__uv_deadline_lost(driver);
     (void)driver_settle(driver);
     if ((loop->aside & UVA__ASIDE_NESTED) != 0) {
         /* A turn inside this one may have left work that it did not run. */
@@ -512,61 +301,6 @@ static void driver_say_inside(uva_loop_t *loop, uva_inside_t inside)
     driver_of(loop)->inside = inside;
 }
 
-/* --- handles that somebody else has closed --- */
-
-/* libuv's private flag of a handle that is out of its lists. */
-#define HANDLE_CLOSED 2u
-
-/* One that is about to: its callback is replaced. */
-typedef struct closing_s {
-    struct closing_s *next;
-    uv_handle_t *handle;
-    uv_close_cb theirs;
-    uv_close_cb ours;
-} closing_t;
-
-static UVA__TLS closing_t *closings;
-
-static void closing_cb(uv_handle_t *handle)
-{
-    closing_t **place = &closings;
-    closing_t *closing;
-
-    while (*place != NULL && (*place)->handle != handle) {
-        place = &(*place)->next;
-    }
-    closing = *place;
-    if (closing == NULL) {
-        return;
-    }
-    *place = closing->next;
-    if (closing->theirs != NULL) {
-        closing->theirs(handle);
-    }
-    closing->ours(handle);
-    uva__free(closing);
-}
-
-void uva__handle_close(uv_handle_t *handle, uv_close_cb callback)
-{
-    closing_t *closing;
-
-    if (!uv_is_closing(handle)) {
-        uv_close(handle, callback);
-        return;
-    }
-    if ((handle->flags & HANDLE_CLOSED) != 0) {
-        callback(handle);
-        return;
-    }
-    closing = uva__malloc(sizeof *closing);
-    if (closing != NULL) { /* Else its memory is lost: libuv still has it. */
-        *closing = (closing_t){closings, handle, handle->close_cb, callback};
-        closings = closing;
-        handle->close_cb = closing_cb;
-    }
-}
-
 /* --- opening and closing --- */
 
 static uv_driver_t *driver_of_handle(uv_handle_t *handle)
@@ -593,7 +327,7 @@ static void close_cb(uv_handle_t *handle)
 
     if (--driver->open == 0) {
         uva_loop_t *loop = driver->loop;
-        timer_fd_close(driver);
+        uva__uv_deadline_close(driver);
         if (driver->uv != &driver->own) {
             uva__free(driver);
             uva__loop_closed(loop);
@@ -654,15 +388,15 @@ static void driver_close(uva_loop_t *loop)
     bool has_poll = driver->open > 5;
 
     driver->closing = true;
-    uva__handle_close((uv_handle_t *)&driver->prepare, close_cb);
-    uva__handle_close((uv_handle_t *)&driver->check, close_cb);
-    uva__handle_close((uv_handle_t *)&driver->idle, close_cb);
-    uva__handle_close((uv_handle_t *)&driver->async, close_cb);
+    uva__uv_handle_close((uv_handle_t *)&driver->prepare, close_cb);
+    uva__uv_handle_close((uv_handle_t *)&driver->check, close_cb);
+    uva__uv_handle_close((uv_handle_t *)&driver->idle, close_cb);
+    uva__uv_handle_close((uv_handle_t *)&driver->async, close_cb);
     if (has_poll) {
-        uva__handle_close((uv_handle_t *)&driver->poll, close_cb);
+        uva__uv_handle_close((uv_handle_t *)&driver->poll, close_cb);
     }
     /* The last one: where all were closed before, the driver goes with it. */
-    uva__handle_close((uv_handle_t *)&driver->timer, close_cb);
+    uva__uv_handle_close((uv_handle_t *)&driver->timer, close_cb);
     if (!own) {
         return; /* The host's next turn closes them. */
     }
@@ -680,7 +414,7 @@ static int driver_fork(uva_loop_t *loop)
 
     driver->fork_told = false;
     driver->armed_ns = UVA_FOREVER;
-    return r < 0 ? r : timer_fd_fork(driver);
+    return r < 0 ? r : uva__uv_deadline_fork(driver);
 }
 
 static void driver_turn(uva_loop_t *loop)
@@ -698,12 +432,13 @@ static const uva__driver_t uv_driver = {
     .turn = driver_turn,
     .uv = driver_uv,
     .lost = driver_lost,
+    .on_lost = uva__shutdown_now,
     .vacant = driver_vacant,
     .fork = driver_fork,
     .say_inside = driver_say_inside,
 };
 
-int uva__driver_uv_new(uva_loop_t *loop, uv_loop_t *host)
+static int driver_open(uva_loop_t *loop, uv_loop_t *host)
 {
     uv_driver_t *driver = uva__calloc(1, sizeof *driver);
     int r;
@@ -754,4 +489,17 @@ fail_async:
 fail_init:
     uva__free(driver);
     return r;
+}
+
+int uva_loop_new(const uva_loop_options_t *options, uva_loop_t **ret_loop)
+{
+    return uva__loop_new(options, driver_open, NULL, ret_loop);
+}
+
+int uva_loop_attach(uv_loop_t *host,
+                    const uva_loop_options_t *options,
+                    uva_loop_t **ret_loop)
+{
+    return host == NULL ? uva__bare(UV_EINVAL)
+                        : uva__loop_new(options, driver_open, host, ret_loop);
 }

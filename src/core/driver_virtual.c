@@ -8,9 +8,11 @@
 
 #include "base/alloc.h"
 #include "core/driver.h"
+#include "core/graph.h"
 #include "core/loop.h"
-#include "core/ready.h"
+#include "core/owner.h"
 #include "core/timers.h"
+#include "core/turn.h"
 
 typedef struct virtual_driver_s {
     uint64_t now_ns;
@@ -151,11 +153,12 @@ static const uva__driver_t virtual_driver = {
     .say_inside = virtual_say_inside,
 };
 
-int uva__driver_virtual_new(uva_loop_t *loop)
+static int virtual_open(uva_loop_t *loop, uv_loop_t *host)
 {
     virtual_driver_t *driver = uva__calloc(1, sizeof *driver);
     int r;
 
+    (void)host;
     if (driver == NULL) {
         return UV_ENOMEM;
     }
@@ -169,6 +172,12 @@ int uva__driver_virtual_new(uva_loop_t *loop)
     loop->driver = &virtual_driver;
     loop->driver_data = driver;
     return 0;
+}
+
+int uva_loop_new_virtual(const uva_loop_options_t *options,
+                         uva_loop_t **ret_loop)
+{
+    return uva__loop_new(options, virtual_open, NULL, ret_loop);
 }
 
 /* --- what tests drive it with --- */

@@ -51,7 +51,9 @@ void uva__extra_free(uva_loop_t *loop, uva__extra_t *extra)
     uva_error_unref(extra->request);
     uva_error_unref(extra->error);
     uva_context_unref(extra->context);
-    uva_task_unref(extra->lender);
+    if (extra->lent != NULL) {
+        extra->lent->drop(loop, extra->lent);
+    }
     uva__list_remove(&extra->made);
     uva__slab_put(&loop->slab, extra, sizeof *extra);
 }

@@ -5,6 +5,7 @@
 #define UVA__CORE_EXTRA_H
 
 #include "core/loop.h"
+#include "core/object.h"
 
 /** The extra of a future or task, made if it is not there; NULL without
  * memory. */

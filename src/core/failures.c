@@ -19,7 +19,7 @@
 #include "core/failures.h"
 #include "core/loop.h"
 #include "core/object.h"
-#include "core/ready.h"
+#include "core/owner.h"
 
 void uva__task_set_error(uva_task_t *task, int code, uva_error_t *take_error)
 {
@@ -118,4 +118,57 @@ const uva_error_t *uva_task_error(void)
                    task->extra->error_at != task->base.loop->iterations
                ? NULL
                : task->extra->error;
+}
+
+/* To look at the record does not count as having seen the failure. */
+const uva_error_t *uva_future_error(const uva_future_t *future)
+{
+    const uva__extra_t *extra = uva__future_has_extra(future);
+
+    if (extra == NULL || uva__future_pending(future)) {
+        return NULL;
+    }
+    return extra->error;
+}
+
+const char *uva_future_get_cancel_message(const uva_future_t *future)
+{
+    const uva__extra_t *extra = uva__future_has_extra(future);
+
+    return extra == NULL || !uva_future_cancelled(future)
+               ? NULL
+               : uva__error_words(extra->error);
+}
+
+/* --- requests to cancel --- */
+
+void uva__task_set_request(uva_task_t *task, uva_error_t *words)
+{
+    uva__extra_t *extra =
+        words == NULL ? task->extra : uva__future_extra(&task->base);
+    uva_error_t *old;
+
+    if (extra != NULL) {
+        old = extra->request;
+        extra->request = uva_error_ref(words);
+        uva_error_unref(old);
+    }
+}
+
+void uva__task_deliver_cancel(uva_task_t *task)
+{
+    uva_error_t *words;
+
+    task->base.flags &= (uint16_t)~UVA__MUST_CANCEL;
+    if (task->extra != NULL) {
+        words = task->extra->request;
+        task->extra->request = NULL;
+        uva__task_set_error(task, UV_ECANCELED, words);
+    }
+}
+
+void uva__task_drop_cancel(uva_task_t *task)
+{
+    task->base.flags &= (uint16_t)~UVA__MUST_CANCEL;
+    uva__task_set_request(task, NULL);
 }

@@ -18,9 +18,10 @@ void uva__task_set_error(uva_task_t *task, int code, uva_error_t *take_error);
  * borrowed; NULL if there is none. */
 uva_error_t *uva__task_error_of(const uva_task_t *task, int code);
 
-/** Ask what a task has just begun to await to cancel, as it is to be cancelled
- * itself; if that will not, the request stays. */
-void uva__task_cancel_await(uva_task_t *task);
+/** Set the words of a request to cancel (NULL: none). */
+void uva__task_set_request(uva_task_t *task, uva_error_t *words);
+/** Deliver a cancellation: its message becomes the task's error record. */
+void uva__task_deliver_cancel(uva_task_t *task);
 /** Forget a request that was not delivered, with its message. */
 void uva__task_drop_cancel(uva_task_t *task);
 

@@ -8,6 +8,7 @@
 #endif
 
 #include "core/driver.h"
+#include "core/driver_uv.h"
 #include "stack/stacks.h"
 #include "stack/switch.h"
 

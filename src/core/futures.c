@@ -16,13 +16,13 @@
 
 #include "base/alloc.h"
 #include "base/errors.h"
-#include "core/debug.h"
 #include "core/extra.h"
-#include "core/failures.h"
 #include "core/futures.h"
-#include "core/hosts.h"
+#include "core/life.h"
 #include "core/loop.h"
+#include "core/made.h"
 #include "core/object.h"
+#include "core/owner.h"
 #include "core/ready.h"
 #include "core/reports.h"
 
@@ -102,7 +102,7 @@ uva_future_t *uva__loop_create_future(uva_loop_t *loop, const char *here)
     }
     future = uva__future_new(loop, &plain_kind, sizeof(uva__plain_future_t));
     if (UVA__UNLIKELY(loop->debug) && future != NULL) {
-        uva__debug_note(future, here);
+        uva__made_note(future, here);
     }
     return future;
 }
@@ -410,165 +410,6 @@ int uva_future_set_error(uva_future_t *future, const uva_error_t *error)
     }
     uva__future_finish(future, UVA__FUTURE_FINISHED, uva_error_code(error));
     return 0;
-}
-
-/* --- looking --- */
-
-/* These take NULL, which is a future that failed with UV_ENOMEM. */
-uva_loop_t *uva_future_get_loop(const uva_future_t *future)
-{
-    return future == NULL ? NULL : future->loop;
-}
-
-bool uva_future_done(const uva_future_t *future)
-{
-    return !uva__future_pending(future);
-}
-
-bool uva_future_cancelled(const uva_future_t *future)
-{
-    return future != NULL && future->state == UVA__FUTURE_CANCELLED;
-}
-
-/* Every kind but tasks begins with a uva__plain_future_t. */
-void *uva__future_value(uva_future_t *future)
-{
-    if (future->kind == UVA__KIND_TASK) {
-        return uva__task_ret(uva__future_as_task(future));
-    }
-    return &UVA__CONTAINER_OF(future, uva__plain_future_t, base)->result;
-}
-
-/* From here on the failure counts as seen, and is not reported at the end. */
-int uva__future_code(uva_future_t *future)
-{
-    if (future == NULL) {
-        return UV_ENOMEM;
-    }
-    if (future->code < 0 && future->kind != UVA__KIND_REFUSED) {
-        future->flags |= UVA__RETRIEVED;
-    }
-    return future->code;
-}
-
-/* A caller who wants more bytes than the result has gets zeros behind it. */
-static UVA__NOINLINE void
-value_copy(uva_future_t *future, void *ret, size_t size)
-{
-    size_t has = sizeof(void *);
-
-    if (future->kind == UVA__KIND_TASK) {
-        has = uva__future_as_task(future)->coro->ret_bytes;
-    }
-    if (UVA__UNLIKELY(size > has)) {
-        memset(ret, 0, size);
-        size = has;
-    }
-    memcpy(ret, uva__future_value(future), size);
-}
-
-/* A result is moved out once; whoever comes later finds an invalid state and
- * not another's memory. */
-int uva__future_take(uva_future_t *future, void *ret, size_t size)
-{
-    int r = future->code;
-
-    if (UVA__UNLIKELY(r < 0)) {
-        return uva__future_code(future);
-    }
-    if (UVA__UNLIKELY((future->flags & UVA__MOVED) != 0)) {
-        return UVA_EINVALIDSTATE;
-    }
-    if (ret == NULL || size == 0) {
-        return r;
-    }
-    future->flags |= UVA__MOVED;
-    if (size == sizeof(int) && future->kind == UVA__KIND_TASK) {
-        memcpy(ret, uva__task_ret(uva__future_as_task(future)), sizeof(int));
-    } else {
-        value_copy(future, ret, size);
-    }
-    return r;
-}
-
-/* A plain result is the pointer itself; a typed one lives in the task. */
-static void *future_borrow(uva_future_t *future)
-{
-    if (future->kind == UVA__KIND_TASK &&
-        uva__future_as_task(future)->coro != &uva__plain_coro) {
-        return uva__future_value(future);
-    }
-    return *(void **)uva__future_value(future);
-}
-
-/* The code of a done future that somebody asks for. In a task a failure is
- * the task's from here on, as if it had been awaited. */
-static int future_ask(uva_future_t *future, const char *function)
-{
-    uva_task_t *task = uva__task_current();
-    int r;
-
-    if (UVA__LIKELY(future != NULL && future->code >= 0)) {
-        return future->code;
-    }
-    if (!uva_loop_owned(uva_future_get_loop(future), function)) {
-        return uva__loop_refusal(future->loop);
-    }
-    r = uva__future_code(future);
-    if (task != NULL) {
-        uva__task_note_failure(task, future, r);
-    }
-    return r;
-}
-
-/* asyncio: futures.py, Future.result. The result stays the future's. */
-int uva_future_result(uva_future_t *future, void **ret_result)
-{
-    int r;
-
-    if (uva__future_pending(future)) {
-        return uva__bare(UVA_EINVALIDSTATE);
-    }
-    r = future_ask(future, __func__);
-    if (r < 0) {
-        return r;
-    }
-    if ((future->flags & UVA__MOVED) != 0) {
-        return uva__bare(UVA_EINVALIDSTATE);
-    }
-    if (ret_result != NULL) {
-        *ret_result = future_borrow(future);
-    }
-    return r;
-}
-
-/* asyncio: futures.py, Future.exception. */
-int uva_future_exception(uva_future_t *future)
-{
-    int r = uva__future_pending(future) ? uva__bare(UVA_EINVALIDSTATE)
-                                        : future_ask(future, __func__);
-
-    return r < 0 ? r : 0;
-}
-
-/* To look at the record does not count as having seen the failure. */
-const uva_error_t *uva_future_error(const uva_future_t *future)
-{
-    const uva__extra_t *extra = uva__future_has_extra(future);
-
-    if (extra == NULL || uva__future_pending(future)) {
-        return NULL;
-    }
-    return extra->error;
-}
-
-const char *uva_future_get_cancel_message(const uva_future_t *future)
-{
-    const uva__extra_t *extra = uva__future_has_extra(future);
-
-    return extra == NULL || !uva_future_cancelled(future)
-               ? NULL
-               : uva__error_words(extra->error);
 }
 
 /* Refused futures and NULL are done, and can be waited for anywhere. */

@@ -4,14 +4,9 @@
 #ifndef UVA__CORE_FUTURES_H
 #define UVA__CORE_FUTURES_H
 
-#include "core/extra.h"
 #include "core/loop.h"
+#include "core/object.h"
 #include "core/ready.h"
-
-static inline bool uva__future_pending(const uva_future_t *future)
-{
-    return future != NULL && future->state == UVA__FUTURE_PENDING;
-}
 
 /* --- records: what stands among a future's callbacks --- */
 
@@ -104,15 +99,6 @@ UVA__INLINE void uva__future_queue_records(uva_loop_t *loop,
 void uva__future_finish(uva_future_t *future,
                         uva__future_state_t state,
                         int code);
-/** Where a done future keeps its result: a task's return value, or the void
- * pointer of a plain future. */
-void *uva__future_value(uva_future_t *future);
-/** Move the result of a done future out, size bytes: those of a typed task, or
- * a void pointer, which a typed task fills as far as its own result goes.
- * @return 0, its code, or UVA_EINVALIDSTATE. */
-int uva__future_take(uva_future_t *future, void *ret, size_t size);
-/** The code of a done future; marks it as seen. NULL failed with ENOMEM. */
-int uva__future_code(uva_future_t *future);
 void uva__future_free(uva_future_t *future);
 /** Free the memory of a plain future, or of what begins with one and has size
  * bytes. */

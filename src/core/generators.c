@@ -13,9 +13,10 @@
 #include "uva/coroutines.h"
 
 #include "base/errors.h"
+#include "core/life.h"
 #include "core/loop.h"
 #include "core/object.h"
-#include "core/ready.h"
+#include "core/owner.h"
 #include "core/reports.h"
 #include "core/step.h"
 

@@ -12,11 +12,13 @@
 #include "core/driver.h"
 #include "core/extra.h"
 #include "core/futures.h"
+#include "core/graph.h"
 #include "core/loop.h"
+#include "core/names.h"
 #include "core/object.h"
+#include "core/owner.h"
 #include "core/ready.h"
 #include "core/step.h"
-#include "core/tasks.h"
 
 #define GRAPH_DEPTH 32u /* Deeper chains are cut, and it is said. */
 

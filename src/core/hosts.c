@@ -15,23 +15,11 @@
 #include "core/driver.h"
 #include "core/hosts.h"
 #include "core/loop.h"
-#include "core/ready.h"
+#include "core/owner.h"
 #include "core/registry.h"
 #include "core/shutdown.h"
 
 /* --- who may use it --- */
-
-int uva__loop_refuses(uva_loop_t *loop, const char *function)
-{
-    if (loop->forked) {
-        return UVA_EFORKED;
-    }
-    if (!uva__loop_owned_for(loop, function) || loop->closing ||
-        uva__loop_host_lost(loop)) {
-        return UV_EPERM;
-    }
-    return 0;
-}
 
 int uva_loop_adopt(uva_loop_t *loop)
 {
@@ -64,23 +52,6 @@ int uva_loop_set_inside(uva_loop_t *loop, uva_inside_t inside)
 }
 
 /* --- the host's end --- */
-
-bool uva__loop_host_lost(uva_loop_t *loop)
-{
-    if (loop->closing || !loop->driver->lost(loop)) {
-        return false;
-    }
-    if (!loop->lost && uva__here != loop) {
-        loop->lost = true;
-        uva__log(
-            UVA_LOG_WARNING,
-            "the handles of a loop were closed by its host: the loop ends, "
-            "its unfinished tasks (%zu) are cancelled",
-            loop->task_count);
-        UVA_IGNORE(uva__shutdown_now(loop));
-    }
-    return true;
-}
 
 int uva_loop_detach(uva_loop_t *loop)
 {

@@ -17,15 +17,16 @@
 #include "core/debug.h"
 #include "core/driver.h"
 #include "core/futures.h"
-#include "core/hosts.h"
+#include "core/life.h"
 #include "core/loop.h"
+#include "core/made.h"
 #include "core/object.h"
+#include "core/owner.h"
 #include "core/ready.h"
 #include "core/registry.h"
 #include "core/reports.h"
 #include "core/scopes.h"
 #include "core/services.h"
-#include "core/shutdown.h"
 #include "core/step.h"
 #include "core/tasks.h"
 #include "core/timers.h"
@@ -250,10 +251,10 @@ static int loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
     return 0;
 }
 
-static int loop_new(const uva_loop_options_t *options,
-                    uv_loop_t *host,
-                    bool is_virtual,
-                    uva_loop_t **ret_loop)
+int uva__loop_new(const uva_loop_options_t *options,
+                  uva__driver_open_cb open_driver,
+                  uv_loop_t *host,
+                  uva_loop_t **ret_loop)
 {
     uva_loop_t *loop;
     int r = loop_create(options, &loop);
@@ -262,8 +263,7 @@ static int loop_new(const uva_loop_options_t *options,
         return r;
     }
     loop->hosted = host != NULL;
-    r = is_virtual ? uva__driver_virtual_new(loop)
-                   : uva__driver_uv_new(loop, host);
+    r = open_driver(loop, host);
     if (r < 0) {
         uva__loop_discard(loop);
         return r;
@@ -272,25 +272,6 @@ static int loop_new(const uva_loop_options_t *options,
     uva__registry_add(loop);
     *ret_loop = loop;
     return 0;
-}
-
-int uva_loop_new(const uva_loop_options_t *options, uva_loop_t **ret_loop)
-{
-    return loop_new(options, NULL, false, ret_loop);
-}
-
-int uva_loop_attach(uv_loop_t *host,
-                    const uva_loop_options_t *options,
-                    uva_loop_t **ret_loop)
-{
-    return host == NULL ? uva__bare(UV_EINVAL)
-                        : loop_new(options, host, false, ret_loop);
-}
-
-int uva_loop_new_virtual(const uva_loop_options_t *options,
-                         uva_loop_t **ret_loop)
-{
-    return loop_new(options, NULL, true, ret_loop);
 }
 
 /* --- closing --- */
@@ -435,7 +416,7 @@ int uva_loop_close(uva_loop_t *loop)
         return uva__bare(UV_EPERM);
     }
     if (uva__loop_host_lost(loop)) {
-        return loop->closing ? 0 : uva__shutdown_now(loop);
+        return loop->closing ? 0 : loop->driver->on_lost(loop);
     }
     if (loop->task_count > 0 || loop->op_count > 0) {
         loop_report_unfinished(loop);
@@ -484,9 +465,23 @@ void uva__loop_closed(uva_loop_t *loop)
     loop->closed = true; /* Other threads come in where the mutex is free. */
     uv_mutex_unlock(&loop->mutex);
     if (loop->shutdown != NULL) {
-        uva__shutdown_closed(loop);
+        loop->shutdown->closed(loop);
     }
     (void)uva_loop_unref(loop);
+}
+
+/* --- what needs a reference --- */
+
+/* The handler may drop the caller's reference of the loop. Reports of uva's own
+ * are about what keeps it. */
+void uva_loop_call_exception_handler(uva_loop_t *loop,
+                                     const uva_exception_t *exception)
+{
+    if (uva__loop_owned(loop)) {
+        uva_loop_ref(loop);
+        uva__report_exception(loop, exception);
+        uva_loop_unref(loop);
+    }
 }
 
 /* --- debug mode --- */
@@ -499,6 +494,7 @@ void uva_loop_set_debug(uva_loop_t *loop, bool enabled)
     loop->debug = enabled;
     loop->resume_ops = enabled ? NULL : &uva__stackful_ops;
     loop->start_ops = enabled ? NULL : &uva__stackful_new_ops;
+    loop->tell_left = enabled ? uva__made_tell_left : NULL;
     uva__loop_settle_spawns(loop);
 }
 

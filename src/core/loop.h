@@ -115,14 +115,16 @@ struct uva_loop_s {
     bool closing; /* uva_loop_close has begun. */
     _Atomic(bool) closed; /* What is left belongs to no thread: mutex. */
     bool driver_open;
-    bool inbox_woken;          /* The driver was told of calls in the inbox. */
-    bool stuck;                /* Reported, and nothing has run since. */
-    bool stuck_outside;        /* Reported once: only an outsider can wake. */
-    bool handling;             /* The exception handler runs. */
-    bool freeing;              /* The free list is being freed. */
-    bool told_left;            /* Of a timeout that was left by return. */
-    uva__shutdown_t *shutdown; /* While one is under way. */
-    uva__shutdown_t shutdown_place; /* Its memory: to end needs none. */
+    bool inbox_woken;   /* The driver was told of calls in the inbox. */
+    bool stuck;         /* Reported, and nothing has run since. */
+    bool stuck_outside; /* Reported once: only an outsider can wake. */
+    bool handling;      /* The exception handler runs. */
+    bool freeing;       /* The free list is being freed. */
+    bool told_left;     /* Of a timeout that was left by return. */
+    void (*tell_left)(uva_loop_t *loop); /* Debug mode: say what keeps a closed
+                                            loop in memory. */
+    uva__shutdown_t *shutdown;           /* While one is under way. */
+    uva__shutdown_t shutdown_place;      /* Its memory: to end needs none. */
 
     uva_exception_handler_cb handler;
     void *handler_data;
@@ -160,10 +162,18 @@ static inline void uva__loop_op_end(uva_loop_t *loop)
     loop->op_count--;
 }
 
+/** Make a loop, and its driver. */
+int uva__loop_new(const uva_loop_options_t *options,
+                  uva__driver_open_cb open_driver,
+                  uv_loop_t *host,
+                  uva_loop_t **ret_loop);
+
 /** The uv_loop_t for a service, NULL if there is none (any more). */
 uv_loop_t *uva__loop_uv(uva_loop_t *loop);
 
 /** Close a loop that has no task and no operation. */
 void uva__loop_close_now(uva_loop_t *loop);
+/** The driver let go. */
+void uva__loop_closed(uva_loop_t *loop);
 
 #endif /* UVA__CORE_LOOP_H */

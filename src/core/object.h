@@ -1,6 +1,6 @@
 /*
  * Futures and tasks as they lie in memory, and the casts between their parts.
- * No function here does more than that.
+ * No function here changes anything.
  */
 #ifndef UVA__CORE_OBJECT_H
 #define UVA__CORE_OBJECT_H
@@ -57,6 +57,13 @@ typedef struct uva__record_s {
                                        was removed. */
 } uva__record_t;
 
+/* Arguments of a task that were lent to it (debug mode). */
+typedef struct uva__lent_args_s {
+    void (*drop)(uva_loop_t *loop, struct uva__lent_args_s *take_lent);
+    uva_task_t *lender;  /* Counted: the task in whose frame they lie. */
+    const char *address; /* In that frame; never read. */
+} uva__lent_args_t;
+
 /* Members that few futures and tasks need; allocated at the first use. */
 typedef struct uva__extra_s {
     char *name;             /* Owned. */
@@ -66,17 +73,16 @@ typedef struct uva__extra_s {
     uint64_t error_at;      /* The iteration that told of it; 0: of another. */
     uva_error_t *request;   /* Counted: the words of a cancellation that is to
                                be delivered. */
-    uva_task_t *lender;     /* Counted: in whose frame an argument points
-                               (debug mode). */
-    const char *lent;       /* The address; never read. */
-    const char *source;     /* Static: where it was made (debug mode). */
-    uva_list_t made;        /* Of uva_loop_t.made (debug mode). */
-    uva_future_t *owner;    /* Borrowed: whose this is (debug mode). */
-    struct uva__scope_s *scopes; /* Owned: entered, innermost first. */
-    uint32_t cancelling;         /* Requests that uva_future_s cannot count. */
-    int16_t left_code;           /* Of a timeout that was left by return when it
-                                    had cancelled the task, and nobody since. */
-    bool error_awaited; /* error came from an await, not from the body. */
+    struct uva__lent_args_s *lent; /* Owned: an argument that points into a
+                                      frame (debug mode). */
+    const char *source;            /* Static: where it was made (debug mode). */
+    uva_list_t made;               /* Of uva_loop_t.made (debug mode). */
+    uva_future_t *owner;           /* Borrowed: whose this is (debug mode). */
+    struct uva__scope_s *scopes;   /* Owned: entered, innermost first. */
+    uint32_t cancelling; /* Requests that uva_future_s cannot count. */
+    int16_t left_code;   /* Of a timeout that was left by return when it
+                            had cancelled the task, and nobody since. */
+    bool error_awaited;  /* error came from an await, not from the body. */
 } uva__extra_t;
 
 typedef enum uva__future_state_e {
@@ -243,6 +249,11 @@ static inline uva_task_t *uva__task_of_waiter(const uva_waiter_t *waiter)
     return UVA__CONTAINER_OF((uintptr_t)waiter, uva_task_t, waiter);
 }
 
+static inline bool uva__future_pending(const uva_future_t *future)
+{
+    return future != NULL && future->state == UVA__FUTURE_PENDING;
+}
+
 static inline uva_task_t *uva__future_as_task(uva_future_t *future)
 {
     return UVA__CONTAINER_OF(future, uva_task_t, base);
@@ -251,6 +262,17 @@ static inline uva_task_t *uva__future_as_task(uva_future_t *future)
 static inline bool uva__task_stackless(const uva_task_t *task)
 {
     return (task->base.flags & UVA__STACKLESS) != 0;
+}
+
+static inline uva__stackful_t *uva__task_stackful(uva_task_t *task)
+{
+    return UVA__CONTAINER_OF(task, uva__stackful_t, task);
+}
+
+/** The context by which a stackful task is left and resumed. */
+static inline uva__context_t *uva__task_flow(uva_task_t *task)
+{
+    return uva__task_stackful(task)->flow;
 }
 
 static inline void *uva__task_frame(uva_task_t *task)

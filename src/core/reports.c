@@ -13,11 +13,11 @@
 #include "core/context.h"
 #include "core/extra.h"
 #include "core/loop.h"
+#include "core/names.h"
 #include "core/object.h"
-#include "core/ready.h"
+#include "core/owner.h"
 #include "core/reports.h"
 #include "core/step.h"
-#include "core/tasks.h"
 
 /* --- the default exception handler --- */
 
@@ -123,8 +123,7 @@ static uva_context_t *exception_context(const uva_exception_t *exception)
     return own != NULL ? own : uva__context_current();
 }
 
-static void loop_call_handler(uva_loop_t *loop,
-                              const uva_exception_t *exception)
+void uva__report_exception(uva_loop_t *loop, const uva_exception_t *exception)
 {
     uva_task_t *current;
     uva__context_t *base;
@@ -151,18 +150,6 @@ static void loop_call_handler(uva_loop_t *loop,
     uva__context_exit_to(outer);
 }
 
-/* The handler may drop the caller's reference of the loop. Reports of uva's own
- * are about what keeps it. */
-void uva_loop_call_exception_handler(uva_loop_t *loop,
-                                     const uva_exception_t *exception)
-{
-    if (uva__loop_owned(loop)) {
-        uva_loop_ref(loop);
-        loop_call_handler(loop, exception);
-        uva_loop_unref(loop);
-    }
-}
-
 void uva__report(uva_loop_t *loop,
                  uva_future_t *future,
                  int code,
@@ -180,6 +167,6 @@ void uva__report(uva_loop_t *loop,
     };
 
     if (uva__loop_owned(loop)) {
-        loop_call_handler(loop, &exception);
+        uva__report_exception(loop, &exception);
     }
 }

@@ -11,6 +11,8 @@ void uva__report(uva_loop_t *loop,
                  uva_future_t *future,
                  int code,
                  const char *message);
+/** Call the exception handler of a loop that the caller keeps. */
+void uva__report_exception(uva_loop_t *loop, const uva_exception_t *exception);
 
 /** Append what there is to say of a failure: its text, its code, and the same
  * of its members. error may be NULL. */

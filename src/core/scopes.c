@@ -15,10 +15,10 @@
 #include "base/log.h"
 #include "core/extra.h"
 #include "core/loop.h"
+#include "core/names.h"
 #include "core/object.h"
 #include "core/reports.h"
 #include "core/step.h"
-#include "core/tasks.h"
 
 #if defined(UVA_HAVE_VALGRIND)
 #    include <valgrind/memcheck.h>

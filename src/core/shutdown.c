@@ -15,14 +15,15 @@
 #include "base/log.h"
 #include "core/driver.h"
 #include "core/futures.h"
-#include "core/hosts.h"
 #include "core/loop.h"
 #include "core/object.h"
+#include "core/owner.h"
 #include "core/ready.h"
 #include "core/reports.h"
 #include "core/services.h"
 #include "core/shutdown.h"
 #include "core/timers.h"
+#include "core/turn.h"
 
 typedef uva__shutdown_t shutdown_t;
 
@@ -139,40 +140,6 @@ static void shutdown_ready(uva__ready_t *ready)
 static const uva__ready_ops_t shutdown_ops = {.run = shutdown_ready,
                                               .drop = shutdown_ready};
 
-/* @retval UV_ENOMEM For the deadline. */
-static int shutdown_begin(uva_loop_t *loop,
-                          const uva_shutdown_options_t *options,
-                          bool blocking)
-{
-    shutdown_t *shutdown = &loop->shutdown_place;
-    uva__ready_t ready = shutdown->ready;
-    int r = 0;
-
-    *shutdown = (shutdown_t){.done = options->done,
-                             .data = options->data,
-                             .ready = ready,
-                             .blocking = blocking};
-    if (options->timeout_ns > 0) {
-        r = uva__timer_start(loop, &shutdown->limit,
-                             uva__loop_deadline(loop, options->timeout_ns),
-                             shutdown_limit);
-        if (r < 0) {
-            return r;
-        }
-    }
-    (void)uva__timer_start(loop, &shutdown->tell,
-                           uva__loop_deadline(loop, SHUTDOWN_TELL_NS),
-                           shutdown_tell);
-    loop->shutdown = shutdown;
-    uva_loop_ref(loop); /* Until it is closed, or this is given up. */
-    if (shutdown->ready.ops == NULL) {
-        shutdown->ready.ops = &shutdown_ops;
-        uva__loop_push(loop, &shutdown->ready);
-    }
-    shutdown_begin_pass(loop, shutdown);
-    return 0;
-}
-
 static void shutdown_stop(uva_loop_t *loop)
 {
     shutdown_t *shutdown = loop->shutdown;
@@ -230,7 +197,7 @@ static bool shutdown_go_on(uva_loop_t *loop, shutdown_t *shutdown)
     return loop->op_count == 0 && loop->head == NULL;
 }
 
-void uva__shutdown_step(uva_loop_t *loop)
+static void shutdown_step(uva_loop_t *loop)
 {
     shutdown_t *shutdown = loop->shutdown;
 
@@ -247,7 +214,7 @@ void uva__shutdown_step(uva_loop_t *loop)
     }
 }
 
-void uva__shutdown_closed(uva_loop_t *loop)
+static void shutdown_closed(uva_loop_t *loop)
 {
     shutdown_t *shutdown = loop->shutdown;
     uva_loop_cb done = shutdown->done;
@@ -258,6 +225,42 @@ void uva__shutdown_closed(uva_loop_t *loop)
         done(loop, 0, data);
     }
     (void)uva_loop_unref(loop); /* uva__loop_closed has another. */
+}
+
+/* @retval UV_ENOMEM For the deadline. */
+static int shutdown_begin(uva_loop_t *loop,
+                          const uva_shutdown_options_t *options,
+                          bool blocking)
+{
+    shutdown_t *shutdown = &loop->shutdown_place;
+    uva__ready_t ready = shutdown->ready;
+    int r = 0;
+
+    *shutdown = (shutdown_t){.step = shutdown_step,
+                             .closed = shutdown_closed,
+                             .done = options->done,
+                             .data = options->data,
+                             .ready = ready,
+                             .blocking = blocking};
+    if (options->timeout_ns > 0) {
+        r = uva__timer_start(loop, &shutdown->limit,
+                             uva__loop_deadline(loop, options->timeout_ns),
+                             shutdown_limit);
+        if (r < 0) {
+            return r;
+        }
+    }
+    (void)uva__timer_start(loop, &shutdown->tell,
+                           uva__loop_deadline(loop, SHUTDOWN_TELL_NS),
+                           shutdown_tell);
+    loop->shutdown = shutdown;
+    uva_loop_ref(loop); /* Until it is closed, or this is given up. */
+    if (shutdown->ready.ops == NULL) {
+        shutdown->ready.ops = &shutdown_ops;
+        uva__loop_push(loop, &shutdown->ready);
+    }
+    shutdown_begin_pass(loop, shutdown);
+    return 0;
 }
 
 /* --- the ways to begin --- */

@@ -8,6 +8,8 @@
 
 /* The state of a uva_loop_shutdown. */
 typedef struct uva__shutdown_s {
+    void (*step)(uva_loop_t *loop);   /* Go on with it after a turn. */
+    void (*closed)(uva_loop_t *loop); /* The loop has closed. */
     uva_loop_cb done;
     void *data;
     uva_task_t **tasks; /* Owned array of references: this pass. */
@@ -19,10 +21,6 @@ typedef struct uva__shutdown_s {
     bool blocking;      /* uva_loop_shutdown runs the loop and closes it. */
 } uva__shutdown_t;
 
-/** Go on with a shutdown after a turn. */
-void uva__shutdown_step(uva_loop_t *loop);
-/** The loop of a shutdown has closed. */
-void uva__shutdown_closed(uva_loop_t *loop);
 /** End the tasks of a loop that is not running, here and now, and close it, or
  * let the host's turns close it. @retval UV_EBUSY Some swallow every
  * cancellation, and were reported. */

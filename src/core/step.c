@@ -12,8 +12,11 @@
 #include "uva/coroutines.h"
 
 #include "core/debug.h"
+#include "core/ending.h"
+#include "core/failures.h"
 #include "core/loop.h"
 #include "core/object.h"
+#include "core/owner.h"
 #include "core/ready.h"
 #include "core/scopes.h"
 #include "core/services.h"
@@ -46,7 +49,8 @@ static UVA__NOINLINE bool task_stays_slow(uva_task_t *task)
         task->base.phase = UVA__PHASE_WAIT;
         return true;
     }
-    if (uva_waiter_finish(&task->waiter) >= 0) {
+    uva__list_remove(&task->waiter.link);
+    if (uva__waiter_finish(task) >= 0) {
         return false;
     }
     uva__task_finish(task, UV_ECANCELED);

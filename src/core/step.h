@@ -1,10 +1,12 @@
 /*
  * Leaving the running stackful task: the path of every suspension, inline
- * where it counts. The rest of stepping is in coroutines.c.
+ * where it counts. The rest of stepping is in step.c.
  */
 #ifndef UVA__CORE_STEP_H
 #define UVA__CORE_STEP_H
 
+#include "core/ending.h"
+#include "core/failures.h"
 #include "core/loop.h"
 #include "core/object.h"
 #include "core/ready.h"
@@ -18,21 +20,6 @@ extern const uva__ready_ops_t uva__stackful_ops;
 void uva__task_prepare_stack(uva__stack_t *stack);
 /** Run the first step of a new task now. */
 void uva__task_start_eager(uva_task_t *task);
-/** End a task whose body returned r, or never ran. */
-void uva__task_finish(uva_task_t *task, int r);
-/** Deliver a cancellation: its message becomes the task's error record. */
-void uva__task_deliver_cancel(uva_task_t *task);
-
-static inline uva__stackful_t *uva__task_stackful(uva_task_t *task)
-{
-    return UVA__CONTAINER_OF(task, uva__stackful_t, task);
-}
-
-/** The context by which a stackful task is left and resumed. */
-static inline uva__context_t *uva__task_flow(uva_task_t *task)
-{
-    return uva__task_stackful(task)->flow;
-}
 
 /** The rest of uva__task_next: a new task, or the loop. ready is the next
  * node, NULL if there is none. */
@@ -88,6 +75,20 @@ UVA__INLINE void uva__task_leave(uva_loop_t *loop, uva_task_t *task)
  * for its start. @return Whether to step: not if its body never begins, or not
  * yet. */
 bool uva__stackless_ready_slow(uva_task_t *task);
+
+/** End a wait of the running task that has left its list, if it was in one. */
+UVA__INLINE int uva__waiter_finish(uva_task_t *task)
+{
+    bool cancelled = task->base.phase == UVA__PHASE_CANCELLED ||
+                     (task->base.flags & UVA__MUST_CANCEL) != 0;
+
+    task->base.phase = UVA__PHASE_IDLE;
+    if (UVA__UNLIKELY(cancelled)) {
+        uva__task_deliver_cancel(task);
+        return UV_ECANCELED;
+    }
+    return 0;
+}
 
 /** One step of a stackless task; the caller has taken its node, and sets
  * loop->current when no other step follows. */

@@ -23,52 +23,18 @@
 #include "base/format.h"
 #include "base/log.h"
 #include "core/context.h"
-#include "core/debug.h"
 #include "core/extra.h"
-#include "core/failures.h"
 #include "core/futures.h"
-#include "core/hosts.h"
-#include "core/loans.h"
+#include "core/lent_args.h"
 #include "core/loop.h"
+#include "core/made.h"
+#include "core/names.h"
 #include "core/object.h"
+#include "core/owner.h"
 #include "core/ready.h"
 #include "core/scopes.h"
 #include "core/step.h"
 #include "core/tasks.h"
-
-/* --- the plain form as a typed one --- */
-
-static int plain_enter(void *args, void *ret)
-{
-    const uva__plain_frame_t *plain = args;
-
-    return plain->body(plain->arg, ret);
-}
-
-static void plain_fill(void *args, void *ret, const void *from)
-{
-    (void)ret; /* A member of the arguments, that is NULL in from. */
-    *(uva__plain_frame_t *)args = *(const uva__plain_frame_t *)from;
-}
-
-static void plain_drop(void *args)
-{
-    const uva__plain_frame_t *plain = args;
-
-    if (plain->arg_destroy != NULL) {
-        plain->arg_destroy(plain->arg);
-    }
-}
-
-const uva__coro_t uva__plain_coro = {
-    .enter = plain_enter,
-    .fill = plain_fill,
-    .drop = plain_drop,
-    .frame_bytes = sizeof(uva__plain_frame_t),
-    .ret_place = offsetof(uva__plain_frame_t, result),
-    .ret_bytes = sizeof(void *),
-    .units = UVA__FRAME_UNITS(sizeof(uva__plain_frame_t), 0),
-};
 
 /* --- making --- */
 
@@ -96,7 +62,7 @@ static int task_name_options(uva_task_t *task,
     }
     extra->context = context;
     if (debug) {
-        uva__debug_note(&task->base, here);
+        uva__made_note(&task->base, here);
     }
     if (name != NULL) {
         extra->name = uva__strdup(name);
@@ -144,24 +110,13 @@ task_refuse(const uva__coro_t *coro, const void *args, int code)
     return refused == NULL ? NULL : uva__future_as_task(refused);
 }
 
-/* The name of a coroutine, or that which its arguments begin with. */
-static const char *coro_function(const uva__coro_t *coro, const void *args)
-{
-    const char *name = coro->name;
-
-    if (name == NULL) {
-        name = *(const char *const *)args;
-    }
-    return name == NULL ? "?" : name;
-}
-
 uva_task_t *uva__task_refuse(const uva__coro_t *coro,
                              const void *args,
                              const char *here,
                              int code)
 {
     static uva__log_limit_t limit;
-    const char *function = coro_function(coro, args);
+    const char *function = uva__coro_function(coro, args);
     char address[32];
 
     if (strcmp(function, "?") == 0) { /* A plain one that has no name. */
@@ -224,7 +179,7 @@ static int task_settle_options(uva_task_t *task,
         return UV_ENOMEM;
     }
     if (task->base.loop->debug) {
-        uva__loan_note(task, args);
+        uva__lent_args_note(task, args);
     }
     if (options != NULL) {
         task_want_stack(task, options->stack_bytes);
@@ -477,114 +432,6 @@ uva_task_t *uva_eager_task_factory(uva_loop_t *loop,
     return uva_loop_create_task(loop, body, arg, &eager);
 }
 
-/* --- ending --- */
-
-/* The record that a failed task keeps: the one its body named, or, as the
- * cause, that of the await whose code it passed on. A cancellation is passed on
- * as it is. */
-static void task_settle_error(uva_task_t *task, int r)
-{
-    uva__extra_t *extra = task->extra;
-    uva_error_t *error = extra->error;
-
-    if (error == NULL) {
-        return;
-    }
-    if (uva_error_code(error) != r) {
-        extra->error = uva_error_unref(error);
-    } else if (extra->error_awaited && r != UV_ECANCELED) {
-        uva_error_t *passed = uva__error_new(r, NULL, uva_error_ref(error));
-        if (passed != NULL) {
-            extra->error = passed;
-            uva_error_unref(error);
-        }
-    }
-}
-
-/* The code that a task ends with, and its state with it. */
-static int task_settle_code(uva_task_t *task, int r)
-{
-    if ((task->base.flags & UVA__MUST_CANCEL) != 0 && r >= 0) {
-        r = UV_ECANCELED; /* asyncio: cancelled right before it stops. */
-        uva__task_deliver_cancel(task);
-    }
-    if (r == UV_ECANCELED && (task->base.flags & UVA__MUST_CANCEL) == 0 &&
-        task->extra != NULL && task->extra->left_code != 0) {
-        r = task->extra->left_code; /* Nobody else has cancelled it. */
-    }
-    return uva__code_of_body(r);
-}
-
-static void task_finish_extra(uva_task_t *task, int r)
-{
-    uva__scope_check(task, NULL);
-    uva__task_drop_cancel(task);
-    task_settle_error(task, r);
-}
-
-static inline void task_delist(uva_loop_t *loop, uva_task_t *task)
-{
-    task->link.prev->next = task->link.next;
-    task->link.next->prev = task->link.prev;
-    loop->task_count--;
-}
-
-/* The destructor of the arguments may cancel the task, and wait in it, if that
- * has a stack. A stackless one has had its last step: nobody would step it
- * again, so this is no part of it. */
-static void task_drop_args(uva_task_t *task)
-{
-    bool outside = uva__task_stackless(task);
-    uva_context_t *outer = NULL;
-
-    if (outside) {
-        outer = uva__context_enter(uva_task_get_context(task));
-        task->base.loop->current = NULL;
-    }
-    task->coro->drop(uva__task_frame(task));
-    if (outside) {
-        uva__context_exit_to(outer);
-    }
-}
-
-static UVA__NOINLINE void task_finish_slow(uva_task_t *task, int r)
-{
-    if (task->coro->drop != NULL) {
-        task_drop_args(task);
-    }
-    r = task_settle_code(task, r);
-    if (task->extra != NULL) {
-        task_finish_extra(task, r);
-    }
-    task_delist(task->base.loop, task);
-    uva__future_finish(
-        &task->base,
-        r == UV_ECANCELED ? UVA__FUTURE_CANCELLED : UVA__FUTURE_FINISHED, r);
-    uva__future_unref(&task->base);
-}
-
-void uva__task_finish(uva_task_t *task, int r)
-{
-    uva_loop_t *loop = task->base.loop;
-
-    UVA__ASSERT2(task->base.state == UVA__FUTURE_PENDING);
-    if (UVA__UNLIKELY(r < 0 || (task->base.flags &
-                                (UVA__MUST_CANCEL | UVA__HAS_CALLBACKS |
-                                 UVA__HAS_EXTRA)) != 0)) {
-        task_finish_slow(task, r);
-        return;
-    }
-    task_delist(loop, task);
-    task->base.code = r;
-    task->base.state = UVA__FUTURE_FINISHED;
-    if (task->base.callbacks != NULL) {
-        uva__future_queue_records(loop, &task->base);
-    }
-    if (--task->base.refs == 0) {
-        uva__future_free(&task->base);
-    }
-}
-
 /* --- looking --- */
 
 uva_task_t *uva_task_ref(uva_task_t *task)
@@ -597,77 +444,6 @@ uva_task_t *uva_task_unref(uva_task_t *task)
 {
     (void)uva_future_unref(UVA_FUTURE(task));
     return NULL;
-}
-
-uva_task_t *uva_future_task(uva_future_t *future)
-{
-    return future != NULL && future->kind == UVA__KIND_TASK
-               ? uva__future_as_task(future)
-               : NULL;
-}
-
-/* Numbers are given when a name is first asked for: most tasks are never
- * named. */
-const char *uva_task_get_name(uva_task_t *task)
-{
-    static atomic_ullong count;
-    uva__extra_t *extra;
-
-    if (task == NULL || task->base.kind == UVA__KIND_REFUSED) {
-        return "";
-    }
-    extra = uva__future_has_extra(&task->base);
-    if (extra != NULL && extra->name != NULL) {
-        return extra->name;
-    }
-    extra = uva__loop_owned(task->base.loop) ? uva__future_extra(&task->base)
-                                             : NULL;
-    if (extra == NULL) {
-        return "";
-    }
-    extra->name = uva__format_new("Task-%llu", atomic_fetch_add(&count, 1) + 1);
-    return extra->name == NULL ? "" : extra->name;
-}
-
-int uva_task_set_name(uva_task_t *task, const char *name)
-{
-    uva__extra_t *extra;
-    char *copy;
-
-    if (!uva_loop_owned(uva_future_get_loop(UVA_FUTURE(task)), __func__)) {
-        return uva__loop_refusal(uva_future_get_loop(UVA_FUTURE(task)));
-    }
-    if (name == NULL) {
-        return uva__bare(UV_EINVAL);
-    }
-    extra = task == NULL ? NULL : uva__future_extra(&task->base);
-    copy = extra == NULL ? NULL : uva__strdup(name);
-    if (copy == NULL) {
-        return UV_ENOMEM;
-    }
-    uva__free(extra->name);
-    extra->name = copy;
-    return 0;
-}
-
-const char *uva__task_function(const uva_task_t *task)
-{
-    return coro_function(task->coro, uva__task_frame(UVA__CONTAINER_OF(
-                                         (uintptr_t)task, uva_task_t, base)));
-}
-
-const char *uva_task_get_coro(const uva_task_t *task)
-{
-    return task == NULL || task->base.kind == UVA__KIND_REFUSED
-               ? "?"
-               : uva__task_function(task);
-}
-
-uva_context_t *uva_task_get_context(uva_task_t *task)
-{
-    uva__extra_t *extra = uva__future_has_extra(UVA_FUTURE(task));
-
-    return extra == NULL ? NULL : extra->context;
 }
 
 uva_task_t *uva_current_task(void)

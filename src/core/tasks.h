@@ -16,8 +16,6 @@ uva_task_t *uva__task_new(uva_loop_t *loop,
                           const void *args,
                           const uva_task_options_t *options,
                           const char *here);
-/** The name of the function that a task runs. */
-const char *uva__task_function(const uva_task_t *task);
 
 /** Refuse a task, drop its args, and tell the log. */
 uva_task_t *uva__task_refuse(const uva__coro_t *coro,

@@ -7,7 +7,9 @@
 #include "uva/events.h"
 
 #include "core/object.h"
+#include "core/owner.h"
 #include "core/ready.h"
+#include "core/step.h"
 #include "core/waiters.h"
 
 static void thread_stack_run(uva__ready_t *ready)

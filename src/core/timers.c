@@ -9,6 +9,7 @@
 #include "core/timers.h"
 
 #include "core/loop.h"
+#include "core/object.h"
 #include "core/ready.h"
 
 /* The others are the wheel's: 1 and 3. */

@@ -10,8 +10,8 @@
 #include "core/debug.h"
 #include "core/driver.h"
 #include "core/loop.h"
+#include "core/owner.h"
 #include "core/ready.h"
-#include "core/shutdown.h"
 #include "core/step.h"
 #include "core/timers.h"
 
@@ -167,7 +167,7 @@ bool uva__loop_turn(uva_loop_t *loop)
     loop->attended = false;
     uva__here = outer;
     if (UVA__UNLIKELY(loop->shutdown != NULL)) {
-        uva__shutdown_step(loop);
+        loop->shutdown->step(loop);
     }
     loop->looked_ready = loop->head != NULL;
     return loop->looked_ready;

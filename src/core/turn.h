@@ -6,6 +6,18 @@
 
 #include "core/loop.h"
 
+/**
+ * One look at what the driver found: read the clock, take calls from other
+ * threads, let due timers join the ready queue, run iterations within the
+ * budget.
+ *
+ * @return Whether work is ready.
+ */
+bool uva__loop_turn(uva_loop_t *loop);
+/** Whether anything is left to do or to wait for: unfinished tasks, scheduled
+ * calls, operations in flight. */
+bool uva__loop_busy(const uva_loop_t *loop);
+
 /** Run what is to be done at the end of a turn. */
 void uva__loop_flush(uva_loop_t *loop);
 /** Have flush->run called at the end of a turn; nothing if it is queued. */

@@ -7,11 +7,13 @@
  */
 #include "uva/futures.h"
 
+#include "core/cancel.h"
 #include "core/failures.h"
 #include "core/futures.h"
 #include "core/loop.h"
 #include "core/object.h"
-#include "core/ready.h"
+#include "core/owner.h"
+#include "core/results.h"
 #include "core/step.h"
 #include "core/waiters.h"
 

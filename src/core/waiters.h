@@ -10,6 +10,7 @@
 #define UVA__CORE_WAITERS_H
 
 #include "core/object.h"
+#include "core/owner.h"
 #include "core/ready.h"
 #include "core/step.h"
 
@@ -39,20 +40,6 @@ UVA__INLINE bool uva__waiter_wake(uva_waiter_t *waiter)
     return true;
 }
 
-/** End a wait of the running task that has left its list, if it was in one. */
-UVA__INLINE int uva__waiter_finish(uva_task_t *task)
-{
-    bool cancelled = task->base.phase == UVA__PHASE_CANCELLED ||
-                     (task->base.flags & UVA__MUST_CANCEL) != 0;
-
-    task->base.phase = UVA__PHASE_IDLE;
-    if (UVA__UNLIKELY(cancelled)) {
-        uva__task_deliver_cancel(task);
-        return UV_ECANCELED;
-    }
-    return 0;
-}
-
 /** uva_waiter_current. */
 UVA__INLINE uva_waiter_t *uva__waiter_current(void)
 {
@@ -70,10 +57,6 @@ UVA__INLINE uva_waiter_t *uva__waiter_blocking(void)
                ? &task->waiter
                : NULL;
 }
-
-/** uva_loop_owned, where nothing keeps the loop in memory: one that has gone
- * belongs to nobody. */
-bool uva__loop_owned_or_gone(const uva_loop_t *loop, const char *function);
 
 /** The same, of a primitive that is bound or not. */
 UVA__INLINE bool uva__sync_owned(const uva_loop_t *loop, const char *function)
@@ -142,5 +125,9 @@ UVA__INLINE void uva__waiter_block(uva_waiter_t *waiter, const char *what)
     uva__task_stackful(task)->what = what;
     uva__task_leave(task->base.loop, task);
 }
+
+/** uva_join_poll for a result of any size: that of a task, or a void pointer.
+ */
+int uva__join_poll(uva_future_t *take_future, void *ret, size_t size);
 
 #endif /* UVA__CORE_WAITERS_H */

@@ -8,6 +8,7 @@
 #include "io/blocks.h"
 
 #include "base/alloc.h"
+#include "core/timers.h"
 
 #define RESERVE_BYTES 1048576u /* Kept idle for good. */
 #define RESERVE_MOST  8388608u /* Kept idle for a second. */

@@ -12,8 +12,6 @@
 
 #include "base/fifo.h"
 #include "core/loop.h"
-#include "core/ready.h"
-#include "core/timers.h"
 
 #define UVA__BLOCK_SMALLEST     10u
 #define UVA__BLOCK_CLASSES      7u

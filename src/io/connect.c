@@ -16,6 +16,8 @@
 
 #include "base/alloc.h"
 #include "base/format.h"
+#include "core/owner.h"
+#include "core/timers.h"
 #include "io/resolver.h"
 #include "io/service.h"
 #include "io/sockets.h"

@@ -5,6 +5,12 @@
  * Invariant: a transport is kept until its handler has ended, and closed then.
  */
 #include "base/log.h"
+#include "core/futures.h"
+#include "core/names.h"
+#include "core/object.h"
+#include "core/owner.h"
+#include "core/reports.h"
+#include "core/results.h"
 #include "io/transports.h"
 
 /* Whether a handler has failed with the loss of its own connection, as the

@@ -12,6 +12,10 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "core/object.h"
+#include "core/owner.h"
+#include "core/step.h"
+#include "core/waiters.h"
 
 /* Classes of blocks: of 2 KiB, what is expected at first; of 16 KiB, from
  * which on a block grows before it is read into. */

@@ -5,7 +5,6 @@
 #ifndef UVA__IO_INPUT_H
 #define UVA__IO_INPUT_H
 
-#include "core/timers.h"
 #include "core/waiters.h"
 #include "io/blocks.h"
 #include "io/stream_door.h"

@@ -10,16 +10,7 @@
 #include "base/fifo.h"
 #include "base/list.h"
 #include "core/driver.h"
-#include "core/futures.h"
-#include "core/hosts.h"
 #include "core/loop.h"
-#include "core/ready.h"
-#include "core/reports.h"
-#include "core/services.h"
-#include "core/tasks.h"
-#include "core/timers.h"
-#include "core/turn.h"
-#include "core/waiters.h"
 #include "io/blocks.h"
 
 /*

@@ -10,6 +10,8 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "core/loop.h"
+#include "core/owner.h"
 #include "io/resolver.h"
 #include "io/server.h"
 #include "io/service.h"

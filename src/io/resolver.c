@@ -14,6 +14,8 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "core/loop.h"
+#include "core/timers.h"
 
 /* So long the end of a loop may wait for a look-up before the log names it. */
 #define LOG_NS UVA_SEC(1)

@@ -22,6 +22,13 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "core/driver_uv_close.h"
+#include "core/life.h"
+#include "core/loop.h"
+#include "core/object.h"
+#include "core/owner.h"
+#include "core/ready.h"
+#include "core/timers.h"
 #include "io/sockets.h"
 #include "io/stream_transport.h"
 
@@ -359,7 +366,7 @@ void uva_server_close(uva_server_t *server)
     for (size_t i = 0; i < server->listener_count; i++) {
         uva__listener_t *listener = &server->listeners[i];
         uva__timer_stop(server->loop, &listener->timer);
-        uva__handle_close((uv_handle_t *)&listener->poll, listener_close_cb);
+        uva__uv_handle_close((uv_handle_t *)&listener->poll, listener_close_cb);
         close(listener->fd);
     }
     server->listener_count = 0;

@@ -10,6 +10,8 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/log.h"
+#include "core/loop.h"
+#include "core/services.h"
 #include "io/resolver.h"
 #include "io/server.h"
 #include "io/stream_read.h"

@@ -9,6 +9,10 @@
  */
 #include "io/stream_read.h"
 
+#include "core/loop.h"
+#include "core/object.h"
+#include "core/ready.h"
+#include "core/turn.h"
 #include "io/sockets.h"
 
 /* Bytes after which a socket has had its turn: what one large block holds. To

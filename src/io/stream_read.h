@@ -4,6 +4,7 @@
 #ifndef UVA__IO_STREAM_READ_H
 #define UVA__IO_STREAM_READ_H
 
+#include "core/loop.h"
 #include "io/transports.h"
 
 /** The socket has bytes, or its end: read, or wait for the next budget. */

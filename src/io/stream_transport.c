@@ -8,6 +8,8 @@
 #include "io/stream_transport.h"
 
 #include "base/log.h"
+#include "core/life.h"
+#include "core/owner.h"
 #include "io/stream_read.h"
 #include "io/stream_write.h"
 

@@ -16,6 +16,8 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "core/object.h"
+#include "core/owner.h"
 #include "io/sockets.h"
 #include "io/stream_read.h"
 

@@ -4,6 +4,7 @@
 #ifndef UVA__IO_STREAM_WRITE_H
 #define UVA__IO_STREAM_WRITE_H
 
+#include "core/object.h"
 #include "io/transports.h"
 
 /* Writes of a running task that are shorter than this are collected. */

@@ -14,6 +14,12 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "core/driver_uv_close.h"
+#include "core/life.h"
+#include "core/loop.h"
+#include "core/object.h"
+#include "core/owner.h"
+#include "core/ready.h"
 #include "io/sockets.h"
 
 #define HIGH_BYTES  65536u
@@ -89,7 +95,7 @@ static void transport_close_handle(uva_transport_t *transport)
     transport->fd = -1;
     transport->events = 0;
     /* Nothing of the transport after this: it may go with its handle. */
-    uva__handle_close((uv_handle_t *)&transport->poll, transport_close_cb);
+    uva__uv_handle_close((uv_handle_t *)&transport->poll, transport_close_cb);
     close(fd);
 }
 

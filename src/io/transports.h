@@ -6,6 +6,7 @@
 #ifndef UVA__IO_TRANSPORTS_H
 #define UVA__IO_TRANSPORTS_H
 
+#include "core/object.h"
 #include "io/address.h"
 #include "io/input.h"
 #include "io/io.h"

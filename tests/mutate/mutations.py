@@ -72,8 +72,8 @@ INVARIANTS = (
         ("task_leave_ring(walk->asker, walk->words);",
          "(void)task_leave_ring;",
          "tasks that await each other in a ring cannot be cancelled"),
-        ("if (uva_waiter_finish(&task->waiter) >= 0) { return false;",
-         "if (uva_waiter_finish(&task->waiter) >= -1000000) { return false;",
+        ("if (uva__waiter_finish(task) >= 0) { return false;",
+         "if (uva__waiter_finish(task) >= -1000000) { return false;",
          "the body of a task cancelled before its first step runs"),
         ("bool cancelled = task->base.phase == UVA__PHASE_CANCELLED || "
          "(task->base.flags & UVA__MUST_CANCEL) != 0;",

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/timers.h"
 #include "io/server.h"
 #include "streams/streams.h"
 

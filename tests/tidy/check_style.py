@@ -29,11 +29,11 @@ BANNED = (
 )
 
 # Where libuv may not be called, and where its header may not be included.
-UV_FREE = r"src/(sync|streams|http)/|src/core/(?!driver_(uv|inside)\.c)"
+UV_FREE = r"src/(sync|streams|http)/|src/core/(?!driver_(uv\w*|inside)\.[ch])"
 # The core's locks are libuv's: they are no business of a loop or a socket.
 UV_IN_CORE = r"uv_(mutex|cond|sem|once|key|thread)"
 OS_MACROS = r"__linux__|__APPLE__|_WIN32|__FreeBSD__|__OpenBSD__|__NetBSD__|__sun|_AIX"
-OS_FREE = r"(include|src)/(?!base/|stack/|core/driver_(uv|inside)\.c|io/)"
+OS_FREE = r"(include|src)/(?!base/|stack/|core/driver_(uv\w*|inside)\.[ch]|io/)"
 
 
 def line_of(text, position):

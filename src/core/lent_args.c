@@ -2,14 +2,15 @@
  * Debug mode's watch over arguments that point into a frame: gather may return
  * while siblings still run, and what a sibling was lent may be gone by then.
  *
- * Invariant: a loan is an address and the task whose stack it lies on; the
- * address is compared and never read.
+ * Invariant: what is remembered is an address and the task on whose stack it
+ * lies; the address is compared and never read.
  */
-#include "core/loans.h"
+#include "core/lent_args.h"
 
+#include "core/futures.h"
 #include "core/loop.h"
 #include "core/object.h"
-#include "core/ready.h"
+#include "core/owner.h"
 #include "core/reports.h"
 
 #include <string.h>
@@ -27,9 +28,28 @@ static bool stack_has(const uva__stack_t *stack, const char *address)
     return address >= stack->low && address < (const char *)stack;
 }
 
+static void lent_drop(uva_loop_t *loop, uva__lent_args_t *take_lent)
+{
+    uva__future_unref(&take_lent->lender->base);
+    uva__slab_put(&loop->slab, take_lent, sizeof *take_lent);
+}
+
+/* Without memory the arguments go unwatched. */
+static uva__lent_args_t *lent_new(uva_task_t *lender, const char *address)
+{
+    uva__lent_args_t *lent =
+        uva__slab_get(&lender->base.loop->slab, sizeof *lent);
+
+    if (lent != NULL) {
+        uva__future_ref(&lender->base);
+        *lent = (uva__lent_args_t){lent_drop, lender, address};
+    }
+    return lent;
+}
+
 /* Only whole words before the place of uva__z are looked at, so that none is of
  * the padding behind it; what padding is between others the macros clear. */
-void uva__loan_note(uva_task_t *task, const void *args)
+void uva__lent_args_note(uva_task_t *task, const void *args)
 {
     size_t size = task->coro == &uva__plain_coro ? sizeof(uva__plain_frame_t)
                                                  : task->coro->place;
@@ -44,35 +64,36 @@ void uva__loan_note(uva_task_t *task, const void *args)
         const char *address;
         memcpy(&address, words + i, sizeof address);
         if (stack_has(task_stack(lender), address)) {
-            extra->lender = uva_task_ref(lender);
-            extra->lent = address;
+            extra->lent = lent_new(lender, address);
             return;
         }
     }
 }
 
-static bool loan_is_gone(const uva_task_t *lender, const char *lent)
+static bool lent_is_gone(const uva__lent_args_t *lent)
 {
+    const uva_task_t *lender = lent->lender;
     const uva__stack_t *stack;
 
     if (lender->base.state != UVA__FUTURE_PENDING) {
         return true;
     }
     stack = task_stack(lender);
-    return stack_has(stack, lent) && lent < (const char *)stack->context.sp;
+    return stack_has(stack, lent->address) &&
+           lent->address < (const char *)stack->context.sp;
 }
 
-void uva__loan_check(uva_task_t *task)
+void uva__lent_args_check(uva_task_t *task)
 {
-    uva__extra_t *extra = task->extra;
+    uva_loop_t *loop = task->base.loop;
+    uva__lent_args_t *lent = task->extra == NULL ? NULL : task->extra->lent;
 
-    if (extra == NULL || extra->lender == NULL ||
-        extra->lender == task->base.loop->current ||
-        !loan_is_gone(extra->lender, extra->lent)) {
+    if (lent == NULL || lent->lender == loop->current || !lent_is_gone(lent)) {
         return;
     }
-    extra->lender = uva_task_unref(extra->lender);
-    uva__report(task->base.loop, &task->base, 0,
+    task->extra->lent = NULL;
+    lent_drop(loop, lent);
+    uva__report(loop, &task->base, 0,
                 "A task runs on whose argument points into a frame that has "
                 "returned");
 }

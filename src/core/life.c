@@ -1,0 +1,71 @@
+/*
+ * References to a loop, and the end of its memory.
+ *
+ * Invariant: a loop is freed when it is closed, nothing refers to it, and no
+ * object of it is left. Whoever drops the last of these does it, in any thread,
+ * under the loop's mutex.
+ */
+#include "core/life.h"
+
+#include "uva/events.h"
+
+#include "base/alloc.h"
+#include "core/loop.h"
+#include "core/registry.h"
+
+uva_loop_t *uva_loop_ref(uva_loop_t *loop)
+{
+    if (loop != NULL) {
+        atomic_fetch_add_explicit(&loop->refs, 1, memory_order_relaxed);
+    }
+    return loop;
+}
+
+void uva__loop_discard(uva_loop_t *loop)
+{
+    uva__registry_remove(loop);
+    uv_mutex_destroy(&loop->mutex);
+    uva__slab_destroy(&loop->slab);
+    uva__stack_pool_destroy(&loop->stacks);
+    uva__free(loop);
+}
+
+/* Give the mutex back and free a closed loop that nothing refers to. Whoever
+ * waits for the mutex meanwhile has a reference, or an object of the loop. */
+void uva__loop_unlock(uva_loop_t *loop)
+{
+    bool over = loop->closed && loop->refs == 0;
+    bool left = loop->slab.live > 0;
+
+    if (over && left && loop->tell_left != NULL) {
+        loop->tell_left(loop);
+    }
+    uv_mutex_unlock(&loop->mutex);
+    if (over && !left) {
+        uva__usage_free(&loop->usage);
+        uva__wheel_destroy(&loop->timers);
+        uva__loop_discard(loop);
+    }
+}
+
+void uva__loop_maybe_free(uva_loop_t *loop)
+{
+    if (loop->refs == 0) {
+        uv_mutex_lock(&loop->mutex);
+        uva__loop_unlock(loop);
+    }
+}
+
+uva_loop_t *uva__loop_enter_closed(uva_loop_t *loop)
+{
+    uv_mutex_lock(&loop->mutex);
+    return uva_loop_ref(loop);
+}
+
+void uva__loop_leave(uva_loop_t *entered)
+{
+    if (entered != NULL) {
+        atomic_fetch_sub(&entered->refs, 1);
+        uva__loop_unlock(entered);
+    }
+}

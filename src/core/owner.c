@@ -1,0 +1,102 @@
+/*
+ * Whose loop this is, and whether it can be used from here.
+ *
+ * Invariant: what belongs to a loop is touched by the thread that owns it, or,
+ * once the loop is closed, by one thread at a time under its mutex.
+ */
+#include "core/owner.h"
+
+#include "uva/events.h"
+
+#include "base/log.h"
+#include "base/thread.h"
+#include "core/driver.h"
+#include "core/loop.h"
+#include "core/registry.h"
+
+uva_loop_t uva__nowhere;
+UVA__TLS uva_loop_t *uva__here = &uva__nowhere;
+
+uva_loop_t *uva_get_running_loop(void)
+{
+    return uva__running();
+}
+
+static void loop_tell_wrong_thread(const char *function, bool hosted)
+{
+    uva__log(UVA_LOG_ERROR,
+             "non-thread-safe operation invoked on an event loop from a "
+             "thread that does not own it: %s in thread %llu%s",
+             function, (unsigned long long)uva__thread_number(),
+             hosted ? "; if this thread turns the host, uva_loop_adopt comes "
+                      "first"
+                    : "");
+}
+
+bool uva__loop_owned_slow(const uva_loop_t *loop, const char *function)
+{
+    if (uva__loop_is_owner(loop) || loop->closed) {
+        return !loop->forked;
+    }
+    loop_tell_wrong_thread(function, loop->hosted);
+    return false;
+}
+
+bool uva_loop_owned(const uva_loop_t *loop, const char *function)
+{
+    return loop == NULL || uva__loop_owned_for(loop, function);
+}
+
+/* Asked under the registry's mutex, so that the loop cannot go meanwhile. */
+bool uva__loop_owned_or_gone(const uva_loop_t *loop, const char *function)
+{
+    bool mine = true;
+    bool forked = false;
+    bool hosted = false;
+
+    if (loop == NULL || uva__here == loop) {
+        return true;
+    }
+    uva__registry_lock();
+    if (uva__registry_has(loop)) {
+        mine = uva__loop_is_owner(loop) || loop->closed;
+        forked = loop->forked;
+        hosted = loop->hosted;
+    }
+    uva__registry_unlock();
+    if (!mine) {
+        loop_tell_wrong_thread(function, hosted);
+    }
+    return mine && !forked;
+}
+
+/* --- a loop that cannot be used --- */
+
+int uva__loop_refuses(uva_loop_t *loop, const char *function)
+{
+    if (loop->forked) {
+        return UVA_EFORKED;
+    }
+    if (!uva__loop_owned_for(loop, function) || loop->closing ||
+        uva__loop_host_lost(loop)) {
+        return UV_EPERM;
+    }
+    return 0;
+}
+
+bool uva__loop_host_lost(uva_loop_t *loop)
+{
+    if (loop->closing || !loop->driver->lost(loop)) {
+        return false;
+    }
+    if (!loop->lost && uva__here != loop) {
+        loop->lost = true;
+        uva__log(
+            UVA_LOG_WARNING,
+            "the handles of a loop were closed by its host: the loop ends, "
+            "its unfinished tasks (%zu) are cancelled",
+            loop->task_count);
+        UVA_IGNORE(loop->driver->on_lost(loop));
+    }
+    return true;
+}
