@@ -28,8 +28,10 @@ static uva__scope_t *scope_find(const uva_task_t *task, const void *scope)
 {
     uva__scope_t *entry = task->extra == NULL ? NULL : task->extra->scopes;
 
+    /* The usual one lies beyond all that are entered: deeper on the stack. */
     while (entry != NULL && entry->scope != scope) {
-        entry = entry->outer;
+        bool beyond = scope < entry->low || scope > entry->high;
+        entry = beyond ? NULL : entry->outer;
     }
     return entry;
 }
@@ -123,6 +125,18 @@ bool uva__scope_entered(const uva_task_t *task, const void *scope)
     return entry != NULL;
 }
 
+static void scope_set_bounds(uva__scope_t *entry)
+{
+    const uva__scope_t *outer = entry->outer;
+
+    if (outer != NULL && outer->low < entry->low) {
+        entry->low = outer->low;
+    }
+    if (outer != NULL && outer->high > entry->high) {
+        entry->high = outer->high;
+    }
+}
+
 uva__scope_t *uva__scope_enter(uva_task_t *task,
                                const void *scope,
                                const uva__scope_ops_t *ops,
@@ -133,8 +147,14 @@ uva__scope_t *uva__scope_enter(uva_task_t *task,
         extra == NULL ? NULL : uva__slab_get(&task->base.loop->slab, size);
 
     if (entry != NULL) {
-        *entry =
-            (uva__scope_t){extra->scopes, task, scope, ops, (uint32_t)size};
+        *entry = (uva__scope_t){.outer = extra->scopes,
+                                .task = task,
+                                .scope = scope,
+                                .low = scope,
+                                .high = scope,
+                                .ops = ops,
+                                .bytes = (uint32_t)size};
+        scope_set_bounds(entry);
         extra->scopes = entry;
         task->base.flags |= UVA__CHECK_AT_SUSPEND;
     }

@@ -29,6 +29,8 @@ struct uva__scope_s {
     uva_task_t *task;           /* Borrowed: the task outlives its scopes; NULL
                                    once it has ended and left this one. */
     const void *scope;          /* An address: its memory may be gone. */
+    const void *low;            /* No scope from here outwards lies below. */
+    const void *high;           /* Nor above. */
     const uva__scope_ops_t *ops;
     uint32_t bytes; /* Of the entry. */
 };
