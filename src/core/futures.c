@@ -26,33 +26,6 @@
 #include "core/ready.h"
 #include "core/reports.h"
 
-/* A refused future has no loop and no memory of its own. */
-#define FUTURE_REFUSED(number)                                          \
-    {                                                                   \
-        .refs = 1, .code = (number), .state = UVA__FUTURE_FINISHED,     \
-        .kind = UVA__KIND_REFUSED, .flags = UVA__RETRIEVED | UVA__QUIET \
-    }
-
-/* One per code that uva refuses with; nobody writes to them. */
-static uva_future_t refused[] = {
-    FUTURE_REFUSED(UVA_ENOLOOP), FUTURE_REFUSED(UV_EPERM),
-    FUTURE_REFUSED(UV_EAGAIN),   FUTURE_REFUSED(UV_EINVAL),
-    FUTURE_REFUSED(UV_ENOTSUP),  FUTURE_REFUSED(UVA_EWRONGLOOP),
-    FUTURE_REFUSED(UVA_ENOTASK), FUTURE_REFUSED(UVA_EINVALIDSTATE),
-    FUTURE_REFUSED(UVA_EFORKED),
-};
-
-/* Codes that stand in no refused future mean a lack of memory, NULL. */
-uva_future_t *uva_future_refused(int code)
-{
-    for (size_t i = 0; i < UVA__COUNT(refused); i++) {
-        if (refused[i].code == code) {
-            return &refused[i];
-        }
-    }
-    return NULL;
-}
-
 /* --- making and freeing --- */
 
 /* The part that every kind has is zeroed; a kind sets what it has behind. */

@@ -1,6 +1,6 @@
 /*
- * What a future or task tells from its own memory alone, and the plain form of
- * a task as a typed one.
+ * What a future or task tells from its own memory alone; the futures that stand
+ * for refusals; the plain form of a task as a typed one.
  */
 #include "core/object.h"
 
@@ -24,6 +24,33 @@ uva_task_t *uva_future_task(uva_future_t *future)
     return future != NULL && future->kind == UVA__KIND_TASK
                ? uva__future_as_task(future)
                : NULL;
+}
+
+/* --- refusals --- */
+
+#define FUTURE_REFUSED(number)                                          \
+    {                                                                   \
+        .refs = 1, .code = (number), .state = UVA__FUTURE_FINISHED,     \
+        .kind = UVA__KIND_REFUSED, .flags = UVA__RETRIEVED | UVA__QUIET \
+    }
+
+/* One per code that uva refuses with; nobody writes to them. */
+static uva_future_t refused[] = {
+    FUTURE_REFUSED(UVA_ENOLOOP), FUTURE_REFUSED(UV_EPERM),
+    FUTURE_REFUSED(UV_EAGAIN),   FUTURE_REFUSED(UV_EINVAL),
+    FUTURE_REFUSED(UV_ENOTSUP),  FUTURE_REFUSED(UVA_EWRONGLOOP),
+    FUTURE_REFUSED(UVA_ENOTASK), FUTURE_REFUSED(UVA_EINVALIDSTATE),
+    FUTURE_REFUSED(UVA_EFORKED),
+};
+
+uva_future_t *uva_future_refused(int code)
+{
+    for (size_t i = 0; i < UVA__COUNT(refused); i++) {
+        if (refused[i].code == code) {
+            return &refused[i];
+        }
+    }
+    return NULL;
 }
 
 /* --- the plain form as a typed one --- */
