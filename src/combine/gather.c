@@ -288,7 +288,7 @@ static uva_future_t *gather_new(uva_loop_t *loop,
     gather->flags = (uint8_t)flags;
     gather->as_future = as_future;
     gather->cycle.open = gather_open;
-    uva__list_append(&loop->cycles, &gather->cycle.link);
+    uva__list_append(&loop->futures.cycles, &gather->cycle.link);
     gather_attach(gather, take_futures);
     if (count == 0) {
         uva__future_finish(outer, UVA__FUTURE_FINISHED, 0);

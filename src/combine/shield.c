@@ -134,7 +134,7 @@ uva_future_t *uva_shield_future(uva_future_t *future)
     shield = UVA__CONTAINER_OF(outer, shield_t, outer.base);
     shield->inner = uva__future_ref(future);
     shield->cycle.open = shield_open;
-    uva__list_append(&loop->cycles, &shield->cycle.link);
+    uva__list_append(&loop->futures.cycles, &shield->cycle.link);
     shield->inner_record.ready.ops = &inner_ops;
     uva__future_append(future, &shield->inner_record);
     shield->outer_record.ready.ops = &outer_ops;

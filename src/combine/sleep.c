@@ -86,7 +86,7 @@ static UVA__NOINLINE int sleep_slow(uint64_t delay_ns)
 int uva_sleep(uint64_t delay_ns)
 {
     uva_loop_t *loop = uva__here;
-    uva_task_t *task = loop->current;
+    uva_task_t *task = loop->step.current;
 
     if (UVA__UNLIKELY(task == NULL ||
                       (delay_ns | (task->base.flags & UVA__STACKLESS) |

@@ -348,8 +348,8 @@ child_begin(group_t *group, birth_t *ret_birth, void *ret, const char *function)
         child_take_turn(group, child);
     }
     ret_birth->child = child;
-    ret_birth->starts_late = ret_birth->loop->starts_late;
-    ret_birth->loop->starts_late = !child->running;
+    ret_birth->starts_late = ret_birth->loop->tasks.defers_starts;
+    ret_birth->loop->tasks.defers_starts = !child->running;
     return 0;
 }
 
@@ -388,7 +388,7 @@ static uva_task_t *child_adopt(const birth_t *birth, uva_task_t *task)
     group_child_t *child = birth->child;
     group_t *group;
 
-    birth->loop->starts_late = birth->starts_late;
+    birth->loop->tasks.defers_starts = birth->starts_late;
     if (task == NULL || task->base.kind == UVA__KIND_REFUSED) {
         return child_refused(birth, task);
     }

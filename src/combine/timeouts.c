@@ -87,7 +87,7 @@ static int entry_arm(timeout_entry_t *entry, uint64_t when_ns)
     if (when_ns == UVA_FOREVER) {
         return 0;
     }
-    if (when_ns <= loop->driver->now(loop)) {
+    if (when_ns <= loop->driver.ops->now(loop)) {
         return uva_loop_call_soon(loop, entry_fire_soon, entry, NULL,
                                   &entry->soon);
     }

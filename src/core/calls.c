@@ -36,7 +36,7 @@ typedef enum handle_state_e {
 struct uva_handle_s {
     uva__ready_t ready;
     uva__timer_t timer;
-    uva_list_t link;  /* Of uva_loop_t.never, if that is its deadline. */
+    uva_list_t link;  /* Of uva_loop_t.calls.never, if that is its deadline. */
     uva_loop_t *loop; /* Borrowed; gone, for a shared one, when it has run. */
     uva_callback_cb callback;
     void *data;
@@ -124,7 +124,7 @@ static bool handle_leave(uva_handle_t *handle, handle_state_t state)
 
 static void handle_run(uva_handle_t *handle)
 {
-    handle->loop->call_count--;
+    handle->loop->calls.count--;
     if (handle_leave(handle, HANDLE_RUN)) {
         uva_context_t *outer = uva__context_enter(handle->context);
         handle->callback(handle->data);
@@ -148,7 +148,7 @@ static void handle_drop_ready(uva__ready_t *ready)
 {
     uva_handle_t *handle = UVA__CONTAINER_OF(ready, uva_handle_t, ready);
 
-    handle->loop->call_count--;
+    handle->loop->calls.count--;
     (void)handle_leave(handle, HANDLE_RUN);
     handle_drop_data(handle);
     handle_drop(handle);
@@ -190,8 +190,9 @@ bool uva__handle_drop_timer(uva__timer_t *timer)
 
 void uva__handle_drop_never(uva_loop_t *loop)
 {
-    while (!uva__list_empty(&loop->never)) {
-        uva_handle_cancel(UVA__LIST_FIRST(&loop->never, uva_handle_t, link));
+    while (!uva__list_empty(&loop->calls.never)) {
+        uva_handle_cancel(
+            UVA__LIST_FIRST(&loop->calls.never, uva_handle_t, link));
     }
 }
 
@@ -285,7 +286,7 @@ static int loop_schedulable(uva_loop_t *loop, const char *function)
 
 static int handle_give(uva_handle_t *handle, uva_handle_t **ret_handle)
 {
-    handle->loop->call_count++;
+    handle->loop->calls.count++;
     if (ret_handle != NULL) {
         *ret_handle = uva_handle_ref(handle);
     }
@@ -345,7 +346,7 @@ int uva__loop_call_at(uva_loop_t *loop,
             handle->timed = true;
             if (r >= 0) {
                 if (when_ns == UVA_FOREVER) {
-                    uva__list_append(&loop->never, &handle->link);
+                    uva__list_append(&loop->calls.never, &handle->link);
                 }
                 return handle_give(handle, ret_handle);
             }
@@ -435,7 +436,8 @@ int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
         uva__call_refused(data, options);
         return uva__bare(loop == NULL ? UVA_ENOLOOP : UV_EINVAL);
     }
-    if (loop->forked) { /* The mutex may be a thread's that is not here. */
+    /* The mutex may be held by a thread that is not in this process. */
+    if (loop->driver.forked) {
         uva__call_refused(data, options);
         return uva__bare(UVA_EFORKED);
     }
@@ -456,13 +458,13 @@ int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
         uva__call_refused(data, options);
         return uva__bare(UV_EPERM);
     }
-    first = loop->inbox == NULL;
-    handle->ready.next = first ? &handle->ready : loop->inbox->next;
+    first = loop->inbox.last == NULL;
+    handle->ready.next = first ? &handle->ready : loop->inbox.last->next;
     if (!first) {
-        loop->inbox->next = &handle->ready;
+        loop->inbox.last->next = &handle->ready;
     }
-    loop->inbox = &handle->ready;
-    if (loop->inbox_closed) {
+    loop->inbox.last = &handle->ready;
+    if (loop->inbox.closed) {
         /* The data may own objects of the loop: the loop's thread drops it. */
         uv_mutex_unlock(&loop->mutex);
         return UV_EPERM;
@@ -473,11 +475,11 @@ int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
     /* Under the mutex, so that the driver cannot be closed meanwhile. Only the
      * first call of a batch wakes the loop. */
     if (first) {
-        loop->driver->wake(loop);
+        loop->driver.ops->wake(loop);
     }
     own = uva__loop_is_owner(loop);
     uv_mutex_unlock(&loop->mutex);
-    if (own && !loop->attended) {
+    if (own && !loop->ready.draining) {
         uva__loop_attend(loop); /* So that an attached loop is referenced. */
     }
     return 0;
@@ -500,7 +502,7 @@ void uva_handle_cancel(uva_handle_t *handle)
     }
     uva__timer_stop(handle->loop, &handle->timer);
     uva__list_remove(&handle->link);
-    handle->loop->call_count--;
+    handle->loop->calls.count--;
     handle_drop_data(handle);
     handle_drop(handle);
 }

@@ -177,7 +177,7 @@ int uva_context_run(uva_context_t *context,
         context->entered = true;
         callback(data);
         context->entered = false;
-        UVA__ASSERT(loop->current == task);
+        UVA__ASSERT(loop->step.current == task);
         uva_context_unref(extra->context);
         extra->context = outer;
         return 0;

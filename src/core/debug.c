@@ -57,7 +57,7 @@ static void debug_report_slow(const uva__work_t *work, uint64_t took_ns)
 void uva__debug_run(uva_loop_t *loop, uva__ready_t *ready)
 {
     uva__work_t work = {NULL, "the loop's own work", NULL, NULL};
-    uint64_t took_ns = loop->driver->now(loop);
+    uint64_t took_ns = loop->driver.ops->now(loop);
     uint64_t real_ns = uva__clock_ns();
 
     if (ready->ops->describe != NULL) { /* The node may be gone afterwards. */
@@ -69,10 +69,10 @@ void uva__debug_run(uva_loop_t *loop, uva__ready_t *ready)
     }
     ready->ops->run(ready);
     /* Virtual time moves only by hand; what a step costs is real. */
-    took_ns = loop->driver->now(loop) - took_ns;
+    took_ns = loop->driver.ops->now(loop) - took_ns;
     real_ns = uva__clock_ns() - real_ns;
     took_ns = took_ns > real_ns ? took_ns : real_ns;
-    if (took_ns >= loop->slow_ns) {
+    if (took_ns >= loop->debug.slow_ns) {
         debug_report_slow(&work, took_ns);
     }
     uva__future_unref(UVA_FUTURE(work.task));
@@ -98,7 +98,7 @@ size_t uva_loop_stack_usage(const uva_loop_t *loop,
 {
     size_t found = 0;
 
-    for (const uva__usage_t *usage = loop->usage; usage != NULL;
+    for (const uva__usage_t *usage = loop->debug.usage; usage != NULL;
          usage = usage->next) {
         if (found < count) {
             usages[found] = (uva_stack_usage_t){

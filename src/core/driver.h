@@ -67,8 +67,8 @@ typedef struct uva__driver_s {
     void (*say_inside)(uva_loop_t *loop, uva_inside_t inside);
 } uva__driver_t;
 
-/** Make a driver for a loop: fill loop->driver and loop->driver_data. host: the
- * application's uv_loop_t, or NULL. */
+/** Make a driver for a loop: fill loop->driver.ops and loop->driver.data. host:
+ * the application's uv_loop_t, or NULL. */
 typedef int (*uva__driver_open_cb)(uva_loop_t *loop, uv_loop_t *host);
 
 #endif /* UVA__CORE_DRIVER_H */

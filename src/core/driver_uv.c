@@ -42,7 +42,7 @@ typedef uva__uv_driver_t uv_driver_t;
 
 static uv_driver_t *driver_of(const uva_loop_t *loop)
 {
-    return loop->driver_data;
+    return loop->driver.data;
 }
 
 static uint64_t driver_now(const uva_loop_t *loop)
@@ -94,7 +94,7 @@ static void idle_cb(uv_idle_t *idle)
 static bool driver_has_outside(const uv_driver_t *driver)
 {
 #if defined(UVA__SINGLE_THREADED)
-    return driver->loop->hosted || !UVA__SINGLE_THREADED;
+    return driver->loop->driver.hosted || !UVA__SINGLE_THREADED;
 #else
     (void)driver;
     return true;
@@ -109,8 +109,8 @@ static void driver_check_stuck(uv_driver_t *driver)
     bool was = driver->referenced;
     bool alive;
 
-    if (loop->stuck || loop->task_count == 0 || loop->op_count > 0 ||
-        loop->timers.count > 0 || loop->holds > 0) {
+    if (loop->reports.stuck || loop->tasks.count == 0 || loop->op_count > 0 ||
+        loop->timers.wheel.count > 0 || loop->inbox.holds > 0) {
         return;
     }
     driver_reference(driver, false);
@@ -126,8 +126,9 @@ static void driver_check_stuck(uv_driver_t *driver)
 static inline bool driver_settle(uv_driver_t *driver)
 {
     uva_loop_t *loop = driver->loop;
-    bool ready = loop->head != NULL || (loop->stopping && loop->running) ||
-                 uva__uv_deadline_arm(driver, uva__wheel_next(&loop->timers));
+    bool ready =
+        loop->ready.head != NULL || (loop->stopping && loop->running) ||
+        uva__uv_deadline_arm(driver, uva__wheel_next(&loop->timers.wheel));
 
     if (ready) {
         (void)uv_idle_start(&driver->idle, idle_cb);
@@ -162,15 +163,15 @@ static UVA__NOINLINE bool driver_enter(uv_driver_t *driver)
 {
     uva_loop_t *loop = driver->loop;
 
-    if (loop->forked) {
+    if (loop->driver.forked) {
         driver_forked(driver);
         return false;
     }
-    if ((loop->aside & UVA__ASIDE_TURNING) != 0 ||
-        (loop->hosted && uva__here == loop)) {
+    if ((loop->driver.aside & UVA__ASIDE_TURNING) != 0 ||
+        (loop->driver.hosted && uva__here == loop)) {
         /* A task or a callback of ours calls uv_run. That returns when nobody
          * else has anything to do: what we have waits for its caller. */
-        loop->aside |= UVA__ASIDE_NESTED;
+        loop->driver.aside |= UVA__ASIDE_NESTED;
         (void)uv_idle_stop(&driver->idle);
         driver_reference(driver, false);
         return false;
@@ -190,21 +191,21 @@ static UVA__NOINLINE void driver_turn_shared(uv_driver_t *driver)
         return;
     }
     uva__services_look(loop);
-    loop->aside |= UVA__ASIDE_TURNING;
+    loop->driver.aside |= UVA__ASIDE_TURNING;
     (void)uva__loop_turn(loop);
-    loop->aside &= (uint8_t)~UVA__ASIDE_TURNING;
+    loop->driver.aside &= (uint8_t)~UVA__ASIDE_TURNING;
     if (loop->stopping && loop->running) {
         uv_stop(driver->uv);
     }
     /* Somebody may have closed the handles in it. */
-    if (driver->closing || driver_lost(loop) || loop->forked) {
+    if (driver->closing || driver_lost(loop) || loop->driver.forked) {
         return;
     }
     uva__uv_deadline_lost(driver);
     (void)driver_settle(driver);
-    if ((loop->aside & UVA__ASIDE_NESTED) != 0) {
+    if ((loop->driver.aside & UVA__ASIDE_NESTED) != 0) {
         /* A turn inside this one may have left work that it did not run. */
-        loop->aside &= (uint8_t)~UVA__ASIDE_NESTED;
+        loop->driver.aside &= (uint8_t)~UVA__ASIDE_NESTED;
         (void)uv_idle_start(&driver->idle, idle_cb);
     }
 }
@@ -214,14 +215,14 @@ static void prepare_cb(uv_prepare_t *prepare)
     uv_driver_t *driver = UVA__CONTAINER_OF(prepare, uv_driver_t, prepare);
     uva_loop_t *loop = driver->loop;
 
-    if (UVA__UNLIKELY(loop->aside != 0) && !driver_enter(driver)) {
+    if (UVA__UNLIKELY(loop->driver.aside != 0) && !driver_enter(driver)) {
         return;
     }
     if (!driver_settle(driver)) {
         driver_check_stuck(driver);
     }
     /* A host may have prepare callbacks that run after this one. */
-    loop->attended = !loop->hosted;
+    loop->ready.draining = !loop->driver.hosted;
 }
 
 static void check_cb(uv_check_t *check)
@@ -229,7 +230,7 @@ static void check_cb(uv_check_t *check)
     uv_driver_t *driver = UVA__CONTAINER_OF(check, uv_driver_t, check);
     uva_loop_t *loop = driver->loop;
 
-    if (UVA__UNLIKELY(loop->aside != 0)) {
+    if (UVA__UNLIKELY(loop->driver.aside != 0)) {
         driver_turn_shared(driver);
         return;
     }
@@ -243,7 +244,7 @@ static void async_cb(uv_async_t *async)
 {
     uv_driver_t *driver = UVA__CONTAINER_OF(async, uv_driver_t, async);
 
-    driver->loop->inbox_woken = true;
+    driver->loop->inbox.woken = true;
 }
 
 static void driver_attend(uva_loop_t *loop)
@@ -257,7 +258,7 @@ static void driver_attend(uva_loop_t *loop)
 
 static void driver_wake(uva_loop_t *loop)
 {
-    if (!loop->forked && !driver_lost(loop)) {
+    if (!loop->driver.forked && !driver_lost(loop)) {
         (void)uv_async_send(&driver_of(loop)->async);
     }
 }
@@ -273,7 +274,7 @@ static int driver_run(uva_loop_t *loop)
     while (!loop->stopping && !driver_lost(loop)) {
         (void)uv_run(driver->uv, UV_RUN_DEFAULT);
     }
-    if (loop->forked) {
+    if (loop->driver.forked) {
         return UVA_EFORKED;
     }
     if (driver_lost(loop)) {
@@ -289,7 +290,7 @@ static bool driver_inside(const uva_loop_t *loop)
 {
     const uv_driver_t *driver = driver_of(loop);
 
-    if (loop->alone || driver->inside == UVA_INSIDE_NO) {
+    if (loop->driver.exclusive || driver->inside == UVA_INSIDE_NO) {
         return false;
     }
     return driver->inside == UVA_INSIDE_YES || driver->other_copy ||
@@ -361,7 +362,8 @@ static int driver_vacant(uva_loop_t *loop)
     char text[256];
     size_t size = 0;
 
-    if (loop->alone || driver->uv != &driver->own || driver_lost(loop)) {
+    if (loop->driver.exclusive || driver->uv != &driver->own ||
+        driver_lost(loop)) {
         return 0;
     }
     uv_walk(driver->uv, vacant_cb, &vacant);
@@ -473,12 +475,12 @@ static int driver_open(uva_loop_t *loop, uv_loop_t *host)
     uv_unref((uv_handle_t *)&driver->timer);
     uv_unref((uv_handle_t *)&driver->async);
     if (host != NULL) {
-        loop->aside = UVA__ASIDE_SHARED;
+        loop->driver.aside = UVA__ASIDE_SHARED;
         driver->other_copy = uva__inside_other_copy(host);
     }
-    loop->alone = host == NULL;
-    loop->driver = &uv_driver;
-    loop->driver_data = driver;
+    loop->driver.exclusive = host == NULL;
+    loop->driver.ops = &uv_driver;
+    loop->driver.data = driver;
     uva__forks_watch();
     return 0;
 

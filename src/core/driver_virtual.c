@@ -21,7 +21,7 @@ typedef struct virtual_driver_s {
 
 static virtual_driver_t *driver_of(const uva_loop_t *loop)
 {
-    return loop->driver_data;
+    return loop->driver.data;
 }
 
 /* The clock of a closed loop stands still. */
@@ -29,7 +29,7 @@ static uint64_t virtual_now(const uva_loop_t *loop)
 {
     const virtual_driver_t *driver = driver_of(loop);
 
-    return driver == NULL ? loop->looked_ns : driver->now_ns;
+    return driver == NULL ? loop->turn.round_ns : driver->now_ns;
 }
 
 static uv_loop_t *virtual_uv(const uva_loop_t *loop)
@@ -80,10 +80,10 @@ static bool virtual_wait_inbox(uva_loop_t *loop)
     bool any;
 
     uv_mutex_lock(&loop->mutex);
-    while (loop->inbox == NULL && loop->holds > 0) {
+    while (loop->inbox.last == NULL && loop->inbox.holds > 0) {
         uv_cond_wait(&driver_of(loop)->woken, &loop->mutex);
     }
-    any = loop->inbox != NULL;
+    any = loop->inbox.last != NULL;
     uv_mutex_unlock(&loop->mutex);
     return any;
 }
@@ -93,7 +93,7 @@ static bool virtual_has_inbox(uva_loop_t *loop)
     bool any;
 
     uv_mutex_lock(&loop->mutex);
-    any = loop->inbox != NULL;
+    any = loop->inbox.last != NULL;
     uv_mutex_unlock(&loop->mutex);
     return any;
 }
@@ -103,9 +103,9 @@ static bool virtual_has_inbox(uva_loop_t *loop)
 static bool virtual_iterate(uva_loop_t *loop)
 {
     virtual_driver_t *driver = driver_of(loop);
-    uint64_t next_ns = uva__wheel_next(&loop->timers);
+    uint64_t next_ns = uva__wheel_next(&loop->timers.wheel);
 
-    if (loop->head == NULL && uva__list_empty(&loop->flushes) &&
+    if (loop->ready.head == NULL && uva__list_empty(&loop->turn.flushes) &&
         !virtual_has_inbox(loop) && next_ns > driver->now_ns &&
         !virtual_wait_inbox(loop)) {
         if (next_ns == UVA_FOREVER) {
@@ -113,7 +113,7 @@ static bool virtual_iterate(uva_loop_t *loop)
         }
         driver->now_ns = next_ns;
     }
-    loop->inbox_woken = true;
+    loop->inbox.woken = true;
     (void)uva__loop_turn(loop);
     return true;
 }
@@ -133,8 +133,8 @@ static void virtual_close(uva_loop_t *loop)
 {
     virtual_driver_t *driver = driver_of(loop);
 
-    loop->looked_ns = driver->now_ns;
-    loop->driver_data = NULL;
+    loop->turn.round_ns = driver->now_ns;
+    loop->driver.data = NULL;
     uv_cond_destroy(&driver->woken);
     uva__free(driver);
     uva__loop_closed(loop);
@@ -167,10 +167,10 @@ static int virtual_open(uva_loop_t *loop, uv_loop_t *host)
         uva__free(driver);
         return r;
     }
-    loop->limits.steps = 1; /* One iteration a look. */
-    loop->fitting_steps = 1;
-    loop->driver = &virtual_driver;
-    loop->driver_data = driver;
+    loop->limits.steps = 1; /* One iteration a poll round. */
+    loop->turn.fitting_steps = 1;
+    loop->driver.ops = &virtual_driver;
+    loop->driver.data = driver;
     return 0;
 }
 
@@ -184,7 +184,7 @@ int uva_loop_new_virtual(const uva_loop_options_t *options,
 
 static int virtual_check(const uva_loop_t *loop)
 {
-    if (loop == NULL || loop->driver != &virtual_driver) {
+    if (loop == NULL || loop->driver.ops != &virtual_driver) {
         return UV_ENOTSUP;
     }
     return loop->running || loop->closing || uva__running() != NULL ? UV_EPERM
@@ -214,7 +214,7 @@ int uva_loop_run_until_idle(uva_loop_t *loop)
 
 int uva_loop_advance(uva_loop_t *loop, uint64_t delay_ns)
 {
-    if (loop == NULL || loop->driver != &virtual_driver) {
+    if (loop == NULL || loop->driver.ops != &virtual_driver) {
         return uva__bare(UV_ENOTSUP);
     }
     if (!uva__loop_owned(loop) || loop->closing) {
@@ -227,16 +227,16 @@ int uva_loop_advance(uva_loop_t *loop, uint64_t delay_ns)
 void uva_loop_hold(uva_loop_t *loop)
 {
     uv_mutex_lock(&loop->mutex);
-    loop->holds++;
+    loop->inbox.holds++;
     uv_mutex_unlock(&loop->mutex);
 }
 
 void uva_loop_release(uva_loop_t *loop)
 {
     uv_mutex_lock(&loop->mutex);
-    loop->holds--;
-    if (!loop->inbox_closed) {
-        loop->driver->wake(loop);
+    loop->inbox.holds--;
+    if (!loop->inbox.closed) {
+        loop->driver.ops->wake(loop);
     }
     uv_mutex_unlock(&loop->mutex);
 }

@@ -64,7 +64,7 @@ static inline void task_delist(uva_loop_t *loop, uva_task_t *task)
 {
     task->link.prev->next = task->link.next;
     task->link.next->prev = task->link.prev;
-    loop->task_count--;
+    loop->tasks.count--;
 }
 
 /* The destructor of the arguments may cancel the task, and wait in it, if that
@@ -77,7 +77,7 @@ static void task_drop_args(uva_task_t *task)
 
     if (outside) {
         outer = uva__context_enter(uva_task_get_context(task));
-        task->base.loop->current = NULL;
+        task->base.loop->step.current = NULL;
     }
     task->coro->drop(uva__task_frame(task));
     if (outside) {

@@ -35,7 +35,8 @@ void uva__task_set_error(uva_task_t *task, int code, uva_error_t *take_error)
         extra->left_code = 0;
     }
     old = extra->error;
-    extra->error_at = take_error == NULL ? 0 : task->base.loop->iterations;
+    extra->error_at =
+        take_error == NULL ? 0 : task->base.loop->ready.iterations;
     if (take_error != NULL || uva_error_code(old) == code) {
         extra->error = take_error;
         extra->error_awaited = false;
@@ -71,7 +72,7 @@ int uva__bare(int code)
     if (code != UV_ECANCELED) {
         uva__task_set_error(task, code, NULL);
     } else if (uva__task_error_of(task, code) != NULL) {
-        task->extra->error_at = task->base.loop->iterations;
+        task->extra->error_at = task->base.loop->ready.iterations;
     }
     return code;
 }
@@ -115,7 +116,7 @@ const uva_error_t *uva_task_error(void)
     uva_task_t *task = uva__task_current();
 
     return task == NULL || task->extra == NULL ||
-                   task->extra->error_at != task->base.loop->iterations
+                   task->extra->error_at != task->base.loop->ready.iterations
                ? NULL
                : task->extra->error;
 }

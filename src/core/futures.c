@@ -43,7 +43,7 @@ uva__future_new(uva_loop_t *loop, const uva__kind_ops_t *kind, size_t size)
     future->base.kind = kind->kind;
     /* Each kind is known to the loop from its first future on, so that no
      * list of kinds has to be kept on the floor below them. */
-    loop->kinds[kind->kind] = kind;
+    loop->futures.kinds[kind->kind] = kind;
     return &future->base;
 }
 
@@ -74,7 +74,7 @@ uva_future_t *uva__loop_create_future(uva_loop_t *loop, const char *here)
         return uva_future_refused(uva__loop_refusal(loop));
     }
     future = uva__future_new(loop, &plain_kind, sizeof(uva__plain_future_t));
-    if (UVA__UNLIKELY(loop->debug) && future != NULL) {
+    if (UVA__UNLIKELY(loop->debug.enabled) && future != NULL) {
         uva__made_note(future, here);
     }
     return future;
@@ -191,19 +191,19 @@ static void future_free_keeper(uva_future_t *future)
     uva__plain_future_t *plain =
         UVA__CONTAINER_OF(future, uva__plain_future_t, base);
 
-    plain->first.record.ready.next = loop->free_list;
-    loop->free_list = &plain->first.record.ready;
-    if (loop->freeing) {
+    plain->first.record.ready.next = loop->futures.free_list;
+    loop->futures.free_list = &plain->first.record.ready;
+    if (loop->futures.freeing) {
         return;
     }
-    loop->freeing = true;
-    while (loop->free_list != NULL) {
-        plain = UVA__CONTAINER_OF(loop->free_list, uva__plain_future_t,
+    loop->futures.freeing = true;
+    while (loop->futures.free_list != NULL) {
+        plain = UVA__CONTAINER_OF(loop->futures.free_list, uva__plain_future_t,
                                   first.record.ready);
-        loop->free_list = plain->first.record.ready.next;
+        loop->futures.free_list = plain->first.record.ready.next;
         uva__future_kind(&plain->base)->free(&plain->base);
     }
-    loop->freeing = false;
+    loop->futures.freeing = false;
 }
 
 /* All but tasks that ended well and have nothing beside their frame. */
@@ -278,7 +278,7 @@ static void future_wake(uva_loop_t *loop, uva_future_t *future)
     if ((future->flags & UVA__HAS_CALLBACKS) != 0) {
         future_pin(future);
     }
-    if (UVA__UNLIKELY(!loop->attended)) {
+    if (UVA__UNLIKELY(!loop->ready.draining)) {
         if (loop->closed) {
             uva__future_ref(future);
             future_drop_callbacks(future);

@@ -71,7 +71,7 @@ bool uva__futures_of_loop(const uva_loop_t *loop,
 static inline const uva__kind_ops_t *
 uva__future_kind(const uva_future_t *future)
 {
-    return future->loop->kinds[future->kind];
+    return future->loop->futures.kinds[future->kind];
 }
 
 extern const uva__kind_ops_t uva__task_kind;
@@ -90,9 +90,9 @@ UVA__INLINE void uva__future_queue_records(uva_loop_t *loop,
     uva__record_t *last = future->callbacks;
 
     future->callbacks = NULL;
-    *loop->tail = last->ready.next;
+    *loop->ready.tail = last->ready.next;
     last->ready.next = NULL;
-    loop->tail = &last->ready.next;
+    loop->ready.tail = &last->ready.next;
 }
 
 /** End a future and queue its callbacks. */

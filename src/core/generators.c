@@ -36,7 +36,8 @@ struct uva_coroutine_s {
     uva__stack_t *stack;
     void *value;             /* What travels with a resume or a yield. */
     uva__context_t *resumer; /* The flow that goes on when it yields. */
-    uva__context_t *below; /* Without a task: loop->base when it was resumed. */
+    uva__context_t
+        *below; /* Without a task: loop->step.base when it was resumed. */
     uva_coroutine_t *outer; /* That ran when it was resumed, if no task
                                did. */
     int status;             /* What send returns. */
@@ -50,9 +51,9 @@ static uva_coroutine_t *coroutine_of(const uva_future_t *base)
 
 static uva__stackful_t *current_stackful(uva_loop_t *loop)
 {
-    return loop->current == NULL || uva__task_stackless(loop->current)
+    return loop->step.current == NULL || uva__task_stackless(loop->step.current)
                ? NULL
-               : UVA__CONTAINER_OF(loop->current, uva__stackful_t, task);
+               : UVA__CONTAINER_OF(loop->step.current, uva__stackful_t, task);
 }
 
 /* The innermost coroutine that runs. */
@@ -62,7 +63,7 @@ static uva_coroutine_t *coroutine_current(uva_loop_t *loop)
     uva_future_t *owner;
 
     if (stackful == NULL) {
-        return loop->coroutine;
+        return loop->step.coroutine;
     }
     owner = UVA__CONTAINER_OF(stackful->flow, uva__stack_t, context)->owner;
     return owner->kind == UVA__KIND_COROUTINE ? coroutine_of(owner) : NULL;
@@ -123,13 +124,13 @@ static void coroutine_leave(uva_coroutine_t *coroutine)
     if (stackful != NULL) {
         stackful->flow = coroutine->resumer;
     } else {
-        loop->coroutine = coroutine->outer;
-        loop->base = coroutine->below;
+        loop->step.coroutine = coroutine->outer;
+        loop->step.base = coroutine->below;
     }
     uva__stack_check(&loop->stacks, coroutine->stack);
-    taken = uva__exceptions_take(loop->exceptions);
+    taken = uva__exceptions_take(loop->step.exceptions);
     uva__context_jump(&coroutine->stack->context, coroutine->resumer);
-    uva__exceptions_give(loop->exceptions, &taken);
+    uva__exceptions_give(loop->step.exceptions, &taken);
 }
 
 /* The first frame of its stack; an entry function never returns, and a stack
@@ -166,8 +167,9 @@ static void coroutine_enter(uva_coroutine_t *coroutine)
 {
     uva_loop_t *loop = coroutine->base.loop;
     uva__stackful_t *stackful = current_stackful(loop);
-    uva__context_t here = *loop->base; /* Without a task: the flow that runs. */
-    uva__exceptions_t taken = uva__exceptions_take(loop->exceptions);
+    uva__context_t here =
+        *loop->step.base; /* Without a task: the flow that runs. */
+    uva__exceptions_t taken = uva__exceptions_take(loop->step.exceptions);
 
     coroutine->state = COROUTINE_RUNNING;
     if (stackful != NULL) {
@@ -179,14 +181,14 @@ static void coroutine_enter(uva_coroutine_t *coroutine)
         uva__context_jump(coroutine->resumer, &coroutine->stack->context);
     } else {
         coroutine->resumer = &here;
-        coroutine->outer = loop->coroutine;
-        loop->coroutine = coroutine;
+        coroutine->outer = loop->step.coroutine;
+        loop->step.coroutine = coroutine;
         /* Tools are told where others that it drives, or starts, go back to. */
-        coroutine->below = loop->base;
-        loop->base = &coroutine->stack->context;
+        coroutine->below = loop->step.base;
+        loop->step.base = &coroutine->stack->context;
         uva__context_jump(&here, &coroutine->stack->context);
     }
-    uva__exceptions_give(loop->exceptions, &taken);
+    uva__exceptions_give(loop->step.exceptions, &taken);
 }
 
 static int coroutine_resumable(const uva_coroutine_t *coroutine,

@@ -43,7 +43,7 @@ static const char *task_state(const uva_task_t *task)
     if (task->base.state != UVA__FUTURE_PENDING) {
         return future_state(&task->base);
     }
-    if (task->base.loop->current == task) {
+    if (task->base.loop->step.current == task) {
         return "running";
     }
     if ((task->base.flags & UVA__NEW) != 0) {
@@ -262,7 +262,7 @@ int uva_loop_format_tasks(uva_loop_t *loop, uva_buffer_t *ret_buffer)
     if (!uva__loop_owned(loop)) {
         return uva__bare(UV_EPERM);
     }
-    UVA__LIST_FOREACH (task, &loop->tasks, uva_task_t, link) {
+    UVA__LIST_FOREACH (task, &loop->tasks.all, uva_task_t, link) {
         r = format_task(&text, task);
         if (r >= 0) {
             r = uva__buffer_printf(&text, "\n");
@@ -314,11 +314,11 @@ void uva__loop_report_stuck(uva_loop_t *loop, bool outside)
     uva_buffer_t text = {0};
     bool listed;
 
-    if (loop->stuck || (outside && loop->stuck_outside)) {
+    if (loop->reports.stuck || (outside && loop->reports.stuck_outside)) {
         return;
     }
-    loop->stuck = true;
-    loop->stuck_outside = loop->stuck_outside || outside;
+    loop->reports.stuck = true;
+    loop->reports.stuck_outside = loop->reports.stuck_outside || outside;
     listed = uva_loop_format_tasks(loop, &text) >= 0 && text.data != NULL;
     uva__log(outside ? UVA_LOG_DEBUG : UVA_LOG_WARNING,
              "%s can wake the unfinished tasks%s%s",

@@ -26,11 +26,11 @@ int uva_loop_adopt(uva_loop_t *loop)
     if (loop == NULL) {
         return uva__bare(UVA_ENOLOOP);
     }
-    if (loop->forked) {
+    if (loop->driver.forked) {
         return uva__bare(UVA_EFORKED);
     }
     if (loop->closing || loop->running || uva__here == loop ||
-        (loop->aside & UVA__ASIDE_TURNING) != 0) {
+        (loop->driver.aside & UVA__ASIDE_TURNING) != 0) {
         return uva__bare(UV_EPERM);
     }
     uva__loop_own(loop);
@@ -44,10 +44,10 @@ int uva_loop_set_inside(uva_loop_t *loop, uva_inside_t inside)
     if (r < 0) {
         return uva__bare(r);
     }
-    if (!loop->hosted) {
+    if (!loop->driver.hosted) {
         return uva__bare(UV_ENOTSUP);
     }
-    loop->driver->say_inside(loop, inside);
+    loop->driver.ops->say_inside(loop, inside);
     return 0;
 }
 
@@ -58,7 +58,7 @@ int uva_loop_detach(uva_loop_t *loop)
     if (loop == NULL) {
         return 0;
     }
-    if (loop->forked) {
+    if (loop->driver.forked) {
         return uva__bare(UVA_EFORKED);
     }
     if (!uva__loop_owned(loop)) {
@@ -92,13 +92,13 @@ static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
  * processes. */
 static void forks_freeze(uva_loop_t *loop)
 {
-    loop->forks.batch = loop->batch;
-    loop->forks.head = loop->head;
-    loop->forks.tail = loop->tail;
-    loop->batch = NULL;
-    loop->head = NULL;
-    loop->tail = &loop->head;
-    loop->budget = 0;
+    loop->driver.forks.batch = loop->ready.batch;
+    loop->driver.forks.head = loop->ready.head;
+    loop->driver.forks.tail = loop->ready.tail;
+    loop->ready.batch = NULL;
+    loop->ready.head = NULL;
+    loop->ready.tail = &loop->ready.head;
+    loop->ready.budget = 0;
 }
 
 static void forks_in_child(void)
@@ -106,9 +106,10 @@ static void forks_in_child(void)
     UVA__LIST_FOREACH (loop, &uva__registry, uva_loop_t, registered) {
         /* Not one of virtual time, which shares nothing with its parent, nor
          * one that was left by a fork before. */
-        if (!loop->forked && !loop->closing && loop->driver->fork != NULL) {
-            loop->forked = true;
-            loop->aside |= UVA__ASIDE_FORKED;
+        if (!loop->driver.forked && !loop->closing &&
+            loop->driver.ops->fork != NULL) {
+            loop->driver.forked = true;
+            loop->driver.aside |= UVA__ASIDE_FORKED;
             if (uva__here == loop) {
                 forks_freeze(loop);
             }
@@ -132,18 +133,18 @@ void uva__forks_watch(void)
 
 static void forks_thaw(uva_loop_t *loop)
 {
-    if (loop->forks.head != NULL) { /* Before what was queued since. */
-        *loop->forks.tail = loop->head;
-        if (loop->head == NULL) {
-            loop->tail = loop->forks.tail;
+    if (loop->driver.forks.head != NULL) { /* Before what was queued since. */
+        *loop->driver.forks.tail = loop->ready.head;
+        if (loop->ready.head == NULL) {
+            loop->ready.tail = loop->driver.forks.tail;
         }
-        loop->head = loop->forks.head;
+        loop->ready.head = loop->driver.forks.head;
     }
-    if (loop->forks.batch != NULL) {
-        loop->batch = loop->forks.batch;
+    if (loop->driver.forks.batch != NULL) {
+        loop->ready.batch = loop->driver.forks.batch;
     }
-    loop->forks.head = NULL;
-    loop->forks.batch = NULL;
+    loop->driver.forks.head = NULL;
+    loop->driver.forks.batch = NULL;
 }
 
 int uva_loop_fork(uva_loop_t *loop)
@@ -155,27 +156,27 @@ int uva_loop_fork(uva_loop_t *loop)
     }
     /* One that another thread of the parent was turning is half done. */
     if (loop->closing ||
-        ((loop->running || (loop->aside & UVA__ASIDE_TURNING) != 0) &&
+        ((loop->running || (loop->driver.aside & UVA__ASIDE_TURNING) != 0) &&
          !uva__loop_is_owner(loop))) {
         return uva__bare(UV_EPERM);
     }
-    if (!loop->forked) {
+    if (!loop->driver.forked) {
         return 0;
     }
     /* Another thread may have had it, who is not here. */
     r = uv_mutex_init_recursive(&loop->mutex);
     if (r >= 0) {
-        r = loop->driver->fork(loop);
+        r = loop->driver.ops->fork(loop);
     }
     if (r < 0) {
         return r;
     }
-    loop->forked = false;
-    loop->aside &= (uint8_t)~UVA__ASIDE_FORKED;
+    loop->driver.forked = false;
+    loop->driver.aside &= (uint8_t)~UVA__ASIDE_FORKED;
     uva__loop_own(loop);
     forks_thaw(loop);
-    if (!loop->attended) {
-        loop->driver->attend(loop);
+    if (!loop->ready.draining) {
+        loop->driver.ops->attend(loop);
     }
     return 0;
 }

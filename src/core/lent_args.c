@@ -88,7 +88,8 @@ void uva__lent_args_check(uva_task_t *task)
     uva_loop_t *loop = task->base.loop;
     uva__lent_args_t *lent = task->extra == NULL ? NULL : task->extra->lent;
 
-    if (lent == NULL || lent->lender == loop->current || !lent_is_gone(lent)) {
+    if (lent == NULL || lent->lender == loop->step.current ||
+        !lent_is_gone(lent)) {
         return;
     }
     task->extra->lent = NULL;

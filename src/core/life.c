@@ -37,13 +37,13 @@ void uva__loop_unlock(uva_loop_t *loop)
     bool over = loop->closed && loop->refs == 0;
     bool left = loop->slab.live > 0;
 
-    if (over && left && loop->tell_left != NULL) {
-        loop->tell_left(loop);
+    if (over && left && loop->debug.tell_left != NULL) {
+        loop->debug.tell_left(loop);
     }
     uv_mutex_unlock(&loop->mutex);
     if (over && !left) {
-        uva__usage_free(&loop->usage);
-        uva__wheel_destroy(&loop->timers);
+        uva__usage_free(&loop->debug.usage);
+        uva__wheel_destroy(&loop->timers.wheel);
         uva__loop_discard(loop);
     }
 }

@@ -40,14 +40,14 @@
 
 static int loop_runnable(uva_loop_t *loop)
 {
-    if (loop->forked) {
+    if (loop->driver.forked) {
         return uva__bare(UVA_EFORKED);
     }
     if (loop->closing || loop->running || uva__running() != NULL ||
         uva__loop_host_lost(loop)) {
         return uva__bare(UV_EPERM);
     }
-    return loop->driver->inside(loop) ? uva__bare(UV_EBUSY) : 0;
+    return loop->driver.ops->inside(loop) ? uva__bare(UV_EBUSY) : 0;
 }
 
 static int loop_run(uva_loop_t *loop)
@@ -57,10 +57,10 @@ static int loop_run(uva_loop_t *loop)
 
     uva__loop_own(loop);
     loop->running = true;
-    if (!loop->hosted) { /* In a host's callback no loop is running. */
+    if (!loop->driver.hosted) { /* In a host's callback no loop is running. */
         uva__here = loop;
     }
-    r = loop->driver->run(loop);
+    r = loop->driver.ops->run(loop);
     uva__here = outer;
     loop->running = false;
     loop->stopping = false;
@@ -121,10 +121,10 @@ void uva_loop_stop(uva_loop_t *loop)
     if (loop != NULL && uva__loop_owned(loop) && !loop->closing) {
         loop->stopping = true;
         if (loop->running) {
-            loop->budget = 0; /* No further iteration begins. */
+            loop->ready.budget = 0; /* No further iteration begins. */
         }
-        if (!loop->attended) {
-            loop->driver->attend(loop);
+        if (!loop->ready.draining) {
+            loop->driver.ops->attend(loop);
         }
     }
 }
@@ -141,18 +141,19 @@ bool uva_loop_is_closed(const uva_loop_t *loop)
 
 uint64_t uva_loop_time(const uva_loop_t *loop)
 {
-    return loop->driver->now(loop);
+    return loop->driver.ops->now(loop);
 }
 
 uint64_t uva_loop_iterations(const uva_loop_t *loop)
 {
-    return loop->iterations;
+    return loop->ready.iterations;
 }
 
 static uv_loop_t *loop_uv(uva_loop_t *loop)
 {
-    return loop->closed || loop->driver->lost(loop) ? NULL
-                                                    : loop->driver->uv(loop);
+    return loop->closed || loop->driver.ops->lost(loop)
+               ? NULL
+               : loop->driver.ops->uv(loop);
 }
 
 uv_loop_t *uva_loop_uv(uva_loop_t *loop)
@@ -160,8 +161,8 @@ uv_loop_t *uva_loop_uv(uva_loop_t *loop)
     if (!uva__loop_owned(loop)) {
         return NULL;
     }
-    loop->alone = false;
-    loop->aside |= UVA__ASIDE_SHARED;
+    loop->driver.exclusive = false;
+    loop->driver.aside |= UVA__ASIDE_SHARED;
     return loop_uv(loop);
 }
 
@@ -181,7 +182,7 @@ static void loop_set_iterations(uva_loop_t *loop, unsigned iterations)
     /* As many as there are of one step. */
     loop->limits.steps =
         (int32_t)iterations * (UVA__ITERATION_STEPS + 1) - UVA__ITERATION_STEPS;
-    loop->fitting_steps = loop->limits.steps;
+    loop->turn.fitting_steps = loop->limits.steps;
 }
 
 static int loop_options(uva_loop_t *loop, const uva_loop_options_t *options)
@@ -203,7 +204,7 @@ static int loop_options(uva_loop_t *loop, const uva_loop_options_t *options)
         loop_set_iterations(loop, options->iterations_per_poll);
     }
     loop->limits.stack_census = options->stack_census;
-    loop->debug = loop->debug || options->debug;
+    loop->debug.enabled = loop->debug.enabled || options->debug;
     stacks.default_bytes = options->stack_bytes;
     stacks.limit_bytes = options->max_stack_bytes;
     stacks.guard = (uva__stack_guard_t)options->guard;
@@ -219,7 +220,7 @@ static int loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
         return UV_ENOMEM;
     }
     uva__fill_standard_descriptors();
-    loop->debug = uva__debug_from_environment();
+    loop->debug.enabled = uva__debug_from_environment();
     r = loop_options(loop, options);
     if (r < 0) {
         uva__free(loop);
@@ -231,22 +232,22 @@ static int loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
         uva__free(loop);
         return r;
     }
-    loop->tail = &loop->head;
-    loop->base = &loop->context;
-    uva__list_init(&loop->tasks);
-    uva__list_init(&loop->due);
-    uva__list_init(&loop->flushes);
-    uva__list_init(&loop->never);
-    uva__list_init(&loop->cycles);
+    loop->ready.tail = &loop->ready.head;
+    loop->step.base = &loop->step.context;
+    uva__list_init(&loop->tasks.all);
+    uva__list_init(&loop->timers.due);
+    uva__list_init(&loop->turn.flushes);
+    uva__list_init(&loop->calls.never);
+    uva__list_init(&loop->futures.cycles);
     uva__slab_init(&loop->slab);
-    uva__wheel_init(&loop->timers, &loop->slab);
-    uva__context_self(&loop->context);
+    uva__wheel_init(&loop->timers.wheel, &loop->slab);
+    uva__context_self(&loop->step.context);
     atomic_init(&loop->thread, uv_thread_self());
-    loop->exceptions = uva__exceptions_here();
+    loop->step.exceptions = uva__exceptions_here();
     atomic_init(&loop->refs, 1);
-    loop->slow_ns = LOOP_SLOW_NS;
-    loop->kinds[UVA__KIND_TASK] = &uva__task_kind;
-    uva_loop_set_debug(loop, loop->debug);
+    loop->debug.slow_ns = LOOP_SLOW_NS;
+    loop->futures.kinds[UVA__KIND_TASK] = &uva__task_kind;
+    uva_loop_set_debug(loop, loop->debug.enabled);
     *ret_loop = loop;
     return 0;
 }
@@ -262,13 +263,13 @@ int uva__loop_new(const uva_loop_options_t *options,
     if (r < 0) {
         return r;
     }
-    loop->hosted = host != NULL;
+    loop->driver.hosted = host != NULL;
     r = open_driver(loop, host);
     if (r < 0) {
         uva__loop_discard(loop);
         return r;
     }
-    loop->driver_open = true;
+    loop->driver.open = true;
     uva__registry_add(loop);
     *ret_loop = loop;
     return 0;
@@ -281,7 +282,7 @@ int uva__loop_new(const uva_loop_options_t *options,
 static bool loop_unref_open(uva_loop_t *loop)
 {
     /* A shutdown that goes on in the host's turns has a reference as well. */
-    if (loop->refs == 2 && loop->shutdown != NULL && !loop->lost) {
+    if (loop->refs == 2 && loop->shutdown != NULL && !loop->driver.lost) {
         (void)uva__loop_host_lost(loop);
     }
     if (loop->refs == 1 && !loop->closing && !uva__loop_host_lost(loop)) {
@@ -306,11 +307,12 @@ uva_loop_t *uva_loop_unref(uva_loop_t *loop)
             return NULL;
         }
     }
-    if (loop->forked) { /* The mutex may be a thread's that is not here. */
+    /* The mutex may be held by a thread that is not in this process. */
+    if (loop->driver.forked) {
         return NULL;
     }
     uv_mutex_lock(&loop->mutex);
-    if (!loop->inbox_closed) { /* A leak again: it is its owner's to close. */
+    if (!loop->inbox.closed) { /* A leak again: it is its owner's to close. */
         uv_mutex_unlock(&loop->mutex);
         (void)uva__loop_owned(loop);
         return NULL;
@@ -324,24 +326,24 @@ static void loop_drop_calls(uva_loop_t *loop)
 {
     uva__loop_take_inbox(loop);
     uva__handle_drop_never(loop);
-    while (loop->timers.count > 0) {
-        uva__timer_t *timer = uva__wheel_first(&loop->timers);
+    while (loop->timers.wheel.count > 0) {
+        uva__timer_t *timer = uva__wheel_first(&loop->timers.wheel);
         if (!uva__handle_drop_timer(timer)) {
             uva__timer_stop(loop, timer);
         }
     }
-    while (!uva__list_empty(&loop->due)) {
+    while (!uva__list_empty(&loop->timers.due)) {
         uva__timer_t *timer =
-            UVA__LIST_FIRST(&loop->due, uva__timer_t, at.link);
+            UVA__LIST_FIRST(&loop->timers.due, uva__timer_t, at.link);
         if (!uva__handle_drop_timer(timer)) {
             uva__timer_stop(loop, timer);
         }
     }
-    while (loop->head != NULL) {
-        uva__ready_t *ready = loop->head;
-        loop->head = ready->next;
-        if (loop->head == NULL) {
-            loop->tail = &loop->head;
+    while (loop->ready.head != NULL) {
+        uva__ready_t *ready = loop->ready.head;
+        loop->ready.head = ready->next;
+        if (loop->ready.head == NULL) {
+            loop->ready.tail = &loop->ready.head;
         }
         uva__ready_drop(ready);
     }
@@ -351,9 +353,9 @@ static void loop_drop_calls(uva_loop_t *loop)
 /* Futures that nobody is going to complete let go of each other. */
 static void loop_open_cycles(uva_loop_t *loop)
 {
-    while (!uva__list_empty(&loop->cycles)) {
+    while (!uva__list_empty(&loop->futures.cycles)) {
         uva__cycle_t *cycle =
-            UVA__LIST_FIRST(&loop->cycles, uva__cycle_t, link);
+            UVA__LIST_FIRST(&loop->futures.cycles, uva__cycle_t, link);
 
         uva__list_remove(&cycle->link);
         cycle->open(cycle);
@@ -370,7 +372,7 @@ static void loop_drop(uva_loop_t *loop)
     do {
         loop_drop_calls(loop);
         loop_open_cycles(loop);
-    } while (loop->head != NULL);
+    } while (loop->ready.head != NULL);
     uva__here = outer;
 }
 
@@ -379,11 +381,11 @@ static void loop_drop(uva_loop_t *loop)
 static void loop_report_unfinished(uva_loop_t *loop)
 {
     uva_loop_t *outer = uva__here;
-    uva_list_t *last = loop->tasks.prev;
-    uva_list_t *link = loop->tasks.next;
+    uva_list_t *last = loop->tasks.all.prev;
+    uva_list_t *link = loop->tasks.all.next;
 
     uva__here = loop;
-    for (bool more = loop->task_count > 0; more; link = link->next) {
+    for (bool more = loop->tasks.count > 0; more; link = link->next) {
         more = link != last;
         uva__report(loop, &UVA__CONTAINER_OF(link, uva_task_t, link)->base, 0,
                     "The loop cannot be closed: a task is unfinished");
@@ -403,7 +405,7 @@ int uva_loop_close(uva_loop_t *loop)
     if (loop == NULL) {
         return 0;
     }
-    if (loop->forked) {
+    if (loop->driver.forked) {
         return uva__bare(UVA_EFORKED);
     }
     if (!uva__loop_owned(loop)) {
@@ -416,13 +418,13 @@ int uva_loop_close(uva_loop_t *loop)
         return uva__bare(UV_EPERM);
     }
     if (uva__loop_host_lost(loop)) {
-        return loop->closing ? 0 : loop->driver->on_lost(loop);
+        return loop->closing ? 0 : loop->driver.ops->on_lost(loop);
     }
-    if (loop->task_count > 0 || loop->op_count > 0) {
+    if (loop->tasks.count > 0 || loop->op_count > 0) {
         loop_report_unfinished(loop);
         return uva__bare(UV_EBUSY);
     }
-    r = loop->driver->vacant(loop);
+    r = loop->driver.ops->vacant(loop);
     if (r >= 0) {
         uva__loop_close_now(loop);
     }
@@ -431,14 +433,14 @@ int uva_loop_close(uva_loop_t *loop)
 
 void uva__loop_close_now(uva_loop_t *loop)
 {
-    loop->attended = true; /* Nothing that is dropped needs the driver. */
+    loop->ready.draining = true; /* Nothing that is dropped needs the driver. */
     uv_mutex_lock(&loop->mutex);
-    loop->inbox_closed = true;
+    loop->inbox.closed = true;
     uv_mutex_unlock(&loop->mutex);
     loop->closing = true; /* Whoever is told by what is dropped finds it so. */
     loop_drop(loop);
     uva_loop_ref(loop); /* uva__loop_closed gives it back. */
-    loop->driver->close(loop);
+    loop->driver.ops->close(loop);
 }
 
 /* Drop what came while the driver closed. From then on the inbox takes nothing,
@@ -447,7 +449,7 @@ static void loop_drop_last(uva_loop_t *loop)
 {
     loop_drop(loop);
     uv_mutex_lock(&loop->mutex);
-    while (loop->inbox != NULL) {
+    while (loop->inbox.last != NULL) {
         uv_mutex_unlock(&loop->mutex); /* Destructors may wait for threads. */
         loop_drop(loop);
         uv_mutex_lock(&loop->mutex);
@@ -457,8 +459,8 @@ static void loop_drop_last(uva_loop_t *loop)
 void uva__loop_closed(uva_loop_t *loop)
 {
     loop_drop_last(loop);
-    loop->driver_open = false;
-    loop->attended = false; /* Nobody takes what would be queued. */
+    loop->driver.open = false;
+    loop->ready.draining = false; /* Nobody takes what would be queued. */
     uva__services_closed(loop);
     uva__loop_free_scopes(loop);
     uva__stack_pool_destroy(&loop->stacks);
@@ -491,21 +493,21 @@ void uva_loop_set_debug(uva_loop_t *loop, bool enabled)
     if (!uva__loop_owned(loop)) {
         return;
     }
-    loop->debug = enabled;
-    loop->resume_ops = enabled ? NULL : &uva__stackful_ops;
-    loop->start_ops = enabled ? NULL : &uva__stackful_new_ops;
-    loop->tell_left = enabled ? uva__made_tell_left : NULL;
+    loop->debug.enabled = enabled;
+    loop->step.resume_ops = enabled ? NULL : &uva__stackful_ops;
+    loop->step.start_ops = enabled ? NULL : &uva__stackful_new_ops;
+    loop->debug.tell_left = enabled ? uva__made_tell_left : NULL;
     uva__loop_settle_spawns(loop);
 }
 
 bool uva_loop_get_debug(const uva_loop_t *loop)
 {
-    return loop->debug;
+    return loop->debug.enabled;
 }
 
 void uva_loop_set_slow_callback(uva_loop_t *loop, uint64_t slow_ns)
 {
     if (uva__loop_owned(loop)) {
-        loop->slow_ns = slow_ns;
+        loop->debug.slow_ns = slow_ns;
     }
 }

@@ -1,5 +1,6 @@
 /*
- * struct uva_loop_s.
+ * A loop as it lies in memory, in named parts. What every step touches stands
+ * first.
  */
 #ifndef UVA__CORE_LOOP_H
 #define UVA__CORE_LOOP_H
@@ -27,7 +28,7 @@
 
 /* Work for the end of a turn, before the loop polls. */
 typedef struct uva__flush_s {
-    uva_list_t link; /* Of uva_loop_t.flushes; unlinked before it runs. */
+    uva_list_t link; /* Of uva_loop_t.turn.flushes; unlinked before it runs. */
     void (*run)(struct uva__flush_s *flush);
 } uva__flush_t;
 
@@ -35,14 +36,14 @@ typedef struct uva__flush_s {
  * callbacks, which keep it, while it keeps them. If the others are never done,
  * only the end of the loop opens the cycle. */
 typedef struct uva__cycle_s {
-    uva_list_t link; /* Of uva_loop_t.cycles. */
+    uva_list_t link; /* Of uva_loop_t.futures.cycles. */
     void (*open)(struct uva__cycle_s *cycle);
 } uva__cycle_t;
 
 /* Settled when the loop is made. */
 typedef struct uva__limits_s {
     size_t max_tasks;
-    int32_t steps; /* Between two looks at the outside. */
+    int32_t steps; /* In one poll round. */
     bool stack_census;
 } uva__limits_t;
 
@@ -50,105 +51,164 @@ typedef struct uva__limits_s {
  * one count bounds both. */
 #define UVA__ITERATION_STEPS 3
 
-struct uva_loop_s {
-    /* Members that every step touches. */
+/* The ready queue, and the drain that works it off. */
+typedef struct uva__loop_ready_s {
     uva__ready_t *batch; /* The rest of the running iteration. */
     uva__ready_t *head;  /* What is ready for the next one. */
     uva__ready_t **tail;
-    uva_task_t *current;  /* Borrowed. */
-    uva__context_t *base; /* Where a task goes that has nobody to go to. */
-    int32_t budget;       /* Steps until the next look. */
+    int32_t budget; /* Steps until the next poll round. */
+    bool draining;  /* A drain comes anyway: the driver need not be told. */
+    uint64_t iterations;
+} uva__loop_ready_t;
+
+/* What runs at this moment, and how tasks are resumed. */
+typedef struct uva__loop_step_s {
+    uva_task_t *current; /* Borrowed. */
+    /* Where a task goes that suspends with no task to go to. */
+    uva__context_t *base;
     /* Nodes with these tables are tasks that the switch takes by itself: begun,
      * and new. NULL in debug mode, where the loop looks at each step. */
     const uva__ready_ops_t *resume_ops;
     const uva__ready_ops_t *start_ops;
     uva__exceptions_t *exceptions; /* Of the owner's thread. */
-    bool attended; /* The driver is going to drain: no need to tell it. */
-    bool stopping; /* Return after the running iteration. */
-    bool debug;
-    bool spawns_plainly; /* No debug mode, factory or limit on tasks. */
-    bool starts_late;    /* No task starts eagerly: one is made whose turn has
-                            not come. */
-
-    uva__context_t context; /* The loop's own flow. */
-    uva__slab_t slab;
-    uva__stack_pool_t stacks;
-    uva_list_t tasks; /* Of uva_task_t.link, oldest first. */
-    size_t task_count;
-    size_t call_count; /* Scheduled calls. */
-    size_t op_count;   /* Operations in flight. */
-    uint64_t iterations;
-
-    uva__wheel_t timers;
-    uva_list_t due;          /* Of uva__timer_t.at.link, in order. */
-    uva__ready_t due_ready;  /* Queued while due is not empty. */
-    uva_list_t flushes;      /* Of uva__flush_t.link. */
-    uva_list_t never;        /* Of uva_handle_t.link: calls that never come. */
-    uva_list_t cycles;       /* Of uva__cycle_t.link. */
-    uva_list_t made;         /* Of uva__extra_t.made, oldest first. */
-    uva__ready_t *free_list; /* Of futures that keep others: to be freed. */
-    const uva__kind_ops_t *kinds[UVA__KINDS]; /* By uva_future_t.kind. */
-    struct uva__scope_s *lost_scopes; /* Of scopes whose task has ended. */
-    uint64_t looked_ns;               /* The clock at the last look. */
-    uint64_t looked_iterations;
-    int32_t looked_budget;
-    int32_t fitting_steps; /* How many the next look allows. */
-    bool looked_ready;     /* The turn after it left work behind. */
-
-    const uva__driver_t *driver;
-    void *driver_data;
-    uva__limits_t limits;
-    _Atomic(uv_thread_t) thread; /* Whom the loop belongs to. */
-    atomic_uint refs;            /* The last one is dropped under the mutex. */
-    uint8_t aside;               /* UVA__ASIDE_... */
-    bool running;                /* Inside run_forever or run_until_complete. */
-    bool hosted;                 /* On an application's uv_loop_t. */
-    bool forked;  /* This is a child, and was not told of the fork. */
-    bool lost;    /* Somebody else has closed its handles, and it was told. */
-    bool alone;   /* Nobody has asked for the uv_loop_t: from outside come but
-                     calls of other threads, Ctrl-C, and what services have
-                     opened. */
-    bool polls;   /* A service has opened something: only a poll tells what has
-                     come to it. */
-    bool behind;  /* A service has still to work off what the last poll found:
-                     the next poll can wait. */
-    bool closing; /* uva_loop_close has begun. */
-    _Atomic(bool) closed; /* What is left belongs to no thread: mutex. */
-    bool driver_open;
-    bool inbox_woken;   /* The driver was told of calls in the inbox. */
-    bool stuck;         /* Reported, and nothing has run since. */
-    bool stuck_outside; /* Reported once: only an outsider can wake. */
-    bool handling;      /* The exception handler runs. */
-    bool freeing;       /* The free list is being freed. */
-    bool told_left;     /* Of a timeout that was left by return. */
-    void (*tell_left)(uva_loop_t *loop); /* Debug mode: say what keeps a closed
-                                            loop in memory. */
-    uva__shutdown_t *shutdown;           /* While one is under way. */
-    uva__shutdown_t shutdown_place;      /* Its memory: to end needs none. */
-
-    uva_exception_handler_cb handler;
-    void *handler_data;
-    uint64_t slow_ns;
-    uva_task_factory_cb factory;
-    void *factory_data;
-    bool in_factory; /* Tasks that are made now are the factory's own. */
-    uva_task_t *interrupt_task;        /* Borrowed: what SIGINT cancels. */
-    volatile sig_atomic_t interrupted; /* SIGINT came and was not handled. */
     uva_coroutine_t *coroutine; /* Borrowed: the innermost that is driven by a
                                    callback and not by a task. */
-    uva__usage_t *usage;        /* Stack high-water marks; owned. */
+    uva__context_t context;     /* The loop's own flow. */
+} uva__loop_step_t;
+
+/* The tasks, and how they are made. */
+typedef struct uva__loop_tasks_s {
+    bool fast_spawn; /* No debug mode, factory or limit on tasks. */
+    /* No task starts eagerly: one is made that is to begin later. */
+    bool defers_starts;
+    bool in_factory; /* Tasks that are made now are the factory's own. */
+    size_t count;    /* Of all. */
+    uva_list_t all;  /* Of uva_task_t.link, oldest first. */
+    uva_task_factory_cb factory;
+    void *factory_data;
+} uva__loop_tasks_t;
+
+/* Scheduled calls. */
+typedef struct uva__loop_calls_s {
+    size_t count;     /* Of the ready queue, the timers and never. */
+    uva_list_t never; /* Of uva_handle_t.link: calls that never come. */
+} uva__loop_calls_t;
+
+/* Deadlines. */
+typedef struct uva__loop_timers_s {
+    uva__wheel_t wheel;
+    uva_list_t due;         /* Of uva__timer_t.at.link, in order. */
+    uva__ready_t due_ready; /* Queued while due is not empty. */
+} uva__loop_timers_t;
+
+/* Futures that keep others. */
+typedef struct uva__loop_futures_s {
+    const uva__kind_ops_t *kinds[UVA__KINDS]; /* By uva_future_t.kind. */
+    uva_list_t cycles;                        /* Of uva__cycle_t.link. */
+    uva__ready_t *free_list; /* Of futures that keep others: to be freed. */
+    bool freeing;            /* free_list is being worked off. */
+} uva__loop_futures_t;
+
+/* One turn, and the poll rounds in it. */
+typedef struct uva__loop_turn_s {
+    uva_list_t flushes;        /* Of uva__flush_t.link. */
+    uint64_t round_ns;         /* The clock at the last poll round. */
+    uint64_t round_iterations; /* Iterations until then. */
+    int32_t round_budget;      /* The budget that it had. */
+    int32_t fitting_steps;     /* The steps that the next one may take. */
+    /* The last turn ended with work left: nobody slept since. */
+    bool left_work;
+    uva_task_t *interrupt_task;        /* Borrowed: what SIGINT cancels. */
+    volatile sig_atomic_t interrupted; /* SIGINT came and was not handled. */
+} uva__loop_turn_t;
+
+/* What goes to the exception handler or the log. */
+typedef struct uva__loop_reports_s {
+    uva_exception_handler_cb handler;
+    void *handler_data;
+    bool handling; /* The exception handler runs. */
+    /* It was told that nothing wakes the tasks; nothing has run since. */
+    bool stuck;
+    /* It was told once that only somebody from outside can. */
+    bool stuck_outside;
+} uva__loop_reports_t;
+
+/* Debug mode, and stack usage. */
+typedef struct uva__loop_debug_s {
+    bool enabled;
+    uint64_t slow_ns;
+    uva_list_t made; /* Of uva__extra_t.made, oldest first. */
+    /* Says what keeps a closed loop in memory; NULL without debug mode. */
+    void (*tell_left)(uva_loop_t *loop);
+    uva__usage_t *usage; /* Stack high-water marks; owned. */
+} uva__loop_debug_t;
+
+/* Scopes that were left without their exit. */
+typedef struct uva__loop_scopes_s {
+    struct uva__scope_s *lost; /* Of scopes whose task has ended. */
+    bool told_left; /* It was told that a timeout was left by return. */
+} uva__loop_scopes_t;
+
+/* The driver, and the outside as far as it is known. */
+typedef struct uva__loop_driver_s {
+    const uva__driver_t *ops;
+    void *data;
+    bool open;   /* It has not let go. */
+    bool hosted; /* On an application's uv_loop_t. */
+    bool forked; /* This is a child, and was not told of the fork. */
+    bool lost;   /* Somebody else has closed its handles, and it was told. */
+    /* Nobody has asked for the uv_loop_t: from outside come only calls of other
+     * threads, Ctrl-C, and what services have opened. */
+    bool exclusive;
+    uint8_t aside; /* UVA__ASIDE_... */
+    uva__forks_t forks;
+} uva__loop_driver_t;
+
+/* Calls of other threads: under the mutex, but for woken. */
+typedef struct uva__loop_inbox_s {
+    _Atomic(uva__ready_t *) last; /* Calls, the last of a ring. The owner may
+                                      see without the mutex that it is empty. */
+    unsigned holds;               /* uva_loop_hold. */
+    bool closed; /* Calls are refused, and dropped in the close. */
+    bool woken;  /* The driver was told of calls in the inbox. */
+} uva__loop_inbox_t;
+
+struct uva_loop_s {
+    uva__loop_ready_t ready;
+    uva__loop_step_t step;
+    bool stopping; /* Return after the running iteration. */
+    /* Inside uva_loop_run_forever or uva_loop_run_until_complete. */
+    bool running;
+    bool closing; /* uva_loop_close has begun. */
+    /* Any thread may touch what is left, under the mutex. */
+    _Atomic(bool) closed;
+    bool polls;  /* A service has opened something: only a poll tells what has
+                    come to it. */
+    bool behind; /* A service has still to work off what the last poll found:
+                    the next poll can wait. */
+    uva__shutdown_t *shutdown; /* While one is under way. */
+    size_t op_count;           /* Operations in flight. */
+    uva__loop_tasks_t tasks;
+    uva__slab_t slab;
+    uva__stack_pool_t stacks;
+    uva__loop_timers_t timers;
+    uva__loop_turn_t turn;
+    uva__loop_calls_t calls;
+    uva__loop_futures_t futures;
+    uva__loop_driver_t driver;
+    uva__limits_t limits;
+    uva__loop_reports_t reports;
+    uva__loop_debug_t debug;
+    uva__loop_scopes_t scopes;
+    _Atomic(uv_thread_t) thread; /* Whom the loop belongs to. */
+    atomic_uint refs;            /* The last one is dropped under the mutex. */
+    /* The memory of one: to end needs none. */
+    uva__shutdown_t shutdown_place;
     uva__service_t *services[UVA__SERVICES]; /* Each NULL until it is used; they
                                                 free themselves. */
-
-    /* Members that other threads touch, under the mutex. */
-    uv_mutex_t mutex;              /* Recursive. */
-    _Atomic(uva__ready_t *) inbox; /* Calls, the last of a ring. The owner may
-                                      see without the mutex that it is empty. */
-    unsigned holds;                /* uva_loop_hold. */
-    bool inbox_closed; /* Calls are refused, and dropped in the close. */
-
+    uv_mutex_t mutex;                        /* Recursive. */
     uva_list_t registered; /* Of uva__registry, which has a mutex of its own. */
-    uva__forks_t forks;
+    uva__loop_inbox_t inbox;
 };
 
 static inline void uva__loop_op_begin(uva_loop_t *loop)

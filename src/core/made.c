@@ -2,7 +2,8 @@
  * Where futures and tasks were made, in debug mode: the source line of each,
  * and what is left of them when their loop has closed.
  *
- * Invariant: loop->made has the extra of every noted future until it is freed.
+ * Invariant: loop->debug.made has the extra of every noted future until it is
+ * freed.
  */
 #include "core/made.h"
 
@@ -22,7 +23,7 @@ void uva__made_note(uva_future_t *future, const char *here)
     if (extra != NULL) {
         extra->source = here;
         extra->owner = future;
-        uva__list_append(&future->loop->made, &extra->made);
+        uva__list_append(&future->loop->debug.made, &extra->made);
     }
 }
 
@@ -40,14 +41,14 @@ void uva__made_tell_left(uva_loop_t *loop)
 {
     unsigned told = 0;
 
-    loop->tell_left = NULL; /* Once. */
+    loop->debug.tell_left = NULL; /* Once. */
     uva__log(UVA_LOG_WARNING,
              "a closed loop stays in memory: %zu objects are left behind",
              loop->slab.live);
-    if (uva__list_empty(&loop->made)) {
+    if (uva__list_empty(&loop->debug.made)) {
         return;
     }
-    UVA__LIST_FOREACH (extra, &loop->made, uva__extra_t, made) {
+    UVA__LIST_FOREACH (extra, &loop->debug.made, uva__extra_t, made) {
         if (told++ < LEFT_TOLD) {
             left_tell(extra);
         }

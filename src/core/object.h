@@ -76,7 +76,7 @@ typedef struct uva__extra_s {
     struct uva__lent_args_s *lent; /* Owned: an argument that points into a
                                       frame (debug mode). */
     const char *source;            /* Static: where it was made (debug mode). */
-    uva_list_t made;               /* Of uva_loop_t.made (debug mode). */
+    uva_list_t made;               /* Of uva_loop_t.debug.made (debug mode). */
     uva_future_t *owner;           /* Borrowed: whose this is (debug mode). */
     struct uva__scope_s *scopes;   /* Owned: entered, innermost first. */
     uint32_t cancelling; /* Requests that uva_future_s cannot count. */
@@ -102,7 +102,7 @@ typedef enum uva__future_kind_e {
 } uva__future_kind_t;
 
 /* What the futures of one kind do in their own way. uva__future_new makes a
- * kind known to the loop of the future: loop->kinds. */
+ * kind known to the loop of the future: loop->futures.kinds. */
 typedef struct uva__kind_ops_s {
     uint8_t kind;         /* uva__future_kind_t */
     bool settable;        /* uva_future_set_result and the like may end it. */
@@ -221,7 +221,7 @@ struct uva_task_s {
                                  the first word of the waiter. */
     };
     const uva__coro_t *coro;
-    uva_list_t link; /* Of uva_loop_t.tasks. */
+    uva_list_t link; /* Of uva_loop_t.tasks.all. */
     uva__extra_t *extra;
 };
 

@@ -36,9 +36,9 @@ static void loop_tell_wrong_thread(const char *function, bool hosted)
 bool uva__loop_owned_slow(const uva_loop_t *loop, const char *function)
 {
     if (uva__loop_is_owner(loop) || loop->closed) {
-        return !loop->forked;
+        return !loop->driver.forked;
     }
-    loop_tell_wrong_thread(function, loop->hosted);
+    loop_tell_wrong_thread(function, loop->driver.hosted);
     return false;
 }
 
@@ -60,8 +60,8 @@ bool uva__loop_owned_or_gone(const uva_loop_t *loop, const char *function)
     uva__registry_lock();
     if (uva__registry_has(loop)) {
         mine = uva__loop_is_owner(loop) || loop->closed;
-        forked = loop->forked;
-        hosted = loop->hosted;
+        forked = loop->driver.forked;
+        hosted = loop->driver.hosted;
     }
     uva__registry_unlock();
     if (!mine) {
@@ -74,7 +74,7 @@ bool uva__loop_owned_or_gone(const uva_loop_t *loop, const char *function)
 
 int uva__loop_refuses(uva_loop_t *loop, const char *function)
 {
-    if (loop->forked) {
+    if (loop->driver.forked) {
         return UVA_EFORKED;
     }
     if (!uva__loop_owned_for(loop, function) || loop->closing ||
@@ -86,17 +86,17 @@ int uva__loop_refuses(uva_loop_t *loop, const char *function)
 
 bool uva__loop_host_lost(uva_loop_t *loop)
 {
-    if (loop->closing || !loop->driver->lost(loop)) {
+    if (loop->closing || !loop->driver.ops->lost(loop)) {
         return false;
     }
-    if (!loop->lost && uva__here != loop) {
-        loop->lost = true;
+    if (!loop->driver.lost && uva__here != loop) {
+        loop->driver.lost = true;
         uva__log(
             UVA_LOG_WARNING,
             "the handles of a loop were closed by its host: the loop ends, "
             "its unfinished tasks (%zu) are cancelled",
-            loop->task_count);
-        UVA_IGNORE(loop->driver->on_lost(loop));
+            loop->tasks.count);
+        UVA_IGNORE(loop->driver.ops->on_lost(loop));
     }
     return true;
 }

@@ -39,8 +39,9 @@ static inline void uva__loop_own(uva_loop_t *loop)
     if (UVA__UNLIKELY(!uva__loop_is_owner(loop))) {
         atomic_store_explicit(&loop->thread, uv_thread_self(),
                               memory_order_relaxed);
-        loop->exceptions = uva__exceptions_here();
-        uva__context_self(&loop->context); /* Tools: it is another stack. */
+        loop->step.exceptions = uva__exceptions_here();
+        uva__context_self(
+            &loop->step.context); /* Tools: it is another stack. */
     }
 }
 
@@ -72,7 +73,7 @@ int uva__loop_refuses(uva_loop_t *loop, const char *function);
 /** The code of a call that uva__loop_owned refuses. */
 static inline int uva__loop_refusal(const uva_loop_t *loop)
 {
-    return loop->forked ? UVA_EFORKED : UV_EPERM;
+    return loop->driver.forked ? UVA_EFORKED : UV_EPERM;
 }
 
 /** Notice that somebody else has closed the handles: end the loop as far as its
@@ -82,7 +83,7 @@ bool uva__loop_host_lost(uva_loop_t *loop);
 /** The running task if it can wait; else NULL. */
 static inline uva_task_t *uva__task_current(void)
 {
-    return uva__here->current;
+    return uva__here->step.current;
 }
 
 #endif /* UVA__CORE_OWNER_H */

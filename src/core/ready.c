@@ -14,8 +14,8 @@ void uva__loop_take_inbox(uva_loop_t *loop)
     uva__ready_t *node;
 
     uv_mutex_lock(&loop->mutex);
-    last = loop->inbox;
-    loop->inbox = NULL;
+    last = loop->inbox.last;
+    loop->inbox.last = NULL;
     uv_mutex_unlock(&loop->mutex);
     if (last == NULL) {
         return;
@@ -24,7 +24,7 @@ void uva__loop_take_inbox(uva_loop_t *loop)
     last->next = NULL;
     while (node != NULL) {
         uva__ready_t *next = node->next;
-        loop->call_count++;
+        loop->calls.count++;
         uva__loop_push(loop, node);
         node = next;
     }
@@ -34,14 +34,14 @@ void uva__loop_take_inbox(uva_loop_t *loop)
  * before runs before. */
 void uva__loop_inbox_first(uva_loop_t *loop)
 {
-    if (UVA__UNLIKELY(
-            atomic_load_explicit(&loop->inbox, memory_order_relaxed) != NULL)) {
+    if (UVA__UNLIKELY(atomic_load_explicit(&loop->inbox.last,
+                                           memory_order_relaxed) != NULL)) {
         uva__loop_take_inbox(loop);
     }
 }
 
 void uva__loop_attend(uva_loop_t *loop)
 {
-    loop->driver->attend(loop);
+    loop->driver.ops->attend(loop);
     uva__loop_inbox_first(loop);
 }

@@ -19,21 +19,21 @@ void uva__loop_inbox_first(uva_loop_t *loop);
 /** Append a node to the ready queue: it runs in the next iteration. */
 static inline void uva__loop_push(uva_loop_t *loop, uva__ready_t *ready)
 {
-    if (UVA__UNLIKELY(!loop->attended)) {
+    if (UVA__UNLIKELY(!loop->ready.draining)) {
         uva__loop_attend(loop);
     }
     ready->next = NULL;
-    *loop->tail = ready;
-    loop->tail = &ready->next;
+    *loop->ready.tail = ready;
+    loop->ready.tail = &ready->next;
 }
 
 /** The same in the drain, where the driver has been told, for a node that is
  * fit to be the last. */
 UVA__INLINE void uva__loop_push_last(uva_loop_t *loop, uva__ready_t *ready)
 {
-    UVA__ASSERT2(loop->attended && ready->next == NULL);
-    *loop->tail = ready;
-    loop->tail = &ready->next;
+    UVA__ASSERT2(loop->ready.draining && ready->next == NULL);
+    *loop->ready.tail = ready;
+    loop->ready.tail = &ready->next;
 }
 
 /** The same for any: what a running task queues. */
@@ -43,20 +43,21 @@ UVA__INLINE void uva__loop_push_running(uva_loop_t *loop, uva__ready_t *ready)
     uva__loop_push_last(loop, ready);
 }
 
-/** Begin the next iteration inside a drain: the caller sets loop->batch.
+/** Begin the next iteration inside a drain: the caller sets loop->ready.batch.
  * @return Its first node; NULL when the budget is used (a stop takes it away),
  * or nothing is ready. */
 UVA__INLINE uva__ready_t *uva__loop_next_iteration(uva_loop_t *loop)
 {
-    uva__ready_t *ready = loop->head;
+    uva__ready_t *ready = loop->ready.head;
 
-    if (ready == NULL || UVA__UNLIKELY(loop->budget < UVA__ITERATION_STEPS)) {
+    if (ready == NULL ||
+        UVA__UNLIKELY(loop->ready.budget < UVA__ITERATION_STEPS)) {
         return NULL;
     }
-    loop->budget -= UVA__ITERATION_STEPS;
-    loop->iterations++;
-    loop->head = NULL;
-    loop->tail = &loop->head;
+    loop->ready.budget -= UVA__ITERATION_STEPS;
+    loop->ready.iterations++;
+    loop->ready.head = NULL;
+    loop->ready.tail = &loop->ready.head;
     return ready;
 }
 

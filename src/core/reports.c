@@ -92,8 +92,8 @@ void uva_loop_set_exception_handler(uva_loop_t *loop,
                                     void *data)
 {
     if (uva__loop_owned(loop)) {
-        loop->handler = handler;
-        loop->handler_data = data;
+        loop->reports.handler = handler;
+        loop->reports.handler_data = data;
     }
 }
 
@@ -101,9 +101,9 @@ uva_exception_handler_cb uva_loop_get_exception_handler(const uva_loop_t *loop,
                                                         void **ret_data)
 {
     if (ret_data != NULL) {
-        *ret_data = loop->handler_data;
+        *ret_data = loop->reports.handler_data;
     }
-    return loop->handler;
+    return loop->reports.handler;
 }
 
 /* asyncio: base_events.py, call_exception_handler: the context of the task or
@@ -129,24 +129,24 @@ void uva__report_exception(uva_loop_t *loop, const uva_exception_t *exception)
     uva__context_t *base;
     uva_context_t *outer;
 
-    if (loop->handler == NULL || loop->handling) {
+    if (loop->reports.handler == NULL || loop->reports.handling) {
         uva_loop_default_exception_handler(loop, exception);
         return;
     }
-    current = loop->current;
-    base = loop->base;
+    current = loop->step.current;
+    base = loop->step.base;
     /* It is a plain callback, on the stack of the task that runs: what it
      * starts eagerly goes back there. */
     outer = uva__context_enter(exception_context(exception));
-    loop->handling = true;
-    loop->current = NULL;
+    loop->reports.handling = true;
+    loop->step.current = NULL;
     if (current != NULL && !uva__task_stackless(current)) {
-        loop->base = uva__task_flow(current);
+        loop->step.base = uva__task_flow(current);
     }
-    loop->handler(loop, exception, loop->handler_data);
-    loop->base = base;
-    loop->current = current;
-    loop->handling = false;
+    loop->reports.handler(loop, exception, loop->reports.handler_data);
+    loop->step.base = base;
+    loop->step.current = current;
+    loop->reports.handling = false;
     uva__context_exit_to(outer);
 }
 

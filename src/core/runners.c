@@ -44,9 +44,9 @@ static void interrupt_handler(int number)
     uva_loop_t *loop = atomic_load(&interrupt_loop);
 
     if (loop != NULL && ++interrupt_count == 1 &&
-        !uva_future_done(UVA_FUTURE(loop->interrupt_task))) {
-        loop->interrupted = 1;
-        loop->driver->wake(loop); /* uv_async_send is safe in a handler. */
+        !uva_future_done(UVA_FUTURE(loop->turn.interrupt_task))) {
+        loop->turn.interrupted = 1;
+        loop->driver.ops->wake(loop); /* uv_async_send is safe in a handler. */
         return;
     }
     /* Asked twice, or too late: what it would have done without us. */
@@ -59,7 +59,7 @@ static bool interrupt_watch(uva_loop_t *loop, uva_task_t *task)
     uva_loop_t *none = NULL;
     struct sigaction action;
 
-    if (loop->driver->uv(loop) == NULL ||
+    if (loop->driver.ops->uv(loop) == NULL ||
         sigaction(SIGINT, NULL, &action) < 0 ||
         (action.sa_flags & SA_SIGINFO) != 0 || action.sa_handler != SIG_DFL ||
         !atomic_compare_exchange_strong(&interrupt_loop, &none, loop)) {
@@ -67,8 +67,8 @@ static bool interrupt_watch(uva_loop_t *loop, uva_task_t *task)
     }
     interrupt_outer = action;
     interrupt_count = 0;
-    loop->interrupted = 0;
-    loop->interrupt_task = task;
+    loop->turn.interrupted = 0;
+    loop->turn.interrupt_task = task;
     memset(&action, 0, sizeof action);
     action.sa_handler = interrupt_handler;
     (void)sigemptyset(&action.sa_mask);
@@ -85,7 +85,7 @@ static bool interrupt_watch(uva_loop_t *loop, uva_task_t *task)
 static bool interrupt_unwatch(uva_loop_t *loop, uva_task_t *task)
 {
     struct sigaction current;
-    bool asked = interrupt_count > 0 && loop->interrupted == 0;
+    bool asked = interrupt_count > 0 && loop->turn.interrupted == 0;
 
     if (sigaction(SIGINT, NULL, &current) == 0 &&
         (current.sa_flags & SA_SIGINFO) == 0 &&
@@ -93,8 +93,8 @@ static bool interrupt_unwatch(uva_loop_t *loop, uva_task_t *task)
         (void)sigaction(SIGINT, &interrupt_outer, NULL);
     }
     atomic_store(&interrupt_loop, NULL);
-    loop->interrupt_task = NULL;
-    loop->interrupted = 0;
+    loop->turn.interrupt_task = NULL;
+    loop->turn.interrupted = 0;
     if (interrupt_count == 0) {
         return false;
     }

@@ -94,8 +94,8 @@ static void scope_keep(uva__scope_t *entry)
     uva_loop_t *loop = entry->task->base.loop;
 
     entry->task = NULL;
-    entry->outer = loop->lost_scopes;
-    loop->lost_scopes = entry;
+    entry->outer = loop->scopes.lost;
+    loop->scopes.lost = entry;
 }
 
 static void scope_lost(uva__scope_t *entry, bool ended)
@@ -169,10 +169,10 @@ void uva__scope_leave(uva__scope_t *entry)
 
 void uva__loop_free_scopes(uva_loop_t *loop)
 {
-    while (loop->lost_scopes != NULL) {
-        uva__scope_t *entry = loop->lost_scopes;
+    while (loop->scopes.lost != NULL) {
+        uva__scope_t *entry = loop->scopes.lost;
 
-        loop->lost_scopes = entry->outer;
+        loop->scopes.lost = entry->outer;
         uva__slab_put(&loop->slab, entry, entry->bytes);
     }
 }
@@ -202,8 +202,8 @@ static void scope_tell_left(uva_task_t *task)
     uva_loop_t *loop = task->base.loop;
 
     task_unwatch(task);
-    if (!loop->told_left) {
-        loop->told_left = true;
+    if (!loop->scopes.told_left) {
+        loop->scopes.told_left = true;
         uva__log(UVA_LOG_WARNING,
                  "task '%s' (function %s) goes on after a UVA_TIMEOUT that was "
                  "left by return or goto when its deadline had come: the code "

@@ -59,12 +59,12 @@ static void shutdown_release_pass(uva_loop_t *loop, shutdown_t *shutdown)
 static void shutdown_begin_pass(uva_loop_t *loop, shutdown_t *shutdown)
 {
     uva_loop_t *outer = uva__here;
-    uva_list_t *last = loop->tasks.prev;
-    uva_list_t *link = loop->tasks.next;
+    uva_list_t *last = loop->tasks.all.prev;
+    uva_list_t *link = loop->tasks.all.next;
 
-    shutdown->tasks = uva__malloc(loop->task_count * sizeof *shutdown->tasks);
+    shutdown->tasks = uva__malloc(loop->tasks.count * sizeof *shutdown->tasks);
     uva__here = loop;
-    for (bool more = loop->task_count > 0; more; link = link->next) {
+    for (bool more = loop->tasks.count > 0; more; link = link->next) {
         uva_task_t *task = UVA__CONTAINER_OF(link, uva_task_t, link);
         more = link != last;
         if (shutdown->tasks != NULL) {
@@ -93,7 +93,7 @@ static void shutdown_tell(uva__timer_t *timer)
     uva_loop_t *loop = UVA__CONTAINER_OF(shutdown, uva_loop_t, shutdown_place);
     uva_buffer_t text = {0};
 
-    if (loop->task_count > 0 && uva_loop_format_tasks(loop, &text) >= 0 &&
+    if (loop->tasks.count > 0 && uva_loop_format_tasks(loop, &text) >= 0 &&
         text.data != NULL) {
         uva__log(UVA_LOG_WARNING,
                  "the shutdown of a loop waits for tasks that go on after "
@@ -107,7 +107,7 @@ static void shutdown_limit(uva__timer_t *timer)
 {
     shutdown_t *shutdown = UVA__CONTAINER_OF(timer, shutdown_t, limit);
 
-    shutdown->late = true;
+    shutdown->timed_out = true;
 }
 
 /* Name the tasks of the pass that have not ended; the handler is user code. */
@@ -187,14 +187,14 @@ static bool shutdown_go_on(uva_loop_t *loop, shutdown_t *shutdown)
         return false;
     }
     shutdown_release_pass(loop, shutdown);
-    if (loop->task_count > 0) {
+    if (loop->tasks.count > 0) {
         shutdown_begin_pass(loop, shutdown);
         return false;
     }
     if (loop->op_count > 0) {
         uva__services_abandon(loop);
     }
-    return loop->op_count == 0 && loop->head == NULL;
+    return loop->op_count == 0 && loop->ready.head == NULL;
 }
 
 static void shutdown_step(uva_loop_t *loop)
@@ -202,14 +202,14 @@ static void shutdown_step(uva_loop_t *loop)
     shutdown_t *shutdown = loop->shutdown;
 
     /* Whose handles were closed in this turn ends at the next call. */
-    if (loop->closing || (!loop->lost && loop->driver->lost(loop))) {
+    if (loop->closing || (!loop->driver.lost && loop->driver.ops->lost(loop))) {
         return;
     }
     if (shutdown_go_on(loop, shutdown)) {
         shutdown_finish(loop);
-    } else if (shutdown->late && shutdown->blocking) {
+    } else if (shutdown->timed_out && shutdown->blocking) {
         loop->stopping = true;
-    } else if (shutdown->late) {
+    } else if (shutdown->timed_out) {
         shutdown_give_up(loop, UV_ETIMEDOUT);
     }
 }
@@ -269,7 +269,7 @@ static int shutdown_begin(uva_loop_t *loop,
 static void shutdown_turns(uva_loop_t *loop)
 {
     for (int i = 0; i < SHUTDOWN_TURNS && !loop->closing; i++) {
-        if (loop->head == NULL && uva__list_empty(&loop->flushes)) {
+        if (loop->ready.head == NULL && uva__list_empty(&loop->turn.flushes)) {
             return;
         }
         (void)uva__loop_turn(loop);
@@ -285,8 +285,8 @@ static int shutdown_run(uva_loop_t *loop)
     loop->shutdown->blocking = true;
     do { /* Whoever stops the loop meanwhile does not stop its end. */
         r = uva_loop_run_forever(loop);
-        unfinished = loop->task_count > 0 || loop->op_count > 0;
-    } while (r >= 0 && unfinished && !loop->shutdown->late);
+        unfinished = loop->tasks.count > 0 || loop->op_count > 0;
+    } while (r >= 0 && unfinished && !loop->shutdown->timed_out);
     if (r >= 0 && unfinished) {
         r = UV_ETIMEDOUT;
     }
@@ -294,7 +294,7 @@ static int shutdown_run(uva_loop_t *loop)
         r = uva_loop_close(loop);
     }
     while (r >= 0 && !loop->closed) {
-        loop->driver->turn(loop); /* The handles on a host close. */
+        loop->driver.ops->turn(loop); /* The handles on a host close. */
     }
     if (r < 0) {
         shutdown_give_up(loop, r);
@@ -314,7 +314,7 @@ int uva__shutdown_now(uva_loop_t *loop)
     for (int pass = 0; pass < SHUTDOWN_PASSES && loop->shutdown != NULL;
          pass++) {
         shutdown_turns(loop);
-        if (loop->closing || loop->task_count == 0) {
+        if (loop->closing || loop->tasks.count == 0) {
             break;
         }
         shutdown_release_pass(loop, loop->shutdown);
@@ -322,13 +322,13 @@ int uva__shutdown_now(uva_loop_t *loop)
     }
     if (loop->closing || loop->shutdown == NULL) {
         r = loop->closing ? 0 : UV_EBUSY;
-    } else if (loop->task_count > 0) {
+    } else if (loop->tasks.count > 0) {
         r = UV_EBUSY;
         shutdown_report(loop, r);
         shutdown_give_up(loop, r);
-    } else if (loop->lost) {
+    } else if (loop->driver.lost) {
         uva__loop_close_now(loop);
-    } else if (!loop->hosted) {
+    } else if (!loop->driver.hosted) {
         r = shutdown_run(loop);
     }
     uva_loop_unref(loop);
@@ -349,21 +349,21 @@ static int shutdown_start(uva_loop_t *loop,
     if (options->size < sizeof *options) {
         return uva__bare(UV_EINVAL);
     }
-    if (loop->forked) {
+    if (loop->driver.forked) {
         return uva__bare(UVA_EFORKED);
     }
     if (!uva__loop_owned_for(loop, function) || loop->closing ||
         loop->running || loop->shutdown != NULL || uva__running() != NULL) {
         return uva__bare(UV_EPERM);
     }
-    if (loop->driver->lost(loop)) {
+    if (loop->driver.ops->lost(loop)) {
         r = shutdown_begin(loop, options, false);
         if (r >= 0 && (!uva__loop_host_lost(loop) || !loop->closing)) {
             r = uva__shutdown_now(loop);
         }
         return r;
     }
-    r = shutdown_begin(loop, options, !loop->driver->inside(loop));
+    r = shutdown_begin(loop, options, !loop->driver.ops->inside(loop));
     if (r >= 0 && loop->shutdown->blocking) {
         uva_loop_ref(loop);
         r = shutdown_run(loop);

@@ -17,7 +17,7 @@ typedef struct uva__shutdown_s {
     uva__ready_t ready; /* Brings the first turn. */
     uva__timer_t tell;  /* A second: who swallows. */
     uva__timer_t limit; /* The deadline. */
-    bool late;          /* It has come. */
+    bool timed_out;     /* It has come. */
     bool blocking;      /* uva_loop_shutdown runs the loop and closes it. */
 } uva__shutdown_t;
 

@@ -5,8 +5,8 @@
  * that is ready, without the detour over the loop's stack. It does just what
  * the loop would do: take the next node, in order, and count the step.
  *
- * Invariant: loop->current is the task whose code runs, NULL in callbacks; a
- * task that is not current has been left by a function of step.h, or has not
+ * Invariant: loop->step.current is the task whose code runs, NULL in callbacks;
+ * a task that is not current has been left by a function of step.h, or has not
  * started, or has ended. The flow of an idle stack is one that runs tasks.
  */
 #include "uva/coroutines.h"
@@ -68,7 +68,7 @@ static void stackless_step(uva__ready_t *ready)
     uva_loop_t *loop = uva__task_of_ready(ready)->base.loop;
 
     uva__stackless_step_now(loop, ready);
-    loop->current = NULL;
+    loop->step.current = NULL;
 }
 
 /* A yield of the body was cancelled: let it go on at the other label. */
@@ -108,7 +108,7 @@ task_bind(uva_loop_t *loop, uva_task_t *task, uva__stack_t *stack)
     if (UVA__UNLIKELY(loop->stacks.checks)) {
         task->base.flags |= UVA__CHECK_AT_SUSPEND;
     }
-    loop->current = task;
+    loop->step.current = task;
     return &stack->context;
 }
 
@@ -127,7 +127,7 @@ static void stackful_start(uva__ready_t *ready)
         uva__task_finish(task, r);
         return;
     }
-    uva__context_jump(loop->base, task_bind(loop, task, stack));
+    uva__context_jump(loop->step.base, task_bind(loop, task, stack));
 }
 
 static void stackful_resume(uva__ready_t *ready)
@@ -135,8 +135,8 @@ static void stackful_resume(uva__ready_t *ready)
     uva_task_t *task = uva__task_of_ready(ready);
     uva_loop_t *loop = task->base.loop;
 
-    loop->current = task;
-    uva__context_jump(loop->base, uva__task_flow(task));
+    loop->step.current = task;
+    uva__context_jump(loop->step.base, uva__task_flow(task));
 }
 
 static uva_future_t *task_waiter(uva__ready_t *ready)
@@ -165,18 +165,18 @@ uva__context_t *uva__task_next_slow(uva_loop_t *loop, uva__ready_t *ready)
 {
     uva__stack_t *stack;
 
-    loop->batch = ready;
-    if (ready != NULL && ready->ops == loop->start_ops) {
+    loop->ready.batch = ready;
+    if (ready != NULL && ready->ops == loop->step.start_ops) {
         uva_task_t *task = uva__task_of_ready(ready);
         if (task_starts_now(task) && task_stack_bytes(task) == 0 &&
             (stack = uva__stack_get_idle(&loop->stacks)) != NULL) {
-            loop->batch = ready->next;
-            loop->budget--;
+            loop->ready.batch = ready->next;
+            loop->ready.budget--;
             return task_bind(loop, task, stack);
         }
     }
-    loop->current = NULL;
-    return loop->base;
+    loop->step.current = NULL;
+    return loop->step.base;
 }
 
 /* The exceptions of C++ belong to the thread: a task that suspends in a catch
@@ -184,14 +184,14 @@ uva__context_t *uva__task_next_slow(uva_loop_t *loop, uva__ready_t *ready)
  * its own along. */
 void uva__task_leave_slow(uva_loop_t *loop, uva_task_t *task)
 {
-    uva__exceptions_t taken = uva__exceptions_take(loop->exceptions);
+    uva__exceptions_t taken = uva__exceptions_take(loop->step.exceptions);
 
     if ((task->base.flags & UVA__CHECK_AT_SUSPEND) != 0) {
         uva__scope_check(task, (const char *)__builtin_frame_address(0));
         uva__stack_check(&loop->stacks, flow_stack(uva__task_flow(task)));
     }
     uva__context_jump(uva__task_flow(task), uva__task_next(loop));
-    uva__exceptions_give(loop->exceptions, &taken);
+    uva__exceptions_give(loop->step.exceptions, &taken);
 }
 
 /* --- the first frame of every stack --- */
@@ -199,7 +199,7 @@ void uva__task_leave_slow(uva_loop_t *loop, uva_task_t *task)
 static UVA__NOINLINE void
 task_measure(uva_loop_t *loop, const uva_task_t *task, uva__stack_t *stack)
 {
-    uva__usage_note(&loop->usage, uva__task_usage_key(task), stack,
+    uva__usage_note(&loop->debug.usage, uva__task_usage_key(task), stack,
                     loop->limits.stack_census);
 }
 
@@ -210,7 +210,7 @@ static void task_entry(void)
     uva__context_started();
     for (;;) {
         uva_loop_t *loop = uva__here;
-        uva_task_t *task = loop->current;
+        uva_task_t *task = loop->step.current;
         uva__stack_t *stack = flow_stack(uva__task_flow(task));
         uva__context_t *next;
         int r = task->coro->enter(uva__task_frame(task), uva__task_ret(task));
@@ -243,42 +243,42 @@ void uva__task_prepare_stack(uva__stack_t *stack)
 void uva__task_start_eager(uva_task_t *task)
 {
     uva_loop_t *loop = task->base.loop;
-    uva_task_t *current = loop->current;
-    uva_coroutine_t *coroutine = loop->coroutine;
-    uva__ready_t *batch = loop->batch;
-    uva__context_t *base = loop->base;
-    int32_t budget = loop->budget;
+    uva_task_t *current = loop->step.current;
+    uva_coroutine_t *coroutine = loop->step.coroutine;
+    uva__ready_t *batch = loop->ready.batch;
+    uva__context_t *base = loop->step.base;
+    int32_t budget = loop->ready.budget;
     uva__context_t here = current == NULL || uva__task_stackless(current)
                               ? *base
                               : *uva__task_stackful(current)->flow;
-    uva__exceptions_t taken = uva__exceptions_take(loop->exceptions);
-    bool in_factory = loop->in_factory;
-    bool attended = loop->attended;
+    uva__exceptions_t taken = uva__exceptions_take(loop->step.exceptions);
+    bool in_factory = loop->tasks.in_factory;
+    bool attended = loop->ready.draining;
     uva__ready_t *front;
 
     if (!attended) { /* In a callback of libuv's, on a loop of our own. */
         uva__loop_attend(loop);
-        loop->attended = true;
+        loop->ready.draining = true;
     }
-    loop->batch = NULL;
-    loop->budget = 0;
-    loop->base = &here;
-    loop->coroutine = NULL; /* The task is no part of it. */
-    loop->in_factory = false;
-    loop->current = NULL; /* It may end without a step. */
+    loop->ready.batch = NULL;
+    loop->ready.budget = 0;
+    loop->step.base = &here;
+    loop->step.coroutine = NULL; /* The task is no part of it. */
+    loop->tasks.in_factory = false;
+    loop->step.current = NULL; /* It may end without a step. */
     task->ready.ops->run(&task->ready);
-    uva__exceptions_give(loop->exceptions, &taken);
-    loop->in_factory = in_factory;
-    loop->coroutine = coroutine;
-    loop->base = base;
-    loop->budget = loop->stopping && loop->running ? 0 : budget;
-    front = loop->batch;
-    loop->batch = batch;
+    uva__exceptions_give(loop->step.exceptions, &taken);
+    loop->tasks.in_factory = in_factory;
+    loop->step.coroutine = coroutine;
+    loop->step.base = base;
+    loop->ready.budget = loop->stopping && loop->running ? 0 : budget;
+    front = loop->ready.batch;
+    loop->ready.batch = batch;
     if (front != NULL) { /* A service's, for the end of the new task's step. */
         front->ops->run(front);
     } else {
         uva__services_flush(loop);
     }
-    loop->current = current;
-    loop->attended = attended;
+    loop->step.current = current;
+    loop->ready.draining = attended;
 }

@@ -33,19 +33,19 @@ uva__context_t *uva__task_next_slow(uva_loop_t *loop, uva__ready_t *ready);
  */
 UVA__INLINE uva__context_t *uva__task_next(uva_loop_t *loop)
 {
-    uva__ready_t *ready = loop->batch;
+    uva__ready_t *ready = loop->ready.batch;
     uva_task_t *task;
 
     if (ready == NULL) {
         ready = uva__loop_next_iteration(loop);
     }
-    if (UVA__UNLIKELY(ready == NULL || ready->ops != loop->resume_ops)) {
+    if (UVA__UNLIKELY(ready == NULL || ready->ops != loop->step.resume_ops)) {
         return uva__task_next_slow(loop, ready);
     }
-    loop->batch = ready->next;
-    loop->budget--;
+    loop->ready.batch = ready->next;
+    loop->ready.budget--;
     task = uva__task_of_ready(ready);
-    loop->current = task;
+    loop->step.current = task;
     return uva__task_flow(task);
 }
 
@@ -58,7 +58,7 @@ UVA__INLINE uint64_t uva__task_leaves_slowly(const uva_loop_t *loop,
                                              const uva_task_t *task)
 {
     return (task->base.flags & UVA__CHECK_AT_SUSPEND) |
-           uva__exceptions_any(loop->exceptions);
+           uva__exceptions_any(loop->step.exceptions);
 }
 
 /** Suspend the running stackful task until its node is taken. */
@@ -91,14 +91,14 @@ UVA__INLINE int uva__waiter_finish(uva_task_t *task)
 }
 
 /** One step of a stackless task; the caller has taken its node, and sets
- * loop->current when no other step follows. */
+ * loop->step.current when no other step follows. */
 UVA__INLINE void uva__stackless_step_now(uva_loop_t *loop, uva__ready_t *ready)
 {
     uva_task_t *task = uva__task_of_ready(ready);
     char *frame = (char *)(task + 1);
     int r;
 
-    loop->current = task;
+    loop->step.current = task;
     if (UVA__UNLIKELY((task->base.flags & (UVA__MUST_CANCEL | UVA__NEW)) !=
                       0)) {
         if ((task->base.flags & (UVA__MUST_CANCEL | UVA__WAITS_FOR_START)) !=

@@ -44,7 +44,7 @@ static int task_name_options(uva_task_t *task,
 {
     uva_context_t *context = NULL;
     const char *name = options == NULL ? NULL : options->name;
-    bool debug = task->base.loop->debug;
+    bool debug = task->base.loop->debug.enabled;
     uva__extra_t *extra;
 
     if (options != NULL && options->context != NULL) {
@@ -162,10 +162,10 @@ static uva_task_t *task_from_factory(uva_loop_t *loop,
         own.group = NULL;
         options = &own;
     }
-    loop->in_factory = true;
-    task = loop->factory(loop, frame->body, frame->arg, options,
-                         loop->factory_data);
-    loop->in_factory = false;
+    loop->tasks.in_factory = true;
+    task = loop->tasks.factory(loop, frame->body, frame->arg, options,
+                               loop->tasks.factory_data);
+    loop->tasks.in_factory = false;
     return task;
 }
 
@@ -178,7 +178,7 @@ static int task_settle_options(uva_task_t *task,
     if (task_name_options(task, options, here) < 0) {
         return UV_ENOMEM;
     }
-    if (task->base.loop->debug) {
+    if (task->base.loop->debug.enabled) {
         uva__lent_args_note(task, args);
     }
     if (options != NULL) {
@@ -189,8 +189,8 @@ static int task_settle_options(uva_task_t *task,
 
 static inline void task_enlist(uva_loop_t *loop, uva_task_t *task)
 {
-    uva__list_insert_before(&loop->tasks, &task->link);
-    loop->task_count++;
+    uva__list_insert_before(&loop->tasks.all, &task->link);
+    loop->tasks.count++;
 }
 
 /* Put a new task among those of its loop, and let it begin. */
@@ -199,10 +199,10 @@ static void task_begin(uva_task_t *task, const uva_task_options_t *options)
     uva_loop_t *loop = task->base.loop;
 
     task_enlist(loop, task);
-    if (uva__here == loop && !loop->starts_late &&
+    if (uva__here == loop && !loop->tasks.defers_starts &&
         /* asyncio: tasks.py, Task.__init__ */
         ((options != NULL && options->eager_start) ||
-         loop->factory == uva_eager_task_factory)) {
+         loop->tasks.factory == uva_eager_task_factory)) {
         uva__task_start_eager(task);
     } else {
         uva__loop_push(loop, &task->ready);
@@ -231,7 +231,7 @@ static int loop_forbids_task(uva_loop_t *loop)
         (UVA__UNLIKELY(uva__here != loop) && uva__loop_host_lost(loop))) {
         return UV_EPERM;
     }
-    return loop->task_count >= loop->limits.max_tasks ? UV_EAGAIN : 0;
+    return loop->tasks.count >= loop->limits.max_tasks ? UV_EAGAIN : 0;
 }
 
 uva_task_t *uva__task_new(uva_loop_t *loop,
@@ -253,7 +253,7 @@ uva_task_t *uva__task_new(uva_loop_t *loop,
     if (!uva__loop_owned_for(loop, plain ? "uva_create_task" : "uva_spawn")) {
         return task_refuse(coro, args, uva__loop_refusal(loop));
     }
-    if (plain && loop->factory != NULL && !loop->in_factory) {
+    if (plain && loop->tasks.factory != NULL && !loop->tasks.in_factory) {
         return task_from_factory(loop, args, options);
     }
     r = loop_forbids_task(loop);
@@ -265,7 +265,8 @@ uva_task_t *uva__task_new(uva_loop_t *loop,
         return uva__task_refuse(coro, args, here, UV_ENOMEM);
     }
     task_init(loop, task, coro, args);
-    if ((options != NULL || loop->debug || uva__context_current() != NULL) &&
+    if ((options != NULL || loop->debug.enabled ||
+         uva__context_current() != NULL) &&
         task_settle_options(task, args, options, here) < 0) {
         uva__extra_free(loop, task->extra);
         uva__slab_put_units(&loop->slab, task, uva__coro_units(coro));
@@ -293,8 +294,9 @@ static uva_task_t *task_new_in(const uva_taskgroup_t *group,
 
 void uva__loop_settle_spawns(uva_loop_t *loop)
 {
-    loop->spawns_plainly = !loop->debug && loop->factory == NULL &&
-                           loop->limits.max_tasks == SIZE_MAX;
+    loop->tasks.fast_spawn = !loop->debug.enabled &&
+                             loop->tasks.factory == NULL &&
+                             loop->limits.max_tasks == SIZE_MAX;
 }
 
 static UVA__NOINLINE uva_task_t *spawn_slow(const uva__coro_t *coro,
@@ -321,10 +323,10 @@ uva_task_t *uva__spawn(const uva__coro_t *coro,
                        const char *here)
 {
     uva_loop_t *loop = uva__here;
-    const uva_task_t *maker = loop->current;
+    const uva_task_t *maker = loop->step.current;
     uva_task_t *task = NULL;
 
-    if (options == NULL && maker != NULL && loop->spawns_plainly &&
+    if (options == NULL && maker != NULL && loop->tasks.fast_spawn &&
         (maker->base.flags & UVA__HAS_EXTRA) == 0) {
         task = uva__slab_get_idle(&loop->slab, uva__coro_units(coro));
     }
@@ -402,8 +404,8 @@ void uva_loop_set_task_factory(uva_loop_t *loop,
     if (!uva__loop_owned(loop)) {
         return;
     }
-    loop->factory = factory;
-    loop->factory_data = data;
+    loop->tasks.factory = factory;
+    loop->tasks.factory_data = data;
     uva__loop_settle_spawns(loop);
 }
 
@@ -411,9 +413,9 @@ uva_task_factory_cb uva_loop_get_task_factory(const uva_loop_t *loop,
                                               void **ret_data)
 {
     if (ret_data != NULL) {
-        *ret_data = loop->factory_data;
+        *ret_data = loop->tasks.factory_data;
     }
-    return loop->factory;
+    return loop->tasks.factory;
 }
 
 uva_task_t *uva_eager_task_factory(uva_loop_t *loop,
@@ -453,7 +455,7 @@ uva_task_t *uva_current_task(void)
 
 uva_task_t *uva_loop_current_task(uva_loop_t *loop)
 {
-    return loop == NULL ? NULL : loop->current;
+    return loop == NULL ? NULL : loop->step.current;
 }
 
 size_t uva_loop_all_tasks(uva_loop_t *loop, uva_task_t **tasks, size_t count)
@@ -461,14 +463,14 @@ size_t uva_loop_all_tasks(uva_loop_t *loop, uva_task_t **tasks, size_t count)
     size_t i = 0;
 
     if (tasks != NULL) {
-        UVA__LIST_FOREACH (task, &loop->tasks, uva_task_t, link) {
+        UVA__LIST_FOREACH (task, &loop->tasks.all, uva_task_t, link) {
             if (i == count) {
                 break;
             }
             tasks[i++] = task;
         }
     }
-    return loop->task_count;
+    return loop->tasks.count;
 }
 
 int uva__bad_resume(const char *function)

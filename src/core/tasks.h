@@ -6,7 +6,7 @@
 
 #include "core/loop.h"
 
-/** Settle loop->spawns_plainly after a change. */
+/** Settle loop->tasks.fast_spawn after a change. */
 void uva__loop_settle_spawns(uva_loop_t *loop);
 /** Make a task whose frame is a copy of args and schedule it: on that loop,
  * whatever options hold; NULL is none. Refuses with a future; drops args then.

@@ -31,12 +31,13 @@ int uva__timer_start(uva_loop_t *loop,
     if (when_ns == UVA_FOREVER) {
         return 0;
     }
-    r = uva__wheel_insert(&loop->timers, timer, when_ns, loop->looked_ns);
+    r = uva__wheel_insert(&loop->timers.wheel, timer, when_ns,
+                          loop->turn.round_ns);
     if (r < 0) {
         return r;
     }
-    if (UVA__UNLIKELY(!loop->attended)) {
-        loop->driver->attend(loop);
+    if (UVA__UNLIKELY(!loop->ready.draining)) {
+        loop->driver.ops->attend(loop);
     }
     return 0;
 }
@@ -46,23 +47,23 @@ void uva__timer_stop(uva_loop_t *loop, uva__timer_t *timer)
     if (timer->state == TIMER_DUE) {
         uva__list_remove(&timer->at.link);
     } else if (timer->state != TIMER_IDLE) {
-        uva__wheel_remove(&loop->timers, timer);
+        uva__wheel_remove(&loop->timers.wheel, timer);
     }
     timer->state = TIMER_IDLE;
 }
 
 static void timers_run_due(uva__ready_t *ready)
 {
-    uva_loop_t *loop = UVA__CONTAINER_OF(ready, uva_loop_t, due_ready);
+    uva_loop_t *loop = UVA__CONTAINER_OF(ready, uva_loop_t, timers.due_ready);
     uva_list_t due;
 
     /* Those that come due meanwhile belong to a later look. */
     ready->ops = NULL;
     uva__list_init(&due);
-    if (!uva__list_empty(&loop->due)) {
-        uva__list_insert_before(loop->due.next, &due);
-        uva__list_remove(&loop->due);
-        uva__list_init(&loop->due);
+    if (!uva__list_empty(&loop->timers.due)) {
+        uva__list_insert_before(loop->timers.due.next, &due);
+        uva__list_remove(&loop->timers.due);
+        uva__list_init(&loop->timers.due);
     }
     while (!uva__list_empty(&due)) {
         uva__timer_t *timer = UVA__LIST_FIRST(&due, uva__timer_t, at.link);
@@ -77,14 +78,16 @@ static const uva__ready_ops_t timers_due_ops = {.run = timers_run_due,
 
 void uva__timers_collect(uva_loop_t *loop, uint64_t now_ns)
 {
-    while (loop->timers.count > 0 && uva__wheel_next(&loop->timers) <= now_ns) {
-        uva__timer_t *timer = uva__wheel_first(&loop->timers);
-        uva__wheel_remove(&loop->timers, timer);
+    while (loop->timers.wheel.count > 0 &&
+           uva__wheel_next(&loop->timers.wheel) <= now_ns) {
+        uva__timer_t *timer = uva__wheel_first(&loop->timers.wheel);
+        uva__wheel_remove(&loop->timers.wheel, timer);
         timer->state = TIMER_DUE;
-        uva__list_append(&loop->due, &timer->at.link);
+        uva__list_append(&loop->timers.due, &timer->at.link);
     }
-    if (!uva__list_empty(&loop->due) && loop->due_ready.ops == NULL) {
-        loop->due_ready.ops = &timers_due_ops;
-        uva__loop_push(loop, &loop->due_ready);
+    if (!uva__list_empty(&loop->timers.due) &&
+        loop->timers.due_ready.ops == NULL) {
+        loop->timers.due_ready.ops = &timers_due_ops;
+        uva__loop_push(loop, &loop->timers.due_ready);
     }
 }

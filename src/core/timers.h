@@ -21,7 +21,7 @@ void uva__timer_stop(uva_loop_t *loop, uva__timer_t *timer);
 static inline uint64_t uva__loop_deadline(const uva_loop_t *loop,
                                           uint64_t delay_ns)
 {
-    uint64_t now_ns = loop->driver->now(loop);
+    uint64_t now_ns = loop->driver.ops->now(loop);
 
     return delay_ns > UVA_FOREVER - now_ns ? UVA_FOREVER : now_ns + delay_ns;
 }

@@ -7,7 +7,7 @@
 #include "core/loop.h"
 
 /**
- * One look at what the driver found: read the clock, take calls from other
+ * Poll rounds, one at least: read the clock, take calls from other
  * threads, let due timers join the ready queue, run iterations within the
  * budget.
  *

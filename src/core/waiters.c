@@ -67,7 +67,7 @@ int uva_waiter_suspend(uva_waiter_t *waiter,
 /* Whether this is said in the loop's drain. */
 static inline bool loop_drains(const uva_loop_t *loop)
 {
-    return UVA__LIKELY(uva__here == loop && loop->attended);
+    return UVA__LIKELY(uva__here == loop && loop->ready.draining);
 }
 
 static UVA__NOINLINE bool waiter_wake_slow(uva_waiter_t *waiter)

@@ -67,8 +67,8 @@ static inline uva__fifo_link_t *uva__io_pop_deferred(uva__io_t *io)
 /* The node that sends runs before every other node. */
 static inline void uva__io_send_next(uva__io_t *io)
 {
-    io->send.next = io->loop->batch;
-    io->loop->batch = &io->send;
+    io->send.next = io->loop->ready.batch;
+    io->loop->ready.batch = &io->send;
 }
 
 #endif /* UVA__IO_IO_H */

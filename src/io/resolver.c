@@ -299,7 +299,7 @@ void uva__resolve_cancel(uva__resolve_t *resolve)
 
     resolve->callback = NULL;
     /* Only one that has not begun can be stopped; the others end unheard. */
-    if (!loop->lost) {
+    if (!loop->driver.lost) {
         (void)uv_cancel((uv_req_t *)&resolve->request);
     }
 }

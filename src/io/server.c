@@ -68,7 +68,7 @@ uva_server_t *uva_server_ref(uva_server_t *server)
 static void server_drop(uva_server_t *server)
 {
     if (server->refs == 1 && server->state != UVA__SERVER_CLOSED) {
-        if (server->loop->debug) {
+        if (server->loop->debug.enabled) {
             uva__log(UVA_LOG_WARNING, "a server was not closed");
         }
         uva_server_close(server);
@@ -409,7 +409,7 @@ void uva__servers_abandon(uva__io_t *io)
 
         uva_server_abort_clients(server);
         uva_server_close(server);
-        if (io->loop->debug) { /* The log's hook may close others. */
+        if (io->loop->debug.enabled) { /* The log's hook may close others. */
             uva__log(UVA_LOG_WARNING, "a server was not closed");
         }
     }

@@ -28,7 +28,7 @@ static void io_abandon(uva__service_t *service)
     uva__io_t *io = io_of_service(service);
     uva_loop_t *loop = io->loop;
 
-    if (loop->lost) {
+    if (loop->driver.lost) {
         uva__resolve_leave(io);
     } else {
         uva__resolve_hold_up(io);
@@ -36,7 +36,7 @@ static void io_abandon(uva__service_t *service)
     uva__servers_abandon(io);
     UVA__LIST_FOREACH_SAFE(transport, &io->transports, uva_transport_t, link)
     {
-        if (loop->debug && transport->state < UVA__TRANSPORT_CLOSING) {
+        if (loop->debug.enabled && transport->state < UVA__TRANSPORT_CLOSING) {
             uva__log(UVA_LOG_WARNING, "a connection was not closed");
         }
         uva_transport_abort(transport);

@@ -91,7 +91,7 @@ static void transport_drop(uva_transport_t *transport)
         return;
     }
     if (transport->state < UVA__TRANSPORT_CLOSING) {
-        if (transport->loop->debug) {
+        if (transport->loop->debug.enabled) {
             uva__log(UVA_LOG_WARNING, "a connection was not closed");
         }
         uva_transport_close(transport);

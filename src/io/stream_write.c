@@ -233,7 +233,7 @@ static inline bool transport_collects(const uva_transport_t *transport,
                                                         : COLLECT_BYTES;
 
     return size < UVA__SMALL_BYTES && transport->out.bytes + size <= most &&
-           !transport->blocked && transport->loop->current != NULL;
+           !transport->blocked && transport->loop->step.current != NULL;
 }
 
 /* Many small pieces are cheaper to copy than to send. */

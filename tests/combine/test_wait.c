@@ -461,7 +461,7 @@ HAND_TEST(as_completed_with_unused_timeout)
     ck_assert_int_eq(given.count, 1);
     ck_assert_int_eq(given.values[0], 'a');
     ck_assert_int_eq(given.end, 0);
-    ck_assert_uint_eq(uva_test_loop->timers.count, 0);
+    ck_assert_uint_eq(uva_test_loop->timers.wheel.count, 0);
 }
 
 KIND_CORO(int, exhausts, uva_future_t *future; uva_as_completed_t iterator;
@@ -474,7 +474,7 @@ KIND_CORO(int, exhausts, uva_future_t *future; uva_as_completed_t iterator;
     ck_assert_int_eq(self->r, 0);
     KIND__AWAIT(self->r, uva_as_completed_next, &self->iterator, &self->next);
     ck_assert_int_eq(self->r, 1);
-    ck_assert_uint_eq(uva_test_loop->timers.count, 0);
+    ck_assert_uint_eq(uva_test_loop->timers.wheel.count, 0);
     uva_as_completed_destroy(&self->iterator);
     UVA_END
     return 0;
@@ -679,13 +679,13 @@ HAND_TEST(as_completed_left_early)
     ck_assert(uva_task_cancel(task));
     ck_assert_int_eq(hand_run_take(task), UV_ECANCELED);
     ck_assert_ptr_null(UVA_FUTURE(a)->callbacks);
-    ck_assert_uint_eq(uva_test_loop->timers.count, 2);
+    ck_assert_uint_eq(uva_test_loop->timers.wheel.count, 2);
 
     task = HAND_SPAWN(leaves_iteration, .tasks = {a, b});
     ck_assert_int_eq(hand_run_take(task), 0);
     check_time(UVA_MS(10));
     ck_assert_ptr_null(UVA_FUTURE(b)->callbacks);
-    ck_assert_uint_eq(uva_test_loop->timers.count, 1);
+    ck_assert_uint_eq(uva_test_loop->timers.wheel.count, 1);
     uva_task_unref(a);
     ck_assert_int_eq(hand_run_take(b), 0);
 }

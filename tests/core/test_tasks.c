@@ -654,11 +654,12 @@ HAND_TEST(sleep_cancel)
     uva_task_t *task = HAND_SPAWN(sleeper, .delay_ns = UVA_SEC(20));
 
     hand_briefly();
-    ck_assert_uint_eq(uva_test_loop->timers.count, 1);
-    ck_assert_uint_eq(uva__wheel_next(&uva_test_loop->timers), UVA_SEC(10));
+    ck_assert_uint_eq(uva_test_loop->timers.wheel.count, 1);
+    ck_assert_uint_eq(uva__wheel_next(&uva_test_loop->timers.wheel),
+                      UVA_SEC(10));
     ck_assert(uva_task_cancel(task));
     hand_briefly();
-    ck_assert_uint_eq(uva_test_loop->timers.count, 0);
+    ck_assert_uint_eq(uva_test_loop->timers.wheel.count, 0);
     uva_task_unref(task);
 }
 

@@ -296,7 +296,7 @@ HAND_TEST(log_destroyed_pending_task)
     ck_assert_uint_eq(uva_loop_all_tasks(uva_test_loop, all, 1), 1);
     ck_assert_ptr_eq(all[0], task);
     ck_assert_int_eq(uva_loop_step(uva_test_loop), 1);
-    ck_assert_ptr_null(uva_test_loop->head);
+    ck_assert_ptr_null(uva_test_loop->ready.head);
     uva_task_unref(task);
     ck_assert_uint_eq(uva_loop_all_tasks(uva_test_loop, all, 1), 1);
     ck_assert_int_eq(told.count, 0);

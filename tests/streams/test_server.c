@@ -1215,7 +1215,7 @@ UVA_NET_TEST(spawn_refused)
     int fd = uva_test_dial(uva_server_port(server));
 
     uva_test_collect_reports(&reports);
-    loop->limits.max_tasks = loop->task_count;
+    loop->limits.max_tasks = loop->tasks.count;
     uva_test_expect_eof(fd);
     loop->limits.max_tasks = most;
     ck_assert_int_eq(reports.count, 1);

@@ -823,7 +823,7 @@ UVA_NET_TEST(late_connections_are_read_before_the_next_poll)
     crowd_send(&crowd);
     UVA_TEST_UNTIL(crowd.got == crowd.sent);
     loop->limits.steps = 1;
-    loop->fitting_steps = 1;
+    loop->turn.fitting_steps = 1;
     ck_assert_int_eq(uv_check_init(uva__loop_uv(loop), &check), 0);
     ck_assert_int_eq(uv_check_start(&check, count_poll), 0);
     half = crowd.got;

@@ -49,7 +49,7 @@ void hand_briefly(void)
 
 void hand_run_ready(void)
 {
-    while (uva_test_loop->head != NULL) {
+    while (uva_test_loop->ready.head != NULL) {
         ck_assert_int_eq(uva_loop_step(uva_test_loop), 1);
     }
 }
