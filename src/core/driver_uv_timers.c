@@ -188,6 +188,7 @@ static void timer_arm(uv_driver_t *driver, uint64_t now_ns, uint64_t delay_ns)
 /* @return Whether a deadline is due already. */
 bool uva__uv_deadline_arm(uv_driver_t *driver, uint64_t when_ns)
 {
+    uint64_t wake_ns = driver->loop->timers.next_wake_ns;
     uint64_t now_ns;
 
     if (when_ns >= driver->armed_ns) {
@@ -198,7 +199,7 @@ bool uva__uv_deadline_arm(uv_driver_t *driver, uint64_t when_ns)
     if (when_ns <= now_ns) {
         return true;
     }
-    if (timer_fd_arm(driver, when_ns)) {
+    if (timer_fd_arm(driver, when_ns < wake_ns ? wake_ns : when_ns)) {
         driver->armed_ns = when_ns;
     } else {
         timer_arm(driver, now_ns, when_ns - now_ns);

@@ -2,7 +2,7 @@
  * Deadlines: a wheel with a heap, and the list of those that are due.
  *
  * Invariant: while the list of due timers is not empty, its one node is in the
- * ready queue. So the due timers of a look run one after another at the place
+ * ready queue. So the due timers of a poll round run one after another at the place
  * where asyncio's handles would stand, and each can be stopped to the last
  * moment by leaving the list.
  */
@@ -11,6 +11,11 @@
 #include "core/loop.h"
 #include "core/object.h"
 #include "core/ready.h"
+
+/* Dense deadlines fire in batches, each timer a little late, and not each for
+ * the price of two system calls: the kernel is not asked to wake the loop any
+ * sooner after the last timers. */
+#define TIMERS_WAKE_GAP_NS ((uint64_t)100 * 1000)
 
 /* The others are the wheel's: 1 and 3. */
 enum {
@@ -85,8 +90,11 @@ void uva__timers_collect(uva_loop_t *loop, uint64_t now_ns)
         timer->state = TIMER_DUE;
         uva__list_append(&loop->timers.due, &timer->at.link);
     }
-    if (!uva__list_empty(&loop->timers.due) &&
-        loop->timers.due_ready.ops == NULL) {
+    if (uva__list_empty(&loop->timers.due)) {
+        return;
+    }
+    loop->timers.next_wake_ns = now_ns + TIMERS_WAKE_GAP_NS;
+    if (loop->timers.due_ready.ops == NULL) {
         loop->timers.due_ready.ops = &timers_due_ops;
         uva__loop_push(loop, &loop->timers.due_ready);
     }

@@ -187,6 +187,43 @@ START_TEST(equal_deadlines)
 }
 END_TEST
 
+/* --- many at once --- */
+
+static void count_poll(uv_prepare_t *prepare)
+{
+    ++*(int *)prepare->data;
+}
+
+/* Between two polls that wait lie 100 us, so there are no more than fit. Each
+ * has one beside it that does not wait. */
+START_TEST(dense_deadlines_share_wake_ups)
+{
+    enum {
+        COUNT = 20000
+    };
+    uva_loop_t *loop = new_real_loop();
+    uv_prepare_t prepare;
+    uint64_t begin_ns = uv_hrtime() + UVA_MS(20);
+    int polls = 0;
+
+    uv_prepare_init(uva_loop_uv(loop), &prepare);
+    prepare.data = &polls;
+    seen = 0;
+    for (uint64_t i = 0; i < COUNT; i++) {
+        call_at(loop, begin_ns + i * UVA_US(2), count_up, &seen);
+    }
+    call_at(loop, begin_ns + COUNT * UVA_US(2), stop, loop);
+    uv_prepare_start(&prepare, count_poll);
+    begin_ns = uv_hrtime();
+    ck_assert_int_eq(uva_loop_run_forever(loop), 0);
+    ck_assert_int_eq(seen, COUNT);
+    ck_assert_int_le(polls,
+                     (int)((uv_hrtime() - begin_ns) / UVA_US(100)) * 2 + 50);
+    uv_close((uv_handle_t *)&prepare, NULL);
+    end_loop(loop);
+}
+END_TEST
+
 /* --- moving and cancelling what the loop sleeps for --- */
 
 static void cancel_handle(void *data)
@@ -311,6 +348,7 @@ int main(void)
     Suite *suite = suite_create("timers");
     TCase *early = UVA_LOOPS_TCASE(suite, "Early");
     TCase *order = UVA_LOOPS_TCASE(suite, "Order");
+    TCase *dense = UVA_LOOPS_TCASE(suite, "Dense");
     TCase *changes = UVA_LOOPS_TCASE(suite, "Changes");
 
     UVA_TEST_BOTH(early, sleeps_are_never_too_short);
@@ -318,6 +356,7 @@ int main(void)
     tcase_add_test(early, chain_of_deadlines);
     tcase_add_loop_test(order, order_of_deadlines, 0, 2);
     tcase_add_loop_test(order, equal_deadlines, 0, 2);
+    tcase_add_test(dense, dense_deadlines_share_wake_ups);
     tcase_add_test(changes, nearest_deadline_changes);
     UVA_TEST_BOTH(changes, delays_beyond_the_clock);
     return uva_test_main(suite);
