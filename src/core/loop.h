@@ -99,7 +99,7 @@ typedef struct uva__loop_timers_s {
     uva__wheel_t wheel;
     uva_list_t due;         /* Of uva__timer_t.at.link, in order. */
     uva__ready_t due_ready; /* Queued while due is not empty. */
-    uint64_t next_wake_ns;  /* The kernel wakes the loop for timers no sooner. */
+    uint64_t next_wake_ns; /* The kernel wakes the loop for timers no sooner. */
 } uva__loop_timers_t;
 
 /* Futures that keep others. */

@@ -2,9 +2,9 @@
  * Deadlines: a wheel with a heap, and the list of those that are due.
  *
  * Invariant: while the list of due timers is not empty, its one node is in the
- * ready queue. So the due timers of a poll round run one after another at the place
- * where asyncio's handles would stand, and each can be stopped to the last
- * moment by leaving the list.
+ * ready queue. So the due timers of a poll round run one after another at the
+ * place where asyncio's handles would stand, and each can be stopped to the
+ * last moment by leaving the list.
  */
 #include "core/timers.h"
 
