@@ -5,9 +5,8 @@
  *
  * Creating a task gives the caller a reference; the loop holds another until
  * the task is done. A task is a future: UVA_FUTURE(task), and UVA_FUTURES for
- * arrays, view it as one. Of the functions here join, gather, wait_for and the
- * typed awaits take the references they are given, on error too; the others
- * borrow.
+ * arrays, view it as one. A parameter that is named take_... takes the
+ * references it is given, on error too; the others borrow.
  *
  * Each awaiting function has a poll half for stackless coroutines. Where it
  * keeps state of its own it takes an operation (uva_..._op_t), zeroed before
