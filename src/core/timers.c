@@ -12,10 +12,19 @@
 #include "core/object.h"
 #include "core/ready.h"
 
-/* Dense deadlines fire in batches, each timer a little late, and not each for
- * the price of two system calls: the kernel is not asked to wake the loop any
- * sooner after the last timers. */
-#define TIMERS_WAKE_GAP_NS ((uint64_t)100 * 1000)
+/* A wake-up for timers costs two system calls, whatever the number of timers
+ * that it finds. So after one the kernel is not asked for the next any sooner
+ * than this: later deadlines fire together, each a little late. After a wake-up
+ * that found many the deadlines are dense, and the gap is longer. */
+#define TIMERS_GAP_NS       ((uint64_t)100 * 1000)
+#define TIMERS_DENSE_GAP_NS ((uint64_t)400 * 1000)
+#define TIMERS_DENSE        8u
+
+/* A poll round takes so many timers, and those of the last one's deadline, as
+ * if it had read the clock earlier. With a million due at once the tasks of the
+ * first would have left the cache before they run: that costs half as much
+ * again. */
+#define TIMERS_AT_ONCE 512u
 
 /* The others are the wheel's: 1 and 3. */
 enum {
@@ -83,17 +92,26 @@ static const uva__ready_ops_t timers_due_ops = {.run = timers_run_due,
 
 void uva__timers_collect(uva_loop_t *loop, uint64_t now_ns)
 {
+    uint64_t last_ns = 0;
+    size_t count = 0;
+
     while (loop->timers.wheel.count > 0 &&
            uva__wheel_next(&loop->timers.wheel) <= now_ns) {
         uva__timer_t *timer = uva__wheel_first(&loop->timers.wheel);
+        if (count >= TIMERS_AT_ONCE && timer->when_ns != last_ns) {
+            break;
+        }
         uva__wheel_remove(&loop->timers.wheel, timer);
         timer->state = TIMER_DUE;
         uva__list_append(&loop->timers.due, &timer->at.link);
+        last_ns = timer->when_ns;
+        count++;
     }
     if (uva__list_empty(&loop->timers.due)) {
         return;
     }
-    loop->timers.next_wake_ns = now_ns + TIMERS_WAKE_GAP_NS;
+    loop->timers.next_wake_ns =
+        now_ns + (count < TIMERS_DENSE ? TIMERS_GAP_NS : TIMERS_DENSE_GAP_NS);
     if (loop->timers.due_ready.ops == NULL) {
         loop->timers.due_ready.ops = &timers_due_ops;
         uva__loop_push(loop, &loop->timers.due_ready);

@@ -189,6 +189,74 @@ END_TEST
 
 /* --- many at once --- */
 
+static void note_seen(void *data)
+{
+    *(int *)data = seen;
+}
+
+static void soon_note_seen(void *data)
+{
+    seen++;
+    call_soon(uva_get_running_loop(), note_seen, data);
+}
+
+/* What the first of COUNT calls queues runs after so many of them. */
+static int seen_after_first(uint64_t apart_ns)
+{
+    enum {
+        COUNT = 2000
+    };
+    uva_loop_t *loop = new_loop();
+    uint64_t when_ns = uva_loop_time(loop) + 1;
+    int after_first = 0;
+
+    seen = 0;
+    call_at(loop, when_ns, soon_note_seen, &after_first);
+    for (int i = 1; i < COUNT; i++) {
+        when_ns += apart_ns;
+        call_at(loop, when_ns, count_up, &seen);
+    }
+    ck_assert_int_eq(uva_loop_advance(loop, UVA_SEC(1)), 0);
+    ck_assert_int_eq(uva_loop_run_until_idle(loop), 0);
+    ck_assert_int_eq(seen, COUNT);
+    end_loop(loop);
+    return after_first;
+}
+
+/* A poll round takes some hundreds of what is due; it does not part those of
+ * one deadline. */
+START_TEST(due_in_portions)
+{
+    ck_assert_int_eq(seen_after_first(1), 512);
+    ck_assert_int_eq(seen_after_first(0), 2000);
+}
+END_TEST
+
+/* Let count timers fire at once. @return How long the kernel is not asked for
+ * another wake-up. */
+static uint64_t gap_after(uva_loop_t *loop, int count)
+{
+    uint64_t when_ns = uva_loop_time(loop) + UVA_MS(1);
+
+    for (int i = 0; i < count; i++) {
+        call_at(loop, when_ns, count_up, &seen);
+    }
+    ck_assert_int_eq(uva_loop_run_until_idle(loop), 0);
+    ck_assert_uint_eq(uva_loop_time(loop), when_ns);
+    return loop->timers.next_wake_ns - when_ns;
+}
+
+START_TEST(dense_wake_ups_are_further_apart)
+{
+    uva_loop_t *loop = new_loop();
+
+    ck_assert_uint_eq(gap_after(loop, 7), UVA_US(100));
+    ck_assert_uint_eq(gap_after(loop, 8), UVA_US(400));
+    ck_assert_uint_eq(gap_after(loop, 1), UVA_US(100));
+    end_loop(loop);
+}
+END_TEST
+
 static void count_poll(uv_prepare_t *prepare)
 {
     ++*(int *)prepare->data;
@@ -356,6 +424,8 @@ int main(void)
     tcase_add_test(early, chain_of_deadlines);
     tcase_add_loop_test(order, order_of_deadlines, 0, 2);
     tcase_add_loop_test(order, equal_deadlines, 0, 2);
+    tcase_add_test(dense, due_in_portions);
+    tcase_add_test(dense, dense_wake_ups_are_further_apart);
     tcase_add_test(dense, dense_deadlines_share_wake_ups);
     tcase_add_test(changes, nearest_deadline_changes);
     UVA_TEST_BOTH(changes, delays_beyond_the_clock);
