@@ -76,11 +76,11 @@ typedef struct uva_open_connection_op_s {
  * @param[in]  options    NULL for the defaults.
  * @param[out] ret_reader New reference.
  * @param[out] ret_writer New reference.
- * @return 0, the code of the last address if all failed alike, or that of the
- *         first (the text of the error tells them all), or:
+ * @return 0, or the code with which the first address failed, if all have (the
+ *         text of the error tells all failures), or:
  * @retval UV_ECANCELED The task was cancelled; nothing is left open.
  * @retval UV_ENOMEM    Likewise.
- * @retval UV_EINVAL    What is no port, or an option is out of its range.
+ * @retval UV_EINVAL    port is not one, or an option is out of its range.
  * @retval UV_ENOTSUP   The loop has no sockets.
  * @retval UV_EAI_NONAME The host is unknown; other UV_EAI_... codes likewise.
  * @suspends Always, unless it fails at once.
@@ -105,17 +105,18 @@ uva_open_connection_poll(uva_open_connection_op_t *op,
  * Send what was written, close the connection, drop both references.
  *
  * Waits until the last byte was handed to the system. If the task is cancelled
- * meanwhile it returns at once; the connection goes on closing by itself, and
- * the next await of the task delivers the cancellation: nothing is lost if
- * the result is not looked at. A peer that never reads holds it up: put it
- * into a timeout, or use uva_transport_abort.
+ * meanwhile, the call returns at once; the connection goes on closing by
+ * itself, and the next await of the task delivers the cancellation, so it is
+ * not lost if nobody looks at the result. A peer that never reads holds the
+ * call up: put it into a timeout, or use uva_transport_abort.
  *
- * In the handler of a server, whose references belong to the server, it drops
- * none.
+ * The handler of a server has no references of its own: called there, this
+ * drops none.
  *
  * @param take_reader,take_writer Of one connection; either may be NULL.
  * @return 0, or why the connection was lost before all was sent.
- * @retval UV_EPERM It is of a loop of another thread; nothing was done.
+ * @retval UV_EPERM The connection belongs to a loop of another thread; nothing
+ *                  was done.
  * @suspends Only while bytes are unsent.
  */
 UVA_EXTERN UVA_CORO int uva_connection_close(uva_reader_t *take_reader,
@@ -129,12 +130,12 @@ uva_connection_close_poll(uva_reader_t *take_reader, uva_writer_t *take_writer);
 /**
  * Serves one connection, in a task of its own.
  *
- * reader and writer are borrowed until it returns; then what was written is
- * sent and the connection closed; a peer that does not read keeps it, and a
- * place among the server's connections, for ever: uva_transport_abort and
- * uva_server_abort_clients end it. Take references to keep them longer. A
- * failure is reported to the exception handler, "Unhandled exception in
- * client_connected_cb", with the task, which bears the handler's name.
+ * reader and writer are borrowed until the callback returns; take references to
+ * keep them longer. Then what was written is sent, and the connection closed. A
+ * peer that does not read keeps the connection open for ever, and a place among
+ * the server's connections: uva_transport_abort and uva_server_abort_clients
+ * end it. A failure is reported to the exception handler, "Unhandled exception
+ * in client_connected_cb", with the task, which bears the handler's name.
  * UV_ECANCELED closes silently, and the loss of this connection is told at the
  * level of debugging, with the peer.
  *
@@ -168,11 +169,11 @@ typedef struct uva_start_server_op_s {
  * system choose, see uva_server_port. options is NULL for the defaults; server
  * becomes a new reference.
  *
- * @retval UV_EADDRINUSE Somebody listens there; other codes of the system
+ * @retval UV_EADDRINUSE Another socket listens there; other codes of the system
  *                       likewise. Nothing is left open.
  * @retval UV_ECANCELED  The task was cancelled; likewise.
  * @retval UV_ENOMEM     Likewise.
- * @retval UV_EINVAL     What is no port, or an option is out of its range.
+ * @retval UV_EINVAL     port is not one, or an option is out of its range.
  * @retval UV_ENOTSUP    The loop has no sockets.
  * @suspends Always, unless it fails at once.
  * @asyncio start_server
@@ -273,26 +274,25 @@ uva__start_server_callback_poll(uva_start_server_op_t *op,
 /* --- reading --- */
 
 /**
- * Reading. One task at a time may wait on a reader: UV_EPERM for a second. One
- * that finds enough need not wait and may take it; the task that waits then
- * goes on with what comes later. What every function below can return besides
- * its own codes:
+ * Reading. One task at a time may wait on a reader; a second one gets UV_EPERM.
+ * A task that finds enough bytes need not wait and may take them, while another
+ * one waits; the waiting task goes on with what comes later. What every
+ * function below can return besides its own codes:
  *
  *   UV_ECANCELED  the task was cancelled; what has come stays in the reader
- *   UV_ECONNRESET or another code the connection was lost with; it comes when
- *                 the bytes that came before do not suffice, takes none of
- *                 them, and stays
- *   UV_ENOMEM     the result could not be kept; the bytes stay in the reader.
- *                 As the code of a lost connection: bytes that came could not
- *   UV_EPERM      another task waits on the reader
- *   UVA_ENOTASK   nothing here can suspend
+ *   UV_ECONNRESET or another code with which the connection was lost; it comes
+ *                 when the bytes that came before the loss do not suffice,
+ * takes none of them, and comes again at the next call UV_ENOMEM     there is
+ * no memory for the result; the bytes stay in the reader. As the code of a lost
+ * connection: there was no memory for bytes that came UV_EPERM      another
+ * task waits on the reader UVA_ENOTASK   nothing here can suspend
  *
  * A count of bytes that is returned stops at INT_MAX.
  *
  * Functions that end in _view copy nothing: the bytes lie in the reader until
  * the next call of a reading function of any task, until a read that waits goes
- * on, or until the last reference of the connection goes. Neither its end, nor
- * a loss, nor to close or abort it ends a view before. Functions that fill an
+ * on, or until the last reference of the connection is dropped. A view outlives
+ * the end of the stream, a loss, and a close or abort. Functions that fill an
  * uva_buffer_t never look at what it held before; clear it after use. They
  * write it on success alone, unless they say otherwise.
  *
@@ -311,7 +311,8 @@ uva_reader_read(uva_reader_t *reader, void *data, size_t size);
 /** The poll half of uva_reader_read. */
 UVA_EXTERN UVA_NODISCARD int
 uva_reader_read_poll(uva_reader_t *reader, void *data, size_t size);
-/** The same without a copy. A reader that waits in it holds no memory. */
+/** uva_reader_read without a copy. A connection whose task waits here holds no
+ * memory for bytes. */
 UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_reader_read_view(
     uva_reader_t *reader, size_t max_bytes, uva_bytes_t *ret_view);
 /** The poll half of uva_reader_read_view. */
@@ -323,8 +324,8 @@ UVA_EXTERN UVA_NODISCARD int uva_reader_read_view_poll(uva_reader_t *reader,
  * Read until the end of the stream. The reader's limit does not bind.
  *
  * @param limit_bytes UVA_NO_LIMIT, or the most that is wanted.
- * @retval UVA_ELIMITOVERRUN There is more than that; all of it stays in the
- *                           reader.
+ * @retval UVA_ELIMITOVERRUN More than limit_bytes have come; all of them stay
+ * in the reader.
  * @return Bytes read; they are in an owned buffer.
  * @asyncio StreamReader.read(-1)
  */
@@ -338,11 +339,11 @@ UVA_EXTERN UVA_NODISCARD int uva_reader_read_all_poll(uva_reader_t *reader,
 /**
  * Read exactly size bytes. The reader's limit does not bind.
  *
- * @param[out] ret_partial Bytes in data if the stream ended before; may be
- *                         NULL.
+ * @param[out] ret_partial How many bytes are in data if the stream ended
+ * before; may be NULL.
  * @retval UVA_EINCOMPLETEREAD The stream ended before; nothing is left in it.
- * @retval UV_EINVAL           size is above PTRDIFF_MAX: no size, but a
- * negative code (ValueError).
+ * @retval UV_EINVAL           size is above PTRDIFF_MAX: likely a negative code
+ *                             that was passed as a size (ValueError).
  * @return size.
  * @suspends Only while there is less.
  * @asyncio StreamReader.readexactly
@@ -358,10 +359,10 @@ UVA_EXTERN UVA_NODISCARD int uva_reader_readexactly_poll(uva_reader_t *reader,
 /**
  * Read a line, its newline included; the last one may have none.
  *
- * @return Its bytes; 0 at the end of the stream, with an empty buffer.
- * @retval UVA_ELIMITOVERRUN It is longer than the limit, and was dropped: with
- *                           its newline if that has come, else all that has
- *                           come.
+ * @return The line's bytes; 0 at the end of the stream, with an empty buffer.
+ * @retval UVA_ELIMITOVERRUN The line is longer than the limit and was dropped,
+ *                           with its newline if that has come; else everything
+ *                           that has come was dropped.
  * @suspends Only while there is no newline.
  * @asyncio StreamReader.readline; differs: ValueError is the code of its cause.
  */
@@ -420,11 +421,12 @@ UVA_EXTERN size_t uva_reader_consumed(const uva_reader_t *reader);
 /** Whether the stream has ended and everything was read.
  * @asyncio StreamReader.at_eof */
 UVA_EXTERN bool uva_reader_at_eof(const uva_reader_t *reader);
-/** The code the connection was lost with; 0 if it was not.
+/** The code with which reads fail: of a lost connection, or of
+ * uva_reader_set_exception; 0 if there is none.
  * @asyncio StreamReader.exception */
 UVA_EXTERN int uva_reader_exception(const uva_reader_t *reader);
 
-/** Keep a reader beyond the life of the reference that there is. The last
+/** Take a reference. @return reader itself; NULL for NULL. Dropping the last
  * reference of a connection, of either half, closes it if it is open, and warns
  * in debug mode. */
 UVA_EXTERN uva_reader_t *uva_reader_ref(uva_reader_t *reader);
@@ -432,7 +434,7 @@ UVA_EXTERN uva_reader_t *uva_reader_ref(uva_reader_t *reader);
 UVA_EXTERN uva_reader_t *uva_reader_unref(uva_reader_t *reader);
 
 /**
- * A reader without a connection, which somebody feeds: for tests, and for
+ * Make a reader without a connection, which its user feeds: for tests, and for
  * bytes that come from elsewhere.
  *
  * @param limit_bytes 0 for the default.
@@ -442,10 +444,10 @@ UVA_EXTERN uva_reader_t *uva_reader_unref(uva_reader_t *reader);
  */
 UVA_EXTERN UVA_NODISCARD int uva_reader_new(size_t limit_bytes,
                                             uva_reader_t **ret_reader);
-/** Add bytes, which are copied, and wake who waits.
+/** Add bytes, which are copied, and wake the task that waits for them.
  * @retval UV_EPERM  After feed_eof.
  * @retval UV_ENOMEM Nothing was added.
- * @retval UV_EINVAL size is above PTRDIFF_MAX; likewise.
+ * @retval UV_EINVAL size is above PTRDIFF_MAX. Nothing was added.
  * @asyncio StreamReader.feed_data */
 UVA_EXTERN UVA_NODISCARD int
 uva_reader_feed_data(uva_reader_t *reader, const void *data, size_t size);
@@ -459,31 +461,32 @@ UVA_EXTERN int uva_reader_set_exception(uva_reader_t *reader, int code);
 /* --- writing --- */
 
 /**
- * Write: send, or keep a copy until the peer takes it. Short writes of a task
- * (of less than 1 KiB) leave together, when it suspends or ends, or with a
- * longer one; uva_transport_get_write_buffer_size sends them at once. Writing
- * never waits: use uva_writer_drain where much is written.
+ * Send bytes, or keep a copy of those that cannot leave yet. Short writes of a
+ * task (of less than 1 KiB) leave together when the task suspends or ends, or
+ * with a longer write; uva_transport_get_write_buffer_size sends them at once.
+ * Writing never waits: use uva_writer_drain where much is written.
  *
- * On a connection that is lost the bytes are dropped; the next drain tells.
+ * On a lost connection the bytes are dropped; the next drain tells.
  *
  * @retval UV_EPERM  After write_eof.
  * @retval UV_ENOMEM Nothing was kept; if some of it was sent already, the
  *                   connection is lost too.
- * @retval UV_EINVAL size is above PTRDIFF_MAX: no size, but a negative code.
- *                   Nothing was sent.
+ * @retval UV_EINVAL size is above PTRDIFF_MAX: likely a negative code that was
+ *                   passed as a size. Nothing was sent.
  * @suspends Never.
  * @asyncio StreamWriter.write
  */
 UVA_EXTERN UVA_NODISCARD int
 uva_writer_write(uva_writer_t *writer, const void *data, size_t size);
-/** The same for an owned buffer, which is empty afterwards, also on error. */
+/** Write an owned buffer, which is empty afterwards, also on error. */
 UVA_EXTERN UVA_NODISCARD int uva_writer_write_take(uva_writer_t *writer,
                                                    uva_buffer_t *take_buffer);
-/** The same for several pieces, as one. @asyncio StreamWriter.writelines */
+/** Write several pieces as if they were one. @asyncio StreamWriter.writelines
+ */
 UVA_EXTERN UVA_NODISCARD int uva_writer_writelines(uva_writer_t *writer,
                                                    const uva_bytes_t *lines,
                                                    size_t count);
-/** The same for text made as printf makes it. @return Its bytes. */
+/** Write a text made as printf makes it. @return Its bytes, or a code. */
 UVA_EXTERN UVA_NODISCARD int uva_writer_printf(uva_writer_t *writer,
                                                const char *format,
                                                ...) UVA_PRINTF(2, 3);
@@ -491,7 +494,8 @@ UVA_EXTERN UVA_NODISCARD int uva_writer_printf(uva_writer_t *writer,
 /**
  * Wait until so much was sent that more should be written.
  *
- * @retval UV_ECONNRESET The connection is lost, or the code it was lost with.
+ * @retval UV_ECONNRESET The connection is lost; also another code, with which
+ * it was lost.
  * @retval UV_ECANCELED  The task was cancelled; what was written stays.
  * @suspends Only above the high mark, until the low mark; for an iteration on a
  *           connection that is closing.
@@ -508,16 +512,16 @@ UVA_EXTERN int uva_writer_write_eof(uva_writer_t *writer);
 UVA_EXTERN bool uva_writer_can_write_eof(const uva_writer_t *writer);
 
 /** Stop reading, send what was written, close; uva_writer_wait_closed waits for
- * the end of it. Idempotent. @suspends Never. @asyncio StreamWriter.close */
+ * the end of that. Idempotent. @suspends Never. @asyncio StreamWriter.close */
 UVA_EXTERN void uva_writer_close(uva_writer_t *writer);
 /** @asyncio StreamWriter.is_closing */
 UVA_EXTERN bool uva_writer_is_closing(const uva_writer_t *writer);
 /**
- * Wait until the connection is closed, by whomever.
+ * Wait until the connection is closed, whichever side closes it.
  *
- * @return 0, or the code it was lost with.
- * @retval UV_ECANCELED The task was cancelled; it goes on closing.
- * @suspends Unless it is closed.
+ * @return 0, or the code with which the connection was lost.
+ * @retval UV_ECANCELED The task was cancelled; a close goes on.
+ * @suspends Unless the connection is closed.
  * @asyncio StreamWriter.wait_closed
  */
 UVA_EXTERN UVA_CORO UVA_NODISCARD int

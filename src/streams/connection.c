@@ -1,13 +1,17 @@
 /*
  * uva_connection_close: what a user of asyncio writes as writer.close() and
- * await writer.wait_closed().
+ * await writer.wait_closed() (asyncio.streams, StreamWriter).
  *
- * Invariant: both references are dropped exactly once, when it returns, however
- * it returns; the handler of a server has none to drop.
+ * Invariant: both references are dropped exactly once, by the call that returns
+ * anything but UVA_PENDING or UV_EPERM. The handler of a server has no
+ * references of its own, so for its task none is dropped.
  */
 #include "streams/streams.h"
 
-/* A cancellation that came here is put back: the next await delivers it. */
+/* Put a cancellation back that came while the task waited here: the next await
+ * delivers it. The clean-up is often the last call of a task, whose result is
+ * not looked at; a cancellation must not be lost there. uncancel undoes the
+ * count of the second request, as there was one cancellation only. */
 static void connection_keep_cancellation(void)
 {
     uva_task_t *task = uva_current_task();
@@ -18,8 +22,8 @@ static void connection_keep_cancellation(void)
     (void)uva_task_uncancel(task);
 }
 
-/* The transport of a connection; NULL for a reader of its own, or for nothing.
- */
+/* The transport of a connection, found by either half. NULL for a reader of its
+ * own, or if both halves are NULL. */
 static uva_transport_t *connection_transport(const uva_reader_t *reader,
                                              const uva_writer_t *writer)
 {
@@ -28,14 +32,16 @@ static uva_transport_t *connection_transport(const uva_reader_t *reader,
                             : NULL;
 }
 
-/* Whether this thread may close it; the log says so if not. */
+/* Whether the calling thread may close the connection; the log says so if not.
+ */
 static bool connection_owned(const uva_transport_t *transport)
 {
     return uva_loop_owned(uva_transport_get_loop(transport),
                           "uva_connection_close");
 }
 
-/* Drop the references. @return Why the connection was lost, or 0. */
+/* Drop the references: the last act, as the transport may go with them. @return
+ * Why the connection was lost, or 0. */
 static int connection_end(uva_reader_t *take_reader,
                           uva_writer_t *take_writer,
                           uva_transport_t *transport)
@@ -61,7 +67,7 @@ int uva_connection_close_poll(uva_reader_t *take_reader,
         (void)uva_reader_unref(take_reader); /* One of its own. */
         return 0;
     }
-    if (uva_waiter_resumed(self)) {
+    if (uva_waiter_resumed(self)) { /* Closed, or cancelled meanwhile. */
         if (uva_waiter_finish(self) < 0) {
             connection_keep_cancellation();
         }
@@ -71,6 +77,8 @@ int uva_connection_close_poll(uva_reader_t *take_reader,
         return UV_EPERM;
     }
     uva_transport_close(transport);
+    /* Wait for unsent bytes only. Without any the connection is closed already,
+     * and connection_lost is on its way: there is nothing to learn from it. */
     if (uva_transport_get_write_buffer_size(transport) > 0) {
         writer = uva__transport_state(transport);
         r = uva_waiter_suspend(self, &writer->reader->in.loop,
@@ -91,7 +99,8 @@ int uva_connection_close(uva_reader_t *take_reader, uva_writer_t *take_writer)
         return UV_EPERM;
     }
     if (uva__block_check() < 0 && transport != NULL) {
-        /* Nothing can wait here; the rest is sent all the same. */
+        /* Nothing can wait here: a callback, or a stackless task. The transport
+         * sends the rest by itself. */
         uva_transport_close(transport);
         return connection_end(take_reader, take_writer, transport);
     }

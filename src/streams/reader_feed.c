@@ -17,7 +17,8 @@
 
 /* --- the feeding side --- */
 
-/* What a user feeds to a reader of its own; a connection is fed by its socket.
+/* asyncio: streams.py, StreamReader.feed_data, which asserts that the end of
+ * the stream was not fed. No bytes are no news: the waiting task is not woken.
  */
 int uva_reader_feed_data(uva_reader_t *reader, const void *data, size_t size)
 {
@@ -37,6 +38,7 @@ void uva_reader_feed_eof(uva_reader_t *reader)
     }
 }
 
+/* The code must be one that fails a read; UVA_PENDING would make it hang. */
 int uva_reader_set_exception(uva_reader_t *reader, int code)
 {
     if (!uva__code_fails(code)) {
@@ -51,7 +53,8 @@ int uva_reader_set_exception(uva_reader_t *reader, int code)
 
 /* --- making and freeing --- */
 
-/* A reader that no connection has: it keeps its loop. */
+/* A reader of its own. It may outlive the run of its loop, and asks the loop
+ * which thread it belongs to: so it keeps the loop in memory. */
 int uva_reader_new(size_t limit_bytes, uva_reader_t **ret_reader)
 {
     uva_reader_t *reader;
@@ -92,6 +95,7 @@ uva_reader_t *uva_reader_unref(uva_reader_t *reader)
         (void)uva_transport_unref(reader->in.transport);
     } else if (uva_loop_owned(reader->in.loop, __func__) &&
                --reader->in.refs == 0) {
+        /* The input before the loop: its block goes to the loop's reserve. */
         uva__input_destroy(&reader->in);
         (void)uva_loop_unref(reader->in.loop);
         uva__free(reader);

@@ -3,7 +3,8 @@
  * transport and its streams (asyncio.streams, StreamReaderProtocol).
  *
  * Invariant: reader, writer and transport are one object; every reference of
- * any of them is one of the transport's.
+ * any of them is one of the transport's. The handler of a server has none: the
+ * transport keeps itself until the handler's task has ended.
  */
 #include "uva/streams.h"
 
@@ -14,19 +15,21 @@
 #include "base/list.h"
 #include "streams/streams.h"
 
-/* The arguments of a server of streams; it owns them. */
+/* The handler of a server of streams, which is spawned for each connection. The
+ * server owns it. */
 typedef struct service_s {
-    const uva__coro_t *coro; /* Static. */
-    uva_context_t
-        *context; /* Counted: that of the task that started the server. */
-    size_t reader_offset; /* In args. */
-    size_t writer_offset;
-    max_align_t args[]; /* Copied for each connection. */
+    const uva__coro_t *coro; /* Static: the handler's coroutine. */
+    uva_context_t *context;  /* Counted: a copy of the context of the task that
+                                started the server. */
+    size_t reader_offset;    /* In args: where the reader goes. */
+    size_t writer_offset;    /* In args: where the writer goes. */
+    max_align_t args[]; /* The handler's arguments; each spawn copies them. */
 } service_t;
 
 /* --- the protocol --- */
 
-/* The writer lies behind its transport, the reader is the input in it. */
+/* The writer begins to exist, zeroed, behind its transport. The connection may
+ * still fail to open; so it owns nothing that would have to be freed. */
 static void stream_init(void *state, uva_transport_t *transport)
 {
     uva_writer_t *writer = state;
@@ -37,6 +40,7 @@ static void stream_init(void *state, uva_transport_t *transport)
     uva__list_init(&writer->closers);
 }
 
+/* Inside a write: only remembered, as drain looks at it. */
 static void stream_pause_writing(void *state)
 {
     uva_writer_t *writer = state;
@@ -51,17 +55,20 @@ static void stream_resume_writing(void *state)
 
 static void stream_connection_lost(void *state, int status)
 {
-    (void)status; /* The transport keeps it. */
+    (void)status; /* The transport keeps it for drain and wait_closed. */
     uva__writer_lost(state);
 }
 
-/* A connection that was accepted, and what serves it. */
+/* A connection that was accepted, and the service that serves it: the argument
+ * of stream_spawn. */
 typedef struct accepted_s {
     uva_writer_t *writer;
     service_t *service;
 } accepted_t;
 
-/* Spawn the handler. */
+/* Spawn the handler. The service's own args serve as the form: the two pointers
+ * are put into it, and uva__spawn copies the whole before this returns. memcpy,
+ * as the struct's type is known to the user's file alone. */
 static void stream_spawn(void *data)
 {
     const accepted_t *accepted = data;
@@ -77,17 +84,23 @@ static void stream_spawn(void *data)
         uva__spawn(service->coro, args, NULL, "uva_start_server"));
 }
 
+/* asyncio: streams.py, StreamReaderProtocol.connection_made. Only an accepted
+ * connection hears it, from the ready queue: a task may be spawned here. */
 static void stream_connection_made(void *state, void *data)
 {
     accepted_t accepted = {.writer = state, .service = data};
 
-    /* asyncio: a handler's task copies the context of start_server. */
+    /* asyncio: the handle that accepts keeps the context of start_server, and
+     * create_task copies it. If the context cannot be entered, the handler runs
+     * all the same, outside of it. */
     if (uva_context_run(accepted.service->context, stream_spawn, &accepted) <
         0) {
         stream_spawn(&accepted);
     }
 }
 
+/* asyncio: streams.py, StreamReaderProtocol. Its data_received and eof_received
+ * have no counterpart: the socket is read into the input. */
 static const uva__direct_ops_t stream_ops = {
     .state_bytes = sizeof(uva_writer_t),
     .init = stream_init,
@@ -99,6 +112,7 @@ static const uva__direct_ops_t stream_ops = {
 
 /* --- open_connection --- */
 
+/* asyncio: streams.py, open_connection. */
 int uva_open_connection_poll(uva_open_connection_op_t *op,
                              const char *host,
                              const char *port,
@@ -111,7 +125,8 @@ int uva_open_connection_poll(uva_open_connection_op_t *op,
                               &transport);
 
     if (r >= 0) {
-        *ret_reader = uva__reader_of(transport); /* With the reference. */
+        /* The reader gets the reference that connect has made. */
+        *ret_reader = uva__reader_of(transport);
         *ret_writer = uva_writer_ref(uva__transport_state(transport));
     }
     return r;
@@ -133,7 +148,8 @@ int uva_open_connection(const char *host,
 
 /* --- start_server --- */
 
-/* The server is gone, and with it the arguments of its handlers. */
+/* The server is gone, and no handler runs; or it was never made: then
+ * data may be NULL. */
 static void service_free(void *data)
 {
     service_t *service = data;
@@ -144,7 +160,8 @@ static void service_free(void *data)
     }
 }
 
-/* Keep the arguments, and the context of the task that starts the server. */
+/* Copy the arguments, and the context of the task that starts the server.
+ * @return NULL without memory. */
 static service_t *service_new(const uva__coro_t *coro, const void *args)
 {
     service_t *service = uva__calloc(1, sizeof *service + coro->frame_bytes);
@@ -162,7 +179,8 @@ static service_t *service_new(const uva__coro_t *coro, const void *args)
     return service;
 }
 
-/* The first call makes the service, which the server owns from then on. */
+/* asyncio: streams.py, start_server. The first call makes the service;
+ * uva__listen_poll takes it, and frees it on failure. */
 int uva__start_server_poll(uva_start_server_op_t *op,
                            const uva__coro_t *coro,
                            const void *args,
@@ -175,7 +193,8 @@ int uva__start_server_poll(uva_start_server_op_t *op,
 {
     service_t *service = NULL;
 
-    if (op->state == NULL) { /* The first call. */
+    /* A second service would leak: only the first call makes one. */
+    if (op->state == NULL) {
         service = service_new(coro, args);
         if (service == NULL) {
             return UV_ENOMEM;
@@ -204,7 +223,9 @@ int uva__start_server(const uva__coro_t *coro,
     return r;
 }
 
-/* A task that bears the name of the handler that it calls. */
+/* The coroutine of a callback's task: it calls the handler. function is the
+ * handler's name, which the task bears in logs, so that a list of tasks does
+ * not read "client_connected_cb" for each. */
 struct client_connected_cb_args_s {
     const char *function; /* Static, or NULL. */
     uva_reader_t *reader;
@@ -256,6 +277,9 @@ int uva__start_server_callback(const char *function,
               port, options, ret_server);
     return r;
 }
+
+/* The functions behind the macros of the same name, for pointers to functions
+ * and other languages: the handler's name is not known. */
 
 int(uva_start_server_callback_poll)(uva_start_server_op_t *op,
                                     uva_client_connected_cb handler,

@@ -1,6 +1,11 @@
 /*
- * A reader and a writer in memory. A connection is one object: its reader is
- * the input of its transport, its writer lies behind the transport.
+ * A reader and a writer in memory. A connection is one piece of memory, with
+ * one count of references:
+ *
+ *   uva_transport_t { ... uva__input_t in ... } uva_writer_t
+ *                     `-- the reader is this    `-- ops->state_bytes behind it
+ *
+ * A reader of its own, which a user feeds, is a uva_reader_t and nothing else.
  */
 #ifndef UVA__STREAMS_STREAMS_H
 #define UVA__STREAMS_STREAMS_H
@@ -9,28 +14,31 @@
 
 #include "io/stream_door.h"
 
+/* Nothing but the input: uva__reader_of relies on it. */
 struct uva_reader_s {
     uva__input_t in;
 };
 
 struct uva_writer_s {
     uva_transport_t *transport; /* Borrowed: this lies behind it. */
-    uva_reader_t *reader;       /* Borrowed: of the same. */
-    uva_list_t drainers;        /* Of uva_waiter_t.link. */
-    uva_list_t closers;         /* Of uva_waiter_t.link. */
-    bool paused;
+    uva_reader_t *reader;       /* Borrowed: of the same connection. */
+    uva_list_t drainers;        /* Of uva_waiter_t.link: in drain. */
+    uva_list_t closers;         /* Of uva_waiter_t.link: in wait_closed and in
+                                   uva_connection_close. */
+    bool paused;                /* Above the high mark: drain waits. */
     bool lost; /* connection_lost came; the transport knows why. */
 };
 
-/** The reader of a transport. */
+/** The reader of a transport. Borrowed; lives as long as the transport. */
 static inline uva_reader_t *uva__reader_of(uva_transport_t *transport)
 {
     return (uva_reader_t *)uva__transport_input(transport);
 }
 
-/** Wake the tasks that drain: the writer goes on. */
+/** resume_writing: the writer goes on, wake the tasks that drain. */
 void uva__writer_resume(uva_writer_t *writer);
-/** Wake all tasks that wait on the writer: its connection is lost. */
+/** connection_lost: wake all tasks that wait on the writer. To be called once.
+ */
 void uva__writer_lost(uva_writer_t *writer);
 
 #endif /* UVA__STREAMS_STREAMS_H */

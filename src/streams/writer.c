@@ -2,21 +2,21 @@
  * StreamWriter (asyncio.streams): writing, and waiting until it is time to
  * write more, or until the connection is closed.
  *
- * Invariant: a task that drains is woken when the writer is resumed or lost;
- * one that waits for the close when it is lost, which comes once for every
- * connection.
+ * Invariant: a task in drain is woken when writing is resumed or the connection
+ * is lost; a task in wait_closed when it is lost. The loss comes exactly once
+ * for every connection, after a close too, so no task waits for ever.
  */
 #include <limits.h>
 #include <stdarg.h>
 
-#include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/format.h"
 #include "base/list.h"
 #include "base/util.h"
 #include "streams/streams.h"
 
-/* The size of a printf on the stack; more is allocated. */
+/* How long a text uva_writer_printf makes on the stack; a longer one is
+ * allocated. Small, as stackful tasks have small stacks. */
 #define PRINTF_BYTES 512
 
 /* --- writing --- */
@@ -26,6 +26,8 @@ int uva_writer_write(uva_writer_t *writer, const void *data, size_t size)
     return uva_transport_write(writer->transport, data, size);
 }
 
+/* The transport has sent or copied all, or refused it: the buffer is done with
+ * either way, so that a caller need not look at the result to free it. */
 int uva_writer_write_take(uva_writer_t *writer, uva_buffer_t *take_buffer)
 {
     int r = uva_transport_write(writer->transport, take_buffer->data,
@@ -42,7 +44,9 @@ int uva_writer_writelines(uva_writer_t *writer,
     return uva_transport_writelines(writer->transport, lines, count);
 }
 
-/* A short text is made on the stack, a long one in a buffer. */
+/* A short text is made on the stack, a long one in a buffer. uva__vformat
+ * returns the bytes that it wanted to write, so the size tells whether it
+ * fitted. */
 int uva_writer_printf(uva_writer_t *writer, const char *format, ...)
 {
     char text[PRINTF_BYTES];
@@ -78,7 +82,8 @@ bool uva_writer_can_write_eof(const uva_writer_t *writer)
 
 /* --- draining --- */
 
-/* Wake all tasks of a list; each leaves it by itself. */
+/* Wake all tasks of a list. Each leaves the list by itself when it runs, so the
+ * list does not change under the walk. */
 static void writer_wake(uva_list_t *waiters)
 {
     UVA__LIST_FOREACH (waiter, waiters, uva_waiter_t, link) {
@@ -101,11 +106,13 @@ void uva__writer_lost(uva_writer_t *writer)
 
 /* Stages of a drain. */
 enum {
-    DRAIN_FIRST,
-    DRAIN_YIELDED
+    DRAIN_FIRST,  /* The first call, or it waits among the drainers. */
+    DRAIN_YIELDED /* The iteration on a closing transport is under way. */
 };
 
-/* asyncio: streams.py, FlowControlMixin._drain_helper. */
+/* Wait among the drainers while writing is paused. asyncio: streams.py,
+ * FlowControlMixin._drain_helper: ConnectionResetError on a lost connection,
+ * whatever it was lost with. */
 static int drain_wait(uva_writer_t *writer, uva_waiter_t *self)
 {
     if (UVA__UNLIKELY(writer->lost)) {
@@ -118,8 +125,9 @@ static int drain_wait(uva_writer_t *writer, uva_waiter_t *self)
                               &writer->drainers);
 }
 
-/* A drain goes on: after the iteration of a closing transport, or after its
- * wait. */
+/* A drain goes on: after the iteration on a closing transport, or after its
+ * wait. asyncio: connection_lost sets a waiting drain's result or exception, so
+ * here the code of the loss is told, not UV_ECONNRESET. */
 static UVA__NOINLINE int drain_resumed(uva_writer_t *writer, uva_waiter_t *self)
 {
     int r;
@@ -129,7 +137,7 @@ static UVA__NOINLINE int drain_resumed(uva_writer_t *writer, uva_waiter_t *self)
         r = uva_yield_poll();
         return r < 0 ? r : drain_wait(writer, self);
     }
-    r = uva_waiter_finish(self);
+    r = uva_waiter_finish(self); /* A cancellation wins over a loss. */
     if (r >= 0 && writer->lost) {
         r = uva__bare(uva__transport_status(writer->transport));
     }
@@ -142,7 +150,8 @@ int uva_writer_drain_poll(uva_writer_t *writer)
     uva_waiter_t *self;
     int r = writer->reader->in.exception;
 
-    /* Not paused, not lost, not closing, and no task waits: nothing to do. */
+    /* Nothing to wait for. No task is among the drainers, so this is no second
+     * call of an await, and the waiter need not be asked. */
     if (UVA__LIKELY(!writer->paused && r == 0 && !writer->lost &&
                     uva__list_empty(&writer->drainers) &&
                     !uva_transport_is_closing(writer->transport))) {
@@ -152,7 +161,7 @@ int uva_writer_drain_poll(uva_writer_t *writer)
     if (uva_waiter_resumed(self)) {
         return drain_resumed(writer, self);
     }
-    if (r < 0) {
+    if (r < 0) { /* asyncio: the reader's exception comes first. */
         return uva__bare(r);
     }
     if (UVA__UNLIKELY(uva_transport_is_closing(writer->transport))) {
@@ -187,7 +196,8 @@ bool uva_writer_is_closing(const uva_writer_t *writer)
     return uva_transport_is_closing(writer->transport);
 }
 
-/* asyncio: streams.py, StreamWriter.wait_closed. */
+/* asyncio: streams.py, StreamWriter.wait_closed: 0 after a close, the exception
+ * after a loss, as often as it is asked. */
 int uva_writer_wait_closed_poll(uva_writer_t *writer)
 {
     uva_waiter_t *self = uva_waiter_current();
@@ -220,6 +230,7 @@ uva_transport_t *uva_writer_transport(const uva_writer_t *writer)
     return writer->transport;
 }
 
+/* References are the transport's: reader and writer go together with it. */
 uva_writer_t *uva_writer_ref(uva_writer_t *writer)
 {
     if (writer != NULL) {
