@@ -23,14 +23,14 @@ typedef struct uva_connection_options_s {
                             1 GiB. */
     size_t high_bytes;   /* Unsent bytes above which a drain waits; default
                             64 KiB, or 4 * low_bytes. */
-    size_t low_bytes;    /* Unsent bytes at which it goes on; default a
-                            quarter of high_bytes. */
+    size_t low_bytes;    /* Unsent bytes at which the drain goes on; default
+                            a quarter of high_bytes. */
     uva_family_t family; /* Addresses to use; default both. */
     const char
         *local_host; /* Borrowed: address to connect from; default any. */
     const char *local_port; /* Borrowed: port to connect from; default any. */
-    uint64_t happy_eyeballs_delay_ns; /* Start with the next address when one
-                               takes longer; default only when it has failed. */
+    uint64_t happy_eyeballs_delay_ns; /* Try the next address as well when one
+                               takes longer; default: when it has failed. */
     unsigned interleave; /* Addresses of the first family before one of the
                             other; default 1 with a delay, else the order of
                             the resolver. */
@@ -69,9 +69,10 @@ typedef struct uva_server_options_s {
     }
 
 /**
- * A server: sockets that listen, and the connections they accepted.
+ * Take a reference of a server: sockets that listen, and the connections that
+ * they have accepted. @return server itself; NULL for NULL.
  *
- * Dropping the last reference of an open one closes it and warns in debug
+ * Dropping the last reference of an open server closes it, and warns in debug
  * mode; its connections live on.
  *
  * @asyncio Server
@@ -79,32 +80,33 @@ typedef struct uva_server_options_s {
 UVA_EXTERN uva_server_t *uva_server_ref(uva_server_t *server);
 /** Drop a reference. @return NULL. */
 UVA_EXTERN uva_server_t *uva_server_unref(uva_server_t *server);
-/** Borrowed. @asyncio Server.get_loop */
+/** The loop of a server. Borrowed. @asyncio Server.get_loop */
 UVA_EXTERN uva_loop_t *uva_server_get_loop(const uva_server_t *server);
 
-/** How many sockets it listens on; 0 once it is closed.
+/** How many sockets a server listens on; 0 once it is closed.
  * @asyncio Server.sockets */
 UVA_EXTERN size_t uva_server_socket_count(const uva_server_t *server);
 /**
- * The address of one of its sockets: with port 0 asked for, the one it got.
- * @retval UV_EINVAL There is no such socket.
+ * The address of one of a server's sockets. If port 0 was asked for, its port
+ * is the one that the system chose.
+ * @retval UV_EINVAL index is not below uva_server_socket_count.
  */
 UVA_EXTERN UVA_NODISCARD int uva_server_get_sockname(
     const uva_server_t *server, size_t index, uva_address_t *ret_address);
-/** The port of its first socket; 0 once it is closed. */
+/** The port of a server's first socket; 0 once the server is closed. */
 UVA_EXTERN uint16_t uva_server_port(const uva_server_t *server);
-/** Connections that are not closed. */
+/** How many accepted connections are not closed. */
 UVA_EXTERN size_t uva_server_connection_count(const uva_server_t *server);
 
-/** Whether it accepts connections. @asyncio Server.is_serving */
+/** Whether a server accepts connections. @asyncio Server.is_serving */
 UVA_EXTERN bool uva_server_is_serving(const uva_server_t *server);
 
 /**
- * Begin to accept; nothing if it does already.
+ * Begin to accept connections; nothing if the server does already.
  *
- * @retval UV_EPERM      It is closed.
+ * @retval UV_EPERM      The server is closed.
  * @retval UV_EADDRINUSE Another socket listens on the address; other codes of
- *                       the system likewise. It does not accept.
+ *                       the system likewise. The server does not accept.
  * @retval UV_ECANCELED  The task was cancelled; the server accepts.
  * @suspends Always, for an iteration.
  * @asyncio Server.start_serving
@@ -120,7 +122,7 @@ uva_server_start_serving_poll(uva_server_t *server);
  * wait for its connections.
  *
  * @retval UV_ECANCELED Always, when it served: closing a server cancels this.
- * @retval UV_EPERM     It is closed, or another task is in this call.
+ * @retval UV_EPERM     The server is closed, or another task is in this call.
  * @suspends Always.
  * @asyncio Server.serve_forever
  */
@@ -138,10 +140,10 @@ uva_server_serve_forever_poll(uva_server_t *server);
 UVA_EXTERN void uva_server_close(uva_server_t *server);
 
 /**
- * Wait until it is closed and its last connection too, in either order.
+ * Wait until the server is closed and its last connection too, in either order.
  *
  * @retval UV_ECANCELED The task was cancelled; the server goes on as it was.
- * @suspends Unless that is so already.
+ * @suspends Unless both are closed already.
  * @asyncio Server.wait_closed
  */
 UVA_EXTERN UVA_CORO UVA_NODISCARD int

@@ -1,11 +1,15 @@
 /**
  * @file
- * Transports: a connection's lower half. Bytes go in without waiting and leave
- * when the peer takes them; high and low marks say when to wait.
+ * Transports: a connection's lower half, below the streams. A write never
+ * waits: the transport keeps what the system does not take. High and low marks
+ * of the unsent bytes say when a writer should wait.
  *
- * Writes leave at once, but for short ones of a task (of less than 1 KiB):
- * those that it makes before it suspends or ends leave together then, in one
- * system call, or with a longer one.
+ * A write is sent at once, unless a task writes less than 1 KiB: the short
+ * writes of a task leave together, in one system call, when it suspends or
+ * ends, or with its next longer write.
+ *
+ * A transport that is lost or closed stays valid until its last reference is
+ * dropped; every function here may still be called then.
  */
 #ifndef UVA_TRANSPORTS_H
 #define UVA_TRANSPORTS_H
@@ -18,15 +22,15 @@ UVA_BEGIN_DECLS
 
 /** Kinds of internet addresses. */
 typedef enum uva_family_e {
-    UVA_FAMILY_ANY,
-    UVA_FAMILY_IPV4,
-    UVA_FAMILY_IPV6
+    UVA_FAMILY_ANY,  /* In options: both. */
+    UVA_FAMILY_IPV4, /* AF_INET. */
+    UVA_FAMILY_IPV6  /* AF_INET6. */
 } uva_family_t;
 
 /** The address of one end of a connection. */
 typedef struct uva_address_s {
     char host[64]; /* Numeric: "127.0.0.1", "::1", "fe80::1%eth0". */
-    uint16_t port; /* In the order of the host. */
+    uint16_t port; /* A number as it is printed, not in network order. */
     uva_family_t family;
 } uva_address_t;
 
@@ -35,10 +39,11 @@ UVA_EXTERN uva_transport_t *uva_transport_ref(uva_transport_t *transport);
 /** Drop a reference; the last one of an open transport closes it and warns in
  * debug mode. @return NULL. */
 UVA_EXTERN uva_transport_t *uva_transport_unref(uva_transport_t *transport);
-/** Borrowed. */
+/** The loop of a transport. Borrowed. */
 UVA_EXTERN uva_loop_t *uva_transport_get_loop(const uva_transport_t *transport);
 
-/** The descriptor of the socket, to look at; -1 once it is closed.
+/** The descriptor of the socket; -1 once it is closed. Borrowed: to set options
+ * and to look at, not to read, write or close.
  * @asyncio get_extra_info('socket') */
 UVA_EXTERN int uva_transport_fileno(const uva_transport_t *transport);
 /** The address of the peer, also when the connection is closed.
@@ -46,7 +51,8 @@ UVA_EXTERN int uva_transport_fileno(const uva_transport_t *transport);
 UVA_EXTERN UVA_NODISCARD int
 uva_transport_get_peername(const uva_transport_t *transport,
                            uva_address_t *ret_address);
-/** The address of this end. @asyncio get_extra_info('sockname') */
+/** The address of this end. @retval UV_ENOTCONN The connection is closed.
+ * @asyncio get_extra_info('sockname') */
 UVA_EXTERN UVA_NODISCARD int
 uva_transport_get_sockname(const uva_transport_t *transport,
                            uva_address_t *ret_address);
@@ -60,12 +66,14 @@ UVA_EXTERN void uva_transport_close(uva_transport_t *transport);
 /** Close at once; what the system does not take now is dropped.
  * @asyncio WriteTransport.abort */
 UVA_EXTERN void uva_transport_abort(uva_transport_t *transport);
-/** Whether it is closing or closed. @asyncio BaseTransport.is_closing */
+/** Whether a transport is closing, closed or lost. @asyncio
+ * BaseTransport.is_closing */
 UVA_EXTERN bool uva_transport_is_closing(const uva_transport_t *transport);
 
-/** Whether it reads: open and not paused. @asyncio ReadTransport.is_reading */
+/** Whether a transport reads: open and not paused. @asyncio
+ * ReadTransport.is_reading */
 UVA_EXTERN bool uva_transport_is_reading(const uva_transport_t *transport);
-/** Read no more until resumed; idempotent, nothing when closing.
+/** Read no more until resumed. Idempotent; nothing on a closing transport.
  * @asyncio ReadTransport.pause_reading */
 UVA_EXTERN void uva_transport_pause_reading(uva_transport_t *transport);
 /** Read again; idempotent. @asyncio ReadTransport.resume_reading */
@@ -74,21 +82,21 @@ UVA_EXTERN void uva_transport_resume_reading(uva_transport_t *transport);
 /**
  * Send bytes, or keep a copy of those that cannot leave yet.
  *
- * On a connection that is lost they are dropped. The fifth call is written to
- * the log: as a warning if it was closed here, for debugging if the peer did
- * it.
+ * On a lost connection the bytes are dropped and 0 is returned. The fifth
+ * dropped write is logged: as a warning if the connection was closed here, for
+ * debugging if the peer caused the loss.
  *
  * @retval UV_EPERM  After write_eof.
  * @retval UV_ENOMEM Nothing was kept; if some of it was sent already, the
  *                   connection is lost too.
- * @retval UV_EINVAL size is above PTRDIFF_MAX: no size, but a negative code.
- *                   Nothing was sent.
+ * @retval UV_EINVAL size is above PTRDIFF_MAX: likely a negative code that was
+ *                   passed as a size. Nothing was sent.
  * @suspends Never.
  * @asyncio WriteTransport.write
  */
 UVA_EXTERN UVA_NODISCARD int
 uva_transport_write(uva_transport_t *transport, const void *data, size_t size);
-/** The same for several pieces, as one.
+/** Write several pieces as if they were one; codes as of uva_transport_write.
  * @asyncio WriteTransport.writelines */
 UVA_EXTERN UVA_NODISCARD int uva_transport_writelines(
     uva_transport_t *transport, const uva_bytes_t *lines, size_t count);
@@ -116,8 +124,8 @@ UVA_EXTERN void
 uva_transport_get_write_buffer_limits(const uva_transport_t *transport,
                                       size_t *ret_high_bytes,
                                       size_t *ret_low_bytes);
-/** Bytes that were written and that the system does not take; what was only
- * collected is sent first.
+/** How many written bytes the system has not taken. Collected short writes are
+ * offered to the system first.
  * @asyncio WriteTransport.get_write_buffer_size */
 UVA_EXTERN size_t
 uva_transport_get_write_buffer_size(uva_transport_t *transport);

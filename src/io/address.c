@@ -1,7 +1,8 @@
 /*
- * Internet addresses (the pairs of host and port of asyncio).
+ * Internet addresses: the pairs of host and port that asyncio's sockets use.
  *
- * Invariant: a user's address is numeric; nothing here asks a resolver.
+ * Invariant: the host of a uva_address_t is always numeric. Nothing in this
+ * file asks a resolver, so nothing in it can block.
  */
 #include "io/address.h"
 
@@ -13,13 +14,15 @@
 #include "base/alloc.h"
 #include "base/format.h"
 
+/* Zeroes what it frees, so that the owner's clean-up may clear twice. */
 void uva__addresses_clear(uva__addresses_t *addresses)
 {
     uva__free(addresses->items);
     *addresses = (uva__addresses_t){0};
 }
 
-/* Field by field, as the padding of an address may hold anything. */
+/* Compares field by field. A memcmp of the whole would also compare sin_zero
+ * and sin6_flowinfo, in which a resolver may leave anything. */
 bool uva__sockaddr_equal(const uva__sockaddr_t *a, const uva__sockaddr_t *b)
 {
     if (a->any.sa_family != b->any.sa_family) {
@@ -35,7 +38,8 @@ bool uva__sockaddr_equal(const uva__sockaddr_t *a, const uva__sockaddr_t *b)
                   sizeof a->in6.sin6_addr) == 0;
 }
 
-/* Append "%eth0" to the text of an address that is valid on one interface. */
+/* Append "%eth0" to the text of a link-local address, which means nothing
+ * without its interface. An interface that is gone leaves the text as it is. */
 static int
 address_scope(const struct sockaddr_in6 *address, char *text, size_t size)
 {
@@ -51,6 +55,7 @@ address_scope(const struct sockaddr_in6 *address, char *text, size_t size)
 
 int uva__address_from(const uva__sockaddr_t *from, uva_address_t *ret_address)
 {
+    /* A local copy: ret_address is written on success alone. */
     uva_address_t address = {.port = 0};
     size_t length;
     int r;
@@ -67,7 +72,7 @@ int uva__address_from(const uva__sockaddr_t *from, uva_address_t *ret_address)
         (void)address_scope(&from->in6, address.host + length,
                             sizeof address.host - length);
     } else {
-        r = UV_EAFNOSUPPORT;
+        r = UV_EAFNOSUPPORT; /* Or the system has not told it. */
     }
     if (r >= 0) {
         *ret_address = address;
@@ -75,7 +80,8 @@ int uva__address_from(const uva__sockaddr_t *from, uva_address_t *ret_address)
     return r < 0 ? r : 0;
 }
 
-/* The words of asyncio's messages. */
+/* asyncio: base_events.py, _connect_sock and create_server, whose messages show
+ * an address as Python prints its tuple. */
 void uva__address_format(const uva__sockaddr_t *address, char *text)
 {
     uva_address_t readable;
@@ -88,6 +94,7 @@ void uva__address_format(const uva__sockaddr_t *address, char *text)
                       (unsigned)readable.port);
 }
 
+/* With port 0 asked for, getsockname tells the one that the system chose. */
 int uva__address_of_socket(int fd, uva_address_t *ret_address)
 {
     uva__sockaddr_t address;

@@ -2,19 +2,18 @@
  * Opening a connection (asyncio.base_events, create_connection and
  * _connect_sock; asyncio.staggered).
  *
- * An operation looks its names up, then tries the addresses, each as a
- * transport that is CONNECTING. The next attempt starts when one has failed,
- * or, with a delay, when that has passed.
+ * An operation, the dial, looks up the host, then the local host, then tries
+ * the addresses. An attempt is a transport that is CONNECTING. The next attempt
+ * starts when one has failed or, with a delay, when the delay has passed.
  *
- * Invariant: attempts and look-ups point to the operation and it points to
- * them, so that each can end without the other; libuv never holds memory of
- * the operation. At most one transport outlives it: the winner.
+ * Invariant: attempts and look-ups point to the dial and the dial to them, so
+ * each can end without the other; libuv never holds memory of the dial. At most
+ * one transport outlives it: the winner. A dial that is done has no attempt.
  */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/format.h"
 #include "core/owner.h"
 #include "core/timers.h"
@@ -23,29 +22,30 @@
 #include "io/sockets.h"
 #include "io/stream_transport.h"
 
-#define TEXT_BYTES 512
+#define TEXT_BYTES 512 /* Of the text that names all failures. */
 
 typedef struct uva__dial_s {
-    uva_loop_t *loop;
-    uva_waiter_t *waiter; /* Borrowed: of the task that waits. */
+    uva_loop_t *loop;     /* Borrowed. */
+    uva_waiter_t *waiter; /* Borrowed: of the task that waits. NULL in the
+                             first call, in which the dial may be done. */
     uva__transport_kind_t kind;
-    uint64_t delay_ns;
-    unsigned interleave;
-    const char *host; /* The name that is looked up. */
-    int family;
-    const char *local_host;
-    const char *local_port;
-    uva__resolve_t *resolve; /* In flight. */
-    uva__addresses_t remote;
-    uva__addresses_t local;
-    size_t next;         /* Of remote: the next one to try. */
-    uva_list_t attempts; /* Of uva_transport_t.link. */
-    uva__timer_t timer;
-    uva_transport_t *winner;
-    bool done;
-    int status;  /* The first failure. */
-    bool differ; /* Not all failures were alike. */
-    size_t failures;
+    uint64_t delay_ns;   /* Until the next attempt; 0: only after a failure. */
+    unsigned interleave; /* As uva_connection_options_t has it. */
+    const char *host;    /* Borrowed: the name that is looked up. */
+    int family;          /* AF_UNSPEC, AF_INET, AF_INET6. */
+    const char *local_host;  /* Borrowed. */
+    const char *local_port;  /* Borrowed. */
+    uva__resolve_t *resolve; /* In flight, or NULL. */
+    uva__addresses_t remote; /* To connect to. */
+    uva__addresses_t local;  /* To connect from. */
+    size_t next;             /* Of remote: the next one to try. */
+    uva_list_t attempts;     /* Of uva_transport_t.link. */
+    uva__timer_t timer;      /* Runs for delay_ns. */
+    uva_transport_t *winner; /* Owned until it is opened; in no list. */
+    bool done;               /* status is the result. */
+    int status;              /* The first failure. */
+    bool differ;             /* Not all failures were alike. */
+    size_t failures;         /* Attempts that failed. */
     size_t text_bytes;
     char text[TEXT_BYTES]; /* The failures, in order. */
 } dial_t;
@@ -54,7 +54,7 @@ static void connect_next(dial_t *dial);
 
 /* --- ending --- */
 
-/* Free the operation; what it has still started ends unheard. */
+/* Free the dial; a look-up or attempt that is still under way ends unheard. */
 static void connect_release(dial_t *dial)
 {
     uva_loop_t *loop = dial->loop;
@@ -72,7 +72,7 @@ static void connect_release(dial_t *dial)
     uva__slab_put(&loop->slab, dial, sizeof *dial);
 }
 
-/* The operation has its result: wake the task. */
+/* The dial has its result: wake the task, if it waits already. */
 static void connect_done(dial_t *dial, int status)
 {
     dial->done = true;
@@ -83,8 +83,9 @@ static void connect_done(dial_t *dial, int status)
     }
 }
 
-/* Keep a failed attempt for the words of the result: its code, and whether all
- * codes are alike. */
+/* Keep a failed attempt for the result: its code, and its text. asyncio:
+ * base_events.py, create_connection: one exception if all say the same, else an
+ * OSError that names all. A text that is too long is cut. */
 static void
 connect_note(dial_t *dial, const uva__sockaddr_t *address, int status)
 {
@@ -111,10 +112,10 @@ static void connect_won(dial_t *dial, uva_transport_t *transport)
 {
     socklen_t size = sizeof transport->peer;
 
-    /* All addresses of a host stand for one of them. */
+    /* "0.0.0.0" and "::" connect to one of this host's addresses: ask which. */
     (void)getpeername(transport->fd, &transport->peer.any, &size);
     uva__list_remove(&transport->link);
-    transport->of.owner = NULL;
+    transport->of.owner = NULL; /* of.dial ends here: the same memory. */
     (void)uv_poll_stop(&transport->poll);
     transport->events = 0;
     dial->winner = transport;
@@ -125,7 +126,8 @@ static void connect_won(dial_t *dial, uva_transport_t *transport)
     }
 }
 
-/* An attempt has ended, as SO_ERROR says: the poll only says that it has. */
+/* An attempt has ended. The poll says only that it has; SO_ERROR says how, and
+ * is cleared by being read. asyncio: selector_events.py, _sock_connect_cb. */
 static void connect_poll_cb(uv_poll_t *poll, int status, int events)
 {
     uva_transport_t *transport = UVA__CONTAINER_OF(poll, uva_transport_t, poll);
@@ -137,17 +139,20 @@ static void connect_poll_cb(uv_poll_t *poll, int status, int events)
     if (getsockopt(transport->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0) {
         error = errno;
     }
-    if (error == 0 && status >= 0) {
+    if (error == 0 && status >= 0) { /* status: libuv's own failure. */
         connect_won(dial, transport);
         return;
     }
     connect_note(dial, &dial->remote.items[transport->address_index],
                  error != 0 ? uv_translate_sys_error(error) : status);
-    uva__transport_discard(transport);
+    uva__transport_discard(transport); /* Before connect_next, which asks
+                                          whether an attempt is left. */
     connect_next(dial);
 }
 
-/* asyncio: base_events.py, _connect_sock. */
+/* Bind a socket to the first local address of its family that the system takes.
+ * No local address of the family: UV_EADDRNOTAVAIL. asyncio: base_events.py,
+ * _connect_sock. */
 static int connect_bind(const dial_t *dial, int fd, int family)
 {
     int r = UV_EADDRNOTAVAIL;
@@ -158,7 +163,7 @@ static int connect_bind(const dial_t *dial, int fd, int family)
     for (size_t i = 0; i < dial->local.count; i++) {
         const uva__sockaddr_t *local = &dial->local.items[i];
         if (local->any.sa_family != family) {
-            continue;
+            continue; /* It is for the attempts of the other family. */
         }
         if (bind(fd, &local->any, uva__sockaddr_bytes(local)) == 0) {
             return 0;
@@ -168,7 +173,8 @@ static int connect_bind(const dial_t *dial, int fd, int family)
     return r;
 }
 
-/* Start an attempt: a transport that is CONNECTING, in the list of attempts. */
+/* Start an attempt: a transport that is CONNECTING, in the list of attempts. A
+ * connect that is through at once is told by the poll like any other. */
 static int connect_start(dial_t *dial, const uva__sockaddr_t *address)
 {
     int family = address->any.sa_family;
@@ -190,6 +196,7 @@ static int connect_start(dial_t *dial, const uva__sockaddr_t *address)
         close(fd);
         return r;
     }
+    /* From here on the descriptor is the transport's, also on failure. */
     r = uva__transport_new(dial->loop, &dial->kind, fd, address,
                            UVA__TRANSPORT_CONNECTING, &transport);
     if (r < 0) {
@@ -206,13 +213,16 @@ static int connect_start(dial_t *dial, const uva__sockaddr_t *address)
     return 0;
 }
 
+/* The delay has passed: try the next address beside the ones under way. */
 static void connect_fire(uva__timer_t *timer)
 {
     connect_next(UVA__CONTAINER_OF(timer, dial_t, timer));
 }
 
-/* Start the attempt that is next; the ones that fail at once are noted. When
- * all have failed, the operation is over. */
+/* Start the next attempt; attempts that fail at once are noted and passed over.
+ * With none left and none under way, the dial is done. asyncio: staggered.py,
+ * staggered_race: a failure starts the next one without waiting for the delay.
+ */
 static void connect_next(dial_t *dial)
 {
     uva__timer_stop(dial->loop, &dial->timer);
@@ -224,7 +234,7 @@ static void connect_next(dial_t *dial)
             continue;
         }
         if (dial->next < dial->remote.count && dial->delay_ns > 0) {
-            /* Without memory the next one waits for a failure. */
+            /* Without memory for the timer the next one waits for a failure. */
             (void)uva__timer_start(
                 dial->loop, &dial->timer,
                 uva__loop_deadline(dial->loop, dial->delay_ns), connect_fire);
@@ -238,8 +248,9 @@ static void connect_next(dial_t *dial)
 
 /* --- names --- */
 
-/* Addresses of one family after another, with first of them in front of the
- * others. asyncio: base_events.py, _interleave_addrinfos. */
+/* Let the families take turns, with dial->interleave addresses of the first
+ * address's family in front; the order within a family stays. 0 leaves all as
+ * the resolver has it. asyncio: base_events.py, _interleave_addrinfos. */
 static void connect_interleave(dial_t *dial)
 {
     uva__sockaddr_t *items = dial->remote.items;
@@ -247,7 +258,8 @@ static void connect_interleave(dial_t *dial)
     size_t ahead = dial->interleave;
     size_t placed = 0;
 
-    /* Insertion: at each place the next address of the family that is due. */
+    /* At each place, insert the next address of the family that is due. Without
+     * one the place keeps the address that it has. */
     while (placed < count && dial->interleave > 0) {
         int first = items[0].any.sa_family;
         bool same = placed < ahead || (placed - ahead) % 2 == 1;
@@ -265,13 +277,13 @@ static void connect_interleave(dial_t *dial)
     }
 }
 
-/* The local addresses are known, or none were asked for. */
+/* The local addresses are known, or none were asked for: begin to connect. */
 static void
 connect_resolved_local(void *data, int status, uva__addresses_t *take_addresses)
 {
     dial_t *dial = data;
 
-    dial->resolve = NULL;
+    dial->resolve = NULL; /* It is answered: nothing to cancel. */
     if (status < 0) {
         connect_done(dial, status);
         return;
@@ -281,7 +293,8 @@ connect_resolved_local(void *data, int status, uva__addresses_t *take_addresses)
     connect_next(dial);
 }
 
-/* The addresses of the host are known. */
+/* The addresses of the host are known: look up the local host, if there is one.
+ */
 static void
 connect_resolved(void *data, int status, uva__addresses_t *take_addresses)
 {
@@ -304,9 +317,9 @@ connect_resolved(void *data, int status, uva__addresses_t *take_addresses)
         return;
     }
     if (name.port == NULL) {
-        name.port = "0";
+        name.port = "0"; /* The system chooses one. */
     }
-    dial->host = name.host;
+    dial->host = name.host; /* For the text of a failure. */
     r = uva__resolve(dial->loop, &name, connect_resolved_local, dial, &local,
                      &dial->resolve);
     if (r != 0) {
@@ -316,7 +329,7 @@ connect_resolved(void *data, int status, uva__addresses_t *take_addresses)
 
 /* --- the operation --- */
 
-/* Check the options. NULL stands for the defaults. */
+/* Check the options and keep them; NULL stands for the defaults. */
 static int connect_options(dial_t *dial,
                            const uva_connection_options_t *options,
                            const uva__direct_ops_t *ops)
@@ -329,6 +342,7 @@ static int connect_options(dial_t *dial,
     }
     dial->delay_ns = options->happy_eyeballs_delay_ns;
     dial->interleave = options->interleave;
+    /* asyncio: base_events.py, create_connection. */
     if (dial->interleave == 0 && dial->delay_ns > 0) {
         dial->interleave = 1;
     }
@@ -339,7 +353,8 @@ static int connect_options(dial_t *dial,
                                options->high_bytes, options->low_bytes);
 }
 
-/* The result of a dial, in the words of its attempts. */
+/* The result of a dial that is done, with a text that names its attempts or the
+ * name that was not found. UV_ENOMEM has none, as a text would need memory. */
 static int connect_result(const dial_t *dial)
 {
     if (dial->status >= 0 || dial->status == UV_ENOMEM) {
@@ -368,6 +383,8 @@ static int connect_begin(void **op,
     int r = uva__task_current() == NULL ? UVA_ENOTASK
                                         : uva__bare(uva__io_get(loop, &io));
 
+    /* Both ports are checked before anything is looked up: a bad one fails the
+     * call at once, and not after a time that depends on a resolver. */
     if (r >= 0) {
         r = uva__port_check(port);
     }
@@ -391,15 +408,16 @@ static int connect_begin(void **op,
         r = uva__resolve(loop, &name, connect_resolved, dial, &found,
                          &dial->resolve);
     }
-    *op = dial;
-    if (r > 0) {
+    *op = dial;  /* On failure too: connect_end frees it. */
+    if (r > 0) { /* Numeric. All attempts may have failed already. */
         connect_resolved(dial, 0, &found);
         r = dial->done ? connect_result(dial) : 0;
     }
     return r;
 }
 
-/* The last call: give the transport out, or close what was opened. */
+/* The last call, with its result r: give the winner out, or close it, as a
+ * cancelled task could not. Frees the dial, if there is one. */
 static int connect_end(void **op, int r, uva_transport_t **ret_transport)
 {
     dial_t *dial = *op;
@@ -410,6 +428,8 @@ static int connect_end(void **op, int r, uva_transport_t **ret_transport)
     }
     if (dial->winner != NULL) {
         if (r >= 0) {
+            /* Opened here and not when it won: until the task goes on no task
+             * would take the bytes or hear of a loss. */
             uva__transport_open(dial->winner);
             *ret_transport = uva_transport_ref(dial->winner);
         } else {
@@ -432,7 +452,7 @@ int uva__connect_poll(void **op,
     int r;
 
     if (uva_waiter_resumed(self)) {
-        /* A cancellation wins over a result that came before it. */
+        /* A cancellation wins over a result that came before the task ran. */
         r = uva_waiter_finish(self);
         r = r < 0 ? r : connect_result(*op);
         return connect_end(op, r, ret_transport);

@@ -1,8 +1,11 @@
 /*
- * The task that serves an accepted connection (asyncio.streams,
- * StreamReaderProtocol, its _task and callback).
+ * The handler of a connection: the task that serves an accepted connection
+ * (asyncio.streams, StreamReaderProtocol.connection_made, its _task and the
+ * task's done callback).
  *
- * Invariant: a transport is kept until its handler has ended, and closed then.
+ * Invariant: while transport->task is set, the transport has a reference for
+ * it. When the task ends, the transport is closed and the reference dropped,
+ * so the handler's reader and writer are valid until the handler returns.
  */
 #include "base/log.h"
 #include "core/futures.h"
@@ -13,14 +16,16 @@
 #include "core/results.h"
 #include "io/transports.h"
 
-/* Whether a handler has failed with the loss of its own connection, as the
- * stream told it. A peer can cause that at will. */
+/* Whether a handler has failed because its own connection was lost: with the
+ * code of the loss, or with the UV_ECONNRESET of a drain. Any peer can cause
+ * this failure at will, so it must not reach the exception handler. */
 static bool client_was_lost(const uva_transport_t *transport, int code)
 {
     return transport->state >= UVA__TRANSPORT_LOST &&
            (code == transport->status || code == UV_ECONNRESET);
 }
 
+/* Log the loss of a connection for debugging: a peer must not fill a log. */
 static void client_tell(const uva_transport_t *transport, int code)
 {
     char where[UVA__ADDRESS_TEXT];
@@ -31,7 +36,9 @@ static void client_tell(const uva_transport_t *transport, int code)
              uva_err_name(code));
 }
 
-/* The handler has ended. asyncio: streams.py, StreamReaderProtocol. */
+/* The handler has ended. asyncio: streams.py, callback in
+ * StreamReaderProtocol.connection_made; asyncio leaves the transport open if
+ * the task returns normally, and closes it when the writer is collected. */
 static void client_served(uva__ready_t *ready)
 {
     uva_transport_t *transport =
@@ -45,6 +52,8 @@ static void client_served(uva__ready_t *ready)
         uva__report(transport->loop, future, r,
                     "Unhandled exception in client_connected_cb");
     }
+    /* The task's name and code are read above: the unref may free the task. The
+     * transport's own reference goes last, as it may free the transport. */
     transport->task = NULL;
     uva__future_unref(future);
     uva_transport_close(transport);
@@ -58,6 +67,7 @@ void uva__transport_serve(uva_transport_t *transport, uva_task_t *take_task)
 {
     uva_future_t *future = UVA_FUTURE(take_task);
 
+    /* The task could not be made: no memory, or the loop refuses tasks. */
     if (future == NULL || future->kind == UVA__KIND_REFUSED) {
         uva__report(transport->loop, future, uva__future_code(future),
                     "Error on the start of client_connected_cb");

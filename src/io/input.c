@@ -1,29 +1,29 @@
 /*
- * Bytes that came in, and the task that waits for them (the buffer of
- * asyncio.streams, StreamReader, and its _wait_for_data).
+ * Bytes that came in, and the task that waits for them (asyncio.streams,
+ * StreamReader: its _buffer, feed_data, _wait_for_data).
  *
- * Invariant: the task that waits is woken when what it wants has come, at the
- * end of the stream, and at a loss. Bytes that came are in the block, at the
- * waiter's own place, or were taken; none is lost but with the connection.
+ * Invariant: the waiting task is woken when what it wants has come, at the end
+ * of the stream, and at a loss. A byte that came is in the block, at the
+ * waiter's place (into), or was taken by a read; a cancelled read loses none.
+ * Between reads the block is there only while bytes or a view lie in it.
  */
 #include "io/input.h"
 
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/buffer.h"
 #include "core/object.h"
 #include "core/owner.h"
 #include "core/step.h"
 #include "core/waiters.h"
 
-/* Classes of blocks: of 2 KiB, what is expected at first; of 16 KiB, from
- * which on a block grows before it is read into. */
-#define CLASS_LEAST 1u
-#define CLASS_LARGE 4u
+/* Classes of blocks that an input asks for. */
+#define CLASS_LEAST 1u /* 2 KiB: the first one of a connection. */
+#define CLASS_LARGE 4u /* 16 KiB: see uva__input_reserve_slow. */
 #define CLASS_MOST  (UVA__BLOCK_CLASSES - 1)
 
-/* Bytes that one read may bring to the place of a task. */
+/* Bytes that one read may bring to the place of a task: larger than a block, as
+ * they need no memory of ours, yet few enough to leave others their turn. */
 #define INTO_MOST 262144u
 
 void uva__input_init(uva__input_t *in,
@@ -39,7 +39,7 @@ void uva__input_init(uva__input_t *in,
 
 /* --- blocks --- */
 
-/* Views are over: give back the blocks that only they needed. */
+/* The views are over: give back the blocks that only they needed. */
 static inline void input_release(uva__input_t *in)
 {
     in->viewed = false;
@@ -53,7 +53,8 @@ static inline void input_release(uva__input_t *in)
     }
 }
 
-/* A view stays, in the block or in the held one. */
+/* A reserved block that stayed empty goes back at once: a connection that only
+ * waits must hold no memory. A block with a view in it has to stay. */
 void uva__input_unused(uva__input_t *in)
 {
     if (in->size == 0 && !in->viewed && in->block != NULL) {
@@ -68,7 +69,7 @@ void uva__input_destroy(uva__input_t *in)
     input_release(in);
 }
 
-/* Free bytes behind the last. */
+/* Free bytes behind the last one. */
 static inline size_t input_room(const uva__input_t *in)
 {
     return in->block == NULL
@@ -76,8 +77,14 @@ static inline size_t input_room(const uva__input_t *in)
                : (size_t)(uva__block_end(in->block) - in->data) - in->size;
 }
 
-/* Room for count bytes behind the last. A view does not move: its block is
- * kept beside. */
+/*
+ * Make room for count bytes behind the last one. Bytes move to the front of the
+ * block if at least as many were consumed in front of them, so that all moves
+ * together cost no more than the reads did; else a new block of twice the size
+ * takes them. A view must not move, so its block is held beside the new one
+ * until the view is over.
+ * @return 0, or UV_ENOMEM with nothing changed.
+ */
 static UVA__NOINLINE int input_grow(uva__input_t *in, size_t count)
 {
     size_t need = in->size + count;
@@ -111,8 +118,9 @@ static UVA__NOINLINE int input_grow(uva__input_t *in, size_t count)
     return 0;
 }
 
-/* Put bytes back in front of the others. Without memory they are lost, and
- * nothing that comes after them may be read. */
+/* Put bytes back in front of the others: a read that was given them did not
+ * finish. Without memory they are lost, and the input ends with UV_ENOMEM: a
+ * stream with a hole in it must not be read on. */
 static void input_unread(uva__input_t *in, const uint8_t *data, size_t size)
 {
     size_t old = in->size;
@@ -132,7 +140,8 @@ static void input_unread(uva__input_t *in, const uint8_t *data, size_t size)
 
 /* --- what comes --- */
 
-/* Pause the transport if nothing more should be read. */
+/* asyncio: streams.py, StreamReader.feed_data. A task that wants all bytes up
+ * to the end (read_all) does not pause: it would wait for ever. */
 void uva__input_maybe_pause(uva__input_t *in)
 {
     if (uva__input_full(in) && !in->paused && in->transport != NULL &&
@@ -142,7 +151,9 @@ void uva__input_maybe_pause(uva__input_t *in)
     }
 }
 
-/* Whether the next bytes go straight to the place of the task that waits. */
+/* Whether the next bytes go straight to the place of the waiting task. Not
+ * behind other bytes, which come first; nor to a task that is cancelled and
+ * will never look there. */
 static inline bool input_takes_into(const uva__input_t *in)
 {
     return in->wants >= UVA__WANTS_INTO && in->filled < in->into_bytes &&
@@ -177,8 +188,8 @@ uva__place_t uva__input_reserve_slow(uva__input_t *in)
     return (uva__place_t){in->data + in->size, room};
 }
 
-/* The next block is larger if this one is full, smaller if it would have been
- * four times too large. */
+/* The next block is larger if this one is full, and smaller if the bytes fill
+ * less than a quarter of it: memory follows what the peer sends at once. */
 void uva__input_adapt(uva__input_t *in)
 {
     while (in->expected < CLASS_MOST &&
@@ -191,7 +202,8 @@ void uva__input_adapt(uva__input_t *in)
     }
 }
 
-/* @return Bytes of data that went to the place of the waiter. */
+/* Give bytes to the waiting task at its place, and wake it when it has what it
+ * wants. @return How many of size bytes fitted. */
 static UVA__NOINLINE size_t input_fill_into(uva__input_t *in,
                                             const uint8_t *data,
                                             size_t size)
@@ -199,7 +211,7 @@ static UVA__NOINLINE size_t input_fill_into(uva__input_t *in,
     size_t room = in->into_bytes - in->filled;
     size_t part = size < room ? size : room;
 
-    if (data != in->into + in->filled) {
+    if (data != in->into + in->filled) { /* Else they were read there. */
         memcpy(in->into + in->filled, data, part);
     }
     in->filled += part;
@@ -229,8 +241,9 @@ int uva__input_append(uva__input_t *in, const uint8_t *data, size_t size)
     return 0;
 }
 
-/* Bytes at the waiter's place go back to the others, and the waiter looks at
- * all of them again when it is woken: it waits for as many in the block. */
+/* Bytes at the waiter's place go back to the others, where another task or a
+ * loss can find them. The waiter's want is put as a count of bytes in the block
+ * instead: into_bytes - 1 is passed exactly when into_bytes are there. */
 static UVA__NOINLINE void input_take_back(uva__input_t *in)
 {
     size_t filled = in->filled;
@@ -250,10 +263,12 @@ static UVA__NOINLINE void input_take_back(uva__input_t *in)
 void uva__input_end(uva__input_t *in, int code)
 {
     if (code < 0) {
+        /* asyncio: streams.py, StreamReader.set_exception: it wins over bytes
+         * that were not read. A loss does not: uva__input_lose. */
         in->exception = code;
         in->behind = false;
         if (in->wants == UVA__WANTS_EXACT && in->filled < in->into_bytes) {
-            input_take_back(in); /* It will not be given to the waiter. */
+            input_take_back(in); /* A failed readexactly takes nothing. */
         }
     } else {
         in->eof = true;
@@ -261,6 +276,8 @@ void uva__input_end(uva__input_t *in, int code)
     uva__input_wake(in);
 }
 
+/* Differs from asyncio, where a loss makes bytes that came before unreadable:
+ * here they are read first. An exception of uva_reader_set_exception stays. */
 void uva__input_lose(uva__input_t *in, int code)
 {
     if (in->exception == 0) {
@@ -271,8 +288,8 @@ void uva__input_lose(uva__input_t *in, int code)
 
 /* --- what goes --- */
 
-/* Read again when no more than the limit is left. asyncio: streams.py,
- * _maybe_resume_transport. */
+/* Let the transport read again when no more than the limit is left. asyncio:
+ * streams.py, StreamReader._maybe_resume_transport. */
 static inline void input_maybe_resume(uva__input_t *in)
 {
     if (UVA__UNLIKELY(in->paused) && in->size <= in->limit) {
@@ -285,7 +302,7 @@ void uva__input_view(uva__input_t *in, size_t size)
 {
     in->data += size;
     in->size -= size;
-    in->viewed = true;
+    in->viewed = true; /* So the block stays, though it may be empty. */
     input_maybe_resume(in);
 }
 
@@ -299,7 +316,9 @@ void uva__input_consume(uva__input_t *in, size_t size)
     }
 }
 
-/* The block itself becomes the buffer if no view lies in it. */
+/* The block itself becomes the buffer: both come from one allocator, and no
+ * byte is copied to new memory. That is not possible while a view lies in the
+ * block. The moved bytes leave room for the closing 0 where the head was. */
 int uva__input_detach(uva__input_t *in, uva_buffer_t *ret_buffer)
 {
     uva__block_t *block = in->block;
@@ -326,8 +345,8 @@ int uva__input_detach(uva__input_t *in, uva_buffer_t *ret_buffer)
 
 /* --- waiting --- */
 
-/* The wait was cancelled: bytes at the place of the task go back to the
- * others. */
+/* The wait was cancelled: bytes at the task's place go back to the others, as
+ * asyncio's would still be in the buffer. They may be too many then. */
 static UVA__NOINLINE void input_cancelled(uva__input_t *in)
 {
     if (in->wants >= UVA__WANTS_INTO && in->filled > 0) {
@@ -337,22 +356,23 @@ static UVA__NOINLINE void input_cancelled(uva__input_t *in)
     uva__input_maybe_pause(in);
 }
 
-/* Why nothing may be read now; an error that stands behind bytes does not yet
- * count. */
+/* Why nothing may be read, or 0. A loss that stands behind the bytes (behind)
+ * does not count here: the reads tell it when the bytes do not suffice. */
 static inline int input_refuses(const uva__input_t *in)
 {
     return in->behind ? 0 : in->exception;
 }
 
-/* Another task than the one that waits reads: it may take what has come, and
- * the waiter looks at the rest again. asyncio has all bytes in the buffer. */
+/* A task reads while another one waits. It may take what has come, as it may in
+ * asyncio, where all bytes are in one buffer; so bytes at the waiter's place go
+ * back to the block first. */
 static UVA__NOINLINE int input_share(uva__input_t *in)
 {
     input_release(in);
     if (in->wants >= UVA__WANTS_INTO) {
         input_take_back(in);
     } else {
-        in->searched = 0; /* The bytes that were searched may go. */
+        in->searched = 0; /* The bytes that were searched may be taken. */
     }
     return input_refuses(in);
 }
@@ -373,12 +393,12 @@ int uva__input_begin(uva__input_t *in)
         return input_share(in);
     }
     r = uva__waiter_finish(task);
-    in->waiter = NULL;
+    in->waiter = NULL; /* Before anything else: the wait is over either way. */
     if (UVA__UNLIKELY(r < 0)) {
         input_cancelled(in);
         return r;
     }
-    in->wants = UVA__WANTS_ANY;
+    in->wants = UVA__WANTS_ANY; /* filled or searched is the poll's to read. */
     return 1;
 }
 
@@ -395,7 +415,7 @@ int uva__input_check(const uva__input_t *in)
     return 0;
 }
 
-/* asyncio: streams.py, _wait_for_data. */
+/* asyncio: streams.py, StreamReader._wait_for_data. */
 int uva__input_wait(uva__input_t *in, uva__input_wants_t wants)
 {
     int r = uva__input_check(in);
@@ -403,7 +423,8 @@ int uva__input_wait(uva__input_t *in, uva__input_wants_t wants)
     if (UVA__UNLIKELY(r < 0)) {
         return r;
     }
-    /* asyncio: waiting while paused would wait for ever. */
+    /* No byte comes to a paused transport. asyncio: "Waiting for data while
+     * paused will make deadlock, so prevent it." */
     if (UVA__UNLIKELY(in->paused)) {
         in->paused = false;
         in->set_paused(in->transport, false);
@@ -419,6 +440,7 @@ int uva__input_wait_into(uva__input_t *in,
                          size_t size,
                          size_t filled)
 {
+    /* Before into is set: it may be the place of a task that waits. */
     if (UVA__UNLIKELY(in->waiter != NULL)) {
         return uva__bare(UV_EPERM);
     }

@@ -1,6 +1,8 @@
 /*
  * Input: where the bytes of a connection go. stream_door.h has the struct and
- * the functions of readers; these are for the side that reads the socket.
+ * the functions for the tasks that read; this header has those for the side
+ * that reads the socket: reserve a place, read(2) into it, then commit the
+ * bytes, or say that there were none.
  */
 #ifndef UVA__IO_INPUT_H
 #define UVA__IO_INPUT_H
@@ -9,29 +11,37 @@
 #include "io/blocks.h"
 #include "io/stream_door.h"
 
-/** The connection is lost: say so behind the bytes that have come; code: why,
- * or 0. An earlier exception stays. */
+/** The connection is lost; code: why, or 0 for a close. Wakes the waiting task.
+ * Bytes that have come can still be read; the code is told behind them. If the
+ * input has an exception already, nothing happens. */
 void uva__input_lose(uva__input_t *in, int code);
-/** Nothing was read into the place that was reserved. */
+/** Nothing was read into the place that was reserved: give its memory back. */
 void uva__input_unused(uva__input_t *in);
+
 /* A place for the next bytes. */
 typedef struct uva__place_s {
     uint8_t *data; /* Borrowed; never NULL. */
-    size_t room;
+    size_t room;   /* Bytes; never 0. */
 } uva__place_t;
 
-/** uva__input_reserve where there are bytes, or a task wants them elsewhere. */
+/** uva__input_reserve where the block has bytes or a view in it, where a task
+ * waits with a want of its own, or where there is no memory for a block. */
 uva__place_t uva__input_reserve_slow(uva__input_t *in);
 
-/** Whether it holds so much that nothing more should be read. */
+/** Whether it holds so much that nothing more should be read. asyncio:
+ * streams.py, StreamReader.feed_data: more than twice the limit. */
 static inline bool uva__input_full(const uva__input_t *in)
 {
     return in->size > 2 * in->limit;
 }
 
-/** Reserve a place for the next bytes, until uva__input_commit or _unused: a
- * new block, of the size that the last reads have led to expect, if there is
- * nothing yet. */
+/**
+ * Reserve a place for the next bytes. Cannot fail: without memory it is the
+ * scratch of the loop. Ends with uva__input_commit or uva__input_unused, before
+ * any other call on the input.
+ *
+ * An empty input gets a block of the size that the last reads led to expect.
+ */
 static inline uva__place_t uva__input_reserve(uva__input_t *in)
 {
     uva__block_t *block = NULL;
@@ -47,10 +57,12 @@ static inline uva__place_t uva__input_reserve(uva__input_t *in)
     return (uva__place_t){in->data, block->bytes - sizeof *block};
 }
 
+/** Fit the class of the next block to the bytes that are there. */
 void uva__input_adapt(uva__input_t *in);
+/** Pause the transport if the input is full, unless it is paused already. */
 void uva__input_maybe_pause(uva__input_t *in);
 
-/* Wake the task that waits. */
+/* Wake the waiting task, if there is one; a second wake-up does nothing. */
 static inline void uva__input_wake(uva__input_t *in)
 {
     if (UVA__LIKELY(in->waiter != NULL)) {
@@ -58,13 +70,15 @@ static inline void uva__input_wake(uva__input_t *in)
     }
 }
 
-/* Bytes came, and lie behind the others: fit the next block to them, wake the
- * task that waits for them, pause if they are many. */
+/* size bytes came, and lie in the block behind the others: fit the next block
+ * to them, wake the waiting task if it has what it wants, pause if they are
+ * many. */
 static inline void uva__input_came(uva__input_t *in, size_t size)
 {
     size_t quarters;
 
     in->size += size;
+    /* How many quarters of a block of the expected class they fill. */
     quarters = (in->size + sizeof(uva__block_t)) >>
                (UVA__BLOCK_SMALLEST + in->expected - 2);
     if (UVA__UNLIKELY(quarters == 0 || quarters >= 4)) {
@@ -79,7 +93,12 @@ static inline void uva__input_came(uva__input_t *in, size_t size)
     }
 }
 
-/** Bytes were read into the place that was reserved. @return 0 or UV_ENOMEM. */
+/**
+ * Take size bytes that were read into the place that was reserved.
+ *
+ * @retval UV_ENOMEM They were in the scratch, and there is no memory to keep
+ *                   them: they are lost, so the connection must fail.
+ */
 static inline int
 uva__input_commit(uva__input_t *in, uva__place_t place, size_t size)
 {

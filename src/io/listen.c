@@ -1,14 +1,17 @@
 /*
  * Starting a server (asyncio.base_events, create_server).
  *
- * Invariant: either every address of the host that the system knows is bound,
- * or none.
+ * The operation looks the host up, makes the server and binds its sockets, then
+ * waits for an iteration. A numeric host is bound in the first call.
+ *
+ * Invariant: either every address of the host that this system has is bound, or
+ * none. take_data has one owner at each moment, the operation or the server;
+ * destroy is NULL in the operation once the server has it.
  */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/log.h"
 #include "core/loop.h"
 #include "core/owner.h"
@@ -17,22 +20,23 @@
 #include "io/service.h"
 #include "io/sockets.h"
 
-#define BACKLOG          100
-#define CONNECTIONS      65536u
-#define CONNECTIONS_MOST 16777216u
+#define BACKLOG          100       /* asyncio: create_server, backlog. */
+#define CONNECTIONS      65536u    /* Unless an option says otherwise. */
+#define CONNECTIONS_MOST 16777216u /* 2^24. */
 
 typedef struct listen_s {
-    uva_loop_t *loop;
+    uva_loop_t *loop;        /* Borrowed. */
     uva_waiter_t *waiter;    /* Borrowed: of the task that waits. */
-    uva__resolve_t *resolve; /* In flight. */
-    uva__addresses_t found;
+    uva__resolve_t *resolve; /* In flight, or NULL. */
+    uva__addresses_t found;  /* Of the host. */
     uva_server_options_t options;
     uva__transport_kind_t kind;
-    uva_server_t *server; /* The last phase: it is there. */
-    const char *host;     /* Borrowed. */
-    int status;           /* Of the look-up. */
-    void *data;           /* Owned, until the server has it. */
-    uva_destroy_cb destroy;
+    uva_server_t *server;   /* Owned. NULL until the last phase, in which the
+                               task waits for an iteration only. */
+    const char *host;       /* Borrowed. */
+    int status;             /* Of the look-up. */
+    void *data;             /* Owned, until the server has it. */
+    uva_destroy_cb destroy; /* For data; NULL once the server has it. */
 } listen_t;
 
 /* --- sockets --- */
@@ -47,10 +51,12 @@ static int listen_socket(const listen_t *listen, const uva__sockaddr_t *address)
     if (fd < 0) {
         return fd;
     }
+    /* So that a server can start again while connections of the last one are in
+     * TIME_WAIT. asyncio: create_server, reuse_address, on by default. */
     if (!listen->options.exclusive_address) {
         (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     }
-    if (listen->options.reuse_port) {
+    if (listen->options.reuse_port) { /* Asked for, so its lack is a failure. */
 #if defined(SO_REUSEPORT)
         r = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
 #else
@@ -59,21 +65,24 @@ static int listen_socket(const listen_t *listen, const uva__sockaddr_t *address)
 #endif
     }
     if (r == 0 && address->any.sa_family == AF_INET6) {
-        /* Both families get sockets of their own. */
+        /* Else the socket of "::" would take the port of IPv4 too, and the bind
+         * of "0.0.0.0" would fail. */
         r = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
     }
     if (r == 0) {
         r = bind(fd, &address->any, uva__sockaddr_bytes(address));
     }
     if (r < 0) {
-        r = uv_translate_sys_error(errno);
+        r = uv_translate_sys_error(errno); /* Before close sets errno. */
         close(fd);
         return r;
     }
     return fd;
 }
 
-/* A family that this host does not have is passed over. */
+/* Whether a failure only means that this host lacks the family or the address,
+ * as it happens with "::1" without IPv6. asyncio: create_server, which goes on
+ * after a failed socket() and after EADDRNOTAVAIL (bpo-30945). */
 static bool listen_passes_over(int code, const uva__sockaddr_t *address)
 {
     char where[UVA__ADDRESS_TEXT];
@@ -90,7 +99,9 @@ static bool listen_passes_over(int code, const uva__sockaddr_t *address)
     return true;
 }
 
-/* A resolver may give one address several times, once for each protocol. */
+/* Whether an address stands before index already: a resolver or /etc/hosts may
+ * give one twice, and the second bind would fail. asyncio makes a set of them.
+ */
 static bool listen_is_repeated(const uva__addresses_t *found, size_t index)
 {
     for (size_t i = 0; i < index; i++) {
@@ -101,7 +112,9 @@ static bool listen_is_repeated(const uva__addresses_t *found, size_t index)
     return false;
 }
 
-/* Bind a socket to each address; one failure is the failure of all. */
+/* Bind a socket to each address, in the order of the resolver. The first
+ * failure is the failure of all; the caller closes the listeners that are made.
+ */
 static int listen_bind(const listen_t *listen, uva_server_t *server)
 {
     for (size_t i = 0; i < listen->found.count; i++) {
@@ -112,7 +125,7 @@ static int listen_bind(const listen_t *listen, uva_server_t *server)
         if (listen_is_repeated(&listen->found, i)) {
             continue;
         }
-        r = listen_socket(listen, address);
+        r = listen_socket(listen, address); /* A descriptor, or a code. */
         if (r < 0 && listen_passes_over(r, address)) {
             continue;
         }
@@ -126,7 +139,7 @@ static int listen_bind(const listen_t *listen, uva_server_t *server)
                             where, uva_strerror(r));
         }
     }
-    if (server->listener_count == 0) {
+    if (server->listener_count == 0) { /* Every address was passed over. */
         return uva_fail(UV_EADDRNOTAVAIL,
                         "could not bind on any address of '%s'",
                         listen->host == NULL ? "" : listen->host);
@@ -136,7 +149,9 @@ static int listen_bind(const listen_t *listen, uva_server_t *server)
 
 /* --- the server --- */
 
-/* Make the server, bind it, and let it listen unless that is deferred. */
+/* Make the server, bind it, and let it listen unless that is deferred. On
+ * failure the server is closed, has no reference, and destroys data when it is
+ * freed. */
 static int listen_make(listen_t *listen, const uva__direct_ops_t *ops)
 {
     const uva_server_options_t *options = &listen->options;
@@ -151,17 +166,18 @@ static int listen_make(listen_t *listen, const uva__direct_ops_t *ops)
     memset(server, 0, bytes);
     server->loop = loop;
     server->made_count = listen->found.count;
-    server->refs = 1;
+    server->refs = 1; /* For listen_end to give out. */
     server->owner.data = listen->data;
     server->owner.left = uva__server_client_left;
     server->destroy = listen->destroy;
-    listen->destroy = NULL;
+    listen->destroy = NULL; /* data is the server's from here on. */
     server->backlog_count =
         options->backlog_count == 0 ? BACKLOG : options->backlog_count;
     server->max_connections =
         options->max_connections == 0 ? CONNECTIONS : options->max_connections;
     uva__list_init(&server->clients);
     uva__list_init(&server->waiters);
+    /* Both end in uva_server_close, which a failure below calls as well. */
     uva__list_append(&UVA__IO_OF(loop)->servers, &server->link);
     uva__loop_op_begin(loop);
     r = uva__transport_kind(&server->kind, ops, options->limit_bytes,
@@ -172,7 +188,7 @@ static int listen_make(listen_t *listen, const uva__direct_ops_t *ops)
     if (r >= 0 && !options->deferred) {
         r = uva__server_serve(server);
     }
-    if (r < 0) {
+    if (r < 0) { /* close_cb of its handles comes later and frees it. */
         uva_server_close(server);
         (void)uva_server_unref(server);
         return r;
@@ -183,6 +199,7 @@ static int listen_make(listen_t *listen, const uva__direct_ops_t *ops)
 
 /* --- the operation --- */
 
+/* Check the options and keep a copy; NULL stands for the defaults. */
 static int listen_options(listen_t *listen,
                           const uva_server_options_t *options,
                           const uva__direct_ops_t *ops)
@@ -200,7 +217,8 @@ static int listen_options(listen_t *listen,
                                listen->options.low_bytes);
 }
 
-/* The addresses are known: the task makes the server of them. */
+/* The look-up has ended. It runs inside the poll, so it only wakes the task,
+ * which makes the server. */
 static void
 listen_resolved(void *data, int status, uva__addresses_t *take_addresses)
 {
@@ -214,7 +232,8 @@ listen_resolved(void *data, int status, uva__addresses_t *take_addresses)
     (void)uva_waiter_wake(listen->waiter);
 }
 
-/* The state of the operation. It owns take_data, on failure too. */
+/* Make the operation, which owns take_data. On failure data is destroyed at
+ * once, so the caller's part is the same either way. */
 static int listen_new(void **op, void *take_data, uva_destroy_cb destroy)
 {
     uva_loop_t *loop = uva__running();
@@ -241,8 +260,8 @@ static int listen_new(void **op, void *take_data, uva_destroy_cb destroy)
     return 0;
 }
 
-/* The first call: look the host up.
- * @return 0 when there is something to wait for. */
+/* The first call: look the host up; a numeric host is bound at once.
+ * @return 0 when there is something to wait for, or a code. */
 static int listen_begin(listen_t *listen,
                         const char *host,
                         const char *port,
@@ -262,7 +281,9 @@ static int listen_begin(listen_t *listen,
     return r > 0 ? listen_make(listen, ops) : r;
 }
 
-/* The last call: give the server out, or close it. */
+/* The last call, with its result r: give the server out, or close it. A
+ * cancelled task may leave a server that has accepted already: its clients are
+ * aborted, as nobody will ever serve or close them. */
 static int listen_end(void **op, int r, uva_server_t **ret_server)
 {
     listen_t *listen = *op;
@@ -276,7 +297,7 @@ static int listen_end(void **op, int r, uva_server_t **ret_server)
         uva_server_close(server);
         (void)uva_server_unref(server);
     }
-    if (listen->destroy != NULL) {
+    if (listen->destroy != NULL) { /* There has never been a server. */
         listen->destroy(listen->data);
     }
     if (listen->resolve != NULL) {
@@ -287,12 +308,12 @@ static int listen_end(void **op, int r, uva_server_t **ret_server)
     return r;
 }
 
-/* After the look-up: the server, and then an iteration, so that it accepts
- * when the task goes on (asyncio: Server.start_serving). */
+/* After the look-up: make the server. */
 static int listen_go_on(listen_t *listen, const uva__direct_ops_t *ops)
 {
     int r = listen->status;
 
+    /* Here and not in the callback: a text of an error belongs to the task. */
     if (r < 0) {
         return r == UV_ENOMEM ? r : uva__resolve_failed(listen->host, r);
     }
@@ -322,7 +343,7 @@ int uva__listen_poll(void **op,
     } else {
         listen = *op;
         r = uva_waiter_finish(self);
-        if (r >= 0 && listen->server != NULL) {
+        if (r >= 0 && listen->server != NULL) { /* The iteration is over. */
             return listen_end(op, 0, ret_server);
         }
         r = r < 0 ? r : listen_go_on(listen, ops);
@@ -330,6 +351,8 @@ int uva__listen_poll(void **op,
     if (r < 0) {
         return listen_end(op, r, ret_server);
     }
+    /* With the server there, the task waits for one iteration, so that sockets
+     * are watched when it goes on. asyncio: create_server, tasks.sleep(0). */
     r = uva_waiter_suspend(self, NULL, NULL);
     if (listen->server != NULL) {
         (void)uva_waiter_wake(self);

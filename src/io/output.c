@@ -1,14 +1,17 @@
 /*
- * The unsent bytes of a connection: a queue of blocks.
+ * The unsent bytes of a connection: a queue of blocks (asyncio.selector_events,
+ * _SelectorSocketTransport, its _buffer and _adjust_leftover_buffer).
  *
  * Invariant: out->bytes is the sum of the sizes of the blocks, and no block is
- * empty. Only the last block has room that is filled.
+ * empty. New bytes go to the last block's room first; the room of the blocks
+ * before it stays unused, as their bytes would come out of order.
  */
 #include "io/output.h"
 
 #include <string.h>
 
-/* Add a line to pieces; an empty one is none. @return How many there are. */
+/* Add a line to pieces, unless it is empty: a send of empty pieces alone would
+ * return 0 and look as if nothing could be sent. @return How many there are. */
 static size_t
 pieces_add(struct iovec *pieces, size_t used, uva_bytes_t line, size_t *total)
 {
@@ -21,15 +24,18 @@ pieces_add(struct iovec *pieces, size_t used, uva_bytes_t line, size_t *total)
     return used + 1;
 }
 
+/* asyncio: selector_events.py, _get_sendmsg_buffer: several buffers leave by
+ * one sendmsg. */
 size_t uva__output_pieces_slow(const uva__output_t *out,
                                const uva__supply_t *supply,
                                struct iovec *pieces,
                                size_t room,
                                size_t *ret_total)
 {
-    uva__fifo_link_t *link = out->blocks.last;
+    uva__fifo_link_t *link = out->blocks.last; /* Its next is the first. */
     size_t used = 0;
 
+    /* The queue is a ring, so the count of bytes tells where it ends. */
     *ret_total = 0;
     while (*ret_total < out->bytes && used < room) {
         const uva__block_t *block;
@@ -47,7 +53,8 @@ size_t uva__output_pieces_slow(const uva__output_t *out,
     return used;
 }
 
-/* The first bytes of a supply were sent. */
+/* count bytes of a supply were sent: leave the lines that are through, empty
+ * ones too, and shorten the one in which count ends. */
 static void supply_consume(uva__supply_t *supply, size_t count)
 {
     supply->bytes -= count;
@@ -68,7 +75,7 @@ void uva__output_consume_slow(uva__output_t *out,
 {
     while (!uva__fifo_empty(&out->blocks) && count > 0) {
         uva__block_t *block = UVA__FIFO_FIRST(&out->blocks, uva__block_t, link);
-        if (count < block->size) {
+        if (count < block->size) { /* A part of it left: the rest waits. */
             block->data += count;
             block->size -= count;
             out->bytes -= count;
@@ -76,6 +83,7 @@ void uva__output_consume_slow(uva__output_t *out,
         }
         count -= block->size;
         out->bytes -= block->size;
+        /* Out of the queue first: the reserve uses the same link. */
         (void)uva__fifo_pop(&out->blocks);
         uva__block_put(loop, block);
     }
@@ -86,10 +94,11 @@ void uva__output_consume_slow(uva__output_t *out,
 
 void uva__output_clear(uva__output_t *out, uva_loop_t *loop)
 {
+    /* As if all had been sent; no supply is touched. */
     uva__output_consume_slow(out, NULL, loop, out->bytes);
 }
 
-/* Copy bytes into the room of a block. */
+/* Copy bytes into the room of a block, which must suffice. */
 static void block_fill(uva__block_t *block, const uint8_t *data, size_t size)
 {
     memcpy(block->data + block->size, data, size);
@@ -97,11 +106,13 @@ static void block_fill(uva__block_t *block, const uint8_t *data, size_t size)
     block->room -= size;
 }
 
-/* An empty block with room for more than what the last one holds. */
+/* A block for room bytes that the last one cannot take; not in the queue yet.
+ * @return NULL without memory. */
 static uva__block_t *
 output_new_block(const uva__output_t *out, uva_loop_t *loop, size_t room)
 {
-    /* At least as much as there is already: small writes need few blocks. */
+    /* At least as much as there is already: blocks double in size, so many
+     * small writes to a slow peer need few blocks. */
     uva__block_t *block =
         uva__block_get(loop, room > out->bytes ? room : out->bytes);
 
@@ -113,8 +124,8 @@ output_new_block(const uva__output_t *out, uva_loop_t *loop, size_t room)
     return block;
 }
 
-/* Copy a line to the room of the last block, and what does not fit to the new
- * one. */
+/* Copy a line to the room of the last block, and what does not fit to the fresh
+ * one. Either may be NULL if the other one has room for the line. */
 static void
 output_copy(uva__block_t *last, uva__block_t *fresh, uva_bytes_t line)
 {
@@ -140,7 +151,8 @@ int uva__output_keep(uva__output_t *out,
     size_t room = last == NULL ? 0 : last->room;
     uva__block_t *fresh = NULL;
 
-    if (supply->bytes > room) { /* Before anything is copied. */
+    /* Before anything is copied: without memory nothing may have changed. */
+    if (supply->bytes > room) {
         fresh = output_new_block(out, loop, supply->bytes - room);
         if (UVA__UNLIKELY(fresh == NULL)) {
             return UV_ENOMEM;
@@ -150,7 +162,7 @@ int uva__output_keep(uva__output_t *out,
     for (size_t i = 0; i < supply->rest_count; i++) {
         output_copy(last, fresh, supply->rest[i]);
     }
-    if (fresh != NULL) {
+    if (fresh != NULL) { /* Not empty: supply->bytes > room filled it. */
         uva__fifo_append(&out->blocks, &fresh->link);
     }
     out->bytes += supply->bytes;

@@ -1,11 +1,13 @@
 /*
- * Names to addresses.
+ * Names to addresses (asyncio.base_events, _ensure_resolved, _ipaddr_info,
+ * getaddrinfo).
  *
- * Numeric hosts and ports never reach the resolver. Everything else goes to
- * uv_getaddrinfo, behind this file alone.
+ * Numeric hosts with numeric ports never reach the resolver. All else goes to
+ * uv_getaddrinfo, which only this file calls.
  *
- * Invariant: a look-up owns itself from its start to its callback; the
- * operation that asked for it can only forget it.
+ * Invariant: a look-up owns itself from its start to resolve_cb, because a
+ * thread of libuv's pool uses its memory and cannot be stopped. The operation
+ * that asked for it can only forget it.
  */
 #include "io/resolver.h"
 
@@ -17,34 +19,35 @@
 #include "core/loop.h"
 #include "core/timers.h"
 
-/* So long the end of a loop may wait for a look-up before the log names it. */
+/* How long the end of a loop waits for a look-up before the log names it. */
 #define LOG_NS UVA_SEC(1)
 
 struct uva__resolve_s {
     uv_getaddrinfo_t request; /* data is the loop; NULL once that has ended. */
     uva_list_t link;          /* Of uva__io_t.look_ups. */
-    uva__resolve_cb callback; /* NULL once it is forgotten. */
-    void *data;
-    char host[];
+    uva__resolve_cb callback; /* NULL once the look-up is forgotten. */
+    void *data;               /* Borrowed: for callback. */
+    char host[];              /* A copy, for the log. */
 };
 
 /* --- numbers --- */
 
-/* The name of a service has a letter; what has none is a number or nothing.
- * @return The port, or -1 if it is a name, or none. */
+/* The number of a port that is written in digits alone, up to 65535. The digits
+ * are counted, as strtol also takes blanks and signs, and may overflow.
+ * @return The number, or -1 if the text is a name, or no port. */
 static long number_port(const char *port)
 {
     size_t digits = strspn(port, "0123456789");
     long number;
 
-    if (digits == 0 || port[digits] != '\0') {
+    if (digits == 0 || port[digits] != '\0') { /* None, or more than digits. */
         return -1;
     }
     number = digits > 9 ? 65536 : strtol(port, NULL, 10);
     return number <= 65535 ? number : -1;
 }
 
-/* Whether a port has a letter. */
+/* Whether a port has a letter, as the name of every service has one. */
 static bool port_is_name(const char *port)
 {
     for (; *port != '\0'; port++) {
@@ -55,6 +58,7 @@ static bool port_is_name(const char *port)
     return false;
 }
 
+/* Checked here, as getaddrinfo takes "70000" modulo 65536 without a word. */
 int uva__port_check(const char *port)
 {
     if (port != NULL && (port_is_name(port) || number_port(port) >= 0)) {
@@ -64,7 +68,8 @@ int uva__port_check(const char *port)
                     port == NULL ? "" : port);
 }
 
-/* The address of a numeric host. @return Whether it is one of the family. */
+/* The address of a numeric host. @return Whether host is numeric, and of the
+ * family. asyncio: base_events.py, _ipaddr_info. */
 static bool number_host(const char *host,
                         int family,
                         int port,
@@ -74,13 +79,16 @@ static bool number_host(const char *host,
     if (family != AF_INET6 && uv_ip4_addr(host, port, &ret_address->in) == 0) {
         return true;
     }
-    memset(ret_address, 0, sizeof *ret_address);
-    /* libuv takes a zone that it does not know for none; the resolver knows. */
+    memset(ret_address, 0, sizeof *ret_address); /* uv_ip4_addr wrote to it. */
+    /* uv_ip6_addr takes an unknown zone ("%nope") for none, and the connection
+     * would leave by any interface; the resolver refuses it. */
     return family != AF_INET && strchr(host, '%') == NULL &&
            uv_ip6_addr(host, port, &ret_address->in6) == 0;
 }
 
-/* The addresses of this host: all of them, or the one that talks to itself. */
+/* The addresses that no host stands for: to listen, all addresses of this host;
+ * to connect, its loopback address. In the order in which getaddrinfo has them.
+ */
 static size_t
 number_here(const uva__name_t *name, int port, uva__sockaddr_t *addresses)
 {
@@ -97,7 +105,8 @@ number_here(const uva__name_t *name, int port, uva__sockaddr_t *addresses)
     return count;
 }
 
-/* @return 1 when found, 0 when it is a name. */
+/* Look up a name without the resolver. @return 1 when found, 0 when the host or
+ * the port is a name, or of another family: the resolver decides then. */
 static int resolve_numbers(const uva__name_t *name,
                            uva__addresses_t *ret_addresses)
 {
@@ -105,7 +114,7 @@ static int resolve_numbers(const uva__name_t *name,
     long port = number_port(name->port);
     size_t count;
 
-    if (port < 0) {
+    if (port < 0) { /* A service: only the resolver knows its number. */
         return 0;
     }
     if (name->host == NULL || name->host[0] == '\0') {
@@ -127,12 +136,14 @@ static int resolve_numbers(const uva__name_t *name,
 
 /* --- names --- */
 
-/* Copy the addresses of a look-up that sockets can use. */
+/* Copy the addresses of an answer that sockets can use; other families are left
+ * out. The copy is what lets the answer be freed at once. */
 static int resolve_collect(const struct addrinfo *found,
                            uva__addresses_t *ret_addresses)
 {
     size_t count = 0;
 
+    /* Room for all: which of them are usable is seen on the way. */
     for (const struct addrinfo *i = found; i != NULL; i = i->ai_next) {
         count++;
     }
@@ -149,15 +160,15 @@ static int resolve_collect(const struct addrinfo *found,
                    i->ai_addrlen);
         }
     }
-    if (ret_addresses->count == 0) {
+    if (ret_addresses->count == 0) { /* A success has one address at least. */
         uva__addresses_clear(ret_addresses);
         return UV_EAI_NODATA;
     }
     return 0;
 }
 
-/* A look-up has ended: in time, after it was forgotten, or after its loop has
- * lost its host. */
+/* libuv is done with a look-up: in time, after it was forgotten, or after the
+ * host has closed the loop's handles. In each case its memory goes here. */
 static void
 resolve_cb(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
 {
@@ -166,7 +177,7 @@ resolve_cb(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
     uva_loop_t *loop = request->data;
     uva__addresses_t addresses = {0};
 
-    if (loop == NULL) { /* It has ended without its host. */
+    if (loop == NULL) { /* The loop has ended, and its memory may be gone. */
         uv_freeaddrinfo(found);
         uva__free(resolve);
         return;
@@ -177,9 +188,10 @@ resolve_cb(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
         }
         resolve->callback(resolve->data, status, &addresses);
     }
-    uv_freeaddrinfo(found);
+    uv_freeaddrinfo(found); /* NULL is allowed, for a failure. */
     uva__list_remove(&resolve->link);
     if (uva__list_empty(&UVA__IO_OF(loop)->look_ups)) {
+        /* hold_up has nothing to name. */
         uva__timer_stop(loop, &UVA__IO_OF(loop)->hold_up);
     }
     uva__free(resolve);
@@ -195,7 +207,7 @@ void uva__resolve_leave(uva__io_t *io)
 
         uva__list_remove(&resolve->link);
         resolve->callback = NULL;
-        resolve->request.data = NULL;
+        resolve->request.data = NULL; /* For resolve_cb: touch no loop. */
         uva__loop_op_end(io->loop);
     }
 }
@@ -214,7 +226,7 @@ static int resolve_start(uva_loop_t *loop,
     uva__resolve_t *resolve;
     int r;
 
-    if (uv == NULL) {
+    if (uv == NULL) { /* The host has closed it. */
         return UV_ECANCELED;
     }
     resolve = uva__calloc(1, sizeof *resolve + size);
@@ -224,7 +236,8 @@ static int resolve_start(uva_loop_t *loop,
     memcpy(resolve->host, host, size);
     memset(&hints, 0, sizeof hints);
     hints.ai_family = name->family;
-    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_socktype = SOCK_STREAM; /* Else one for each protocol. */
+    /* asyncio: create_connection passes no AI_ADDRCONFIG either. */
     hints.ai_flags = name->passive ? AI_PASSIVE : 0;
     resolve->callback = callback;
     resolve->data = data;
@@ -235,6 +248,7 @@ static int resolve_start(uva_loop_t *loop,
         uva__free(resolve);
         return r;
     }
+    /* The loop does not end before resolve_cb: the pool has our memory. */
     uva__loop_op_begin(loop);
     uva__list_append(&UVA__IO_OF(loop)->look_ups, &resolve->link);
     *ret_resolve = resolve;
@@ -259,7 +273,7 @@ int uva__resolve(uva_loop_t *loop,
     if (r >= 0) {
         r = uva__bare(resolve_numbers(name, ret_addresses));
     }
-    if (r != 0) {
+    if (r != 0) { /* A code, or 1: found. */
         return r;
     }
     r = resolve_start(loop, name, callback, data, ret_resolve);
@@ -269,6 +283,7 @@ int uva__resolve(uva_loop_t *loop,
 
 /* --- look-ups that hold up the end of a loop --- */
 
+/* A second has passed since the loop wanted to end: say what it waits for. */
 static void resolve_log(uva__timer_t *timer)
 {
     uva__io_t *io = UVA__CONTAINER_OF(timer, uva__io_t, hold_up);
@@ -284,6 +299,7 @@ static void resolve_log(uva__timer_t *timer)
 
 void uva__resolve_hold_up(uva__io_t *io)
 {
+    /* The loop asks again and again while it ends: one timer, one log. */
     if (!uva__list_empty(&io->look_ups) && !io->hold_up_logged &&
         io->hold_up.state == 0) {
         /* Without memory nothing is logged. */
@@ -298,7 +314,8 @@ void uva__resolve_cancel(uva__resolve_t *resolve)
     const uva_loop_t *loop = resolve->request.data;
 
     resolve->callback = NULL;
-    /* Only one that has not begun can be stopped; the others end unheard. */
+    /* uv_cancel stops a look-up that no thread has begun; others run on, and
+     * end in resolve_cb unheard. A lost loop has no uv_loop_t to cancel in. */
     if (!loop->driver.lost) {
         (void)uv_cancel((uv_req_t *)&resolve->request);
     }

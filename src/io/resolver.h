@@ -1,5 +1,6 @@
 /*
- * Names to addresses.
+ * Names to addresses: of numbers at once, of other names by libuv's pool of
+ * threads.
  */
 #ifndef UVA__IO_RESOLVER_H
 #define UVA__IO_RESOLVER_H
@@ -7,26 +8,30 @@
 #include "io/address.h"
 #include "io/io.h"
 
-/* A look-up; it may outlive the operation that asked for it. */
+/* A look-up that is under way. It owns itself, and may outlive the operation
+ * that asked for it. */
 typedef struct uva__resolve_s uva__resolve_t;
-/** status: 0 with addresses to be taken, or a code. Runs inside the poll. */
+/** A look-up has ended. status: 0 with one address or more, which the callback
+ * owns, or a code. Runs inside the poll: store and wake, run no user's code. */
 typedef void (*uva__resolve_cb)(void *data,
                                 int status,
                                 uva__addresses_t *take_addresses);
 
 /* A name that is to be looked up. */
 typedef struct uva__name_s {
-    const char *host; /* NULL or "" is this host. */
-    const char *port;
-    int family;   /* AF_UNSPEC, AF_INET, AF_INET6. */
-    bool passive; /* To listen: no host means all addresses. */
+    const char *host; /* Borrowed. NULL or "" is this host. */
+    const char *port; /* Borrowed. A number in digits, or a service. */
+    int family;       /* AF_UNSPEC, AF_INET, AF_INET6. */
+    bool passive;     /* To listen: no host means all addresses. */
 } uva__name_t;
 
 /**
- * Find the addresses of a name.
+ * Find the addresses of a name. The loop has io's part (uva__io_get).
  *
- * @retval 1 They are there: it was numeric.
- * @retval 0 callback comes; *ret_resolve is it until then.
+ * @retval 1 *ret_addresses has them, owned by the caller: the name was numeric.
+ * @retval 0 callback comes, exactly once, in a later turn. Until then
+ *           *ret_resolve may be given to uva__resolve_cancel.
+ * @return A code with the text of the error; callback does not come.
  */
 int uva__resolve(uva_loop_t *loop,
                  const uva__name_t *name,
@@ -34,16 +39,19 @@ int uva__resolve(uva_loop_t *loop,
                  void *data,
                  uva__addresses_t *ret_addresses,
                  uva__resolve_t **ret_resolve);
-/** Say that a host could not be looked up. @return code. */
+/** Set the text of an error: this host could not be looked up. @return code. */
 int uva__resolve_failed(const char *host, int code);
-/** Whether a port can be one. @return 0, or UV_EINVAL with words. */
+/** Whether a text can be a port. @return 0, or UV_EINVAL with a text. */
 int uva__port_check(const char *port);
-/** The host has closed the loop's handles: leave all look-ups to themselves.
- * They end when the resolver answers, if the host still turns then. */
+/** The host has closed the loop's handles: leave all look-ups to themselves, so
+ * that the loop can end. Each is freed when libuv calls back; if the host does
+ * not run its uv_loop_t again, that never happens. */
 void uva__resolve_leave(uva__io_t *io);
-/** No task is left: log the look-ups that do not end soon. */
+/** No task is left: log the look-ups that do not end within a second. */
 void uva__resolve_hold_up(uva__io_t *io);
-/** Forget a look-up: its callback does not come. */
+/** Forget a look-up: its callback does not come. Cannot fail; the look-up
+ * itself may run on, and keeps the loop from ending until the system answers.
+ */
 void uva__resolve_cancel(uva__resolve_t *resolve);
 
 #endif /* UVA__IO_RESOLVER_H */

@@ -2,9 +2,9 @@
  * Servers: sockets that listen, and their clients (asyncio.base_events,
  * Server and create_server; asyncio.selector_events, _accept_connection).
  *
- * The descriptors are watched by uv_poll_t, not by uv_listen: libuv answers a
- * lack of descriptors by closing what waits, silently, or without end. Here
- * each failure that is not one of the client's is reported, and nothing is
+ * The sockets are watched by uv_poll_t, not by uv_listen: without descriptors
+ * libuv closes the connections that wait, silently (its emfile trick), or
+ * spins. Here a failure that is not a client's is reported, and nothing is
  * accepted for a second.
  *
  *   state    listens   left by
@@ -13,8 +13,10 @@
  *                      its most connections
  *   CLOSED   no        never
  *
- * Invariant: a server is in memory while somebody has a reference, a client is
- * not CLOSED, a handle or a report is on its way, or a task waits for it.
+ * Invariant: a server is in memory while a user has a reference, it is not
+ * CLOSED, a client is not CLOSED, a handle or a report is on its way, or a task
+ * waits for it. Its sockets are watched exactly while it is SERVING, not full,
+ * and not in the second after a failure.
  */
 #include "io/server.h"
 
@@ -46,6 +48,7 @@ void uva__server_maybe_free(uva_server_t *server)
         server->report_count > 0 || server->waiting_count > 0) {
         return;
     }
+    /* After the last client: handlers use what data holds. */
     if (server->destroy != NULL) {
         server->destroy(server->owner.data);
     }
@@ -65,6 +68,8 @@ uva_server_t *uva_server_ref(uva_server_t *server)
     return server;
 }
 
+/* Drop a user's reference. The last one closes the server: nobody could do it
+ * later. asyncio's loop keeps a server that nobody refers to. */
 static void server_drop(uva_server_t *server)
 {
     if (server->refs == 1 && server->state != UVA__SERVER_CLOSED) {
@@ -73,7 +78,7 @@ static void server_drop(uva_server_t *server)
         }
         uva_server_close(server);
     }
-    server->refs--;
+    server->refs--; /* After the close, which must not free the server. */
     uva__server_maybe_free(server);
 }
 
@@ -92,14 +97,17 @@ uva_server_t *uva_server_unref(uva_server_t *server)
 static void listener_watch(uva__listener_t *listener, bool wanted);
 static void server_watch(uva_server_t *server);
 
+/* Lack of a resource of the system: the connection still waits, so that the
+ * next accept would fail too. asyncio: selector_events.py, _accept_connection.
+ */
 static bool listener_code_is_scarcity(int code)
 {
     return code == UV_EMFILE || code == UV_ENFILE || code == UV_ENOBUFS ||
            code == UV_ENOMEM;
 }
 
-/* Failures of one connection: the next accept is about the next one. accept(2),
- * "Error handling". */
+/* Failures of one connection: it is out of the backlog, and the next accept is
+ * about the next one. accept(2), "Error handling", asks for a new try. */
 static bool listener_code_is_the_clients(int code)
 {
     return code == UV_ECONNABORTED || code == UV_EPROTO ||
@@ -109,6 +117,8 @@ static bool listener_code_is_the_clients(int code)
            code == UV_ETIMEDOUT;
 }
 
+/* Report a failed accept to the exception handler. drop does the same: a count
+ * that stayed would keep the server in memory. */
 static void listener_report(uva__ready_t *ready)
 {
     uva__listener_t *listener =
@@ -131,14 +141,19 @@ static void listener_report(uva__ready_t *ready)
 static const uva__ready_ops_t report_ops = {.run = listener_report,
                                             .drop = listener_report};
 
-/* The second without accepting is over. */
+/* The second without accepting is over. server_watch and not listener_watch:
+ * the server may have become full meanwhile. */
 static void listener_retry(uva__timer_t *timer)
 {
     server_watch(UVA__CONTAINER_OF(timer, uva__listener_t, timer)->server);
 }
 
-/* Pause for a second, and report to the exception handler, from the ready
- * queue: no task waits for an accept. */
+/*
+ * An accept has failed: pause for a second, or the socket, which stays
+ * readable, would spin the loop. The report goes through the ready queue, as a
+ * user's exception handler must not run inside the poll. Without memory for the
+ * timer there is no pause. asyncio: selector_events.py, _accept_connection.
+ */
 static void listener_failed(uva__listener_t *listener, int code)
 {
     uva_server_t *server = listener->server;
@@ -157,7 +172,7 @@ static void listener_failed(uva__listener_t *listener, int code)
     }
 }
 
-/* The transport is a client, and will hear connection_made. */
+/* The transport becomes a client, and will hear connection_made. */
 static void server_accepted(uva_server_t *server, uva_transport_t *transport)
 {
     transport->of.owner = &server->owner;
@@ -171,7 +186,8 @@ static bool server_is_full(const uva_server_t *server)
     return server->client_count >= server->max_connections;
 }
 
-/* Watch the sockets exactly while the server may accept. */
+/* Watch the sockets exactly while the server may accept. To be called after
+ * each change of its state or of its count of clients. */
 static void server_watch(uva_server_t *server)
 {
     bool wanted =
@@ -182,7 +198,9 @@ static void server_watch(uva_server_t *server)
     }
 }
 
-/* Accept no more; a client that leaves lets it go on. Logged once. */
+/* Accept no more; a client that leaves lets it go on. Connections beyond the
+ * limit stay in the system's backlog. Logged once: a peer can cause it at will.
+ */
 static void server_full(uva_server_t *server)
 {
     if (!server->full_logged) {
@@ -195,8 +213,9 @@ static void server_full(uva_server_t *server)
     server_watch(server);
 }
 
-/* Accept what waits: as many as the backlog holds, so that one busy server
- * leaves the others their turn. */
+/* Accept what waits, at most as many connections as the backlog holds and one
+ * more: a busy server leaves other sockets their turn. asyncio:
+ * selector_events.py, _accept_connection, which also ends at ECONNABORTED. */
 static void listener_poll_cb(uv_poll_t *poll, int status, int events)
 {
     uva__listener_t *listener = UVA__CONTAINER_OF(poll, uva__listener_t, poll);
@@ -204,7 +223,8 @@ static void listener_poll_cb(uv_poll_t *poll, int status, int events)
 
     (void)events;
     if (status < 0) {
-        listener->watched = false; /* accept tells what is wrong. */
+        /* libuv has stopped the poll. accept tells what is wrong. */
+        listener->watched = false;
     }
     for (int i = 0; i <= server->backlog_count; i++) {
         uva_transport_t *transport;
@@ -214,7 +234,7 @@ static void listener_poll_cb(uv_poll_t *poll, int status, int events)
             break;
         }
         if (listener_code_is_the_clients(r)) {
-            continue; /* It was gone before its turn came. */
+            continue; /* The peer was gone before its turn came. */
         }
         if (r >= 0) {
             r = uva__transport_new(server->loop, &server->kind, r, &peer,
@@ -230,6 +250,7 @@ static void listener_poll_cb(uv_poll_t *poll, int status, int events)
             break;
         }
     }
+    /* Start the poll again, unless listener_failed has paused it. */
     if (status < 0 && listener->timer.state == 0) {
         listener_watch(listener, !server_is_full(server));
     }
@@ -247,7 +268,7 @@ static void listener_watch(uva__listener_t *listener, bool wanted)
     }
     listener->watched = wanted;
     if (uv_is_closing((const uv_handle_t *)&listener->poll)) {
-        return; /* The host has closed the handle. */
+        return; /* The host has closed it; uva__servers_look ends the server. */
     }
     if (wanted) {
         (void)uv_poll_start(&listener->poll, UV_READABLE, listener_poll_cb);
@@ -271,6 +292,7 @@ int uva__listener_init(uva__listener_t *listener,
     listener->server = server;
     listener->fd = take_fd;
     listener->report.ops = &report_ops;
+    /* Only here: uva_server_close closes the first listener_count of them. */
     server->handle_count++;
     server->listener_count++;
     return 0;
@@ -278,7 +300,8 @@ int uva__listener_init(uva__listener_t *listener,
 
 /* --- clients --- */
 
-/* Wake the tasks in wait_closed once it is closed and has no client. */
+/* Wake the tasks in wait_closed once the server is closed and has no client.
+ * asyncio: base_events.py, Server._wakeup, from close and from _detach. */
 static void server_wake(uva_server_t *server)
 {
     if (server->state == UVA__SERVER_CLOSED && server->client_count == 0) {
@@ -288,7 +311,7 @@ static void server_wake(uva_server_t *server)
     }
 }
 
-/* A client is CLOSED. */
+/* asyncio: base_events.py, Server._detach. */
 void uva__server_client_left(uva_transport_t *transport)
 {
     uva_server_t *server =
@@ -297,7 +320,7 @@ void uva__server_client_left(uva_transport_t *transport)
     transport->of.owner = NULL;
     server->client_count--;
     if (server->state == UVA__SERVER_SERVING) {
-        server_watch(server);
+        server_watch(server); /* It may have been full. */
     }
     server_wake(server);
     uva__server_maybe_free(server);
@@ -344,7 +367,7 @@ int uva__server_serve(uva_server_t *server)
     return 0;
 }
 
-/* libuv is done with the handle. */
+/* libuv is done with a listener's handle, which lies in the server's memory. */
 static void listener_close_cb(uv_handle_t *handle)
 {
     uva__listener_t *listener =
@@ -354,18 +377,22 @@ static void listener_close_cb(uv_handle_t *handle)
     uva__server_maybe_free(listener->server);
 }
 
-/* The descriptors go at once; the memory of their handles, which is that of the
- * server, when libuv says so. */
+/* The descriptors are closed at once, so that the address is free when this
+ * returns; the handles when libuv says so. Clients live on: asyncio,
+ * Server.close. */
 void uva_server_close(uva_server_t *server)
 {
     if (!uva__loop_owned(server->loop) || server->state == UVA__SERVER_CLOSED) {
         return;
     }
     server->state = UVA__SERVER_CLOSED;
-    server->handle_count++; /* It stays until the end of this. */
+    /* A close_cb may come inside the loop below, if a host has closed the
+     * handle: this count keeps the server until the end. */
+    server->handle_count++;
     for (size_t i = 0; i < server->listener_count; i++) {
         uva__listener_t *listener = &server->listeners[i];
         uva__timer_stop(server->loop, &listener->timer);
+        /* Before its descriptor: libuv takes that out of epoll. */
         uva__uv_handle_close((uv_handle_t *)&listener->poll, listener_close_cb);
         close(listener->fd);
     }
@@ -380,6 +407,8 @@ void uva_server_close(uva_server_t *server)
     uva__server_maybe_free(server);
 }
 
+/* One server for each turn, however many there are; see io_look in service.c.
+ */
 void uva__servers_look(uva__io_t *io)
 {
     uva_server_t *server;
@@ -401,6 +430,8 @@ void uva__servers_look(uva__io_t *io)
     }
 }
 
+/* From the front each time: the log's hook is a user's code and may close other
+ * servers, which would break a walk along the list. */
 void uva__servers_abandon(uva__io_t *io)
 {
     while (!uva__list_empty(&io->servers)) {
@@ -437,6 +468,7 @@ size_t uva_server_socket_count(const uva_server_t *server)
     return server->listener_count;
 }
 
+/* asyncio: Server.sockets, which is empty once the server is closed. */
 int uva_server_get_sockname(const uva_server_t *server,
                             size_t index,
                             uva_address_t *ret_address)

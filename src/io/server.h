@@ -1,5 +1,6 @@
 /*
- * A server in memory: server.c runs it, listen.c makes it.
+ * A server in memory: listen.c makes it, server.c runs it, server_wait.c has
+ * the calls that wait for it. server.c has the table of the states.
  */
 #ifndef UVA__IO_SERVER_H
 #define UVA__IO_SERVER_H
@@ -7,64 +8,71 @@
 #include "io/transports.h"
 
 typedef enum uva__server_state_e {
-    UVA__SERVER_BOUND,
-    UVA__SERVER_SERVING,
-    UVA__SERVER_CLOSED
+    UVA__SERVER_BOUND,   /* Its sockets have addresses and do not listen. */
+    UVA__SERVER_SERVING, /* They listen. */
+    UVA__SERVER_CLOSED   /* It has none. Clients may live on. */
 } uva__server_state_t;
 
+/* One socket of a server. */
 typedef struct uva__listener_s {
-    uv_poll_t poll;
+    uv_poll_t poll;       /* data is NULL: hosts may look at it. */
     uva_server_t *server; /* Borrowed: this lies in it. */
-    int fd;
-    int code;           /* To be reported. */
-    bool watched;       /* poll is started. */
-    bool reporting;     /* report is in the ready queue. */
-    uva__timer_t timer; /* Runs while there are no descriptors. */
-    uva__ready_t report;
+    int fd;               /* Owned, until the server is closed. */
+    int code;             /* Of the last failed accept: to be reported. */
+    bool watched;         /* poll is started. */
+    bool reporting;       /* report is in the ready queue. */
+    uva__timer_t timer;   /* Runs for a second after a failed accept. */
+    uva__ready_t report;  /* Calls the exception handler. */
 } uva__listener_t;
 
 struct uva_server_s {
-    uva__owner_t owner;    /* Of its clients; data is owned if destroy is there.
-                            */
+    uva__owner_t owner;    /* Of its clients; data is owned if destroy is not
+                              NULL. */
     uva_loop_t *loop;      /* Borrowed. */
     uva_list_t link;       /* Of uva__io_t.servers, until it is closed. */
     uva_list_t clients;    /* Of uva_transport_t.link. */
     uva_list_t waiters;    /* Of uva_waiter_t.link: wait_closed. */
-    uva_waiter_t *forever; /* Borrowed: serve_forever. */
+    uva_waiter_t *forever; /* Borrowed: of the task that serves for ever. */
     uva__transport_kind_t kind;
-    uva_destroy_cb destroy;
-    size_t client_count;
-    size_t max_connections;
-    int backlog_count;
+    uva_destroy_cb destroy; /* For owner.data, when the server is freed. */
+    size_t client_count;    /* In clients. */
+    size_t max_connections; /* With so many clients it accepts no more. */
+    int backlog_count;      /* For listen(2), and accepts of one poll. */
     uint32_t refs;          /* Of users. */
-    uint32_t handle_count;  /* Not closed. */
-    uint32_t report_count;  /* In the ready queue. */
+    uint32_t handle_count;  /* Polls whose close_cb has not come. */
+    uint32_t report_count;  /* Reports in the ready queue. */
     uint32_t waiting_count; /* Tasks in wait_closed and serve_forever. */
     uint8_t state;          /* uva__server_state_t */
-    bool full_logged;
-    size_t made_count;     /* Of listeners there is memory for. */
-    size_t listener_count; /* 0 once it is closed. */
+    bool full_logged;       /* The log has told that it is full. */
+    size_t made_count;      /* How many listeners there is memory for. */
+    size_t listener_count;  /* 0 once it is closed. */
     uva__listener_t listeners[];
 };
 
+/** The bytes of a server with memory for count listeners. */
 static inline size_t uva__server_bytes(size_t count)
 {
     return sizeof(uva_server_t) + count * sizeof(uva__listener_t);
 }
 
-/** For uva__owner_t: a client is CLOSED. */
+/** owner.left of a server: a client is CLOSED. May free the server. */
 void uva__server_client_left(uva_transport_t *transport);
-/** Begin to listen and to accept. */
+/** Begin to listen and to accept; nothing if it does. @retval UV_EPERM It is
+ * closed. @return Or the code of listen(2); it does not accept then. */
 int uva__server_serve(uva_server_t *server);
+/** Free the server if nothing needs it: see the invariant of server.c. To be
+ * called after one of its counts was lowered. */
 void uva__server_maybe_free(uva_server_t *server);
-/** Add a listener on a bound descriptor; on failure it is closed. */
+/** Add a listener on a bound descriptor, which is taken: on failure it is
+ * closed. listener is the next of server->listeners, zeroed. */
 int uva__listener_init(uva__listener_t *listener,
                        uva_server_t *server,
                        int take_fd);
-/** Look at one server after another: one whose handles the host has closed is
- * closed. */
+/** Look at one server, the next one at each call: if the host has closed one of
+ * its handles, it is closed. Looks at some of its clients too. */
 void uva__servers_look(uva__io_t *io);
-/** Close all servers and connections of a loop that has no task left. */
+/** Close all servers of a loop that has no task left, and abort their clients.
+ */
 void uva__servers_abandon(uva__io_t *io);
 
 #endif /* UVA__IO_SERVER_H */

@@ -11,6 +11,8 @@
 
 #include "core/owner.h"
 
+/* asyncio: Server.start_serving: an iteration follows, in which the sockets are
+ * registered. A cancellation in it does not stop the server. */
 int uva_server_start_serving_poll(uva_server_t *server)
 {
     int r = 0;
@@ -30,7 +32,8 @@ int uva_server_start_serving(uva_server_t *server)
     return r;
 }
 
-/* asyncio: Server.wait_closed, of 3.12 on: it waits for the connections too. */
+/* asyncio: Server.wait_closed, as it is from 3.12.1 on: it waits until the
+ * server is closed and the last connection is gone, in either order. */
 int uva_server_wait_closed_poll(uva_server_t *server)
 {
     uva_waiter_t *self = uva_waiter_current();
@@ -60,11 +63,12 @@ int uva_server_wait_closed(uva_server_t *server)
 
 /* Stages of serve_forever. */
 enum {
-    FOREVER_SERVES,
-    FOREVER_WAITS
+    FOREVER_SERVES, /* Until it is cancelled, or the server is closed. */
+    FOREVER_WAITS   /* For the last connection; in server->waiters. */
 };
 
-/* The first call of serve_forever. One task at a time may be in it. */
+/* The first call of serve_forever. One task at a time may be in it. asyncio:
+ * Server.serve_forever raises RuntimeError for a second one. */
 static int forever_begin(uva_server_t *server, uva_waiter_t *self)
 {
     int r;
@@ -83,7 +87,9 @@ static int forever_begin(uva_server_t *server, uva_waiter_t *self)
     return r;
 }
 
-/* The last one: UV_ECANCELED, as in asyncio. */
+/* The last call: UV_ECANCELED however it ended. asyncio: Server.close cancels
+ * the future that serve_forever awaits, so it can only end by CancelledError.
+ */
 static int forever_end(uva_server_t *server, uva_waiter_t *self)
 {
     uva_waiter_set_stage(self, FOREVER_SERVES);
@@ -104,7 +110,7 @@ int uva_server_serve_forever_poll(uva_server_t *server)
         return uva__loop_owned(server->loop) ? forever_begin(server, self)
                                              : UV_EPERM;
     }
-    /* Cancelled, or closed by somebody: asyncio cancels it then. */
+    /* The result is dropped: a cancellation and a closed server end alike. */
     UVA_IGNORE(uva_waiter_finish(self));
     if (uva_waiter_get_stage(self) == FOREVER_WAITS) {
         return forever_end(server, self);

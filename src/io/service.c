@@ -1,9 +1,11 @@
 /*
- * io as a service of a loop: what it keeps for the loop, and its answers to
- * the calls of the loop.
+ * io as a service of a loop: makes and frees what io keeps for the loop, and
+ * answers the loop's calls (core/services.h). In asyncio
+ * BaseSelectorEventLoop, a subclass of the loop, has this part.
  *
- * Invariant: a loop that has opened no socket has nothing of io; one that is
- * closed has nothing of it any more, though transports may live on.
+ * Invariant: a loop that never opened a socket has no part of io, and a closed
+ * loop has none either, though its transports may live on until their users
+ * drop them.
  */
 #include "io/service.h"
 
@@ -22,18 +24,20 @@ static uva__io_t *io_of_service(uva__service_t *service)
     return UVA__CONTAINER_OF(service, uva__io_t, base.service);
 }
 
-/* No task is left: close all. */
+/* No task is left, so nobody will close what is open: close all of it. The loop
+ * may call this several times, until no operation is in flight. */
 static void io_abandon(uva__service_t *service)
 {
     uva__io_t *io = io_of_service(service);
     uva_loop_t *loop = io->loop;
 
-    if (loop->driver.lost) {
+    if (loop->driver.lost) { /* No callback of libuv can be waited for. */
         uva__resolve_leave(io);
     } else {
         uva__resolve_hold_up(io);
     }
     uva__servers_abandon(io);
+    /* Accepted connections went with their servers. */
     UVA__LIST_FOREACH_SAFE(transport, &io->transports, uva_transport_t, link)
     {
         if (loop->debug.enabled && transport->state < UVA__TRANSPORT_CLOSING) {
@@ -43,8 +47,9 @@ static void io_abandon(uva__service_t *service)
     }
 }
 
-/* The owner of the uv_loop_t may close handles that it does not know, and
- * libuv does not say so: some are looked at in each turn. */
+/* A host, which owns the uv_loop_t of a guest loop, may close all its handles,
+ * ours too (uv_walk with uv_close), and libuv tells nobody. So each turn looks
+ * at some of them: each is seen in its turn, at a fixed price. */
 static void io_look(uva__service_t *service)
 {
     uva__io_t *io = io_of_service(service);
@@ -53,7 +58,8 @@ static void io_look(uva__service_t *service)
     uva__transports_look(&io->transports);
 }
 
-/* Blocks that are given back from now on go to the allocator. */
+/* The loop is closed. A transport that lives on gives its blocks back to the
+ * allocator from here on: uva__blocks_of finds NULL. */
 static void io_closed(uva__service_t *service)
 {
     uva__io_t *io = io_of_service(service);
@@ -64,7 +70,9 @@ static void io_closed(uva__service_t *service)
     uva__free(io);
 }
 
-/* Send what was collected, inside a step. The node that sends stays queued. */
+/* Send what was collected, inside a step. The transports stay dirty and the
+ * node that sends stays queued: it finds nothing to send and cleans up. Taking
+ * it out of the middle of the ready queue would cost more. */
 static void io_flush(uva__service_t *service)
 {
     uva_transport_t *transport = io_of_service(service)->dirty;
@@ -82,6 +90,7 @@ static const uva__service_ops_t io_ops = {
     .closed = io_closed,
 };
 
+/* Make io's part of a loop whose driver has a uv_loop_t. */
 static UVA__NOINLINE int io_make(uva_loop_t *loop)
 {
     uva__io_t *io;
@@ -97,6 +106,7 @@ static UVA__NOINLINE int io_make(uva_loop_t *loop)
     io->loop = loop;
     io->renew.run = uva__reads_renew;
     io->send.ops = &uva__writes_send_ops;
+    /* go_on.ops stays NULL: the mark that it is not queued. */
     uva__list_init(&io->transports);
     uva__list_init(&io->servers);
     uva__list_init(&io->look_ups);

@@ -1,12 +1,20 @@
 /*
- * The part of a loop that io keeps: made when it is first needed.
+ * io's part of a loop, made when the loop opens its first socket.
  */
 #ifndef UVA__IO_SERVICE_H
 #define UVA__IO_SERVICE_H
 
 #include "io/io.h"
 
-/** @retval UV_ENOTSUP The loop has no sockets. @retval UV_EPERM It closes. */
+/**
+ * Find io's part of a loop; make it if there is none. The loop owns it, and
+ * frees it when the loop is closed. Every operation that may be a loop's first
+ * one of io calls this before it touches UVA__IO_OF.
+ *
+ * @retval UV_ENOTSUP The loop has no sockets: its clock is virtual.
+ * @retval UV_EPERM   The loop is closing, and had none.
+ * @retval UV_ENOMEM  Nothing was made.
+ */
 int uva__io_get(uva_loop_t *loop, uva__io_t **ret_io);
 
 #endif /* UVA__IO_SERVICE_H */

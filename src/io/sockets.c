@@ -1,8 +1,10 @@
 /*
- * Stream sockets: the system calls that open, read and write them.
+ * Stream sockets: the system calls that open, read and write them (what
+ * Python's socket module does for asyncio).
  *
- * Invariant: no descriptor exists for a moment that a child could inherit,
- * where the system can do that. No call raises SIGPIPE.
+ * Invariant: where the system has SOCK_CLOEXEC, a descriptor is closed on exec
+ * from its first moment: another thread may fork at any time. No call raises
+ * SIGPIPE, no descriptor blocks, and none leaks on failure.
  */
 #include "io/sockets.h"
 
@@ -18,13 +20,15 @@
 
 #if !defined(SOCK_NONBLOCK) || !defined(SOCK_CLOEXEC)
 
+/* Make a descriptor non-blocking and closed on exec; on failure it is closed.
+ */
 static int socket_flags(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
 
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
         fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
-        int r = uv_translate_sys_error(errno);
+        int r = uv_translate_sys_error(errno); /* Before close sets errno. */
         close(fd);
         return r;
     }
@@ -52,7 +56,7 @@ int uva__socket_accept(int listener, uva__sockaddr_t *ret_peer)
 
 #else
 
-/* One system call does both where there is one that can. */
+/* One system call opens the socket and sets both flags. */
 int uva__socket_open(int family)
 {
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -66,7 +70,7 @@ int uva__socket_accept(int listener, uva__sockaddr_t *ret_peer)
     int fd;
 
     do {
-        size = sizeof *ret_peer;
+        size = sizeof *ret_peer; /* The call overwrites it. */
         fd = accept4(listener, &ret_peer->any, &size,
                      SOCK_NONBLOCK | SOCK_CLOEXEC);
     } while (fd < 0 && errno == EINTR);
@@ -75,20 +79,22 @@ int uva__socket_accept(int listener, uva__sockaddr_t *ret_peer)
 
 #endif
 
-/* asyncio: base_events.py, _set_nodelay. A socket that refuses it works. */
+/* asyncio: base_events.py, _set_nodelay: short writes leave without waiting for
+ * the peer's acknowledgement. A socket that refuses an option still works. */
 void uva__socket_prepare(int fd)
 {
     int on = 1;
 
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-#if defined(SO_NOSIGPIPE)
+#if defined(SO_NOSIGPIPE) /* macOS, which has no MSG_NOSIGNAL. */
     (void)setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
 #endif
 }
 
 /* --- bytes --- */
 
-/* The code of a failed call; a socket that is not ready has one code. */
+/* The code of a failed call. EAGAIN and EWOULDBLOCK may differ by number; both
+ * mean that the socket is not ready, and become one code. */
 static int socket_code(int error)
 {
     return error == EAGAIN || error == EWOULDBLOCK
@@ -96,12 +102,14 @@ static int socket_code(int error)
                : uv_translate_sys_error(error);
 }
 
+/* EINTR: the handler of a signal ran; nothing was read. */
 ssize_t uva__socket_read_failed(int fd, void *data, size_t size)
 {
     return errno == EINTR ? uva__socket_read(fd, data, size)
                           : socket_code(errno);
 }
 
+/* EINTR: likewise, nothing was sent; a part would be a success. */
 ssize_t uva__socket_send_failed(int fd, struct iovec *pieces, size_t count)
 {
     return errno == EINTR ? uva__socket_send(fd, pieces, count)
@@ -112,7 +120,7 @@ ssize_t uva__socket_sendmsg(int fd, struct iovec *pieces, size_t count)
 {
     struct msghdr message;
 
-    memset(&message, 0, sizeof message);
+    memset(&message, 0, sizeof message); /* No address, no control data. */
     message.msg_iov = pieces;
     message.msg_iovlen = count;
     return sendmsg(fd, &message, MSG_NOSIGNAL);

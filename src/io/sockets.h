@@ -1,6 +1,7 @@
 /*
  * Stream sockets: the system calls that open, read and write them. Nothing
- * here knows a loop.
+ * here knows a loop. Every call that a signal interrupts is made again, and
+ * UV_EAGAIN is the one code of a socket that is not ready.
  */
 #ifndef UVA__IO_SOCKETS_H
 #define UVA__IO_SOCKETS_H
@@ -17,18 +18,24 @@
 #    define MSG_NOSIGNAL 0 /* uva__socket_prepare sets SO_NOSIGPIPE. */
 #endif
 
-/** A stream socket, not blocking, closed on exec. @return It, or a code. */
+/** Open a stream socket, non-blocking, closed on exec; family: AF_INET or
+ * AF_INET6. @return The descriptor, or a code. */
 int uva__socket_open(int family);
-/** Accept a connection of a listening socket, likewise. */
+/** Accept a connection of a listening socket, non-blocking, closed on exec.
+ * @return The descriptor, UV_EAGAIN when none waits, or another code. */
 int uva__socket_accept(int listener, uva__sockaddr_t *ret_peer);
-/** Set the options that every connection has. */
+/** Set the options that every connection has; a refusal is ignored. */
 void uva__socket_prepare(int fd);
 
+/** The rest of uva__socket_read when the system call failed. */
 ssize_t uva__socket_read_failed(int fd, void *data, size_t size);
+/** sendmsg(2) without SIGPIPE. @return As the system returns it, with errno. */
 ssize_t uva__socket_sendmsg(int fd, struct iovec *pieces, size_t count);
+/** The rest of uva__socket_send when the system call failed. */
 ssize_t uva__socket_send_failed(int fd, struct iovec *pieces, size_t count);
 
-/** @return Bytes, 0 at the end of the stream, UV_EAGAIN, or another code. */
+/** Read once. @return Bytes, 0 at the end of the stream, UV_EAGAIN when there
+ * are none, or another code. size is above 0. */
 static inline ssize_t uva__socket_read(int fd, void *data, size_t size)
 {
     ssize_t count = read(fd, data, size);
@@ -37,7 +44,8 @@ static inline ssize_t uva__socket_read(int fd, void *data, size_t size)
                                    : uva__socket_read_failed(fd, data, size);
 }
 
-/** Send pieces as one. @return Bytes that left, UV_EAGAIN, or another code. */
+/** Send count pieces in one system call; SIGPIPE is never raised. @return Bytes
+ * that the system took, perhaps less than all, UV_EAGAIN, or another code. */
 static inline ssize_t
 uva__socket_send(int fd, struct iovec *pieces, size_t count)
 {

@@ -1,9 +1,28 @@
 /*
- * What src/streams may see of src/io beside its public headers: the input of a
- * connection, the calls that a connection makes on what stands on it, and how
- * connections are made.
+ * The door between io and the floor above it: all that src/streams may see of
+ * src/io beside the public headers. Read this first to put something else on a
+ * connection.
  *
- * Each function is defined in the module that is named above it. This header
+ * What stands on a transport is a table of functions (uva__direct_ops_t) and a
+ * state behind the transport, as asyncio's Protocol stands on its Transport:
+ *
+ *   1. uva__connect_poll and uva__listen_poll take the table. For each
+ *      connection they make a transport with ops->state_bytes behind it, and
+ *      call ops->init.
+ *   2. Bytes that arrive go to the transport's input. There is no
+ * data_received: a task takes them from the input by a poll (uva__input_begin,
+ * look at data and size, then take, or uva__input_wait and return UVA_PENDING).
+ *   3. Bytes leave by uva_transport_write. ops->pause_writing and
+ *      ops->resume_writing tell when a task should wait.
+ *   4. The end comes once, by ops->connection_lost; reads have been told
+ * before.
+ *
+ * Transport, input and state are one piece of memory, and every reference is
+ * one of the transport's (uva_transport_ref). All of it belongs to the loop's
+ * thread. Polls are called by tasks; io calls the table, and runs no code of a
+ * user but by connection_made.
+ *
+ * Each function is defined in the file that is named above it. This header
  * includes public ones only, so that no other private thing comes with it.
  */
 #ifndef UVA__IO_STREAM_DOOR_H
@@ -15,139 +34,218 @@
 
 /* --- input.c --- */
 
-/* What the task that waits on an input waits for. */
+/*
+ * What the waiting task is woken by, beside the end of the stream and a loss,
+ * which wake it always:
+ *
+ *   wants  woken when                        into, into_bytes     in the union
+ *   ANY    a byte has come                   unused               searched
+ *   ALL    more than into_bytes bytes are    NULL, the most that  unused
+ *          in the block                      is wanted
+ *   INTO   a byte is at into                 place and its size   filled
+ *   EXACT  into_bytes bytes are at into      place and its size   filled
+ *
+ * ANY is also the value while no task waits. The order counts: from INTO on the
+ * task has a place of its own.
+ */
 typedef enum uva__input_wants_e {
-    UVA__WANTS_ANY,  /* A byte; also the value when no task waits. */
-    UVA__WANTS_ALL,  /* The end, or more than into_bytes bytes. */
-    UVA__WANTS_INTO, /* A byte at into. */
-    UVA__WANTS_EXACT /* into_bytes bytes at into. */
+    UVA__WANTS_ANY,
+    UVA__WANTS_ALL,
+    UVA__WANTS_INTO,
+    UVA__WANTS_EXACT
 } uva__input_wants_t;
 
 /*
- * The bytes that came in and were not taken, and the task that waits for more.
- * It lies in a transport, or in a reader that its user feeds.
+ * An input: the bytes that came in and were not taken, and the task that waits
+ * for more. It lies in a transport, or in a reader that its user feeds.
  *
- * The bytes lie in a block, which is gone when there are none. A view that was
- * given out lies before them, or in the held block. Bytes that a waiting task
- * wants at a place of its own go there while there are no others; if the task
- * is cancelled they come back.
+ * The bytes lie in a block, which is gone when there are none, so that an idle
+ * connection holds no memory. A view that was given out lies in front of them,
+ * or in the held block when they had to move; it ends by the next
+ * uva__input_begin. Bytes for a task with a place of its own go straight there
+ * while the block is empty; if the task is cancelled they come back.
+ *
+ * Another floor may read every member; it writes searched and consumed, and
+ * refs in a reader of its own. The rest is written by input.c alone.
  */
 typedef struct uva__input_s {
     struct uva__block_s *block; /* Owned; NULL when there are no bytes and no
                                    view. */
-    uint8_t *data;              /* The first of size bytes. */
-    size_t size;
-    uva_waiter_t *waiter; /* Borrowed: of the task that waits. */
+    uint8_t *data;              /* The first byte that was not taken. */
+    size_t size;                /* How many there are, from data on. */
+    uva_waiter_t *waiter; /* Borrowed: of the waiting task; NULL if none. */
     uint8_t expected;     /* Class of the next block, by the last reads. */
     uint8_t wants;        /* uva__input_wants_t. */
-    bool eof;
-    bool paused;   /* This input has paused its transport. */
-    bool viewed;   /* A view lies in the block. */
-    bool behind;   /* The exception comes when all bytes were read. */
-    size_t limit;  /* More than twice as much pauses the transport. */
-    uint8_t *into; /* Borrowed, of the waiter's call. */
-    size_t into_bytes;
+    bool eof;             /* No more will come; not by a loss with a code. */
+    bool paused;          /* This input has paused its transport. */
+    bool viewed;          /* A view lies in the block. */
+    bool behind;          /* exception is told behind the bytes: a loss. */
+    size_t limit;         /* More than twice as many bytes pause reading. */
+    uint8_t *into;        /* Borrowed from the waiting task's call. */
+    size_t into_bytes;    /* Room at into; with ALL the most bytes wanted. */
+    /* One task waits at a time, for one of these: wants says which is valid.
+     * After uva__input_begin has returned 1 the poll finds the value there. */
     union {
         size_t filled;   /* INTO, EXACT: bytes that are at into. */
-        size_t searched; /* ANY: bytes that readuntil need not search again. */
+        size_t searched; /* ANY: leading bytes that hold no separator, which
+                            readuntil need not search again. */
     };
     size_t consumed;            /* The result of uva_reader_consumed. */
     struct uva__block_s *held;  /* Owned: an earlier block, with the view. */
-    uva_loop_t *loop;           /* Borrowed. */
+    uva_loop_t *loop;           /* Borrowed. A reader of its own keeps it. */
     uva_transport_t *transport; /* Borrowed: this lies in it; NULL for a
                                    reader of its own. */
+    /* Pauses or resumes the transport; NULL without one. */
     void (*set_paused)(uva_transport_t *transport, bool paused);
-    int32_t exception;
-    uint32_t refs; /* Of a reader of its own. */
+    int32_t exception; /* Why reading fails: a code; 0 if it does not. */
+    uint32_t refs;     /* Of a reader of its own; else unused. */
 } uva__input_t;
 
-/** Make an empty input; all else of it is zero. A transport sets set_paused. */
+/** Make an empty input; *in is zeroed. transport is NULL for a reader of its
+ * own; a transport sets set_paused afterwards. Cannot fail. */
 void uva__input_init(uva__input_t *in,
                      uva_loop_t *loop,
                      uva_transport_t *transport,
                      size_t limit);
-/** Free what it owns. */
+/** Free what the input owns. No task waits on it, and every view ends. */
 void uva__input_destroy(uva__input_t *in);
-/** Bytes came: at the place that was reserved, or anywhere else. */
+/** Add bytes, and wake the waiting task if it has what it wants. They are
+ * copied, unless they lie where uva__input_reserve has said.
+ * @retval UV_ENOMEM Bytes that fitted at the waiting task's place are there;
+ * the others are not kept. */
 int uva__input_append(uva__input_t *in, const uint8_t *data, size_t size);
-/** No more will come; code: why, or 0. */
+/** No more will come, and the waiting task is woken. code 0: the end of the
+ * stream, which the reads find behind the bytes. A negative code: every read
+ * fails with it from now on. */
 void uva__input_end(uva__input_t *in, int code);
 /**
- * Begin a poll that reads.
+ * Begin a poll that reads: the first act of every one. It tells the first call
+ * of an await from the next one.
  *
- * @retval 1 It is called again: what was wanted has come, or nothing will.
- * @retval 0 It is called first; the last view is over.
- * @retval UV_ECANCELED All bytes are in the input.
- * @return Or the code of the first call: why nothing may be read. Another task
- *         may be waiting: this one may read what there is, and not wait.
+ * If another task waits, 0 is returned as well: the caller may take what there
+ * is, but not wait.
+ *
+ * @retval 1 The task has waited here: what it wanted has come, or nothing more
+ *           will. filled or searched is as the wait has left it.
+ * @retval 0 The first call. Every view that was given out is over.
+ * @retval UV_ECANCELED The wait was cancelled; no byte was taken.
+ * @return In the first call also a negative code: why nothing may be read.
  */
 int uva__input_begin(uva__input_t *in);
-/** Whether the running task may wait. @return 0, or why not. */
+/**
+ * Whether the running task may wait. uva__input_wait asks by itself; a poll
+ * that takes bytes before it waits asks first.
+ *
+ * @retval UVA_ENOTASK    No task runs here.
+ * @retval UV_EPERM       Another task waits.
+ * @retval UVA_EWRONGLOOP The input belongs to another loop.
+ */
 int uva__input_check(const uva__input_t *in);
-/** Suspend the running task until what it wants has come. */
+/**
+ * Suspend the running task until what it wants has come: ANY. Resumes a paused
+ * transport. The last act of a poll, which returns the result.
+ *
+ * @return UVA_PENDING, or a code of uva__input_check.
+ */
 int uva__input_wait(uva__input_t *in, uva__input_wants_t wants);
-/** The same with a place of the task's own, of which some is filled. */
+/**
+ * uva__input_wait with a place of the task's own (INTO, EXACT), or with the
+ * most bytes that are wanted (ALL: data is NULL, filled 0).
+ *
+ * @param data   Borrowed until the next call of the poll.
+ * @param size   Its bytes; above 0.
+ * @param filled How many of them the caller has filled already.
+ */
 int uva__input_wait_into(uva__input_t *in,
                          uva__input_wants_t wants,
                          void *data,
                          size_t size,
                          size_t filled);
-/** Give the first bytes out as a view: they stay where they are until the next
- * uva__input_begin, or until all bytes were consumed. */
+/** Take the first size bytes as a view: they stay at data, as it is before the
+ * call, until the next uva__input_begin, or until all bytes were consumed. */
 void uva__input_view(uva__input_t *in, size_t size);
-/** The first bytes were copied. */
+/** Take the first size bytes, which the caller has copied. */
 void uva__input_consume(uva__input_t *in, size_t size);
-/** Give all bytes out in memory of their own. Nothing is taken without memory.
- */
+/** Take all bytes as a buffer, which the caller owns.
+ * @retval UV_ENOMEM Nothing was taken, nothing written. */
 int uva__input_detach(uva__input_t *in, uva_buffer_t *ret_buffer);
 
 /* --- transports.c --- */
 
 /**
- * What stands on a transport, and hears of what happens to it. The bytes that
- * come in stand in the transport's input, which wakes the task that waits.
+ * What stands on a transport, and hears of what happens to it. The table is
+ * static; no slot may be NULL. The state lies in one piece with the transport,
+ * and lives as long.
  *
- * connection_made and connection_lost come from the ready queue, each once.
- * The others are called where things happen, inside the poll: they store and
- * wake, and run no code of the user.
+ *   slot             called                             how often
+ *   init             inside connect or accept           once
+ *   connection_made  from the ready queue               once if accepted, never
+ *                                                       if connected
+ *   pause_writing,   inside a write, a flush or the     in turns, pause first
+ *   resume_writing   poll
+ *   connection_lost  from the ready queue, in the end   once if connection_made
+ *                                                       ran, or the connect
+ *                                                       succeeded; else never
  *
- * Its state lies in one piece with the transport, zeroed, and lives as long.
+ * The slots that are not called from the ready queue store and wake, and run no
+ * code of a user. connection_made may. (asyncio: protocols.py, Protocol.)
  */
 typedef struct uva__direct_ops_s {
     size_t state_bytes; /* Of the state. */
-    /** The state is there, before anything else: a connection that is being
-     * opened, or one that was accepted. Must not fail. */
+    /** The state is there, zeroed; the connection may still be opening. There
+     * is no end to come if the connect fails: own nothing yet. Must not fail.
+     */
     void (*init)(void *state, uva_transport_t *transport);
-    /** Accepted. data: given when the server was made. */
+    /** A server has accepted the connection; data: what uva__listen_poll was
+     * given. It may be lost already: connection_lost follows then. */
     void (*connection_made)(void *state, void *data);
-    /** Closed; status: 0, or why. The input knows already. */
+    /** The connection is closed; status: 0 for a close, or why it was lost. The
+     * input was told before. References may live on, and the state with them.
+     */
     void (*connection_lost)(void *state, int status);
-    /** Unsent bytes rose above the high mark, or fell to the low one. */
+    /** Unsent bytes rose above the high mark: tasks should wait. */
     void (*pause_writing)(void *state);
+    /** Unsent bytes fell to the low mark: tasks may go on. Does not come if the
+     * connection is lost first. */
     void (*resume_writing)(void *state);
 } uva__direct_ops_t;
 
+/** The input of a transport. Borrowed; lives as long as the transport. */
 uva__input_t *uva__transport_input(uva_transport_t *transport);
-/** The state of what stands on it. */
+/** The state of what stands on a transport. Borrowed, likewise. */
 void *uva__transport_state(uva_transport_t *transport);
-/** Why it was lost; 0 if it was not, or by a close. */
+/** Why a transport was lost; 0 while it is not, or if it was closed here. */
 int uva__transport_status(const uva_transport_t *transport);
 
 /* --- handlers.c --- */
 
-/** Keep a connection until a task has ended, then report a failure of the task
- * and close. */
+/**
+ * Let a task serve an accepted connection: keep the connection until the task
+ * has ended, report a failure of the task to the exception handler, and close.
+ * To be called once, in connection_made.
+ *
+ * @param take_task NULL or a refusal is reported and closes the connection.
+ */
 void uva__transport_serve(uva_transport_t *transport, uva_task_t *take_task);
-/** Whether the running task is the one that serves it. */
+/** Whether the running task serves this connection. Its references are the
+ * connection's own, so it must not drop them. */
 bool uva__transport_served(const uva_transport_t *transport);
 
 /* --- connect.c, listen.c --- */
 
+/*
+ * Both are polls: the task calls them again with the same arguments until the
+ * result is not UVA_PENDING. *op is their state, NULL before the first call and
+ * after the last one. What they return besides UVA_PENDING is documented at
+ * uva_open_connection and uva_start_server; after an error nothing is open.
+ */
+
 /**
- * Connect to a host. *op is NULL before the first call.
+ * Connect to a host.
  *
- * @param ops           What is to stand on the connection.
- * @param ret_transport New reference.
+ * @param host, port, options Borrowed until the last call.
+ * @param ops                 What is to stand on the connection; static.
+ * @param ret_transport       New reference, OPEN; written on success alone.
  */
 UVA_NODISCARD int uva__connect_poll(void **op,
                                     const char *host,
@@ -157,11 +255,15 @@ UVA_NODISCARD int uva__connect_poll(void **op,
                                     uva_transport_t **ret_transport);
 
 /**
- * Listen on the addresses of a host. *op is NULL before the first call.
+ * Listen on the addresses of a host.
  *
- * @param ops       What is to stand on each accepted connection.
- * @param take_data Given to connection_made; destroy frees it with the server,
- *                  or at once if an error is returned.
+ * @param host, port, options Borrowed until the last call.
+ * @param ops        What is to stand on each accepted connection; static.
+ * @param take_data  Given to each connection_made. Taken in the first call.
+ * @param destroy    Frees take_data, once, when the server is freed; after an
+ *                   error at the latest when libuv is done with its handles.
+ *                   May be NULL.
+ * @param ret_server New reference; written on success alone.
  */
 UVA_NODISCARD int uva__listen_poll(void **op,
                                    const char *host,

@@ -1,11 +1,12 @@
 /*
- * How bytes enter a connected socket: read(2) when the poll says so, into the
- * place that its input reserves.
+ * How bytes enter from a connected socket: read(2) when the poll says so, into
+ * the place that its input reserves (asyncio.selector_events,
+ * _SelectorSocketTransport, _read_ready and what it calls).
  *
- * Invariant: all reads of a turn together bring in a little more than the read
- * budget at most; a socket that finds it spent is deferred, and read when the
- * tasks that waited for these bytes have run. What came before an error is read
- * before the error is told.
+ * Invariant: the reads of all sockets in one turn bring in at most the read
+ * budget and one read more. A transport that finds the budget spent is
+ * deferred, and read when the tasks that waited for the earlier bytes have run.
+ * Bytes that came before an error are read before the error is told.
  */
 #include "io/stream_read.h"
 
@@ -15,14 +16,15 @@
 #include "core/turn.h"
 #include "io/sockets.h"
 
-/* Bytes after which a socket has had its turn: what one large block holds. To
- * read more would make the block grow, and move what is in it. */
+/* Bytes after which a socket has had its turn: what a block of 32 KiB holds.
+ * Reading on would make the block grow, and move the bytes in it. */
 #define TURN_BYTES 32768u
 
 /* --- one read --- */
 
-/* Read into the place that was reserved. @return Bytes, 0 at the end of the
- * stream, UV_EAGAIN, or why the connection is to be lost. */
+/* Read once, into the place that was reserved, and end the reservation. @return
+ * Bytes, 0 at the end of the stream, UV_EAGAIN, or why the connection is to be
+ * lost (UV_ENOMEM too: the bytes are gone). */
 UVA__INLINE ssize_t transport_read_into(uva_transport_t *transport,
                                         uva__place_t place)
 {
@@ -37,7 +39,10 @@ UVA__INLINE ssize_t transport_read_into(uva_transport_t *transport,
     return UVA__UNLIKELY(r < 0) ? r : count;
 }
 
-/* A read has found the end of the stream, an error, or nothing. */
+/* A read has found the end of the stream, an error, or nothing. The end of the
+ * stream closes one direction only: the task may go on writing, so the
+ * transport stays open and is watched for readability no more (it would always
+ * be readable). asyncio: streams.py, StreamReaderProtocol.eof_received. */
 static UVA__NOINLINE void transport_read_end(uva_transport_t *transport,
                                              ssize_t count)
 {
@@ -54,6 +59,8 @@ static UVA__NOINLINE void transport_read_end(uva_transport_t *transport,
 
 static const uva__ready_ops_t go_on_ops;
 
+/* The budget is spent: let the deferred transports be read by a node at the end
+ * of the ready queue, behind the tasks that the bytes have woken. */
 static UVA__NOINLINE void reads_spent(uva__io_t *io)
 {
     if (io->go_on.ops == NULL) {
@@ -62,6 +69,8 @@ static UVA__NOINLINE void reads_spent(uva__io_t *io)
     }
 }
 
+/* Charge size bytes to the budget. The first ones of a turn queue its renewal.
+ */
 static inline void reads_spend(uva__io_t *io, size_t size)
 {
     if (io->spent_bytes == 0) {
@@ -77,13 +86,15 @@ void uva__reads_renew(uva__flush_t *renew)
 {
     uva__io_t *io = UVA__CONTAINER_OF(renew, uva__io_t, renew);
 
-    /* With some deferred, reads_go_on does it. */
+    /* With a transport deferred, reads_go_on renews the budget: a renewal here
+     * would let new sockets overtake the deferred ones. */
     if (uva__fifo_empty(&io->deferred)) {
         io->spent_bytes = 0;
     }
 }
 
-/* Queue behind those that are deferred already. */
+/* Put a transport behind those that are deferred already: each gets its turn.
+ */
 static UVA__NOINLINE void transport_defer(uva_transport_t *transport)
 {
     if (!transport->deferred) {
@@ -92,18 +103,22 @@ static UVA__NOINLINE void transport_defer(uva_transport_t *transport)
     }
 }
 
-/* The tasks that waited for the last budget's bytes have run. */
+/* The tasks that waited for the last budget's bytes have run: spend a new
+ * budget on the deferred transports. If it is spent again, reads_spend has
+ * queued this node anew. */
 static void reads_go_on(uva__ready_t *go_on)
 {
     uva__io_t *io = UVA__CONTAINER_OF(go_on, uva__io_t, go_on);
 
-    go_on->ops = NULL;
+    go_on->ops = NULL; /* Not queued: reads_spent may queue it again. */
     io->spent_bytes = 0;
     while (!uva__fifo_empty(&io->deferred) &&
            io->spent_bytes < UVA__READ_BUDGET_BYTES) {
         uva_transport_t *transport = UVA__CONTAINER_OF(
             uva__io_pop_deferred(io), uva_transport_t, deferred_link);
         transport->deferred = false;
+        /* It may have been paused or lost since, and deferred may have been the
+         * last thing that kept it in memory. */
         if ((transport->events & UV_READABLE) != 0) {
             uva__transport_read(transport);
         } else {
@@ -118,10 +133,11 @@ static const uva__ready_ops_t go_on_ops = {.run = reads_go_on,
 /* --- reading --- */
 
 /*
- * The policy of reading, all of it. A socket is read until it is empty, which a
- * short read tells; until it has had its turn; until its input has paused it,
- * or its user; or until the connection is gone. It is read at all only while
- * the budget of the turn is not spent.
+ * The policy of reading, all of it. A socket is read until a read does not fill
+ * its place (the socket is empty then, and a read that says UV_EAGAIN is
+ * saved); until it has had its turn; until its input has paused it; or until
+ * the connection is gone. It is read at all only while the turn's budget is not
+ * spent. asyncio reads once for each poll, up to 256 KiB.
  */
 void uva__transport_read(uva_transport_t *transport)
 {
@@ -147,6 +163,8 @@ void uva__transport_read(uva_transport_t *transport)
              (transport->events & UV_READABLE) != 0);
 }
 
+/* A peer that answers and then resets the connection: its answer lies in the
+ * socket while our send fails. Without this the answer would be lost. */
 void uva__transport_read_ahead(uva_transport_t *transport)
 {
     uva__input_t *in = &transport->in;

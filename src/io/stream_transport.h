@@ -1,13 +1,18 @@
 /*
- * A transport of a stream of bytes: how it opens.
+ * A transport of a stream of bytes: how it opens. uva/transports.h has how it
+ * is closed.
  */
 #ifndef UVA__IO_STREAM_TRANSPORT_H
 #define UVA__IO_STREAM_TRANSPORT_H
 
 #include "io/transports.h"
 
-/** A connection is there: begin to read, after connection_made if it was
- * accepted. */
+/**
+ * The connection is there. An accepted transport queues connection_made and
+ * reads after it; a connected one is OPEN and read from here on.
+ *
+ * The transport is CONNECTING and in no list, or ACCEPTED and in its owner's.
+ */
 void uva__transport_open(uva_transport_t *transport);
 
 #endif /* UVA__IO_STREAM_TRANSPORT_H */

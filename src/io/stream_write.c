@@ -1,14 +1,16 @@
 /*
- * How bytes leave a connected socket; stream_read.c has how they enter.
+ * How bytes leave by a connected socket (asyncio.selector_events,
+ * _SelectorSocketTransport, write and _write_ready); stream_read.c has how they
+ * enter.
  *
- * These are the files that leave uv_tcp_t for uv_poll_t. What uv_write queues
- * is sent by write(2) when the socket is writable again; if the peer has closed
- * meanwhile that raises SIGPIPE, which a library may not ignore for its
- * process. So the bytes are sent by uva__socket_send. It also costs half.
+ * A transport is a uv_poll_t and not a uv_tcp_t: what uv_write queues is sent
+ * by write(2) when the socket is writable again. If the peer has closed
+ * meanwhile, that raises SIGPIPE, which a library may not ignore for its
+ * process.
  *
  * Invariant: the poll is asked for writability exactly while the system has
- * refused some of the output (blocked); a transport that has output and is not
- * blocked is dirty.
+ * refused some of the output (blocked). A transport that has output and is not
+ * blocked is dirty, and is flushed before another task runs.
  */
 #include "io/stream_write.h"
 
@@ -21,21 +23,22 @@
 #include "io/sockets.h"
 #include "io/stream_read.h"
 
-/* So much of a task's short writes is collected, or up to the high mark if that
- * is less. */
+/* At most so many bytes of a task's short writes are collected, or as many as
+ * the high mark if that is less: drain must wait when asyncio's would. */
 #define COLLECT_BYTES 16384u
 
-/* The write that is logged. asyncio: constants.py,
- * LOG_THRESHOLD_FOR_CONNLOST_WRITES; it logs each that follows too. */
+/* Which dropped write of a lost connection is logged. asyncio: constants.py,
+ * LOG_THRESHOLD_FOR_CONNLOST_WRITES; asyncio also logs each that follows. */
 #define DROPPED_WRITES_LOGGED 5u
 
-/* Pieces to one sendmsg: the kernel takes so many without allocating. */
+/* Pieces to one sendmsg: Linux copies so many iovecs to its stack
+ * (UIO_FASTIOV), and allocates for more. */
 #define PIECES 8
 
 /* --- marks --- */
 
-/* asyncio: transports.py, _FlowControlMixin: pause above the high mark, resume
- * at the low one. */
+/* asyncio: transports.py, _FlowControlMixin, _maybe_pause_protocol and
+ * _maybe_resume_protocol: pause above the high mark, resume at the low one. */
 static void transport_check_marks(uva_transport_t *transport)
 {
     void *state = uva__transport_behind(transport);
@@ -51,7 +54,9 @@ static void transport_check_marks(uva_transport_t *transport)
     }
 }
 
-/* Everything was sent: what close and write_eof waited for. */
+/* Everything was sent: do what close and write_eof waited for. asyncio:
+ * selector_events.py, _write_sendmsg, its end: a close wins over write_eof, as
+ * the descriptor's close sends the end of stream too. */
 static void transport_sent(uva_transport_t *transport)
 {
     if (transport->state == UVA__TRANSPORT_CLOSING) {
@@ -62,8 +67,9 @@ static void transport_sent(uva_transport_t *transport)
     }
 }
 
-/* After a change of the unsent bytes or of a mark: tell what stands on the
- * transport, do what close and write_eof have waited for, ask the poll. */
+/* To be called after a change of the unsent bytes, of a mark, or of state: tell
+ * what stands on the transport, do what close and write_eof have waited for,
+ * ask the poll. The transport may be LOST afterwards. */
 static inline void transport_settle(uva_transport_t *transport)
 {
     transport_check_marks(transport);
@@ -77,8 +83,9 @@ static inline void transport_settle(uva_transport_t *transport)
 
 /* --- sending --- */
 
-/* The system has taken a part of the pieces, or nothing, or the connection is
- * lost: then the bytes are read first that came before.
+/* A send took less than all. A part or nothing (UV_EAGAIN): the socket is full,
+ * so the transport is blocked until the poll says otherwise. An error: read
+ * what the peer sent before it, then lose the connection.
  * @return Whether the connection is still there. */
 static UVA__NOINLINE bool transport_sent_less(uva_transport_t *transport,
                                               uva__supply_t *supply,
@@ -97,7 +104,9 @@ static UVA__NOINLINE bool transport_sent_less(uva_transport_t *transport,
     return true;
 }
 
-/* Send the output, and a supply behind it, until the system takes no more.
+/* Send the output, and the supply behind it, until the system takes no more. A
+ * blocked transport sends nothing: bytes must not overtake those refused
+ * before.
  * @return Whether the connection is still there. */
 static inline bool transport_send(uva_transport_t *transport,
                                   uva__supply_t *supply)
@@ -119,8 +128,8 @@ static inline bool transport_send(uva_transport_t *transport,
     return true;
 }
 
-/* What a write has to do when more was to look at than to send: keep the rest,
- * tell what stands on the transport, ask the poll. */
+/* The end of a write on a transport with a special flag: keep the rest of the
+ * supply, then settle. */
 static UVA__NOINLINE int transport_end_write(uva_transport_t *transport,
                                              uva__supply_t *supply)
 {
@@ -129,7 +138,9 @@ static UVA__NOINLINE int transport_end_write(uva_transport_t *transport,
     if (supply->bytes > 0) {
         r = uva__output_keep(&transport->out, supply, transport->loop);
         if (UVA__UNLIKELY(r < 0 && supply->begun)) {
-            uva__transport_fail(transport, r); /* A part of it has left. */
+            /* A part has left: the peer must not take what follows for the
+             * rest of it. */
+            uva__transport_fail(transport, r);
             return r;
         }
     }
@@ -137,14 +148,16 @@ static UVA__NOINLINE int transport_end_write(uva_transport_t *transport,
     return r;
 }
 
-/* Send what can leave now, and keep the rest of the supply. */
+/* Send what can leave now, and keep the rest of the supply. @return 0 on a lost
+ * connection too (asyncio: write raises nothing, connection_lost tells). */
 UVA__INLINE int transport_push_out(uva_transport_t *transport,
                                    uva__supply_t *supply)
 {
     if (UVA__UNLIKELY(!transport_send(transport, supply))) {
-        return 0; /* asyncio: connection_lost tells. */
+        return 0;
     }
-    /* Not blocked, so all was sent. */
+    /* No flag is set, not even blocked: all was sent, and no mark can have been
+     * passed. */
     return UVA__LIKELY(transport->write_special == 0)
                ? 0
                : transport_end_write(transport, supply);
@@ -169,16 +182,20 @@ void uva__transport_send_collected(uva_transport_t *transport)
 
 void uva__transport_writable(uva_transport_t *transport)
 {
+    /* First: transport_send sends nothing while blocked is set. */
     transport->blocked = false;
     (void)uva__transport_flush(transport);
 }
 
+/* Flush every dirty transport. dirty keeps the memory of each until here, so
+ * one that has lost its last reference meanwhile may have to be freed. */
 static void writes_send(uva__ready_t *ready)
 {
     uva__io_t *io = UVA__CONTAINER_OF(ready, uva__io_t, send);
 
     while (io->dirty != NULL) {
         uva_transport_t *transport = io->dirty;
+        /* Out of the stack before the flush, which may make it dirty again. */
         io->dirty = transport->next_dirty;
         transport->dirty = false;
         (void)uva__transport_flush(transport);
@@ -191,7 +208,8 @@ static void writes_send(uva__ready_t *ready)
 const uva__ready_ops_t uva__writes_send_ops = {.run = writes_send,
                                                .drop = writes_send};
 
-/* What the running task has collected is sent before anything else runs. */
+/* The transport has collected bytes of the running task: send them before
+ * anything else runs. */
 static void transport_mark_dirty(uva_transport_t *transport)
 {
     uva__io_t *io = UVA__IO_OF(transport->loop);
@@ -208,13 +226,16 @@ static void transport_mark_dirty(uva_transport_t *transport)
 
 /* --- writing --- */
 
-/* A write on a connection that is lost. */
+/* A write on a lost connection: dropped, and 0, so that a task that only writes
+ * needs no check. asyncio: selector_events.py, _SelectorSocketTransport.write.
+ */
 static int transport_write_dropped(uva_transport_t *transport)
 {
     if (transport->dropped < UINT8_MAX) {
         transport->dropped++;
     }
-    /* Once, and where a peer can cause it not by default. */
+    /* Logged once; for debugging only if the peer caused the loss: a peer must
+     * not be able to fill a log. */
     if (transport->dropped == DROPPED_WRITES_LOGGED) {
         char where[UVA__ADDRESS_TEXT];
         uva__address_format(&transport->peer, where);
@@ -225,7 +246,9 @@ static int transport_write_dropped(uva_transport_t *transport)
     return 0;
 }
 
-/* Whether a write may wait for others of the running task. */
+/* Whether a write may wait for other writes of the running task. Outside of a
+ * task nothing would come that sends it, and on a blocked transport it would
+ * have to wait for the poll anyway. */
 static inline bool transport_collects(const uva_transport_t *transport,
                                       size_t size)
 {
@@ -236,15 +259,17 @@ static inline bool transport_collects(const uva_transport_t *transport,
            !transport->blocked && transport->loop->step.current != NULL;
 }
 
-/* Many small pieces are cheaper to copy than to send. */
+/* Whether a write has so many and so small lines that one copy of them all is
+ * cheaper than several calls of sendmsg with PIECES each. */
 static inline bool supply_is_crumbs(const uva__supply_t *supply)
 {
     return supply->rest_count > PIECES &&
            supply->bytes / supply->rest_count < UVA__SMALL_BYTES;
 }
 
-/* A write that must not be made, or is none. @return Whether it is: then *ret_r
- * is its result. */
+/* Whether a write must not be made, or has nothing to write; *ret_r is its
+ * result then. The order is asyncio's: write_eof, then an empty write, then a
+ * loss. */
 static UVA__NOINLINE bool
 transport_refuses(uva_transport_t *transport, size_t size, int *ret_r)
 {
@@ -262,14 +287,15 @@ transport_refuses(uva_transport_t *transport, size_t size, int *ret_r)
     return true;
 }
 
-/* The way of every write: copied, if it is short and the task goes on, else
- * sent. */
+/* The way of every write: copied to the output if it is short and a task writes
+ * it, else sent, behind what was collected. */
 UVA__INLINE int transport_write(uva_transport_t *transport,
                                 uva__supply_t *supply)
 {
     bool collects;
     int r;
 
+    /* Both sizes that need a look in one comparison: 0 wraps to SIZE_MAX. */
     if (UVA__UNLIKELY(transport->write_special != 0 ||
                       supply->bytes - 1 >= PTRDIFF_MAX) &&
         transport_refuses(transport, supply->bytes, &r)) {
@@ -311,6 +337,7 @@ int uva_transport_writelines(uva_transport_t *transport,
         return uva__bare(UV_EPERM);
     }
     for (size_t i = 0; i < count; i++) {
+        /* The sum stays below what a size can be, so it cannot overflow. */
         if (lines[i].size > PTRDIFF_MAX - supply.bytes) {
             return uva__bare(UV_EINVAL);
         }
@@ -327,11 +354,12 @@ int uva_transport_write_eof(uva_transport_t *transport)
     if (transport->state >= UVA__TRANSPORT_CLOSING || transport->write_eof) {
         return 0;
     }
-    transport->write_eof = true;
+    transport->write_eof = true; /* The flush shuts it if all is sent. */
     (void)uva__transport_flush(transport);
     return 0;
 }
 
+/* asyncio: true for every transport but TLS. */
 bool uva_transport_can_write_eof(const uva_transport_t *transport)
 {
     (void)transport;
@@ -353,7 +381,8 @@ int uva_transport_set_write_buffer_limits(uva_transport_t *transport,
     transport->high_bytes = high_bytes;
     transport->low_bytes = low_bytes;
     if (transport->state < UVA__TRANSPORT_LOST && !transport->blocked) {
-        /* Collected bytes count only after they were offered to the socket. */
+        /* asyncio has no collected bytes: offer them to the socket before they
+         * count against the new marks. */
         (void)uva__transport_flush(transport);
     }
     if (transport->state < UVA__TRANSPORT_LOST) {

@@ -1,5 +1,6 @@
 /*
- * Writing to a connected socket.
+ * Writing to a connected socket: what other files of io call. uva/transports.h
+ * has the calls of users.
  */
 #ifndef UVA__IO_STREAM_WRITE_H
 #define UVA__IO_STREAM_WRITE_H
@@ -7,16 +8,20 @@
 #include "core/object.h"
 #include "io/transports.h"
 
-/* Writes of a running task that are shorter than this are collected. */
+/* Writes of a running task that are shorter than this are collected, and leave
+ * together when the task suspends or ends. */
 #define UVA__SMALL_BYTES 1024u
 
-/** Send what can leave now. @return Whether nothing is left to send. */
+/** Send what can leave now; nothing on a lost transport. A CLOSING transport
+ * whose last byte leaves is LOST afterwards. @return Whether nothing is unsent.
+ */
 bool uva__transport_flush(uva_transport_t *transport);
-/** Send what was only collected. */
+/** Send bytes that were collected and not yet offered to the system, so that
+ * the caller finds the transport as asyncio's would be after write. */
 void uva__transport_send_collected(uva_transport_t *transport);
-/** The system takes more. */
+/** The poll says that the system takes more. */
 void uva__transport_writable(uva_transport_t *transport);
-/** The node that flushes all transports that have collected bytes. */
+/** The ops of uva__io_t.send, the node that flushes all dirty transports. */
 extern const uva__ready_ops_t uva__writes_send_ops;
 
 #endif /* UVA__IO_STREAM_WRITE_H */

@@ -4,16 +4,16 @@
  * asyncio.selector_events).
  *
  * Invariant: the memory goes when no user has a reference, the transport is
- * CLOSED, its handle's close_cb has come, and no queue has it. The protocol
- * hears connection_made and connection_lost from the ready queue, in this
- * order, and connection_lost of every transport that it was told of.
+ * CLOSED, its handle's close_cb has come, no queue has it, and its handler has
+ * ended. What stands on the transport hears connection_made and connection_lost
+ * from the ready queue, in this order, and connection_lost of every transport
+ * that it was told of. transports.h has the table of the states.
  */
 #include "io/transports.h"
 
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "core/driver_uv_close.h"
 #include "core/life.h"
 #include "core/loop.h"
@@ -22,13 +22,14 @@
 #include "core/ready.h"
 #include "io/sockets.h"
 
-#define HIGH_BYTES  65536u
-#define LIMIT_BYTES 65536u
-#define LIMIT_MOST  (1024u * 1024u * 1024u)
+#define HIGH_BYTES  65536u /* asyncio: _set_write_buffer_limits, 64 KiB. */
+#define LIMIT_BYTES 65536u /* asyncio: streams.py, _DEFAULT_LIMIT. */
+#define LIMIT_MOST  (1024u * 1024u * 1024u) /* Twice of it fits 32 bits. */
 
 /* --- making and freeing --- */
 
-/* asyncio: transports.py, _set_write_buffer_limits. */
+/* asyncio: transports.py, _FlowControlMixin._set_write_buffer_limits. A high
+ * mark that is derived stops at SIZE_MAX; Python's numbers do not overflow. */
 int uva__transport_marks(size_t none, size_t *high_bytes, size_t *low_bytes)
 {
     if (*high_bytes == none) {
@@ -48,7 +49,7 @@ int uva__transport_kind(uva__transport_kind_t *kind,
                         size_t high_bytes,
                         size_t low_bytes)
 {
-    kind->ops = ops;
+    kind->ops = ops; /* Zero stands for "not given" in all three numbers. */
     kind->limit_bytes = limit_bytes == 0 ? LIMIT_BYTES : limit_bytes;
     kind->high_bytes = high_bytes;
     kind->low_bytes = low_bytes;
@@ -70,12 +71,12 @@ void uva__transport_maybe_free(uva_transport_t *transport)
     }
     uva__input_destroy(&transport->in);
     uva__slab_put(&loop->slab, transport, bytes);
-    if (loop->closed) {
+    if (loop->closed) { /* The loop's memory waits for its last object. */
         uva__loop_maybe_free(loop);
     }
 }
 
-/* libuv is done with the handle. */
+/* libuv is done with the handle, so the memory around it may go. */
 static void transport_close_cb(uv_handle_t *handle)
 {
     uva_transport_t *transport =
@@ -85,23 +86,30 @@ static void transport_close_cb(uv_handle_t *handle)
     uva__transport_maybe_free(transport);
 }
 
-/* The descriptor goes at once; the handle's memory when libuv says so. */
+/* Close the descriptor at once, and the handle when libuv says so: its memory
+ * must stay until close_cb, which comes in a later phase of libuv's loop. */
 static void transport_close_handle(uva_transport_t *transport)
 {
     int fd = transport->fd;
 
+    /* The output's blocks go at once: users may keep a lost transport for long.
+     */
     uva__output_clear(&transport->out, transport->loop);
     transport->blocked = false;
     transport->fd = -1;
     transport->events = 0;
-    /* Nothing of the transport after this: it may go with its handle. */
+    /* If a host has closed the handle and libuv is through with it, close_cb is
+     * called here and may free the transport: fd was copied, nothing else is
+     * touched. The handle goes before its descriptor: libuv still removes the
+     * descriptor from epoll, where a new socket may have the same number. */
     uva__uv_handle_close((uv_handle_t *)&transport->poll, transport_close_cb);
     close(fd);
 }
 
 static const uva__ready_ops_t transport_ops;
 
-/* For its input, which must not know transports. */
+/* The input pauses its transport by this pointer, as it must not know
+ * transports. asyncio: StreamReader calls transport.pause_reading. */
 static void transport_set_paused(uva_transport_t *transport, bool paused)
 {
     if (paused) {
@@ -127,8 +135,8 @@ int uva__transport_new(uva_loop_t *loop,
         close(take_fd);
         return UV_ENOMEM;
     }
-    memset(transport, 0, bytes);
-    uv = uva__loop_uv(loop);
+    memset(transport, 0, bytes); /* Its state too: init may rely on it. */
+    uv = uva__loop_uv(loop);     /* NULL once the host has closed it. */
     r = uv == NULL ? UV_ECANCELED : uv_poll_init(uv, &transport->poll, take_fd);
     if (r < 0) {
         uva__slab_put(&loop->slab, transport, bytes);
@@ -145,7 +153,7 @@ int uva__transport_new(uva_loop_t *loop,
     transport->peer = *peer;
     transport->state = (uint8_t)state;
     transport->handle_open = true;
-    uva__loop_op_begin(loop);
+    uva__loop_op_begin(loop); /* Ends in transport_lost or _discard. */
     uva__input_init(&transport->in, loop, transport, kind->limit_bytes);
     transport->in.set_paused = transport_set_paused;
     kind->ops->init(uva__transport_behind(transport), transport);
@@ -159,7 +167,7 @@ void uva__transport_discard(uva_transport_t *transport)
 
     transport->state = UVA__TRANSPORT_CLOSED;
     uva__list_remove(&transport->link);
-    transport_close_handle(transport);
+    transport_close_handle(transport); /* Last: it may free the transport. */
     uva__loop_op_end(loop);
 }
 
@@ -173,8 +181,10 @@ void uva__transport_push(uva_transport_t *transport)
     }
 }
 
-/* connection_made of an accepted connection. One that was lost before hears of
- * that in the next iteration. */
+/* connection_made of an accepted connection. A connection that was lost before
+ * it still hears connection_made, and connection_lost in the next iteration:
+ * asyncio queues both by call_soon. Reading begins after connection_made, never
+ * before (asyncio: selector_events.py, _SelectorSocketTransport.__init__). */
 static void transport_made(uva_transport_t *transport)
 {
     bool lost = transport->state == UVA__TRANSPORT_LOST;
@@ -192,31 +202,34 @@ static void transport_made(uva_transport_t *transport)
     }
 }
 
-/* connection_lost, the last thing that happens to a transport. Its server is
- * told after it, and may go. */
+/* connection_lost, the last thing that happens to a transport. asyncio:
+ * selector_events.py, _SelectorTransport._call_connection_lost: the server
+ * detaches it afterwards, so wait_closed returns behind connection_lost. */
 static void transport_lost(uva_transport_t *transport)
 {
     uva_loop_t *loop = transport->loop;
 
     transport->state = UVA__TRANSPORT_CLOSED;
+    /* The input first: what stands on the transport may ask it. */
     uva__input_lose(&transport->in, transport->status);
     transport->ops->connection_lost(uva__transport_behind(transport),
                                     transport->status);
     uva__list_remove(&transport->link);
     uva__loop_op_end(loop);
     if (transport->of.owner != NULL) {
-        transport->of.owner->left(transport);
+        transport->of.owner->left(transport); /* May free the owner. */
     }
     uva__transport_maybe_free(transport);
 }
 
-/* The ready node: connection_made comes first, if it is due. */
+/* The ready node. drop, which comes instead when a closing loop empties its
+ * queue, does the same: otherwise the transport would never be freed. */
 static void transport_run(uva__ready_t *ready)
 {
     uva_transport_t *transport =
         UVA__CONTAINER_OF(ready, uva_transport_t, ready);
 
-    transport->queued = false;
+    transport->queued = false; /* Before both, which may queue it again. */
     if (!transport->made) {
         transport_made(transport);
     } else {
@@ -229,10 +242,12 @@ static const uva__ready_ops_t transport_ops = {.run = transport_run,
 
 /* --- ending --- */
 
+/* asyncio: selector_events.py, _SelectorTransport._force_close. The descriptor
+ * is closed here and not in connection_lost, so that the peer hears at once. */
 void uva__transport_fail(uva_transport_t *transport, int status)
 {
     if (transport->state >= UVA__TRANSPORT_LOST) {
-        return;
+        return; /* The first reason counts, and connection_lost comes once. */
     }
     transport->state = UVA__TRANSPORT_LOST;
     transport->ending = true;
@@ -246,7 +261,8 @@ bool uva_transport_is_closing(const uva_transport_t *transport)
     return transport->state >= UVA__TRANSPORT_CLOSING;
 }
 
-/* Connections of a list that are looked at in a turn. */
+/* Connections of a list that are looked at in a turn: a fixed price, however
+ * many there are. */
 #define LOOKS 4
 
 void uva__transports_look(uva_list_t *transports)
@@ -255,6 +271,7 @@ void uva__transports_look(uva_list_t *transports)
         uva_transport_t *transport =
             UVA__LIST_FIRST(transports, uva_transport_t, link);
 
+        /* To the end of the list, so that the next look sees others. */
         uva__list_remove(&transport->link);
         uva__list_append(transports, &transport->link);
         if (transport->state < UVA__TRANSPORT_LOST &&
@@ -271,6 +288,7 @@ void uva__transport_watch(uva_transport_t *transport)
     int events = 0;
     int r = 0;
 
+    /* A CLOSING transport reads no more (asyncio: _SelectorTransport.close). */
     if (transport->state == UVA__TRANSPORT_OPEN && !transport->read_eof &&
         !transport->reading_paused) {
         events |= UV_READABLE;
@@ -279,11 +297,12 @@ void uva__transport_watch(uva_transport_t *transport)
         events |= UV_WRITABLE;
     }
     if (events == transport->events) {
-        return;
+        return; /* Most calls: uv_poll_start would cost an epoll_ctl. */
     }
     transport->events = (uint8_t)events;
     if (uv_is_closing((const uv_handle_t *)&transport->poll)) {
-        r = UV_ECONNABORTED; /* The host has closed the handle. */
+        /* The host has closed the handle; uv_poll_start would assert. */
+        r = UV_ECONNABORTED;
     } else if (events == 0) {
         (void)uv_poll_stop(&transport->poll);
     } else {
@@ -300,8 +319,9 @@ bool uva_transport_is_reading(const uva_transport_t *transport)
            !transport->reading_paused;
 }
 
-/* asyncio: selector_events.py, pause_reading. The poll is asked only after
- * connection_made, which begins to read. */
+/* asyncio: selector_events.py, _SelectorTransport.pause_reading: nothing when
+ * it is closing or paused. Before connection_made the poll is not asked:
+ * reading begins behind it, and looks at reading_paused then. */
 void uva_transport_pause_reading(uva_transport_t *transport)
 {
     if (uva__loop_owned(transport->loop) &&
@@ -329,6 +349,7 @@ void uva_transport_resume_reading(uva_transport_t *transport)
 uva_transport_t *uva_transport_ref(uva_transport_t *transport)
 {
     if (transport != NULL && uva__loop_owned(transport->loop)) {
+        /* Any thread may do this once the loop is closed, one at a time. */
         uva_loop_t *entered = uva__loop_enter(transport->loop);
         transport->refs++;
         uva__loop_leave(entered);
@@ -352,6 +373,7 @@ int uva_transport_get_peername(const uva_transport_t *transport,
     return uva__address_from(&transport->peer, ret_address);
 }
 
+/* Unlike the peer's address, this end's is not kept: the socket knows it. */
 int uva_transport_get_sockname(const uva_transport_t *transport,
                                uva_address_t *ret_address)
 {
