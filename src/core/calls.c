@@ -4,12 +4,13 @@
  *   state      where its node is           references
  *   SCHEDULED  ready queue, timers, inbox   the loop's, and the holders'
  *   CANCELLED  ready queue or inbox at most the same
- *   RUN        nowhere                      the holders'
+ *   RUN        in no queue                  the holders'
  *
  * Invariant: the destructor of a call's data runs once: after the call, at the
- * cancellation, when the loop drops it, or when it was refused. What another
- * thread has cancelled, or is refused while the loop closes, the owner frees
- * when it comes to its node.
+ * cancellation, when the loop drops it, or when it was refused. Only the loop's
+ * thread destroys data that is in the inbox: if another thread cancels the
+ * call, or if the loop is closing, the owner frees it when it comes to the
+ * node.
  */
 #include "uva/events.h"
 
@@ -17,7 +18,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/log.h"
 #include "core/calls.h"
 #include "core/context.h"
 #include "core/life.h"
@@ -60,6 +60,9 @@ uva_handle_t *uva_handle_ref(uva_handle_t *handle)
     return handle;
 }
 
+/* Drop one reference; the last one frees the handle. A shared handle does not
+ * lie in the slab, because its last reference may go in a thread that does not
+ * own the loop. */
 static void handle_drop(uva_handle_t *handle)
 {
     if (atomic_fetch_sub_explicit(&handle->refs, 1, memory_order_acq_rel) > 1) {
@@ -73,7 +76,8 @@ static void handle_drop(uva_handle_t *handle)
     }
 }
 
-/* Whether the calling thread may touch a handle. */
+/* Whether the calling thread may touch a handle. Any thread may touch a shared
+ * one: its state and its count are atomic. */
 static inline bool handle_owned(const uva_handle_t *handle,
                                 const char *function)
 {
@@ -91,7 +95,8 @@ uva_handle_t *uva_handle_unref(uva_handle_t *handle)
     return NULL;
 }
 
-/* Free what the call carries; once. */
+/* Destroy the data of a call. The destructor is forgotten before it runs, as it
+ * may cancel this handle. */
 static void handle_drop_data(uva_handle_t *handle)
 {
     uva_destroy_cb destroy = handle->destroy;
@@ -104,7 +109,10 @@ static void handle_drop_data(uva_handle_t *handle)
 
 /* --- running --- */
 
-/* Leave SCHEDULED; once. Another thread may cancel a shared handle. */
+/* Move a handle from SCHEDULED to another state. @return Whether it was
+ * SCHEDULED: exactly one caller gets true, which runs or cancels the call. Of a
+ * shared handle two threads may ask at the same moment: one may cancel it while
+ * the other runs it. */
 static bool handle_leave(uva_handle_t *handle, handle_state_t state)
 {
     unsigned char scheduled = HANDLE_SCHEDULED;
@@ -122,6 +130,9 @@ static bool handle_leave(uva_handle_t *handle, handle_state_t state)
                                           (unsigned char)state);
 }
 
+/* asyncio: events.py, Handle._run. Run the call, unless it was cancelled, in
+ * the context that it was scheduled with, and give the loop's reference back.
+ */
 static void handle_run(uva_handle_t *handle)
 {
     handle->loop->calls.count--;
@@ -139,11 +150,14 @@ static void handle_run_ready(uva__ready_t *ready)
     handle_run(UVA__CONTAINER_OF(ready, uva_handle_t, ready));
 }
 
+/* The fire function of every timer that lies in a handle, and of no other:
+ * uva__handle_drop_timer knows those timers by it. */
 static void handle_run_timer(uva__timer_t *timer)
 {
     handle_run(UVA__CONTAINER_OF(timer, uva_handle_t, timer));
 }
 
+/* The loop closes: the call never runs, and its data is destroyed. */
 static void handle_drop_ready(uva__ready_t *ready)
 {
     uva_handle_t *handle = UVA__CONTAINER_OF(ready, uva_handle_t, ready);
@@ -159,6 +173,7 @@ const char *uva__handle_function(const uva_handle_t *handle)
     return handle == NULL ? NULL : handle->site;
 }
 
+/* site holds two strings, one behind the NUL of the other. */
 const char *uva__handle_source(const uva_handle_t *handle)
 {
     return handle == NULL || handle->site == NULL
@@ -190,6 +205,7 @@ bool uva__handle_drop_timer(uva__timer_t *timer)
 
 void uva__handle_drop_never(uva_loop_t *loop)
 {
+    /* A cancellation takes its handle out of the list. */
     while (!uva__list_empty(&loop->calls.never)) {
         uva_handle_cancel(
             UVA__LIST_FIRST(&loop->calls.never, uva_handle_t, link));
@@ -198,8 +214,10 @@ void uva__handle_drop_never(uva_loop_t *loop)
 
 /* --- scheduling --- */
 
-/* Data that was refused and is being freed, in no task, so that nobody else
- * comes in between. */
+/* A destructor of refused data that runs at this moment, outside of tasks.
+ * Destructors nest in a thread, because one may schedule a call, which is
+ * refused too. Inside a task none is noted: there a destructor may suspend, and
+ * others would run between. */
 typedef struct refusal_s {
     const struct refusal_s *outer;
     uva_destroy_cb destroy;
@@ -208,8 +226,8 @@ typedef struct refusal_s {
 
 static UVA__TLS const refusal_t *refusals;
 
-/* A destructor may schedule its own data anew, which is refused as well: what
- * is being freed is not freed again. */
+/* A destructor may schedule its own data anew, which is refused as well: data
+ * that is being destroyed is not destroyed a second time. */
 void uva__call_refused(void *data, const uva_call_options_t *options)
 {
     uva_destroy_cb destroy = options == NULL ? NULL : options->destroy;
@@ -231,13 +249,16 @@ void uva__call_refused(void *data, const uva_call_options_t *options)
     refusals = own.outer;
 }
 
-/* Whether a call can be made of what was given. */
+/* Whether the arguments of a call are valid. */
 static bool call_complete(uva_callback_cb callback,
                           const uva_call_options_t *options)
 {
     return callback != NULL && uva__call_options_fit(options);
 }
 
+/* Make a handle with one reference, which is the loop's. The call will run in
+ * the context of the options, else in a copy of the current one. @return NULL
+ * without memory: then the data is still the caller's to destroy. */
 static uva_handle_t *handle_new(uva_loop_t *loop,
                                 uva_callback_cb callback,
                                 void *data,
@@ -274,6 +295,9 @@ static uva_handle_t *handle_new(uva_loop_t *loop,
     return handle;
 }
 
+/* asyncio: base_events.py, _check_closed and _check_thread. @return 0 if the
+ * calling thread may schedule a call on the loop, else the code to refuse with.
+ */
 static int loop_schedulable(uva_loop_t *loop, const char *function)
 {
     if (loop == NULL) {
@@ -284,6 +308,8 @@ static int loop_schedulable(uva_loop_t *loop, const char *function)
                : uva__loop_refuses(loop, function);
 }
 
+/* Count a call that was scheduled, and give its caller a reference, if one is
+ * wanted. */
 static int handle_give(uva_handle_t *handle, uva_handle_t **ret_handle)
 {
     handle->loop->calls.count++;
@@ -293,6 +319,8 @@ static int handle_give(uva_handle_t *handle, uva_handle_t **ret_handle)
     return 0;
 }
 
+/* asyncio: base_events.py, call_soon. What other threads have scheduled before
+ * this call is in the inbox, and is queued first. */
 int uva__loop_call_soon(uva_loop_t *loop,
                         uva_callback_cb callback,
                         void *data,
@@ -320,6 +348,8 @@ int uva__loop_call_soon(uva_loop_t *loop,
     return uva__bare(r);
 }
 
+/* asyncio: base_events.py, call_at. A call for UVA_FOREVER has no timer: it
+ * stands in a list, so that a loop that closes finds it. */
 int uva__loop_call_at(uva_loop_t *loop,
                       uint64_t when_ns,
                       uva_callback_cb callback,
@@ -358,6 +388,8 @@ int uva__loop_call_at(uva_loop_t *loop,
     return uva__bare(r);
 }
 
+/* asyncio: base_events.py, call_later. The loop is checked first, as its driver
+ * tells the time. */
 int uva__loop_call_later(uva_loop_t *loop,
                          uint64_t delay_ns,
                          uva_callback_cb callback,
@@ -378,6 +410,8 @@ int uva__loop_call_later(uva_loop_t *loop,
                              data, options, ret_handle, site);
 }
 
+/* The functions that bear the names of macros, for pointers to functions and
+ * for bindings: they know no place in a source file. */
 int(uva_loop_call_soon)(uva_loop_t *loop,
                         uva_callback_cb callback,
                         void *data,
@@ -421,6 +455,9 @@ int(uva_loop_call_soon_threadsafe)(uva_loop_t *loop,
                                           ret_handle, NULL);
 }
 
+/* asyncio: base_events.py, call_soon_threadsafe. Calls of other threads wait in
+ * the inbox, a ring whose last node the loop points to, until the owner moves
+ * them to the ready queue (ready.c). */
 int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
                                    uva_callback_cb callback,
                                    void *data,
@@ -480,13 +517,18 @@ int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
     own = uva__loop_is_owner(loop);
     uv_mutex_unlock(&loop->mutex);
     if (own && !loop->ready.draining) {
-        uva__loop_attend(loop); /* So that an attached loop is referenced. */
+        /* attend makes an attached loop count as alive for the host, which may
+         * ask before libuv has noticed the wake-up. */
+        uva__loop_attend(loop);
     }
     return 0;
 }
 
 /* --- handles --- */
 
+/* asyncio: events.py, Handle.cancel and TimerHandle.cancel. The node of a call
+ * that is ready stays in the queue and finds the call cancelled. A timer is
+ * stopped at once, and the loop's reference goes. */
 void uva_handle_cancel(uva_handle_t *handle)
 {
     if (handle == NULL || !handle_owned(handle, __func__) ||
@@ -496,6 +538,7 @@ void uva_handle_cancel(uva_handle_t *handle)
     if (handle->shared) {
         return; /* The data may own objects of the loop: its thread drops it. */
     }
+    /* Else the node stands in the ready queue, and finds the call cancelled. */
     if (!handle->timed) {
         handle_drop_data(handle);
         return;

@@ -1,12 +1,15 @@
 /*
  * Cancelling (asyncio.futures, asyncio.tasks).
  *
- * A task asks what it awaits, a future that has children asks each of them:
- * that makes chains of any length, and rings. So this walks and does not
- * recurse; the parents on its way keep where it has to come back to.
+ * A task that is cancelled asks the future that it awaits, and a future with
+ * children asks each of them. That makes chains of any length, and rings. So
+ * the request walks from one to the next in a loop, without recursion, and the
+ * parents on its way keep where it has to come back to
+ * (uva__parent_t.cancel_walk).
  *
- * Invariant: those between the future that was cancelled and the one that is
- * asked are marked, and no others.
+ * Invariant: UVA__VISITED marks the tasks and parents between the future that
+ * was cancelled and the one that is asked, and no others. A walk that comes to
+ * a marked one has closed a ring.
  */
 #include "core/cancel.h"
 #include "base/alloc.h"
@@ -19,22 +22,25 @@
 #include "core/ready.h"
 #include "core/step.h"
 
+/* The answer of a future that is asked to cancel. The answer of a parent is the
+ * greatest among those of its children, so the order counts. */
 typedef enum answer_e {
     ANSWER_NO,   /* It was done. */
     ANSWER_YES,  /* It will end, or go on and swallow it. */
-    ANSWER_RING, /* It waits for the one who asks. */
+    ANSWER_RING, /* It is marked: it waits for the asker. */
     ANSWER_ASK   /* Not known: ask walk_t.future. */
 } answer_t;
 
 typedef struct walk_s {
-    uva_error_t *words;    /* Borrowed: the message; NULL for none. */
-    uva_future_t *future;  /* The one that is asked. */
-    uva_task_t *asker;     /* The task that awaits it and asks; or NULL. */
-    uva_future_t *start;   /* The first of the tasks from here to there. */
-    uva__parent_t *parent; /* Whose child that is; NULL for none. */
+    uva_error_t *words;   /* Borrowed: the message; NULL for none. */
+    uva_future_t *future; /* The future that is asked. */
+    uva_task_t *asker;    /* The task that awaits it and asks; or NULL. */
+    /* The first of the chain of tasks that leads to future. */
+    uva_future_t *start;
+    uva__parent_t *parent; /* The parent whose child start is; or NULL. */
 } walk_t;
 
-/* Whether a cancellation asks several others on behalf of a future. */
+/* Whether a future passes a request to cancel on to its children. */
 static bool future_has_children(const uva_future_t *future)
 {
     return uva__future_kind(future)->cancel_next != NULL;
@@ -47,8 +53,9 @@ static void task_must_cancel(uva_task_t *task, uva_error_t *words)
     uva__task_set_request(task, words);
 }
 
-/* Tasks that await each other in a ring have no innermost wait to end: the one
- * that closes the ring stops waiting. */
+/* Tasks that await each other in a ring have no innermost wait to end: the task
+ * that closes the ring stops waiting. Its record leaves the future and goes to
+ * the ready queue. */
 static void task_leave_ring(uva_task_t *task, uva_error_t *words)
 {
     uva_future_t *future = task->waiter.await.future;
@@ -58,11 +65,14 @@ static void task_leave_ring(uva_task_t *task, uva_error_t *words)
     task->base.phase = UVA__PHASE_DETACHED;
     uva__loop_push(task->base.loop, &task->ready);
     if (future_has_children(future)) {
-        future->flags |= UVA__QUIET; /* Cancelled too, with nobody to ask. */
+        /* Its children are cancelled, and nobody awaits it. */
+        future->flags |= UVA__QUIET;
     }
 }
 
-/* Count a request. One that needs memory for that and has none is not. */
+/* Count a request. Where the counter in the task is at its end, the extra
+ * counts on; a request for which there is no memory is delivered and not
+ * counted. */
 static void task_count_request(uva_task_t *task)
 {
     uva__extra_t *extra;
@@ -77,9 +87,9 @@ static void task_count_request(uva_task_t *task)
     }
 }
 
-/* asyncio: tasks.py, Task.cancel. The words of the first request are told to
- * who waits, as they end the wait; of who is ready already, only its next step
- * asks, for those of the last. */
+/* asyncio: tasks.py, Task.cancel. A task that waits is woken with the words of
+ * this first request. A task that is ready already keeps the words of the last
+ * request until its next step. */
 static answer_t walk_ask_task(walk_t *walk, uva_task_t *task)
 {
     task_count_request(task);
@@ -116,8 +126,8 @@ static bool walk_next_child(walk_t *walk)
     return true;
 }
 
-/* Go down into a parent. What the walk knows of the way to it is kept there,
- * and comes back when its last child has answered. */
+/* Go down into a parent. The parent keeps the walk's way to it, and the walk
+ * gets it back when the last child has answered. */
 static answer_t walk_ask_parent(walk_t *walk, uva__parent_t *parent)
 {
     parent->cancel_walk.parent = walk->parent;
@@ -129,9 +139,9 @@ static answer_t walk_ask_parent(walk_t *walk, uva__parent_t *parent)
     return walk_next_child(walk) ? ANSWER_ASK : ANSWER_NO;
 }
 
-/* Ask the future that the walk has come to. A done one says no; a plain one
- * ends here; a task or a parent leads on, unless the walk has come by it
- * before. */
+/* Ask the future that the walk has come to. A done one refuses, and counts as
+ * seen, as in asyncio's cancel. A plain future ends here. A task or a parent
+ * leads on, unless it is marked. */
 static answer_t walk_ask(walk_t *walk)
 {
     uva_future_t *future = walk->future;
@@ -175,8 +185,9 @@ static void walk_leave(uva_future_t *start)
     }
 }
 
-/* Tell the one who asked. @return ANSWER_ASK if there are others to ask, else
- * what the walk began with has answered. */
+/* Carry an answer up: to the task that asked, then to the parent, and on until
+ * a parent has a child that was not asked. @return ANSWER_ASK if there is one;
+ * else the answer of the future that the walk began with. */
 static answer_t walk_answer(walk_t *walk, answer_t answer)
 {
     uva__parent_t *parent;
@@ -190,7 +201,9 @@ static answer_t walk_answer(walk_t *walk, answer_t answer)
             }
             answer = ANSWER_YES;
         }
-        if (answer != ANSWER_RING) { /* Else the marks are older. */
+        /* Else the chain's marks are those of the walk's way here, which goes
+         * on. */
+        if (answer != ANSWER_RING) {
             walk_leave(walk->start);
         }
         parent = walk->parent;
@@ -243,8 +256,8 @@ future_cancel(uva_future_t *future, const char *message, const char *function)
     if (message != NULL) {
         walk.words = uva__error_new(UV_ECANCELED, uva__strdup(message), NULL);
     }
-    /* Once its loop is closed, callbacks are dropped in the walk: their
-     * destructors may drop the future. */
+    /* On a closed loop the walk drops callbacks, and their destructors may drop
+     * the future: a reference keeps it. */
     uva__future_ref(future);
     asked = walk_run(&walk) != ANSWER_NO;
     uva__future_unref(future);
@@ -252,7 +265,8 @@ future_cancel(uva_future_t *future, const char *message, const char *function)
     return asked;
 }
 
-/* The walk goes on as if it had come to the task, which was counted before. */
+/* The request was counted when it came. The walk begins as if it had just asked
+ * the task, which is marked for that. */
 void uva__task_cancel_await(uva_task_t *task)
 {
     uva__extra_t *extra = task->extra;
@@ -285,6 +299,7 @@ bool uva_task_cancel(uva_task_t *task)
     return future_cancel(UVA_FUTURE(task), NULL, __func__);
 }
 
+/* asyncio: tasks.py, Task.cancelling. */
 unsigned uva_task_cancelling(const uva_task_t *task)
 {
     if (task == NULL) {
@@ -296,6 +311,9 @@ unsigned uva_task_cancelling(const uva_task_t *task)
                : UINT16_MAX + task->extra->cancelling;
 }
 
+/* asyncio: tasks.py, Task.uncancel. The last one takes a request back that was
+ * not delivered. A wait that the request has ended is not resumed: its task
+ * keeps the request. */
 unsigned uva_task_uncancel(uva_task_t *task)
 {
     if (task == NULL || task->base.cancelling == 0) {
@@ -309,7 +327,7 @@ unsigned uva_task_uncancel(uva_task_t *task)
     } else if (--task->base.cancelling == 0 &&
                task->base.phase != UVA__PHASE_DETACHED &&
                task->base.phase != UVA__PHASE_CANCELLED) {
-        uva__task_drop_cancel(task); /* Else its wait has ended by it. */
+        uva__task_drop_cancel(task);
     }
     return uva_task_cancelling(task);
 }

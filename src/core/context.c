@@ -1,13 +1,16 @@
 /*
  * The current context, and its variables (contextvars).
  *
- * Invariant: no context at all stands for an empty one everywhere.
+ * A task has its context in its extra; callbacks, and code outside of loops,
+ * have the thread's.
+ *
+ * Invariant: NULL stands for an empty context everywhere. So a program that
+ * uses no variable pays for none.
  */
 #include "uva/context.h"
 
 #include <pthread.h>
 
-#include "base/alloc.h"
 #include "core/context.h"
 #include "core/context_value.h"
 #include "core/extra.h"
@@ -15,7 +18,8 @@
 #include "core/object.h"
 #include "core/owner.h"
 
-/* The context of callbacks, and of a thread outside loops. Counted. */
+/* The context of callbacks, and of a thread outside of loops. Counted. While a
+ * task runs, its own one is the current context and this one rests. */
 static UVA__TLS uva_context_t *thread_context;
 
 uva_context_t *uva__context_current(void)
@@ -28,6 +32,7 @@ uva_context_t *uva__context_current(void)
     return thread_context;
 }
 
+/* A copy of a context without variables is NULL as well. */
 int uva__context_copy_current(uva_context_t **ret_context)
 {
     uva_context_t *current = uva__context_current();
@@ -53,18 +58,21 @@ uva_context_t *uva__context_enter(uva_context_t *context)
     return outer;
 }
 
+/* The reference that enter took, or that of a context made since. */
 void uva__context_exit_to(uva_context_t *outer)
 {
     uva_context_unref(thread_context);
     thread_context = outer;
 }
 
-/* The variables that a thread has set outside of loops are freed when it ends.
- * libuv's keys know no destructor. */
+/* When a thread ends, its context is freed: the variables that it has set
+ * outside of loops. uv_key_t has no destructor, so the key is one of pthread.
+ */
 static pthread_key_t thread_key;
 static uv_once_t thread_once = UV_ONCE_INIT;
 static bool thread_watched;
 
+/* Called when a thread ends that has set a variable outside of tasks. */
 static void thread_exit(void *data)
 {
     (void)data;
@@ -76,6 +84,8 @@ static void thread_key_make(void)
     thread_watched = pthread_key_create(&thread_key, thread_exit) == 0;
 }
 
+/* The value of the key only has to differ from NULL, for thread_exit to be
+ * called. If no key could be made, the context leaks. */
 static void thread_watch(void)
 {
     uv_once(&thread_once, thread_key_make);
@@ -84,7 +94,8 @@ static void thread_watch(void)
     }
 }
 
-/* The current context, made if nothing was ever set in it. */
+/* The current context to write to: one is made if nothing was ever set in it.
+ * NULL without memory. */
 static uva_context_t *context_make_current(void)
 {
     uva_task_t *task = uva__task_current();
@@ -103,10 +114,12 @@ static uva_context_t *context_make_current(void)
     if (extra == NULL) {
         return NULL;
     }
+    /* NULL without memory, which is an empty context still. */
     extra->context = uva_context_new();
     return extra->context;
 }
 
+/* contextvars: ContextVar.get; the default where the variable was never set. */
 void *uva_context_var_get(const uva_context_var_t *var)
 {
     void *value = var->default_value;
@@ -115,6 +128,8 @@ void *uva_context_var_get(const uva_context_var_t *var)
     return value;
 }
 
+/* contextvars: ContextVar.set. The token keeps the earlier value, and which
+ * context it belongs to. */
 int uva_context_var_set(uva_context_var_t *var,
                         void *value,
                         uva_context_token_t *ret_token)
@@ -134,6 +149,8 @@ int uva_context_var_set(uva_context_var_t *var,
     return r;
 }
 
+/* contextvars: ContextVar.reset. A token serves once (RuntimeError), and only
+ * for its own variable in its own context (ValueError). */
 int uva_context_var_reset(uva_context_var_t *var, uva_context_token_t *token)
 {
     uva_context_t *context = uva__context_current();
@@ -152,6 +169,7 @@ int uva_context_var_reset(uva_context_var_t *var, uva_context_token_t *token)
     return r;
 }
 
+/* contextvars: Context.run. A context cannot be entered while it is entered. */
 int uva_context_run(uva_context_t *context,
                     uva_callback_cb callback,
                     void *data)
@@ -166,7 +184,8 @@ int uva_context_run(uva_context_t *context,
     if (context == NULL || context->entered) {
         return uva__bare(context == NULL ? UV_ENOMEM : UV_EPERM);
     }
-    /* Inside a task its own context would win over the thread's. */
+    /* In a task the context of the task counts, so it is exchanged for the time
+     * of the call. */
     if (task != NULL) {
         uva__extra_t *extra = uva__future_extra(&task->base);
         if (extra == NULL) {

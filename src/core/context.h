@@ -1,19 +1,24 @@
 /*
- * Contexts of what runs.
+ * The context in which code runs: of the task, or of the thread.
  */
 #ifndef UVA__CORE_CONTEXT_H
 #define UVA__CORE_CONTEXT_H
 
 #include "core/loop.h"
 
-/** The context that code runs in at this moment; borrowed; NULL if empty. */
+/** The context in which the calling code runs; borrowed; NULL if it is empty,
+ * as everywhere. */
 uva_context_t *uva__context_current(void);
-/** A reference to a copy of it, or *ret NULL if it is empty.
- * @retval UV_ENOMEM */
+/** Copy the current context for a call or task that is being made. *ret_context
+ * is a new reference, or NULL if the current context is empty: then nothing is
+ * allocated. @retval UV_ENOMEM */
 int uva__context_copy_current(uva_context_t **ret_context);
-/** Make a context (NULL: an empty one) current for a callback; returns the
- * outer one, for uva__context_exit_to. */
+/** Make a context current for a callback, while no task runs; NULL stands for
+ * an empty one. The thread holds a reference meanwhile. @return The context
+ * before it, for uva__context_exit_to. */
 uva_context_t *uva__context_enter(uva_context_t *context);
+/** End the context that uva__context_enter made current, or the one that the
+ * callback has made by setting a variable; takes the reference of outer. */
 void uva__context_exit_to(uva_context_t *outer);
 
 #endif /* UVA__CORE_CONTEXT_H */

@@ -1,27 +1,30 @@
 /*
  * Contexts as values (contextvars.Context).
  *
- * A context is a holder of a map; maps never change once they are made, so a
- * copy of a context shares the map, and setting a variable makes a new map.
- * Contexts hold few variables: a map is an array, searched from its end.
+ * A context points to a map of variables. Invariant: a map never changes once
+ * it is made. So a copy of a context shares the map, and setting a variable
+ * makes a new map. Contexts have few variables: a map is an array, and is
+ * searched from its end, where the variable that was set last stands.
  */
 #include "core/context_value.h"
 
 #include "base/alloc.h"
 
+/* A variable and its value; both borrowed from the user. */
 typedef struct context_entry_s {
     const uva_context_var_t *var;
     void *value;
 } context_entry_t;
 
-/* Counts are atomic: a call scheduled from another thread brings its context
- * along. */
+/* Counts are atomic, because a call that another thread schedules brings its
+ * context along. */
 typedef struct uva__context_map_s {
     atomic_size_t refs;
     size_t count;
     context_entry_t entries[];
 } context_map_t;
 
+/* The last context that has the map frees it. */
 static void map_unref(context_map_t *map)
 {
     if (map != NULL && atomic_fetch_sub(&map->refs, 1) == 1) {
@@ -29,6 +32,7 @@ static void map_unref(context_map_t *map)
     }
 }
 
+/* The entry of a variable; NULL if the map, which may be NULL, has none. */
 static context_entry_t *map_find(context_map_t *map,
                                  const uva_context_var_t *var)
 {
@@ -40,8 +44,9 @@ static context_entry_t *map_find(context_map_t *map,
     return NULL;
 }
 
-/* A copy of map in which var is set; *ret is NULL if it is to be left out and
- * was the only one. */
+/* Copy a map with var set to value, or without var (keep is false). The new
+ * entry goes to the end, where map_find looks first. map may be NULL. @retval
+ * UV_ENOMEM */
 static int map_with(context_map_t *map,
                     const uva_context_var_t *var,
                     void *value,
@@ -87,6 +92,7 @@ uva_context_t *uva_context_ref(uva_context_t *context)
     return context;
 }
 
+/* The last reference may go in any thread. */
 uva_context_t *uva_context_unref(uva_context_t *context)
 {
     if (context != NULL && atomic_fetch_sub(&context->refs, 1) == 1) {
@@ -96,6 +102,7 @@ uva_context_t *uva_context_unref(uva_context_t *context)
     return NULL;
 }
 
+/* The copy and the original share the map until one of them sets a variable. */
 uva_context_t *uva__context_copy(const uva_context_t *context)
 {
     uva_context_t *copy = uva_context_new();
@@ -107,6 +114,7 @@ uva_context_t *uva__context_copy(const uva_context_t *context)
     return copy;
 }
 
+/* The map that the context had lives on in its copies. */
 int uva__context_put(uva_context_t *context,
                      const uva_context_var_t *var,
                      void *value,
@@ -122,6 +130,7 @@ int uva__context_put(uva_context_t *context,
     return r;
 }
 
+/* contextvars: Context.get. NULL is an empty context. */
 bool uva_context_get(const uva_context_t *context,
                      const uva_context_var_t *var,
                      void **ret_value)

@@ -14,11 +14,13 @@ struct uva_context_s {
     bool entered;                   /* By uva_context_run. */
 };
 
-/** A context with the same variables as another; an empty one of NULL.
- * @return NULL without memory. */
+/** Make a context that has the variables of another; NULL stands for an empty
+ * one. The copy takes the same time however many there are. @return A new
+ * reference; NULL without memory. */
 uva_context_t *uva__context_copy(const uva_context_t *context);
-/** Set a variable in a context, or (keep false) take it out. No copy of the
- * context sees it. @retval UV_ENOMEM */
+/** Set a variable in a context, or take it out (keep is false). Copies of the
+ * context that were made before do not see it. @retval UV_ENOMEM Nothing has
+ * changed. */
 int uva__context_put(uva_context_t *context,
                      const uva_context_var_t *var,
                      void *value,

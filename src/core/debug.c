@@ -1,5 +1,5 @@
 /*
- * Debug mode, and stack high-water marks.
+ * Debug mode (asyncio.base_events, slow callbacks), and stack high-water marks.
  *
  * Invariant: nothing here changes what runs or when.
  */
@@ -10,8 +10,6 @@
 
 #include "uva/coroutines.h"
 
-#include "base/alloc.h"
-#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/futures.h"
@@ -20,11 +18,11 @@
 #include "core/names.h"
 #include "core/object.h"
 #include "core/owner.h"
-#include "core/step.h"
 #include "stack/trim.h"
 
 #define NS_PER_US 1000u
 
+/* asyncio: coroutines.py, _is_debug_mode, with PYTHONASYNCIODEBUG. */
 bool uva__debug_from_environment(void)
 {
     const char *value = getenv("UVA_DEBUG");
@@ -34,6 +32,7 @@ bool uva__debug_from_environment(void)
 
 /* --- slow steps --- */
 
+/* asyncio: base_events.py, _run_once: "Executing %s took %.3f seconds". */
 static void debug_report_slow(const uva__work_t *work, uint64_t took_ns)
 {
     unsigned long long us = took_ns / NS_PER_US;
@@ -60,7 +59,8 @@ void uva__debug_run(uva_loop_t *loop, uva__ready_t *ready)
     uint64_t took_ns = loop->driver.ops->now(loop);
     uint64_t real_ns = uva__clock_ns();
 
-    if (ready->ops->describe != NULL) { /* The node may be gone afterwards. */
+    /* The node may be gone after the run. */
+    if (ready->ops->describe != NULL) {
         ready->ops->describe(ready, &work);
     }
     if (work.task != NULL) {
@@ -68,7 +68,8 @@ void uva__debug_run(uva_loop_t *loop, uva__ready_t *ready)
         uva__lent_args_check(work.task);
     }
     ready->ops->run(ready);
-    /* Virtual time moves only by hand; what a step costs is real. */
+    /* The clock of virtual time moves by hand only, and the time that a step
+     * takes is real: the greater one counts. */
     took_ns = loop->driver.ops->now(loop) - took_ns;
     real_ns = uva__clock_ns() - real_ns;
     took_ns = took_ns > real_ns ? took_ns : real_ns;
@@ -84,7 +85,8 @@ uva__usage_key_t uva__task_usage_key(const uva_task_t *task)
 {
     uva__usage_key_t key = {.function = uva__task_function(task)};
 
-    if (task->coro == &uva__plain_coro) { /* It may have no name. */
+    /* Its body tells it from others without a name. */
+    if (task->coro == &uva__plain_coro) {
         const uva__plain_frame_t *frame = uva__task_frame(
             UVA__CONTAINER_OF((uintptr_t)task, uva_task_t, base));
         key.body = (uintptr_t)frame->body;
@@ -92,6 +94,7 @@ uva__usage_key_t uva__task_usage_key(const uva_task_t *task)
     return key;
 }
 
+/* Counts all there are, also those for which usages has no room. */
 size_t uva_loop_stack_usage(const uva_loop_t *loop,
                             uva_stack_usage_t *usages,
                             size_t count)
@@ -109,6 +112,7 @@ size_t uva_loop_stack_usage(const uva_loop_t *loop,
     return found;
 }
 
+/* Idle stacks only: those of tasks are in use. */
 size_t uva_loop_trim_stacks(uva_loop_t *loop)
 {
     return uva__loop_owned(loop) ? uva__stack_pool_trim_all(&loop->stacks) : 0;

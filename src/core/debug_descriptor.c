@@ -1,7 +1,7 @@
 /*
- * What a debugger needs to find the tasks of all loops: offsets and bits by
- * their names. So tools/uva-gdb.py works on a process or a core file without
- * debug information.
+ * The constant by which a debugger finds the tasks of all loops: offsets and
+ * bits by their names. So tools/uva-gdb.py works on a process or a core file
+ * without debug information.
  *
  * Invariant: a name keeps its meaning as long as the version stays. Debuggers
  * read the list of loops while the process stands still.
@@ -27,6 +27,7 @@
 #    define DEBUG_SECTION
 #endif
 
+/* The name's room is fixed, so that a debugger reads an array. */
 typedef struct debug_number_s {
     char name[28];
     uint32_t value;
@@ -75,7 +76,8 @@ typedef struct uva_debug_descriptor_s {
     uint32_t count;                /* Of numbers. */
     const debug_number_t *numbers; /* Borrowed, as the next. */
     const uva_list_t *loops;
-    char registers[16]; /* How they lie at the sp of a suspended task. */
+    char registers[16]; /* Which layout of registers the sp of a suspended task
+                           points to. */
 } uva_debug_descriptor_t;
 
 extern const uva_debug_descriptor_t uva_debug_descriptor;

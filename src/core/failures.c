@@ -1,18 +1,17 @@
 /*
- * The error record of the running task: what uva_fail said, what was awaited,
- * the words of a cancellation.
+ * The error record of the running task: the text of uva_fail, the record of an
+ * awaited future, the words of a cancellation.
  *
- * A success leaves it, as clean-up may await before the code is passed on, and
- * so does a failure with another code. Invariant: no failure with its own code
- * came after the one that extra->error goes with. So it becomes the task's if
- * the body ends with this code.
+ * A success leaves the record as it is, because clean-up may await before the
+ * code is passed on; so does a failure with another code. Invariant: since
+ * extra->error was set, no other failure with the same code came. So it is the
+ * record of the task if the body ends with this code.
  */
 #include <stdarg.h>
 
 #include "uva/errors.h"
 #include "uva/taskgroups.h"
 
-#include "base/alloc.h"
 #include "base/errors.h"
 #include "base/format.h"
 #include "core/extra.h"
@@ -21,6 +20,8 @@
 #include "core/object.h"
 #include "core/owner.h"
 
+/* error_at says in which iteration the record was set: uva_task_error gives it
+ * in the same one only, where it is the failure of the last call. */
 void uva__task_set_error(uva_task_t *task, int code, uva_error_t *take_error)
 {
     uva__extra_t *extra =
@@ -44,6 +45,8 @@ void uva__task_set_error(uva_task_t *task, int code, uva_error_t *take_error)
     }
 }
 
+/* error_awaited tells the end of the task that the record is another future's.
+ */
 void uva__task_note_failure(uva_task_t *task, uva_future_t *future, int r)
 {
     const uva__extra_t *source = uva__future_has_extra(future);
@@ -55,6 +58,7 @@ void uva__task_note_failure(uva_task_t *task, uva_future_t *future, int r)
     }
 }
 
+/* A record with another code is of an earlier failure. */
 uva_error_t *uva__task_error_of(const uva_task_t *task, int code)
 {
     uva_error_t *error = task->extra == NULL ? NULL : task->extra->error;
@@ -62,6 +66,10 @@ uva_error_t *uva__task_error_of(const uva_task_t *task, int code)
     return error != NULL && uva_error_code(error) == code ? error : NULL;
 }
 
+/* Every function that fails without a record returns by this: an older record
+ * with the same code is no longer the task's. Words of a cancellation stay,
+ * because the code UV_ECANCELED is passed on by calls that know nothing of it.
+ */
 int uva__bare(int code)
 {
     uva_task_t *task = uva__task_current();
@@ -77,6 +85,8 @@ int uva__bare(int code)
     return code;
 }
 
+/* The failure of the last call becomes the cause of this one, as Python sets
+ * __context__. */
 int uva_fail(int code, const char *format, ...)
 {
     uva_task_t *task = uva__task_current();
@@ -98,6 +108,7 @@ int uva_fail(int code, const char *format, ...)
     return code;
 }
 
+/* The record is kept as it is, with its cause and its members. */
 int uva_raise(const uva_error_t *error)
 {
     uva_task_t *task = uva__task_current();
@@ -111,6 +122,8 @@ int uva_raise(const uva_error_t *error)
     return uva_error_code(error);
 }
 
+/* The record of an earlier iteration belongs to a failure that the task has
+ * dealt with. */
 const uva_error_t *uva_task_error(void)
 {
     uva_task_t *task = uva__task_current();
@@ -121,7 +134,7 @@ const uva_error_t *uva_task_error(void)
                : task->extra->error;
 }
 
-/* To look at the record does not count as having seen the failure. */
+/* Reading the record does not mark the failure as seen: only its code does. */
 const uva_error_t *uva_future_error(const uva_future_t *future)
 {
     const uva__extra_t *extra = uva__future_has_extra(future);
@@ -132,6 +145,7 @@ const uva_error_t *uva_future_error(const uva_future_t *future)
     return extra->error;
 }
 
+/* asyncio: futures.py, Future._cancel_message. */
 const char *uva_future_get_cancel_message(const uva_future_t *future)
 {
     const uva__extra_t *extra = uva__future_has_extra(future);
@@ -143,6 +157,7 @@ const char *uva_future_get_cancel_message(const uva_future_t *future)
 
 /* --- requests to cancel --- */
 
+/* Without memory for the extra the request loses its words. */
 void uva__task_set_request(uva_task_t *task, uva_error_t *words)
 {
     uva__extra_t *extra =
@@ -156,6 +171,8 @@ void uva__task_set_request(uva_task_t *task, uva_error_t *words)
     }
 }
 
+/* asyncio: tasks.py, Task.__step: _must_cancel becomes a CancelledError with
+ * the message of the request. */
 void uva__task_deliver_cancel(uva_task_t *task)
 {
     uva_error_t *words;

@@ -4,11 +4,13 @@
  *   state      flow                          resumed by
  *   NEW        none, or not begun            send, throw
  *   SUSPENDED  in uva_coroutine_yield        send, throw
- *   RUNNING    current, or awaits            nobody
- *   DONE       none                          nobody
+ *   RUNNING    current, or awaits            nothing
+ *   DONE       none                          nothing
  *
  * Invariant: while a coroutine runs inside a task, the task's flow is the
  * coroutine's: if it awaits, the task suspends there and resumes there.
+ * Coroutines that a callback drives stand in a list from loop->step.coroutine
+ * outwards, and cannot await.
  */
 #include "uva/coroutines.h"
 
@@ -28,19 +30,21 @@ enum {
 };
 
 struct uva_coroutine_s {
-    uva_future_t base; /* Kind, loop, references; code: what is thrown in. */
+    /* Kind, loop, references; code: thrown in at the next resume. */
+    uva_future_t base;
     uva_coro_cb body;
     void *arg;
     uva_destroy_cb arg_destroy;
     size_t stack_bytes;
     uva__stack_t *stack;
-    void *value;             /* What travels with a resume or a yield. */
-    uva__context_t *resumer; /* The flow that goes on when it yields. */
-    uva__context_t
-        *below; /* Without a task: loop->step.base when it was resumed. */
-    uva_coroutine_t *outer; /* That ran when it was resumed, if no task
-                               did. */
-    int status;             /* What send returns. */
+    void *value; /* It travels with a resume, a yield, the end. */
+    /* Borrowed: the flow that goes on when it yields. */
+    uva__context_t *resumer;
+    /* Without a task: loop->step.base when it was resumed. */
+    uva__context_t *below;
+    uva_coroutine_t *outer; /* Borrowed: the coroutine that ran when this one
+                               was resumed, if no task did. */
+    int status;             /* 1: it has yielded; else its end's code. */
     int state;
 };
 
@@ -49,6 +53,8 @@ static uva_coroutine_t *coroutine_of(const uva_future_t *base)
     return UVA__CONTAINER_OF((uintptr_t)base, uva_coroutine_t, base);
 }
 
+/* The running task if a coroutine can be part of it: stackless tasks have no
+ * stack to switch from, so in them it is driven as by a callback. */
 static uva__stackful_t *current_stackful(uva_loop_t *loop)
 {
     return loop->step.current == NULL || uva__task_stackless(loop->step.current)
@@ -56,7 +62,8 @@ static uva__stackful_t *current_stackful(uva_loop_t *loop)
                : UVA__CONTAINER_OF(loop->step.current, uva__stackful_t, task);
 }
 
-/* The innermost coroutine that runs. */
+/* The innermost coroutine that runs; NULL if there is none. In a stackful task
+ * the owner of the stack in use tells it. */
 static uva_coroutine_t *coroutine_current(uva_loop_t *loop)
 {
     uva__stackful_t *stackful = current_stackful(loop);
@@ -69,6 +76,8 @@ static uva_coroutine_t *coroutine_current(uva_loop_t *loop)
     return owner->kind == UVA__KIND_COROUTINE ? coroutine_of(owner) : NULL;
 }
 
+/* The stack is taken by the first resume; an argument that is refused is
+ * destroyed. */
 int uva_coroutine_new(uva_coro_cb body,
                       void *arg,
                       const uva_coroutine_options_t *options,
@@ -104,6 +113,7 @@ int uva_coroutine_new(uva_coro_cb body,
     return 0;
 }
 
+/* Destroy the argument, once: the body has ended, or never runs. */
 static void coroutine_drop_arg(uva_coroutine_t *coroutine)
 {
     uva_destroy_cb destroy = coroutine->arg_destroy;
@@ -114,7 +124,9 @@ static void coroutine_drop_arg(uva_coroutine_t *coroutine)
     }
 }
 
-/* Switch from the coroutine to whoever resumed it. */
+/* Switch from the coroutine to the flow that resumed it. Returns when the
+ * coroutine is resumed; not after its end. C++ exceptions that are being
+ * handled belong to a stack, so they are put aside meanwhile. */
 static void coroutine_leave(uva_coroutine_t *coroutine)
 {
     uva_loop_t *loop = coroutine->base.loop;
@@ -133,8 +145,8 @@ static void coroutine_leave(uva_coroutine_t *coroutine)
     uva__exceptions_give(loop->step.exceptions, &taken);
 }
 
-/* The first frame of its stack; an entry function never returns, and a stack
- * given back keeps it for the next coroutine or is made anew for a task. */
+/* The first frame of a coroutine's stack. It never returns: a stack that is
+ * given back gets another entry function. */
 static void coroutine_entry(void)
 {
     uva__context_started();
@@ -150,6 +162,8 @@ static void coroutine_entry(void)
     }
 }
 
+/* The body has returned, or its frames are given up: the stack goes back to the
+ * pool. */
 static void coroutine_end(uva_coroutine_t *coroutine)
 {
     uva__stack_t *stack = coroutine->stack;
@@ -163,12 +177,13 @@ static void coroutine_end(uva_coroutine_t *coroutine)
     coroutine_drop_arg(coroutine);
 }
 
+/* Switch from the running flow to the coroutine. Returns when the coroutine
+ * yields or has ended. */
 static void coroutine_enter(uva_coroutine_t *coroutine)
 {
     uva_loop_t *loop = coroutine->base.loop;
     uva__stackful_t *stackful = current_stackful(loop);
-    uva__context_t here =
-        *loop->step.base; /* Without a task: the flow that runs. */
+    uva__context_t own_flow = *loop->step.base; /* Used without a task only. */
     uva__exceptions_t taken = uva__exceptions_take(loop->step.exceptions);
 
     coroutine->state = COROUTINE_RUNNING;
@@ -180,17 +195,20 @@ static void coroutine_enter(uva_coroutine_t *coroutine)
         }
         uva__context_jump(coroutine->resumer, &coroutine->stack->context);
     } else {
-        coroutine->resumer = &here;
+        coroutine->resumer = &own_flow;
         coroutine->outer = loop->step.coroutine;
         loop->step.coroutine = coroutine;
-        /* Tools are told where others that it drives, or starts, go back to. */
+        /* Coroutines that it drives, and tasks that it starts, go back to its
+         * flow and not to the loop's. */
         coroutine->below = loop->step.base;
         loop->step.base = &coroutine->stack->context;
-        uva__context_jump(&here, &coroutine->stack->context);
+        uva__context_jump(&own_flow, &coroutine->stack->context);
     }
     uva__exceptions_give(loop->step.exceptions, &taken);
 }
 
+/* A coroutine is resumed by its own loop's code, and not by itself. @retval
+ * UV_EPERM @retval UV_EALREADY It has ended. */
 static int coroutine_resumable(const uva_coroutine_t *coroutine,
                                const char *function)
 {
@@ -202,6 +220,8 @@ static int coroutine_resumable(const uva_coroutine_t *coroutine,
     return coroutine->state == COROUTINE_DONE ? UV_EALREADY : 0;
 }
 
+/* Run a coroutine to its next yield or its end. code < 0 is returned by the
+ * yield that it is suspended in. The first resume takes a stack. */
 static int coroutine_resume(uva_coroutine_t *coroutine,
                             void *value,
                             int code,
@@ -225,7 +245,8 @@ static int coroutine_resume(uva_coroutine_t *coroutine,
     coroutine->value = value;
     coroutine->base.code = code;
     coroutine->status = 1;
-    coroutine->base.refs++; /* It may drop itself, or its driver may be gone. */
+    coroutine->base.refs++; /* The body may drop the last reference of its own
+                               coroutine. */
     coroutine_enter(coroutine);
     r = coroutine->status;
     if (coroutine->state == COROUTINE_DONE) {
@@ -239,6 +260,7 @@ static int coroutine_resume(uva_coroutine_t *coroutine,
     return r;
 }
 
+/* Python: generator.send. 1 is a yield, 0 or less the end. */
 int uva_coroutine_send(uva_coroutine_t *coroutine,
                        void *value,
                        void **ret_value)
@@ -249,6 +271,7 @@ int uva_coroutine_send(uva_coroutine_t *coroutine,
                  : coroutine_resume(coroutine, value, 0, ret_value);
 }
 
+/* A coroutine that has not begun ends without running, as in Python. */
 int uva_coroutine_throw(uva_coroutine_t *coroutine, int code, void **ret_value)
 {
     int r = coroutine_resumable(coroutine, __func__);
@@ -267,6 +290,8 @@ int uva_coroutine_throw(uva_coroutine_t *coroutine, int code, void **ret_value)
     return coroutine_resume(coroutine, NULL, code, ret_value);
 }
 
+/* Python: generator.close. A coroutine that yields instead of ending has
+ * ignored it (RuntimeError). */
 int uva_coroutine_close(uva_coroutine_t *coroutine)
 {
     int r = uva_coroutine_throw(coroutine, UV_ECANCELED, NULL);
@@ -292,9 +317,9 @@ uva_coroutine_t *uva_coroutine_ref(uva_coroutine_t *coroutine)
     return coroutine;
 }
 
-/* The last reference of one that is suspended went: let it end. If it will not,
- * its frames go with the stack, and what they own is lost; so they are if the
- * loop was closed, which took the stack. */
+/* The last reference of a suspended coroutine went: it is closed. If it yields
+ * instead, its frames go with the stack, and what they own is lost. The same
+ * happens once the loop is closed, which has taken the stack. */
 static void coroutine_abandon(uva_coroutine_t *coroutine)
 {
     uva_loop_t *loop = coroutine->base.loop;
@@ -306,7 +331,8 @@ static void coroutine_abandon(uva_coroutine_t *coroutine)
         coroutine->state = COROUTINE_DONE;
         return;
     }
-    uva__here = loop; /* It may not be running: nobody can await in it. */
+    uva__here = loop; /* The loop may not be running: the coroutine may call its
+                         functions all the same, and cannot await. */
     UVA_IGNORE(uva_coroutine_close(coroutine));
     uva__here = outer;
     if (coroutine->state != COROUTINE_DONE) {
@@ -317,6 +343,7 @@ static void coroutine_abandon(uva_coroutine_t *coroutine)
     }
 }
 
+/* Drop a reference; the last one ends the coroutine. */
 static void coroutine_drop(uva_coroutine_t *coroutine)
 {
     uva_loop_t *loop = coroutine->base.loop;
@@ -347,6 +374,7 @@ uva_coroutine_t *uva_coroutine_unref(uva_coroutine_t *coroutine)
 
 /* --- inside --- */
 
+/* Suspend the innermost coroutine; the next resume goes on here. */
 int uva_coroutine_yield(void *value, void **ret_sent)
 {
     uva_coroutine_t *coroutine = coroutine_current(uva__here);

@@ -1,15 +1,18 @@
 /*
- * The call graph: who waits for whom (asyncio.graph, asyncio.tools).
+ * The call graph: which future waits for which (asyncio.graph, asyncio.tools).
  *
- * Nothing is recorded while tasks run: each record among a future's callbacks
- * tells whom it makes go on. Only edges that the user alone knows are callbacks
- * of their own, see callbacks.c.
+ * Nothing is recorded for it while tasks run: each record among a future's
+ * callbacks knows the future that goes on when it runs (ops->waiter). Only for
+ * edges that the user alone knows there are callbacks of their own, see
+ * callbacks.c.
+ *
+ * Invariant: nothing here changes a future but the mark UVA__VISITED, which is
+ * gone at the end.
  */
 #include "uva/graph.h"
 
 #include "base/buffer.h"
 #include "base/log.h"
-#include "core/driver.h"
 #include "core/extra.h"
 #include "core/futures.h"
 #include "core/graph.h"
@@ -20,7 +23,7 @@
 #include "core/ready.h"
 #include "core/step.h"
 
-#define GRAPH_DEPTH 32u /* Deeper chains are cut, and it is said. */
+#define GRAPH_DEPTH 32u /* Deeper chains are cut, and end in "...". */
 
 /* --- one task --- */
 
@@ -60,7 +63,8 @@ static const char *task_state(const uva_task_t *task)
     }
 }
 
-/* A stackless body keeps the line of its await in its frame. */
+/* The line of the await in which a stackless body is suspended: its frame has
+ * it. */
 static int task_line(const uva_task_t *task)
 {
     const char *frame =
@@ -70,8 +74,8 @@ static int task_line(const uva_task_t *task)
            (UVA__AT_YIELD - 1);
 }
 
-/* How a future is called in a line: a task by its name and function, others
- * by their kind. */
+/* Append the words for a future: for a task its name and function, for others
+ * their kind. */
 static int format_future(uva_buffer_t *text, uva_future_t *future)
 {
     uva_task_t *task = uva_future_task(future);
@@ -87,7 +91,8 @@ static int format_future(uva_buffer_t *text, uva_future_t *future)
                                   : uva__future_kind(future)->describe);
 }
 
-/* Where a suspended task stands, and what it waits for. */
+/* Append the place in which a task is suspended, and the future that it awaits.
+ */
 static int format_place(uva_buffer_t *text, uva_task_t *task)
 {
     int r;
@@ -104,7 +109,8 @@ static int format_place(uva_buffer_t *text, uva_task_t *task)
     return r;
 }
 
-/* In debug mode it is known where a future was made. */
+/* Append the source line where a future was made, which is known in debug mode.
+ */
 static int format_source(uva_buffer_t *text, const uva_future_t *future)
 {
     const uva__extra_t *extra = uva__future_has_extra(future);
@@ -156,8 +162,9 @@ static int format_task(uva_buffer_t *text, uva_task_t *task)
 static int
 format_waiters(uva_buffer_t *text, uva_future_t *future, unsigned depth);
 
-/* One line, and below it those who wait for the waiter. A future that stands
- * on the way already closes a cycle, and is not followed again. */
+/* A line for the waiter, and below it those of the futures that wait for it. A
+ * waiter that stands on the way already closes a cycle, and is not followed
+ * again. */
 static int
 format_waiter(uva_buffer_t *text, uva_future_t *waiter, unsigned depth)
 {
@@ -177,7 +184,8 @@ format_waiter(uva_buffer_t *text, uva_future_t *waiter, unsigned depth)
     return r < 0 ? r : format_waiters(text, waiter, depth + 1);
 }
 
-/* Everybody who waits for a future, in the order in which they go on. */
+/* A line for each future that waits for this one, in the order in which they go
+ * on. */
 static int
 format_records(uva_buffer_t *text, uva_future_t *future, unsigned depth)
 {
@@ -278,7 +286,8 @@ int uva_loop_format_tasks(uva_loop_t *loop, uva_buffer_t *ret_buffer)
 
 /* --- to a file --- */
 
-/* Write a text that was made, or pass on why it was not; it is freed. */
+/* Write a text to a file and free it; r < 0 says that it could not be made, and
+ * is passed on. */
 static int print_take(int r, uva_buffer_t *text, FILE *file)
 {
     if (r >= 0 && text->size > 0 &&
@@ -307,8 +316,7 @@ int uva_loop_print_tasks(uva_loop_t *loop, FILE *file)
     return print_take(r, &text, file);
 }
 
-/* Told once, until something has run again. Without memory for the list the
- * fact is told alone. */
+/* The turn in which something runs clears stuck. */
 void uva__loop_report_stuck(uva_loop_t *loop, bool outside)
 {
     uva_buffer_t text = {0};

@@ -1,9 +1,10 @@
 /*
- * Debug mode's watch over arguments that point into a frame: gather may return
- * while siblings still run, and what a sibling was lent may be gone by then.
+ * Debug mode's watch over arguments that point into a frame. gather may return
+ * while siblings still run, and the frame that lent a sibling its argument may
+ * be gone by then.
  *
- * Invariant: what is remembered is an address and the task on whose stack it
- * lies; the address is compared and never read.
+ * Invariant: an address and the task on whose stack it lies are remembered; the
+ * address is compared and never read.
  */
 #include "core/lent_args.h"
 
@@ -15,6 +16,7 @@
 
 #include <string.h>
 
+/* The stack that a stackful task runs on; it has begun and has not ended. */
 static const uva__stack_t *task_stack(const uva_task_t *task)
 {
     const uva__stackful_t *stackful =
@@ -47,8 +49,9 @@ static uva__lent_args_t *lent_new(uva_task_t *lender, const char *address)
     return lent;
 }
 
-/* Only whole words before the place of uva__z are looked at, so that none is of
- * the padding behind it; what padding is between others the macros clear. */
+/* Every whole word of the arguments is taken for a pointer, and compared. Only
+ * words before the place of uva__z count, so that none is of the padding behind
+ * it; the macros clear the padding between arguments. */
 void uva__lent_args_note(uva_task_t *task, const void *args)
 {
     size_t size = task->coro == &uva__plain_coro ? sizeof(uva__plain_frame_t)
@@ -70,6 +73,9 @@ void uva__lent_args_note(uva_task_t *task, const void *args)
     }
 }
 
+/* The frame is gone if its task has ended, or has returned so far that its
+ * stack pointer lies above the address. A task on the stack of a coroutine is
+ * left out: its own stack pointer is not at hand. */
 static bool lent_is_gone(const uva__lent_args_t *lent)
 {
     const uva_task_t *lender = lent->lender;

@@ -1,5 +1,5 @@
 /*
- * Reports: what nobody else can receive goes to the exception handler
+ * Reports: errors that no caller can receive go to the exception handler
  * (asyncio.base_events, call_exception_handler).
  *
  * Invariant: the handler runs as a plain callback, in the context of what the
@@ -21,6 +21,7 @@
 
 /* --- the default exception handler --- */
 
+/* asyncio: base_events.py, default_exception_handler. */
 static const char *exception_message(const uva_exception_t *exception)
 {
     return exception->message != NULL ? exception->message
@@ -45,6 +46,7 @@ void uva__failure_describe(uva_buffer_t *text,
     }
 }
 
+/* One line: message, task or future or call, source line, failure. */
 static void exception_describe(uva_buffer_t *text,
                                const uva_exception_t *exception)
 {
@@ -72,6 +74,7 @@ static void exception_describe(uva_buffer_t *text,
     uva__failure_describe(text, exception->code, exception->error);
 }
 
+/* Without memory for the line the message alone is logged. */
 void uva_loop_default_exception_handler(uva_loop_t *loop,
                                         const uva_exception_t *exception)
 {
@@ -87,6 +90,7 @@ void uva_loop_default_exception_handler(uva_loop_t *loop,
 
 /* --- the handler --- */
 
+/* asyncio: base_events.py, set_exception_handler. */
 void uva_loop_set_exception_handler(uva_loop_t *loop,
                                     uva_exception_handler_cb handler,
                                     void *data)
@@ -97,6 +101,7 @@ void uva_loop_set_exception_handler(uva_loop_t *loop,
     }
 }
 
+/* asyncio: base_events.py, get_exception_handler; NULL is the default one. */
 uva_exception_handler_cb uva_loop_get_exception_handler(const uva_loop_t *loop,
                                                         void **ret_data)
 {
@@ -118,11 +123,13 @@ static uva_context_t *exception_context(const uva_exception_t *exception)
     if (task != NULL) {
         return uva_task_get_context(task);
     }
-    /* One that was empty when it was scheduled is not the handle's any more
-     * once something was set in it: it is the current one then. */
+    /* A handle that was scheduled in an empty context has none to give, even if
+     * the call has set something since: then the current one counts. */
     return own != NULL ? own : uva__context_current();
 }
 
+/* No task runs inside the handler, though one may have caused the report: so
+ * the handler cannot await, and a failure in it is no task's. */
 void uva__report_exception(uva_loop_t *loop, const uva_exception_t *exception)
 {
     uva_task_t *current;
@@ -135,9 +142,11 @@ void uva__report_exception(uva_loop_t *loop, const uva_exception_t *exception)
     }
     current = loop->step.current;
     base = loop->step.base;
-    /* It is a plain callback, on the stack of the task that runs: what it
-     * starts eagerly goes back there. */
+    /* The handler runs on the stack of the task that runs now: tasks that it
+     * starts eagerly must come back to this stack, and not to the loop's. */
     outer = uva__context_enter(exception_context(exception));
+    /* A report that the handler causes goes to the default handler: else a
+     * handler that fails would call itself. */
     loop->reports.handling = true;
     loop->step.current = NULL;
     if (current != NULL && !uva__task_stackless(current)) {
@@ -150,6 +159,7 @@ void uva__report_exception(uva_loop_t *loop, const uva_exception_t *exception)
     uva__context_exit_to(outer);
 }
 
+/* The record that the handler gets is borrowed from the future. */
 void uva__report(uva_loop_t *loop,
                  uva_future_t *future,
                  int code,

@@ -1,5 +1,11 @@
 /*
- * Deadlines: a wheel with a heap, and the list of those that are due.
+ * Timers: a wheel with a heap, and the list of those that are due (asyncio:
+ * base_events.py, _run_once, from self._scheduled to self._ready).
+ *
+ *   state          the timer stands               left by
+ *   IDLE           nowhere                        start
+ *   1, 3 (wheel)   in the wheel, or its heap      the deadline, stop
+ *   DUE            in the list of due timers      its turn, stop
  *
  * Invariant: while the list of due timers is not empty, its one node is in the
  * ready queue. So the due timers of a poll round run one after another at the
@@ -26,7 +32,7 @@
  * again. */
 #define TIMERS_AT_ONCE 512u
 
-/* The others are the wheel's: 1 and 3. */
+/* 1 and 3 are the wheel's. */
 enum {
     TIMER_IDLE = 0,
     TIMER_DUE = 2
@@ -50,6 +56,8 @@ int uva__timer_start(uva_loop_t *loop,
     if (r < 0) {
         return r;
     }
+    /* Outside of the drain the driver may be about to wait, and has to learn of
+     * the new deadline. */
     if (UVA__UNLIKELY(!loop->ready.draining)) {
         loop->driver.ops->attend(loop);
     }
@@ -66,12 +74,15 @@ void uva__timer_stop(uva_loop_t *loop, uva__timer_t *timer)
     timer->state = TIMER_IDLE;
 }
 
+/* Fire the timers that are due; the only work of the node due_ready. */
 static void timers_run_due(uva__ready_t *ready)
 {
     uva_loop_t *loop = UVA__CONTAINER_OF(ready, uva_loop_t, timers.due_ready);
     uva_list_t due;
 
-    /* Those that come due meanwhile belong to a later look. */
+    /* The due timers move to a list of this call: those that come due while it
+     * runs belong to a later poll round, and queue the node anew. Stopping a
+     * timer takes it out of this list as well. */
     ready->ops = NULL;
     uva__list_init(&due);
     if (!uva__list_empty(&loop->timers.due)) {
@@ -90,6 +101,8 @@ static void timers_run_due(uva__ready_t *ready)
 static const uva__ready_ops_t timers_due_ops = {.run = timers_run_due,
                                                 .drop = timers_run_due};
 
+/* The wheel gives timers with equal deadlines in the order in which they were
+ * started. */
 void uva__timers_collect(uva_loop_t *loop, uint64_t now_ns)
 {
     uint64_t last_ns = 0;
