@@ -1,18 +1,17 @@
 /*
- * Done callbacks (asyncio.futures, add_done_callback), and what the call graph
- * is told by hand (asyncio.futures, future_add_to_awaited_by).
+ * Done callbacks (asyncio.futures, add_done_callback), and the edges of the
+ * call graph that a user adds (asyncio.futures, future_add_to_awaited_by).
  *
  *   the future is  its callback stands       and keeps the future
  *   pending        among the callbacks       no: both may be dropped together
  *   done           in the ready queue        until it has run, or was dropped
  *                                            by a loop that closes
  *
- * Invariant: a done callback and its data are let go of once: after the call,
- * at the removal, when the loop closes, or with a future that nobody ends.
+ * Invariant: a done callback and its data are released once: after the call, at
+ * the removal, when the loop closes, or with a pending future that is freed.
  */
 #include "uva/futures.h"
 
-#include "base/errors.h"
 #include "core/calls.h"
 #include "core/context.h"
 #include "core/extra.h"
@@ -24,12 +23,14 @@
 
 typedef uva__callback_t callback_t;
 
+/* The node must be a done callback's: its table is callback_ops. */
 static callback_t *callback_of(uva__ready_t *ready)
 {
     return UVA__CONTAINER_OF(ready, callback_t, record.ready);
 }
 
-/* Whether a callback lies in its future, which has room for one. */
+/* Whether a callback lies in its future: a future that is no task has room for
+ * one, so that most need no memory for it. */
 static bool callback_is_first(const callback_t *callback)
 {
     uva_future_t *future = callback->future;
@@ -39,8 +40,9 @@ static bool callback_is_first(const callback_t *callback)
                &UVA__CONTAINER_OF(future, uva__plain_future_t, base)->first;
 }
 
-/* The memory is given back first: the destructor is code of users, and may
- * register another callback. */
+/* Release a callback that has run, was removed or never runs. Its memory goes
+ * back first: the destructor is code of users, and may register another
+ * callback. */
 static void callback_release(callback_t *callback)
 {
     uva_destroy_cb destroy = callback->destroy;
@@ -58,8 +60,9 @@ static void callback_release(callback_t *callback)
     uva_context_unref(context);
 }
 
-/* The callback has run, or never will. The callbacks of a pending future are
- * dropped only with the future, and then do not keep it. */
+/* The callback has run, or never will. Callbacks of a pending future are
+ * dropped only with it, and hold no reference; else a future that is never done
+ * would keep itself. */
 static void callback_drop(uva__ready_t *ready)
 {
     callback_t *callback = callback_of(ready);
@@ -99,19 +102,21 @@ static void callback_describe(uva__ready_t *ready, uva__work_t *work)
 
 /* --- edges of the call graph that only the user knows --- */
 
-/* Shown by the call graph while the future is pending; does nothing. */
+/* A done callback that does nothing: while the future is pending, the call
+ * graph finds its waiter by it. */
 static void awaited_by_done(uva_future_t *future, void *data)
 {
     (void)future;
     (void)data;
 }
 
+/* The edge holds a reference of the waiter. */
 static void awaited_by_destroy(void *data)
 {
     uva_future_unref(data);
 }
 
-/* Other done callbacks make nothing go on that the library knows of. */
+/* Of other done callbacks the library does not know what goes on by them. */
 static uva_future_t *callback_waiter(uva__ready_t *ready)
 {
     callback_t *callback = callback_of(ready);
@@ -119,8 +124,8 @@ static uva_future_t *callback_waiter(uva__ready_t *ready)
     return callback->callback == awaited_by_done ? callback->data : NULL;
 }
 
-/* asyncio: futures.py, future_add_to_awaited_by. The edge is a done
- * callback: so it goes when the future is done. */
+/* asyncio: futures.py, future_add_to_awaited_by. The edge is a done callback,
+ * so it goes when the future is done. */
 int uva_future_add_to_awaited_by(uva_future_t *future, uva_future_t *waiter)
 {
     uva_call_options_t options = UVA_CALL_OPTIONS_INIT;
@@ -133,6 +138,7 @@ int uva_future_add_to_awaited_by(uva_future_t *future, uva_future_t *waiter)
                                         uva__future_ref(waiter), &options);
 }
 
+/* asyncio: futures.py, future_discard_from_awaited_by. */
 void uva_future_discard_from_awaited_by(uva_future_t *future,
                                         uva_future_t *waiter)
 {
@@ -150,7 +156,8 @@ static const uva__ready_ops_t callback_ops = {
     .pins = true,
 };
 
-/* The first callback of a future that is no task needs no memory. */
+/* The memory for a callback: the place in the future if it is free, else some
+ * of the slab; NULL without memory. */
 static callback_t *callback_place(uva_future_t *future)
 {
     if (future->kind != UVA__KIND_TASK) {
@@ -163,7 +170,8 @@ static callback_t *callback_place(uva_future_t *future)
     return uva__slab_get(&future->loop->slab, sizeof(callback_t));
 }
 
-/* Nothing is left behind if memory for the context or the record is lacking. */
+/* Register a callback. @retval UV_ENOMEM Nothing was registered; the data is
+ * the caller's to destroy. */
 static int future_register(uva_future_t *future,
                            uva_done_cb callback,
                            void *data,
@@ -191,7 +199,8 @@ static int future_register(uva_future_t *future,
         .context = context,
     };
     if (!uva__future_pending(future)) {
-        uva__future_ref(future); /* As if it had stood there at its end. */
+        uva__future_ref(future); /* The reference that a callback gets when its
+                                    future ends. */
     }
     future->flags |= UVA__HAS_CALLBACKS;
     uva__future_add(future, &place->record);
@@ -210,7 +219,7 @@ int uva_future_add_done_callback(uva_future_t *future,
     if (callback == NULL || !uva__call_options_fit(options)) {
         r = UV_EINVAL;
     } else if (future == NULL || future->kind == UVA__KIND_REFUSED) {
-        /* There is no loop of its own to call it from. */
+        /* Neither has a loop that could call it. */
         r = future == NULL ? UV_ENOMEM : future->code;
     } else if (!uva__loop_owned(future->loop) || future->loop->closing) {
         r = uva__loop_refusal(future->loop);
@@ -223,7 +232,8 @@ int uva_future_add_done_callback(uva_future_t *future,
     return uva__bare(r);
 }
 
-/* Only the record of a done callback lies in a callback_t. */
+/* Whether a record is the done callback that is to be removed. Only a done
+ * callback lies in a callback_t: pins is asked first. */
 static bool
 record_matches(uva__record_t *record, uva_done_cb callback, const void *data)
 {
@@ -271,7 +281,8 @@ size_t uva_future_remove_done_callback(uva_future_t *future,
         return 0;
     }
     removed = future_take_records(future, callback, data);
-    /* Their destructors may remove others, add some, or drop the future. */
+    /* Destructors of the data may remove other callbacks, add some, or drop the
+     * future: a reference keeps it. */
     uva__future_ref(future);
     while (removed != NULL) {
         callback_t *record = callback_of(removed);

@@ -1,5 +1,9 @@
 /*
- * The members that few futures and tasks need, in one more object.
+ * The members that few futures and tasks need, in one more object of the slab.
+ *
+ * Invariant: a task that has an extra has UVA__HAS_EXTRA, so that the end of a
+ * task without one needs to look at nothing else. A future of any other kind
+ * begins with a uva__plain_future_t, which points to its extra.
  */
 #include "core/extra.h"
 
@@ -9,6 +13,8 @@
 #include "core/loop.h"
 #include "core/object.h"
 
+/* Callers pass any future: refused ones are static and have no place for a
+ * pointer. */
 uva__extra_t *uva__future_has_extra(const uva_future_t *future)
 {
     if (future == NULL || future->kind == UVA__KIND_REFUSED) {
@@ -54,6 +60,7 @@ void uva__extra_free(uva_loop_t *loop, uva__extra_t *extra)
     if (extra->lent != NULL) {
         extra->lent->drop(loop, extra->lent);
     }
+    /* Only in debug mode it is in a list. */
     uva__list_remove(&extra->made);
     uva__slab_put(&loop->slab, extra, sizeof *extra);
 }

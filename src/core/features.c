@@ -1,5 +1,8 @@
 /*
- * The features of this build on this machine.
+ * The features of this build on this machine, for uva_features.
+ *
+ * Invariant: they are found out once, by the thread that asks first, and never
+ * change; so they are read without a lock.
  */
 #include "uva/version.h"
 
@@ -7,7 +10,6 @@
 #    include <valgrind/valgrind.h>
 #endif
 
-#include "core/driver.h"
 #include "core/driver_uv.h"
 #include "stack/stacks.h"
 #include "stack/switch.h"
@@ -15,7 +17,8 @@
 static uva_features_t features;
 static uv_once_t features_once = UV_ONCE_INIT;
 
-static void features_look(void)
+/* Called once. Which guard stacks can have is found by a trial. */
+static void features_probe(void)
 {
     features.guard = uva__stack_guard_name(uva__stack_guard_probe());
     features.coro_switch = uva__context_backend();
@@ -33,6 +36,6 @@ static void features_look(void)
 
 const uva_features_t *uva_features(void)
 {
-    uv_once(&features_once, features_look);
+    uv_once(&features_once, features_probe);
     return &features;
 }

@@ -1,9 +1,10 @@
 /*
- * References to a loop, and the end of its memory.
+ * References to a loop, and the end of its memory. asyncio leaves this to
+ * Python's garbage collector.
  *
  * Invariant: a loop is freed when it is closed, nothing refers to it, and no
- * object of it is left. Whoever drops the last of these does it, in any thread,
- * under the loop's mutex.
+ * object of it is left. The thread that drops the last of these frees it, under
+ * the loop's mutex.
  */
 #include "core/life.h"
 
@@ -30,8 +31,9 @@ void uva__loop_discard(uva_loop_t *loop)
     uva__free(loop);
 }
 
-/* Give the mutex back and free a closed loop that nothing refers to. Whoever
- * waits for the mutex meanwhile has a reference, or an object of the loop. */
+/* Whether the loop is to be freed is decided under the mutex. A thread that
+ * waits for the mutex at this moment has a reference, or an object of the loop,
+ * so then it is not. */
 void uva__loop_unlock(uva_loop_t *loop)
 {
     bool over = loop->closed && loop->refs == 0;
@@ -48,6 +50,7 @@ void uva__loop_unlock(uva_loop_t *loop)
     }
 }
 
+/* The objects of the loop that are left are counted by its slab. */
 void uva__loop_maybe_free(uva_loop_t *loop)
 {
     if (loop->refs == 0) {
@@ -56,6 +59,7 @@ void uva__loop_maybe_free(uva_loop_t *loop)
     }
 }
 
+/* The reference keeps the loop, and its mutex, until uva__loop_leave. */
 uva_loop_t *uva__loop_enter_closed(uva_loop_t *loop)
 {
     uv_mutex_lock(&loop->mutex);

@@ -1,6 +1,7 @@
 /*
- * A loop as it lies in memory, in named parts. What every step touches stands
- * first.
+ * A loop as it lies in memory, in named parts. The members that every step
+ * touches stand first. All members but closed, thread, refs, the mutex,
+ * registered and the inbox are the owner thread's alone.
  */
 #ifndef UVA__CORE_LOOP_H
 #define UVA__CORE_LOOP_H
@@ -26,7 +27,7 @@
 #include "stack/stacks.h"
 #include "stack/switch.h"
 
-/* Work for the end of a turn, before the loop polls. */
+/* Work that is put off to the end of a turn, before the loop polls. */
 typedef struct uva__flush_s {
     uva_list_t link; /* Of uva_loop_t.turn.flushes; unlinked before it runs. */
     void (*run)(struct uva__flush_s *flush);
@@ -40,34 +41,36 @@ typedef struct uva__cycle_s {
     void (*open)(struct uva__cycle_s *cycle);
 } uva__cycle_t;
 
-/* Settled when the loop is made. */
+/* The limits of a loop, which are settled when it is made. */
 typedef struct uva__limits_s {
     size_t max_tasks;
     int32_t steps; /* In one poll round. */
     bool stack_census;
 } uva__limits_t;
 
-/* An iteration costs as much as so many steps, and begins if as many are left:
- * one count bounds both. */
+/* To begin an iteration costs as much of the budget as this many steps, and
+ * needs as many: so one number bounds both steps and iterations. */
 #define UVA__ITERATION_STEPS 3
 
 /* The ready queue, and the drain that works it off. */
 typedef struct uva__loop_ready_s {
     uva__ready_t *batch; /* The rest of the running iteration. */
-    uva__ready_t *head;  /* What is ready for the next one. */
+    uva__ready_t *head;  /* The nodes for the next iteration. */
     uva__ready_t **tail;
     int32_t budget; /* Steps until the next poll round. */
-    bool draining;  /* A drain comes anyway: the driver need not be told. */
+    bool draining;  /* A drain follows in any case: the driver need not be told
+                       of new work. */
     uint64_t iterations;
 } uva__loop_ready_t;
 
-/* What runs at this moment, and how tasks are resumed. */
+/* The task that runs at this moment, and how tasks are resumed. */
 typedef struct uva__loop_step_s {
     uva_task_t *current; /* Borrowed. */
-    /* Where a task goes that suspends with no task to go to. */
+    /* The flow that goes on when a task suspends and no task is next. */
     uva__context_t *base;
-    /* Nodes with these tables are tasks that the switch takes by itself: begun,
-     * and new. NULL in debug mode, where the loop looks at each step. */
+    /* The switch resumes nodes with these tables by itself: tasks that have
+     * begun, and new ones. NULL in debug mode, where every step goes through
+     * the loop. */
     const uva__ready_ops_t *resume_ops;
     const uva__ready_ops_t *start_ops;
     uva__exceptions_t *exceptions; /* Of the owner's thread. */
@@ -79,11 +82,13 @@ typedef struct uva__loop_step_s {
 /* The tasks, and how they are made. */
 typedef struct uva__loop_tasks_s {
     bool fast_spawn; /* No debug mode, factory or limit on tasks. */
-    /* No task starts eagerly: one is made that is to begin later. */
+    /* No task starts eagerly meanwhile: a task is being made that is to begin
+     * later. */
     bool defers_starts;
-    bool in_factory; /* Tasks that are made now are the factory's own. */
-    size_t count;    /* Of all. */
-    uva_list_t all;  /* Of uva_task_t.link, oldest first. */
+    /* The factory runs: tasks that are made now are its own. */
+    bool in_factory;
+    size_t count;   /* Of all. */
+    uva_list_t all; /* Of uva_task_t.link, oldest first. */
     uva_task_factory_cb factory;
     void *factory_data;
 } uva__loop_tasks_t;
@@ -99,15 +104,17 @@ typedef struct uva__loop_timers_s {
     uva__wheel_t wheel;
     uva_list_t due;         /* Of uva__timer_t.at.link, in order. */
     uva__ready_t due_ready; /* Queued while due is not empty. */
-    uint64_t next_wake_ns; /* The kernel wakes the loop for timers no sooner. */
+    /* No timer makes the kernel wake the loop before this. */
+    uint64_t next_wake_ns;
 } uva__loop_timers_t;
 
 /* Futures that keep others. */
 typedef struct uva__loop_futures_s {
     const uva__kind_ops_t *kinds[UVA__KINDS]; /* By uva_future_t.kind. */
     uva_list_t cycles;                        /* Of uva__cycle_t.link. */
-    uva__ready_t *free_list; /* Of futures that keep others: to be freed. */
-    bool freeing;            /* free_list is being worked off. */
+    /* Futures that keep others, and that are to be freed. */
+    uva__ready_t *free_list;
+    bool freeing; /* free_list is being worked off. */
 } uva__loop_futures_t;
 
 /* One turn, and the poll rounds in it. */
@@ -116,21 +123,21 @@ typedef struct uva__loop_turn_s {
     uint64_t round_ns;         /* The clock at the last poll round. */
     uint64_t round_iterations; /* Iterations until then. */
     int32_t round_budget;      /* The budget that it had. */
-    int32_t fitting_steps;     /* The steps that the next one may take. */
-    /* The last turn ended with work left: nobody slept since. */
+    int32_t fitting_steps;     /* The budget of the next one. */
+    /* The last turn ended with work left, so the loop has not slept since. */
     bool left_work;
-    uva_task_t *interrupt_task;        /* Borrowed: what SIGINT cancels. */
+    uva_task_t *interrupt_task;        /* Borrowed: SIGINT cancels it. */
     volatile sig_atomic_t interrupted; /* SIGINT came and was not handled. */
 } uva__loop_turn_t;
 
-/* What goes to the exception handler or the log. */
+/* Reports to the exception handler, and to the log. */
 typedef struct uva__loop_reports_s {
     uva_exception_handler_cb handler;
     void *handler_data;
     bool handling; /* The exception handler runs. */
-    /* It was told that nothing wakes the tasks; nothing has run since. */
+    /* The log says that nothing wakes the tasks; nothing has run since. */
     bool stuck;
-    /* It was told once that only somebody from outside can. */
+    /* The log says that only another thread or a host can. */
     bool stuck_outside;
 } uva__loop_reports_t;
 
@@ -139,7 +146,7 @@ typedef struct uva__loop_debug_s {
     bool enabled;
     uint64_t slow_ns;
     uva_list_t made; /* Of uva__extra_t.made, oldest first. */
-    /* Says what keeps a closed loop in memory; NULL without debug mode. */
+    /* Logs what keeps a closed loop in memory; NULL without debug mode. */
     void (*tell_left)(uva_loop_t *loop);
     uva__usage_t *usage; /* Stack high-water marks; owned. */
 } uva__loop_debug_t;
@@ -147,19 +154,20 @@ typedef struct uva__loop_debug_s {
 /* Scopes that were left without their exit. */
 typedef struct uva__loop_scopes_s {
     struct uva__scope_s *lost; /* Of scopes whose task has ended. */
-    bool told_left; /* It was told that a timeout was left by return. */
+    bool warned_left; /* The log says that a timeout was left by return. */
 } uva__loop_scopes_t;
 
-/* The driver, and the outside as far as it is known. */
+/* The driver, and what is known of the world outside of the loop. */
 typedef struct uva__loop_driver_s {
     const uva__driver_t *ops;
     void *data;
     bool open;   /* It has not let go. */
     bool hosted; /* On an application's uv_loop_t. */
-    bool forked; /* This is a child, and was not told of the fork. */
-    bool lost;   /* Somebody else has closed its handles, and it was told. */
-    /* Nobody has asked for the uv_loop_t: from outside come only calls of other
-     * threads, Ctrl-C, and what services have opened. */
+    /* This process is a child, and uva_loop_fork was not called. */
+    bool forked;
+    bool lost; /* The host has closed its handles, which was reported. */
+    /* No code outside of uva has the uv_loop_t: from outside come only calls of
+     * other threads, Ctrl-C, and events of what services have opened. */
     bool exclusive;
     uint8_t aside; /* UVA__ASIDE_... */
     uva__forks_t forks;
@@ -171,7 +179,7 @@ typedef struct uva__loop_inbox_s {
                                       see without the mutex that it is empty. */
     unsigned holds;               /* uva_loop_hold. */
     bool closed; /* Calls are refused, and dropped in the close. */
-    bool woken;  /* The driver was told of calls in the inbox. */
+    bool woken;  /* libuv has told that calls are in the inbox. */
 } uva__loop_inbox_t;
 
 struct uva_loop_s {
@@ -181,14 +189,16 @@ struct uva_loop_s {
     /* Inside uva_loop_run_forever or uva_loop_run_until_complete. */
     bool running;
     bool closing; /* uva_loop_close has begun. */
-    /* Any thread may touch what is left, under the mutex. */
+    /* From then on any thread may drop references of the loop and of its
+     * objects, under the mutex. */
     _Atomic(bool) closed;
-    bool polls;  /* A service has opened something: only a poll tells what has
-                    come to it. */
-    bool behind; /* A service has still to work off what the last poll found:
+    bool polls;  /* A service has used libuv on this loop: only a poll shows its
+                    events. */
+    bool behind; /* A service has not worked off all that the last poll found:
                     the next poll can wait. */
-    uva__shutdown_t *shutdown; /* While one is under way. */
-    size_t op_count;           /* Operations in flight. */
+    /* shutdown_place, while a shutdown is under way. */
+    uva__shutdown_t *shutdown;
+    size_t op_count; /* Operations in flight. */
     uva__loop_tasks_t tasks;
     uva__slab_t slab;
     uva__stack_pool_t stacks;
@@ -201,9 +211,9 @@ struct uva_loop_s {
     uva__loop_reports_t reports;
     uva__loop_debug_t debug;
     uva__loop_scopes_t scopes;
-    _Atomic(uv_thread_t) thread; /* Whom the loop belongs to. */
+    _Atomic(uv_thread_t) thread; /* The thread that owns the loop. */
     atomic_uint refs;            /* The last one is dropped under the mutex. */
-    /* The memory of one: to end needs none. */
+    /* Lies in the loop, so that to end one needs no memory. */
     uva__shutdown_t shutdown_place;
     uva__service_t *services[UVA__SERVICES]; /* Each NULL until it is used; they
                                                 free themselves. */
@@ -223,18 +233,24 @@ static inline void uva__loop_op_end(uva_loop_t *loop)
     loop->op_count--;
 }
 
-/** Make a loop, and its driver. */
+/** Make a loop with a driver, for the public functions of the drivers. host is
+ * the application's uv_loop_t, or NULL. @param[out] ret_loop New reference;
+ * unset on failure. */
 int uva__loop_new(const uva_loop_options_t *options,
                   uva__driver_open_cb open_driver,
                   uv_loop_t *host,
                   uva_loop_t **ret_loop);
 
-/** The uv_loop_t for a service, NULL if there is none (any more). */
+/** The uv_loop_t for a service, borrowed. NULL if the driver has none, if the
+ * loop is closed, or if the host has closed its handles. From then on the loop
+ * polls in every turn. */
 uv_loop_t *uva__loop_uv(uva_loop_t *loop);
 
-/** Close a loop that has no task and no operation. */
+/** Close a loop that has no task and no operation: drop everything that is
+ * scheduled, then let the driver go, which calls uva__loop_closed at once or in
+ * the host's next turn. */
 void uva__loop_close_now(uva_loop_t *loop);
-/** The driver let go. */
+/** The driver has let go: the loop ends. It may be freed by this. */
 void uva__loop_closed(uva_loop_t *loop);
 
 #endif /* UVA__CORE_LOOP_H */

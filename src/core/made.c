@@ -1,6 +1,7 @@
 /*
  * Where futures and tasks were made, in debug mode: the source line of each,
- * and what is left of them when their loop has closed.
+ * and which are left of them when their loop has closed (as asyncio's
+ * _source_traceback).
  *
  * Invariant: loop->debug.made has the extra of every noted future until it is
  * freed.
@@ -13,20 +14,23 @@
 #include "core/names.h"
 #include "core/object.h"
 
-/* So many are named one by one; the rest is only counted. */
-#define LEFT_TOLD 20u
+/* So many objects are named one by one; the rest is only counted. */
+#define LEFT_NAMED 20u
 
-void uva__made_note(uva_future_t *future, const char *here)
+void uva__made_note(uva_future_t *future, const char *source)
 {
     uva__extra_t *extra = uva__future_extra(future);
 
     if (extra != NULL) {
-        extra->source = here;
+        extra->source = source;
         extra->owner = future;
+        /* uva__extra_free takes it out of the list. */
         uva__list_append(&future->loop->debug.made, &extra->made);
     }
 }
 
+/* One line for an object; it may be freed by another thread only after the
+ * mutex is given back. */
 static void left_tell(const uva__extra_t *extra)
 {
     uva_task_t *task = uva_future_task(extra->owner);
@@ -39,7 +43,7 @@ static void left_tell(const uva__extra_t *extra)
 
 void uva__made_tell_left(uva_loop_t *loop)
 {
-    unsigned told = 0;
+    unsigned named = 0;
 
     loop->debug.tell_left = NULL; /* Once. */
     uva__log(UVA_LOG_WARNING,
@@ -49,7 +53,7 @@ void uva__made_tell_left(uva_loop_t *loop)
         return;
     }
     UVA__LIST_FOREACH (extra, &loop->debug.made, uva__extra_t, made) {
-        if (told++ < LEFT_TOLD) {
+        if (named++ < LEFT_NAMED) {
             left_tell(extra);
         }
     }

@@ -6,9 +6,11 @@
 
 #include "core/loop.h"
 
-/** Remember where a future or task was made. */
-void uva__made_note(uva_future_t *future, const char *here);
-/** Say, once, what keeps a closed loop in memory that nobody refers to. */
+/** Remember where a future or task was made: source is a static "file:line".
+ * Without memory for its extra nothing is noted. */
+void uva__made_note(uva_future_t *future, const char *source);
+/** Log what keeps a closed loop in memory that has no reference left; once for
+ * a loop. Under the loop's mutex. */
 void uva__made_tell_left(uva_loop_t *loop);
 
 #endif /* UVA__CORE_MADE_H */

@@ -1,6 +1,8 @@
 /*
- * What tasks are called: the name that a user gives or that is made up, and the
- * function that a task runs (asyncio.tasks, get_name, get_coro).
+ * The names of tasks: the name that a user gives or that is made up, and the
+ * function that a task runs (asyncio.tasks, get_name, set_name, get_coro).
+ *
+ * Invariant: a name, once it was asked for, stays the same until it is set.
  */
 #include "core/names.h"
 
@@ -30,6 +32,7 @@ const char *uva__task_function(const uva_task_t *task)
         uva__task_frame(UVA__CONTAINER_OF((uintptr_t)task, uva_task_t, base)));
 }
 
+/* asyncio: tasks.py, Task.get_coro, whose __qualname__ reports use. */
 const char *uva_task_get_coro(const uva_task_t *task)
 {
     return task == NULL || task->base.kind == UVA__KIND_REFUSED
@@ -37,10 +40,12 @@ const char *uva_task_get_coro(const uva_task_t *task)
                : uva__task_function(task);
 }
 
-/* Numbers are given when a name is first asked for: most tasks are never
- * named. */
+/* asyncio: tasks.py, _task_name_counter. Numbers are given when a name is first
+ * asked for, because most tasks are never named. Without memory the name is "".
+ */
 const char *uva_task_get_name(uva_task_t *task)
 {
+    /* Of the process, as in asyncio: names of tasks in two loops differ. */
     static atomic_ullong count;
     uva__extra_t *extra;
 
@@ -51,6 +56,7 @@ const char *uva_task_get_name(uva_task_t *task)
     if (extra != NULL && extra->name != NULL) {
         return extra->name;
     }
+    /* Another thread may read a name, but not have one made up. */
     extra = uva__loop_owned(task->base.loop) ? uva__future_extra(&task->base)
                                              : NULL;
     if (extra == NULL) {
@@ -60,6 +66,8 @@ const char *uva_task_get_name(uva_task_t *task)
     return extra->name == NULL ? "" : extra->name;
 }
 
+/* asyncio: tasks.py, Task.set_name. The name is copied before the old one goes:
+ * it may be the same string. */
 int uva_task_set_name(uva_task_t *task, const char *name)
 {
     uva__extra_t *extra;

@@ -1,6 +1,9 @@
 /*
- * What a future or task tells from its own memory alone; the futures that stand
- * for refusals; the plain form of a task as a typed one.
+ * Queries that need the memory of the future or task alone; the futures that
+ * stand for refusals; the plain form of a task as a typed one.
+ *
+ * Invariant: a refused future is static, done and never written to. So any
+ * thread may have it, and references to it count nothing.
  */
 #include "core/object.h"
 
@@ -34,7 +37,8 @@ uva_task_t *uva_future_task(uva_future_t *future)
         .kind = UVA__KIND_REFUSED, .flags = UVA__RETRIEVED | UVA__QUIET \
     }
 
-/* One per code that uva refuses with; nobody writes to them. */
+/* One for each code that uva refuses with. They are not const, because they are
+ * handed out as any other future. */
 static uva_future_t refused[] = {
     FUTURE_REFUSED(UVA_ENOLOOP), FUTURE_REFUSED(UV_EPERM),
     FUTURE_REFUSED(UV_EAGAIN),   FUTURE_REFUSED(UV_EINVAL),
@@ -43,6 +47,8 @@ static uva_future_t refused[] = {
     FUTURE_REFUSED(UVA_EFORKED),
 };
 
+/* A function that returns a future reports a refusal by one of these, so that
+ * it needs no memory to fail. */
 uva_future_t *uva_future_refused(int code)
 {
     for (size_t i = 0; i < UVA__COUNT(refused); i++) {
@@ -62,12 +68,15 @@ static int plain_enter(void *args, void *ret)
     return plain->body(plain->arg, ret);
 }
 
+/* A plain task's result is a member of the frame that is copied here, and is
+ * NULL in it; so ret needs nothing. */
 static void plain_fill(void *args, void *ret, const void *from)
 {
-    (void)ret; /* A member of the arguments, that is NULL in from. */
+    (void)ret;
     *(uva__plain_frame_t *)args = *(const uva__plain_frame_t *)from;
 }
 
+/* The body has ended, or never runs: destroy its argument. */
 static void plain_drop(void *args)
 {
     const uva__plain_frame_t *plain = args;
@@ -77,6 +86,7 @@ static void plain_drop(void *args)
     }
 }
 
+/* The name of a plain task is the first word of its frame, as .name is NULL. */
 const uva__coro_t uva__plain_coro = {
     .enter = plain_enter,
     .fill = plain_fill,

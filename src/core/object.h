@@ -17,8 +17,8 @@
 #include "base/util.h"
 #include "stack/switch.h"
 
-/* The work that a node of the ready queue stands for, as reports name it. All
- * but the task is static. */
+/* The work that a node of the ready queue stands for, in the words of reports.
+ * All strings are static. */
 typedef struct uva__work_s {
     uva_task_t *task; /* Borrowed: the work is a step of it. NULL for none. */
     const char *what;
@@ -26,16 +26,16 @@ typedef struct uva__work_s {
     const char *source;   /* NULL if unknown. */
 } uva__work_t;
 
-/* What a node is. Each node has one of these tables, and each table belongs to
- * one kind of node. */
+/* The functions of a node. Each node has one of these tables, and each table
+ * belongs to one kind of node. */
 typedef struct uva__ready_ops_s {
     /** The node's turn in the ready queue has come. */
     void (*run)(uva__ready_t *ready);
     /** The future that goes on when the node runs; NULL if there is none. A
-     * table may lack this function, which says the same. */
+     * table may lack this function, which means that there never is one. */
     uva_future_t *(*waiter)(uva__ready_t *ready);
-    /** Its loop closes, or its future is freed: the node never runs. What it
-     * keeps is released; code of users is not called, but for destructors. */
+    /** Release what the node keeps: its loop closes or its future is freed, and
+     * it never runs. No code of users is called but destructors. */
     void (*drop)(uva__ready_t *ready);
     /** Fill in what the node stands for. Nodes whose table lacks this function
      * are the loop's own work. */
@@ -61,7 +61,7 @@ typedef struct uva__record_s {
 typedef struct uva__lent_args_s {
     void (*drop)(uva_loop_t *loop, struct uva__lent_args_s *take_lent);
     uva_task_t *lender;  /* Counted: the task in whose frame they lie. */
-    const char *address; /* In that frame; never read. */
+    const char *address; /* In the lender's frame; never read. */
 } uva__lent_args_t;
 
 /* Members that few futures and tasks need; allocated at the first use. */
@@ -70,19 +70,21 @@ typedef struct uva__extra_s {
     uva_context_t *context; /* Counted. */
     uva_error_t *error;     /* Counted: of the failure or cancellation; while a
                                task runs, of the last it awaited or named. */
-    uint64_t error_at;      /* The iteration that told of it; 0: of another. */
-    uva_error_t *request;   /* Counted: the words of a cancellation that is to
-                               be delivered. */
+    uint64_t error_at; /* The iteration in which it was set; 0: it is not of the
+                          last call. */
+    uva_error_t *request; /* Counted: the words of a cancellation that is not
+                             delivered yet. */
     struct uva__lent_args_s *lent; /* Owned: an argument that points into a
                                       frame (debug mode). */
     const char *source;            /* Static: where it was made (debug mode). */
     uva_list_t made;               /* Of uva_loop_t.debug.made (debug mode). */
-    uva_future_t *owner;           /* Borrowed: whose this is (debug mode). */
-    struct uva__scope_s *scopes;   /* Owned: entered, innermost first. */
-    uint32_t cancelling; /* Requests that uva_future_s cannot count. */
-    int16_t left_code;   /* Of a timeout that was left by return when it
-                            had cancelled the task, and nobody since. */
-    bool error_awaited;  /* error came from an await, not from the body. */
+    uva_future_t *owner; /* Borrowed: the future of this extra (debug mode). */
+    struct uva__scope_s *scopes; /* Owned: entered, innermost first. */
+    uint32_t cancelling;         /* Requests that uva_future_s cannot count. */
+    int16_t left_code;  /* The code of a timeout that has cancelled the task and
+                           was left by return; 0 if none was, or a later
+                           cancellation came. */
+    bool error_awaited; /* error came from an await, not from the body. */
 } uva__extra_t;
 
 typedef enum uva__future_state_e {
@@ -101,13 +103,13 @@ typedef enum uva__future_kind_e {
     UVA__KINDS
 } uva__future_kind_t;
 
-/* What the futures of one kind do in their own way. uva__future_new makes a
- * kind known to the loop of the future: loop->futures.kinds. */
+/* The functions of the futures of one kind. uva__future_new makes a kind known
+ * to the loop of the future: loop->futures.kinds. */
 typedef struct uva__kind_ops_s {
     uint8_t kind;         /* uva__future_kind_t */
     bool settable;        /* uva_future_set_result and the like may end it. */
     bool keeps_others;    /* Freeing it drops references of other futures. */
-    const char *describe; /* What it is called in the call graph. */
+    const char *describe; /* Its name in the call graph. */
     /** Free the memory of a future that nobody refers to, and what it keeps.
      * Its callbacks are gone. */
     void (*free)(uva_future_t *future);
@@ -127,7 +129,7 @@ enum {
                                         canary are to be checked then. */
     UVA__MOVED = 1u << 4,            /* The result was moved out. */
     UVA__HAS_CALLBACKS = 1u << 5, /* Some record is, or was, a done callback. */
-    UVA__RETRIEVED = 1u << 6,     /* Somebody looked at the failure. */
+    UVA__RETRIEVED = 1u << 6,     /* The failure was read. */
     UVA__QUIET = 1u << 7,         /* Never report an unseen failure. */
     UVA__VISITED = 1u << 8,       /* Mark of an algorithm that clears it. */
     UVA__HAS_EXTRA = 1u << 9,     /* A task that has an extra, or arguments to
@@ -198,12 +200,15 @@ typedef struct uva__plain_future_s {
  * is asked itself. */
 typedef struct uva__parent_s {
     uva__plain_future_t plain;
-    bool cancel_requested; /* It was asked, and a child was not done. */
-    /* How a cancellation that asks the children gets back from them; valid
-     * meanwhile. */
+    /* It was asked to cancel, and a child was not done. */
+    bool cancel_requested;
+    /* The way back of a cancellation that asks the children, valid while one
+     * does (cancel.c). */
     struct {
-        struct uva__parent_s *parent; /* Whose child leads here; or NULL. */
-        uva_future_t *start;          /* That child, or where the walk began. */
+        /* The parent whose child led here; NULL. */
+        struct uva__parent_s *parent;
+        uva_future_t
+            *start;        /* The child, or the future where the walk began. */
         uva_task_t *asker; /* The task that awaits this future and asks. */
         size_t next;       /* The child to be asked next. */
         int answer;
@@ -228,9 +233,9 @@ struct uva_task_s {
 /* A stackful task; the frame follows, as it follows a stackless uva_task_t. */
 typedef struct uva__stackful_s {
     uva_task_t task;
-    uva__context_t *flow; /* Of the stack it runs on, from its first resume to
-                             its end: its own, or that of a coroutine it
-                             drives. The stack's owner is a uva_future_t. */
+    uva__context_t *flow; /* Borrowed: of the stack it runs on, from its first
+                             resume to its end: its own, or that of a coroutine
+                             it drives. The stack's owner is a uva_future_t. */
     const char *what;     /* Static: the function it is suspended in. */
 } uva__stackful_t;
 
@@ -293,7 +298,8 @@ _Static_assert(sizeof(uva_task_t) % 16 == 0 &&
                    sizeof(uva__stackful_t) == sizeof(uva_task_t) + 16,
                "uva__coro_units counts in units of 16 bytes");
 
-/** Of 16 bytes: a task of this function, with its frame. */
+/** The size of a task of this function, with its frame, in units of 16 bytes.
+ */
 static inline size_t uva__coro_units(const uva__coro_t *coro)
 {
     return coro->units + sizeof(uva__stackful_t) / 16;

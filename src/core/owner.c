@@ -1,5 +1,6 @@
 /*
- * Whose loop this is, and whether it can be used from here.
+ * Which thread owns a loop, and whether it can be used from here
+ * (asyncio.base_events, _check_thread; asyncio.events, get_running_loop).
  *
  * Invariant: what belongs to a loop is touched by the thread that owns it, or,
  * once the loop is closed, by one thread at a time under its mutex.
@@ -22,6 +23,8 @@ uva_loop_t *uva_get_running_loop(void)
     return uva__running();
 }
 
+/* asyncio raises RuntimeError in debug mode only; here the function refuses in
+ * every mode, and the log says why. */
 static void loop_tell_wrong_thread(const char *function, bool hosted)
 {
     uva__log(UVA_LOG_ERROR,
@@ -33,6 +36,8 @@ static void loop_tell_wrong_thread(const char *function, bool hosted)
                     : "");
 }
 
+/* A closed loop belongs to every thread that has a reference of it or of its
+ * objects: they only count references and read. */
 bool uva__loop_owned_slow(const uva_loop_t *loop, const char *function)
 {
     if (uva__loop_is_owner(loop) || loop->closed) {
@@ -47,7 +52,8 @@ bool uva_loop_owned(const uva_loop_t *loop, const char *function)
     return loop == NULL || uva__loop_owned_for(loop, function);
 }
 
-/* Asked under the registry's mutex, so that the loop cannot go meanwhile. */
+/* Under the registry's mutex, so that another thread cannot free the loop
+ * meanwhile. */
 bool uva__loop_owned_or_gone(const uva_loop_t *loop, const char *function)
 {
     bool mine = true;
@@ -72,6 +78,8 @@ bool uva__loop_owned_or_gone(const uva_loop_t *loop, const char *function)
 
 /* --- a loop that cannot be used --- */
 
+/* The child of a fork comes first: the loop's mutex and handles are the
+ * parent's, and must not be touched. */
 int uva__loop_refuses(uva_loop_t *loop, const char *function)
 {
     if (loop->driver.forked) {
@@ -89,6 +97,8 @@ bool uva__loop_host_lost(uva_loop_t *loop)
     if (loop->closing || !loop->driver.ops->lost(loop)) {
         return false;
     }
+    /* Not from inside of the loop's own turn: its tasks end when the turn is
+     * over. */
     if (!loop->driver.lost && uva__here != loop) {
         loop->driver.lost = true;
         uva__log(

@@ -1,6 +1,6 @@
 /*
- * Whose loop this is: which loop runs in this thread, which thread owns a loop,
- * and whether a loop can still be used.
+ * Which loop runs in this thread, which thread owns a loop, and whether a loop
+ * can still be used.
  */
 #ifndef UVA__CORE_OWNER_H
 #define UVA__CORE_OWNER_H
@@ -8,22 +8,22 @@
 #include "base/util.h"
 #include "core/loop.h"
 
-/** The loop whose tasks and callbacks run in this thread. Never NULL: a loop
- * without a task stands for none, so who asks for the task need not ask for the
- * loop. */
+/** The loop whose tasks and callbacks run in this thread. Never NULL:
+ * uva__nowhere, a loop without a task, stands in when none runs, so that the
+ * running task is found without a test for the loop. */
 extern UVA__TLS uva_loop_t *uva__here;
 extern uva_loop_t uva__nowhere;
 
-/** The same; NULL if none. */
+/** The loop that runs in this thread; borrowed; NULL if none does. */
 static inline uva_loop_t *uva__running(void)
 {
     return uva__here == &uva__nowhere ? NULL : uva__here;
 }
 
-/** uva__loop_owned where the loop does not run in this thread. */
+/** The rest of uva__loop_owned_for: the loop does not run in this thread. */
 bool uva__loop_owned_slow(const uva_loop_t *loop, const char *function);
 
-/** Whether the loop belongs to the calling thread. Any thread may ask. */
+/** Whether the loop belongs to the calling thread. @thread any */
 static inline bool uva__loop_is_owner(const uva_loop_t *loop)
 {
     uv_thread_t owner =
@@ -33,15 +33,16 @@ static inline bool uva__loop_is_owner(const uva_loop_t *loop)
     return uv_thread_equal(&self, &owner) != 0;
 }
 
-/** Make the calling thread the owner. Others may be asking whether they are. */
+/** Make the calling thread the owner, before it turns the loop. Other threads
+ * may ask at the same moment whether they are, so the owner is atomic. */
 static inline void uva__loop_own(uva_loop_t *loop)
 {
     if (UVA__UNLIKELY(!uva__loop_is_owner(loop))) {
         atomic_store_explicit(&loop->thread, uv_thread_self(),
                               memory_order_relaxed);
         loop->step.exceptions = uva__exceptions_here();
-        uva__context_self(
-            &loop->step.context); /* Tools: it is another stack. */
+        uva__context_self(&loop->step.context); /* Sanitizers: the loop's flow
+                                                   is another thread's stack. */
     }
 }
 
@@ -57,17 +58,17 @@ static inline bool uva__loop_owned_for(const uva_loop_t *loop,
            uva__loop_owned_slow(loop, function);
 }
 
-/** The same in the public function itself. */
+/** The same, for use in the public function itself. */
 #define uva__loop_owned(loop) uva__loop_owned_for(loop, __func__)
 
-/** uva_loop_owned, where nothing keeps the loop in memory: one that has gone
- * belongs to nobody. */
+/** uva_loop_owned, where nothing keeps the loop in memory: a loop that was
+ * freed belongs to no thread, and anybody may ask. */
 bool uva__loop_owned_or_gone(const uva_loop_t *loop, const char *function);
 
-/** Whether a loop cannot be used from here: closed, another thread's, the
- * parent's of this process; function: who asks. Notices that the host has
- * closed the handles, and ends the loop then. @retval UV_EPERM @retval
- * UVA_EFORKED */
+/** Whether a loop cannot be used by the calling function, whose name is
+ * function: it is closed, another thread's, or the parent's of this process.
+ * Notices that the host has closed the handles, and ends the loop then. @return
+ * 0 if it can be used. @retval UV_EPERM @retval UVA_EFORKED */
 int uva__loop_refuses(uva_loop_t *loop, const char *function);
 
 /** The code of a call that uva__loop_owned refuses. */
@@ -76,11 +77,12 @@ static inline int uva__loop_refusal(const uva_loop_t *loop)
     return loop->driver.forked ? UVA_EFORKED : UV_EPERM;
 }
 
-/** Notice that somebody else has closed the handles: end the loop as far as its
- * tasks let it. @return Whether it is so. */
+/** Notice that the host has closed the loop's handles: end the loop as far as
+ * its tasks let it. @return Whether the host has. */
 bool uva__loop_host_lost(uva_loop_t *loop);
 
-/** The running task if it can wait; else NULL. */
+/** The running task; borrowed. NULL in callbacks and outside of loops, where
+ * nothing can wait. */
 static inline uva_task_t *uva__task_current(void)
 {
     return uva__here->step.current;

@@ -1,8 +1,9 @@
 /*
- * The ready queue's seam to other threads.
+ * The inbox: how calls of other threads come to the ready queue
+ * (asyncio.base_events, call_soon_threadsafe).
  *
- * Invariant: what another thread has scheduled before a call of the owner runs
- * before that call: there is one queue for all threads.
+ * Invariant: a call that another thread has scheduled before a call of the
+ * owner runs before it: there is one queue for all threads, as in asyncio.
  */
 #include "core/ready.h"
 
@@ -20,6 +21,7 @@ void uva__loop_take_inbox(uva_loop_t *loop)
     if (last == NULL) {
         return;
     }
+    /* The inbox is a ring whose last node is known: its first one follows. */
     node = last->next;
     last->next = NULL;
     while (node != NULL) {
@@ -30,8 +32,9 @@ void uva__loop_take_inbox(uva_loop_t *loop)
     }
 }
 
-/* One queue for all threads, as in asyncio: what another one has scheduled
- * before runs before. */
+/* Without the mutex: a call that is put into the inbox at this moment has no
+ * order to the owner's. One that was put there before, as the owner knows, is
+ * seen. */
 void uva__loop_inbox_first(uva_loop_t *loop)
 {
     if (UVA__UNLIKELY(atomic_load_explicit(&loop->inbox.last,

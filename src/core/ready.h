@@ -7,16 +7,21 @@
 #include "base/util.h"
 #include "core/loop.h"
 
-/** Work is about to be queued while the driver does not look: tell it, and let
- * go first what other threads have queued before. */
+/** Called before work is queued outside of the drain: the driver may be about
+ * to wait and is told to turn, and what other threads have queued before goes
+ * first. */
 void uva__loop_attend(uva_loop_t *loop);
 
-/** Move the calls of other threads to the ready queue. */
+/** Move the calls of other threads to the ready queue. The owner's thread only.
+ */
 void uva__loop_take_inbox(uva_loop_t *loop);
-/** The same, if there are any: one queue for all threads. */
+/** The same, if there are any. Before the owner queues a call of its own: calls
+ * run in the order in which they were made, in whichever thread. */
 void uva__loop_inbox_first(uva_loop_t *loop);
 
-/** Append a node to the ready queue: it runs in the next iteration. */
+/** Append a node to the ready queue: it runs in the next iteration. It is in no
+ * other queue, and has its ops; it is not freed before it runs or is dropped.
+ */
 static inline void uva__loop_push(uva_loop_t *loop, uva__ready_t *ready)
 {
     if (UVA__UNLIKELY(!loop->ready.draining)) {
@@ -27,8 +32,8 @@ static inline void uva__loop_push(uva_loop_t *loop, uva__ready_t *ready)
     loop->ready.tail = &ready->next;
 }
 
-/** The same in the drain, where the driver has been told, for a node that is
- * fit to be the last. */
+/** The same for a caller inside the drain, where the driver need not be told.
+ * The node's next is NULL already. */
 UVA__INLINE void uva__loop_push_last(uva_loop_t *loop, uva__ready_t *ready)
 {
     UVA__ASSERT2(loop->ready.draining && ready->next == NULL);
@@ -36,7 +41,7 @@ UVA__INLINE void uva__loop_push_last(uva_loop_t *loop, uva__ready_t *ready)
     loop->ready.tail = &ready->next;
 }
 
-/** The same for any: what a running task queues. */
+/** The same for a node with any next. */
 UVA__INLINE void uva__loop_push_running(uva_loop_t *loop, uva__ready_t *ready)
 {
     ready->next = NULL;
@@ -61,8 +66,8 @@ UVA__INLINE uva__ready_t *uva__loop_next_iteration(uva_loop_t *loop)
     return ready;
 }
 
-/** Drop a node of a loop that closes, or a callback of a future that is freed:
- * it will not run. This may queue more. */
+/** Drop a node that will not run: its loop closes, or its future is freed.
+ * Destructors run, which may queue more. */
 static inline void uva__ready_drop(uva__ready_t *ready)
 {
     ready->ops->drop(ready);

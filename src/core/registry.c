@@ -2,7 +2,8 @@
  * The list of all loops of the process, for forks and for debuggers.
  *
  * Invariant: a loop is in the list from its making until it is freed. A mutex
- * orders the threads that change it.
+ * orders the threads that change it; a debugger reads it while the process
+ * stands still. The list itself is defined in debug_descriptor.c.
  */
 #include "core/registry.h"
 
@@ -10,6 +11,8 @@
 
 #include <pthread.h>
 
+/* Of pthread and not of libuv: it needs no call to be initialised, and the
+ * handlers of pthread_atfork take it. */
 static pthread_mutex_t registry_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 void uva__registry_lock(void)

@@ -1,6 +1,6 @@
 /*
- * What a done future holds: its code, and its result (asyncio.futures, result,
- * exception).
+ * The contents of a done future: its code, and its result (asyncio.futures,
+ * result, exception).
  *
  * Invariant: a result is moved out once; from then on it is the taker's, and
  * the future answers UVA_EINVALIDSTATE.
@@ -35,7 +35,8 @@ int uva__future_code(uva_future_t *future)
     return future->code;
 }
 
-/* A caller who wants more bytes than the result has gets zeros behind it. */
+/* The part of a move that few need: a caller that wants more bytes than the
+ * result has gets zeros behind it. */
 static UVA__NOINLINE void
 value_copy(uva_future_t *future, void *ret, size_t size)
 {
@@ -51,8 +52,9 @@ value_copy(uva_future_t *future, void *ret, size_t size)
     memcpy(ret, uva__future_value(future), size);
 }
 
-/* A result is moved out once; whoever comes later finds an invalid state and
- * not another's memory. */
+/* Once the value is moved it is the caller's: the free functions of futures
+ * leave it alone, and a second caller finds an invalid state, and not memory
+ * that belongs to the first. */
 int uva__future_take(uva_future_t *future, void *ret, size_t size)
 {
     int r = future->code;
@@ -67,6 +69,7 @@ int uva__future_take(uva_future_t *future, void *ret, size_t size)
         return r;
     }
     future->flags |= UVA__MOVED;
+    /* An int is the most frequent result, and needs no call. */
     if (size == sizeof(int) && future->kind == UVA__KIND_TASK) {
         memcpy(ret, uva__task_ret(uva__future_as_task(future)), sizeof(int));
     } else {
@@ -85,8 +88,8 @@ static void *future_borrow(uva_future_t *future)
     return *(void **)uva__future_value(future);
 }
 
-/* The code of a done future that somebody asks for. In a task a failure is
- * the task's from here on, as if it had been awaited. */
+/* The code of a done future, for a public function that asks for it. In a task
+ * the failure becomes the task's own, as if it had been awaited. */
 static int future_ask(uva_future_t *future, const char *function)
 {
     uva_task_t *task = uva__task_current();

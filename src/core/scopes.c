@@ -1,14 +1,15 @@
 /*
  * The scopes that a task has entered: timeouts and groups.
  *
- * Scopes lie in users' frames, so a frame that was left without the exit has
- * taken its scope along. What others touch while the task is away therefore
- * lies in an entry of the task's, and only calls of the user touch the scope
- * itself.
+ * A scope lies in the frame of a user's function, so a frame that is left
+ * without the exit takes its scope along. For this reason an entry in the task
+ * has all that timers and children touch while the task is away; only calls of
+ * the user touch the scope itself.
  *
- * Invariant: the first word of a scope that is entered points to its entry. On
- * a stack, one that lies below the stack pointer, or points elsewhere, is lost;
- * one whose frame nobody has written over is found lost when the task ends.
+ * Invariant: the first word of an entered scope points to its entry. A scope on
+ * a stack is lost if it lies below the stack pointer, or if its first word
+ * points elsewhere. If no other frame has written there, the loss is found when
+ * the task ends.
  */
 #include "core/scopes.h"
 
@@ -24,11 +25,14 @@
 #    include <valgrind/memcheck.h>
 #endif
 
+/* The entry of the scope at this address, innermost first; NULL if there is
+ * none. It may have been left by a frame that is gone. */
 static uva__scope_t *scope_find(const uva_task_t *task, const void *scope)
 {
     uva__scope_t *entry = task->extra == NULL ? NULL : task->extra->scopes;
 
-    /* The usual one lies beyond all that are entered: deeper on the stack. */
+    /* A scope that begins mostly lies deeper on the stack than all that are
+     * entered: then the bounds of the first entry end the search. */
     while (entry != NULL && entry->scope != scope) {
         bool beyond = scope < entry->low || scope > entry->high;
         entry = beyond ? NULL : entry->outer;
@@ -46,6 +50,8 @@ static UVA__NO_ASAN bool scope_is_marked(const uva__scope_t *entry)
     return *(uva__scope_t *const *)entry->scope == entry;
 }
 
+/* Suspensions need no check once the last scope is left, unless the guard of
+ * stacks is a canary, which is checked then too. */
 static void task_unwatch(uva_task_t *task)
 {
     if (task->extra->scopes == NULL && !task->base.loop->stacks.checks) {
@@ -53,6 +59,7 @@ static void task_unwatch(uva_task_t *task)
     }
 }
 
+/* Take an entry out of the list of its task, where it is mostly the first. */
 static void scope_unlink(uva__scope_t *entry)
 {
     uva__scope_t **place = &entry->task->extra->scopes;
@@ -64,8 +71,10 @@ static void scope_unlink(uva__scope_t *entry)
     task_unwatch(entry->task);
 }
 
-/* In the frame of a stackless task, or in one of the stack that the task runs
- * on; the stack_t is its top. */
+/* Whether the scope lies where the task's own code runs: in the frame of a
+ * stackless task, or on the stack of a stackful one, above the lowest byte and
+ * below the uva__stack_t, which stands at its top. Of other scopes the task's
+ * stack pointer says nothing. */
 static bool scope_is_in_frame(const uva__scope_t *entry)
 {
     uva_task_t *task = entry->task;
@@ -86,9 +95,10 @@ static void scope_free(uva__scope_t *entry)
     uva__slab_put(&entry->task->base.loop->slab, entry, entry->bytes);
 }
 
-/* A scope that outlives its task may still be left, by whoever goes on with the
- * coroutine that entered it: the entry stays for this, to the end of the
- * loop. */
+/* Keep the entry of a scope that lies in the frame of a coroutine and whose
+ * task has ended. Another task may go on with the coroutine, and leave the
+ * scope: its exit then finds the entry without a task. The end of the loop
+ * frees it. */
 static void scope_keep(uva__scope_t *entry)
 {
     uva_loop_t *loop = entry->task->base.loop;
@@ -98,6 +108,8 @@ static void scope_keep(uva__scope_t *entry)
     loop->scopes.lost = entry;
 }
 
+/* Report a scope that was left without its exit. The report comes last: the
+ * handler is code of users, and may enter and leave scopes. */
 static void scope_lost(uva__scope_t *entry, bool ended)
 {
     uva_task_t *task = entry->task;
@@ -125,6 +137,7 @@ bool uva__scope_entered(const uva_task_t *task, const void *scope)
     return entry != NULL;
 }
 
+/* Widen the bounds of a new entry to those of the outer ones. */
 static void scope_set_bounds(uva__scope_t *entry)
 {
     const uva__scope_t *outer = entry->outer;
@@ -177,6 +190,8 @@ void uva__loop_free_scopes(uva_loop_t *loop)
     }
 }
 
+/* Whether the frame of a scope is gone, as far as can be seen; all are, once
+ * the task has ended (sp is NULL). */
 static bool scope_is_lost(const uva__scope_t *entry, const char *sp)
 {
     if (sp == NULL) {
@@ -190,20 +205,21 @@ void uva__scope_note_left(uva_task_t *task, int code)
 {
     if (task->extra != NULL) {
         task->extra->left_code = (int16_t)code;
-        task->base.flags |=
-            UVA__CHECK_AT_SUSPEND; /* If it goes on, it is told. */
+        /* The next suspension finds it. */
+        task->base.flags |= UVA__CHECK_AT_SUSPEND;
     }
 }
 
-/* The body itself would have ended: a function that it calls has returned, and
- * its caller took the time-out for a cancellation. */
-static void scope_tell_left(uva_task_t *task)
+/* A task whose body left a timeout by return has ended. If it suspends instead,
+ * a function below the body has returned, and its caller took the time-out for
+ * a cancellation. */
+static void scope_warn_left(uva_task_t *task)
 {
     uva_loop_t *loop = task->base.loop;
 
     task_unwatch(task);
-    if (!loop->scopes.told_left) {
-        loop->scopes.told_left = true;
+    if (!loop->scopes.warned_left) {
+        loop->scopes.warned_left = true;
         uva__log(UVA_LOG_WARNING,
                  "task '%s' (function %s) goes on after a UVA_TIMEOUT that was "
                  "left by return or goto when its deadline had come: the code "
@@ -222,10 +238,11 @@ void uva__scope_check_slow(uva_task_t *task, const char *sp)
             entry = entry->outer;
         } else {
             scope_lost(entry, sp == NULL);
-            entry = task->extra->scopes; /* The handler may have left some. */
+            /* The report's handler may have left some. */
+            entry = task->extra->scopes;
         }
     }
     if (sp != NULL && task->extra->left_code != 0) {
-        scope_tell_left(task);
+        scope_warn_left(task);
     }
 }

@@ -1,5 +1,8 @@
 /*
- * The moments at which a loop calls its services.
+ * The calls of a loop to its services.
+ *
+ * Invariant: a loop whose services were never used has none of them, and calls
+ * nothing. A service puts itself into its place at its first use.
  */
 #include "core/services.h"
 
@@ -36,6 +39,7 @@ void uva__services_closed(uva_loop_t *loop)
 {
     for (unsigned i = 0; i < UVA__SERVICES; i++) {
         if (loop->services[i] != NULL) {
+            /* The service frees itself, and takes itself out of the loop. */
             loop->services[i]->ops->closed(loop->services[i]);
         }
     }

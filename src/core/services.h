@@ -1,13 +1,13 @@
 /*
- * Services: what lives beside the core on a loop, like sockets. The loop knows
- * only what every service has, and calls it at the moments below.
+ * Services: parts beside the core that live on a loop, like sockets. The loop
+ * knows only what every service has, and calls it at the moments below.
  */
 #ifndef UVA__CORE_SERVICES_H
 #define UVA__CORE_SERVICES_H
 
 #include "uva/events.h"
 
-/* Where a service stands in uva_loop_t.services: it finds its own state there.
+/* The place of a service in uva_loop_t.services: it finds its own state there.
  */
 typedef enum uva__service_number_e {
     UVA__SERVICE_IO,
@@ -17,24 +17,25 @@ typedef enum uva__service_number_e {
 typedef struct uva__service_s uva__service_t;
 
 typedef struct uva__service_ops_s {
-    /** A task has run outside of the drain, and no end of its step comes: do
-     * what was put off to that end. */
+    /** A task has run outside of the drain, so that no end of a drain follows:
+     * do the work that was put off to there. */
     void (*flush)(uva__service_t *service);
     /** No task is left, and operations are in flight: end them. */
     void (*abandon)(uva__service_t *service);
-    /** A turn of a loop whose uv_loop_t others have too: they may have closed
-     * handles, of which nothing tells. */
+    /** In each turn of a loop whose uv_loop_t others have too: they may have
+     * closed handles of the service, of which libuv tells nothing. */
     void (*look)(uva__service_t *service);
     /** The loop is closed: free the service, and take it out of the loop. */
     void (*closed)(uva__service_t *service);
 } uva__service_ops_t;
 
-/* What the state of every service begins with. */
+/* The state of every service begins with this. */
 struct uva__service_s {
     const uva__service_ops_t *ops;
 };
 
-/* Call every service that the loop has. */
+/* Call the function of this name in every service that the loop has. The loop's
+ * thread; when, the members above say. */
 
 void uva__services_flush(uva_loop_t *loop);
 void uva__services_abandon(uva_loop_t *loop);

@@ -1,8 +1,11 @@
 /*
- * Calls on the stack of the loop, for what knows where its thread's stack is.
+ * Calls of functions on the stack of the loop's thread, for code that must find
+ * the bounds of the stack which the thread began with.
  *
- * Invariant: the node was queued before whatever wakes the task, so it has run
- * when the task goes on; it looks first whether the task still waits for it.
+ * Invariant: the node was queued before anything that wakes the task, so it has
+ * run, or was dropped, when the task goes on: the operation may lie in the
+ * task's frame. If the task was cancelled meanwhile, the function is not
+ * called.
  */
 #include "uva/events.h"
 
@@ -12,6 +15,8 @@
 #include "core/step.h"
 #include "core/waiters.h"
 
+/* The node's turn has come, or the loop closes: call the function unless the
+ * wait has ended by a cancellation. */
 static void thread_stack_run(uva__ready_t *ready)
 {
     uva_thread_stack_op_t *op =
@@ -35,6 +40,7 @@ int uva_call_on_thread_stack_poll(uva_thread_stack_op_t *op,
     if (task == NULL) {
         return UVA_ENOTASK;
     }
+    /* The second poll: the task was woken. */
     if (task->base.phase != UVA__PHASE_IDLE) {
         return uva__waiter_finish(task);
     }
