@@ -1,16 +1,15 @@
 /*
- * Changes of the world below a loop: its host goes to another thread, ends in
- * an order of its own, or the process forks. asyncio has no such thing.
+ * Changes below a loop: its host goes to another thread or ends in an order of
+ * its own, or the process forks. asyncio has no such functions.
  *
- * Invariant: a loop whose handles somebody else has closed is told once, and
- * calls nothing of libuv from then on. In the child of a fork nothing that it
- * shares with its parent is touched before uva_loop_fork.
+ * Invariant: when the host has closed the handles of a loop, this is reported
+ * once, and no function of libuv is called from then on. In the child of a fork
+ * nothing that a loop shares with its parent is touched before uva_loop_fork.
  */
 #include "uva/events.h"
 
 #include <pthread.h>
 
-#include "base/alloc.h"
 #include "base/log.h"
 #include "core/driver.h"
 #include "core/hosts.h"
@@ -19,8 +18,10 @@
 #include "core/registry.h"
 #include "core/shutdown.h"
 
-/* --- who may use it --- */
+/* --- the owner, and the host --- */
 
+/* The calling thread becomes the owner. The caller vouches that no other thread
+ * uses the loop. */
 int uva_loop_adopt(uva_loop_t *loop)
 {
     if (loop == NULL) {
@@ -37,6 +38,7 @@ int uva_loop_adopt(uva_loop_t *loop)
     return 0;
 }
 
+/* Only a host has phases that the driver cannot see. */
 int uva_loop_set_inside(uva_loop_t *loop, uva_inside_t inside)
 {
     int r = loop == NULL ? UVA_ENOLOOP : uva__loop_refuses(loop, __func__);
@@ -53,6 +55,8 @@ int uva_loop_set_inside(uva_loop_t *loop, uva_inside_t inside)
 
 /* --- the host's end --- */
 
+/* The host ends before its loop: all tasks end before this returns. If the host
+ * has closed the handles already, noticing it has ended the loop. */
 int uva_loop_detach(uva_loop_t *loop)
 {
     if (loop == NULL) {
@@ -76,6 +80,8 @@ int uva_loop_detach(uva_loop_t *loop)
     return uva__shutdown_now(loop);
 }
 
+/* To ask is to notice: a host that has closed the handles ends the loop here.
+ */
 bool uva_loop_is_detached(uva_loop_t *loop)
 {
     if (loop != NULL && !loop->closing && uva__running() == NULL) {
@@ -88,8 +94,8 @@ bool uva_loop_is_detached(uva_loop_t *loop)
 
 static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
 
-/* Set the ready nodes of the running loop aside: they would run in both
- * processes. */
+/* Put the ready nodes of the running loop aside in the child: they would run in
+ * both processes. The drain finds nothing, and ends. */
 static void forks_freeze(uva_loop_t *loop)
 {
     loop->driver.forks.batch = loop->ready.batch;
@@ -101,11 +107,13 @@ static void forks_freeze(uva_loop_t *loop)
     loop->ready.budget = 0;
 }
 
+/* In the child, inside fork: only the thread that forked is here. The lock of
+ * the registry was taken before, so that the list is whole. */
 static void forks_in_child(void)
 {
     UVA__LIST_FOREACH (loop, &uva__registry, uva_loop_t, registered) {
-        /* Not one of virtual time, which shares nothing with its parent, nor
-         * one that was left by a fork before. */
+        /* A loop of virtual time shares nothing with the parent, and one that
+         * an earlier fork has left is marked already. */
         if (!loop->driver.forked && !loop->closing &&
             loop->driver.ops->fork != NULL) {
             loop->driver.forked = true;
@@ -131,9 +139,12 @@ void uva__forks_watch(void)
     (void)pthread_once(&forks_once, forks_install);
 }
 
+/* Give the ready nodes back that were put aside, for uva_loop_fork: in the
+ * child they run then. */
 static void forks_thaw(uva_loop_t *loop)
 {
-    if (loop->driver.forks.head != NULL) { /* Before what was queued since. */
+    /* Before nodes that were queued since. */
+    if (loop->driver.forks.head != NULL) {
         *loop->driver.forks.tail = loop->ready.head;
         if (loop->ready.head == NULL) {
             loop->ready.tail = loop->driver.forks.tail;
@@ -154,7 +165,7 @@ int uva_loop_fork(uva_loop_t *loop)
     if (loop == NULL) {
         return uva__bare(UVA_ENOLOOP);
     }
-    /* One that another thread of the parent was turning is half done. */
+    /* A loop that another thread of the parent was turning is half done. */
     if (loop->closing ||
         ((loop->running || (loop->driver.aside & UVA__ASIDE_TURNING) != 0) &&
          !uva__loop_is_owner(loop))) {
@@ -163,7 +174,7 @@ int uva_loop_fork(uva_loop_t *loop)
     if (!loop->driver.forked) {
         return 0;
     }
-    /* Another thread may have had it, who is not here. */
+    /* A thread of the parent may have held it, and is not in the child. */
     r = uv_mutex_init_recursive(&loop->mutex);
     if (r >= 0) {
         r = loop->driver.ops->fork(loop);

@@ -1,14 +1,19 @@
 /*
  * The life of a loop: making, running, closing (asyncio.base_events).
  *
- * Invariant: a loop is freed when it is closed, nobody refers to it, and no
- * object of it is left.
+ *   state     set by                 what is possible
+ *   open      uva__loop_new          everything
+ *   running   loop_run               everything but to run and to close
+ *   closing   uva__loop_close_now    futures end, destructors run; nothing can
+ *                                    be scheduled
+ *   closed    uva__loop_closed       references are dropped, by any thread
+ *
+ * Invariant: a loop closes only when no task and no operation is left, so that
+ * nothing is cut off; everything that is scheduled is dropped then, once.
  */
 #include "uva/events.h"
 
 #include <string.h>
-
-#include "uva/testing.h"
 
 #include "base/alloc.h"
 #include "base/descriptors.h"
@@ -32,12 +37,16 @@
 #include "core/timers.h"
 #include "core/turn.h"
 
+/* Iterations between two polls, if no option says otherwise. The most keeps the
+ * budget of steps inside an int32_t. */
 #define LOOP_ITERATIONS      61u
 #define LOOP_ITERATIONS_MOST 1000000u
 #define LOOP_SLOW_NS         100000000u
 
 /* --- running --- */
 
+/* asyncio: base_events.py, _check_running: neither this loop nor another one of
+ * the thread may run. */
 static int loop_runnable(uva_loop_t *loop)
 {
     if (loop->driver.forked) {
@@ -50,6 +59,7 @@ static int loop_runnable(uva_loop_t *loop)
     return loop->driver.ops->inside(loop) ? uva__bare(UV_EBUSY) : 0;
 }
 
+/* Run the loop until it is stopped. The calling thread becomes its owner. */
 static int loop_run(uva_loop_t *loop)
 {
     uva_loop_t *outer = uva__here;
@@ -67,6 +77,7 @@ static int loop_run(uva_loop_t *loop)
     return r;
 }
 
+/* asyncio: base_events.py, run_forever. */
 int uva_loop_run_forever(uva_loop_t *loop)
 {
     int r = loop == NULL ? UVA_ENOLOOP : loop_runnable(loop);
@@ -74,12 +85,15 @@ int uva_loop_run_forever(uva_loop_t *loop)
     return r < 0 ? r : loop_run(loop);
 }
 
+/* asyncio: base_events.py, _run_until_complete_cb. */
 static void loop_stop_cb(uva_future_t *future, void *data)
 {
     (void)future;
     uva_loop_stop(data);
 }
 
+/* asyncio: base_events.py, run_until_complete. A loop that was stopped before
+ * the future is done has failed (RuntimeError). */
 int uva_loop_run_until_complete(uva_loop_t *loop,
                                 uva_future_t *future,
                                 void **ret_result)
@@ -116,6 +130,7 @@ int uva_loop_run_until_complete(uva_loop_t *loop,
     return r;
 }
 
+/* asyncio: base_events.py, stop: the iteration that runs is finished. */
 void uva_loop_stop(uva_loop_t *loop)
 {
     if (loop != NULL && uva__loop_owned(loop) && !loop->closing) {
@@ -123,6 +138,7 @@ void uva_loop_stop(uva_loop_t *loop)
         if (loop->running) {
             loop->ready.budget = 0; /* No further iteration begins. */
         }
+        /* The driver may be about to wait: a stop ends this wait. */
         if (!loop->ready.draining) {
             loop->driver.ops->attend(loop);
         }
@@ -149,6 +165,7 @@ uint64_t uva_loop_iterations(const uva_loop_t *loop)
     return loop->ready.iterations;
 }
 
+/* The driver's uv_loop_t while it may be used. */
 static uv_loop_t *loop_uv(uva_loop_t *loop)
 {
     return loop->closed || loop->driver.ops->lost(loop)
@@ -156,6 +173,8 @@ static uv_loop_t *loop_uv(uva_loop_t *loop)
                : loop->driver.ops->uv(loop);
 }
 
+/* From now on others have the uv_loop_t too: the shortcuts for a loop that uva
+ * has for itself end. */
 uv_loop_t *uva_loop_uv(uva_loop_t *loop)
 {
     if (!uva__loop_owned(loop)) {
@@ -166,6 +185,7 @@ uv_loop_t *uva_loop_uv(uva_loop_t *loop)
     return loop_uv(loop);
 }
 
+/* A service opens handles: rounds without a poll would not see their events. */
 uv_loop_t *uva__loop_uv(uva_loop_t *loop)
 {
     loop->polls = true;
@@ -174,17 +194,21 @@ uv_loop_t *uva__loop_uv(uva_loop_t *loop)
 
 /* --- making --- */
 
+/* Translate a number of iterations into a budget of steps. */
 static void loop_set_iterations(uva_loop_t *loop, unsigned iterations)
 {
     if (iterations > LOOP_ITERATIONS_MOST) {
         iterations = LOOP_ITERATIONS_MOST;
     }
-    /* As many as there are of one step. */
+    /* As many iterations as there are, if each has one step. The last of them
+     * needs no room for another one. */
     loop->limits.steps =
         (int32_t)iterations * (UVA__ITERATION_STEPS + 1) - UVA__ITERATION_STEPS;
     loop->turn.fitting_steps = loop->limits.steps;
 }
 
+/* Apply the options, and make the pool of stacks, which is the last to fail.
+ * @retval UV_EINVAL */
 static int loop_options(uva_loop_t *loop, const uva_loop_options_t *options)
 {
     uva__stack_options_t stacks = {0};
@@ -211,6 +235,7 @@ static int loop_options(uva_loop_t *loop, const uva_loop_options_t *options)
     return uva__stack_pool_init(&loop->stacks, &stacks);
 }
 
+/* Make a loop without a driver. @retval UV_ENOMEM */
 static int loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
 {
     uva_loop_t *loop = uva__calloc(1, sizeof *loop);
@@ -219,6 +244,7 @@ static int loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
     if (loop == NULL) {
         return UV_ENOMEM;
     }
+    /* Before libuv opens descriptors: see its header. */
     uva__fill_standard_descriptors();
     loop->debug.enabled = uva__debug_from_environment();
     r = loop_options(loop, options);
@@ -246,6 +272,8 @@ static int loop_create(const uva_loop_options_t *options, uva_loop_t **ret_loop)
     loop->step.exceptions = uva__exceptions_here();
     atomic_init(&loop->refs, 1);
     loop->debug.slow_ns = LOOP_SLOW_NS;
+    /* The one kind that is not made by uva__future_new, which registers kinds.
+     */
     loop->futures.kinds[UVA__KIND_TASK] = &uva__task_kind;
     uva_loop_set_debug(loop, loop->debug.enabled);
     *ret_loop = loop;
@@ -270,6 +298,7 @@ int uva__loop_new(const uva_loop_options_t *options,
         return r;
     }
     loop->driver.open = true;
+    /* The last step: a loop in the list is whole. */
     uva__registry_add(loop);
     *ret_loop = loop;
     return 0;
@@ -277,11 +306,13 @@ int uva__loop_new(const uva_loop_options_t *options,
 
 /* --- closing --- */
 
-/* The owner is about to drop a reference of an open loop: it ends what nobody
- * else would. @return Whether the reference is to be dropped. */
+/* The owner is about to drop a reference of an open loop. If it is the last
+ * one, the loop is closed, as nobody could close it afterwards. @return Whether
+ * the reference is to be dropped. */
 static bool loop_unref_open(uva_loop_t *loop)
 {
-    /* A shutdown that goes on in the host's turns has a reference as well. */
+    /* A shutdown that goes on in the host's turns has a reference as well; if
+     * the host has closed the handles, no turn comes. */
     if (loop->refs == 2 && loop->shutdown != NULL && !loop->driver.lost) {
         (void)uva__loop_host_lost(loop);
     }
@@ -289,7 +320,8 @@ static bool loop_unref_open(uva_loop_t *loop)
         uva__log(UVA_LOG_WARNING, "a loop was dropped that was not closed");
         UVA_IGNORE(uva_loop_close(loop));
     }
-    /* It is in use: a leak is better than a crash. */
+    /* Else the loop could not be closed and is in use: a leak is better than a
+     * crash. */
     return loop->refs > 1 || loop->closing;
 }
 
@@ -312,7 +344,8 @@ uva_loop_t *uva_loop_unref(uva_loop_t *loop)
         return NULL;
     }
     uv_mutex_lock(&loop->mutex);
-    if (!loop->inbox.closed) { /* A leak again: it is its owner's to close. */
+    /* A leak again: only the owner can close the loop. */
+    if (!loop->inbox.closed) {
         uv_mutex_unlock(&loop->mutex);
         (void)uva__loop_owned(loop);
         return NULL;
@@ -322,6 +355,8 @@ uva_loop_t *uva_loop_unref(uva_loop_t *loop)
     return NULL;
 }
 
+/* Drop all calls, timers and ready nodes. Destructors may complete futures,
+ * which queues more nodes: the last loop takes them as they come. */
 static void loop_drop_calls(uva_loop_t *loop)
 {
     uva__loop_take_inbox(loop);
@@ -350,7 +385,7 @@ static void loop_drop_calls(uva_loop_t *loop)
     uva__loop_flush(loop);
 }
 
-/* Futures that nobody is going to complete let go of each other. */
+/* Futures that will never be done release each other. */
 static void loop_open_cycles(uva_loop_t *loop)
 {
     while (!uva__list_empty(&loop->futures.cycles)) {
@@ -369,6 +404,8 @@ static void loop_drop(uva_loop_t *loop)
     uva_loop_t *outer = uva__here;
 
     uva__here = loop;
+    /* A destructor may queue nodes, and a cycle that is opened may too: until
+     * nothing is left. */
     do {
         loop_drop_calls(loop);
         loop_open_cycles(loop);
@@ -376,8 +413,9 @@ static void loop_drop(uva_loop_t *loop)
     uva__here = outer;
 }
 
-/* The handler may do anything but run the loop, so that those in the list stay
- * there; tasks that it makes come behind them. */
+/* Report the unfinished tasks, each once. The handler may do anything but run
+ * the loop: so the tasks in the list stay there, and tasks that it makes come
+ * behind the last one, where this ends. */
 static void loop_report_unfinished(uva_loop_t *loop)
 {
     uva_loop_t *outer = uva__here;
@@ -398,6 +436,8 @@ static void loop_report_unfinished(uva_loop_t *loop)
     }
 }
 
+/* asyncio: base_events.py, close. asyncio closes under unfinished tasks; here
+ * that is refused, as their stacks would be lost. */
 int uva_loop_close(uva_loop_t *loop)
 {
     int r;
@@ -420,6 +460,8 @@ int uva_loop_close(uva_loop_t *loop)
     if (uva__loop_host_lost(loop)) {
         return loop->closing ? 0 : loop->driver.ops->on_lost(loop);
     }
+    /* Tasks and operations refer to the loop: it could not be freed under them.
+     */
     if (loop->tasks.count > 0 || loop->op_count > 0) {
         loop_report_unfinished(loop);
         return uva__bare(UV_EBUSY);
@@ -431,20 +473,23 @@ int uva_loop_close(uva_loop_t *loop)
     return r;
 }
 
+/* The order counts: draining first, so that nothing that is dropped tells the
+ * driver; then the inbox, so that other threads are refused; then closing, as
+ * destructors may ask. */
 void uva__loop_close_now(uva_loop_t *loop)
 {
-    loop->ready.draining = true; /* Nothing that is dropped needs the driver. */
+    loop->ready.draining = true;
     uv_mutex_lock(&loop->mutex);
     loop->inbox.closed = true;
     uv_mutex_unlock(&loop->mutex);
-    loop->closing = true; /* Whoever is told by what is dropped finds it so. */
+    loop->closing = true;
     loop_drop(loop);
     uva_loop_ref(loop); /* uva__loop_closed gives it back. */
     loop->driver.ops->close(loop);
 }
 
-/* Drop what came while the driver closed. From then on the inbox takes nothing,
- * and the mutex is held. */
+/* Drop the calls of other threads that came while the driver closed. Returns
+ * with the mutex held and an empty inbox. */
 static void loop_drop_last(uva_loop_t *loop)
 {
     loop_drop(loop);
@@ -456,11 +501,14 @@ static void loop_drop_last(uva_loop_t *loop)
     }
 }
 
+/* closed is set under the mutex, as threads drop references by it from then on.
+ * The last act gives back the reference of uva__loop_close_now. */
 void uva__loop_closed(uva_loop_t *loop)
 {
     loop_drop_last(loop);
     loop->driver.open = false;
-    loop->ready.draining = false; /* Nobody takes what would be queued. */
+    /* No drain follows: futures that end drop their callbacks. */
+    loop->ready.draining = false;
     uva__services_closed(loop);
     uva__loop_free_scopes(loop);
     uva__stack_pool_destroy(&loop->stacks);
@@ -474,8 +522,9 @@ void uva__loop_closed(uva_loop_t *loop)
 
 /* --- what needs a reference --- */
 
-/* The handler may drop the caller's reference of the loop. Reports of uva's own
- * are about what keeps it. */
+/* The handler may drop the caller's reference of the loop: so it gets one of
+ * its own. Reports of uva need none, as the future or task that they are about
+ * keeps the loop. */
 void uva_loop_call_exception_handler(uva_loop_t *loop,
                                      const uva_exception_t *exception)
 {
@@ -488,6 +537,8 @@ void uva_loop_call_exception_handler(uva_loop_t *loop,
 
 /* --- debug mode --- */
 
+/* In debug mode no shortcut passes the loop by: every step is measured, every
+ * spawn is noted. */
 void uva_loop_set_debug(uva_loop_t *loop, bool enabled)
 {
     if (!uva__loop_owned(loop)) {

@@ -1,9 +1,15 @@
 /*
- * run and Runner (asyncio.runners).
+ * run, main and Runner (asyncio.runners).
  *
- * Invariant: the handler of SIGINT is ours exactly while one runner of the
- * process runs its main task, and only if the signal had its default action.
- * The handler does what is safe in one: it counts, and wakes the loop.
+ *   state        set by               the runner has
+ *   CREATED      uva_runner_init      options
+ *   INITIALIZED  the first run        a loop, and a context once one was needed
+ *   CLOSED       uva_runner_close     nothing
+ *
+ * Invariant: the handler of SIGINT is this file's exactly while one runner of
+ * the process runs its main task, and only if the signal had its default
+ * action. The handler does what is safe in a handler: it counts, and wakes the
+ * loop.
  */
 #include "uva/runners.h"
 
@@ -34,11 +40,14 @@ enum {
 
 /* The loop whose main task SIGINT cancels. */
 static _Atomic(uva_loop_t *) interrupt_loop;
+/* SIGINTs since the main task began, and the action that was there before. */
 static volatile sig_atomic_t interrupt_count;
 static struct sigaction interrupt_outer;
 
 /* --- Ctrl-C --- */
 
+/* asyncio: runners.py, Runner._on_sigint. The loop cancels the task in its next
+ * turn. atomic_load is safe in a handler: the pointer is lock-free. */
 static void interrupt_handler(int number)
 {
     uva_loop_t *loop = atomic_load(&interrupt_loop);
@@ -49,11 +58,15 @@ static void interrupt_handler(int number)
         loop->driver.ops->wake(loop); /* uv_async_send is safe in a handler. */
         return;
     }
-    /* Asked twice, or too late: what it would have done without us. */
+    /* The second SIGINT, or the task is done: the action that was there before
+     * takes place. */
     (void)sigaction(number, &interrupt_outer, NULL);
     (void)raise(number);
 }
 
+/* Watch for SIGINT while the main task runs. @return Whether it is watched: not
+ * in virtual time, not if the application handles the signal, and not if
+ * another thread's runner watches already. */
 static bool interrupt_watch(uva_loop_t *loop, uva_task_t *task)
 {
     uva_loop_t *none = NULL;
@@ -80,7 +93,7 @@ static bool interrupt_watch(uva_loop_t *loop, uva_task_t *task)
     return true;
 }
 
-/* @return Whether SIGINT came and nobody else has asked the main task to end:
+/* @return Whether SIGINT came and no other code has asked the main task to end:
  * a cancellation is a KeyboardInterrupt then. asyncio: runners.py, run. */
 static bool interrupt_unwatch(uva_loop_t *loop, uva_task_t *task)
 {
@@ -95,6 +108,7 @@ static bool interrupt_unwatch(uva_loop_t *loop, uva_task_t *task)
     atomic_store(&interrupt_loop, NULL);
     loop->turn.interrupt_task = NULL;
     loop->turn.interrupted = 0;
+    /* Without a SIGINT a cancellation is the user's own. */
     if (interrupt_count == 0) {
         return false;
     }
@@ -103,6 +117,8 @@ static bool interrupt_unwatch(uva_loop_t *loop, uva_task_t *task)
 
 /* --- overflow reports --- */
 
+/* The name of the task on a stack, for the report of an overflow. It runs in a
+ * handler of SIGSEGV, so it only reads, and makes up no name. */
 static const char *overflow_describe(uva__stack_t *stack,
                                      const char **ret_function)
 {
@@ -120,6 +136,7 @@ static const char *overflow_describe(uva__stack_t *stack,
                : task->extra->name;
 }
 
+/* The report is the process's; the stack for the handler is the thread's. */
 int uva_install_overflow_report(void)
 {
     int r = uva__overflow_install(overflow_describe);
@@ -129,6 +146,7 @@ int uva_install_overflow_report(void)
 
 /* --- runners --- */
 
+/* asyncio: runners.py, Runner.__init__; the loop is made by the first run. */
 void uva_runner_init(uva_runner_t *runner, const uva_run_options_t *options)
 {
     memset(runner, 0, sizeof *runner);
@@ -137,6 +155,8 @@ void uva_runner_init(uva_runner_t *runner, const uva_run_options_t *options)
     }
 }
 
+/* asyncio: runners.py, Runner._lazy_init. Make the loop, once. @retval UV_EPERM
+ * The runner is closed. */
 static int runner_start(uva_runner_t *runner)
 {
     int r;
@@ -161,8 +181,8 @@ uva_loop_t *uva_runner_get_loop(uva_runner_t *runner)
     return runner_start(runner) < 0 ? NULL : runner->loop;
 }
 
-/* The code goes to the caller; what else there is to say of a failure would be
- * lost if nobody takes the record. */
+/* Give the record of a failure to the log, as its caller gets the code alone:
+ * nobody takes the record. */
 static void runner_tell(uva_runner_t *runner, uva_future_t *future)
 {
     uva__extra_t *extra = uva__future_has_extra(future);
@@ -178,8 +198,10 @@ static void runner_tell(uva_runner_t *runner, uva_future_t *future)
     uva_loop_default_exception_handler(runner->loop, &exception);
 }
 
-/* Run a task to its end, with Ctrl-C; takes the reference. ret has ret_bytes
- * for the moved result. */
+/* asyncio: runners.py, Runner.run. Run a task to its end, with Ctrl-C; takes
+ * the reference. The result is moved to ret, which has ret_bytes bytes. A task
+ * that ends by a SIGINT's cancellation gives UV_EINTR, for KeyboardInterrupt.
+ */
 static int runner_run(uva_runner_t *runner,
                       uva_task_t *take_task,
                       void *ret,
@@ -204,12 +226,15 @@ static int runner_run(uva_runner_t *runner,
                future->state == UVA__FUTURE_FINISHED) {
         runner_tell(runner, future);
     }
+    /* The last reference may go, and destructors call functions of the loop as
+     * code inside of it does. */
     uva__here = runner->loop;
     uva_task_unref(take_task);
     uva__here = &uva__nowhere;
     return r;
 }
 
+/* The runs of one runner share a context, which is copied at the first. */
 int uva_runner_run(uva_runner_t *runner,
                    uva_coro_cb body,
                    void *arg,
@@ -245,6 +270,8 @@ int uva_runner_run(uva_runner_t *runner,
                       ret_result, sizeof *ret_result);
 }
 
+/* asyncio: runners.py, Runner.close. If tasks swallow their cancellation, the
+ * runner stays as it is, and can be closed again. */
 int uva_runner_close(uva_runner_t *runner)
 {
     int r;
@@ -264,8 +291,9 @@ int uva_runner_close(uva_runner_t *runner)
 
 /* --- run --- */
 
-/* A loop that could not be closed is kept, because its tasks are still there.
- * The code of the main task tells more than that of the close. */
+/* Close the runner of a run. A loop that could not be closed is kept, because
+ * its tasks are still there. The code of the main task tells more than that of
+ * the close. */
 static int run_end(uva_runner_t *runner, int r)
 {
     int closed = uva_runner_close(runner);
@@ -275,6 +303,7 @@ static int run_end(uva_runner_t *runner, int r)
     return r < 0 ? r : closed < 0 ? closed : r;
 }
 
+/* asyncio: runners.py, run. */
 int uva_run(uva_coro_cb body,
             void *arg,
             const uva_run_options_t *options,
@@ -297,7 +326,8 @@ int uva_run(uva_coro_cb body,
     return run_end(&runner, r);
 }
 
-/* Run a typed task on a loop of its own. */
+/* Run a typed task on a loop of its own. Its arguments are destroyed here if no
+ * task was made; uva__task_new does it for its own failures. */
 static int run_typed(uva_runner_t *runner,
                      const uva__coro_t *coro,
                      const void *args,
@@ -342,7 +372,7 @@ int uva__run_task(const uva__coro_t *coro,
 
 enum {
     STATUS_FAILED = 1,
-    STATUS_INTERRUPTED = 130 /* What a shell gives: 128 and SIGINT. */
+    STATUS_INTERRUPTED = 130 /* As shells do: 128 and SIGINT. */
 };
 
 static void
@@ -357,6 +387,8 @@ main_tell(const uva__coro_t *coro, int code, const uva_error_t *error)
     uva_buffer_clear(&text);
 }
 
+/* Run a task as a program: one line on standard error says why it failed. The
+ * typed result of the task is not the status. */
 int uva__main(const uva__coro_t *coro, const void *args, const char *here)
 {
     uva_error_t *error = NULL;
@@ -364,7 +396,7 @@ int uva__main(const uva__coro_t *coro, const void *args, const char *here)
     uva_runner_t runner;
     int r;
 
-    options.ret_error = &error; /* And so the log is not told. */
+    options.ret_error = &error; /* The record comes here and not to the log. */
     uva_runner_init(&runner, &options);
     r = run_typed(&runner, coro, args, NULL, here);
     if (r < 0 && !runner.interrupted) {

@@ -1,11 +1,12 @@
 /*
- * Shutdown of a loop (asyncio.runners, _cancel_all_tasks).
+ * Shutdown of a loop (asyncio.runners, Runner.close and _cancel_all_tasks).
  *
- * Invariant: each pass cancels the tasks that are unfinished when it begins,
- * and ends when all of those have ended; passes repeat while tasks are left.
- * Then servers and connections that are still open are closed, for nobody is
- * left to do it; the loop waits for operations in flight and closes. A step
- * follows each turn: what it waits for makes a turn come.
+ * Invariant: a pass cancels the tasks that are unfinished when it begins, and
+ * ends when all of them have ended; passes repeat while tasks are left. Then
+ * servers and connections that are still open are closed, because no task is
+ * left to do it; the loop waits for the operations in flight and closes. A step
+ * of the shutdown follows each turn of the loop, and everything that it waits
+ * for makes a turn come.
  */
 #include "uva/events.h"
 
@@ -27,16 +28,18 @@
 
 typedef uva__shutdown_t shutdown_t;
 
-/* So long a task may take to end before the log names it. */
-#define SHUTDOWN_TELL_NS 1000000000u
+/* A task may take so long to end before the log names it. */
+#define SHUTDOWN_WARNING_NS 1000000000u
 
-/* Limits on a task for which no time passes: so many cancellations, and so many
- * turns after each. */
+/* Limits for a shutdown during which no time passes: the number of
+ * cancellations, and of turns after each. */
 enum {
     SHUTDOWN_PASSES = 100,
     SHUTDOWN_TURNS = 1000
 };
 
+/* asyncio: runners.py, _cancel_all_tasks: a failure of a cancelled task goes to
+ * the exception handler. The tasks of the pass are released. */
 static void shutdown_release_pass(uva_loop_t *loop, shutdown_t *shutdown)
 {
     for (size_t i = 0; i < shutdown->count; i++) {
@@ -54,8 +57,9 @@ static void shutdown_release_pass(uva_loop_t *loop, shutdown_t *shutdown)
     shutdown->count = 0;
 }
 
-/* Cancel what is unfinished. Without memory to remember the tasks they are
- * cancelled all the same; only their failures go unreported here. */
+/* Cancel the unfinished tasks. Tasks that are made meanwhile come behind the
+ * last one, and belong to the next pass. Without memory to remember the tasks
+ * they are cancelled all the same; only their failures go unreported here. */
 static void shutdown_begin_pass(uva_loop_t *loop, shutdown_t *shutdown)
 {
     uva_loop_t *outer = uva__here;
@@ -75,6 +79,8 @@ static void shutdown_begin_pass(uva_loop_t *loop, shutdown_t *shutdown)
     uva__here = outer;
 }
 
+/* Without memory for the tasks a pass is done at once, and the next one cancels
+ * what is left. */
 static bool shutdown_pass_done(const shutdown_t *shutdown)
 {
     for (size_t i = 0; i < shutdown->count; i++) {
@@ -87,9 +93,11 @@ static bool shutdown_pass_done(const shutdown_t *shutdown)
 
 /* --- those that swallow their cancellation --- */
 
-static void shutdown_tell(uva__timer_t *timer)
+/* The timer "warning": tasks may need long for a reason, so the log names them
+ * once and the shutdown goes on. */
+static void shutdown_warn(uva__timer_t *timer)
 {
-    shutdown_t *shutdown = UVA__CONTAINER_OF(timer, shutdown_t, tell);
+    shutdown_t *shutdown = UVA__CONTAINER_OF(timer, shutdown_t, warning);
     uva_loop_t *loop = UVA__CONTAINER_OF(shutdown, uva_loop_t, shutdown_place);
     uva_buffer_t text = {0};
 
@@ -103,6 +111,7 @@ static void shutdown_tell(uva__timer_t *timer)
     uva_buffer_clear(&text);
 }
 
+/* The deadline has come; the step after this turn acts on it. */
 static void shutdown_limit(uva__timer_t *timer)
 {
     shutdown_t *shutdown = UVA__CONTAINER_OF(timer, shutdown_t, limit);
@@ -110,7 +119,8 @@ static void shutdown_limit(uva__timer_t *timer)
     shutdown->timed_out = true;
 }
 
-/* Name the tasks of the pass that have not ended; the handler is user code. */
+/* Report the tasks of the pass that have not ended, to the handler, which is
+ * code of users. */
 static void shutdown_report(uva_loop_t *loop, int code)
 {
     shutdown_t *shutdown = loop->shutdown;
@@ -132,6 +142,7 @@ static void shutdown_report(uva_loop_t *loop, int code)
 
 /* --- its life --- */
 
+/* The node has made a turn come, and is free for the next shutdown. */
 static void shutdown_ready(uva__ready_t *ready)
 {
     ready->ops = NULL;
@@ -140,17 +151,20 @@ static void shutdown_ready(uva__ready_t *ready)
 static const uva__ready_ops_t shutdown_ops = {.run = shutdown_ready,
                                               .drop = shutdown_ready};
 
+/* End the shutdown itself, whatever came of it. */
 static void shutdown_stop(uva_loop_t *loop)
 {
     shutdown_t *shutdown = loop->shutdown;
 
-    uva__timer_stop(loop, &shutdown->tell);
+    uva__timer_stop(loop, &shutdown->warning);
     uva__timer_stop(loop, &shutdown->limit);
     shutdown_release_pass(loop, shutdown);
-    loop->shutdown = NULL; /* No handler begins another one before. */
+    loop->shutdown = NULL; /* The last: while it is set, no handler can begin
+                              another shutdown. */
 }
 
-/* The loop stays open. */
+/* End the shutdown without closing the loop; the caller learns the reason by r,
+ * from its own return or from done. */
 static void shutdown_give_up(uva_loop_t *loop, int r)
 {
     uva_loop_cb done = loop->shutdown->done;
@@ -167,11 +181,12 @@ static void shutdown_give_up(uva_loop_t *loop, int r)
     uva_loop_unref(loop);
 }
 
+/* Nothing is left. A blocking shutdown leaves uv_run first, and closes then. */
 static void shutdown_finish(uva_loop_t *loop)
 {
     shutdown_t *shutdown = loop->shutdown;
 
-    uva__timer_stop(loop, &shutdown->tell);
+    uva__timer_stop(loop, &shutdown->warning);
     uva__timer_stop(loop, &shutdown->limit);
     if (shutdown->blocking) {
         loop->stopping = true;
@@ -180,7 +195,7 @@ static void shutdown_finish(uva_loop_t *loop)
     }
 }
 
-/* @return Whether nothing is left but to close. */
+/* Work on the present stage. @return Whether nothing is left but to close. */
 static bool shutdown_go_on(uva_loop_t *loop, shutdown_t *shutdown)
 {
     if (!shutdown_pass_done(shutdown)) {
@@ -197,11 +212,13 @@ static bool shutdown_go_on(uva_loop_t *loop, shutdown_t *shutdown)
     return loop->op_count == 0 && loop->ready.head == NULL;
 }
 
+/* The step that follows each turn. */
 static void shutdown_step(uva_loop_t *loop)
 {
     shutdown_t *shutdown = loop->shutdown;
 
-    /* Whose handles were closed in this turn ends at the next call. */
+    /* A host that has closed the handles in this turn: the next call of a
+     * public function notices it and ends the loop. */
     if (loop->closing || (!loop->driver.lost && loop->driver.ops->lost(loop))) {
         return;
     }
@@ -214,6 +231,7 @@ static void shutdown_step(uva_loop_t *loop)
     }
 }
 
+/* The loop has closed: tell the caller. */
 static void shutdown_closed(uva_loop_t *loop)
 {
     shutdown_t *shutdown = loop->shutdown;
@@ -227,7 +245,9 @@ static void shutdown_closed(uva_loop_t *loop)
     (void)uva_loop_unref(loop); /* uva__loop_closed has another. */
 }
 
-/* @retval UV_ENOMEM For the deadline. */
+/* No memory for the deadline; nothing has begun. */
+/* Begin a shutdown in the place that the loop has for it, with its first pass.
+ */
 static int shutdown_begin(uva_loop_t *loop,
                           const uva_shutdown_options_t *options,
                           bool blocking)
@@ -250,9 +270,10 @@ static int shutdown_begin(uva_loop_t *loop,
             return r;
         }
     }
-    (void)uva__timer_start(loop, &shutdown->tell,
-                           uva__loop_deadline(loop, SHUTDOWN_TELL_NS),
-                           shutdown_tell);
+    /* Without memory the log names no tasks. */
+    (void)uva__timer_start(loop, &shutdown->warning,
+                           uva__loop_deadline(loop, SHUTDOWN_WARNING_NS),
+                           shutdown_warn);
     loop->shutdown = shutdown;
     uva_loop_ref(loop); /* Until it is closed, or this is given up. */
     if (shutdown->ready.ops == NULL) {
@@ -265,7 +286,8 @@ static int shutdown_begin(uva_loop_t *loop,
 
 /* --- the ways to begin --- */
 
-/* Turn the loop by itself, not its driver, until nothing is ready. */
+/* Turn the loop without its driver, until nothing is ready: a host that is gone
+ * polls nothing. */
 static void shutdown_turns(uva_loop_t *loop)
 {
     for (int i = 0; i < SHUTDOWN_TURNS && !loop->closing; i++) {
@@ -276,14 +298,15 @@ static void shutdown_turns(uva_loop_t *loop)
     }
 }
 
-/* Run what has no host, or has all of its own, to the end of a shutdown. */
+/* Run the loop to the end of its shutdown. On an attached loop this turns the
+ * host, which is not inside uv_run. */
 static int shutdown_run(uva_loop_t *loop)
 {
     bool unfinished;
     int r;
 
     loop->shutdown->blocking = true;
-    do { /* Whoever stops the loop meanwhile does not stop its end. */
+    do { /* A stop of the loop in between does not stop its end. */
         r = uva_loop_run_forever(loop);
         unfinished = loop->tasks.count > 0 || loop->op_count > 0;
     } while (r >= 0 && unfinished && !loop->shutdown->timed_out);
@@ -302,6 +325,8 @@ static int shutdown_run(uva_loop_t *loop)
     return r;
 }
 
+/* A task gets a cancellation in each pass, with turns after it. The loop is
+ * referenced, as a handler may drop it. */
 int uva__shutdown_now(uva_loop_t *loop)
 {
     const uva_shutdown_options_t options = UVA_SHUTDOWN_OPTIONS_INIT;
@@ -311,6 +336,8 @@ int uva__shutdown_now(uva_loop_t *loop)
     if (loop->shutdown == NULL) {
         r = shutdown_begin(loop, &options, false);
     }
+    /* A task may go on after a cancellation and end by a later one. No time
+     * passes here, so a task that waits for time never ends. */
     for (int pass = 0; pass < SHUTDOWN_PASSES && loop->shutdown != NULL;
          pass++) {
         shutdown_turns(loop);
@@ -327,6 +354,7 @@ int uva__shutdown_now(uva_loop_t *loop)
         shutdown_report(loop, r);
         shutdown_give_up(loop, r);
     } else if (loop->driver.lost) {
+        /* The handles are closed already: no turn of the host will come. */
         uva__loop_close_now(loop);
     } else if (!loop->driver.hosted) {
         r = shutdown_run(loop);
@@ -335,6 +363,8 @@ int uva__shutdown_now(uva_loop_t *loop)
     return r;
 }
 
+/* Begin a shutdown. It blocks unless the host may be inside uv_run: then the
+ * host's turns go on with it. */
 static int shutdown_start(uva_loop_t *loop,
                           const uva_shutdown_options_t *options,
                           const char *function)
@@ -356,6 +386,7 @@ static int shutdown_start(uva_loop_t *loop,
         loop->running || loop->shutdown != NULL || uva__running() != NULL) {
         return uva__bare(UV_EPERM);
     }
+    /* A host that has closed the handles: the tasks end in this call. */
     if (loop->driver.ops->lost(loop)) {
         r = shutdown_begin(loop, options, false);
         if (r >= 0 && (!uva__loop_host_lost(loop) || !loop->closing)) {
