@@ -3,7 +3,7 @@
  *
  *   check    after the poll: one turn of the core; on a host, which may poll by
  *            itself, the next deadline is armed here already
- *   prepare  before it: arm the next deadline
+ *   prepare  before the poll: arm the next deadline
  *   idle     active while work is ready: the poll does not wait
  *   async    calls from other threads; referenced while the loop is busy
  *   poll     a timerfd for deadlines: libuv's timers count milliseconds and
@@ -12,7 +12,7 @@
  *
  * Invariant: but for idle, only async holds a reference, exactly while the
  * core is busy or runs; so uv_run returns when uva has nothing to do. The data
- * of a handle is NULL: who walks a host's handles takes it for its own.
+ * of a handle is NULL: code that walks a host's handles may own it.
  */
 #include "core/driver_uv.h"
 
@@ -56,7 +56,8 @@ static uv_loop_t *driver_uv(const uva_loop_t *loop)
     return driver_of(loop)->uv;
 }
 
-/* This reads our own memory only: the host's may be gone. */
+/* Whether the host has closed the handles. Only memory of the driver is read:
+ * the host's may be gone. */
 static bool driver_lost(const uva_loop_t *loop)
 {
     const uv_driver_t *driver = driver_of(loop);
@@ -65,6 +66,8 @@ static bool driver_lost(const uva_loop_t *loop)
            uv_is_closing((const uv_handle_t *)&driver->check) != 0;
 }
 
+/* Have uv_run wait for the loop, or let it return. libuv counts its references
+ * by handle, and does not nest them. */
 static void driver_reference(uv_driver_t *driver, bool wanted)
 {
     if (wanted != driver->referenced) {
@@ -84,13 +87,14 @@ const char *uva__driver_uv_version(void)
 
 /* --- the turn --- */
 
+/* idle only has to be active: then the poll does not wait. */
 static void idle_cb(uv_idle_t *idle)
 {
     (void)idle;
 }
 
-/* Whether somebody may come whom libuv does not know: another thread, or a host
- * that has more to poll than libuv. */
+/* Whether tasks may be woken from a side that libuv does not know: by another
+ * thread, or by a host that has more to poll than libuv. */
 static bool driver_has_outside(const uv_driver_t *driver)
 {
 #if defined(UVA__SINGLE_THREADED)
@@ -101,8 +105,9 @@ static bool driver_has_outside(const uv_driver_t *driver)
 #endif
 }
 
-/* Nothing but the outside can wake the tasks. Say so if there is no outside:
- * no operation of ours, no handle of the application. */
+/* Before a poll that waits: report the unfinished tasks if no operation, no
+ * timer and no handle of the application can wake them. Our own reference is
+ * taken away while libuv is asked. */
 static void driver_check_stuck(uv_driver_t *driver)
 {
     uva_loop_t *loop = driver->loop;
@@ -121,8 +126,9 @@ static void driver_check_stuck(uv_driver_t *driver)
     }
 }
 
-/* Let libuv wake us for what is next, and wait for us exactly while there is
- * something. @return Whether there is work at once. */
+/* Before the poll: arm the next deadline, and let uv_run go on exactly while
+ * there is something to wait for. @return Whether work is ready: the poll will
+ * not wait. */
 static inline bool driver_settle(uv_driver_t *driver)
 {
     uva_loop_t *loop = driver->loop;
@@ -139,14 +145,14 @@ static inline bool driver_settle(uv_driver_t *driver)
     return ready;
 }
 
-/* A child that was not told of the fork: nothing runs, nothing that it shares
- * with its parent is touched. */
+/* A turn in the child of a fork before uva_loop_fork: nothing runs, and nothing
+ * that the loop shares with the parent's is touched. */
 static void driver_forked(uv_driver_t *driver)
 {
     uva_loop_t *loop = driver->loop;
 
-    if (!driver->fork_told) {
-        driver->fork_told = true;
+    if (!driver->fork_reported) {
+        driver->fork_reported = true;
         uva__log(UVA_LOG_ERROR, "a loop is turned in the child of a fork: "
                                 "uva_loop_fork comes first");
     }
@@ -158,7 +164,8 @@ static void driver_forked(uv_driver_t *driver)
     }
 }
 
-/* A turn that is not like any other. @return Whether it is the core's. */
+/* Decide about a turn for which driver.aside has a reason. @return Whether the
+ * core may run in it. */
 static UVA__NOINLINE bool driver_enter(uv_driver_t *driver)
 {
     uva_loop_t *loop = driver->loop;
@@ -169,8 +176,8 @@ static UVA__NOINLINE bool driver_enter(uv_driver_t *driver)
     }
     if ((loop->driver.aside & UVA__ASIDE_TURNING) != 0 ||
         (loop->driver.hosted && uva__here == loop)) {
-        /* A task or a callback of ours calls uv_run. That returns when nobody
-         * else has anything to do: what we have waits for its caller. */
+        /* A task or a callback of the loop calls uv_run. That must return when
+         * only this loop has work, because its work waits for the caller. */
         loop->driver.aside |= UVA__ASIDE_NESTED;
         (void)uv_idle_stop(&driver->idle);
         driver_reference(driver, false);
@@ -182,7 +189,8 @@ static UVA__NOINLINE bool driver_enter(uv_driver_t *driver)
     return true;
 }
 
-/* The turn of a loop that others have too. */
+/* The turn of a uv_loop_t that others have too: any code in it may close
+ * handles, turn the loop again, or fork. */
 static UVA__NOINLINE void driver_turn_shared(uv_driver_t *driver)
 {
     uva_loop_t *loop = driver->loop;
@@ -197,7 +205,7 @@ static UVA__NOINLINE void driver_turn_shared(uv_driver_t *driver)
     if (loop->stopping && loop->running) {
         uv_stop(driver->uv);
     }
-    /* Somebody may have closed the handles in it. */
+    /* Code in the turn may have closed the handles. */
     if (driver->closing || driver_lost(loop) || loop->driver.forked) {
         return;
     }
@@ -210,6 +218,9 @@ static UVA__NOINLINE void driver_turn_shared(uv_driver_t *driver)
     }
 }
 
+/* Before the poll. On a loop of its own nothing else runs until check_cb, so
+ * the drain is announced here and work that libuv's callbacks queue tells
+ * nobody. */
 static void prepare_cb(uv_prepare_t *prepare)
 {
     uv_driver_t *driver = UVA__CONTAINER_OF(prepare, uv_driver_t, prepare);
@@ -225,6 +236,7 @@ static void prepare_cb(uv_prepare_t *prepare)
     loop->ready.draining = !loop->driver.hosted;
 }
 
+/* After the poll: one turn. */
 static void check_cb(uv_check_t *check)
 {
     uv_driver_t *driver = UVA__CONTAINER_OF(check, uv_driver_t, check);
@@ -240,6 +252,7 @@ static void check_cb(uv_check_t *check)
     }
 }
 
+/* Other threads have queued calls; the turn takes them. */
 static void async_cb(uv_async_t *async)
 {
     uv_driver_t *driver = UVA__CONTAINER_OF(async, uv_driver_t, async);
@@ -247,6 +260,7 @@ static void async_cb(uv_async_t *async)
     driver->loop->inbox.woken = true;
 }
 
+/* With idle active the next poll does not wait. */
 static void driver_attend(uva_loop_t *loop)
 {
     uv_driver_t *driver = driver_of(loop);
@@ -256,6 +270,7 @@ static void driver_attend(uva_loop_t *loop)
     }
 }
 
+/* uv_async_send is safe in any thread and in signal handlers. */
 static void driver_wake(uva_loop_t *loop)
 {
     if (!loop->driver.forked && !driver_lost(loop)) {
@@ -263,6 +278,8 @@ static void driver_wake(uva_loop_t *loop)
     }
 }
 
+/* A stop that came before the run still gives one turn, as in asyncio. uv_run
+ * returns also when other code has called uv_stop: then it is called again. */
 static int driver_run(uva_loop_t *loop)
 {
     uv_driver_t *driver = driver_of(loop);
@@ -286,6 +303,8 @@ static int driver_run(uva_loop_t *loop)
 
 /* --- whether the host is inside uv_run --- */
 
+/* The host's own word goes before the search of the stack, which cannot find
+ * the uv_run of another copy of libuv. */
 static bool driver_inside(const uva_loop_t *loop)
 {
     const uv_driver_t *driver = driver_of(loop);
@@ -304,6 +323,8 @@ static void driver_say_inside(uva_loop_t *loop, uva_inside_t inside)
 
 /* --- opening and closing --- */
 
+/* data of the handles is not used (see above): the type of a handle tells the
+ * member that it is. */
 static uv_driver_t *driver_of_handle(uv_handle_t *handle)
 {
     switch (uv_handle_get_type(handle)) {
@@ -322,6 +343,8 @@ static uv_driver_t *driver_of_handle(uv_handle_t *handle)
     }
 }
 
+/* The last of the handles that is closed ends the driver. On a loop of its own
+ * driver_close does this, after uv_run. */
 static void close_cb(uv_handle_t *handle)
 {
     uv_driver_t *driver = driver_of_handle(handle);
@@ -336,25 +359,28 @@ static void close_cb(uv_handle_t *handle)
     }
 }
 
-/* The handles on a loop of our own that somebody else opened. */
+/* The open handles of others on a uv_loop_t of our own. */
 typedef struct vacant_s {
     const uv_driver_t *driver;
     unsigned counts[UV_HANDLE_TYPE_MAX];
     unsigned count;
 } vacant_t;
 
+/* Count a handle that does not lie in the driver. */
 static void vacant_cb(uv_handle_t *handle, void *data)
 {
     vacant_t *vacant = data;
     uintptr_t place = (uintptr_t)handle - (uintptr_t)vacant->driver;
 
-    /* Those of io are closing: there is no operation in flight. */
+    /* Handles of io are closing, because no operation is in flight. */
     if (place >= sizeof *vacant->driver && !uv_is_closing(handle)) {
         vacant->counts[uv_handle_get_type(handle)]++;
         vacant->count++;
     }
 }
 
+/* Refuse to close over open handles of others: libuv would not close its loop,
+ * and they would never be called again. */
 static int driver_vacant(uva_loop_t *loop)
 {
     uv_driver_t *driver = driver_of(loop);
@@ -383,6 +409,8 @@ static int driver_vacant(uva_loop_t *loop)
     return UV_EBUSY;
 }
 
+/* Close all handles. On a loop of its own this waits for their callbacks; a
+ * host's next turn calls them. */
 static void driver_close(uva_loop_t *loop)
 {
     uv_driver_t *driver = driver_of(loop);
@@ -397,7 +425,8 @@ static void driver_close(uva_loop_t *loop)
     if (has_poll) {
         uva__uv_handle_close((uv_handle_t *)&driver->poll, close_cb);
     }
-    /* The last one: where all were closed before, the driver goes with it. */
+    /* The last one: if the host has closed all before, the callback comes at
+     * once and frees the driver. */
     uva__uv_handle_close((uv_handle_t *)&driver->timer, close_cb);
     if (!own) {
         return; /* The host's next turn closes them. */
@@ -409,16 +438,20 @@ static void driver_close(uva_loop_t *loop)
     uva__loop_closed(loop);
 }
 
+/* uv_loop_fork is called for a loop of our own only: a host does it for its
+ * own. Deadlines are armed anew. */
 static int driver_fork(uva_loop_t *loop)
 {
     uv_driver_t *driver = driver_of(loop);
     int r = driver->uv == &driver->own ? uv_loop_fork(driver->uv) : 0;
 
-    driver->fork_told = false;
+    driver->fork_reported = false;
     driver->armed_ns = UVA_FOREVER;
     return r < 0 ? r : uva__uv_deadline_fork(driver);
 }
 
+/* For a shutdown that waits until its host has called the callbacks of the
+ * closed handles. */
 static void driver_turn(uva_loop_t *loop)
 {
     (void)uv_run(driver_of(loop)->uv, UV_RUN_NOWAIT);
@@ -440,6 +473,8 @@ static const uva__driver_t uv_driver = {
     .say_inside = driver_say_inside,
 };
 
+/* Open the handles on a uv_loop_t of our own, or on the host's. They hold no
+ * reference: an idle loop must not keep uv_run from returning. */
 static int driver_open(uva_loop_t *loop, uv_loop_t *host)
 {
     uv_driver_t *driver = uva__calloc(1, sizeof *driver);
@@ -456,7 +491,7 @@ static int driver_open(uva_loop_t *loop, uv_loop_t *host)
     if (r < 0) {
         goto fail_init;
     }
-    /* The only one of the five that can fail. */
+    /* First, as it is the only one of the five that can fail. */
     r = uv_async_init(driver->uv, &driver->async, async_cb);
     if (r < 0) {
         goto fail_async;

@@ -10,7 +10,7 @@
 
 typedef struct uva__uv_driver_s {
     uva_loop_t *loop;
-    uv_loop_t *uv; /* own, or borrowed from the application. */
+    uv_loop_t *uv; /* Points to own, or is the host's, borrowed. */
     uv_loop_t own;
     uv_prepare_t prepare;
     uv_check_t check;
@@ -18,30 +18,32 @@ typedef struct uva__uv_driver_s {
     uv_async_t async;
     uv_timer_t timer;
     uv_poll_t poll;
-    int timer_fd; /* -1 until a near deadline; -2 if there is none here. */
+    int timer_fd; /* -1 before the first deadline; -2 if it cannot be used. */
     bool fd_expired;
-    bool referenced; /* async is. */
+    bool referenced; /* async holds a reference of libuv's loop. */
     bool closing;
-    bool fork_told;
+    bool fork_reported;
     bool other_copy;     /* The host belongs to another copy of libuv. */
-    uva_inside_t inside; /* What the host says. */
+    uva_inside_t inside; /* As the host says. */
     unsigned open;       /* Handles that are not closed. */
     uint64_t armed_ns;   /* The deadline that libuv will wake us for;
                             UVA_FOREVER if it will not. */
 } uva__uv_driver_t;
 
-/** The version of the libuv that runs. */
+/** The version of the libuv that is linked; static. */
 const char *uva__driver_uv_version(void);
 
-/** Let libuv wake us at a deadline; UVA_FOREVER: at none. @return Whether it is
- * due already. */
+/** Have libuv wake the loop at a deadline of its clock; UVA_FOREVER is none. A
+ * deadline that is armed and nearer stays: its wake-up finds nothing due, and
+ * arms the next one. @return Whether the deadline has come already; then
+ * nothing is armed. */
 bool uva__uv_deadline_arm(uva__uv_driver_t *driver, uint64_t when_ns);
-/** Somebody else may have closed the handle that waits for deadlines: do
- * without it then. */
+/** Called when code of others has run: if it has closed the handle of the
+ * timerfd, libuv's timer serves from then on. */
 void uva__uv_deadline_lost(uva__uv_driver_t *driver);
-/** Give the child of a fork a timer of its own. */
+/** Give the child of a fork a timerfd of its own. @return 0 or libuv's code. */
 int uva__uv_deadline_fork(uva__uv_driver_t *driver);
-/** The handles are closed. */
+/** Release the timerfd, when all handles are closed. */
 void uva__uv_deadline_close(uva__uv_driver_t *driver);
 
 #endif /* UVA__CORE_DRIVER_UV_H */

@@ -2,8 +2,8 @@
  * Closing handles of libuv that a host may have closed before: it may walk its
  * loop and close whatever is there.
  *
- * Invariant: libuv calls back once for each handle. For one that a host is
- * closing its callback is replaced by one that calls the host's and then ours.
+ * Invariant: libuv calls back once for each handle. If a host is closing a
+ * handle, its callback is replaced by one that calls the host's and then ours.
  */
 #include "core/driver_uv_close.h"
 
@@ -13,7 +13,7 @@
 /* libuv's private flag of a handle that is out of its lists. */
 #define HANDLE_CLOSED 2u
 
-/* One that is about to: its callback is replaced. */
+/* A handle that the host is closing. */
 typedef struct closing_s {
     struct closing_s *next;
     uv_handle_t *handle;
@@ -21,8 +21,12 @@ typedef struct closing_s {
     uv_close_cb ours;
 } closing_t;
 
+/* A handle is closed by the thread of its loop, so the list is a thread's. It
+ * is short: six handles for each loop that closes. */
 static UVA__TLS closing_t *closings;
 
+/* Take the handle out of the list, and call both callbacks. The host's comes
+ * first: ours may free the handle. */
 static void closing_cb(uv_handle_t *handle)
 {
     closing_t **place = &closings;
@@ -56,7 +60,7 @@ void uva__uv_handle_close(uv_handle_t *handle, uv_close_cb callback)
         return;
     }
     closing = uva__malloc(sizeof *closing);
-    if (closing != NULL) { /* Else its memory is lost: libuv still has it. */
+    if (closing != NULL) { /* Else its memory is lost, as libuv still has it. */
         *closing = (closing_t){closings, handle, handle->close_cb, callback};
         closings = closing;
         handle->close_cb = closing_cb;

@@ -6,9 +6,10 @@
 
 #include <uv.h>
 
-/** Close a handle that somebody else may have closed. callback comes when libuv
- * is through with it, which is at once if it has been already; then nothing
- * of libuv is called. */
+/** Close a handle that a host may have closed before. callback is called once,
+ * when libuv is done with the handle: at once, without a call of libuv, if it
+ * is done already. Without memory, for a handle that the host is closing, it is
+ * never called. */
 void uva__uv_handle_close(uv_handle_t *handle, uv_close_cb callback);
 
 #endif /* UVA__CORE_DRIVER_UV_CLOSE_H */

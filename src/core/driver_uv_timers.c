@@ -2,8 +2,13 @@
  * Deadlines of the driver on libuv: a timerfd where there is one, else libuv's
  * timer, which counts milliseconds.
  *
- * Invariant: armed_ns is when libuv will wake us, and no deadline of the loop
- * is nearer; it only moves forth once libuv has woken us.
+ *   timer_fd   deadlines wake by
+ *   -1         none was armed yet: the first one opens the timerfd
+ *   0 or more  the timerfd, in nanoseconds
+ *   -2         libuv's timer: there is no timerfd, or its handle was closed
+ *
+ * Invariant: armed_ns is when libuv will wake the loop, and no deadline of the
+ * loop is nearer. It moves to a later time only after libuv has woken the loop.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +28,8 @@ typedef uva__uv_driver_t uv_driver_t;
 /* A day: libuv needs no larger numbers. */
 #define TIMER_FAR_NS ((uint64_t)86400 * 1000 * NS_PER_MS)
 
+/* libuv's timer has expired: none is armed. check_cb follows in the same turn
+ * and runs what is due. */
 static void timer_cb(uv_timer_t *timer)
 {
     uv_driver_t *driver = UVA__CONTAINER_OF(timer, uv_driver_t, timer);
@@ -32,6 +39,8 @@ static void timer_cb(uv_timer_t *timer)
 
 #if defined(__linux__)
 
+/* The timerfd has expired. It is not read here: most often the next deadline is
+ * armed before the next poll, which spares the read. */
 static void poll_cb(uv_poll_t *poll, int status, int events)
 {
     uv_driver_t *driver = UVA__CONTAINER_OF(poll, uv_driver_t, poll);
@@ -42,6 +51,8 @@ static void poll_cb(uv_poll_t *poll, int status, int events)
     driver->fd_expired = true;
 }
 
+/* Open the timerfd and its handle, which is not referenced. A failure leaves
+ * -2, and libuv's timer serves. */
 static void timer_fd_open(uv_driver_t *driver)
 {
     driver->timer_fd =
@@ -59,7 +70,7 @@ static void timer_fd_open(uv_driver_t *driver)
     driver->poll.data = NULL;
     uv_unref((uv_handle_t *)&driver->poll);
     if (uv_poll_start(&driver->poll, UV_READABLE, poll_cb) < 0) {
-        /* Kept open until the driver closes, and not used. */
+        /* The handle stays until the driver closes, unused. */
         close(driver->timer_fd);
         driver->timer_fd = -2;
     }
@@ -80,11 +91,12 @@ static bool timer_fd_arm(uv_driver_t *driver, uint64_t when_ns)
     if (timerfd_settime(driver->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL) < 0) {
         return false;
     }
-    driver->fd_expired = false; /* Arming forgets an expiry. */
+    driver->fd_expired = false; /* Arming forgets an earlier expiry. */
     return true;
 }
 
-/* An expiry that no new deadline replaced would wake every poll. */
+/* Read an expiry that no new deadline has replaced: it would wake every poll.
+ */
 static void timer_fd_clear(uv_driver_t *driver)
 {
     uint64_t count;
@@ -103,8 +115,8 @@ void uva__uv_deadline_close(uv_driver_t *driver)
     }
 }
 
-/* Somebody else has closed the handle that waits for it: libuv's own timer has
- * to do. */
+/* The host has closed the handle of the timerfd: libuv's timer serves from now
+ * on. */
 void uva__uv_deadline_lost(uv_driver_t *driver)
 {
     if (driver->timer_fd >= 0 &&
@@ -116,8 +128,9 @@ void uva__uv_deadline_lost(uv_driver_t *driver)
     }
 }
 
-/* A timer of the child's own takes the number of the one that it shares with
- * its parent. The poll lets go meanwhile: epoll knows files, not numbers. */
+/* A timerfd of the child takes the number of the one that it shares with its
+ * parent, which would steal the parent's expiries. The handle stops polling
+ * meanwhile: epoll knows open files and not numbers. */
 int uva__uv_deadline_fork(uv_driver_t *driver)
 {
     int fd;
@@ -171,7 +184,8 @@ int uva__uv_deadline_fork(uv_driver_t *driver)
 
 #endif
 
-/* Rounded up: a wake-up before the deadline would be one too many. */
+/* Arm libuv's timer. Milliseconds are rounded up: a wake-up before the deadline
+ * would be one too many. */
 static void timer_arm(uv_driver_t *driver, uint64_t now_ns, uint64_t delay_ns)
 {
     uint64_t delay_ms;
@@ -185,7 +199,8 @@ static void timer_arm(uv_driver_t *driver, uint64_t now_ns, uint64_t delay_ns)
     driver->armed_ns = now_ns + delay_ms * NS_PER_MS;
 }
 
-/* @return Whether a deadline is due already. */
+/* Near deadlines are armed no sooner than the gap after the last timers allows
+ * (TIMERS_WAKE_GAP_NS); libuv's timer is coarser anyway. */
 bool uva__uv_deadline_arm(uv_driver_t *driver, uint64_t when_ns)
 {
     uint64_t wake_ns = driver->loop->timers.next_wake_ns;

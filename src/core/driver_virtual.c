@@ -1,8 +1,11 @@
 /*
- * The driver of virtual time: the clock jumps to the next deadline when
- * nothing is ready, and stands still while somebody holds it.
+ * The driver of virtual time, for tests: the clock jumps to the next deadline
+ * when nothing is ready, and stands still while a thread holds it
+ * (uva_loop_hold).
  *
- * Invariant: it looks at the timers before every iteration, as asyncio does.
+ * Invariant: an iteration is a turn, so the timers are looked at before every
+ * iteration, as in asyncio, and the order of everything that runs depends on
+ * nothing outside of the program.
  */
 #include "uva/testing.h"
 
@@ -16,7 +19,8 @@
 
 typedef struct virtual_driver_s {
     uint64_t now_ns;
-    uv_cond_t woken; /* With the loop's mutex: inbox or holds have changed. */
+    /* With the loop's mutex: the inbox or holds have changed. */
+    uv_cond_t woken;
 } virtual_driver_t;
 
 static virtual_driver_t *driver_of(const uva_loop_t *loop)
@@ -24,7 +28,7 @@ static virtual_driver_t *driver_of(const uva_loop_t *loop)
     return loop->driver.data;
 }
 
-/* The clock of a closed loop stands still. */
+/* A closed loop has no driver: its clock stands at the moment of the close. */
 static uint64_t virtual_now(const uva_loop_t *loop)
 {
     const virtual_driver_t *driver = driver_of(loop);
@@ -32,17 +36,20 @@ static uint64_t virtual_now(const uva_loop_t *loop)
     return driver == NULL ? loop->turn.round_ns : driver->now_ns;
 }
 
+/* No libuv, so no sockets and no Ctrl-C. */
 static uv_loop_t *virtual_uv(const uva_loop_t *loop)
 {
     (void)loop;
     return NULL;
 }
 
+/* Every iteration looks at the ready queue before it waits. */
 static void virtual_attend(uva_loop_t *loop)
 {
     (void)loop;
 }
 
+/* The caller holds the mutex, so that a waiting loop cannot miss it. */
 static void virtual_wake(uva_loop_t *loop)
 {
     uv_cond_signal(&driver_of(loop)->woken);
@@ -53,7 +60,8 @@ static bool virtual_inside(const uva_loop_t *loop)
     return loop->running;
 }
 
-/* There is no host, and nothing that a process could share. */
+/* There is no host that could close or turn anything, and nothing that a child
+ * could share with its parent. */
 
 static bool virtual_lost(const uva_loop_t *loop)
 {
@@ -73,8 +81,8 @@ static void virtual_say_inside(uva_loop_t *loop, uva_inside_t inside)
     (void)inside;
 }
 
-/* Wait for another thread while somebody holds the clock. @return Whether
- * anything arrived. */
+/* Wait for a call of another thread while one holds the clock. @return Whether
+ * calls are in the inbox. */
 static bool virtual_wait_inbox(uva_loop_t *loop)
 {
     bool any;
@@ -88,6 +96,7 @@ static bool virtual_wait_inbox(uva_loop_t *loop)
     return any;
 }
 
+/* With the mutex: a call that was made before this counts. */
 static bool virtual_has_inbox(uva_loop_t *loop)
 {
     bool any;
@@ -98,8 +107,8 @@ static bool virtual_has_inbox(uva_loop_t *loop)
     return any;
 }
 
-/* One iteration; time moves if nothing is ready. @return Whether there was
- * anything to do. */
+/* Run one iteration, at the next deadline if nothing is ready before. @return
+ * Whether there was anything to do; if not, nothing will ever come. */
 static bool virtual_iterate(uva_loop_t *loop)
 {
     virtual_driver_t *driver = driver_of(loop);
@@ -113,11 +122,14 @@ static bool virtual_iterate(uva_loop_t *loop)
         }
         driver->now_ns = next_ns;
     }
+    /* The turn takes the inbox only when it was told of calls; here it always
+     * looks. */
     loop->inbox.woken = true;
     (void)uva__loop_turn(loop);
     return true;
 }
 
+/* Where asyncio would wait for ever, virtual time ends with an error. */
 static int virtual_run(uva_loop_t *loop)
 {
     do {
@@ -129,6 +141,7 @@ static int virtual_run(uva_loop_t *loop)
     return 0;
 }
 
+/* There is nothing to wait for: the loop has closed when this returns. */
 static void virtual_close(uva_loop_t *loop)
 {
     virtual_driver_t *driver = driver_of(loop);
@@ -167,7 +180,9 @@ static int virtual_open(uva_loop_t *loop, uv_loop_t *host)
         uva__free(driver);
         return r;
     }
-    loop->limits.steps = 1; /* One iteration a poll round. */
+    /* A budget of one step, after which no further iteration fits, makes one
+     * iteration a poll round. */
+    loop->limits.steps = 1;
     loop->turn.fitting_steps = 1;
     loop->driver.ops = &virtual_driver;
     loop->driver.data = driver;
@@ -182,6 +197,7 @@ int uva_loop_new_virtual(const uva_loop_options_t *options,
 
 /* --- what tests drive it with --- */
 
+/* Whether a test may turn the loop: it is of virtual time, and not running. */
 static int virtual_check(const uva_loop_t *loop)
 {
     if (loop == NULL || loop->driver.ops != &virtual_driver) {
@@ -191,6 +207,7 @@ static int virtual_check(const uva_loop_t *loop)
                                                                     : 0;
 }
 
+/* One iteration. @return 1, 0 if there was nothing to do, or a code. */
 int uva_loop_step(uva_loop_t *loop)
 {
     int r = virtual_check(loop);
@@ -202,6 +219,7 @@ int uva_loop_step(uva_loop_t *loop)
     return virtual_iterate(loop) ? 1 : 0;
 }
 
+/* Until nothing is ready, nothing is due and time has nowhere to go. */
 int uva_loop_run_until_idle(uva_loop_t *loop)
 {
     int r;
@@ -212,6 +230,7 @@ int uva_loop_run_until_idle(uva_loop_t *loop)
     return r;
 }
 
+/* Time moves, and nothing runs: the next iteration finds the timers due. */
 int uva_loop_advance(uva_loop_t *loop, uint64_t delay_ns)
 {
     if (loop == NULL || loop->driver.ops != &virtual_driver) {
@@ -224,6 +243,7 @@ int uva_loop_advance(uva_loop_t *loop, uint64_t delay_ns)
     return 0;
 }
 
+/* Any thread: holds are counted under the mutex. */
 void uva_loop_hold(uva_loop_t *loop)
 {
     uv_mutex_lock(&loop->mutex);
@@ -231,10 +251,12 @@ void uva_loop_hold(uva_loop_t *loop)
     uv_mutex_unlock(&loop->mutex);
 }
 
+/* The last release lets a waiting loop move its clock. */
 void uva_loop_release(uva_loop_t *loop)
 {
     uv_mutex_lock(&loop->mutex);
     loop->inbox.holds--;
+    /* The driver is there as long as the inbox is open. */
     if (!loop->inbox.closed) {
         loop->driver.ops->wake(loop);
     }
