@@ -55,15 +55,26 @@ UVA__INLINE uva__ready_t *uva__loop_next_iteration(uva_loop_t *loop)
 {
     uva__ready_t *ready = loop->ready.head;
 
-    if (ready == NULL ||
-        UVA__UNLIKELY(loop->ready.budget < UVA__ITERATION_STEPS)) {
+    if (ready == NULL) {
         return NULL;
     }
     loop->ready.budget -= UVA__ITERATION_STEPS;
+    if (UVA__UNLIKELY(loop->ready.budget < 0)) {
+        return NULL;
+    }
     loop->ready.iterations++;
     loop->ready.head = NULL;
     loop->ready.tail = &loop->ready.head;
     return ready;
+}
+
+/** uva__loop_next_iteration has returned NULL: take back what an iteration
+ * costs that the budget did not allow. */
+static inline void uva__loop_no_iteration(uva_loop_t *loop)
+{
+    if (loop->ready.head != NULL) {
+        loop->ready.budget += UVA__ITERATION_STEPS;
+    }
 }
 
 /** Drop a node that will not run: its loop closes, or its future is freed.

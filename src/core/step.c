@@ -166,7 +166,9 @@ uva__context_t *uva__task_next_slow(uva_loop_t *loop, uva__ready_t *ready)
     uva__stack_t *stack;
 
     loop->ready.batch = ready;
-    if (ready != NULL && ready->ops == loop->step.start_ops) {
+    if (ready == NULL) {
+        uva__loop_no_iteration(loop);
+    } else if (ready->ops == loop->step.start_ops) {
         uva_task_t *task = uva__task_of_ready(ready);
         if (task_starts_now(task) && task_stack_bytes(task) == 0 &&
             (stack = uva__stack_get_idle(&loop->stacks)) != NULL) {

@@ -36,7 +36,7 @@ UVA__INLINE uva__context_t *uva__task_next(uva_loop_t *loop)
     uva__ready_t *ready = loop->ready.batch;
     uva_task_t *task;
 
-    if (ready == NULL) {
+    if (UVA__LIKELY(ready == NULL)) { /* Often: iterations of a few tasks. */
         ready = uva__loop_next_iteration(loop);
     }
     if (UVA__UNLIKELY(ready == NULL || ready->ops != loop->step.resume_ops)) {

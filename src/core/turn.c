@@ -36,6 +36,7 @@ static void loop_drain_debug(uva_loop_t *loop)
         loop->ready.budget--;
         uva__debug_run(loop, ready);
     }
+    uva__loop_no_iteration(loop);
 }
 
 static void loop_drain(uva_loop_t *loop)
@@ -61,6 +62,7 @@ static void loop_drain(uva_loop_t *loop)
         }
         ready = uva__loop_next_iteration(loop);
     } while (ready != NULL);
+    uva__loop_no_iteration(loop);
     loop->step.current = NULL;
 }
 
