@@ -98,9 +98,6 @@ bool uva__stackless_ready_slow(uva_task_t *task)
 static uva__context_t *
 task_bind(uva_loop_t *loop, uva_task_t *task, uva__stack_t *stack)
 {
-    if (UVA__UNLIKELY(stack->context.sp == NULL)) {
-        uva__task_prepare_stack(stack);
-    }
     uva__task_stackful(task)->flow = &stack->context;
     stack->owner = task;
     task->ready.ops = &uva__stackful_ops;
@@ -126,6 +123,9 @@ static void stackful_start(uva__ready_t *ready)
     if (UVA__UNLIKELY(r < 0)) {
         uva__task_finish(task, r);
         return;
+    }
+    if (stack->context.sp == NULL) { /* It was never used. */
+        uva__task_prepare_stack(stack);
     }
     uva__context_jump(loop->step.base, task_bind(loop, task, stack));
 }
