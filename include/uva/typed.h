@@ -63,7 +63,7 @@ typedef struct uva__coro_s {
     void (*drop)(void *args); /* Destructor of the arguments, or NULL. */
     uint32_t frame_bytes;     /* Of the arguments. */
     uint32_t place;           /* Of uva__z in them. */
-    uint32_t ret_place;       /* Of the result, from the arguments on. */
+    uint32_t ret_place; /* Of the result, from the end of uva_task_t on. */
     uint32_t ret_bytes;
     uint32_t units; /* Of 16 bytes: arguments and result together; one less for
                        a stackless task, which has one less of its own. */
@@ -256,7 +256,7 @@ UVA_BEGIN_DECLS
         drop,                                                                \
         (uint32_t)sizeof(name##_args_t),                                     \
         (uint32_t)offsetof(name##_args_t, uva__z),                           \
-        (uint32_t)UVA__RET_PLACE(name),                                      \
+        (uint32_t)UVA__RET_PLACE(name) + ((stackless) ? 0 : 16),             \
         (uint32_t)UVA__SIZEOF(name##_ret_t),                                 \
         UVA__FRAME_UNITS(sizeof(name##_args_t),                              \
                          UVA__RET_PLACE(name) + UVA__SIZEOF(name##_ret_t)) - \

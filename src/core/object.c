@@ -92,7 +92,8 @@ const uva__coro_t uva__plain_coro = {
     .fill = plain_fill,
     .drop = plain_drop,
     .frame_bytes = sizeof(uva__plain_frame_t),
-    .ret_place = offsetof(uva__plain_frame_t, result),
+    .ret_place = sizeof(uva__stackful_t) - sizeof(uva_task_t) +
+                 offsetof(uva__plain_frame_t, result),
     .ret_bytes = sizeof(void *),
     .units = UVA__FRAME_UNITS(sizeof(uva__plain_frame_t), 0),
 };

@@ -288,7 +288,7 @@ static inline void *uva__task_frame(uva_task_t *task)
 
 static inline void *uva__task_ret(uva_task_t *task)
 {
-    return (char *)uva__task_frame(task) + task->coro->ret_place;
+    return (char *)(task + 1) + task->coro->ret_place;
 }
 
 _Static_assert(offsetof(uva_task_t, record.previous) ==
@@ -296,7 +296,7 @@ _Static_assert(offsetof(uva_task_t, record.previous) ==
                "a task that awaits a future has room for its record");
 _Static_assert(sizeof(uva_task_t) % 16 == 0 &&
                    sizeof(uva__stackful_t) == sizeof(uva_task_t) + 16,
-               "uva__coro_units counts in units of 16 bytes");
+               "uva__coro_t counts in units of 16 bytes, and its places");
 
 /** The size of a task of this function, with its frame, in units of 16 bytes.
  */

@@ -215,7 +215,8 @@ static void task_entry(void)
         uva_task_t *task = loop->step.current;
         uva__stack_t *stack = flow_stack(uva__task_flow(task));
         uva__context_t *next;
-        int r = task->coro->enter(uva__task_frame(task), uva__task_ret(task));
+        int r = task->coro->enter(uva__task_stackful(task) + 1,
+                                  uva__task_ret(task));
 
         if (UVA__UNLIKELY(loop->limits.stack_census ||
                           uva__stack_is_clean(stack))) {

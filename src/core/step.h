@@ -95,7 +95,6 @@ UVA__INLINE int uva__waiter_finish(uva_task_t *task)
 UVA__INLINE void uva__stackless_step_now(uva_loop_t *loop, uva__ready_t *ready)
 {
     uva_task_t *task = uva__task_of_ready(ready);
-    char *frame = (char *)(task + 1);
     int r;
 
     loop->step.current = task;
@@ -108,7 +107,7 @@ UVA__INLINE void uva__stackless_step_now(uva_loop_t *loop, uva__ready_t *ready)
         }
         task->base.flags &= (uint16_t)~UVA__NEW;
     }
-    r = task->coro->enter(frame, frame + task->coro->ret_place);
+    r = task->coro->enter(task + 1, uva__task_ret(task));
     if (UVA__LIKELY(r == UVA__YIELD)) {
         uva__loop_push_running(loop, ready);
     } else if (r != UVA_PENDING) {

@@ -71,15 +71,12 @@ static int task_name_options(uva_task_t *task,
     return 0;
 }
 
-/* Make memory into a new task of a loop, in no queue. */
-static inline void task_init(uva_loop_t *loop,
-                             uva_task_t *task,
-                             const uva__coro_t *coro,
-                             const void *args)
+/* Make memory into a new task of a loop, in no queue. Its frame is still to be
+ * filled. */
+static inline void
+task_init(uva_loop_t *loop, uva_task_t *task, const uva__coro_t *coro)
 {
     bool stackless = coro->stackless != 0;
-    char *frame = (char *)task +
-                  (stackless ? sizeof(uva_task_t) : sizeof(uva__stackful_t));
 
     task->base = (uva_future_t){
         .loop = loop,
@@ -95,7 +92,12 @@ static inline void task_init(uva_loop_t *loop,
     task->waiter.link.next = NULL;
     task->coro = coro;
     task->extra = NULL;
-    coro->fill(frame, frame + coro->ret_place, args);
+}
+
+/* Copy the arguments, and clear the result. */
+static inline void task_fill(uva_task_t *task, const void *args)
+{
+    task->coro->fill(uva__task_frame(task), uva__task_ret(task), args);
 }
 
 static uva_task_t *
@@ -264,7 +266,8 @@ uva_task_t *uva__task_new(uva_loop_t *loop,
     if (task == NULL) {
         return uva__task_refuse(coro, args, here, UV_ENOMEM);
     }
-    task_init(loop, task, coro, args);
+    task_init(loop, task, coro);
+    task_fill(task, args);
     if ((options != NULL || loop->debug.enabled ||
          uva__context_current() != NULL) &&
         task_settle_options(task, args, options, here) < 0) {
@@ -333,9 +336,10 @@ uva_task_t *uva__spawn(const uva__coro_t *coro,
     if (UVA__UNLIKELY(task == NULL)) {
         return spawn_slow(coro, args, options, here);
     }
-    task_init(loop, task, coro, args);
+    task_init(loop, task, coro);
     task_enlist(loop, task);
     uva__loop_push_last(loop, &task->ready);
+    task_fill(task, args);
     return task;
 }
 
