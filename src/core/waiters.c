@@ -7,6 +7,8 @@
  */
 #include "uva/futures.h"
 
+#include <string.h>
+
 #include "core/cancel.h"
 #include "core/failures.h"
 #include "core/futures.h"
@@ -175,27 +177,32 @@ await_take(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
     return r;
 }
 
-/* Say what a task waits for whose record stands among its callbacks. */
-UVA__INLINE void await_wait(uva_task_t *task, uva_future_t *future)
-{
-    task->waiter.await.future = future;
-    task->base.phase = UVA__PHASE_FUTURE;
-}
-
-/* asyncio: tasks.py, Task.__step_run_and_handle_result. The reference of the
- * wait is the caller's to make, and to drop when it has ended. */
-static inline int await_begin(uva_task_t *task, uva_future_t *future)
+/* asyncio: tasks.py, Task.__step_run_and_handle_result. Why a task cannot wait
+ * for a pending future; 0 if it can. */
+static inline int await_forbids(const uva_task_t *task,
+                                const uva_future_t *future)
 {
     if (UVA__UNLIKELY(future->loop != task->base.loop)) {
-        return uva__bare(UVA_EWRONGLOOP);
+        return UVA_EWRONGLOOP;
     }
-    if (UVA__UNLIKELY(future == &task->base)) {
-        return uva__bare(UV_EPERM);
-    }
+    return UVA__UNLIKELY(future == &task->base) ? UV_EPERM : 0;
+}
+
+static UVA__NOINLINE int await_begin_cancelled(uva_task_t *task)
+{
+    uva__task_cancel_await(task);
+    return UVA_PENDING;
+}
+
+/* Let a task wait for a pending future. The reference of the wait is the
+ * caller's to make, and to drop when it has ended. */
+static inline int await_begin(uva_task_t *task, uva_future_t *future)
+{
     uva__future_append(future, &task->record);
-    await_wait(task, future);
+    task->waiter.await.future = future;
+    task->base.phase = UVA__PHASE_FUTURE;
     if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
-        uva__task_cancel_await(task);
+        return await_begin_cancelled(task);
     }
     return UVA_PENDING;
 }
@@ -243,11 +250,12 @@ int uva_await_poll(uva_future_t *future, void **ret_result)
     if (future->state != UVA__FUTURE_PENDING) {
         return uva_future_result(future, ret_result);
     }
-    r = await_begin(task, future);
-    if (UVA__LIKELY(r == UVA_PENDING)) {
-        uva__future_ref(future);
+    r = await_forbids(task, future);
+    if (UVA__UNLIKELY(r < 0)) {
+        return uva__bare(r);
     }
-    return r;
+    uva__future_ref(future);
+    return await_begin(task, future);
 }
 
 int uva_await(uva_future_t *future, void **ret_result)
@@ -268,7 +276,7 @@ static inline bool join_owned(const uva_future_t *future)
            uva__loop_owned_for(future->loop, "uva_join");
 }
 
-static int join_refuse(uva_future_t *future, int r)
+static UVA__NOINLINE int join_refuse(uva_future_t *future, int r)
 {
     if (join_owned(future)) {
         uva__future_unref(future);
@@ -276,25 +284,18 @@ static int join_refuse(uva_future_t *future, int r)
     return r;
 }
 
-/* The poll of a join, for the running task or none. */
-UVA__INLINE int
-join_poll(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
+/* A future that the running task cannot wait for. */
+static UVA__NOINLINE int join_forbid(uva_future_t *future, int r)
+{
+    return join_refuse(future, uva__bare(r));
+}
+
+static UVA__NOINLINE int
+join_take_slow(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
 {
     int r;
 
-    if (UVA__UNLIKELY(task == NULL)) {
-        return join_refuse(future, UVA_ENOTASK);
-    }
-    if (task->base.phase != UVA__PHASE_IDLE) {
-        if (UVA__UNLIKELY(!await_end(task, future))) {
-            return join_refuse(future, UV_ECANCELED);
-        }
-    } else if (UVA__UNLIKELY(future == NULL)) {
-        return uva__bare(UV_ENOMEM);
-    } else if (future->state == UVA__FUTURE_PENDING) {
-        r = await_begin(task, future);
-        return UVA__LIKELY(r == UVA_PENDING) ? r : join_refuse(future, r);
-    } else if (UVA__UNLIKELY(!join_owned(future))) {
+    if (!join_owned(future)) {
         return UV_EPERM;
     }
     r = await_take(task, future, ret, size);
@@ -302,18 +303,85 @@ join_poll(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
     return r;
 }
 
+static UVA__NOINLINE int join_end_cancelled(uva_task_t *task,
+                                            uva_future_t *future,
+                                            void *ret,
+                                            size_t size)
+{
+    return await_end_cancelled(task, future)
+               ? join_take_slow(task, future, ret, size)
+               : join_refuse(future, UV_ECANCELED);
+}
+
+/* Take the result of a done future, and drop the reference. For the last one of
+ * a task that gave an int, or nothing, and keeps nothing, as most are, this
+ * calls nothing: then a join has no registers to save. */
+UVA__INLINE int
+join_take(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
+{
+    uva_task_t *done = uva__future_as_task(future);
+    uva_loop_t *loop = task->base.loop;
+    int r = future->code;
+    size_t units;
+
+    if (UVA__UNLIKELY(future->loop != loop || future->kind != UVA__KIND_TASK ||
+                      future->refs != 1 || r < 0 ||
+                      (future->flags & (UVA__MOVED | UVA__HAS_EXTRA)) != 0 ||
+                      (ret != NULL && size != sizeof(int)))) {
+        return join_take_slow(task, future, ret, size);
+    }
+    units = uva__coro_units(done->coro);
+    if (UVA__UNLIKELY(units >= loop->slab.classes)) {
+        return join_take_slow(task, future, ret, size);
+    }
+    if (ret != NULL) {
+        memcpy(ret, uva__task_ret(done), sizeof(int));
+    }
+    uva__slab_put_idle(&loop->slab, done, units);
+    return r;
+}
+
+/* The poll of a join, for the running task. */
+UVA__INLINE int
+join_poll(uva_task_t *task, uva_future_t *future, void *ret, size_t size)
+{
+    int r;
+
+    if (task->base.phase != UVA__PHASE_IDLE) {
+        task->base.phase = UVA__PHASE_IDLE;
+        if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
+            return join_end_cancelled(task, future, ret, size);
+        }
+    } else if (UVA__UNLIKELY(future == NULL)) {
+        return uva__bare(UV_ENOMEM);
+    } else if (future->state == UVA__FUTURE_PENDING) {
+        r = await_forbids(task, future);
+        return UVA__LIKELY(r == 0) ? await_begin(task, future)
+                                   : join_forbid(future, r);
+    }
+    return join_take(task, future, ret, size);
+}
+
 int uva__await_typed_poll(uva_future_t *take_task, void *ret, size_t ret_bytes)
 {
-    return join_poll(uva__task_current(), take_task, ret, ret_bytes);
+    uva_task_t *task = uva__task_current();
+
+    if (UVA__UNLIKELY(task == NULL)) {
+        return join_refuse(take_task, UVA_ENOTASK);
+    }
+    return join_poll(task, take_task, ret, ret_bytes);
 }
 
 int uva__await_typed(uva_future_t *take_task, void *ret, size_t ret_bytes)
 {
     uva_waiter_t *waiter = uva__waiter_blocking();
-    uva_task_t *task = waiter == NULL ? NULL : uva__task_of_waiter(waiter);
     int r;
 
-    while ((r = join_poll(task, take_task, ret, ret_bytes)) == UVA_PENDING) {
+    if (UVA__UNLIKELY(waiter == NULL)) {
+        return join_refuse(take_task, UVA_ENOTASK);
+    }
+    while ((r = join_poll(uva__task_of_waiter(waiter), take_task, ret,
+                          ret_bytes)) == UVA_PENDING) {
         uva__waiter_block(waiter, "uva_join");
     }
     return r;

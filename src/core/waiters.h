@@ -126,8 +126,4 @@ UVA__INLINE void uva__waiter_block(uva_waiter_t *waiter, const char *what)
     uva__task_leave(task->base.loop, task);
 }
 
-/** uva_join_poll for a result of any size: that of a task, or a void pointer.
- */
-int uva__join_poll(uva_future_t *take_future, void *ret, size_t size);
-
 #endif /* UVA__CORE_WAITERS_H */
