@@ -144,20 +144,12 @@ static UVA__NOINLINE int drain_resumed(uva_writer_t *writer, uva_waiter_t *self)
     return r;
 }
 
-/* asyncio: streams.py, StreamWriter.drain. */
-int uva_writer_drain_poll(uva_writer_t *writer)
+/* A drain that waits, has waited, or fails. */
+static UVA__NOINLINE int drain_slow(uva_writer_t *writer)
 {
-    uva_waiter_t *self;
+    uva_waiter_t *self = uva_waiter_current();
     int r = writer->reader->in.exception;
 
-    /* Nothing to wait for. No task is among the drainers, so this is no second
-     * call of an await, and the waiter need not be asked. */
-    if (UVA__LIKELY(!writer->paused && r == 0 && !writer->lost &&
-                    uva__list_empty(&writer->drainers) &&
-                    !uva_transport_is_closing(writer->transport))) {
-        return 0;
-    }
-    self = uva_waiter_current();
     if (uva_waiter_resumed(self)) {
         return drain_resumed(writer, self);
     }
@@ -174,6 +166,20 @@ int uva_writer_drain_poll(uva_writer_t *writer)
         return r;
     }
     return drain_wait(writer, self);
+}
+
+/* asyncio: streams.py, StreamWriter.drain. */
+int uva_writer_drain_poll(uva_writer_t *writer)
+{
+    /* Nothing to wait for. No task is among the drainers, so this is no second
+     * call of an await, and the waiter need not be asked. */
+    if (UVA__LIKELY(!writer->paused && !writer->lost &&
+                    writer->reader->in.exception == 0 &&
+                    uva__list_empty(&writer->drainers) &&
+                    !uva_transport_is_closing(writer->transport))) {
+        return 0;
+    }
+    return drain_slow(writer);
 }
 
 int uva_writer_drain(uva_writer_t *writer)
