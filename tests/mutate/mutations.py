@@ -121,11 +121,11 @@ INVARIANTS = (
         ("timeout_code(timeout) < 0) { return uva__bare(UV_EPERM);",
          "timeout_code(timeout) > 0) { return uva__bare(UV_EPERM);",
          "a timeout that came can be rescheduled"),
-        ("group->parent_cancelled = true; (void)uva_task_cancel(group->scope.task); "
-         "} } /* --- children",
-         "} } /* --- children",
+        ("uva__group_abort(group); group->parent_cancelled = true; "
+         "(void)uva_task_cancel(group->scope.task); }",
+         "uva__group_abort(group); }",
          "a failing child does not end the body of its group"),
-        ("if (r < 0 && !group->aborting) { group_abort(group); }",
+        ("if (r < 0 && !group->aborting) { uva__group_abort(group); }",
          "group->aborting = group->aborting || r < 0;",
          "a body that failed leaves the children of its group running"),
         ("if (uva_future_cancelled(UVA_FUTURE(task))) { return; } code =",
