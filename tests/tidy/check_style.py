@@ -13,7 +13,7 @@ from stackless import stackless_problems
 
 C_FOLDERS = ("src", "include", "tests", "examples", "bench", "tools")
 MAX_FUNCTION_LINES = 70
-MAX_FILE_LINES = 800
+MAX_FILE_LINES = 600
 
 # Calls, where they are banned, and the files that exist to make them.
 BANNED = (
@@ -148,7 +148,10 @@ PLANTED = (
     ("src/core/m.c", "#ifdef __linux__\n#endif\n", "asks for the system"),
     ("src/io/n.c", "#ifdef __linux__\n#endif\n", None),
     ("src/io/o.c", "void f(void)\n{\n" + "    x();\n" * 70 + "}\n", "function of 72 lines"),
-    ("src/io/p.c", "int x;\n" * 801, "file of 801 lines"),
+    ("src/io/p.c", "int x;\n" * 601, "file of 601 lines"),
+    ("include/uva/p.h", "int x;\n" * 601, "file of 601 lines"),
+    ("tools/p.c", "int x;\n" * 600, None),
+    ("tests/io/p.c", "int x;\n" * 601, None),
     ("README.md", "see /" + "home/somebody/uva\n", "path of one machine"),
     ("examples/a.c", STACKLESS % ("int n = 0;", f"n = 5; {AWAIT} use(n);"), "local n"),
     ("examples/b.c", STACKLESS % ("int n;", f"n = 5; {AWAIT} n = 6; use(n);"), None),
