@@ -1,6 +1,6 @@
 /*
  * The end of the process after a failed assertion. Nothing else in the library
- * ends the process.
+ * ends the process, but the report of a stack overflow (stack/overflow.c).
  */
 #include "base/assert.h"
 

@@ -13,9 +13,11 @@
 #    define UVA_ASSERT_LEVEL 1
 #endif
 
-/** Write one line to standard error and abort. */
+/** Write one line to standard error and abort. here: "file:line", static. */
 _Noreturn void uva__assert_failed(const char *condition, const char *here);
 
+/* A check that is switched off is still compiled, but not run: what it names
+ * counts as used, and cannot rot. */
 #if UVA_ASSERT_LEVEL >= 1
 #    define UVA__ASSERT(condition)        \
         (UVA__LIKELY(condition) ? (void)0 \

@@ -1,5 +1,8 @@
 /*
- * Invariant: data is NULL, or capacity > size and data[size] == 0.
+ * A growable byte buffer with a hard maximum.
+ *
+ * Invariant: data is NULL, or capacity > size and data[size] == 0. So text in a
+ * buffer is always a string, and there is always room for that 0.
  */
 #include "base/buffer.h"
 
@@ -12,12 +15,16 @@
 
 #define BUFFER_FIRST_BYTES 64u
 
+/* Doubles the capacity, so that appending byte after byte copies each byte a
+ * bounded number of times on average. limit bounds the content and not the
+ * capacity, which may be up to twice as large. */
 int uva__buffer_reserve(uva_buffer_t *buffer, size_t count, size_t limit)
 {
     size_t need = buffer->size + count;
     size_t capacity = buffer->capacity;
     void *data;
 
+    /* The sum may have wrapped, and there must be room for the 0 behind. */
     if (need < count || need > limit || need == SIZE_MAX) {
         return UV_ENOBUFS;
     }
@@ -50,7 +57,7 @@ int uva__buffer_append(uva_buffer_t *buffer,
     if (r < 0) {
         return r;
     }
-    if (size > 0) {
+    if (size > 0) { /* data may be NULL then, which memcpy does not allow. */
         memcpy(buffer->data + buffer->size, data, size);
     }
     buffer->size += size;
@@ -58,6 +65,7 @@ int uva__buffer_append(uva_buffer_t *buffer,
     return 0;
 }
 
+/* Formats twice: the first time into nothing, to learn the size. */
 int uva__buffer_vprintf(uva_buffer_t *buffer, const char *format, va_list list)
 {
     va_list again;

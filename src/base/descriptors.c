@@ -18,7 +18,7 @@
 #    define O_CLOEXEC 0
 #endif
 
-static bool stderr_missing;
+static bool stderr_missing; /* Set before main, read by any thread. */
 
 UVA__AT_START(descriptors_look)
 {
@@ -39,6 +39,8 @@ void uva__fill_standard_descriptors(void)
         fcntl(STDERR_FILENO, F_GETFD) >= 0) {
         return;
     }
+    /* open gives the lowest that is free: the gaps fill from below. The first
+     * descriptor above them is one too many. */
     do {
         fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     } while (fd >= 0 && fd < STDERR_FILENO);

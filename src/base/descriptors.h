@@ -6,11 +6,13 @@
 
 #include <stdbool.h>
 
-/** Whether the program was started with a standard error: if not, its
- * descriptor may be anything, the socket of a client too. */
+/** Whether the program was started with a standard error. If not, descriptor 2
+ * may be anything, even the socket of a client: write nothing there. @thread
+ * any */
 bool uva__has_stderr(void);
-/** Open /dev/null in place of those that are closed, so that nothing else comes
- * to lie there. */
+/** Open /dev/null in place of each of descriptors 0 to 2 that is closed, so
+ * that nothing that is opened later gets its number. Called before a loop opens
+ * anything. */
 void uva__fill_standard_descriptors(void);
 
 #endif /* UVA__BASE_DESCRIPTORS_H */

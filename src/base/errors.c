@@ -1,9 +1,9 @@
 /*
  * Codes and error records (asyncio.exceptions, BaseExceptionGroup).
  *
- * Invariant: a record never changes once it is made, so it may be shared; the
- * count of references is the only thing that moves, atomically, as records
- * outlive loops.
+ * Invariant: a record never changes once it is made, so tasks and threads may
+ * share it. The count of references is the one member that changes. It is
+ * atomic, because a record outlives the loop of the task that failed.
  */
 #include "base/errors.h"
 
@@ -18,13 +18,18 @@
 struct uva_error_s {
     atomic_uint refs;
     int code;
-    char *text;            /* Owned; NULL: the cause's, or the code's. */
+    char *text;            /* Owned; NULL: the text of the cause, or of the
+                              code. */
     uva_error_t *cause;    /* Owned reference. */
     uva_error_t **members; /* Owned array of owned references. */
     size_t member_count;
-    uva_error_t *next; /* Among those that nobody refers to any more. */
+    uva_error_t *next; /* Of the list of records that are being freed. */
 };
 
+/* --- codes --- */
+
+/* Generated, as is uva_err_name: a code of libuv's or ours cannot lack a text,
+ * and two codes of one number do not compile. */
 const char *uva_strerror(int code)
 {
     switch (code) {
@@ -47,7 +52,8 @@ const char *uva_strerror(int code)
     }
 }
 
-/* Names with a number in it are made, the last few of each thread. */
+/* The name of a code that no table has. A thread keeps its last eight, so a
+ * caller may use several of them in one line of the log. */
 static const char *err_number(int code)
 {
     static UVA__TLS char names[8][24];
@@ -84,6 +90,9 @@ const char *uva_err_name(int code)
     }
 }
 
+/* Codes by which the system tells that a connection, once there, has gone. A
+ * refused or timed-out attempt to connect is none of them, nor is the end of a
+ * file. */
 bool uva_is_disconnect(int code)
 {
     return code == UV_ECONNRESET || code == UV_EPIPE ||
@@ -91,6 +100,10 @@ bool uva_is_disconnect(int code)
            code == UV_ENOTCONN;
 }
 
+/* --- records --- */
+
+/* Takes the text and the cause also where it fails, so that a caller has one
+ * way on. */
 uva_error_t *uva__error_new(int code, char *take_text, uva_error_t *take_cause)
 {
     uva_error_t *error = uva__calloc(1, sizeof *error);
@@ -107,6 +120,7 @@ uva_error_t *uva__error_new(int code, char *take_text, uva_error_t *take_cause)
     return error;
 }
 
+/* Takes nothing where it fails: the array stays with the group. */
 uva_error_t *uva__error_group_new(uva_error_t **take_members, size_t count)
 {
     uva_error_t *error = uva__error_new(UVA_EGROUP, NULL, NULL);
@@ -123,8 +137,8 @@ int uva_error_code(const uva_error_t *error)
     return error == NULL ? 0 : error->code;
 }
 
-/* A record without words or members of its own stands for its cause: it only
- * marks that the error passed through one more task. */
+/* The record that has something to say. One without text and members, with the
+ * code of its cause, only marks that the error passed through one more task. */
 static const uva_error_t *error_origin(const uva_error_t *error)
 {
     while (error->text == NULL && error->members == NULL &&
@@ -168,6 +182,7 @@ const uva_error_t *uva_error_member(const uva_error_t *error, size_t index)
     return index < error->member_count ? error->members[index] : NULL;
 }
 
+/* Takes a const pointer, since counting does not change what a record says. */
 uva_error_t *uva_error_ref(const uva_error_t *error)
 {
     uva_error_t *shared = (uva_error_t *)(uintptr_t)error;
@@ -178,6 +193,8 @@ uva_error_t *uva_error_ref(const uva_error_t *error)
     return shared;
 }
 
+/* Drop one reference; put the record in the list if it was the last one. The
+ * release orders the reads of other threads before the free. */
 static void error_drop(uva_error_t *error, uva_error_t **dying)
 {
     if (error != NULL &&
@@ -187,8 +204,8 @@ static void error_drop(uva_error_t *error, uva_error_t **dying)
     }
 }
 
-/* A loop along causes and members and not a recursion: a chain of awaits, or of
- * groups, can be as deep as there are tasks. */
+/* A loop and not a recursion: a chain of causes, or of groups in groups, can be
+ * as deep as there are tasks, and the stack of a task is small. */
 uva_error_t *uva_error_unref(uva_error_t *error)
 {
     uva_error_t *dying = NULL;

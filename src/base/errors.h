@@ -8,15 +8,15 @@
 
 #include "uva/errors.h"
 
-/** Whether something can fail with code: it is negative, and says of no poll
- * that it goes on. */
+/** Whether code is a failure. UVA_PENDING and UVA__YIELD are negative, but mean
+ * that a poll has not ended. */
 static inline bool uva__code_fails(int code)
 {
     return code < 0 && code != UVA_PENDING && code != UVA__YIELD;
 }
 
-/** The code that a body ends with which returned r: UVA_PENDING becomes
- * UV_EINVAL. */
+/** The code of a body that returned r. UVA_PENDING is no end of a body, and
+ * becomes UV_EINVAL. */
 static inline int uva__code_of_body(int r)
 {
     return r < 0 && !uva__code_fails(r) ? UV_EINVAL : r;
@@ -36,7 +36,8 @@ uva_error_t *uva__error_new(int code, char *take_text, uva_error_t *take_cause);
  * @return New reference; NULL without memory, and nothing was taken. */
 uva_error_t *uva__error_group_new(uva_error_t **take_members, size_t count);
 
-/** The words of whoever failed first; NULL if nobody said, or for NULL. */
+/** The text that the first failure in the chain of causes gave. Borrowed from
+ * the record; NULL if no text was given, and for NULL. */
 const char *uva__error_words(const uva_error_t *error);
 
 #endif /* UVA__BASE_ERRORS_H */

@@ -20,11 +20,13 @@ typedef struct uva__fifo_s {
     uva__fifo_link_t *last; /* NULL when the queue is empty. */
 } uva__fifo_t;
 
+/** Whether a queue has no link. */
 static inline bool uva__fifo_empty(const uva__fifo_t *fifo)
 {
     return fifo->last == NULL;
 }
 
+/** Put a link behind the last one. It may stand in no other queue. */
 static inline void uva__fifo_append(uva__fifo_t *fifo, uva__fifo_link_t *link)
 {
     if (fifo->last == NULL) {

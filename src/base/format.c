@@ -1,5 +1,6 @@
 /*
- * vsnprintf, with sizes that cannot be negative.
+ * vsnprintf, with sizes that cannot be negative: no caller needs a branch for a
+ * format that fails, which gives an empty text here.
  */
 #include "base/format.h"
 
@@ -25,6 +26,7 @@ size_t uva__format(char *text, size_t size, const char *format, ...)
     return length;
 }
 
+/* Formats twice: the first time into nothing, to learn the size. */
 char *uva__vformat_new(const char *format, va_list list)
 {
     va_list again;

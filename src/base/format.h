@@ -15,7 +15,8 @@ size_t uva__format(char *text, size_t size, const char *format, ...)
     UVA_PRINTF(3, 4);
 size_t uva__vformat(char *text, size_t size, const char *format, va_list list)
     UVA_PRINTF(3, 0);
-/** Format into memory of its own; NULL without memory. Free with uva__free. */
+/** Format into memory of its own, which the caller frees with uva__free; NULL
+ * without memory. */
 char *uva__vformat_new(const char *format, va_list list) UVA_PRINTF(1, 0);
 char *uva__format_new(const char *format, ...) UVA_PRINTF(1, 2);
 

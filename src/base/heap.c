@@ -1,6 +1,12 @@
 /*
+ * A 4-ary heap of timers in one array.
+ *
  * Invariant: entries[i] is not before entries[(i - 1) / 4], and the timer of
- * entries[i] has index i.
+ * entries[i] has index i. The order (deadline, sequence) has no ties, so timers
+ * with one deadline leave in the order in which they were started.
+ *
+ * Four children and not two: half as many levels, and the children of an entry
+ * lie in one or two cache lines.
  */
 #include "base/heap.h"
 
@@ -13,6 +19,8 @@
 
 #define HEAP_FIRST_CAPACITY 64u
 
+/* Whether a leaves the heap before b. The sequence is read from the timers only
+ * where the deadlines are equal, which is rare. */
 static inline bool entry_before(const uva__heap_entry_t *a,
                                 const uva__heap_entry_t *b)
 {
@@ -22,6 +30,7 @@ static inline bool entry_before(const uva__heap_entry_t *a,
     return a->timer->sequence < b->timer->sequence;
 }
 
+/* The one function that writes an entry: the timer must know its place. */
 static inline void
 heap_place(uva__heap_t *heap, size_t index, uva__heap_entry_t entry)
 {
@@ -29,6 +38,8 @@ heap_place(uva__heap_t *heap, size_t index, uva__heap_entry_t entry)
     entry.timer->at.index = index;
 }
 
+/* Put an entry at a place that is free, or nearer to the root: entries that it
+ * is before move down into the free place. */
 static void
 heap_sift_up(uva__heap_t *heap, size_t index, uva__heap_entry_t entry)
 {
@@ -43,6 +54,8 @@ heap_sift_up(uva__heap_t *heap, size_t index, uva__heap_entry_t entry)
     heap_place(heap, index, entry);
 }
 
+/* Put an entry at a place that is free, or farther from the root: the least
+ * child moves up into the free place while it is before the entry. */
 static void
 heap_sift_down(uva__heap_t *heap, size_t index, uva__heap_entry_t entry)
 {
@@ -68,6 +81,7 @@ heap_sift_down(uva__heap_t *heap, size_t index, uva__heap_entry_t entry)
     heap_place(heap, index, entry);
 }
 
+/* Out of line: few insertions find the array full. */
 static UVA__NOINLINE int heap_grow(uva__heap_t *heap)
 {
     size_t capacity =
@@ -107,6 +121,8 @@ void uva__heap_remove(uva__heap_t *heap, uva__timer_t *timer)
     if (index == heap->count) {
         return;
     }
+    /* The last entry fills the hole. It comes from another branch of the tree,
+     * so it may belong above the hole as well as below it. */
     if (index > 0 && entry_before(&last, &heap->entries[(index - 1) / 4])) {
         heap_sift_up(heap, index, last);
     } else {

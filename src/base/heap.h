@@ -1,6 +1,7 @@
 /*
- * A heap of timers: 4-ary, keyed by (deadline, sequence), keys beside each
- * other in one array, each timer knowing its place.
+ * A heap of timers: 4-ary, keyed by (deadline, sequence). The deadlines lie
+ * beside each other in one array, so that comparing them reads no timer. Each
+ * timer knows its place, so that it can be taken out of the middle.
  */
 #ifndef UVA__BASE_HEAP_H
 #define UVA__BASE_HEAP_H
@@ -23,10 +24,12 @@ typedef struct uva__heap_s {
 
 /** Make room for count timers in all. @retval UV_ENOMEM Unchanged. */
 int uva__heap_reserve(uva__heap_t *heap, size_t count);
-/** Add a timer for which there is room, by its when_ns and sequence. */
+/** Add a timer for which room was reserved: this cannot fail. The heap borrows
+ * the timer until it is taken out; timer->at.index belongs to the heap. */
 void uva__heap_insert(uva__heap_t *heap, uva__heap_entry_t entry);
-/** Take a timer out, which must be in. */
+/** Take out a timer, which must stand in this heap. */
 void uva__heap_remove(uva__heap_t *heap, uva__timer_t *timer);
+/** Free the array. Timers that are left stand in no heap. */
 void uva__heap_destroy(uva__heap_t *heap);
 
 /** The earliest deadline; UINT64_MAX when there is none. */

@@ -10,12 +10,15 @@
 
 #include "base/util.h"
 
+/** Make a head an empty list. */
 static inline void uva__list_init(uva_list_t *list)
 {
     list->next = list;
     list->prev = list;
 }
 
+/** Whether a list has no link. Only for heads: a link that is in no list looks
+ * empty as well. */
 static inline bool uva__list_empty(const uva_list_t *list)
 {
     return list->next == NULL || list->next == list;
@@ -27,6 +30,8 @@ static inline bool uva__list_linked(const uva_list_t *link)
     return link->next != NULL;
 }
 
+/** Insert a link, which is in no list, before another that is in one. Before
+ * the head means at the end. */
 static inline void uva__list_insert_before(uva_list_t *place, uva_list_t *link)
 {
     uva_list_t *last = place->prev;
@@ -39,6 +44,7 @@ static inline void uva__list_insert_before(uva_list_t *place, uva_list_t *link)
     place->prev = link;
 }
 
+/** Put a link, which is in no list, at the end. */
 static inline void uva__list_append(uva_list_t *list, uva_list_t *link)
 {
     if (list->next == NULL) {

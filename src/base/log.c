@@ -1,5 +1,8 @@
 /*
  * The log hook. Its default writes warnings and errors to standard error.
+ *
+ * Invariant: no mutex is held while text is formatted or the hook runs. The
+ * hook is code of the application: it may log, or replace itself.
  */
 #include "base/log.h"
 
@@ -12,11 +15,13 @@
 #include "base/descriptors.h"
 #include "base/format.h"
 
-#define LOG_RECORD_BYTES 1001u
+#define LOG_RECORD_BYTES 1001u /* With the 0 behind the text. */
 #define LOG_SECOND_NS    1000000000u
 
 static void log_default(uva_log_level_t level, const char *text, void *data);
 
+/* The mutex guards the hook with its data, so that both are read as a pair, and
+ * the limits of all places. */
 static uv_once_t log_once = UV_ONCE_INIT;
 static uv_mutex_t log_mutex;
 static uva_log_cb log_hook = log_default;
@@ -29,6 +34,7 @@ void uva__tell_user(const char *text)
     }
 }
 
+/* The hook of a program that has set none. */
 static void log_default(uva_log_level_t level, const char *text, void *data)
 {
     (void)data;
@@ -39,10 +45,13 @@ static void log_default(uva_log_level_t level, const char *text, void *data)
 
 static void log_start(void)
 {
-    /* Without its mutex the hook is read unlocked, as with one thread. */
+    /* A failure cannot be told anybody, and does not happen where mutexes are
+     * plain memory. */
     (void)uv_mutex_init(&log_mutex);
 }
 
+/* A record that another thread writes meanwhile may still go to the old hook,
+ * with the old data. */
 void uva_set_log(uva_log_cb log, void *data)
 {
     uv_once(&log_once, log_start);
@@ -52,7 +61,9 @@ void uva_set_log(uva_log_cb log, void *data)
     uv_mutex_unlock(&log_mutex);
 }
 
-/* The text is formatted outside of the mutex: it may ask for much. */
+/* Format one record and hand it to the hook. dropped: how many records of the
+ * same place were not written before it; told behind the text, where there is
+ * room. */
 static void log_write(uva_log_level_t level,
                       unsigned dropped,
                       const char *format,
@@ -88,6 +99,8 @@ void uva__log(uva_log_level_t level, const char *format, ...)
     va_end(list);
 }
 
+/* The second begins with a record and not with the clock's: a place that writes
+ * seldom is never cut short. */
 bool uva__log_admits(uva__log_limit_t *limit,
                      uint64_t now_ns,
                      unsigned *ret_dropped)
@@ -115,6 +128,7 @@ void uva__log_limited(uva__log_limit_t *limit,
     bool admitted;
     va_list list;
 
+    /* Loops of several threads share the limit of a place in the code. */
     uv_once(&log_once, log_start);
     uv_mutex_lock(&log_mutex);
     admitted = uva__log_admits(limit, uva__clock_ns(), &dropped);

@@ -1,6 +1,12 @@
 /*
- * The slow half of the slab: blocks grow from 4 KiB to 1 MiB, so that a small
- * program takes little and a large one asks seldom.
+ * The slow half of the slab: what to do when no object of a class is idle.
+ *
+ * Blocks grow from 4 KiB to 1 MiB, so that a small program takes little memory
+ * and a large one asks the allocator seldom.
+ *
+ * Invariant: the carved rest is a multiple of the unit, and every byte of a
+ * block but its first unit (the link to the block before) belongs to a live
+ * object, to an idle one, or to the rest.
  */
 #include "base/slab.h"
 
@@ -13,6 +19,8 @@
 #define SLAB_FIRST_BYTES   4096u
 #define SLAB_LARGEST_BYTES (1024u * 1024u)
 
+/* Strict mode is decided once for each slab: an object must be given back the
+ * way it was got. */
 void uva__slab_init(uva__slab_t *slab)
 {
     memset(slab, 0, sizeof *slab);
@@ -31,8 +39,8 @@ void uva__slab_destroy(uva__slab_t *slab)
     }
 }
 
-/* The rest of the old block goes to the free lists: nothing is wasted but what
- * is smaller than the smallest object. */
+/* Give the rest of the old block to the free lists, in pieces as large as
+ * possible, so that a new block wastes nothing. */
 static void slab_reuse_rest(uva__slab_t *slab)
 {
     size_t index = slab->carve_bytes / UVA__SLAB_UNIT;
@@ -48,6 +56,8 @@ static void slab_reuse_rest(uva__slab_t *slab)
     slab->carve_bytes = 0;
 }
 
+/* Begin a new block. @return Whether there was memory; without, nothing has
+ * changed. */
 static bool slab_grow(uva__slab_t *slab)
 {
     char *block = uva__malloc(slab->block_bytes);
@@ -71,6 +81,7 @@ void *uva__slab_get_slow(uva__slab_t *slab, size_t units)
     size_t bytes = units * UVA__SLAB_UNIT;
     void *object;
 
+    /* Large objects, and all objects in strict mode. */
     if (units >= slab->classes) {
         object = uva__malloc(bytes);
         if (object != NULL) {

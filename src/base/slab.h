@@ -29,14 +29,18 @@ typedef struct uva__slab_s {
     size_t classes; /* Reused ones: all, or, in strict mode, none. */
 } uva__slab_t;
 
+/** Make a slab without blocks. It is never moved: its users keep its address.
+ */
 void uva__slab_init(uva__slab_t *slab);
 /** Free all blocks. No object may be live. */
 void uva__slab_destroy(uva__slab_t *slab);
+/** An object of so many units where none is idle; NULL without memory. */
 void *uva__slab_get_slow(uva__slab_t *slab, size_t units);
+/** Free an object that is an allocation of its own. */
 void uva__slab_put_slow(uva__slab_t *slab, void *object);
 
-/** An object of so many units, 16-byte aligned, not cleared, that was used
- * before; NULL if there is none. */
+/** An idle object of so many units: 16-byte aligned, used before, not cleared.
+ * NULL if there is none. */
 static inline void *uva__slab_get_idle(uva__slab_t *slab, size_t units)
 {
     void *object;
@@ -52,7 +56,8 @@ static inline void *uva__slab_get_idle(uva__slab_t *slab, size_t units)
     return object;
 }
 
-/** The same, from new memory if need be; NULL without memory. */
+/** An object of so many units, from new memory if none is idle; NULL without
+ * memory. The caller gives it back with the same number of units. */
 static inline void *uva__slab_get_units(uva__slab_t *slab, size_t units)
 {
     void *object = uva__slab_get_idle(slab, units);
@@ -61,7 +66,8 @@ static inline void *uva__slab_get_units(uva__slab_t *slab, size_t units)
                                        : uva__slab_get_slow(slab, units);
 }
 
-/** Give an object back whose units are fewer than slab->classes: it is idle. */
+/** Give back an object whose units are fewer than slab->classes: it is idle
+ * then, and the next one of its size. */
 static inline void
 uva__slab_put_idle(uva__slab_t *slab, void *object, size_t units)
 {
@@ -70,7 +76,7 @@ uva__slab_put_idle(uva__slab_t *slab, void *object, size_t units)
     slab->live--;
 }
 
-/** Give an object back; as many units as were asked for. */
+/** Give an object back, with as many units as it was asked for. */
 static inline void
 uva__slab_put_units(uva__slab_t *slab, void *object, size_t units)
 {
@@ -81,23 +87,26 @@ uva__slab_put_units(uva__slab_t *slab, void *object, size_t units)
     uva__slab_put_idle(slab, object, units);
 }
 
+/** How many units an object of size bytes takes. */
 static inline size_t uva__slab_units(size_t size)
 {
     return (size + UVA__SLAB_UNIT - 1) / UVA__SLAB_UNIT;
 }
 
-/** The same by bytes. */
+/** uva__slab_get_units by bytes. */
 static inline void *uva__slab_get(uva__slab_t *slab, size_t size)
 {
     return uva__slab_get_units(slab, uva__slab_units(size));
 }
 
+/** uva__slab_put_units by bytes. */
 static inline void uva__slab_put(uva__slab_t *slab, void *object, size_t size)
 {
     size_t units = uva__slab_units(size);
 
     if (units >= UVA__SLAB_CLASSES) {
-        uva__slab_put_slow(slab, object); /* Known where size is. */
+        /* Decided when compiled, since size is a constant at most calls. */
+        uva__slab_put_slow(slab, object);
     } else {
         uva__slab_put_units(slab, object, units);
     }

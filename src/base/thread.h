@@ -8,7 +8,8 @@
 
 #include <uv.h>
 
-/** The calling thread in words of the log: the system's number of it. */
+/** The number that the system, and its tools, give the calling thread. For the
+ * log: a program's own threads are found by it in top and gdb. */
 uint64_t uva__thread_number(void);
 
 #endif /* UVA__BASE_THREAD_H */

@@ -12,7 +12,9 @@
 #    define UVA__LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #    define UVA__UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 #    define UVA__NOINLINE            __attribute__((noinline))
-#    define UVA__INLINE              static inline __attribute__((always_inline))
+/* For functions whose callers were measured with them inline; elsewhere the
+ * compiler decides. */
+#    define UVA__INLINE static inline __attribute__((always_inline))
 /* A function that runs when the program begins. */
 #    define UVA__AT_START(name)                              \
         __attribute__((constructor)) static void name(void); \
@@ -28,12 +30,15 @@
 #    define UVA__TLS            _Thread_local
 #endif
 
-/** The object of a type in which pointer is the address of a member. */
+/** The object of a type, of which pointer is the address of a member. Casts
+ * const away: the result is as changeable as the object is. */
 #define UVA__CONTAINER_OF(pointer, type, member) \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
+/** How many elements an array has; not for pointers. */
 #define UVA__COUNT(array) (sizeof(array) / sizeof *(array))
 
+/** The least multiple of power, a power of two, that is not below number. */
 #define UVA__ALIGN_UP(number, power) \
     (((number) + ((power)-1)) & ~((size_t)(power)-1))
 

@@ -1,20 +1,26 @@
 /*
  * A hierarchical wheel in front of the timer heap.
  *
- * Time is cut into ticks of 2^21 ns. A slot of the lowest level holds the
- * timers of one tick, one of each other level those of as much time as the
- * level below goes round in. A timer stands on the lowest level that reaches
- * it, counted from the wheel's tick: below a second on the lowest, so that most
- * timers that fire are moved once.
+ * Time is cut into ticks of 2^21 ns (2 ms). A level is a ring of slots:
  *
- * Invariant: every slot that is occupied begins later than the wheel's tick,
- * and by less than one turn of its level. Pulling moves the wheel's tick to the
- * begin of the first slot and empties all that begin there; it may run ahead
- * of the clock, as nothing but the choice between heap and wheel depends on it.
+ *   level   slots   a slot holds the timers of
+ *   0       512     one tick; the level goes round in about a second
+ *   n > 0    64     one turn of the level below
  *
- * A slot is a list of chunks, all but the first of them full, with the deadline
- * beside each timer: emptying a slot writes each timer's new place and reads
- * nothing of it.
+ * A timer stands on the lowest level that reaches its deadline, counted from
+ * the wheel's tick. A deadline within a second stands on level 0, so most
+ * timers that fire are moved once: from a slot into the heap.
+ *
+ * Invariant: every occupied slot begins later than the wheel's tick, and by
+ * less than one turn of its level; so each slot holds timers of one turn only.
+ * What is due up to the wheel's tick stands in the heap. Pulling moves the
+ * wheel's tick to the begin of the first occupied slot and empties all slots
+ * that begin there. The wheel's tick may run ahead of the clock: it decides
+ * nothing but whether a timer goes to the heap or to the wheel.
+ *
+ * A slot is a list of chunks, all full but the first. A chunk has the deadline
+ * beside each timer: emptying a slot writes each timer's new place, and reads
+ * nothing of the timer.
  */
 #include "base/wheel.h"
 
@@ -39,6 +45,7 @@ _Static_assert(WHEEL_TICK_BITS + WHEEL_LOWEST_BITS +
                    64,
                "the highest level reaches the end of time");
 
+/* Two of the values of timer->state; core/timers.c has the others. */
 enum {
     TIMER_IN_HEAP = 1,
     TIMER_IN_WHEEL = 3
@@ -50,7 +57,7 @@ static unsigned level_slots(unsigned level)
     return 1u << (level == 0 ? WHEEL_LOWEST_BITS : WHEEL_LEVEL_BITS);
 }
 
-/* The first of its slots. */
+/* The first slot of a level, in the array of all. */
 static unsigned level_first(unsigned level)
 {
     return level == 0
@@ -58,12 +65,13 @@ static unsigned level_first(unsigned level)
                : (1u << WHEEL_LOWEST_BITS) + ((level - 1) << WHEEL_LEVEL_BITS);
 }
 
-/* The bits of a tick that it does not look at. */
+/* How many low bits of a tick a level does not look at: the levels below do. */
 static unsigned level_shift(unsigned level)
 {
     return level == 0 ? 0 : WHEEL_LOWEST_BITS + (level - 1) * WHEEL_LEVEL_BITS;
 }
 
+/* The slot of a level in which a tick lies. */
 static unsigned level_slot(unsigned level, uint64_t tick)
 {
     return level_first(level) +
@@ -80,8 +88,8 @@ static uint64_t level_begin(const uva__wheel_t *wheel, unsigned level)
     uint64_t turn = wheel->tick >> shift;
     unsigned at = (unsigned)turn % slots;
 
-    /* The word of the wheel's tick comes first and, for what is before it
-     * there, last. */
+    /* The search begins at the wheel's tick and goes round. The word with the
+     * wheel's tick is searched twice: first from its bit on, last up to it. */
     for (unsigned i = 0; i <= slots / 64; i++) {
         unsigned word = (at / 64 + i) % (slots / 64);
         uint64_t bits = occupied[word];
@@ -96,8 +104,8 @@ static uint64_t level_begin(const uva__wheel_t *wheel, unsigned level)
     return UINT64_MAX;
 }
 
-/* The tick at which the first slot of all begins; UINT64_MAX if there is
- * none. */
+/* The tick at which the first occupied slot of all levels begins; UINT64_MAX if
+ * the wheel is empty. */
 static uint64_t wheel_begin(const uva__wheel_t *wheel)
 {
     uint64_t first = UINT64_MAX;
@@ -111,7 +119,8 @@ static uint64_t wheel_begin(const uva__wheel_t *wheel)
     return first;
 }
 
-/* The last nanosecond before a tick that is ahead of the wheel's. */
+/* The last nanosecond before a tick that is ahead of the wheel's: every timer
+ * of a slot that begins with the tick is due later. */
 static uint64_t tick_after(uint64_t tick)
 {
     return tick == UINT64_MAX ? UINT64_MAX : (tick << WHEEL_TICK_BITS) - 1;
@@ -141,14 +150,16 @@ slot_add(uva__wheel_t *wheel, unsigned slot, uva__heap_entry_t entry)
     return true;
 }
 
+/* Cannot fail: uva__wheel_insert has reserved room in the heap for every timer,
+ * wherever it stands. */
 static void wheel_place_near(uva__wheel_t *wheel, uva__heap_entry_t entry)
 {
     entry.timer->state = TIMER_IN_HEAP;
     uva__heap_insert(&wheel->heap, entry);
 }
 
-/* The heap has room for every timer. @return Whether there was memory for one
- * that is far. */
+/* Put an entry where its deadline belongs. @return Whether there was memory for
+ * one that is far; a near one needs none. */
 static bool wheel_place(uva__wheel_t *wheel, uva__heap_entry_t entry)
 {
     uint64_t tick = entry.when_ns >> WHEEL_TICK_BITS;
@@ -181,7 +192,9 @@ void uva__wheel_init(uva__wheel_t *wheel, uva__slab_t *slab)
     wheel->after_ns = UINT64_MAX;
 }
 
-/* Let the wheel's tick go with the time, up to the first slot. */
+/* Let the wheel's tick go with the clock, but not beyond the first occupied
+ * slot: else a slot would begin before the tick. The farther the tick, the
+ * lower the levels of new timers. */
 static inline void wheel_follow(uva__wheel_t *wheel, uint64_t now_ns)
 {
     if (now_ns <= wheel->after_ns && now_ns >> WHEEL_TICK_BITS > wheel->tick) {
@@ -195,6 +208,7 @@ int uva__wheel_insert(uva__wheel_t *wheel,
                       uint64_t now_ns)
 {
     wheel_follow(wheel, now_ns);
+    /* The heap gets room now, so that pulling cannot fail. */
     timer->when_ns = when_ns;
     timer->sequence = wheel->sequence + 1;
     if (uva__heap_reserve(&wheel->heap, wheel->count + 1) < 0 ||
@@ -217,7 +231,8 @@ void uva__wheel_remove(uva__wheel_t *wheel, uva__timer_t *timer)
         uva__heap_remove(&wheel->heap, timer);
         return;
     }
-    /* The newest entry takes its place. */
+    /* The newest entry of the slot moves into the hole, so that the chunks stay
+     * full. A slot has no order. */
     slot = &wheel->slots[timer->at.wheel.slot];
     chunk = *slot;
     hole = timer->at.wheel.entry;
@@ -233,7 +248,9 @@ void uva__wheel_remove(uva__wheel_t *wheel, uva__timer_t *timer)
     }
 }
 
-/* Empty a slot: into the heap, and into the levels below. */
+/* Empty a slot whose begin is the wheel's tick: into the heap, and into the
+ * levels below. Without memory for a chunk there, a timer goes to the heap,
+ * which is right for any deadline. */
 static void wheel_pull_slot(uva__wheel_t *wheel, unsigned slot)
 {
     uva__wheel_chunk_t *chunk = wheel->slots[slot];
@@ -252,6 +269,8 @@ static void wheel_pull_slot(uva__wheel_t *wheel, unsigned slot)
     }
 }
 
+/* after_ns is a lower bound: removing timers does not raise it. So it is worked
+ * out anew before anything is pulled. */
 void uva__wheel_pull(uva__wheel_t *wheel)
 {
     while (wheel->after_ns < uva__heap_next(&wheel->heap)) {
@@ -260,8 +279,9 @@ void uva__wheel_pull(uva__wheel_t *wheel)
         if (wheel->after_ns >= uva__heap_next(&wheel->heap)) {
             return;
         }
-        /* From the highest level down: what falls to one that is lower begins
-         * later, or is near. */
+        /* From the highest level down. An entry that falls to a lower level
+         * lands in a slot that begins later than this tick, or in the heap; so
+         * no slot is emptied twice. */
         wheel->tick = begin;
         for (unsigned level = WHEEL_LEVELS; level-- > 0;) {
             unsigned slot = level_slot(level, begin);

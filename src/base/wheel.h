@@ -22,7 +22,7 @@
 #define UVA__WHEEL_ENTRIES 15u /* They and the rest make 256 bytes. */
 
 typedef struct uva__wheel_chunk_s {
-    struct uva__wheel_chunk_s *next; /* Full. */
+    struct uva__wheel_chunk_s *next; /* Owned; always full. */
     size_t count;
     uva__heap_entry_t entries[UVA__WHEEL_ENTRIES];
 } uva__wheel_chunk_t;
@@ -39,18 +39,20 @@ typedef struct uva__wheel_s {
     uva__wheel_chunk_t *slots[UVA__WHEEL_SLOTS]; /* Owned; in no order. */
 } uva__wheel_t;
 
+/** Make an empty wheel. The slab is borrowed, and outlives the wheel. */
 void uva__wheel_init(uva__wheel_t *wheel, uva__slab_t *slab);
-/** Add a timer that is in no list. now_ns is a moment that has passed: from
- * there slots are counted. @retval UV_ENOMEM Unchanged. */
+/** Add an idle timer, which the wheel borrows until it is taken out. now_ns is
+ * the present or the past: slots are counted from there.
+ * @retval UV_ENOMEM Unchanged. */
 int uva__wheel_insert(uva__wheel_t *wheel,
                       uva__timer_t *timer,
                       uint64_t when_ns,
                       uint64_t now_ns);
-/** Take a timer out, which must be in. */
+/** Take out a timer, which must be in. Its state is the caller's to set. */
 void uva__wheel_remove(uva__wheel_t *wheel, uva__timer_t *timer);
-/** Let the slots move to the heap that may hold the next timer. */
+/** Move every slot that may hold the next timer into the heap. */
 void uva__wheel_pull(uva__wheel_t *wheel);
-/** No timer may be in. */
+/** Free the heap's array. No timer may be in. */
 void uva__wheel_destroy(uva__wheel_t *wheel);
 
 /** The first timer; NULL when there is none. Borrowed. */
