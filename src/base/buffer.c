@@ -15,10 +15,11 @@
 
 #define BUFFER_FIRST_BYTES 64u
 
-/* Doubles the capacity, so that appending byte after byte copies each byte a
- * bounded number of times on average. limit bounds the content and not the
- * capacity, which may be up to twice as large. */
-int uva__buffer_reserve(uva_buffer_t *buffer, size_t count, size_t limit)
+/* Make room for count bytes behind the last, and a 0 behind them. The capacity
+ * doubles, so that appending byte after byte copies each byte a bounded number
+ * of times on average. limit bounds the content and not the capacity.
+ * @retval UV_ENOMEM @retval UV_ENOBUFS Unchanged, both. */
+static int buffer_reserve(uva_buffer_t *buffer, size_t count, size_t limit)
 {
     size_t need = buffer->size + count;
     size_t capacity = buffer->capacity;
@@ -52,7 +53,7 @@ int uva__buffer_append(uva_buffer_t *buffer,
                        size_t size,
                        size_t limit)
 {
-    int r = uva__buffer_reserve(buffer, size, limit);
+    int r = buffer_reserve(buffer, size, limit);
 
     if (r < 0) {
         return r;
@@ -75,7 +76,7 @@ int uva__buffer_vprintf(uva_buffer_t *buffer, const char *format, va_list list)
     va_copy(again, list);
     size = uva__vformat(NULL, 0, format, again);
     va_end(again);
-    r = uva__buffer_reserve(buffer, size, SIZE_MAX);
+    r = buffer_reserve(buffer, size, SIZE_MAX);
     if (r < 0) {
         return r;
     }

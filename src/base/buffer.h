@@ -10,13 +10,9 @@
 
 #include "uva/types.h"
 
-/** Make room for count bytes behind the last (and a 0 behind them). The caller
- * may write them, and then adds to buffer->size and sets the 0.
+/** Copy size bytes behind the last; they may not lie in the buffer itself.
  * @retval UV_ENOMEM  Unchanged.
  * @retval UV_ENOBUFS It would hold more than limit bytes; unchanged. */
-int uva__buffer_reserve(uva_buffer_t *buffer, size_t count, size_t limit);
-/** Copy size bytes behind the last; they may not lie in the buffer itself.
- * Fails as uva__buffer_reserve does. */
 int uva__buffer_append(uva_buffer_t *buffer,
                        const void *data,
                        size_t size,

@@ -4,8 +4,6 @@
 #ifndef UVA__BASE_ERRORS_H
 #define UVA__BASE_ERRORS_H
 
-#include <stdarg.h>
-
 #include "uva/errors.h"
 
 /** Whether code is a failure. UVA_PENDING and UVA__YIELD are negative, but mean

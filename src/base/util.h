@@ -38,8 +38,4 @@
 /** How many elements an array has; not for pointers. */
 #define UVA__COUNT(array) (sizeof(array) / sizeof *(array))
 
-/** The least multiple of power, a power of two, that is not below number. */
-#define UVA__ALIGN_UP(number, power) \
-    (((number) + ((power)-1)) & ~((size_t)(power)-1))
-
 #endif /* UVA__BASE_UTIL_H */

@@ -29,7 +29,6 @@
 #include "uva/errors.h"
 
 #include "base/assert.h"
-#include "base/util.h"
 
 #define WHEEL_TICK_BITS   21u
 #define WHEEL_LOWEST_BITS 9u /* Of the slots of the lowest level. */

@@ -19,7 +19,6 @@
 #include "uva/tasks.h"
 
 #include "base/alloc.h"
-#include "base/errors.h"
 #include "core/extra.h"
 #include "core/futures.h"
 #include "core/loop.h"

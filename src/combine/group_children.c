@@ -18,7 +18,7 @@
 
 #include <string.h>
 
-#include "base/errors.h"
+#include "base/list.h"
 #include "core/futures.h"
 #include "core/loop.h"
 #include "core/owner.h"

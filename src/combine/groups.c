@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/errors.h"
+#include "base/list.h"
 #include "core/failures.h"
 
 /* Allocated with the first failure, so that a group without one stays small. */

@@ -9,7 +9,6 @@
 
 #include "uva/taskgroups.h"
 
-#include "base/list.h"
 #include "core/object.h"
 #include "core/scopes.h"
 

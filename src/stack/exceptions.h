@@ -8,7 +8,6 @@
 #ifndef UVA__STACK_EXCEPTIONS_H
 #define UVA__STACK_EXCEPTIONS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 

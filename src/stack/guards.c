@@ -69,7 +69,8 @@ const char *uva__stack_guard_name(uva__stack_guard_t guard)
     return "auto";
 }
 
-uva__stack_guard_t uva__guards_environment(void)
+/* The guard that the environment asks for; AUTO if it does not. */
+static uva__stack_guard_t guard_of_environment(void)
 {
     const char *value = getenv("UVA_STACK_GUARD");
 
@@ -108,7 +109,7 @@ uva__stack_guard_t uva__stack_guard_probe(void)
     int guard = atomic_load_explicit(&guard_probed, memory_order_relaxed);
 
     if (guard == UVA__STACK_GUARD_AUTO) {
-        guard = (int)uva__guards_environment();
+        guard = (int)guard_of_environment();
         if (guard == UVA__STACK_GUARD_AUTO ||
             guard == UVA__STACK_GUARD_MARKER) {
             guard = guard_markers_work() ? UVA__STACK_GUARD_MARKER

@@ -42,9 +42,6 @@ uva__stack_guard_t uva__stack_guard_probe(void);
 /** "marker", "mprotect", "canary", "auto". @thread any */
 const char *uva__stack_guard_name(uva__stack_guard_t guard);
 
-/** The guard that the environment asks for; AUTO if it does not. */
-uva__stack_guard_t uva__guards_environment(void);
-
 /**
  * madvise() over many ranges at once: one process_madvise where the kernel
  * takes it, else one call each. The advice must bear repetition.

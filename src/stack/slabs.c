@@ -23,6 +23,7 @@
 #include "uva/errors.h"
 
 #include "base/alloc.h"
+#include "base/list.h"
 #include "stack/overflow.h"
 
 #ifndef MAP_NORESERVE

@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/list.h"
+#include "uva/types.h"
+
 #include "stack/guards.h"
 #include "stack/slot.h"
 

@@ -17,7 +17,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/util.h"
 #include "stack/switch.h"
 
 typedef struct uva__stack_s uva__stack_t;
