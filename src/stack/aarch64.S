@@ -5,8 +5,8 @@
  * x29, x30 (where to go on) and d8 to d15. FPCR and FPSR are not saved: they
  * belong to the thread. x18 is the platform's.
  *
- * It ends with `ret`, for the same reason as x86_64.S. No address is signed:
- * the code that calls us keeps its own return address, signed or not.
+ * The switch ends with `ret`, for the same reason as in x86_64.S. It signs no
+ * return address: the caller keeps its own on the stack, signed or not.
  */
 #if defined(__aarch64__) && defined(__ELF__) && !defined(UVA_SWITCH_UCONTEXT)
 

@@ -3,12 +3,13 @@
  */
 #include "stack/exceptions.h"
 
-/* Where C++ is not there it stays as it is; so threads may share it. */
+/* Stands in where the process has no runtime of C++. Nothing ever writes it, so
+ * threads may share it. */
 static uva__exceptions_t none;
 
 #if defined(__ELF__) && defined(__GNUC__)
 
-/* libstdc++ and libc++abi have it; the linker looks for it nowhere else. */
+/* Of libstdc++ or libc++abi. Weak: a program in C links without them. */
 extern uva__exceptions_t *__cxa_get_globals(void) __attribute__((weak));
 
 uva__exceptions_t *uva__exceptions_here(void)

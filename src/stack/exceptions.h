@@ -1,8 +1,9 @@
 /*
- * The state that the runtime of C++ keeps of exceptions for each thread. A
- * stack that is left in the middle of a catch block takes its own along.
+ * The state of exceptions that the runtime of C++ keeps for each thread. A task
+ * that suspends in the middle of a catch block must take its exceptions along,
+ * or the next task would rethrow or free them.
  *
- * Invariant: while a flow is suspended, the thread has nothing of its
+ * Invariant: while a flow is suspended, the thread's state holds none of its
  * exceptions. The flow keeps them in the frame that it is suspended in.
  */
 #ifndef UVA__STACK_EXCEPTIONS_H
@@ -16,22 +17,26 @@
 /* Itanium C++ ABI, 2.2.2: __cxa_eh_globals. */
 typedef struct uva__exceptions_s {
     void *caught; /* Exceptions that are being handled; the last first. */
-    unsigned uncaught_count; /* Those that are looking for theirs. */
+    unsigned uncaught_count; /* Exceptions that were thrown and have not reached
+                                their handler. */
 } uva__exceptions_t;
 
-/* One load sees both: no address is below 256 (or, where the low half of an
- * address comes last, a multiple of 4 GiB), and no count is above 255. */
+/* One load of 8 bytes, from this offset on, sees both members: the upper 7
+ * bytes of the address and the low byte of the count (or, big-endian, the low
+ * half of the address and the count). It is 0 only if both members are: no
+ * address is below 256, none is a multiple of 4 GiB, no count is a multiple of
+ * 256. */
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 #    define UVA__EXCEPTIONS_SEEN 4
 #else
 #    define UVA__EXCEPTIONS_SEEN 1
 #endif
 
-/** Those of the calling thread. In a process without C++ a place that stays
- * empty. */
+/** The state of the calling thread, borrowed for the thread's life. In a
+ * process without C++ a state that stays empty. */
 uva__exceptions_t *uva__exceptions_here(void);
 
-/** Not 0 if there are any. */
+/** Not 0 if a state holds any exception. */
 UVA__INLINE uint64_t uva__exceptions_any(const uva__exceptions_t *here)
 {
     uint64_t seen;
@@ -40,7 +45,8 @@ UVA__INLINE uint64_t uva__exceptions_any(const uva__exceptions_t *here)
     return seen;
 }
 
-/** Take what the running flow has before it is left ... */
+/** Take the exceptions of the running flow out of the thread, before a switch.
+ * The caller keeps them in its frame for uva__exceptions_give. */
 static inline uva__exceptions_t uva__exceptions_take(uva__exceptions_t *here)
 {
     uva__exceptions_t taken = {0};
@@ -52,7 +58,7 @@ static inline uva__exceptions_t uva__exceptions_take(uva__exceptions_t *here)
     return taken;
 }
 
-/** ... and give it back when it goes on. */
+/** Put the exceptions of a flow back, right after the switch to it. */
 static inline void uva__exceptions_give(uva__exceptions_t *here,
                                         const uva__exceptions_t *taken)
 {

@@ -1,8 +1,14 @@
 /*
- * Guards: markers, else mprotect while mappings last, else a gap.
+ * Guards of stacks, in tiers. Each tier stands in where the one above it does
+ * not work, or is used up.
  *
- * Invariant: what install counts as guarded faults on every access to its
- * guard, and each mprotect guard is charged to one budget of the process.
+ *   tier      how                            what it costs
+ *   marker    MADV_GUARD_INSTALL             a system call for 256 guards
+ *   mprotect  PROT_NONE                      two mappings of the process each
+ *   canary    a gap that nobody may touch    a look at each suspension
+ *
+ * Invariant: every access to the guard of a slot that uva__guards_install
+ * counts faults. Each mprotect guard is charged to one budget of the process.
  */
 #ifndef _GNU_SOURCE
 #    define _GNU_SOURCE
@@ -35,10 +41,12 @@ enum {
     GUARD_BATCH_COUNT = 256
 };
 
-/* Values of guard_probed beside uva__stack_guard_t; AUTO is "not yet". */
+/* The uva__stack_guard_t that the machine gives; AUTO until it was probed. Two
+ * threads may probe at once, and find the same. */
 static atomic_int guard_probed;
 
-/* Stacks that may still be guarded by mprotect; -1 is "not yet known". */
+/* How many more stacks of the process mprotect may guard; -1 until the limit of
+ * the system was read. Loops in several threads draw from it. */
 static atomic_long guard_budget = -1;
 
 size_t uva__page_bytes(void)
@@ -83,6 +91,7 @@ static uva__stack_guard_t guard_of_environment(void)
     return UVA__STACK_GUARD_AUTO;
 }
 
+/* Whether the kernel installs guard markers, tried on a page. */
 static bool guard_markers_work(void)
 {
 #if defined(__linux__)
@@ -94,7 +103,8 @@ static bool guard_markers_work(void)
     if (page == MAP_FAILED) {
         return false;
     }
-    /* Emulators take any advice and do nothing: have the kernel write there. */
+    /* madvise alone proves nothing: emulators accept any advice and do nothing.
+     * The proof is that the kernel cannot write to the page. */
     works = madvise(page, page_bytes, GUARD_INSTALL_ADVICE) == 0 &&
             syscall(SYS_uname, page) != 0 && errno == EFAULT;
     munmap(page, page_bytes);
@@ -104,6 +114,8 @@ static bool guard_markers_work(void)
 #endif
 }
 
+/* The environment may ask for markers on a machine that has none; mprotect and
+ * canaries work everywhere. */
 uva__stack_guard_t uva__stack_guard_probe(void)
 {
     int guard = atomic_load_explicit(&guard_probed, memory_order_relaxed);
@@ -120,8 +132,8 @@ uva__stack_guard_t uva__stack_guard_probe(void)
     return (uva__stack_guard_t)guard;
 }
 
-/* A quarter of the mappings that the system allows: each guard makes two, and
- * the application wants some of its own. */
+/* A quarter of the mappings that the system allows: each guard makes two, so
+ * half of them is left to the application. */
 static long guard_budget_initial(void)
 {
 #if defined(__linux__)
@@ -143,12 +155,16 @@ static long guard_budget_initial(void)
 #endif
 }
 
+/* Take up to so many guards out of the budget. @return How many it had; they
+ * are given back by uva__guards_release. */
 static size_t guard_budget_take(size_t wanted_count)
 {
     long left = atomic_load(&guard_budget);
     long taken;
 
     if (left < 0) {
+        /* Only the first thread sets it: another may have drawn from it since.
+         */
         long unknown = -1;
         atomic_compare_exchange_strong(&guard_budget, &unknown,
                                        guard_budget_initial());
@@ -169,8 +185,10 @@ void uva__guards_release(size_t guarded_count, uva__stack_guard_t guard)
 
 #if defined(__linux__) && defined(SYS_process_madvise) && \
     defined(SYS_pidfd_open)
-/* Advise through a descriptor of the own process. It is not kept open: after a
- * fork it would mean the parent. Returns false if the kernel refuses. */
+/* One process_madvise for many ranges of this process. The descriptor that old
+ * kernels need is closed at once: after a fork it would name the parent.
+ * @return Whether all ranges took the advice. If not, any number may have: the
+ * caller repeats it range by range. */
 static bool
 guard_advise_batch(const struct iovec *ranges, size_t count, int advice)
 {
@@ -178,7 +196,8 @@ guard_advise_batch(const struct iovec *ranges, size_t count, int advice)
     enum {
         PIDFD_SELF = -10001
     };
-    static atomic_bool missing;
+    static atomic_bool
+        missing; /* The kernel, or a sandbox, refuses the call. */
     size_t bytes = 0;
     long r;
 
@@ -231,6 +250,8 @@ size_t uva__guards_advise(const struct iovec *ranges, size_t count, int advice)
     return count;
 }
 
+/* Install markers, batch by batch. @return How many slots have one, from the
+ * first on. */
 static size_t guards_mark(const uva__guard_range_t *range)
 {
     struct iovec ranges[GUARD_BATCH_COUNT];
@@ -256,6 +277,8 @@ static size_t guards_mark(const uva__guard_range_t *range)
     return done;
 }
 
+/* Protect guards while the budget lasts. @return How many, from the first
+ * slot on; what the system refused goes back to the budget. */
 static size_t guards_protect(const uva__guard_range_t *range)
 {
     size_t count = guard_budget_take(range->count);
@@ -270,6 +293,9 @@ static size_t guards_protect(const uva__guard_range_t *range)
     return count;
 }
 
+/* One tier for all slots of the range: a slab remembers one tier and a count.
+ * Where a tier guards only some slots, the others have a gap, and are looked at
+ * in each suspension. */
 size_t uva__guards_install(const uva__guard_range_t *range,
                            uva__stack_guard_t guard,
                            uva__stack_guard_t *ret_guard)

@@ -1,4 +1,7 @@
-/* The three ways to guard the low end of a slot. */
+/*
+ * The three ways to guard the low end of a slot, so that a stack overflow is
+ * noticed before it overwrites the stack below.
+ */
 #ifndef UVA__STACK_GUARDS_H
 #define UVA__STACK_GUARDS_H
 
@@ -32,7 +35,8 @@ size_t uva__guards_install(const uva__guard_range_t *range,
                            uva__stack_guard_t guard,
                            uva__stack_guard_t *ret_guard);
 
-/** Give back what uva__guards_install took of the budget for mappings. */
+/** Give back to the budget for mappings what uva__guards_install took, with the
+ * results of that call. The guards go with their mapping. @thread any */
 void uva__guards_release(size_t guarded_count, uva__stack_guard_t guard);
 
 /** The guard that this machine and environment give; probed once.
@@ -50,7 +54,7 @@ const char *uva__stack_guard_name(uva__stack_guard_t guard);
  */
 size_t uva__guards_advise(const struct iovec *ranges, size_t count, int advice);
 
-/** Bytes of a page. */
+/** Bytes of a page. @thread any */
 size_t uva__page_bytes(void);
 
 #endif /* UVA__STACK_GUARDS_H */

@@ -1,9 +1,11 @@
 /*
- * The inline form of the switch for x86-64, with the frame of x86_64.S.
+ * The inline form of the switch for x86-64. It leaves the frame of x86_64.S on
+ * the stack, so a flow that one form suspends the other one may resume.
  *
- * The compiler does not know of what it pushes, so whoever includes this is
- * built without a red zone (src/CMakeLists.txt). To skip one instead would put
- * the frame into cache lines that nothing else on the stack touches.
+ * The pushes are hidden from the compiler, so every file that includes this
+ * header is compiled without a red zone (src/CMakeLists.txt). Skipping the red
+ * zone instead would put the frame into cache lines that nothing else on the
+ * stack touches.
  */
 #ifndef UVA__STACK_JUMP_H
 #define UVA__STACK_JUMP_H
@@ -11,7 +13,8 @@
 #if defined(__x86_64__) && defined(__LP64__) && defined(__GNUC__)
 #    define UVA__SWITCH_INLINE 1
 
-/* Registers that a callee may change and the compiler might otherwise keep. */
+/* With AVX-512 the compiler has more registers that a callee may change; it
+ * must not keep a value in one of them over the switch. */
 #    if defined(__AVX512F__)
 #        define UVA__SWITCH_AVX512                                             \
             , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22",   \
@@ -22,11 +25,15 @@
 #        define UVA__SWITCH_AVX512
 #    endif
 
-/** uva__switch without a call or a return. */
+/** uva__switch without a call or a return: ends with an indirect jump. Callers
+ * use uva__context_jump. */
 static inline __attribute__((always_inline)) void
 uva__switch_jump(void **save_sp, void **to_sp)
 {
-    /* notrack: the place to go on at may follow a call, without endbr64. */
+    /* The asm pushes the callee-saved registers and jumps to label 1 of the
+     * flow that it resumes, or behind a call of uva__switch. No endbr64 stands
+     * there, hence notrack. rdi and rsi come back with the other flow's values,
+     * hence "+". */
     __asm__ volatile("leaq 1f(%%rip), %%rcx\n\t"
                      "pushq %%rcx\n\t"
                      "pushq %%rbp\n\t"

@@ -1,10 +1,11 @@
 /*
  * How deep a stack was used: the lowest byte that is not zero. And a table of
- * what each function needed.
+ * the deepest use of each function.
  *
- * Invariant: a stack that is marked clean is all zero below what its use
- * keeps. Pages that are not resident are zero without a look; one that was
- * swapped out counts as such, which is the only error, and a small one.
+ * Invariant: a stack that is marked clean was all zero below its control block
+ * when its use began. Pages that are not resident are zero without a look. A
+ * page that was swapped out counts as zero too; that is the only error, and a
+ * small one.
  */
 #ifndef _GNU_SOURCE
 #    define _GNU_SOURCE
@@ -28,7 +29,8 @@ enum {
     MEASURE_ZERO_PAGE_COUNT = 4 /* More are dropped, not written. */
 };
 
-/* Sets an element for each page from low on; all of them if nobody knows. */
+/* Set bit 0 of an element for each page from low on that is resident; of all
+ * elements where the system does not tell. */
 static void measure_resident(char *low, unsigned char *pages, size_t count)
 {
 #if defined(__linux__)
@@ -42,6 +44,8 @@ static void measure_resident(char *low, unsigned char *pages, size_t count)
     (void)low;
 }
 
+/* The first word that is not zero; end if there is none. Not checked by ASan:
+ * it reads the red zones of dead frames. */
 UVA__NO_ASAN static const uintptr_t *measure_scan(const char *low,
                                                   const char *end)
 {
@@ -93,8 +97,8 @@ static char *measure_find(const uva__stack_t *stack)
     return top;
 }
 
-/* Volatile, or compilers would call memset: a frame of its own, and checked
- * by ASan. */
+/* Zero the words from low to end. Volatile, or compilers would call memset: its
+ * frame may lie where this writes, and ASan checks it. */
 UVA__NO_ASAN static void measure_zero(char *low, const char *end)
 {
     volatile uintptr_t *word = (volatile uintptr_t *)(void *)low;
@@ -107,7 +111,9 @@ UVA__NO_ASAN static void measure_zero(char *low, const char *end)
     }
 }
 
-/* From where on the stack is in use. */
+/* The lowest byte that must not be zeroed: of the running frames, if the stack
+ * is the one that runs this; else of the frames that are suspended on it; else
+ * the top. */
 static char *measure_kept(uva__stack_t *stack)
 {
     char *here = __builtin_frame_address(0);
@@ -127,7 +133,8 @@ static char *measure_kept(uva__stack_t *stack)
     return uva__stack_top(stack);
 }
 
-/* Zero everything from dirty up to what is in use. */
+/* Zero everything from dirty up to what is in use. Many whole pages are given
+ * back to the system, which is cheaper than to write them. */
 static void measure_clean(uva__stack_t *stack, char *dirty)
 {
     size_t page_bytes = uva__page_bytes();
@@ -169,11 +176,11 @@ void uva__stack_clean(uva__stack_t *stack)
 
 /* --- a table of functions --- */
 
-/* A clean stack is measured for free; more samples of one function would tell
- * little. */
+/* How often a function is measured where stacks are not cleaned for it. More
+ * samples would tell little. */
 #define USAGE_SAMPLES 32u
 
-/* Searched from its begin: a program has few functions that run as tasks. */
+/* A linear search: a program has few functions that run as tasks. */
 static uva__usage_t *usage_find(uva__usage_t *table, uva__usage_key_t key)
 {
     while (table != NULL && (table->key.body != key.body ||
@@ -183,6 +190,7 @@ static uva__usage_t *usage_find(uva__usage_t *table, uva__usage_key_t key)
     return table;
 }
 
+/* Add a function to the table. NULL without memory. */
 static uva__usage_t *usage_add(uva__usage_t **table, uva__usage_key_t key)
 {
     uva__usage_t *usage = uva__calloc(1, sizeof *usage);

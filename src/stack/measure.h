@@ -19,9 +19,9 @@ size_t uva__stack_high_water(const uva__stack_t *stack);
 
 /**
  * uva__stack_high_water, then make the stack clean for its next use. Call it
- * at the end of a use, before uva__stack_put. It may run
- * on the stack itself; it keeps what lies above its own frame, and above
- * stack->context.sp if that is set.
+ * at the end of a use, before uva__stack_put. It may run on the stack itself:
+ * it keeps the frames above its own, and above stack->context.sp if that is
+ * set.
  */
 size_t uva__stack_measure(uva__stack_t *stack);
 
@@ -57,6 +57,7 @@ void uva__usage_note(uva__usage_t **table,
                      uva__stack_t *stack,
                      bool measures_all);
 
+/** Free the table, which is empty (NULL) then. */
 void uva__usage_free(uva__usage_t **table);
 
 #endif /* UVA__STACK_MEASURE_H */

@@ -1,7 +1,13 @@
 /*
  * Stack overflow: the list of slabs, the signal handler, the report.
  *
- * Invariant: everything that the handler reads is published by an atomic store
+ * A fault in a guard runs the handler on the alternate stack of the thread. The
+ * handler finds the slot whose guard holds the address, writes one line, and
+ * lets the fault happen again with the default action. Every other fault goes
+ * to the handler that was there before.
+ *
+ * Invariant: the handler may run at any instruction of any thread, so it takes
+ * no lock and allocates nothing. What it reads is published by an atomic store
  * and never freed: the tables of the list stay for the life of the process,
  * their entries are used again.
  */
@@ -42,17 +48,21 @@ enum {
 
 /* --- the list of slabs --- */
 
-/* 0 in base: free. 1: being filled by the thread that put the 1. */
+/* One slab. base is 0 in a free entry, and 1 while the thread that put the 1
+ * fills the entry. */
 typedef struct watch_s {
     _Atomic uintptr_t base;
     _Atomic size_t bytes;
     _Atomic size_t slot_bytes;
 } watch_t;
 
+/* Table 0 is static, so that a small program maps no table. Each other table is
+ * mapped when the ones before it are full. */
 static watch_t watch_first[WATCH_FIRST_COUNT];
 static _Atomic(watch_t *) watch_tables[WATCH_TABLE_COUNT];
 static atomic_int watch_hint; /* No lower number is known to be free. */
 
+/* NULL while the table was not made. Signal-safe. */
 static watch_t *watch_table(int index)
 {
     return index == 0 ? watch_first
@@ -65,7 +75,8 @@ static size_t watch_table_count(int index)
     return (size_t)WATCH_FIRST_COUNT << index;
 }
 
-/* Which table holds a number, and where it begins. */
+/* The table that holds an entry's number, and the first number of that table.
+ */
 static int watch_table_of(int number, int *ret_first)
 {
     int index = 0;
@@ -79,6 +90,8 @@ static int watch_table_of(int number, int *ret_first)
     return index;
 }
 
+/* Make a table. Two threads may try at once: one of them publishes its own,
+ * the other one takes that. NULL without memory. */
 static watch_t *watch_table_make(int index)
 {
     watch_t *expected = NULL;
@@ -96,6 +109,8 @@ static watch_t *watch_table_make(int index)
     return watch_table(index);
 }
 
+/* The entry of a number, in a table that is made if need be; NULL without
+ * memory. */
 static watch_t *watch_entry(int number)
 {
     int first;
@@ -108,6 +123,8 @@ static watch_t *watch_entry(int number)
     return table != NULL ? &table[number - first] : NULL;
 }
 
+/* The sizes are stored before the base, and the base is released: a handler
+ * that sees the base sees the sizes. */
 int uva__overflow_watch(char *base, size_t bytes, size_t slot_bytes)
 {
     int number = atomic_load_explicit(&watch_hint, memory_order_relaxed);
@@ -145,8 +162,10 @@ void uva__overflow_forget(int number)
 }
 
 /* Whether a flow with this stack pointer can have run down into the guard of
- * the slot: it stands near the low end or, with a large frame, below it, but
- * still in the slab. A wild pointer into a guard comes from elsewhere. */
+ * the slot: the stack pointer is near the low end or, with a large frame, below
+ * it, but still in the slab. If not, a wild pointer has hit the guard, and the
+ * report would blame a task that did nothing. NULL: the machine does not tell
+ * the stack pointer. */
 static bool overflow_is_near(const char *sp,
                              const uva__stack_t *stack,
                              const char *base,
@@ -188,11 +207,14 @@ static uva__stack_t *overflow_find(const char *address, const char *sp)
 
 /* --- the report --- */
 
+/* The line is put together by hand, since printf is not signal-safe. What does
+ * not fit is cut. */
 typedef struct report_s {
     char text[REPORT_BYTES];
     size_t size;
 } report_t;
 
+/* Append at most limit bytes of a string. */
 static void report_append(report_t *report, const char *text, size_t limit)
 {
     for (size_t i = 0; i < limit && text[i] != '\0'; i++) {
@@ -211,6 +233,7 @@ static void report_add(report_t *report, const char *text)
     report_append(report, text, REPORT_BYTES);
 }
 
+/* Append a name, cut to a bearable length and without a line feed. */
 static void report_name(report_t *report, const char *name)
 {
     for (size_t i = 0; i < REPORT_NAME_BYTES && name[i] != '\0'; i++) {
@@ -231,6 +254,7 @@ static void report_number(report_t *report, size_t number)
     report_add(report, digit);
 }
 
+/* Write the line to standard error, also in pieces. */
 static void report_write(const report_t *report)
 {
     size_t done = uva__has_stderr() ? 0 : report->size;
@@ -247,6 +271,7 @@ static void report_write(const report_t *report)
 
 static _Atomic(uva__overflow_describe_cb) overflow_describe;
 
+/* Write the line that names the task. Signal-safe, as describe is. */
 static void overflow_report(uva__stack_t *stack)
 {
     uva__overflow_describe_cb describe = atomic_load(&overflow_describe);
@@ -277,6 +302,7 @@ static void overflow_report(uva__stack_t *stack)
     report_write(&report);
 }
 
+/* Let the next signal of this number end the process. */
 static void overflow_default(int signal_number)
 {
     struct sigaction action = {.sa_handler = SIG_DFL};
@@ -285,7 +311,9 @@ static void overflow_default(int signal_number)
     sigaction(signal_number, &action, NULL);
 }
 
-/* From the handler: take the default action when it returns. */
+/* In the handler: see to it that the process dies by this signal once the
+ * handler returns. A fault repeats itself then, with the right registers for a
+ * core dump; a signal that was sent must be raised again. */
 static void overflow_again(int signal_number, bool sent)
 {
     overflow_default(signal_number);
@@ -297,9 +325,10 @@ static void overflow_again(int signal_number, bool sent)
     if (sent) {
         raise(signal_number);
     }
-    /* Else the fault happens again, and a core dump shows it. */
 }
 
+/* For an overflow that a canary told: no fault is pending, so the signal is
+ * raised. It may be blocked or caught, hence the loop and the unblocking. */
 void uva__overflow_die(uva__stack_t *stack)
 {
     sigset_t set;
@@ -321,8 +350,11 @@ static const int overflow_signals[2] = {SIGSEGV, SIGBUS};
 static pthread_mutex_t overflow_mutex = PTHREAD_MUTEX_INITIALIZER;
 static int overflow_count;                   /* Of installs, under the mutex. */
 static struct sigaction overflow_earlier[2]; /* Written before we are set. */
-static bool overflow_buried[2]; /* A later handler may still call ours. */
+/* A handler that was set after ours may still call ours: ours is not set again,
+ * and overflow_earlier stays as it is. */
+static bool overflow_buried[2];
 
+/* The stack pointer at the fault; NULL where the layout is not known here. */
 static const char *overflow_sp(const ucontext_t *context)
 {
 #if defined(__linux__) && defined(__x86_64__) && defined(__LP64__)
@@ -335,6 +367,8 @@ static const char *overflow_sp(const ucontext_t *context)
 #endif
 }
 
+/* Do what the process would have done without our handler: call the earlier
+ * one, ignore a signal that was sent, or die. */
 static void overflow_chain(int signal_number, siginfo_t *info, void *context)
 {
     const struct sigaction *earlier =
@@ -353,6 +387,8 @@ static void overflow_chain(int signal_number, siginfo_t *info, void *context)
     }
 }
 
+/* The handler. It keeps errno: the flow that was interrupted goes on if an
+ * earlier handler mends the fault. */
 static void overflow_handle(int signal_number, siginfo_t *info, void *context)
 {
     int saved_errno = errno;
@@ -376,6 +412,8 @@ static bool overflow_is_ours(const struct sigaction *action)
            action->sa_sigaction == overflow_handle;
 }
 
+/* Set our handler for one of the signals. What was there is kept before ours is
+ * set: it may be called at once. Under the mutex. */
 static int overflow_set(int i)
 {
     struct sigaction action = {.sa_sigaction = overflow_handle,
@@ -393,6 +431,7 @@ static int overflow_set(int i)
     return sigaction(overflow_signals[i], &action, NULL) == 0 ? 0 : -errno;
 }
 
+/* Put the earlier handler back, if ours is the last one. Under the mutex. */
 static void overflow_unset(int i)
 {
     struct sigaction current;
@@ -402,8 +441,8 @@ static void overflow_unset(int i)
         sigaction(overflow_signals[i], &overflow_earlier[i], NULL);
         return;
     }
-    /* Whoever came after us chains to us: to set ours again on top of it
-     * would make a circle. */
+    /* The handler that was set after ours may chain to ours. Setting ours again
+     * on top of it would make a circle. */
     overflow_buried[i] = true;
 }
 
@@ -442,12 +481,15 @@ void uva__overflow_uninstall(void)
 
 /* --- the alternate stack of a thread --- */
 
+/* The handler cannot run on the stack that has overflowed. */
 static UVA__TLS struct {
-    void *base; /* NULL while the thread has one of its own. */
+    void *base; /* Owned; NULL if the thread brought an alternate stack. */
     size_t bytes;
     int count;
 } overflow_thread;
 
+/* Whole pages: room for the registers that the kernel saves, and for an earlier
+ * handler that does more than ours. */
 static size_t overflow_alternate_bytes(void)
 {
     size_t bytes = ALTERNATE_BYTES;
@@ -495,6 +537,7 @@ void uva__overflow_thread_exit(void)
     if (--overflow_thread.count > 0 || overflow_thread.base == NULL) {
         return;
     }
+    /* Somebody may have set another one since: that stays. */
     if (sigaltstack(NULL, &stack) == 0 && stack.ss_sp == overflow_thread.base) {
         stack = (stack_t){.ss_flags = SS_DISABLE};
         sigaltstack(&stack, NULL);

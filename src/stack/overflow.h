@@ -43,18 +43,23 @@ void uva__overflow_uninstall(void);
  * @retval UV_ENOMEM  Overflows on this thread die without a report.
  */
 int uva__overflow_thread_init(void);
+/** Undo one uva__overflow_thread_init of this thread; the last one takes away
+ * the stack that it was given. */
 void uva__overflow_thread_exit(void);
 
-/** Report the overflow of a stack and die by SIGSEGV. Does not return. */
+/** Report the overflow of a stack and die by SIGSEGV. Does not return. For
+ * overflows that no fault told; on any stack, also the one that overflowed. */
 void uva__overflow_die(uva__stack_t *stack);
 
 /**
- * Enter slots into the list of the handler.
+ * Enter a slab, bytes from base on, cut into slots, into the list of the
+ * handler. The slab may be read by the handler until it is forgotten.
  *
  * @return A number for uva__overflow_forget, or UV_ENOMEM.
  * @thread any
  */
 int uva__overflow_watch(char *base, size_t bytes, size_t slot_bytes);
+/** Take a slab out of the list, before it is unmapped. @thread any */
 void uva__overflow_forget(int number);
 
 #endif /* UVA__STACK_OVERFLOW_H */

@@ -1,9 +1,12 @@
 /*
  * Slabs of slots: mapped, guarded, taken, given back.
  *
- * Invariant: a slab with a fresh slot is in `open` of its class, any other in
- * `full`; a slab all of whose slots are fresh again is unmapped. A fresh slot
- * has its bit set, no page touched and no control block.
+ *   a slot is   its bit in slab->fresh   its pages      its control block
+ *   fresh       set                      not touched    none
+ *   used        clear                    may be there   valid, low is set
+ *
+ * Invariant: a slab with a fresh slot is in `open` of its class, any other slab
+ * in `full`. A slab whose last used slot becomes fresh again is unmapped.
  */
 #ifndef _GNU_SOURCE
 #    define _GNU_SOURCE
@@ -37,6 +40,7 @@
 #    define PR_SET_VMA_ANON_NAME 0
 #endif
 
+/* How much larger frames are in this build; see uva__slab_scale. */
 #if defined(UVA__ASAN) || defined(UVA__TSAN)
 #    define SLAB_SCALE_SHIFT 2u
 #elif defined(__GNUC__) && !defined(__OPTIMIZE__)
@@ -45,12 +49,15 @@
 #    define SLAB_SCALE_SHIFT 0u
 #endif
 
+/* The first slab of a class is small; each next one is twice as large, up to a
+ * bound. A guard is a sixteenth of its slot, up to a bound. */
 enum {
     SLAB_FIRST_COUNT = 16
 };
 static const size_t slab_bytes_max = (size_t)64 << 20;
 static const size_t slab_guard_bytes_max = (size_t)64 << 10;
 
+/* The lowest byte of a slot, which is that of its guard. */
 static char *slab_slot(const uva__stack_slab_t *slab,
                        const uva__stack_class_t *home,
                        uint32_t index)
@@ -58,6 +65,8 @@ static char *slab_slot(const uva__stack_slab_t *slab,
     return slab->base + (size_t)index * home->slot_bytes;
 }
 
+/* Map address space for a slab. The system backs a page when it is touched, so
+ * most of the slab never costs memory. NULL if the system refuses. */
 static void *slab_map(size_t bytes)
 {
     void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
@@ -66,8 +75,9 @@ static void *slab_map(size_t bytes)
     if (base == MAP_FAILED) {
         return NULL;
     }
-    /* Both only improve things: a name in /proc/PID/maps, and no huge page
-     * under a stack that needs a small one. */
+    /* Neither call has to succeed. The first gives a name in /proc/PID/maps.
+     * The second keeps the system from backing a stack of one page with a huge
+     * page. */
 #if defined(__linux__)
     (void)prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, base, bytes, "uva stacks");
 #endif
@@ -77,6 +87,9 @@ static void *slab_map(size_t bytes)
     return base;
 }
 
+/* Guard the slots as well as the machine can, and note in the pool what did not
+ * work: markers fail in locked memory, and slots without a page for a guard
+ * have to be checked in each suspension. */
 static void slab_guard(uva__stack_slab_t *slab,
                        uva__stack_pool_t *pool,
                        const uva__stack_class_t *home)
@@ -99,6 +112,7 @@ static void slab_guard(uva__stack_slab_t *slab,
     }
 }
 
+/* Make a slab of fresh slots, in no list yet. NULL without memory. */
 static uva__stack_slab_t *slab_new(uva__stack_pool_t *pool,
                                    const uva__stack_class_t *home,
                                    uint32_t slot_count)
@@ -137,6 +151,8 @@ fail_map:
     return NULL;
 }
 
+/* Unmap a slab of which no stack is in use. The handler of overflows forgets it
+ * first: its addresses may belong to something else right after. */
 static void slab_destroy(uva__stack_slab_t *slab, uva__stack_pool_t *pool)
 {
     uva__list_remove(&slab->link);
@@ -147,7 +163,8 @@ static void slab_destroy(uva__stack_slab_t *slab, uva__stack_pool_t *pool)
     uva__free(slab);
 }
 
-/* The slots of used stacks, for tools that keep something for each. */
+/* Tell the tools that the used stacks of a slab end. A plain build has no tool
+ * to tell, and reads no control block: that would touch every stack's page. */
 static void slab_leave_tools(uva__stack_slab_t *slab,
                              const uva__stack_class_t *home)
 {
@@ -169,6 +186,8 @@ static void slab_leave_tools(uva__stack_slab_t *slab,
 #endif
 }
 
+/* Map one more slab for a class. The pool's limit bounds it, but for one slot.
+ * Where the system refuses a slab, a smaller one is tried. */
 static int class_grow(uva__stack_class_t *home, uva__stack_pool_t *pool)
 {
     size_t bytes = home->slab_bytes;
@@ -232,6 +251,7 @@ void uva__slab_class_init(uva__stack_class_t *home, size_t slot_bytes)
     uva__list_init(&home->full);
 }
 
+/* Unmap the slabs of one of the lists of a class. */
 static void class_destroy_slabs(uva__stack_class_t *home,
                                 uva__stack_pool_t *pool,
                                 uva_list_t *slabs)
@@ -255,6 +275,8 @@ void uva__slab_class_destroy(uva__stack_class_t *home, uva__stack_pool_t *pool)
 
 /* --- slots --- */
 
+/* Take the lowest fresh slot of a slab that has one, and write its control
+ * block. Low slots first: used stacks stay close together. */
 static uva__stack_t *slab_take(uva__stack_slab_t *slab,
                                uva__stack_class_t *home)
 {
@@ -267,7 +289,7 @@ static uva__stack_t *slab_take(uva__stack_slab_t *slab,
         word++;
     }
     index = word * 64 + (uint32_t)__builtin_ctzll(slab->fresh[word]);
-    slab->fresh[word] &= slab->fresh[word] - 1;
+    slab->fresh[word] &= slab->fresh[word] - 1; /* Clears that bit. */
     if (--slab->fresh_count == 0) {
         uva__list_remove(&slab->link);
         uva__list_append(&home->full, &slab->link);
@@ -305,6 +327,7 @@ int uva__slab_take(uva__stack_class_t *home,
     return 0;
 }
 
+/* The slab may be unmapped when this returns. */
 void uva__slab_refresh(uva__stack_slab_t *slab,
                        uint32_t index,
                        uva__stack_class_t *home,

@@ -1,7 +1,8 @@
 /*
  * Slabs of slots: the memory of the stacks of one pool, and how it is cut.
  *
- * Each function here belongs to the pool alone: stacks.h is its door.
+ * Only stacks.c and trim.c call these functions; others take stacks by
+ * stacks.h.
  */
 #ifndef UVA__STACK_SLABS_H
 #define UVA__STACK_SLABS_H
@@ -65,7 +66,8 @@ void uva__slab_class_init(uva__stack_class_t *home, size_t slot_bytes);
 /** Unmap all slabs of a class. No stack may be in use. */
 void uva__slab_class_destroy(uva__stack_class_t *home, uva__stack_pool_t *pool);
 
-/** Take a fresh slot of a class, of a new slab if there is none.
+/** Take a fresh slot of a class, of a new slab if there is none. The caller
+ * holds the stack, and has asked for the pool's limit.
  * @retval UV_ENOMEM  The system gives no memory. */
 int uva__slab_take(uva__stack_class_t *home,
                    uva__stack_pool_t *pool,

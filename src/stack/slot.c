@@ -34,6 +34,8 @@ uva__stack_t *uva__stack_at(char *slot, size_t slot_bytes, size_t index)
                                     colour * SLOT_LINE_BYTES);
 }
 
+/* Valgrind takes a switch to a stack that it does not know for a jump of the
+ * stack pointer, and calls everything between undefined. */
 void uva__stack_enter_tools(uva__stack_t *stack)
 {
 #if defined(UVA_HAVE_VALGRIND)

@@ -32,14 +32,16 @@ enum {
 
 /** The control block of a stack, at the top of its slot. */
 struct uva__stack_s {
-    uva__stack_t *next;       /* In the idle list; the holder's while in use. */
+    uva__stack_t *next;       /* In the idle list. The holder's to use while it
+                                 has the stack. */
     uva__stack_class_t *home; /* Borrowed: the class in its pool. */
     uva__stack_slab_t *slab;  /* Borrowed. */
     char *low;                /* The lowest usable byte. */
-    void *owner; /* The holder's, for reports; uva never reads through it. */
-    /* The holder's: the flow suspended on an idle stack, so that its entry
+    void *owner; /* The holder's, for reports; the pool never reads it. */
+    /* The holder's: a flow stays suspended on an idle stack, so that its entry
      * function can go on with the next task. sp is NULL on a stack that was
-     * never used (make one then). The pool destroys it with the stack. */
+     * never used: the holder makes a flow then. The pool destroys the flow with
+     * the stack. */
     uva__context_t context;
     uint32_t valgrind_id;
     uint8_t guard;     /* uva__stack_guard_t, never AUTO. */
@@ -50,13 +52,16 @@ struct uva__stack_s {
 /** Where the control block of slot number index of its slab lies. */
 uva__stack_t *uva__stack_at(char *slot, size_t slot_bytes, size_t index);
 
-/** Tell the tools of a stack that comes into being. */
+/** Tell the tools that a stack begins: its slot was fresh, its control block is
+ * written. */
 void uva__stack_enter_tools(uva__stack_t *stack);
-/** Tell the tools of a stack that ends, and destroy the flow on it. */
+/** Tell the tools that a stack ends, and destroy the flow on it. Its slot is
+ * about to be fresh, or unmapped. */
 void uva__stack_leave_tools(uva__stack_t *stack);
 
 #if defined(UVA__ASAN)
-/* Frames that were left without a return keep their poison. */
+/** Before a stack is used again: take away the poison of frames that were left
+ * without a return. */
 void uva__stack_unpoison(uva__stack_t *stack);
 #else
 static inline void uva__stack_unpoison(uva__stack_t *stack)

@@ -1,9 +1,14 @@
 /*
  * The stack pool: classes of stacks, and the lists of idle ones.
  *
- * Invariant: each slot is in exactly one state. Fresh: never used since it was
- * mapped or trimmed. Idle: in `idle` or `cold` of its class. In use: the
- * holder's.
+ *   a slot is   where                           from there to
+ *   fresh       a bit in its slab               in use (slab take)
+ *   in use      with its holder                 idle (put)
+ *   idle        in `idle` of its class          in use (get), cold (trim)
+ *   cold        in `cold` of its class          in use (get), fresh (trim)
+ *
+ * Invariant: each slot is in exactly one of these states. touched_count of a
+ * class counts all that are not fresh.
  */
 #include "stack/stacks.h"
 
@@ -16,8 +21,10 @@
 #include "stack/overflow.h"
 #include "stack/trim.h"
 
-#define STACK_CANARY_WORDS 32
+#define STACK_CANARY_WORDS 32 /* Right below the lowest usable byte. */
 
+/* The smallest class for a size in bytes of a plain build; NULL if it is too
+ * large. */
 static uva__stack_class_t *pool_class(uva__stack_pool_t *pool,
                                       size_t size_bytes)
 {
@@ -67,6 +74,8 @@ void uva__stack_pool_destroy(uva__stack_pool_t *pool)
     pool->touched_bytes = 0;
 }
 
+/* Whether one more touched slot of a class would exceed the pool's limit. Idle
+ * stacks count, since their pages may be there. */
 static bool pool_limit_reached(uva__stack_pool_t *pool,
                                const uva__stack_class_t *home)
 {
@@ -74,6 +83,8 @@ static bool pool_limit_reached(uva__stack_pool_t *pool,
            pool->limit_bytes - pool->touched_bytes < home->slot_bytes;
 }
 
+/* Every size but the default, and the default size when no stack of it is idle.
+ * A used stack goes before a fresh slot: its pages are there. */
 int uva__stack_get_slow(uva__stack_pool_t *pool,
                         size_t size_bytes,
                         uva__stack_t **ret_stack)
@@ -142,8 +153,9 @@ UVA__NO_ASAN void uva__stack_check_slow(uva__stack_t *stack, const char *sp)
     if (stack->guard != UVA__STACK_GUARD_CANARY) {
         return;
     }
-    /* The canary is the zero of a page that nobody touched: reading it costs
-     * no memory, writing one of another value would cost a page a stack. */
+    /* The canary is the zero of a page in the gap that nobody touches. Reading
+     * it costs no memory; a canary that is written would cost each stack a
+     * page. */
 #if defined(UVA_HAVE_VALGRIND)
     VALGRIND_MAKE_MEM_DEFINED(word - STACK_CANARY_WORDS,
                               STACK_CANARY_WORDS * sizeof *word);

@@ -48,12 +48,16 @@ size_t uva__stack_pool_count(const uva__stack_pool_t *pool);
 /** The guard that the pool's next stack would get; never AUTO. */
 uva__stack_guard_t uva__stack_pool_guard(const uva__stack_pool_t *pool);
 
+/** uva__stack_get where no stack of the default size is idle. */
 int uva__stack_get_slow(uva__stack_pool_t *pool,
                         size_t size_bytes,
                         uva__stack_t **ret_stack);
+/** Look at the canary of a stack that has one, and whether sp, unless NULL, is
+ * on the stack. Does not return if there was an overflow. */
 void uva__stack_check_slow(uva__stack_t *stack, const char *sp);
 
-/** Take a used stack of the default size; NULL when none is idle. */
+/** Take a used stack of the default size; NULL when none is idle. The caller
+ * holds it, and gives it back by uva__stack_put. */
 static inline uva__stack_t *uva__stack_get_idle(uva__stack_pool_t *pool)
 {
     uva__stack_class_t *home = pool->standard;
@@ -67,7 +71,7 @@ static inline uva__stack_t *uva__stack_get_idle(uva__stack_pool_t *pool)
 }
 
 /**
- * Take a stack.
+ * Take a stack. The caller holds it, and gives it back by uva__stack_put.
  *
  * @param size_bytes  At least this class of virtual size; 0 for the default.
  * @retval UV_EAGAIN  The pool's limit is reached.
@@ -88,9 +92,9 @@ static inline int uva__stack_get(uva__stack_pool_t *pool,
 }
 
 /**
- * Give a stack back; it will be the next one handed out. Its last frames may
- * still stand on it, as long as they leave before the next get is used. An
- * overflow that no page fault told is found here.
+ * Give a stack back; it is the next one of its class that is handed out. The
+ * caller may still run on it, as long as it leaves the stack before the next
+ * holder begins there. An overflow that no page fault told is found here.
  */
 static inline void uva__stack_put(uva__stack_pool_t *pool, uva__stack_t *stack)
 {

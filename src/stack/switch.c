@@ -1,9 +1,10 @@
 /*
- * The surroundings of the switch: contexts are made, the tools are told.
+ * The surroundings of the switch: how a context is made, and what the tools are
+ * told.
  *
- * Invariant: in a build under ASan or TSan every switch goes through a
- * function here that tells, so that the tool knows on which stack the thread
- * stands.
+ * Invariant: in a build under ASan or TSan every switch goes through
+ * uva__context_switch_with_tools, so that the tool knows on which stack the
+ * thread runs.
  */
 #include "stack/switch.h"
 
@@ -40,6 +41,9 @@ enum {
 static const char context_backend[] = "aarch64";
 #    endif
 
+/* Lay the frame that a suspended flow would have left, with the thunk as the
+ * address to go on at. The thunk calls entry, and ends every walk of the
+ * stack. */
 void *uva__switch_prepare(char *low, char *top, void (*entry)(void))
 {
     uintptr_t *frame = (uintptr_t *)(void *)top - FRAME_WORDS;
@@ -62,7 +66,8 @@ const char *uva__context_backend(void)
 
 void uva__context_self(uva__context_t *context)
 {
-    /* For ASan the bounds are learnt when it is first switched away from. */
+    /* ASan tells the bounds of the thread's stack at the first switch away from
+     * it: context_arrive writes them here. */
     *context = (uva__context_t){0};
 #if defined(UVA__TSAN)
     context->fiber = __tsan_get_current_fiber();
@@ -98,10 +103,13 @@ void uva__context_destroy(uva__context_t *context)
 #if defined(UVA__WITH_TOOLS)
 
 #    if defined(UVA__ASAN)
-/* The context that this thread left last: the flow that runs next learns its
- * bounds. */
+/* The context that this thread left last. ASan tells its bounds to the flow
+ * that runs next, which stores them there. */
 static UVA__TLS uva__context_t *context_left;
 
+/* Tell ASan that the switch is over: the first thing that a flow does when it
+ * goes on. fake_stack: what ASan gave it when it was left; NULL at its start.
+ */
 static void context_arrive(void *fake_stack)
 {
     const void *bottom;
@@ -116,8 +124,9 @@ static void context_arrive(void *fake_stack)
 #    endif
 
 #    if defined(UVA__TSAN)
-/* TSan wants nothing instrumented between its call and the switch, or its
- * shadow of the call stack runs empty. */
+/* Not instrumented: a call that TSan notes between its own call and the switch
+ * would be noted for the other flow, whose shadow call stack would run empty.
+ */
 __attribute__((no_sanitize("thread"), noinline))
 #    endif
 static void

@@ -110,8 +110,10 @@ void *uva__switch_prepare(char *low, char *top, void (*entry)(void));
 
 #if defined(UVA__WITH_TOOLS)
 
-/* Out of line, as the tools want nothing instrumented around the switch. */
+/** The switch with what ASan and TSan must be told before and after it. Out of
+ * line, because nothing around the switch may be instrumented. */
 void uva__context_switch_with_tools(uva__context_t *from, uva__context_t *to);
+/** What ASan must be told when a flow begins. */
 void uva__context_started_with_tools(void);
 
 #endif
@@ -131,8 +133,10 @@ static inline void uva__context_yield(uva__context_t *from, uva__context_t *to)
 }
 
 /**
- * The same between different places: the loop and a task, a task and a stack
- * that waits for one, a coroutine and its driver, a producer and a consumer.
+ * uva__context_yield for flows that suspend at different lines: the loop and a
+ * task, a task and the flow that waits on an idle stack, a coroutine and its
+ * driver, a producer and a consumer. The result is the same, the processor's
+ * prediction is better.
  */
 static inline void uva__context_jump(uva__context_t *from, uva__context_t *to)
 {

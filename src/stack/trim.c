@@ -1,9 +1,9 @@
 /*
  * Giving the memory of idle stacks back to the system.
  *
- * Invariant: a stack whose pages were given back has no control block any
- * more: its slot is fresh again. One whose pages cannot be given back, as they
- * are locked, stays idle.
+ * Invariant: the control block of a stack goes with its pages, so all that is
+ * needed afterwards is copied before, and the slot is fresh again. A stack
+ * whose pages cannot be given back, because they are locked, stays idle.
  */
 #ifndef _GNU_SOURCE
 #    define _GNU_SOURCE
@@ -17,21 +17,23 @@
 #include "stack/slabs.h"
 
 enum {
-    TRIM_BATCH_COUNT = 64,
-    TRIM_CALL_COUNT = 1024
+    TRIM_BATCH_COUNT = 64, /* Stacks of one system call. */
+    TRIM_CALL_COUNT = 1024 /* Of one call: it must not hold up the loop. */
 };
 
+/* A stack that is being given back. */
 typedef struct stack_trim_s {
-    uva__stack_t *stack;    /* Gone once its pages are. */
-    uva__context_t context; /* Its flow. */
+    uva__stack_t *stack;    /* Valid only if its pages were kept. */
+    uva__context_t context; /* The flow that was suspended on it. */
     uva__stack_slab_t *slab;
     uint32_t index;
     uint32_t range; /* Which of the ranges of its batch holds it. */
 } stack_trim_t;
 
-/* Neighbours that went idle one after the other are one range: a quarter of
- * the time is saved. Not over the end of a slab, as another one may be locked
- * and refuse. Returns how many ranges there are. */
+/* Add a slot to the ranges of a batch. Neighbours that went idle one after the
+ * other become one range, which saves a quarter of the time. A range does not
+ * reach over the end of a slab: the next slab may be locked and refuse.
+ * @return How many ranges there are. */
 static uint32_t ranges_add(struct iovec *ranges,
                            uint32_t count,
                            const uva__stack_slab_t *slab,
@@ -55,6 +57,7 @@ static uint32_t ranges_add(struct iovec *ranges,
     return count + 1;
 }
 
+/* The pages of a stack stay: put it back among the idle ones. */
 static void stack_keep(uva__stack_t *stack, uva__stack_class_t *home)
 {
     uva__stack_enter_tools(stack);
@@ -63,7 +66,8 @@ static void stack_keep(uva__stack_t *stack, uva__stack_class_t *home)
     home->idle = stack;
 }
 
-/* Give back one batch of cold stacks; returns how many. */
+/* Give back one batch of the cold stacks of a class. @return How many; the
+ * others are idle again. */
 static size_t class_trim_batch(uva__stack_class_t *home,
                                uva__stack_pool_t *pool)
 {
@@ -78,6 +82,8 @@ static size_t class_trim_batch(uva__stack_class_t *home,
         uva__stack_t *stack = home->cold;
         char *slot = stack->low - home->guard_bytes;
 
+        /* The flow is destroyed when the pages have gone, not by
+         * uva__stack_leave_tools: the pages may be refused. */
         entries[count].context = stack->context;
         home->cold = stack->next;
         stack->context.sp = NULL;
@@ -90,7 +96,7 @@ static size_t class_trim_batch(uva__stack_class_t *home,
             (uint32_t)((size_t)(slot - stack->slab->base) / home->slot_bytes);
         entries[count].range = range_count - 1;
     }
-    /* A guard in a range stays what it is. */
+    /* The ranges include the guards, which stay guards. */
     done = uva__guards_advise(ranges, range_count, MADV_DONTNEED);
     for (size_t i = 0; i < count; i++) {
         if (entries[i].range < done) {

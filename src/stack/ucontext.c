@@ -17,12 +17,14 @@
 
 void uva__switch(void **save_sp, void **to_sp)
 {
-    ucontext_t here; /* Lives as long as the suspension. */
+    ucontext_t here; /* On the stack that is left: it lives until the return. */
 
     *save_sp = &here;
     (void)swapcontext(&here, *to_sp);
 }
 
+/* The ucontext_t of a flow that has not begun lies at the top of its stack, and
+ * the frames of the flow below it. */
 void *uva__switch_prepare(char *low, char *top, void (*entry)(void))
 {
     uintptr_t end = (uintptr_t)top - sizeof(ucontext_t);

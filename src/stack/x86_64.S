@@ -5,9 +5,9 @@
  * r12 rbx rbp and the address to go on at. MXCSR and the x87 control word are
  * not saved: they belong to the thread.
  *
- * It ends with `ret`: yields come from the same call on every stack, so the
- * return predictor is right although the stack is another one. jump.h has the
- * form that ends with a jump.
+ * The switch ends with `ret`: tasks that yield one after the other come from
+ * the same call, so the predictor of returns is right although the stack is
+ * another one. jump.h has the form that ends with a jump.
  *
  * No endbr64 at uva__switch: it is hidden and its address is never taken.
  */
