@@ -1,10 +1,15 @@
 /*
  * as_completed (asyncio.tasks, _AsCompletedIterator).
  *
- * Invariant: a future that is not yet given out is counted in members.left, its
- * record among its callbacks or in the ready queue; or it is in the queue of
- * those done; or the timeout came first: then only the number of such futures
- * is known, each of which gives UV_ETIMEDOUT.
+ *   a future is   counted in      its record stands
+ *   pending       members.left    among its callbacks, or in the ready queue
+ *   done          -               in the queue state->done
+ *   expired       state->expired  nowhere: the timeout came first, the next
+ *                                 call gives UV_ETIMEDOUT for it
+ *   given out     -               nowhere
+ *
+ * Invariant: each future that is not given out is in one of these states, and
+ * a task waits only while all of them are pending.
  */
 #include "uva/tasks.h"
 
@@ -34,7 +39,8 @@ static bool state_has_next(const state_t *state)
     return state->done != NULL || state->expired > 0;
 }
 
-/* A member's record is free once it has run: it links those done. */
+/* A member is done. Its record has run and is free: its link serves the queue
+ * of done members. One waiting task takes it. */
 static void state_done(uva__members_t *members, uva__member_t *member)
 {
     state_t *state = state_of(members);
@@ -63,7 +69,8 @@ static void state_expired(uva__members_t *members)
 static const uva__members_ops_t state_ops = {sizeof(state_t), state_done,
                                              state_expired};
 
-/* The iterator is the caller's memory; what records touch is not. */
+/* The iterator is the caller's memory, which may go at any time after destroy.
+ * The records refer to the state alone, which outlives them. */
 int uva_as_completed_start(uva_as_completed_t *iterator,
                            const uva_future_ref_t *futures,
                            size_t count,
@@ -90,7 +97,8 @@ int uva_as_completed_start(uva_as_completed_t *iterator,
     return 0;
 }
 
-/* Give out the next: those done come before the time-outs. */
+/* Give out the next one; there is one. Done futures come before those that the
+ * timeout came before. */
 static int state_take(state_t *state, uva_future_t **ret_future)
 {
     uva__ready_t *ready = state->done;
@@ -130,10 +138,11 @@ int uva_as_completed_next_poll(uva_as_completed_t *iterator,
         bool woken = uva_waiter_woken(self);
         r = uva_waiter_finish(self);
         if (r < 0 && woken && state != NULL && state_has_next(state)) {
-            (void)uva_waiter_wake_first(&state->waiters); /* Not taken. */
+            /* Cancelled after it was woken: the next task takes the future. */
+            (void)uva_waiter_wake_first(&state->waiters);
         }
         if (r < 0 || state == NULL) {
-            return r; /* It may have been destroyed since. */
+            return r; /* The iterator was destroyed while the task waited. */
         }
     }
     if (!state_has_next(state)) {

@@ -7,12 +7,12 @@
  *   counted      nowhere                     no
  *
  * outer, the gathering future, ends when one child has failed and failures are
- * not returned, or when all are counted. Children that are counted later change
- * nothing.
+ * not returned, or when all children are counted. Children that are counted
+ * later change nothing.
  *
- * Invariant: outer is referenced by whoever holds it and by the record of each
- * child that is not counted; it owns a reference of every child to its end. So
- * nothing in it depends on the frame that called gather.
+ * Invariant: outer has a reference of its holder and one for the record of each
+ * child that is not counted. It owns a reference of every child to its own end.
+ * So nothing in it depends on the frame that called gather.
  */
 #include <string.h>
 
@@ -32,6 +32,7 @@ typedef struct gather_child_s {
     uva_future_t *future; /* Counted; NULL stands for UV_ENOMEM. */
 } gather_child_t;
 
+/* The gathering future with its children, one object. */
 typedef struct gather_s {
     uva__parent_t outer;
     uva__cycle_t cycle;
@@ -45,14 +46,14 @@ typedef struct gather_s {
     gather_child_t children[];
 } gather_t;
 
-/* Only futures of the kind below are looked at as gathers. */
+/* Only for futures of the kind gather_kind. */
 static gather_t *gather_of(uva_future_t *outer)
 {
     return UVA__CONTAINER_OF(outer, gather_t, outer.plain.base);
 }
 
-/* A record has no room for a pointer to its gather: the table of functions,
- * which it points to anyway, lies in the gather. */
+/* A record has no room for a pointer to its gather. But it points to its table
+ * of functions, and that lies in the gather. */
 static gather_t *gather_of_child(const gather_child_t *child)
 {
     return UVA__CONTAINER_OF((uintptr_t)child->record.ready.ops, gather_t, ops);
@@ -69,7 +70,8 @@ static size_t gather_bytes(size_t count)
     return sizeof(gather_t) + count * sizeof(gather_child_t);
 }
 
-/* The code of a done child. */
+/* The code of a done child. A child that could not be made is NULL, and has
+ * failed for want of memory. */
 static int child_code(const uva_future_t *child)
 {
     return child == NULL ? UV_ENOMEM : child->code;
@@ -112,7 +114,8 @@ static const uva__kind_ops_t gather_kind = {
     .cancel_next = gather_cancel_next,
 };
 
-/* Copy what a failed child tells to the outer future. */
+/* End outer with the code of a failed child, and with the child's record if it
+ * tells of that code. Without memory for it the code alone is told. */
 static void gather_fail(gather_t *gather, uva_future_t *child, int code)
 {
     uva__extra_t *source = uva__future_has_extra(child);
@@ -126,7 +129,9 @@ static void gather_fail(gather_t *gather, uva_future_t *child, int code)
     uva__future_finish(gather_outer(gather), UVA__FUTURE_FINISHED, code);
 }
 
-/* The value stays the child's, which lives as long as outer. */
+/* Let a result of outer point to the value of a child. The child owns the
+ * value, and lives as long as outer. Where the value was moved out, the result
+ * says so. */
 static void child_borrow(uva_future_t *child, uva_result_t *ret_result)
 {
     if ((child->flags & UVA__MOVED) != 0) {
@@ -136,9 +141,10 @@ static void child_borrow(uva_future_t *child, uva_result_t *ret_result)
     }
 }
 
-/* All children are done and none has failed outer. One that was asked to
- * cancel ends as cancelled even if its children swallowed it; the results of
- * an await are taken from the children when the task goes on. */
+/* All children are done, and none has ended outer by a failure. asyncio: an
+ * outer that was asked to cancel ends as cancelled even if its children
+ * swallowed the cancellation. An awaited gather makes no array: the task takes
+ * the results from the children when it goes on. */
 static void gather_complete(gather_t *gather, uva_future_t *last)
 {
     if (gather->outer.cancel_requested) {
@@ -163,7 +169,8 @@ static void gather_complete(gather_t *gather, uva_future_t *last)
     uva__future_finish(gather_outer(gather), UVA__FUTURE_FINISHED, 0);
 }
 
-/* asyncio: tasks.py, gather, _done_callback. */
+/* A child is done; outer may have ended before. asyncio: tasks.py, gather,
+ * _done_callback. */
 static inline void gather_count(gather_t *gather, uva_future_t *child)
 {
     int code = UVA__LIKELY(child != NULL && child->code >= 0)
@@ -204,7 +211,9 @@ static uva_future_t *child_waiter(uva__ready_t *ready)
         UVA__CONTAINER_OF(ready, gather_child_t, record.ready)));
 }
 
-/* The gathering future waits for no child any more. */
+/* The end of the loop opens cycles of futures that keep each other: outer waits
+ * for no child any more. The extra reference keeps outer until all records are
+ * out. */
 static void gather_open(uva__cycle_t *cycle)
 {
     gather_t *gather = UVA__CONTAINER_OF(cycle, gather_t, cycle);
@@ -219,7 +228,8 @@ static void gather_open(uva__cycle_t *cycle)
     uva__future_unref(outer);
 }
 
-/* Futures that were taken and cannot be gathered. */
+/* Drop futures that were taken and cannot be gathered. The futures of another
+ * thread's loop are not touched: the log has told of them. */
 static void futures_unref(const uva_future_ref_t *futures, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -229,7 +239,9 @@ static void futures_unref(const uva_future_ref_t *futures, size_t count)
     }
 }
 
-/* Take the children, wait for those that are pending, and count the others. */
+/* Take the children: append the records of pending ones, then count the others.
+ * Counting comes second, since it may end outer. asyncio: tasks.py, gather,
+ * done_futs. */
 static void gather_attach(gather_t *gather,
                           const uva_future_ref_t *take_futures)
 {
@@ -255,8 +267,9 @@ static void gather_attach(gather_t *gather,
     }
 }
 
-/* as_future: somebody holds outer as a future and looks at its result, an
- * array; else a task awaits it, and takes the results itself. */
+/* Make outer. as_future: the caller gets outer as a future, whose result is an
+ * array; else a task awaits it, and takes the results itself. Takes the futures
+ * also where it refuses. NULL without memory. */
 static uva_future_t *gather_new(uva_loop_t *loop,
                                 const uva_future_ref_t *take_futures,
                                 size_t count,
@@ -335,8 +348,9 @@ typedef struct gather_out_s {
     uva_result_t *results; /* Array, or NULL. */
 } gather_out_t;
 
-/* asyncio: one child may fill several places. The first of them moves its
- * result out, the others have a copy of what that place got. */
+/* asyncio: one child may fill several places. Its result is moved out into the
+ * first of them; the others get a copy of what that place got. @return i if
+ * nothing was moved out yet, else the first place of the same child. */
 static size_t gather_first_place(const gather_t *gather, size_t i)
 {
     const uva_future_t *future = gather->children[i].future;
@@ -351,7 +365,7 @@ static size_t gather_first_place(const gather_t *gather, size_t i)
     return first;
 }
 
-/* With exceptions returned: status and value of each child. */
+/* Fill place i of an array of results: status and value. @return The status. */
 static int gather_move_result(uva_future_t *future,
                               size_t i,
                               size_t first,
@@ -367,7 +381,8 @@ static int gather_move_result(uva_future_t *future,
     return results[i].status;
 }
 
-/* A value of the children's own type. A place whose child failed is zeroed. */
+/* Fill place i of an array of values. The place is zeroed if the value was
+ * moved out by somebody else. @return The child's code. */
 static int gather_move_value(uva_future_t *future,
                              size_t i,
                              size_t first,
@@ -408,8 +423,9 @@ static int gather_move_one(gather_t *gather, size_t i, const gather_out_t *out)
     return code;
 }
 
-/* @return 0, or UVA_EINVALIDSTATE where somebody was faster and nothing tells
- * it beside the results. */
+/* Move the results of all children out. @return 0, or UVA_EINVALIDSTATE if a
+ * result had been moved out before, and failures are not returned: then no
+ * status beside the value tells it. */
 static int gather_move(gather_t *gather, const gather_out_t *out)
 {
     bool wanted = out->results != NULL || out->codes != NULL ||
@@ -484,7 +500,8 @@ int uva_gather_poll(uva_gather_op_t *op,
     return gather_poll(op, take_futures, count, flags, &out);
 }
 
-/* UVA_DRIVE would not drop the futures where no task can block. */
+/* The drive of both awaiting forms. Not UVA_DRIVE, which would not drop the
+ * futures where the caller cannot block. */
 static int gather_drive(const uva_future_ref_t *take_futures,
                         size_t count,
                         unsigned flags,

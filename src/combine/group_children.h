@@ -13,12 +13,14 @@
  * The factory and, if it starts eagerly, the body of the child run before this
  * returns: the group may be over, or lost, by then.
  *
- * @param args  Taken, as uva__task_new takes them, also on failure.
+ * @param args  Copied into the task's frame; what they own is dropped where no
+ *              task is made.
  * @param ret   Where the result of a child that succeeds is copied to, or NULL.
  *              Borrowed until the group's exit.
  * @param here  Static: the caller's source, or NULL.
- * @return The task, borrowed; or a refusal: UV_EPERM where the group makes none
- *         any more, UV_ENOMEM (as NULL, too) which fails the group.
+ * @return The task, borrowed; or a refused future, or NULL without memory.
+ * UV_EPERM: the group makes no children any more. Any other failure fails the
+ *         group.
  */
 uva_task_t *uva__group_make_child(uva__group_t *group,
                                   const uva__coro_t *coro,

@@ -8,7 +8,8 @@
  *   left behind           nowhere, it was removed   no
  *
  * Invariant: the state lives until each of its records was removed or has run,
- * however early whoever waits goes on. One whose wait is over hears nothing.
+ * however early the waiting task goes on. Once the wait is over, no function of
+ * its table is called.
  */
 #include "combine/members.h"
 
@@ -52,8 +53,8 @@ static void member_done(uva__ready_t *ready)
     uva__members_unref(members);
 }
 
-/* For the call graph: the task of a wait. That of an as_completed waits in a
- * list and for no future. */
+/* For the call graph: the task of a wait. The tasks of an as_completed wait in
+ * a list, for whichever future comes first. */
 static uva_future_t *member_waiter(uva__ready_t *ready)
 {
     const uva_waiter_t *waiter =
@@ -79,8 +80,8 @@ static bool future_is_real(const uva_future_t *future)
     return future != NULL && future->kind != UVA__KIND_REFUSED;
 }
 
-/* A future that stands there twice is found by a mark that it bears while the
- * places are filled. */
+/* Fill the places. A future that stands in the array twice is found by a mark
+ * that it bears while the places are filled, so this takes linear time. */
 static void members_fill(uva__members_t *members,
                          const uva_future_ref_t *futures)
 {

@@ -1,7 +1,7 @@
 /*
- * The futures that a wait and an as_completed wait for: each of them has a
- * record among the callbacks of each future, until that is done or the wait is
- * over.
+ * What a wait and an as_completed have in common: the futures that they wait
+ * for. Each future has a record among its callbacks, until the future is done
+ * or the wait is over.
  */
 #ifndef UVA__COMBINE_MEMBERS_H
 #define UVA__COMBINE_MEMBERS_H
@@ -19,7 +19,7 @@ typedef struct uva__member_s {
     bool counted; /* Not the second place of the same future. */
 } uva__member_t;
 
-/* What those who wait do in their own way. */
+/* What a wait and an as_completed do in their own way. */
 typedef struct uva__members_ops_s {
     size_t bytes; /* Of their state, which begins with a uva__members_t. */
     /** A member is done, and the wait is not over. */
@@ -37,13 +37,15 @@ struct uva__members_s {
     size_t count; /* Places. */
     size_t left;  /* Futures that are not known to be done; 0 once the wait is
                      over. */
-    size_t refs;  /* Of records that did not run and were not removed, and one
-                     of whoever waits. */
+    size_t refs;  /* One for each record that did not run and was not removed,
+                     and one of the caller of uva__members_new. */
     uva__member_t *places; /* Behind the state. */
 };
 
-/** Begin to wait. The state is zeroed but for its members; a future that stands
- * there twice counts once.
+/** Begin to wait: make the state of ops->bytes, zeroed behind its members, with
+ * one reference. The futures are borrowed, and kept by references of their own;
+ * a future that stands there twice counts once. No function of ops is called
+ * before this returns.
  * @retval UV_EINVAL Too many futures. @retval UVA_EWRONGLOOP
  * @retval UV_ENOMEM */
 int uva__members_new(uva_loop_t *loop,
@@ -55,7 +57,7 @@ int uva__members_new(uva_loop_t *loop,
 /** The wait is over: take the records of unfinished futures out and stop the
  * timer. No function of the table is called any more. */
 void uva__members_leave(uva__members_t *members);
-/** Whoever waits needs the state no more. */
+/** Drop the reference that uva__members_new gave, after uva__members_leave. */
 void uva__members_unref(uva__members_t *members);
 
 #endif /* UVA__COMBINE_MEMBERS_H */

@@ -1,9 +1,14 @@
 /*
  * shield (asyncio.tasks).
  *
- * Invariant: outer is kept by whoever holds it and by each of its two records
- * until that has run or was removed; it keeps the inner future to its own end,
- * because its result is borrowed from there.
+ *   record   among the callbacks of   when it runs
+ *   inner    the inner future         outer ends as the inner future did
+ *   outer    outer                    the inner record leaves: outer has ended,
+ *                                     mostly because it was cancelled
+ *
+ * Invariant: outer has a reference of its holder, and one for each of its two
+ * records until that record has run or was removed. It keeps the inner future
+ * to its own end, because it borrows the inner future's result.
  */
 #include "uva/tasks.h"
 
@@ -50,7 +55,8 @@ static void shield_inner_done(uva__ready_t *ready)
     int code = uva_future_result(inner, &value);
 
     if (!uva__future_pending(outer)) {
-        /* Cancelled alone: nobody asks how the inner one ended. */
+        /* outer was cancelled alone. The failure of inner counts as retrieved,
+         * since its result was looked at above; so it does in asyncio. */
     } else if (uva_future_cancelled(inner)) {
         /* asyncio: without its message. */
         (void)uva_future_cancel(outer);
@@ -64,7 +70,8 @@ static void shield_inner_done(uva__ready_t *ready)
     uva__future_unref(outer);
 }
 
-/* The shield waits for the inner future no more. */
+/* Wait for the inner future no more. The record's reference of outer goes: the
+ * caller has one of its own. */
 static void shield_leave_inner(shield_t *shield)
 {
     if (uva__future_remove(shield->inner, &shield->inner_record)) {
@@ -93,6 +100,7 @@ static const uva__ready_ops_t inner_ops = {.run = shield_inner_done,
 static const uva__ready_ops_t outer_ops = {.run = shield_outer_done,
                                            .drop = shield_outer_done};
 
+/* The end of the loop opens cycles of futures that keep each other. */
 static void shield_open(uva__cycle_t *cycle)
 {
     shield_t *shield = UVA__CONTAINER_OF(cycle, shield_t, cycle);
@@ -143,7 +151,8 @@ uva_future_t *uva_shield_future(uva_future_t *future)
     return outer;
 }
 
-/* The task awaits outer; its cancellation ends that one alone. */
+/* The task awaits outer: cancelling the task cancels outer, and not the inner
+ * future. */
 int uva_shield_poll(uva_shield_op_t *op,
                     uva_future_t *future,
                     void **ret_result)

@@ -2,8 +2,8 @@
  * sleep (asyncio.tasks).
  *
  * Invariant: as in asyncio a sleep ends two iterations after its deadline is
- * seen: the timer runs, which wakes the task, which runs in the next. No
- * future is made for it: the task's own waiter stands for one.
+ * seen. In the first the timer runs and wakes the task, in the second the task
+ * runs. asyncio makes a future for it; here the task's own waiter does.
  */
 #include "uva/tasks.h"
 
@@ -16,7 +16,9 @@
 #include "core/timers.h"
 #include "core/waiters.h"
 
-/* The result of a yield that has ended. */
+/* The result of a yield that has ended: UV_ECANCELED if the task was cancelled
+ * meanwhile. A yielding task waits for nothing that a cancellation could wake,
+ * so the cancellation waits for it here. */
 static inline int yield_end(uva_task_t *task)
 {
     if (UVA__UNLIKELY((task->base.flags & UVA__MUST_CANCEL) != 0)) {
@@ -42,6 +44,7 @@ int uva_yield_poll(void)
     return yield_end(task);
 }
 
+/* The deadline has come. */
 static void sleep_fire(uva__timer_t *timer)
 {
     (void)uva__waiter_wake(timer->waiter);
@@ -52,6 +55,7 @@ int uva_sleep_poll(uva_sleep_op_t *op, uint64_t delay_ns)
     uva_task_t *task = uva__task_current();
     int r;
 
+    /* asyncio: tasks.py, sleep: no time is one bare yield. */
     if (delay_ns == 0 || task == NULL) {
         return uva_yield_poll();
     }

@@ -1,13 +1,13 @@
 /*
  * Staggered race (asyncio.staggered).
  *
- * Each attempt runs in a task of its own, which first waits for its turn: the
- * attempt before it failed, or its delay is over. Then it makes the task of
- * the next attempt and runs its own body.
+ * Each attempt has a racer, a task of its own. A racer first waits for its
+ * turn, until the attempt before it has failed or the delay is over. Then it
+ * makes the next racer, and runs the body of its attempt.
  *
- * Invariant: the race ends when all the tasks it made have ended, and each has
- * told it; a racer counts as begun before its task is made, as that may run at
- * once.
+ * Invariant: the race ends when the record of every racer has run. Until then
+ * the memory of the race stays, whatever happens to the caller. A racer counts
+ * as started before its task is made, because the task may run at once.
  */
 #include "uva/tasks.h"
 
@@ -35,16 +35,17 @@ struct race_s {
     uint64_t delay_ns;
     int *codes;           /* The caller's array, or NULL. */
     size_t started;       /* Racers that have begun. */
-    size_t left;          /* Of those, who has not told that it ended. */
-    uva_waiter_t *waiter; /* Of the caller, while it waits. */
-    size_t winner;        /* count while there is none. */
-    void *result;
-    int code; /* Why an attempt could not begin. */
+    size_t left;          /* Racers whose record has not run. */
+    uva_waiter_t *waiter; /* Borrowed: the caller's, while it waits. */
+    size_t winner;        /* Its index; count while there is none. */
+    void *result;         /* The winner's. */
+    int code;             /* Why an attempt could not begin. */
     racer_t racers[];
 };
 
 static int racer_body(void *arg, void **ret_result);
 
+/* The record of a racer has run: its task has ended. */
 static void racer_done(uva__ready_t *ready)
 {
     race_t *race = UVA__CONTAINER_OF(ready, racer_t, record.ready)->race;
@@ -58,6 +59,8 @@ static void racer_done(uva__ready_t *ready)
 static const uva__ready_ops_t racer_ops = {.run = racer_done,
                                            .drop = racer_done};
 
+/* Make the next racer, if there is an attempt left. Without memory for it the
+ * race goes on with the racers that it has, and tells the code if none wins. */
 static void race_start_next(race_t *race)
 {
     uva_task_t *task;
@@ -81,6 +84,7 @@ static void race_start_next(race_t *race)
     uva__future_add(&task->base, &racer->record);
 }
 
+/* Wait until the racer before this one has failed. */
 static int racer_turn_poll(racer_t *before)
 {
     uva_waiter_t *self = uva_waiter_current();
@@ -92,6 +96,9 @@ static int racer_turn_poll(racer_t *before)
                           : uva_waiter_suspend(self, NULL, &before->waiters);
 }
 
+/* Wait for the turn of a racer; the first one has it. @return 0, or why it
+ * never comes: UV_ECANCELED, or no memory for the timeout. asyncio:
+ * staggered.py, run_one_coro, wait_for(previous_failed.wait(), delay). */
 static int racer_wait_turn(racer_t *racer)
 {
     race_t *race = racer->race;
@@ -107,19 +114,18 @@ static int racer_wait_turn(racer_t *racer)
     return r == UV_ETIMEDOUT ? 0 : r;
 }
 
-static void racer_wins(racer_t *racer, void *result)
+/* Cancel every racer that has begun, but the winner if there is one. */
+static void race_cancel(race_t *race)
 {
-    race_t *race = racer->race;
-
-    race->winner = racer->index;
-    race->result = result;
     for (size_t i = 0; i < race->started; i++) {
-        if (i != racer->index) {
+        if (i != race->winner) {
             (void)uva_task_cancel(race->racers[i].task);
         }
     }
 }
 
+/* The task of a racer. Only a cancellation ends it with a code: failures of
+ * attempts are told by the race. asyncio: staggered.py, run_one_coro. */
 static int racer_run(racer_t *racer)
 {
     race_t *race = racer->race;
@@ -131,13 +137,16 @@ static int racer_run(racer_t *racer)
         return r;
     }
     if (r < 0) {
-        race->code = r; /* Without memory nobody wakes it: told by the race. */
+        race->code =
+            r; /* No memory for the timeout: the attempt is not made. */
         return 0;
     }
     race_start_next(race);
     r = uva__code_of_body(attempt->body(attempt->arg, &result));
     if (r >= 0 && race->winner == race->count) {
-        racer_wins(racer, result);
+        race->winner = racer->index;
+        race->result = result;
+        race_cancel(race);
         return 0;
     }
     racer->failed = true;
@@ -147,7 +156,7 @@ static int racer_run(racer_t *racer)
     UVA__LIST_FOREACH (waiter, &racer->waiters, uva_waiter_t, link) {
         (void)uva_waiter_wake(waiter);
     }
-    return 0; /* asyncio: the failure is told by the race. */
+    return 0;
 }
 
 static int racer_body(void *arg, void **ret_result)
@@ -156,13 +165,7 @@ static int racer_body(void *arg, void **ret_result)
     return racer_run(arg);
 }
 
-static void race_cancel(race_t *race)
-{
-    for (size_t i = 0; i < race->started; i++) {
-        (void)uva_task_cancel(race->racers[i].task);
-    }
-}
-
+/* Wait until every racer has ended, or the caller is cancelled. */
 static int race_wait_poll(race_t *race)
 {
     uva_waiter_t *self = uva_waiter_current();
@@ -182,8 +185,9 @@ static int race_wait_poll(race_t *race)
     return uva_waiter_suspend(self, NULL, NULL);
 }
 
-/* Wait until every racer has ended. Their memory is the race's, so that a
- * cancellation is passed on to them and then waited out. */
+/* Wait until every racer has ended. The racers use the memory of the race, so a
+ * cancellation of the caller is passed on to them and then waited out.
+ * @return 0, or UV_ECANCELED. */
 static int race_run(race_t *race)
 {
     int result = 0;
@@ -199,7 +203,8 @@ static int race_run(race_t *race)
     return result;
 }
 
-/* Drop the tasks. One that failed had no memory to begin. */
+/* Drop the tasks. The failure of an attempt is no failure of its task: a task
+ * that failed could not begin, for want of memory. */
 static void race_drop(race_t *race)
 {
     for (size_t i = 0; i < race->started; i++) {
@@ -213,6 +218,7 @@ static void race_drop(race_t *race)
     }
 }
 
+/* The arguments are looked at before anything is made. */
 int uva_staggered_race(const uva_attempt_t *attempts,
                        size_t count,
                        uint64_t delay_ns,

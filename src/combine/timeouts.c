@@ -11,7 +11,9 @@
  *
  * An ACTIVE timeout for which no entry could be had has its own code.
  *
- * Invariant: a timeout whose deadline came has asked its task to cancel once.
+ * Invariant: a timeout with a code has asked its task to cancel exactly once.
+ * So its end takes back one request, and turns UV_ECANCELED into the code only
+ * if no other request is left.
  */
 #include "uva/timeouts.h"
 
@@ -39,6 +41,7 @@ typedef struct timeout_entry_s {
     int code;
 } timeout_entry_t;
 
+/* NULL outside of enter and exit, and where the enter found no memory. */
 static timeout_entry_t *timeout_entry(const uva_timeout_t *timeout)
 {
     return timeout->entry == NULL
@@ -46,6 +49,8 @@ static timeout_entry_t *timeout_entry(const uva_timeout_t *timeout)
                : UVA__CONTAINER_OF(timeout->entry, timeout_entry_t, scope);
 }
 
+/* The deadline has come, or could not be armed: cancel the task, and keep why.
+ * asyncio: timeouts.py, Timeout._on_timeout. */
 static void entry_expire(timeout_entry_t *entry, int code)
 {
     entry->code = code;
@@ -58,11 +63,13 @@ static void entry_fire(uva__timer_t *timer)
                  UV_ETIMEDOUT);
 }
 
+/* The call of a deadline that had passed when it was set. */
 static void entry_fire_soon(void *data)
 {
     entry_expire(data, UV_ETIMEDOUT);
 }
 
+/* From here on the deadline cannot come; nothing if it was not armed. */
 static void entry_disarm(timeout_entry_t *entry)
 {
     uva__timer_stop(entry->scope.task->base.loop, &entry->timer);
@@ -70,6 +77,7 @@ static void entry_disarm(timeout_entry_t *entry)
     entry->soon = uva_handle_unref(entry->soon);
 }
 
+/* The task has left the block without its exit. */
 static void entry_abandon(uva__scope_t *entry)
 {
     entry_disarm(UVA__CONTAINER_OF(entry, timeout_entry_t, scope));
@@ -104,6 +112,7 @@ int uva_timeout_enter_at(uva_timeout_t *timeout, uint64_t when_ns)
         return uva__bare(UV_EPERM);
     }
     *timeout = (uva_timeout_t){.task = task, .when_ns = when_ns};
+    /* A caller may ignore the code of enter: its exit tells it. */
     if (task == NULL) {
         timeout->state = TIMEOUT_REFUSED;
         timeout->code = UVA_ENOTASK;
@@ -114,6 +123,7 @@ int uva_timeout_enter_at(uva_timeout_t *timeout, uint64_t when_ns)
     timeout->entry =
         uva__scope_enter(task, timeout, &timeout_ops, sizeof *entry);
     if (timeout->entry == NULL) {
+        /* No block runs without its deadline: it ends at its first await. */
         timeout->code = UV_ENOMEM;
         (void)uva_task_cancel(task);
         return UV_ENOMEM;
@@ -145,8 +155,8 @@ static int timeout_code(const uva_timeout_t *timeout)
     return entry == NULL ? timeout->code : entry->code;
 }
 
-/* Whether there is something to leave: its task may have ended without the
- * exit, which was reported. */
+/* Whether there is something to leave. If the task has ended without the exit,
+ * which was reported, the timeout becomes DONE here. */
 static bool timeout_is_active(uva_timeout_t *timeout)
 {
     if (uva__scope_lost(timeout->entry)) {
@@ -156,8 +166,10 @@ static bool timeout_is_active(uva_timeout_t *timeout)
     return timeout->state == TIMEOUT_ACTIVE;
 }
 
-/* @return Whether the deadline has come, and nobody else has asked the task to
- * cancel. */
+/* Leave the scope, and take back the request to cancel if the deadline has
+ * come.
+ * @return Whether it has come, and no request of others is left since enter.
+ * asyncio: timeouts.py, Timeout.__aexit__. */
 static bool timeout_end(uva_timeout_t *timeout)
 {
     timeout->code = timeout_code(timeout);
@@ -224,6 +236,9 @@ int uva_timeout_reschedule(uva_timeout_t *timeout, uint64_t when_ns)
     return r;
 }
 
+/* The end of a UVA_TIMEOUT block that was left by return or goto, so that no
+ * exit can turn what it returns into the code. If the task was told of the
+ * cancellation, the code is noted: uva__scope_check_slow reports it. */
 void uva__timeout_leave(uva_timeout_t *timeout)
 {
     bool told;

@@ -1,10 +1,11 @@
 /*
  * wait, wait_for and cancel-and-wait (asyncio.tasks).
  *
- * A wait is a state of its own, because records among the callbacks of futures
- * may run after the task has gone on: members.c keeps it until the last one
- * has. wait_for is an await with a timeout around it; only without any time it
- * cancels and waits, as asyncio does.
+ * A wait has a state of its own, because a record among the callbacks of a
+ * future may run after the task has gone on: members.c keeps the state until
+ * the last record has run. wait_for is an await with a timeout around it. Only
+ * with a timeout of 0 it cancels the future and waits for its end, as asyncio
+ * does.
  *
  * Invariant: a wait never wakes its task once it is over.
  */
@@ -24,7 +25,8 @@ typedef struct wait_s {
     uva_return_when_t when;
 } wait_t;
 
-/* The task goes on. */
+/* The wait is over for the task: stop the timer and wake the task. The task may
+ * be woken already; a second time does nothing. */
 static void wait_wake(uva__members_t *members)
 {
     uva__timer_stop(members->loop, &members->timer);
@@ -37,7 +39,7 @@ static bool wait_failed(uva_future_t *future)
     return !uva_future_cancelled(future) && uva__future_code(future) < 0;
 }
 
-/* One of the futures is done: maybe that is enough. */
+/* One of the futures is done: wake the task if that is enough. */
 static void wait_member_done(uva__members_t *members, uva__member_t *member)
 {
     uva_return_when_t when = UVA__CONTAINER_OF(members, wait_t, members)->when;
@@ -52,7 +54,9 @@ static void wait_member_done(uva__members_t *members, uva__member_t *member)
 static const uva__members_ops_t wait_ops = {sizeof(wait_t), wait_member_done,
                                             wait_wake};
 
-/* asyncio: tasks.py, _wait. The task suspends even if all are done already. */
+/* Make the state; the caller then suspends the task, even if all futures are
+ * done already: their records run in the next iteration and wake it. asyncio:
+ * tasks.py, _wait, does the same. */
 static int wait_start(uva_wait_op_t *op,
                       uva_task_t *task,
                       const uva_future_ref_t *futures,
@@ -72,8 +76,9 @@ static int wait_start(uva_wait_op_t *op,
     return r;
 }
 
-/* What is done by now counts as done, whether or not its record has run. The
- * futures are in the caller's order, each once, and borrowed. */
+/* Give the futures out: in the caller's order, each once, borrowed. A future
+ * that is done by now counts as done, whether or not its record has run.
+ * asyncio: tasks.py, _wait. @return How many are done. */
 static int wait_results(const uva__members_t *members,
                         uva_future_t **ret_done,
                         uva_future_t **ret_pending)
@@ -135,7 +140,6 @@ int uva_wait_poll(uva_wait_op_t *op,
     return r;
 }
 
-/* The stackful forms drive the polls. */
 int uva_wait(const uva_future_ref_t *futures,
              size_t count,
              uint64_t timeout_ns,
@@ -153,7 +157,9 @@ int uva_wait(const uva_future_ref_t *futures,
 
 /* --- cancel and wait --- */
 
-/* asyncio: tasks.py, _cancel_and_wait. */
+/* asyncio: tasks.py, _cancel_and_wait. The record is appended before the future
+ * is asked to cancel: it may be done at once. A task that waited for itself
+ * would never go on. */
 int uva_cancel_and_wait_poll(uva_wait_op_t *op, uva_future_t *future)
 {
     uva_task_t *task = uva__task_current();
@@ -193,13 +199,15 @@ int uva_cancel_and_wait(uva_future_t *future)
 
 /* --- wait_for --- */
 
+/* Which way a wait_for goes, from its first poll to its last. */
 enum {
     WAIT_FOR_NEW,
-    WAIT_FOR_CANCEL,
-    WAIT_FOR_AWAIT
+    WAIT_FOR_CANCEL, /* No time: cancel the future, and wait for its end. */
+    WAIT_FOR_AWAIT   /* Await the future in a timeout. */
 };
 
-/* The result of a future that is done; a cancellation was the timeout's. */
+/* Move the result of a done future out. Only WAIT_FOR_CANCEL comes here, so a
+ * cancellation stands for the timeout. */
 static int wait_for_result(uva_future_t *future, void *ret, size_t size)
 {
     int r = uva__future_take(future, ret, size);
@@ -228,7 +236,8 @@ wait_for_begin(uva_wait_for_op_t *op, uva_future_t *future, uint64_t timeout_ns)
     }
 }
 
-/* Both ways end with the reference dropped and the result moved out. */
+/* asyncio: tasks.py, wait_for. Both ways end with the reference dropped and the
+ * result moved out. */
 int uva__wait_for_typed_poll(uva_wait_for_op_t *op,
                              uva_future_t *take_task,
                              uint64_t timeout_ns,
@@ -255,7 +264,7 @@ int uva__wait_for_typed_poll(uva_wait_for_op_t *op,
         }
         (void)uva_future_unref(take_task);
     } else {
-        /* Moved out, and the reference dropped, as it ends. */
+        /* This moves the result out and drops the reference when it ends. */
         r = uva__await_typed_poll(take_task, ret, ret_bytes);
         if (r == UVA_PENDING) {
             return r;
@@ -266,6 +275,8 @@ int uva__wait_for_typed_poll(uva_wait_for_op_t *op,
     return r;
 }
 
+/* Not UVA_DRIVE, which would not drop the future where the caller cannot
+ * block. */
 int uva__wait_for_typed(uva_future_t *take_task,
                         uint64_t timeout_ns,
                         void *ret,
