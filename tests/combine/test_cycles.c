@@ -75,12 +75,11 @@ START_TEST(held_beyond_the_loop)
     uva_future_t *gather;
     uva_loop_t *loop;
 
-    ck_assert_int_eq(uva_loop_new_virtual(NULL, &loop), 0);
+    loop = new_loop();
     inner = uva_loop_create_future(loop);
     outer = uva_shield_future(inner);
     gather = gather_of(&outer, 1);
-    ck_assert_int_eq(uva_loop_close(loop), 0);
-    uva_loop_unref(loop);
+    end_loop(loop);
     ck_assert(!uva_future_done(outer) && !uva_future_done(gather));
     uva_future_unref(inner);
     uva_future_unref(gather);

@@ -1,16 +1,16 @@
 /*
  * gather.
  */
-#include "by_hand.h"
+#include "kinds.h"
 
 /* --- gathering futures, and tasks that await them --- */
 
-KIND_CORO(void *, awaits, uva_future_t *future;)
+KIND_TASK(void *, awaits, uva_future_t *future;)
 {
     int r;
 
     UVA_BEGIN
-    AWAIT_FUTURE(r, self->future, ret);
+    AWAIT(r, uva_await, self->future, ret);
     UVA_END
     return r;
 }
@@ -44,8 +44,9 @@ static fixture_t *gather_begin(int count, bool tasks, unsigned flags)
     for (int i = 0; i < count; i++) {
         fixture.futures[i] = hand_future();
         fixture.children[i] =
-            tasks ? UVA_FUTURE(HAND_SPAWN(awaits, .future = fixture.futures[i]))
-                  : uva_future_ref(fixture.futures[i]);
+            tasks
+                ? UVA_FUTURE(KIND_ERASED(awaits, .future = fixture.futures[i]))
+                : uva_future_ref(fixture.futures[i]);
         uva_future_ref(fixture.children[i]);
     }
     if (tasks) {
@@ -119,21 +120,21 @@ static void check_success(bool tasks, unsigned flags)
     gather_end(g);
 }
 
-HAND_TEST(success)
+KIND_LOOP_TEST(success)
 {
     /* test_tasks.py, GatherTestsBase.test_success */
     check_success(false, 0);
     check_success(true, 0);
 }
 
-HAND_TEST(result_exception_success)
+KIND_LOOP_TEST(result_exception_success)
 {
     /* test_tasks.py, GatherTestsBase.test_result_exception_success */
     check_success(false, UVA_RETURN_EXCEPTIONS);
     check_success(true, UVA_RETURN_EXCEPTIONS);
 }
 
-HAND_TEST(one_exception)
+KIND_LOOP_TEST(one_exception)
 {
     /* test_tasks.py, GatherTestsBase.test_one_exception */
     for (int tasks = 0; tasks < 2; tasks++) {
@@ -153,7 +154,7 @@ HAND_TEST(one_exception)
     }
 }
 
-HAND_TEST(return_exceptions)
+KIND_LOOP_TEST(return_exceptions)
 {
     /* test_tasks.py, GatherTestsBase.test_return_exceptions */
     for (int tasks = 0; tasks < 2; tasks++) {
@@ -175,7 +176,7 @@ HAND_TEST(return_exceptions)
     }
 }
 
-HAND_TEST(one_cancellation)
+KIND_LOOP_TEST(one_cancellation)
 {
     /* test_tasks.py, FutureGatherTests.test_one_cancellation */
     fixture_t *g = gather_begin(5, false, 0);
@@ -195,7 +196,7 @@ HAND_TEST(one_cancellation)
     gather_end(g);
 }
 
-HAND_TEST(result_exception_one_cancellation)
+KIND_LOOP_TEST(result_exception_one_cancellation)
 {
     /* test_tasks.py, FutureGatherTests.test_result_exception_one_cancellation
      */
@@ -232,17 +233,17 @@ START_TEST(constructor_empty_sequence_without_loop)
 }
 END_TEST
 
-KIND_CORO(uva_future_t *, gathers_nothing)
+KIND_TASK(uva_future_t *, gathers_nothing)
 {
     *ret = uva_gather_future(NULL, 0, 0);
     return 0;
 }
 
-HAND_TEST(constructor_empty_sequence_use_running_loop)
+KIND_LOOP_TEST(constructor_empty_sequence_use_running_loop)
 {
     /* test_tasks.py,
      * FutureGatherTests.test_constructor_empty_sequence_use_running_loop */
-    uva_task_t *task = HAND_SPAWN(gathers_nothing);
+    uva_task_t *task = KIND_ERASED(gathers_nothing);
     uva_future_t *outer;
 
     ck_assert_int_eq(hand_run(task), 0);
@@ -259,19 +260,19 @@ START_TEST(constructor_heterogenous_futures)
 {
     /* test_tasks.py, FutureGatherTests.test_constructor_heterogenous_futures
      */
-    uva_loop_t *other = hand_loop_new();
+    uva_loop_t *other = new_loop();
     uva_future_t *futures[] = {hand_future(), uva_loop_create_future(other)};
     uva_future_t *outer = uva_gather_future(UVA_FUTURES(futures), 2, 0);
 
     ck_assert_int_eq(uva_future_exception(outer), UVA_EWRONGLOOP);
-    hand_loop_close(other);
+    end_loop(other);
 }
 END_TEST
 
 START_TEST(constructor_homogenous_futures)
 {
     /* test_tasks.py, FutureGatherTests.test_constructor_homogenous_futures */
-    uva_loop_t *other = hand_loop_new();
+    uva_loop_t *other = new_loop();
     uva_future_t *children[3];
     uva_future_t *outers[2];
 
@@ -296,11 +297,11 @@ START_TEST(constructor_homogenous_futures)
         ck_assert_int_eq(uva_future_exception(outers[i]), UV_ECANCELED);
         uva_future_unref(outers[i]);
     }
-    hand_loop_close(other);
+    end_loop(other);
 }
 END_TEST
 
-KIND_CORO(int, gives, int value;)
+KIND_TASK(int, gives, int value;)
 {
     *ret = self->value;
     return 0;
@@ -322,19 +323,19 @@ START_TEST(constructor_without_loop)
 }
 END_TEST
 
-KIND_CORO(uva_future_t *, gathers_two, uva_task_t *tasks[2];)
+KIND_TASK(uva_future_t *, gathers_two, uva_task_t *tasks[2];)
 {
     for (int i = 0; i < 2; i++) {
-        self->tasks[i] = HAND_SPAWN(gives, .value = i);
+        self->tasks[i] = KIND_ERASED(gives, .value = i);
     }
     *ret = uva_gather_future(UVA_FUTURES(self->tasks), 2, 0);
     return 0;
 }
 
-HAND_TEST(constructor_use_running_loop)
+KIND_LOOP_TEST(constructor_use_running_loop)
 {
     /* test_tasks.py, CoroutineGatherTests.test_constructor_use_running_loop */
-    uva_task_t *task = HAND_SPAWN(gathers_two);
+    uva_task_t *task = KIND_ERASED(gathers_two);
     uva_future_t *outer;
 
     ck_assert_int_eq(hand_run(task), 0);
@@ -346,11 +347,11 @@ HAND_TEST(constructor_use_running_loop)
     uva_task_unref(task);
 }
 
-HAND_TEST(duplicate_coroutines)
+KIND_LOOP_TEST(duplicate_coroutines)
 {
     /* test_tasks.py, CoroutineGatherTests.test_duplicate_coroutines */
-    uva_task_t *abc = HAND_SPAWN(gives, .value = 1);
-    uva_task_t *def = HAND_SPAWN(gives, .value = 2);
+    uva_task_t *abc = KIND_ERASED(gives, .value = 1);
+    uva_task_t *def = KIND_ERASED(gives, .value = 2);
     uva_task_t *tasks[] = {abc, uva_task_ref(abc), def, uva_task_ref(abc)};
     uva_future_t *outer = uva_gather_future(UVA_FUTURES(tasks), 4, 0);
     const uva_result_t *results;
@@ -373,11 +374,11 @@ no_report(uva_loop_t *loop, const uva_exception_t *exception, void *data)
     ck_abort_msg("reported: %s", exception->message);
 }
 
-HAND_TEST(issue46672)
+KIND_LOOP_TEST(issue46672)
 {
     /* test_tasks.py, CoroutineGatherTests.test_issue46672: among the arguments
      * is none that could be awaited. */
-    uva_task_t *task = HAND_SPAWN(gives);
+    uva_task_t *task = KIND_ERASED(gives);
     uva_future_t *futures[] = {UVA_FUTURE(uva_task_ref(task)),
                                uva_future_refused(UV_EINVAL)};
     uva_future_t *outer;
@@ -421,9 +422,9 @@ static void note_with(uva_future_t *child, found_t *found)
         uva_future_add_done_callback(child, note_outer, found, NULL), 0);
 }
 
-HAND_TEST(callbacks_of_a_child)
+KIND_LOOP_TEST(callbacks_of_a_child)
 {
-    uva_task_t *task = HAND_SPAWN(gives, .value = 3);
+    uva_task_t *task = KIND_ERASED(gives, .value = 3);
     uva_future_t *child = UVA_FUTURE(task);
     found_t before = {0};
     found_t after = {0};
@@ -449,9 +450,9 @@ HAND_TEST(callbacks_of_a_child)
     uva_task_unref(task);
 }
 
-HAND_TEST(callback_before_the_gather)
+KIND_LOOP_TEST(callback_before_the_gather)
 {
-    uva_task_t *task = HAND_SPAWN(gives, .value = 3);
+    uva_task_t *task = KIND_ERASED(gives, .value = 3);
     found_t before = {0};
 
     note_with(UVA_FUTURE(task), &before);
@@ -465,9 +466,9 @@ HAND_TEST(callback_before_the_gather)
 }
 
 /* A callback that comes when the child is done, and its gather not yet. */
-HAND_TEST(callback_of_a_done_child)
+KIND_LOOP_TEST(callback_of_a_done_child)
 {
-    uva_task_t *task = HAND_SPAWN(gives, .value = 3);
+    uva_task_t *task = KIND_ERASED(gives, .value = 3);
     found_t after = {0};
 
     after.outer = gather_one(task);
@@ -482,10 +483,10 @@ HAND_TEST(callback_of_a_done_child)
     uva_task_unref(task);
 }
 
-HAND_TEST(gathered_twice)
+KIND_LOOP_TEST(gathered_twice)
 {
     uva_future_t *future = hand_future();
-    uva_task_t *task = HAND_SPAWN(awaits, .future = future);
+    uva_task_t *task = KIND_ERASED(awaits, .future = future);
     uva_future_t *outers[2];
 
     for (int i = 0; i < 2; i++) {
@@ -504,12 +505,12 @@ HAND_TEST(gathered_twice)
 }
 
 /* A child that its gather tells to end, while another waits for it. */
-HAND_TEST(awaited_and_cancelled_by_its_gather)
+KIND_LOOP_TEST(awaited_and_cancelled_by_its_gather)
 {
     uva_future_t *future = hand_future();
-    uva_task_t *task = HAND_SPAWN(awaits, .future = future);
+    uva_task_t *task = KIND_ERASED(awaits, .future = future);
     uva_future_t *outer = gather_one(task);
-    uva_task_t *other = HAND_SPAWN(awaits, .future = UVA_FUTURE(task));
+    uva_task_t *other = KIND_ERASED(awaits, .future = UVA_FUTURE(task));
 
     hand_briefly();
     ck_assert(uva_future_cancel(outer));
@@ -550,7 +551,7 @@ START_TEST(arguments_of_a_child)
 }
 END_TEST
 
-KIND_CORO(int, cancels_itself)
+KIND_TASK(int, cancels_itself)
 {
     ck_assert(uva_task_cancel(uva_current_task()));
     *ret = 1;
@@ -558,9 +559,9 @@ KIND_CORO(int, cancels_itself)
 }
 
 /* asyncio: a task that is cancelled in its last step is cancelled. */
-HAND_TEST(child_cancelled_in_its_last_step)
+KIND_LOOP_TEST(child_cancelled_in_its_last_step)
 {
-    uva_task_t *task = HAND_SPAWN(cancels_itself);
+    uva_task_t *task = KIND_ERASED(cancels_itself);
     uva_future_t *outer = gather_one(task);
 
     hand_run_ready();
@@ -572,10 +573,10 @@ HAND_TEST(child_cancelled_in_its_last_step)
 
 /* --- cancelling --- */
 
-KIND_CORO(int, counts, uva_future_t *future; int *proof; int r;)
+KIND_TASK(int, counts, uva_future_t *future; int *proof; int r;)
 {
     UVA_BEGIN
-    AWAIT_FUTURE(self->r, self->future, NULL);
+    AWAIT(self->r, uva_await, self->future, NULL);
     if (self->r < 0) {
         return self->r;
     }
@@ -584,13 +585,13 @@ KIND_CORO(int, counts, uva_future_t *future; int *proof; int r;)
     return 0;
 }
 
-KIND_CORO(int, gathers, uva_task_t *children[2]; uva_future_t * *gatherer;
+KIND_TASK(int, gathers, uva_task_t *children[2]; uva_future_t * *gatherer;
           int *proof;
           int r;)
 {
     UVA_BEGIN
     *self->gatherer = uva_gather_future(UVA_FUTURES(self->children), 2, 0);
-    AWAIT_FUTURE(self->r, *self->gatherer, NULL);
+    AWAIT(self->r, uva_await, *self->gatherer, NULL);
     if (self->r < 0) {
         return self->r;
     }
@@ -599,17 +600,17 @@ KIND_CORO(int, gathers, uva_task_t *children[2]; uva_future_t * *gatherer;
     return 0;
 }
 
-HAND_TEST(cancellation_broadcast)
+KIND_LOOP_TEST(cancellation_broadcast)
 {
     /* test_tasks.py, CoroutineGatherTests.test_cancellation_broadcast */
     int proof = 0;
     uva_future_t *future = hand_future();
-    uva_task_t *one = HAND_SPAWN(counts, .future = future, .proof = &proof);
-    uva_task_t *two = HAND_SPAWN(counts, .future = future, .proof = &proof);
+    uva_task_t *one = KIND_ERASED(counts, .future = future, .proof = &proof);
+    uva_task_t *two = KIND_ERASED(counts, .future = future, .proof = &proof);
     uva_future_t *gatherer = NULL;
     uva_task_t *outer =
-        HAND_SPAWN(gathers, .children = {uva_task_ref(one), uva_task_ref(two)},
-                   .gatherer = &gatherer, .proof = &proof);
+        KIND_ERASED(gathers, .children = {uva_task_ref(one), uva_task_ref(two)},
+                    .gatherer = &gatherer, .proof = &proof);
 
     hand_briefly();
     ck_assert(uva_task_cancel(outer));
@@ -627,32 +628,32 @@ HAND_TEST(cancellation_broadcast)
     uva_future_unref(future);
 }
 
-KIND_CORO(int, awaits_then_fails, uva_future_t *future; int r;)
+KIND_TASK(int, awaits_then_fails, uva_future_t *future; int r;)
 {
     UVA_BEGIN
-    AWAIT_FUTURE(self->r, self->future, NULL);
+    AWAIT(self->r, uva_await, self->future, NULL);
     UVA_END
     return RUNTIME_ERROR;
 }
 
-KIND_CORO(int, gathers_failing, uva_future_t *a; uva_future_t * b;
+KIND_TASK(int, gathers_failing, uva_future_t *a; uva_future_t * b;
           uva_task_t * tasks[2];
           int r;)
 {
     UVA_BEGIN
-    self->tasks[0] = HAND_SPAWN(awaits_then_fails, .future = self->a);
-    self->tasks[1] = HAND_SPAWN(awaits_then_fails, .future = self->b);
-    AWAIT_GATHER(self->r, UVA_FUTURES(self->tasks), 2, 0, NULL);
+    self->tasks[0] = KIND_ERASED(awaits_then_fails, .future = self->a);
+    self->tasks[1] = KIND_ERASED(awaits_then_fails, .future = self->b);
+    AWAIT(self->r, uva_gather, UVA_FUTURES(self->tasks), 2, 0, NULL);
     UVA_END
     return self->r;
 }
 
-HAND_TEST(exception_marking)
+KIND_LOOP_TEST(exception_marking)
 {
     /* test_tasks.py, CoroutineGatherTests.test_exception_marking */
     uva_future_t *a = hand_future();
     uva_future_t *b = hand_future();
-    uva_task_t *task = HAND_SPAWN(gathers_failing, .a = a, .b = b);
+    uva_task_t *task = KIND_ERASED(gathers_failing, .a = a, .b = b);
 
     uva_loop_set_exception_handler(uva_test_loop, no_report, NULL);
     hand_briefly();
@@ -667,10 +668,10 @@ HAND_TEST(exception_marking)
     uva_future_unref(b);
 }
 
-KIND_CORO(int, makes_gather_task, uva_future_t *future; uva_task_t * child;
+KIND_TASK(int, makes_gather_task, uva_future_t *future; uva_task_t * child;
           uva_future_t * *gatherer;)
 {
-    self->child = HAND_SPAWN(awaits, .future = self->future);
+    self->child = KIND_ERASED(awaits, .future = self->future);
     *self->gatherer = uva_gather_future(UVA_FUTURES(&self->child), 1, 0);
     return 0;
 }
@@ -688,7 +689,7 @@ static void cancel_gatherer(uva_future_t *future, void *data)
     late->result = uva_future_cancel(late->gatherer);
 }
 
-HAND_TEST(cancel_gather_1)
+KIND_LOOP_TEST(cancel_gather_1)
 {
     /* test_tasks.py, BaseTaskTests.test_cancel_gather_1 */
     uva_future_t *future = hand_future();
@@ -696,8 +697,8 @@ HAND_TEST(cancel_gather_1)
     const uva_result_t *results;
 
     ck_assert_int_eq(
-        hand_run_take(HAND_SPAWN(makes_gather_task, .future = future,
-                                 .gatherer = &late.gatherer)),
+        hand_run_take(KIND_ERASED(makes_gather_task, .future = future,
+                                  .gatherer = &late.gatherer)),
         0);
     hand_run_ready();
     ck_assert_int_eq(
@@ -713,23 +714,23 @@ HAND_TEST(cancel_gather_1)
     uva_future_unref(future);
 }
 
-KIND_CORO(int, naps, uint64_t delay_ns; int r;)
+KIND_TASK(int, naps, uint64_t delay_ns; int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, self->delay_ns);
+    AWAIT(self->r, uva_sleep, self->delay_ns);
     UVA_END
     return self->r;
 }
 
-KIND_CORO(int, gathers_naps, uint64_t slept_ns; uva_task_t * nap; int r;
+KIND_TASK(int, gathers_naps, uint64_t slept_ns; uva_task_t * nap; int r;
           uva_result_t result;)
 {
     UVA_BEGIN
     while (self->slept_ns <= UVA_SEC(1)) {
         self->slept_ns += UVA_MS(50);
-        self->nap = HAND_SPAWN(naps, .delay_ns = UVA_MS(50));
-        AWAIT_GATHER(self->r, UVA_FUTURES(&self->nap), 1, UVA_RETURN_EXCEPTIONS,
-                     &self->result);
+        self->nap = KIND_ERASED(naps, .delay_ns = UVA_MS(50));
+        AWAIT(self->r, uva_gather, UVA_FUTURES(&self->nap), 1,
+              UVA_RETURN_EXCEPTIONS, &self->result);
         if (self->r < 0) {
             return self->r;
         }
@@ -738,25 +739,25 @@ KIND_CORO(int, gathers_naps, uint64_t slept_ns; uva_task_t * nap; int r;
     return 0;
 }
 
-KIND_CORO(int, cancels_gathering, const char *message; uva_task_t * qwe; int r;)
+KIND_TASK(int, cancels_gathering, const char *message; uva_task_t * qwe; int r;)
 {
     UVA_BEGIN
-    self->qwe = HAND_SPAWN(gathers_naps);
-    AWAIT_SLEEP(self->r, UVA_MS(200));
+    self->qwe = KIND_ERASED(gathers_naps);
+    AWAIT(self->r, uva_sleep, UVA_MS(200));
     ck_assert(uva_future_cancel_message(UVA_FUTURE(self->qwe), self->message));
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->qwe), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->qwe), NULL);
     UVA_END
     return self->r;
 }
 
-HAND_TEST(cancel_gather_2)
+KIND_LOOP_TEST(cancel_gather_2)
 {
     /* test_tasks.py, BaseTaskTests.test_cancel_gather_2 */
     static const char *const messages[] = {NULL, "my message"};
 
     for (int i = 0; i < 2; i++) {
         uva_task_t *task =
-            HAND_SPAWN(cancels_gathering, .message = messages[i]);
+            KIND_ERASED(cancels_gathering, .message = messages[i]);
         const char *got;
         ck_assert_int_eq(hand_run(task), UV_ECANCELED);
         got = uva_future_get_cancel_message(UVA_FUTURE(task));
@@ -779,26 +780,26 @@ int main(void)
     TCase *cancel = UVA_TCASE(suite, "GatherCancel");
     TCase *outside = UVA_TCASE(suite, "Outside");
 
-    UVA_TEST_BOTH(gather, success);
-    UVA_TEST_BOTH(gather, result_exception_success);
-    UVA_TEST_BOTH(gather, one_exception);
-    UVA_TEST_BOTH(gather, return_exceptions);
-    UVA_TEST_BOTH(gather, one_cancellation);
-    UVA_TEST_BOTH(gather, result_exception_one_cancellation);
-    UVA_TEST_BOTH(make, constructor_empty_sequence_use_running_loop);
-    UVA_TEST_BOTH(make, constructor_use_running_loop);
-    UVA_TEST_BOTH(make, duplicate_coroutines);
-    UVA_TEST_BOTH(make, issue46672);
-    UVA_TEST_BOTH(others, callbacks_of_a_child);
-    UVA_TEST_BOTH(others, callback_before_the_gather);
-    UVA_TEST_BOTH(others, callback_of_a_done_child);
-    UVA_TEST_BOTH(others, gathered_twice);
-    UVA_TEST_BOTH(others, awaited_and_cancelled_by_its_gather);
-    UVA_TEST_BOTH(others, child_cancelled_in_its_last_step);
-    UVA_TEST_BOTH(cancel, cancellation_broadcast);
-    UVA_TEST_BOTH(cancel, exception_marking);
-    UVA_TEST_BOTH(cancel, cancel_gather_1);
-    UVA_TEST_BOTH(cancel, cancel_gather_2);
+    KIND_ADD_TEST(gather, success);
+    KIND_ADD_TEST(gather, result_exception_success);
+    KIND_ADD_TEST(gather, one_exception);
+    KIND_ADD_TEST(gather, return_exceptions);
+    KIND_ADD_TEST(gather, one_cancellation);
+    KIND_ADD_TEST(gather, result_exception_one_cancellation);
+    KIND_ADD_TEST(make, constructor_empty_sequence_use_running_loop);
+    KIND_ADD_TEST(make, constructor_use_running_loop);
+    KIND_ADD_TEST(make, duplicate_coroutines);
+    KIND_ADD_TEST(make, issue46672);
+    KIND_ADD_TEST(others, callbacks_of_a_child);
+    KIND_ADD_TEST(others, callback_before_the_gather);
+    KIND_ADD_TEST(others, callback_of_a_done_child);
+    KIND_ADD_TEST(others, gathered_twice);
+    KIND_ADD_TEST(others, awaited_and_cancelled_by_its_gather);
+    KIND_ADD_TEST(others, child_cancelled_in_its_last_step);
+    KIND_ADD_TEST(cancel, cancellation_broadcast);
+    KIND_ADD_TEST(cancel, exception_marking);
+    KIND_ADD_TEST(cancel, cancel_gather_1);
+    KIND_ADD_TEST(cancel, cancel_gather_2);
     tcase_add_checked_fixture(outside, uva_test_loop_setup,
                               uva_test_loop_teardown);
     tcase_add_test(outside, constructor_empty_sequence_without_loop);

@@ -1,20 +1,20 @@
 /*
  * shield, and its opposite: to cancel and wait.
  */
-#include "by_hand.h"
+#include "kinds.h"
 
 static int values[3];
 
-KIND_CORO(int, gives, int value;)
+KIND_TASK(int, gives, int value;)
 {
     *ret = self->value;
     return 0;
 }
 
-KIND_CORO(int, counts, uva_future_t *future; int *proof; int r;)
+KIND_TASK(int, counts, uva_future_t *future; int *proof; int r;)
 {
     UVA_BEGIN
-    AWAIT_FUTURE(self->r, self->future, NULL);
+    AWAIT(self->r, uva_await, self->future, NULL);
     if (self->r < 0) {
         return self->r;
     }
@@ -23,7 +23,7 @@ KIND_CORO(int, counts, uva_future_t *future; int *proof; int r;)
     return 0;
 }
 
-HAND_TEST(shield_result)
+KIND_LOOP_TEST(shield_result)
 {
     /* test_tasks.py, BaseTaskTests.test_shield_result */
     uva_future_t *inner = hand_future();
@@ -37,7 +37,7 @@ HAND_TEST(shield_result)
     uva_future_unref(inner);
 }
 
-HAND_TEST(shield_exception)
+KIND_LOOP_TEST(shield_exception)
 {
     /* test_tasks.py, BaseTaskTests.test_shield_exception */
     uva_future_t *inner = hand_future();
@@ -53,7 +53,7 @@ HAND_TEST(shield_exception)
     uva_future_unref(inner);
 }
 
-HAND_TEST(shield_cancel_inner)
+KIND_LOOP_TEST(shield_cancel_inner)
 {
     /* test_tasks.py, BaseTaskTests.test_shield_cancel_inner */
     uva_future_t *inner = hand_future();
@@ -67,7 +67,7 @@ HAND_TEST(shield_cancel_inner)
     uva_future_unref(inner);
 }
 
-HAND_TEST(shield_cancel_outer)
+KIND_LOOP_TEST(shield_cancel_outer)
 {
     /* test_tasks.py, BaseTaskTests.test_shield_cancel_outer */
     uva_future_t *inner = hand_future();
@@ -77,13 +77,13 @@ HAND_TEST(shield_cancel_outer)
     ck_assert(uva_future_cancel(outer));
     hand_briefly();
     ck_assert(uva_future_cancelled(outer));
-    ck_assert_ptr_null(outer->callbacks);
-    ck_assert_ptr_null(inner->callbacks);
+    ck_assert(!hand_has_callbacks(outer));
+    ck_assert(!hand_has_callbacks(inner));
     uva_future_unref(outer);
     uva_future_unref(inner);
 }
 
-HAND_TEST(shield_shortcut)
+KIND_LOOP_TEST(shield_shortcut)
 {
     /* test_tasks.py, BaseTaskTests.test_shield_shortcut */
     uva_future_t *inner = hand_future();
@@ -98,19 +98,20 @@ HAND_TEST(shield_shortcut)
     uva_future_unref(inner);
 }
 
-KIND_CORO(void, takes, uva_future_t *take_future; void *result; int r;)
+KIND_TASK(void, takes, uva_future_t *take_future; void *result; int r;)
 {
     UVA_BEGIN
-    AWAIT_JOIN(self->r, self->take_future, &self->result);
+    AWAIT(self->r, uva_join, self->take_future, &self->result);
     UVA_END
     return self->r;
 }
 
 /* A result that a join has moved out is nobody else's. */
-HAND_TEST(shield_of_a_moved_result)
+KIND_LOOP_TEST(shield_of_a_moved_result)
 {
     uva_future_t *inner = hand_future();
-    uva_task_t *taker = HAND_SPAWN(takes, .take_future = uva_future_ref(inner));
+    uva_task_t *taker =
+        KIND_ERASED(takes, .take_future = uva_future_ref(inner));
     uva_future_t *outer;
 
     hand_briefly();
@@ -123,13 +124,13 @@ HAND_TEST(shield_of_a_moved_result)
     uva_future_unref(inner);
 }
 
-KIND_CORO(int, shields, uva_future_t *future; int *proof; uva_task_t * inner;
+KIND_TASK(int, shields, uva_future_t *future; int *proof; uva_task_t * inner;
           int r;)
 {
     UVA_BEGIN
     self->inner =
-        HAND_SPAWN(counts, .future = self->future, .proof = self->proof);
-    AWAIT_SHIELD(self->r, UVA_FUTURE(self->inner), NULL);
+        KIND_ERASED(counts, .future = self->future, .proof = self->proof);
+    AWAIT(self->r, uva_shield, UVA_FUTURE(self->inner), NULL);
     uva_task_unref(self->inner);
     if (self->r < 0) {
         return self->r;
@@ -139,12 +140,12 @@ KIND_CORO(int, shields, uva_future_t *future; int *proof; uva_task_t * inner;
     return 0;
 }
 
-HAND_TEST(shield_effect)
+KIND_LOOP_TEST(shield_effect)
 {
     /* test_tasks.py, BaseTaskTests.test_shield_effect */
     int proof = 0;
     uva_future_t *future = hand_future();
-    uva_task_t *task = HAND_SPAWN(shields, .future = future, .proof = &proof);
+    uva_task_t *task = KIND_ERASED(shields, .future = future, .proof = &proof);
 
     hand_briefly();
     ck_assert(uva_task_cancel(task));
@@ -156,7 +157,7 @@ HAND_TEST(shield_effect)
     uva_future_unref(future);
 }
 
-HAND_TEST(shield_gather)
+KIND_LOOP_TEST(shield_gather)
 {
     /* test_tasks.py, BaseTaskTests.test_shield_gather */
     uva_future_t *one = hand_future();
@@ -182,7 +183,7 @@ HAND_TEST(shield_gather)
     uva_future_unref(two);
 }
 
-HAND_TEST(gather_shield)
+KIND_LOOP_TEST(gather_shield)
 {
     /* test_tasks.py, BaseTaskTests.test_gather_shield */
     uva_future_t *one = hand_future();
@@ -219,18 +220,18 @@ START_TEST(shield_coroutine_without_loop)
 }
 END_TEST
 
-KIND_CORO(uva_future_t *, shields_one, uva_task_t *inner;)
+KIND_TASK(uva_future_t *, shields_one, uva_task_t *inner;)
 {
-    self->inner = HAND_SPAWN(gives, .value = 42);
+    self->inner = KIND_ERASED(gives, .value = 42);
     *ret = uva_shield_future(UVA_FUTURE(self->inner));
     uva_task_unref(self->inner);
     return 0;
 }
 
-HAND_TEST(shield_coroutine_use_running_loop)
+KIND_LOOP_TEST(shield_coroutine_use_running_loop)
 {
     /* test_tasks.py, BaseTaskTests.test_shield_coroutine_use_running_loop */
-    uva_task_t *task = HAND_SPAWN(shields_one);
+    uva_task_t *task = KIND_ERASED(shields_one);
     uva_future_t *outer;
 
     ck_assert_int_eq(hand_run(task), 0);
@@ -245,87 +246,86 @@ HAND_TEST(shield_coroutine_use_running_loop)
 
 /* --- cancel and wait --- */
 
-KIND_CORO(int, slow_to_end, uint64_t cleanup_ns; int *ended; int r;)
+KIND_TASK(int, slow_to_end, uint64_t cleanup_ns; int *ended; int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, UVA_SEC(10));
+    AWAIT(self->r, uva_sleep, UVA_SEC(10));
     ck_assert_int_eq(self->r, UV_ECANCELED);
-    AWAIT_SLEEP(self->r, self->cleanup_ns);
+    AWAIT(self->r, uva_sleep, self->cleanup_ns);
     *self->ended += 1;
     UVA_END
     *ret = 5;
     return self->r < 0 ? UV_ECANCELED : 0;
 }
 
-KIND_CORO(int, ends_another, uva_future_t *other; int r;)
+KIND_TASK(int, ends_another, uva_future_t *other; int r;)
 {
     UVA_BEGIN
-    KIND__AWAIT_OP(self->r, uva_cancel_and_wait, &self->ops.wait, self->other);
+    AWAIT(self->r, uva_cancel_and_wait, self->other);
     UVA_END
     *ret = self->r;
     return self->r;
 }
 
-HAND_TEST(cancel_and_wait)
+KIND_LOOP_TEST(cancel_and_wait)
 {
     /* However long it takes, and however it ends. */
     int ended = 0;
     uva_task_t *slow =
-        HAND_SPAWN(slow_to_end, .cleanup_ns = UVA_SEC(3), .ended = &ended);
+        KIND_ERASED(slow_to_end, .cleanup_ns = UVA_SEC(3), .ended = &ended);
     uva_future_t *future = hand_future();
     uva_task_t *task;
 
     hand_briefly();
-    task = HAND_SPAWN(ends_another, .other = UVA_FUTURE(slow));
+    task = KIND_ERASED(ends_another, .other = UVA_FUTURE(slow));
     ck_assert_int_eq(hand_run_take(task), 0);
     ck_assert_int_eq(ended, 1);
     ck_assert_uint_eq(uva_loop_time(uva_test_loop), UVA_SEC(3));
     ck_assert_int_eq(hand_int(slow), 5);
     /* Done already: nothing to wait for. */
-    task = HAND_SPAWN(ends_another, .other = UVA_FUTURE(slow));
+    task = KIND_ERASED(ends_another, .other = UVA_FUTURE(slow));
     ck_assert_int_eq(uva_loop_step(uva_test_loop), 1);
     ck_assert(uva_future_done(UVA_FUTURE(task)));
     uva_task_unref(task);
     uva_task_unref(slow);
-    task = HAND_SPAWN(ends_another, .other = future);
+    task = KIND_ERASED(ends_another, .other = future);
     ck_assert_int_eq(hand_run_take(task), 0);
     ck_assert(uva_future_cancelled(future));
     uva_future_unref(future);
 }
 
-HAND_TEST(cancel_and_wait_cancelled)
+KIND_LOOP_TEST(cancel_and_wait_cancelled)
 {
     /* Who waits is cancelled: the other one was asked, and goes on ending. */
     int ended = 0;
     uva_task_t *slow =
-        HAND_SPAWN(slow_to_end, .cleanup_ns = UVA_SEC(3), .ended = &ended);
+        KIND_ERASED(slow_to_end, .cleanup_ns = UVA_SEC(3), .ended = &ended);
     uva_task_t *task;
 
     hand_briefly();
-    task = HAND_SPAWN(ends_another, .other = UVA_FUTURE(slow));
+    task = KIND_ERASED(ends_another, .other = UVA_FUTURE(slow));
     hand_briefly();
     ck_assert(uva_task_cancel(task));
     ck_assert_int_eq(hand_run_take(task), UV_ECANCELED);
     ck_assert_int_eq(ended, 0);
     ck_assert_uint_eq(uva_task_cancelling(slow), 1);
-    ck_assert_ptr_null(UVA_FUTURE(slow)->callbacks);
+    ck_assert(!hand_has_callbacks(UVA_FUTURE(slow)));
     ck_assert_int_eq(hand_run_take(slow), 0);
     ck_assert_int_eq(ended, 1);
 }
 
-KIND_CORO(int, ends_itself, int r;)
+KIND_TASK(int, ends_itself, int r;)
 {
     UVA_BEGIN
-    KIND__AWAIT_OP(self->r, uva_cancel_and_wait, &self->ops.wait,
-                   UVA_FUTURE(uva_current_task()));
+    AWAIT(self->r, uva_cancel_and_wait, UVA_FUTURE(uva_current_task()));
     UVA_END
     *ret = self->r;
     return 0;
 }
 
-HAND_TEST(cancel_and_wait_for_oneself)
+KIND_LOOP_TEST(cancel_and_wait_for_oneself)
 {
-    uva_task_t *task = HAND_SPAWN(ends_itself);
+    uva_task_t *task = KIND_ERASED(ends_itself);
 
     ck_assert_int_eq(hand_run(task), 0);
     ck_assert_int_eq(hand_int(task), UV_EPERM);
@@ -340,19 +340,19 @@ int main(void)
     TCase *end = UVA_TCASE(suite, "CancelAndWait");
     TCase *outside = UVA_TCASE(suite, "Outside");
 
-    UVA_TEST_BOTH(shield, shield_result);
-    UVA_TEST_BOTH(shield, shield_exception);
-    UVA_TEST_BOTH(shield, shield_cancel_inner);
-    UVA_TEST_BOTH(shield, shield_cancel_outer);
-    UVA_TEST_BOTH(shield, shield_shortcut);
-    UVA_TEST_BOTH(shield, shield_of_a_moved_result);
-    UVA_TEST_BOTH(shield, shield_effect);
-    UVA_TEST_BOTH(shield, shield_gather);
-    UVA_TEST_BOTH(shield, gather_shield);
-    UVA_TEST_BOTH(shield, shield_coroutine_use_running_loop);
-    UVA_TEST_BOTH(end, cancel_and_wait);
-    UVA_TEST_BOTH(end, cancel_and_wait_cancelled);
-    UVA_TEST_BOTH(end, cancel_and_wait_for_oneself);
+    KIND_ADD_TEST(shield, shield_result);
+    KIND_ADD_TEST(shield, shield_exception);
+    KIND_ADD_TEST(shield, shield_cancel_inner);
+    KIND_ADD_TEST(shield, shield_cancel_outer);
+    KIND_ADD_TEST(shield, shield_shortcut);
+    KIND_ADD_TEST(shield, shield_of_a_moved_result);
+    KIND_ADD_TEST(shield, shield_effect);
+    KIND_ADD_TEST(shield, shield_gather);
+    KIND_ADD_TEST(shield, gather_shield);
+    KIND_ADD_TEST(shield, shield_coroutine_use_running_loop);
+    KIND_ADD_TEST(end, cancel_and_wait);
+    KIND_ADD_TEST(end, cancel_and_wait_cancelled);
+    KIND_ADD_TEST(end, cancel_and_wait_for_oneself);
     tcase_add_test(outside, shield_coroutine_without_loop);
     return uva_test_main(suite);
 }

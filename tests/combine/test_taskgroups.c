@@ -17,12 +17,12 @@ KIND_TEST(taskgroup_01, uva_taskgroup_t g; foo_task_t * t1; foo_task_t * t2;
     self->t2 = KIND_SPAWN_IN(&self->g, foo, UVA_MS(200), 11);
     uva_task_ref(UVA_ERASE(self->t1)); /* Borrowed until the exit. */
     uva_task_ref(UVA_ERASE(self->t2));
-    AWAIT_GROUP(self->r, &self->g, 0);
+    AWAIT(self->r, uva_taskgroup_exit, &self->g, 0);
     ck_assert_int_eq(self->r, 0);
     ck_assert(UVA_DONE(self->t1) && UVA_DONE(self->t2));
-    AWAIT_TYPED(self->r, foo, self->t1, &self->value);
+    AWAIT(self->r, foo_await, self->t1, &self->value);
     ck_assert_int_eq(self->value, 42);
-    AWAIT_TYPED(self->r, foo, self->t2, &self->value);
+    AWAIT(self->r, foo_await, self->t2, &self->value);
     ck_assert_int_eq(self->value, 11);
     UVA_END
     return 0;
@@ -33,18 +33,18 @@ KIND_TEST(taskgroup_02, uva_taskgroup_t g; foo_task_t * t1; foo_task_t * t2;
           int r;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_02 */
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->g);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
     self->t1 = KIND_SPAWN_IN(&self->g, foo, UVA_MS(100), 42);
     uva_task_ref(UVA_ERASE(self->t1));
-    AWAIT_SLEEP(self->r, UVA_MS(150));
+    AWAIT(self->r, uva_sleep, UVA_MS(150));
     self->t2 = KIND_SPAWN_IN(&self->g, foo, UVA_MS(200), 11);
     uva_task_ref(UVA_ERASE(self->t2));
-    AWAIT_GROUP(self->r, &self->g, self->r);
+    AWAIT(self->r, uva_taskgroup_exit, &self->g, self->r);
     ck_assert_int_eq(self->r, 0);
-    AWAIT_TYPED(self->r, foo, self->t1, &self->value);
+    AWAIT(self->r, foo_await, self->t1, &self->value);
     ck_assert_int_eq(self->value, 42);
-    AWAIT_TYPED(self->r, foo, self->t2, &self->value);
+    AWAIT(self->r, foo_await, self->t2, &self->value);
     ck_assert_int_eq(self->value, 11);
     UVA_END
     return 0;
@@ -55,20 +55,20 @@ KIND_TEST(taskgroup_03, uva_taskgroup_t g; foo_task_t * t1; foo_task_t * t2;
           int r;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_03 */
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->g);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
     self->t1 = KIND_SPAWN_IN(&self->g, foo, UVA_SEC(1), 42);
     uva_task_ref(UVA_ERASE(self->t1));
-    AWAIT_SLEEP(self->r, UVA_MS(150));
+    AWAIT(self->r, uva_sleep, UVA_MS(150));
     /* Cancelled alone: everything goes on as expected. */
     uva_task_cancel(UVA_ERASE(self->t1));
     self->t2 = KIND_SPAWN_IN(&self->g, foo, UVA_MS(200), 11);
     uva_task_ref(UVA_ERASE(self->t2));
-    AWAIT_GROUP(self->r, &self->g, self->r);
+    AWAIT(self->r, uva_taskgroup_exit, &self->g, self->r);
     ck_assert_int_eq(self->r, 0);
     ck_assert(UVA_CANCELLED(self->t1));
     uva_task_unref(UVA_ERASE(self->t1));
-    AWAIT_TYPED(self->r, foo, self->t2, &self->value);
+    AWAIT(self->r, foo_await, self->t2, &self->value);
     ck_assert_int_eq(self->value, 11);
     UVA_END
     return 0;
@@ -84,15 +84,15 @@ typedef struct shared_s {
     uva_task_t *t2;
 } shared_t;
 
-KIND_CORO(void, runner_04, shared_t *shared; uva_taskgroup_t g; int r;)
+KIND_TASK(void, runner_04, shared_t *shared; uva_taskgroup_t g; int r;)
 {
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->g);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
     (void)KIND_SPAWN_IN(&self->g, crash_after, UVA_MS(100),
                         ZERO_DIVISION_ERROR);
     self->shared->t2 = uva_task_ref(UVA_ERASE(KIND_SPAWN_IN(
         &self->g, count, UVA_SEC(1), &self->shared->cancelled, 1, 100)));
-    AWAIT_GROUP(self->r, &self->g, 0);
+    AWAIT(self->r, uva_taskgroup_exit, &self->g, 0);
     if (self->r < 0) {
         return self->r;
     }
@@ -106,7 +106,7 @@ KIND_TEST(taskgroup_04, shared_t shared; runner_04_task_t * task; int r;)
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_04 */
     UVA_BEGIN
     self->task = KIND_SPAWN(runner_04, .shared = &self->shared);
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
     ck_assert_int_eq(self->shared.num, 0);
@@ -117,20 +117,20 @@ KIND_TEST(taskgroup_04, shared_t shared; runner_04_task_t * task; int r;)
     return 0;
 }
 
-KIND_CORO(void, runner_on_error, shared_t *shared; uva_taskgroup_t g; int i;
+KIND_TASK(void, runner_on_error, shared_t *shared; uva_taskgroup_t g; int i;
           int r;)
 {
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->g);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
     for (self->i = 0; self->i < 3; self->i++) {
         (void)KIND_SPAWN_IN(&self->g, crash_after, UVA_MS(100),
                             ZERO_DIVISION_ERROR);
     }
     (void)KIND_SPAWN_IN(&self->g, count, UVA_SEC(5), &self->shared->cancelled,
                         1, 100);
-    AWAIT_SLEEP(self->r, UVA_SEC(10));
+    AWAIT(self->r, uva_sleep, UVA_SEC(10));
     self->shared->runner_cancelled = self->r == UV_ECANCELED;
-    AWAIT_GROUP(self->r, &self->g, self->r);
+    AWAIT(self->r, uva_taskgroup_exit, &self->g, self->r);
     if (self->r < 0) {
         return self->r;
     }
@@ -146,7 +146,7 @@ KIND_TEST(cancel_children_on_child_error, shared_t shared;
     /* test_taskgroups.py, TestTaskGroup.test_cancel_children_on_child_error */
     UVA_BEGIN
     self->task = KIND_SPAWN(runner_on_error, .shared = &self->shared);
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
     /* All three had ended when the first was seen. */
@@ -161,19 +161,19 @@ KIND_TEST(cancel_children_on_child_error, shared_t shared;
 /* --- cancellation from outside --- */
 
 /* Five children that count, and a body that may sleep and count too. */
-KIND_CORO(void, runner_of_five, int *num; bool sleeps; uva_taskgroup_t g; int i;
+KIND_TASK(void, runner_of_five, int *num; bool sleeps; uva_taskgroup_t g; int i;
           int r;)
 {
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->g);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
     for (self->i = 0; self->i < 5; self->i++) {
         (void)KIND_SPAWN_IN(&self->g, count, UVA_SEC(5), self->num, 1, 100);
     }
     if (self->sleeps) {
-        AWAIT_SLEEP(self->r, UVA_SEC(10));
+        AWAIT(self->r, uva_sleep, UVA_SEC(10));
         *self->num += self->r == UV_ECANCELED ? 10 : 100;
     }
-    AWAIT_GROUP(self->r, &self->g, self->r);
+    AWAIT(self->r, uva_taskgroup_exit, &self->g, self->r);
     UVA_END
     return self->r;
 }
@@ -183,10 +183,10 @@ KIND_TEST(cancellation, int num; runner_of_five_task_t * task; int r;)
     /* test_taskgroups.py, TestTaskGroup.test_cancellation */
     UVA_BEGIN
     self->task = KIND_SPAWN(runner_of_five, .num = &self->num);
-    AWAIT_SLEEP(self->r, UVA_MS(100));
+    AWAIT(self->r, uva_sleep, UVA_MS(100));
     ck_assert(!UVA_DONE(self->task));
     uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UV_ECANCELED);
     ck_assert_int_eq(self->num, 5);
     UVA_END
@@ -198,10 +198,10 @@ KIND_TEST(taskgroup_07, int num; runner_of_five_task_t * task; int r;)
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_07 */
     UVA_BEGIN
     self->task = KIND_SPAWN(runner_of_five, .num = &self->num, .sleeps = true);
-    AWAIT_SLEEP(self->r, UVA_MS(100));
+    AWAIT(self->r, uva_sleep, UVA_MS(100));
     ck_assert(!UVA_DONE(self->task));
     uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UV_ECANCELED);
     ck_assert_int_eq(self->num, 15);
     UVA_END
@@ -210,7 +210,7 @@ KIND_TEST(taskgroup_07, int num; runner_of_five_task_t * task; int r;)
 
 /* Five children that fail when they are cancelled, in `depth` groups of which
  * the inner has them; the outer one may have a child of its own. */
-KIND_CORO(void, runner_that_crashes, int depth; bool sibling;
+KIND_TASK(void, runner_that_crashes, int depth; bool sibling;
           uva_taskgroup_t outer;
           uva_taskgroup_t inner;
           int i;
@@ -218,20 +218,20 @@ KIND_CORO(void, runner_that_crashes, int depth; bool sibling;
 {
     UVA_BEGIN
     if (self->depth == 2) {
-        (void)uva_taskgroup_enter(&self->outer);
+        ck_assert_int_eq(uva_taskgroup_enter(&self->outer), 0);
     }
     if (self->sibling) {
         (void)KIND_SPAWN_IN(&self->outer, foo, UVA_SEC(10));
     }
-    (void)uva_taskgroup_enter(&self->inner);
+    ck_assert_int_eq(uva_taskgroup_enter(&self->inner), 0);
     for (self->i = 0; self->i < 5; self->i++) {
         (void)KIND_SPAWN_IN(&self->inner, crash_after, UVA_SEC(10),
                             ZERO_DIVISION_ERROR, true);
     }
-    AWAIT_SLEEP(self->r, UVA_SEC(10));
-    AWAIT_GROUP(self->r, &self->inner, self->r);
+    AWAIT(self->r, uva_sleep, UVA_SEC(10));
+    AWAIT(self->r, uva_taskgroup_exit, &self->inner, self->r);
     if (self->depth == 2) {
-        AWAIT_GROUP(self->r, &self->outer, self->r);
+        AWAIT(self->r, uva_taskgroup_exit, &self->outer, self->r);
     }
     UVA_END
     return self->r;
@@ -242,10 +242,10 @@ KIND_TEST(taskgroup_08, runner_that_crashes_task_t *task; int r;)
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_08 */
     UVA_BEGIN
     self->task = KIND_SPAWN(runner_that_crashes, .depth = 1);
-    AWAIT_SLEEP(self->r, UVA_MS(100));
+    AWAIT(self->r, uva_sleep, UVA_MS(100));
     ck_assert(!UVA_DONE(self->task));
     uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
     UVA_END
@@ -254,20 +254,20 @@ KIND_TEST(taskgroup_08, runner_that_crashes_task_t *task; int r;)
 
 /* --- a body that fails --- */
 
-KIND_CORO(void, runner_that_fails, shared_t *shared; uint64_t delay_ns;
+KIND_TASK(void, runner_that_fails, shared_t *shared; uint64_t delay_ns;
           uva_taskgroup_t g;
           int r;)
 {
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->g);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
     self->shared->t1 =
         uva_task_ref(UVA_ERASE(KIND_SPAWN_IN(&self->g, foo, UVA_SEC(1), 42)));
     self->shared->t2 =
         uva_task_ref(UVA_ERASE(KIND_SPAWN_IN(&self->g, foo, UVA_SEC(2), 11)));
     if (self->delay_ns > 0) {
-        AWAIT_SLEEP(self->r, self->delay_ns);
+        AWAIT(self->r, uva_sleep, self->delay_ns);
     }
-    AWAIT_GROUP(self->r, &self->g, ZERO_DIVISION_ERROR);
+    AWAIT(self->r, uva_taskgroup_exit, &self->g, ZERO_DIVISION_ERROR);
     UVA_END
     return self->r;
 }
@@ -278,7 +278,7 @@ KIND_TEST(taskgroup_09, shared_t shared; runner_that_fails_args_t sub; int r;)
     UVA_BEGIN
     self->sub.shared = &self->shared;
     self->sub.delay_ns = UVA_MS(100);
-    AWAIT_CALL(self->r, runner_that_fails, &self->sub, NULL);
+    AWAIT(self->r, runner_that_fails_call, &self->sub, NULL);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
     ck_assert(uva_future_cancelled(UVA_FUTURE(self->shared.t1)));
@@ -294,7 +294,7 @@ KIND_TEST(taskgroup_10, shared_t shared; runner_that_fails_args_t sub; int r;)
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_10 */
     UVA_BEGIN
     self->sub.shared = &self->shared;
-    AWAIT_CALL(self->r, runner_that_fails, &self->sub, NULL);
+    AWAIT(self->r, runner_that_fails_call, &self->sub, NULL);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
     ck_assert(uva_future_cancelled(UVA_FUTURE(self->shared.t1)));
@@ -320,10 +320,10 @@ KIND_TEST(taskgroup_11, runner_that_crashes_task_t *task; int r;)
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_11 */
     UVA_BEGIN
     self->task = KIND_SPAWN(runner_that_crashes, .depth = 2);
-    AWAIT_SLEEP(self->r, UVA_MS(100));
+    AWAIT(self->r, uva_sleep, UVA_MS(100));
     ck_assert(!UVA_DONE(self->task));
     uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types_nested(uva_task_error(), ZERO_DIVISION_ERROR));
     UVA_END
@@ -335,28 +335,28 @@ KIND_TEST(taskgroup_12, runner_that_crashes_task_t *task; int r;)
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_12 */
     UVA_BEGIN
     self->task = KIND_SPAWN(runner_that_crashes, .depth = 2, .sibling = true);
-    AWAIT_SLEEP(self->r, UVA_MS(100));
+    AWAIT(self->r, uva_sleep, UVA_MS(100));
     ck_assert(!UVA_DONE(self->task));
     uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types_nested(uva_task_error(), ZERO_DIVISION_ERROR));
     UVA_END
     return 0;
 }
 
-KIND_CORO(void, runner_nested, uint64_t outer_ns; uint64_t inner_ns;
+KIND_TASK(void, runner_nested, uint64_t outer_ns; uint64_t inner_ns;
           uva_taskgroup_t g1;
           uva_taskgroup_t g2;
           int r;)
 {
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->g1);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->g1), 0);
     (void)KIND_SPAWN_IN(&self->g1, crash_after, self->outer_ns, VALUE_ERROR);
-    (void)uva_taskgroup_enter(&self->g2);
+    ck_assert_int_eq(uva_taskgroup_enter(&self->g2), 0);
     (void)KIND_SPAWN_IN(&self->g2, crash_after, self->inner_ns, VALUE_ERROR);
-    AWAIT_GROUP(self->r, &self->g2, 0);
-    AWAIT_GROUP(self->r, &self->g1, self->r);
+    AWAIT(self->r, uva_taskgroup_exit, &self->g2, 0);
+    AWAIT(self->r, uva_taskgroup_exit, &self->g1, self->r);
     UVA_END
     return self->r;
 }
@@ -366,7 +366,7 @@ KIND_TEST(taskgroup_13, runner_nested_task_t *task; int r;)
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_13 */
     UVA_BEGIN
     self->task = KIND_SPAWN(runner_nested, UVA_MS(100), UVA_SEC(10));
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), VALUE_ERROR, 0));
     UVA_END
@@ -378,7 +378,7 @@ KIND_TEST(taskgroup_14, runner_nested_task_t *task; int r;)
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_14 */
     UVA_BEGIN
     self->task = KIND_SPAWN(runner_nested, UVA_SEC(10), UVA_MS(100));
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types_nested(uva_task_error(), VALUE_ERROR));
     UVA_END
@@ -387,18 +387,18 @@ KIND_TEST(taskgroup_14, runner_nested_task_t *task; int r;)
 
 /* --- a body that takes its time over a cancellation --- */
 
-KIND_CORO(void, runner_slow_to_cancel, uva_taskgroup_t g1; int r;)
+KIND_TASK(void, runner_slow_to_cancel, uva_taskgroup_t g1; int r;)
 {
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->g1);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->g1), 0);
     (void)KIND_SPAWN_IN(&self->g1, crash_after, UVA_MS(300),
                         ZERO_DIVISION_ERROR);
-    AWAIT_SLEEP(self->r, UVA_SEC(10));
+    AWAIT(self->r, uva_sleep, UVA_SEC(10));
     if (self->r == UV_ECANCELED) {
-        AWAIT_SLEEP(self->r, UVA_MS(500));
+        AWAIT(self->r, uva_sleep, UVA_MS(500));
         self->r = UV_ECANCELED;
     }
-    AWAIT_GROUP(self->r, &self->g1, self->r);
+    AWAIT(self->r, uva_taskgroup_exit, &self->g1, self->r);
     UVA_END
     return self->r;
 }
@@ -408,21 +408,21 @@ KIND_TEST(taskgroup_15, runner_slow_to_cancel_task_t *task; int r;)
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_15 */
     UVA_BEGIN
     self->task = KIND_SPAWN(runner_slow_to_cancel);
-    AWAIT_SLEEP(self->r, UVA_MS(100));
+    AWAIT(self->r, uva_sleep, UVA_MS(100));
     ck_assert(!UVA_DONE(self->task));
     uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
     UVA_END
     return 0;
 }
 
-KIND_CORO(void, runner_16, runner_slow_to_cancel_task_t *task; int r;)
+KIND_TASK(void, runner_16, runner_slow_to_cancel_task_t *task; int r;)
 {
     UVA_BEGIN
     self->task = KIND_SPAWN(runner_slow_to_cancel);
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     UVA_END
     /* The same error, with its members. */
     return self->r == UVA_EGROUP ? uva_raise(uva_task_error()) : self->r;
@@ -433,10 +433,10 @@ KIND_TEST(taskgroup_16, runner_16_task_t *task; int r;)
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_16 */
     UVA_BEGIN
     self->task = KIND_SPAWN(runner_16);
-    AWAIT_SLEEP(self->r, UVA_MS(100));
+    AWAIT(self->r, uva_sleep, UVA_MS(100));
     ck_assert(!UVA_DONE(self->task));
     uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
     UVA_END
@@ -446,16 +446,16 @@ KIND_TEST(taskgroup_16, runner_16_task_t *task; int r;)
 /* --- a body that is cancelled --- */
 
 /* Ends with a code of its own if one is given and it is cancelled. */
-KIND_CORO(void, runner_alone, int *num; int code; uva_taskgroup_t g; int r;)
+KIND_TASK(void, runner_alone, int *num; int code; uva_taskgroup_t g; int r;)
 {
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->g);
-    AWAIT_SLEEP(self->r, UVA_SEC(10));
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
+    AWAIT(self->r, uva_sleep, UVA_SEC(10));
     if (self->r == UV_ECANCELED) {
         *self->num += 10;
         self->r = self->code != 0 ? self->code : self->r;
     }
-    AWAIT_GROUP(self->r, &self->g, self->r);
+    AWAIT(self->r, uva_taskgroup_exit, &self->g, self->r);
     UVA_END
     return self->r;
 }
@@ -465,10 +465,10 @@ KIND_TEST(taskgroup_17, int num; runner_alone_task_t * task; int r;)
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_17 */
     UVA_BEGIN
     self->task = KIND_SPAWN(runner_alone, .num = &self->num);
-    AWAIT_SLEEP(self->r, UVA_MS(100));
+    AWAIT(self->r, uva_sleep, UVA_MS(100));
     ck_assert(!UVA_DONE(self->task));
     uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UV_ECANCELED);
     ck_assert_int_eq(self->num, 10);
     UVA_END
@@ -481,10 +481,10 @@ KIND_TEST(taskgroup_18, int num; runner_alone_task_t * task; int r;)
     UVA_BEGIN
     self->task =
         KIND_SPAWN(runner_alone, .num = &self->num, .code = CUSTOM_ERROR);
-    AWAIT_SLEEP(self->r, UVA_MS(100));
+    AWAIT(self->r, uva_sleep, UVA_MS(100));
     ck_assert(!UVA_DONE(self->task));
     uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), CUSTOM_ERROR, 0));
     ck_assert_int_eq(self->num, 10);
@@ -493,15 +493,15 @@ KIND_TEST(taskgroup_18, int num; runner_alone_task_t * task; int r;)
 }
 
 /* A child crashes with one code, the body it cancels with another. */
-KIND_CORO(void, runner_and_child_fail, int child_code; int body_code;
+KIND_TASK(void, runner_and_child_fail, int child_code; int body_code;
           uva_taskgroup_t g;
           int r;)
 {
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->g);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
     (void)KIND_SPAWN_IN(&self->g, crash_after, UVA_MS(100), self->child_code);
-    AWAIT_SLEEP(self->r, UVA_SEC(10));
-    AWAIT_GROUP(self->r, &self->g, self->body_code);
+    AWAIT(self->r, uva_sleep, UVA_SEC(10));
+    AWAIT(self->r, uva_taskgroup_exit, &self->g, self->body_code);
     UVA_END
     return self->r;
 }
@@ -512,7 +512,7 @@ KIND_TEST(taskgroup_19, runner_and_child_fail_task_t *task; int r;)
     UVA_BEGIN
     self->task =
         KIND_SPAWN(runner_and_child_fail, ZERO_DIVISION_ERROR, CUSTOM_ERROR);
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), CUSTOM_ERROR, ZERO_DIVISION_ERROR));
     UVA_END
@@ -527,7 +527,7 @@ KIND_TEST(taskgroup_20, runner_and_child_fail_args_t sub; int r;)
     UVA_BEGIN
     self->sub.child_code = ZERO_DIVISION_ERROR;
     self->sub.body_code = UV_EINTR;
-    AWAIT_CALL(self->r, runner_and_child_fail, &self->sub, NULL);
+    AWAIT(self->r, runner_and_child_fail_call, &self->sub, NULL);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), UV_EINTR, ZERO_DIVISION_ERROR));
     UVA_END
@@ -540,7 +540,7 @@ KIND_TEST(taskgroup_20a, runner_and_child_fail_args_t sub; int r;)
     UVA_BEGIN
     self->sub.child_code = ZERO_DIVISION_ERROR;
     self->sub.body_code = CUSTOM_ERROR;
-    AWAIT_CALL(self->r, runner_and_child_fail, &self->sub, NULL);
+    AWAIT(self->r, runner_and_child_fail_call, &self->sub, NULL);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), CUSTOM_ERROR, ZERO_DIVISION_ERROR));
     UVA_END
@@ -553,20 +553,20 @@ KIND_TEST(taskgroup_21a, runner_and_child_fail_args_t sub; int r;)
     UVA_BEGIN
     self->sub.child_code = CUSTOM_ERROR;
     self->sub.body_code = TYPE_ERROR;
-    AWAIT_CALL(self->r, runner_and_child_fail, &self->sub, NULL);
+    AWAIT(self->r, runner_and_child_fail_call, &self->sub, NULL);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), CUSTOM_ERROR, TYPE_ERROR));
     UVA_END
     return 0;
 }
 
-KIND_CORO(void, runner_22, uva_taskgroup_t g; int r;)
+KIND_TASK(void, runner_22, uva_taskgroup_t g; int r;)
 {
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->g);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
     (void)KIND_SPAWN_IN(&self->g, foo, UVA_SEC(1), 42);
     (void)KIND_SPAWN_IN(&self->g, foo, UVA_SEC(2), 11);
-    AWAIT_GROUP(self->r, &self->g, 0);
+    AWAIT(self->r, uva_taskgroup_exit, &self->g, 0);
     UVA_END
     return self->r;
 }
@@ -576,9 +576,9 @@ KIND_TEST(taskgroup_22, runner_22_task_t *task; int r;)
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_22 */
     UVA_BEGIN
     self->task = KIND_SPAWN(runner_22);
-    AWAIT_SLEEP(self->r, UVA_MS(50));
+    AWAIT(self->r, uva_sleep, UVA_MS(50));
     uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UV_ECANCELED);
     UVA_END
     return 0;
@@ -588,22 +588,22 @@ KIND_TEST(taskgroup_22, runner_22_task_t *task; int r;)
 
 static void add_failures(TCase *tcase)
 {
-    UVA_TEST_BOTH(tcase, taskgroup_04);
-    UVA_TEST_BOTH(tcase, cancel_children_on_child_error);
-    UVA_TEST_BOTH(tcase, taskgroup_08);
-    UVA_TEST_BOTH(tcase, taskgroup_09);
-    UVA_TEST_BOTH(tcase, taskgroup_10);
-    UVA_TEST_BOTH(tcase, taskgroup_11);
-    UVA_TEST_BOTH(tcase, taskgroup_12);
-    UVA_TEST_BOTH(tcase, taskgroup_13);
-    UVA_TEST_BOTH(tcase, taskgroup_14);
-    UVA_TEST_BOTH(tcase, taskgroup_15);
-    UVA_TEST_BOTH(tcase, taskgroup_16);
-    UVA_TEST_BOTH(tcase, taskgroup_18);
-    UVA_TEST_BOTH(tcase, taskgroup_19);
-    UVA_TEST_BOTH(tcase, taskgroup_20);
-    UVA_TEST_BOTH(tcase, taskgroup_20a);
-    UVA_TEST_BOTH(tcase, taskgroup_21a);
+    KIND_ADD_TEST(tcase, taskgroup_04);
+    KIND_ADD_TEST(tcase, cancel_children_on_child_error);
+    KIND_ADD_TEST(tcase, taskgroup_08);
+    KIND_ADD_TEST(tcase, taskgroup_09);
+    KIND_ADD_TEST(tcase, taskgroup_10);
+    KIND_ADD_TEST(tcase, taskgroup_11);
+    KIND_ADD_TEST(tcase, taskgroup_12);
+    KIND_ADD_TEST(tcase, taskgroup_13);
+    KIND_ADD_TEST(tcase, taskgroup_14);
+    KIND_ADD_TEST(tcase, taskgroup_15);
+    KIND_ADD_TEST(tcase, taskgroup_16);
+    KIND_ADD_TEST(tcase, taskgroup_18);
+    KIND_ADD_TEST(tcase, taskgroup_19);
+    KIND_ADD_TEST(tcase, taskgroup_20);
+    KIND_ADD_TEST(tcase, taskgroup_20a);
+    KIND_ADD_TEST(tcase, taskgroup_21a);
 }
 
 int main(void)
@@ -612,13 +612,13 @@ int main(void)
     TCase *children = UVA_TCASE(suite, "Children");
     TCase *cancelling = UVA_TCASE(suite, "Cancellation");
 
-    UVA_TEST_BOTH(children, taskgroup_01);
-    UVA_TEST_BOTH(children, taskgroup_02);
-    UVA_TEST_BOTH(children, taskgroup_03);
+    KIND_ADD_TEST(children, taskgroup_01);
+    KIND_ADD_TEST(children, taskgroup_02);
+    KIND_ADD_TEST(children, taskgroup_03);
     add_failures(UVA_TCASE(suite, "Failures"));
-    UVA_TEST_BOTH(cancelling, cancellation);
-    UVA_TEST_BOTH(cancelling, taskgroup_07);
-    UVA_TEST_BOTH(cancelling, taskgroup_17);
-    UVA_TEST_BOTH(cancelling, taskgroup_22);
+    KIND_ADD_TEST(cancelling, cancellation);
+    KIND_ADD_TEST(cancelling, taskgroup_07);
+    KIND_ADD_TEST(cancelling, taskgroup_17);
+    KIND_ADD_TEST(cancelling, taskgroup_22);
     return uva_test_main(suite);
 }

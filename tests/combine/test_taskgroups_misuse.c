@@ -4,6 +4,8 @@
  */
 #include "groups.h"
 
+#include "base/util.h"
+
 #include <string.h>
 
 /* --- children that come and go --- */
@@ -13,28 +15,28 @@ KIND_TEST(taskgroup_23, uva_taskgroup_t g; int i; int r;)
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_23 */
     uva_loop_t *loop = uva_get_running_loop();
 
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->g);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
     for (self->i = 0; self->i < 10; self->i++) {
-        AWAIT_SLEEP(self->r, UVA_MS(100));
+        AWAIT(self->r, uva_sleep, UVA_MS(100));
         (void)KIND_SPAWN_IN(&self->g, foo, UVA_MS(300));
         if (self->i == 5) {
             /* Of the loop's tasks one is the parent. */
             ck_assert_uint_lt(uva_loop_all_tasks(loop, NULL, 0) - 1, 5);
         }
     }
-    AWAIT_SLEEP(self->r, UVA_MS(1350));
+    AWAIT(self->r, uva_sleep, UVA_MS(1350));
     ck_assert_uint_eq(uva_loop_all_tasks(loop, NULL, 0) - 1, 0);
-    AWAIT_GROUP(self->r, &self->g, self->r);
+    AWAIT(self->r, uva_taskgroup_exit, &self->g, self->r);
     ck_assert_int_eq(self->r, 0);
     UVA_END
     return 0;
 }
 
-KIND_CORO(void, root, uva_taskgroup_t *g; int r;)
+KIND_TASK(void, root, uva_taskgroup_t *g; int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, UVA_MS(100));
+    AWAIT(self->r, uva_sleep, UVA_MS(100));
     (void)KIND_SPAWN_IN(self->g, foo, UVA_MS(100));
     (void)KIND_SPAWN_IN(self->g, foo, UVA_MS(200));
     UVA_END
@@ -44,21 +46,21 @@ KIND_CORO(void, root, uva_taskgroup_t *g; int r;)
 KIND_TEST(taskgroup_24, uva_taskgroup_t g; int r;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_24 */
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->g);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
     (void)KIND_SPAWN_IN(&self->g, root, .g = &self->g);
-    AWAIT_GROUP(self->r, &self->g, 0);
+    AWAIT(self->r, uva_taskgroup_exit, &self->g, 0);
     ck_assert_int_eq(self->r, 0);
     ck_assert_uint_eq(uva_loop_time(uva_get_running_loop()), UVA_MS(300));
     UVA_END
     return 0;
 }
 
-KIND_CORO(void, hydra, uva_taskgroup_t *g; int *nhydras; int r;)
+KIND_TASK(void, hydra, uva_taskgroup_t *g; int *nhydras; int r;)
 {
     UVA_BEGIN
     ++*self->nhydras;
-    AWAIT_SLEEP(self->r, UVA_MS(10));
+    AWAIT(self->r, uva_sleep, UVA_MS(10));
     if (self->r < 0) {
         return self->r;
     }
@@ -68,11 +70,11 @@ KIND_CORO(void, hydra, uva_taskgroup_t *g; int *nhydras; int r;)
     return 0;
 }
 
-KIND_CORO(void, hercules, int *nhydras; int r;)
+KIND_TASK(void, hercules, int *nhydras; int r;)
 {
     UVA_BEGIN
     while (*self->nhydras < 10) {
-        AWAIT_SLEEP(self->r, UVA_MS(15));
+        AWAIT(self->r, uva_sleep, UVA_MS(15));
     }
     UVA_END
     return ZERO_DIVISION_ERROR;
@@ -81,11 +83,11 @@ KIND_CORO(void, hercules, int *nhydras; int r;)
 KIND_TEST(taskgroup_25, uva_taskgroup_t g; int nhydras; int r;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_25 */
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->g);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
     (void)KIND_SPAWN_IN(&self->g, hydra, &self->g, &self->nhydras);
     (void)KIND_SPAWN_IN(&self->g, hercules, &self->nhydras);
-    AWAIT_GROUP(self->r, &self->g, 0);
+    AWAIT(self->r, uva_taskgroup_exit, &self->g, 0);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
     ck_assert_int_ge(self->nhydras, 10);
@@ -110,7 +112,7 @@ UVA_TEST(taskgroup_task_name)
     uva_task_t *task;
 
     options.name = "yolo";
-    (void)uva_taskgroup_enter(&g);
+    ck_assert_int_eq(uva_taskgroup_enter(&g), 0);
     task = uva_taskgroup_create_task(&g, yield_once, NULL, &options);
     ck_assert_str_eq(uva_task_get_name(task), "yolo");
     ck_assert_int_eq(uva_taskgroup_exit(&g, 0), 0);
@@ -136,7 +138,7 @@ UVA_TEST(taskgroup_task_context)
     uva_taskgroup_t g;
     uva_task_t *task;
 
-    (void)uva_taskgroup_enter(&g);
+    ck_assert_int_eq(uva_taskgroup_enter(&g), 0);
     options.context = uva_copy_context();
     ck_assert(!uva_context_get(options.context, &cvar, &value));
     task = uva_taskgroup_create_task(&g, set_cvar, &one, &options);
@@ -153,10 +155,10 @@ UVA_TEST(taskgroup_task_context)
 
 /* --- refusals --- */
 
-KIND_CORO(void, late_spawner, uva_taskgroup_t *g; int r;)
+KIND_TASK(void, late_spawner, uva_taskgroup_t *g; int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, UVA_SEC(1));
+    AWAIT(self->r, uva_sleep, UVA_SEC(1));
     ck_assert_int_eq(self->r, UV_ECANCELED);
     ck_assert_int_eq(uva_future_exception(
                          UVA_FUTURE(KIND_SPAWN_IN(self->g, foo, UVA_MS(1)))),
@@ -169,26 +171,27 @@ KIND_TEST(taskgroup_no_create_task_after_failure, uva_taskgroup_t g; int r;)
 {
     /* test_taskgroups.py,
      * TestTaskGroup.test_taskgroup_no_create_task_after_failure */
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->g);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
     (void)KIND_SPAWN_IN(&self->g, crash_after, UVA_MS(1), ZERO_DIVISION_ERROR);
     (void)KIND_SPAWN_IN(&self->g, late_spawner, &self->g);
-    AWAIT_GROUP(self->r, &self->g, 0);
+    AWAIT(self->r, uva_taskgroup_exit, &self->g, 0);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
     UVA_END
     return 0;
 }
 
-KIND_CORO(void, exit_raises, uva_taskgroup_t tg; int r;)
+KIND_TASK(void, exit_raises, uva_taskgroup_t tg; int r;)
 {
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->tg);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->tg), 0);
     (void)KIND_SPAWN_IN(&self->tg, crash_after, 0, CUSTOM_ERROR);
-    AWAIT_SLEEP(self->r, UVA_SEC(1));
+    AWAIT(self->r, uva_sleep, UVA_SEC(1));
     ck_assert_int_eq(self->r, UV_ECANCELED);
     /* What the body had open fails to close. */
-    AWAIT_GROUP(self->r, &self->tg, uva_fail(CUSTOM_ERROR, "not closed"));
+    AWAIT(self->r, uva_taskgroup_exit, &self->tg,
+          uva_fail(CUSTOM_ERROR, "not closed"));
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
     ck_assert_uint_eq(uva_error_member_count(uva_task_error()), 2);
@@ -207,7 +210,7 @@ KIND_TEST(taskgroup_context_manager_exit_raises, exit_raises_task_t *task;
      * TestTaskGroup.test_taskgroup_context_manager_exit_raises */
     UVA_BEGIN
     self->task = KIND_SPAWN(exit_raises);
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, 0);
     UVA_END
     return 0;
@@ -219,7 +222,7 @@ KIND_TEST(taskgroup_already_entered, uva_taskgroup_t tg; int r;)
     UVA_BEGIN
     ck_assert_int_eq(uva_taskgroup_enter(&self->tg), 0);
     ck_assert_int_eq(uva_taskgroup_enter(&self->tg), UV_EPERM);
-    AWAIT_GROUP(self->r, &self->tg, 0);
+    AWAIT(self->r, uva_taskgroup_exit, &self->tg, 0);
     ck_assert_int_eq(self->r, 0);
     UVA_END
     return 0;
@@ -234,9 +237,9 @@ KIND_TEST(taskgroup_double_enter, uva_taskgroup_t tg; int i; int r;)
     for (self->i = 0; self->i < 2; self->i++) {
         ck_assert_int_eq(uva_taskgroup_enter(&self->tg), 0);
         (void)KIND_SPAWN_IN(&self->tg, foo, UVA_MS(1));
-        AWAIT_GROUP(self->r, &self->tg, 0);
+        AWAIT(self->r, uva_taskgroup_exit, &self->tg, 0);
         ck_assert_int_eq(self->r, 0);
-        AWAIT_GROUP(self->r, &self->tg, KEY_ERROR);
+        AWAIT(self->r, uva_taskgroup_exit, &self->tg, KEY_ERROR);
         ck_assert_int_eq(self->r, KEY_ERROR);
     }
     UVA_END
@@ -264,9 +267,9 @@ static int spawn_refused(uva_taskgroup_t *tg)
 KIND_TEST(taskgroup_finished, uva_taskgroup_t tg; int r;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_finished */
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->tg);
-    AWAIT_GROUP(self->r, &self->tg, 0);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->tg), 0);
+    AWAIT(self->r, uva_taskgroup_exit, &self->tg, 0);
     ck_assert_int_eq(spawn_refused(&self->tg), UV_EPERM);
     UVA_END
     return 0;
@@ -330,7 +333,7 @@ UVA_TEST(coro_closed_when_tg_closed)
     uva_taskgroup_t tg;
     owner_task_t *task;
 
-    (void)uva_taskgroup_enter(&tg);
+    ck_assert_int_eq(uva_taskgroup_enter(&tg), 0);
     ck_assert_int_eq(uva_taskgroup_exit(&tg, 0), 0);
     task = uva_taskgroup_spawn(&tg, owner, {&dropped});
     ck_assert_int_eq(uva_future_exception(UVA_FUTURE(task)), UV_EPERM);
@@ -342,10 +345,10 @@ UVA_TEST(coro_closed_when_tg_closed)
 KIND_TEST(cancelling_level_preserved, uva_taskgroup_t tg; int r;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_cancelling_level_preserved */
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->tg);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->tg), 0);
     (void)KIND_SPAWN_IN(&self->tg, crash_after, 0, RUNTIME_ERROR);
-    AWAIT_GROUP(self->r, &self->tg, 0);
+    AWAIT(self->r, uva_taskgroup_exit, &self->tg, 0);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
     UVA_END
@@ -357,16 +360,16 @@ KIND_TEST(nested_groups_both_cancelled, uva_taskgroup_t outer;
           int r;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_nested_groups_both_cancelled */
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->outer);
-    (void)uva_taskgroup_enter(&self->inner);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->outer), 0);
+    ck_assert_int_eq(uva_taskgroup_enter(&self->inner), 0);
     (void)KIND_SPAWN_IN(&self->inner, crash_after, 0, RUNTIME_ERROR);
     (void)KIND_SPAWN_IN(&self->outer, crash_after, 0, VALUE_ERROR);
-    AWAIT_GROUP(self->r, &self->inner, 0);
+    AWAIT(self->r, uva_taskgroup_exit, &self->inner, 0);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), RUNTIME_ERROR, 0));
     ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 1);
-    AWAIT_GROUP(self->r, &self->outer, 0);
+    AWAIT(self->r, uva_taskgroup_exit, &self->outer, 0);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), VALUE_ERROR, 0));
     ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
@@ -374,27 +377,27 @@ KIND_TEST(nested_groups_both_cancelled, uva_taskgroup_t outer;
     return 0;
 }
 
-KIND_CORO(void, raise_error, uva_future_t *event; int r;)
+KIND_TASK(void, raise_error, uva_future_t *event; int r;)
 {
-    UVA_BEGIN(void)
-    uva_future_set_result(self->event, NULL, NULL);
-    AWAIT_SLEEP(self->r, 0);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_future_set_result(self->event, NULL, NULL), 0);
+    AWAIT(self->r, uva_sleep, 0);
     UVA_END
     return RUNTIME_ERROR;
 }
 
-KIND_CORO(void, inner, uva_future_t *event; uva_taskgroup_t tg; int r;)
+KIND_TASK(void, inner, uva_future_t *event; uva_taskgroup_t tg; int r;)
 {
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->tg);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->tg), 0);
     (void)KIND_SPAWN_IN(&self->tg, raise_error, self->event);
-    AWAIT_SLEEP(self->r, UVA_SEC(1));
+    AWAIT(self->r, uva_sleep, UVA_SEC(1));
     ck_assert_int_eq(self->r, UV_ECANCELED);
-    AWAIT_GROUP(self->r, &self->tg, self->r);
+    AWAIT(self->r, uva_taskgroup_exit, &self->tg, self->r);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), RUNTIME_ERROR, 0));
     ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 1);
-    AWAIT_SLEEP(self->r, UVA_SEC(1));
+    AWAIT(self->r, uva_sleep, UVA_SEC(1));
     ck_assert_int_eq(self->r, UV_ECANCELED);
     UVA_END
     return self->r;
@@ -406,11 +409,11 @@ KIND_TEST(error_and_cancel, uva_future_t *event; inner_task_t * task; int r;)
     UVA_BEGIN
     self->event = uva_create_future();
     self->task = KIND_SPAWN(inner, .event = self->event);
-    AWAIT_JOIN(self->r, self->event, NULL);
+    AWAIT(self->r, uva_join, self->event, NULL);
     ck_assert_uint_eq(uva_task_cancelling(UVA_ERASE(self->task)), 0);
     uva_task_cancel(UVA_ERASE(self->task));
     ck_assert_uint_eq(uva_task_cancelling(UVA_ERASE(self->task)), 1);
-    AWAIT_FUTURE(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_await, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UV_ECANCELED);
     ck_assert(UVA_CANCELLED(self->task));
     uva_task_unref(UVA_ERASE(self->task));
@@ -422,34 +425,34 @@ KIND_TEST(error_and_cancel, uva_future_t *event; inner_task_t * task; int r;)
 
 KIND_TEST(group_cancel_from_inside, uva_taskgroup_t g; int num; int r;)
 {
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->g);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
     (void)KIND_SPAWN_IN(&self->g, count, UVA_SEC(5), &self->num, 1, 100);
-    AWAIT_SLEEP(self->r, 0);
+    AWAIT(self->r, uva_sleep, 0);
     uva_taskgroup_cancel(&self->g);
     uva_taskgroup_cancel(&self->g);
     ck_assert_int_eq(
         uva_future_exception(UVA_FUTURE(KIND_SPAWN_IN(&self->g, foo, 0))),
         UV_EPERM);
-    AWAIT_SLEEP(self->r, UVA_SEC(1));
+    AWAIT(self->r, uva_sleep, UVA_SEC(1));
     ck_assert_int_eq(self->r, UV_ECANCELED);
-    AWAIT_GROUP(self->r, &self->g, self->r);
+    AWAIT(self->r, uva_taskgroup_exit, &self->g, self->r);
     ck_assert_int_eq(self->r, 0);
     ck_assert_int_eq(self->num, 1);
     ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
-    AWAIT_SLEEP(self->r, 0);
+    AWAIT(self->r, uva_sleep, 0);
     ck_assert_int_eq(self->r, 0);
     UVA_END
     return 0;
 }
 
-KIND_CORO(void, canceller, uva_taskgroup_t *g; int r;)
+KIND_TASK(void, canceller, uva_taskgroup_t *g; int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, UVA_MS(10));
+    AWAIT(self->r, uva_sleep, UVA_MS(10));
     uva_taskgroup_cancel(self->g);
     if (self->r >= 0) {
-        AWAIT_SLEEP(self->r, UVA_SEC(1));
+        AWAIT(self->r, uva_sleep, UVA_SEC(1));
         ck_assert_int_eq(self->r, UV_ECANCELED);
     }
     UVA_END
@@ -458,11 +461,11 @@ KIND_CORO(void, canceller, uva_taskgroup_t *g; int r;)
 
 KIND_TEST(group_cancel_from_a_child, uva_taskgroup_t g; int num; int r;)
 {
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->g);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
     (void)KIND_SPAWN_IN(&self->g, canceller, &self->g);
     (void)KIND_SPAWN_IN(&self->g, count, UVA_SEC(5), &self->num, 1, 100);
-    AWAIT_GROUP(self->r, &self->g, 0);
+    AWAIT(self->r, uva_taskgroup_exit, &self->g, 0);
     ck_assert_int_eq(self->r, 0);
     ck_assert_int_eq(self->num, 1);
     UVA_END
@@ -473,20 +476,20 @@ KIND_TEST(group_cancel_from_outside, uva_taskgroup_t g; canceller_task_t * task;
           int num;
           int r;)
 {
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->g);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
     self->task = KIND_SPAWN(canceller, &self->g);
     (void)KIND_SPAWN_IN(&self->g, count, UVA_SEC(5), &self->num, 1, 100);
-    AWAIT_SLEEP(self->r, UVA_SEC(1));
-    AWAIT_GROUP(self->r, &self->g, self->r);
+    AWAIT(self->r, uva_sleep, UVA_SEC(1));
+    AWAIT(self->r, uva_taskgroup_exit, &self->g, self->r);
     ck_assert_int_eq(self->r, 0);
     ck_assert_int_eq(self->num, 1);
     uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UV_ECANCELED);
     /* A group that was left is not reached any more. */
     uva_taskgroup_cancel(&self->g);
-    AWAIT_SLEEP(self->r, 0);
+    AWAIT(self->r, uva_sleep, 0);
     ck_assert_int_eq(self->r, 0);
     UVA_END
     return 0;
@@ -494,13 +497,13 @@ KIND_TEST(group_cancel_from_outside, uva_taskgroup_t g; canceller_task_t * task;
 
 KIND_TEST(group_cancel_does_not_hide_failures, uva_taskgroup_t g; int r;)
 {
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->g);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
     (void)KIND_SPAWN_IN(&self->g, crash_after, UVA_SEC(1), ZERO_DIVISION_ERROR,
                         true);
-    AWAIT_SLEEP(self->r, 0);
+    AWAIT(self->r, uva_sleep, 0);
     uva_taskgroup_cancel(&self->g);
-    AWAIT_GROUP(self->r, &self->g, VALUE_ERROR);
+    AWAIT(self->r, uva_taskgroup_exit, &self->g, VALUE_ERROR);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, VALUE_ERROR));
     UVA_END
@@ -508,12 +511,12 @@ KIND_TEST(group_cancel_does_not_hide_failures, uva_taskgroup_t g; int r;)
 }
 
 /* The parent is cancelled from outside too: that one is not swallowed. */
-KIND_CORO(void, cancels_its_group, uva_taskgroup_t g; int r;)
+KIND_TASK(void, cancels_its_group, uva_taskgroup_t g; int r;)
 {
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->g);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
     (void)KIND_SPAWN_IN(&self->g, canceller, &self->g);
-    AWAIT_GROUP(self->r, &self->g, 0);
+    AWAIT(self->r, uva_taskgroup_exit, &self->g, 0);
     UVA_END
     return self->r;
 }
@@ -522,9 +525,9 @@ KIND_TEST(group_cancel_and_cancellation, cancels_its_group_task_t *task; int r;)
 {
     UVA_BEGIN
     self->task = KIND_SPAWN(cancels_its_group);
-    AWAIT_SLEEP(self->r, UVA_MS(5));
+    AWAIT(self->r, uva_sleep, UVA_MS(5));
     uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UV_ECANCELED);
     UVA_END
     return 0;
@@ -546,7 +549,7 @@ UVA_TEST(eager_child_that_fails_at_once)
     uva_task_t *task;
 
     options.eager_start = true;
-    (void)uva_taskgroup_enter(&g);
+    ck_assert_int_eq(uva_taskgroup_enter(&g), 0);
     task = uva_taskgroup_create_task(&g, fail_at_once, NULL, &options);
     ck_assert(uva_future_done(UVA_FUTURE(task)));
     ck_assert_int_eq(uva_sleep(UVA_SEC(1)), UV_ECANCELED);
@@ -560,7 +563,7 @@ static UVA__NOINLINE void lose_a_group(int *num)
 {
     uva_taskgroup_t g;
 
-    (void)uva_taskgroup_enter(&g);
+    ck_assert_int_eq(uva_taskgroup_enter(&g), 0);
     (void)uva_taskgroup_spawn(&g, count, UVA_SEC(1), num, 1, 100);
     ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0); /* It is not lost yet. */
 }
@@ -585,7 +588,7 @@ static int ends_inside(void *arg, void **ret_result)
     uva_taskgroup_t g;
 
     (void)ret_result;
-    (void)uva_taskgroup_enter(&g);
+    ck_assert_int_eq(uva_taskgroup_enter(&g), 0);
     (void)uva_taskgroup_spawn(&g, count, UVA_SEC(1), arg, 1, 100);
     return uva_sleep(UVA_MS(1));
 }
@@ -654,7 +657,7 @@ static int too_many_children(void *arg, void **ret_result)
 
     (void)arg;
     (void)ret_result;
-    (void)uva_taskgroup_enter(&g);
+    ck_assert_int_eq(uva_taskgroup_enter(&g), 0);
     (void)uva_taskgroup_spawn(&g, count, UVA_SEC(1), &num, 1, 100);
     (void)uva_taskgroup_spawn(&g, count, UVA_SEC(1), &num, 1, 100);
     ck_assert_int_eq(uva_taskgroup_exit(&g, 0), UVA_EGROUP);
@@ -686,13 +689,13 @@ END_TEST
 
 static void add_spawning(TCase *tcase)
 {
-    UVA_TEST_BOTH(tcase, taskgroup_23);
-    UVA_TEST_BOTH(tcase, taskgroup_24);
-    UVA_TEST_BOTH(tcase, taskgroup_25);
+    KIND_ADD_TEST(tcase, taskgroup_23);
+    KIND_ADD_TEST(tcase, taskgroup_24);
+    KIND_ADD_TEST(tcase, taskgroup_25);
     tcase_add_test(tcase, taskgroup_task_name);
     tcase_add_test(tcase, taskgroup_task_context);
-    UVA_TEST_BOTH(tcase, taskgroup_no_create_task_after_failure);
-    UVA_TEST_BOTH(tcase, taskgroup_context_manager_exit_raises);
+    KIND_ADD_TEST(tcase, taskgroup_no_create_task_after_failure);
+    KIND_ADD_TEST(tcase, taskgroup_context_manager_exit_raises);
     tcase_add_test(tcase, coro_closed_when_tg_closed);
     tcase_add_test(tcase, eager_child_that_fails_at_once);
 }
@@ -725,10 +728,10 @@ UVA_TEST(child_from_another_thread_is_refused)
 
 static void add_misuse(TCase *tcase)
 {
-    UVA_TEST_BOTH(tcase, taskgroup_already_entered);
-    UVA_TEST_BOTH(tcase, taskgroup_double_enter);
-    UVA_TEST_BOTH(tcase, taskgroup_finished);
-    UVA_TEST_BOTH(tcase, taskgroup_not_entered);
+    KIND_ADD_TEST(tcase, taskgroup_already_entered);
+    KIND_ADD_TEST(tcase, taskgroup_double_enter);
+    KIND_ADD_TEST(tcase, taskgroup_finished);
+    KIND_ADD_TEST(tcase, taskgroup_not_entered);
     tcase_add_test(tcase, group_left_without_exit_is_reported);
     tcase_add_test(tcase, group_whose_parent_ended_is_reported);
     tcase_add_test(tcase, group_without_memory);
@@ -738,14 +741,14 @@ static void add_misuse(TCase *tcase)
 
 static void add_cancellation(TCase *tcase)
 {
-    UVA_TEST_BOTH(tcase, cancelling_level_preserved);
-    UVA_TEST_BOTH(tcase, nested_groups_both_cancelled);
-    UVA_TEST_BOTH(tcase, error_and_cancel);
-    UVA_TEST_BOTH(tcase, group_cancel_from_inside);
-    UVA_TEST_BOTH(tcase, group_cancel_from_a_child);
-    UVA_TEST_BOTH(tcase, group_cancel_from_outside);
-    UVA_TEST_BOTH(tcase, group_cancel_does_not_hide_failures);
-    UVA_TEST_BOTH(tcase, group_cancel_and_cancellation);
+    KIND_ADD_TEST(tcase, cancelling_level_preserved);
+    KIND_ADD_TEST(tcase, nested_groups_both_cancelled);
+    KIND_ADD_TEST(tcase, error_and_cancel);
+    KIND_ADD_TEST(tcase, group_cancel_from_inside);
+    KIND_ADD_TEST(tcase, group_cancel_from_a_child);
+    KIND_ADD_TEST(tcase, group_cancel_from_outside);
+    KIND_ADD_TEST(tcase, group_cancel_does_not_hide_failures);
+    KIND_ADD_TEST(tcase, group_cancel_and_cancellation);
 }
 
 int main(void)

@@ -222,7 +222,7 @@ static int cancel_wait_main(void *arg, void **ret_result)
 
     (void)arg;
     (void)ret_result;
-    (void)uva_taskgroup_enter(&group);
+    ck_assert_int_eq(uva_taskgroup_enter(&group), 0);
     spawn_jobs(&group, jobs, 2);
     ck_assert_int_eq(uva_sleep(0), 0);
     ck_assert_int_eq(uva_taskgroup_cancel_and_wait(&group), 0);

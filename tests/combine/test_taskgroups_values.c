@@ -4,6 +4,8 @@
  */
 #include "kinds.h"
 
+#include "base/util.h"
+
 UVA_TASK(int, doubles, int number; int code;)
 {
     int r = uva_sleep(UVA_MS(1));
@@ -38,7 +40,7 @@ UVA_TEST(values_are_there_after_the_exit)
     int64_t light = -1;
     int heavy = -1;
 
-    (void)uva_taskgroup_enter(&group);
+    ck_assert_int_eq(uva_taskgroup_enter(&group), 0);
     (void)uva_taskgroup_spawn_into(&group, &heavy, doubles, .number = 21);
     (void)uva_taskgroup_spawn_into(&group, &light, doubles_light, .number = 4);
     (void)uva_taskgroup_spawn_into(&group, NULL, doubles, .number = 1);
@@ -56,7 +58,7 @@ UVA_TEST(failures_write_nothing)
     int cancelled = -1;
     int refused = -1;
 
-    (void)uva_taskgroup_enter(&group);
+    ck_assert_int_eq(uva_taskgroup_enter(&group), 0);
     (void)uva_taskgroup_spawn_into(&group, &failed, doubles, 1, UV_EIO);
     (void)uva_taskgroup_spawn_into(&group, &cancelled, doubles, 1);
     uva_taskgroup_cancel(&group);
@@ -66,7 +68,7 @@ UVA_TEST(failures_write_nothing)
     ck_assert_int_eq(cancelled, -1);
     ck_assert_int_eq(refused, -1);
 
-    (void)uva_taskgroup_enter(&group);
+    ck_assert_int_eq(uva_taskgroup_enter(&group), 0);
     (void)uva_taskgroup_spawn_into(&group, &failed, doubles, 1, UV_EIO);
     ck_assert_int_eq(uva_taskgroup_exit(&group, 0), UVA_EGROUP);
     ck_assert_int_eq(failed, -1);
@@ -80,7 +82,7 @@ UVA_TEST(value_that_was_awaited_too)
     int value = -1;
     int other = -1;
 
-    (void)uva_taskgroup_enter(&group);
+    ck_assert_int_eq(uva_taskgroup_enter(&group), 0);
     child = uva_taskgroup_spawn_into(&group, &value, doubles, .number = 3);
     uva_task_ref(UVA_ERASE(child));
     ck_assert_int_eq(doubles_await(child, &other), 0);
@@ -96,7 +98,7 @@ UVA_TEST(value_of_an_eager_child)
     int value = -1;
 
     uva_loop_set_task_factory(loop, uva_eager_task_factory, NULL);
-    (void)uva_taskgroup_enter(&group);
+    ck_assert_int_eq(uva_taskgroup_enter(&group), 0);
     (void)uva_taskgroup_spawn_into(&group, &value, at_once, .number = 5);
     ck_assert_int_eq(uva_taskgroup_exit(&group, 0), 0);
     ck_assert_int_eq(value, 5);
@@ -107,7 +109,7 @@ static UVA__NOINLINE void leave_a_group(int *value)
 {
     uva_taskgroup_t group;
 
-    (void)uva_taskgroup_enter(&group);
+    ck_assert_int_eq(uva_taskgroup_enter(&group), 0);
     (void)uva_taskgroup_spawn_into(&group, value, at_once, .number = 5);
 }
 
@@ -152,7 +154,7 @@ UVA_TEST(group_in_the_options)
     int runs = 0;
 
     uva_loop_set_task_factory(loop, makes, &calls);
-    (void)uva_taskgroup_enter(&group);
+    ck_assert_int_eq(uva_taskgroup_enter(&group), 0);
     options.group = &group;
     options.name = "child";
     child = uva_create_task_with(counts, &runs, &options);

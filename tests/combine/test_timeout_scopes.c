@@ -4,6 +4,8 @@
  */
 #include "kinds.h"
 
+#include "base/util.h"
+
 #include <string.h>
 
 /* --- the block --- */
@@ -177,7 +179,7 @@ static UVA__NOINLINE void lose_a_timeout(void)
 {
     uva_timeout_t cm;
 
-    (void)uva_timeout_enter(&cm, UVA_MS(10));
+    ck_assert_int_eq(uva_timeout_enter(&cm, UVA_MS(10)), 0);
 }
 
 UVA_TEST(left_without_exit_is_reported)
@@ -196,8 +198,8 @@ static UVA__NOINLINE void lose_the_outer_timeout(void)
     uva_timeout_t outer;
     uva_timeout_t inner;
 
-    (void)uva_timeout_enter(&outer, UVA_MS(10));
-    (void)uva_timeout_enter(&inner, UVA_MS(10));
+    ck_assert_int_eq(uva_timeout_enter(&outer, UVA_MS(10)), 0);
+    ck_assert_int_eq(uva_timeout_enter(&inner, UVA_MS(10)), 0);
     ck_assert_int_eq(uva_timeout_exit(&inner, 0), 0);
 }
 
@@ -218,7 +220,7 @@ static int ends_inside(void *arg, void **ret_result)
 
     (void)arg;
     (void)ret_result;
-    (void)uva_timeout_enter(&cm, UVA_MS(10));
+    ck_assert_int_eq(uva_timeout_enter(&cm, UVA_MS(10)), 0);
     return 0;
 }
 

@@ -10,7 +10,7 @@ KIND_TEST(timeout_basic, uva_timeout_t cm; int r;)
     /* test_timeouts.py, TimeoutTests.test_timeout_basic */
     UVA_BEGIN
     ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_MS(10)), 0);
-    AWAIT_SLEEP(self->r, UVA_SEC(10));
+    AWAIT(self->r, uva_sleep, UVA_SEC(10));
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
     ck_assert(uva_timeout_expired(&self->cm));
     UVA_END
@@ -25,7 +25,7 @@ KIND_TEST(timeout_at_basic, uva_timeout_t cm; uint64_t deadline_ns; int r;)
     UVA_BEGIN
     self->deadline_ns = uva_loop_time(loop) + UVA_MS(10);
     ck_assert_int_eq(uva_timeout_enter_at(&self->cm, self->deadline_ns), 0);
-    AWAIT_SLEEP(self->r, UVA_SEC(10));
+    AWAIT(self->r, uva_sleep, UVA_SEC(10));
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
     ck_assert(uva_timeout_expired(&self->cm));
     ck_assert_uint_eq(uva_timeout_when(&self->cm), self->deadline_ns);
@@ -38,10 +38,12 @@ KIND_TEST(nested_timeouts, uva_timeout_t cm1; uva_timeout_t cm2; int r;)
     /* test_timeouts.py, TimeoutTests.test_nested_timeouts */
     uva_loop_t *loop = uva_get_running_loop();
 
-    UVA_BEGIN(void)
-    uva_timeout_enter_at(&self->cm1, uva_loop_time(loop) + UVA_MS(10));
-    (void)uva_timeout_enter_at(&self->cm2, uva_timeout_when(&self->cm1));
-    AWAIT_SLEEP(self->r, UVA_SEC(10));
+    UVA_BEGIN
+    ck_assert_int_eq(
+        uva_timeout_enter_at(&self->cm1, uva_loop_time(loop) + UVA_MS(10)), 0);
+    ck_assert_int_eq(
+        uva_timeout_enter_at(&self->cm2, uva_timeout_when(&self->cm1)), 0);
+    AWAIT(self->r, uva_sleep, UVA_SEC(10));
     /* Only the outermost one turns the cancellation. */
     self->r = uva_timeout_exit(&self->cm2, self->r);
     ck_assert_int_eq(self->r, UV_ECANCELED);
@@ -55,9 +57,9 @@ KIND_TEST(nested_timeouts, uva_timeout_t cm1; uva_timeout_t cm2; int r;)
 KIND_TEST(waiter_cancelled, uva_timeout_t cm; int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_waiter_cancelled */
-    UVA_BEGIN(void)
-    uva_timeout_enter(&self->cm, UVA_MS(10));
-    AWAIT_SLEEP(self->r, UVA_SEC(10));
+    UVA_BEGIN
+    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_MS(10)), 0);
+    AWAIT(self->r, uva_sleep, UVA_SEC(10));
     ck_assert_int_eq(self->r, UV_ECANCELED);
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
     UVA_END
@@ -69,9 +71,9 @@ KIND_TEST(timeout_not_called, uva_timeout_t cm; int r;)
     /* test_timeouts.py, TimeoutTests.test_timeout_not_called */
     uva_loop_t *loop = uva_get_running_loop();
 
-    UVA_BEGIN(void)
-    uva_timeout_enter(&self->cm, UVA_SEC(10));
-    AWAIT_SLEEP(self->r, UVA_MS(10));
+    UVA_BEGIN
+    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_SEC(10)), 0);
+    AWAIT(self->r, uva_sleep, UVA_MS(10));
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), 0);
     ck_assert(!uva_timeout_expired(&self->cm));
     ck_assert_uint_gt(uva_timeout_when(&self->cm), uva_loop_time(loop));
@@ -82,9 +84,9 @@ KIND_TEST(timeout_not_called, uva_timeout_t cm; int r;)
 KIND_TEST(timeout_disabled, uva_timeout_t cm; int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_timeout_disabled */
-    UVA_BEGIN(void)
-    uva_timeout_enter(&self->cm, UVA_FOREVER);
-    AWAIT_SLEEP(self->r, UVA_MS(10));
+    UVA_BEGIN
+    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_FOREVER), 0);
+    AWAIT(self->r, uva_sleep, UVA_MS(10));
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), 0);
     ck_assert(!uva_timeout_expired(&self->cm));
     ck_assert(uva_timeout_when(&self->cm) == UVA_FOREVER);
@@ -95,9 +97,9 @@ KIND_TEST(timeout_disabled, uva_timeout_t cm; int r;)
 KIND_TEST(timeout_at_disabled, uva_timeout_t cm; int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_timeout_at_disabled */
-    UVA_BEGIN(void)
-    uva_timeout_enter_at(&self->cm, UVA_FOREVER);
-    AWAIT_SLEEP(self->r, UVA_MS(10));
+    UVA_BEGIN
+    ck_assert_int_eq(uva_timeout_enter_at(&self->cm, UVA_FOREVER), 0);
+    AWAIT(self->r, uva_sleep, UVA_MS(10));
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), 0);
     ck_assert(!uva_timeout_expired(&self->cm));
     ck_assert(uva_timeout_when(&self->cm) == UVA_FOREVER);
@@ -112,8 +114,8 @@ KIND_TEST(timeout_zero, uva_timeout_t cm; uint64_t t0; int r;)
 
     UVA_BEGIN
     self->t0 = uva_loop_time(loop);
-    (void)uva_timeout_enter(&self->cm, 0);
-    AWAIT_SLEEP(self->r, UVA_SEC(10));
+    ck_assert_int_eq(uva_timeout_enter(&self->cm, 0), 0);
+    AWAIT(self->r, uva_sleep, UVA_SEC(10));
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
     ck_assert(uva_timeout_expired(&self->cm));
     ck_assert_uint_le(self->t0, uva_timeout_when(&self->cm));
@@ -129,8 +131,8 @@ KIND_TEST(timeout_zero_sleep_zero, uva_timeout_t cm; uint64_t t0; int r;)
 
     UVA_BEGIN
     self->t0 = uva_loop_time(loop);
-    (void)uva_timeout_enter(&self->cm, 0);
-    AWAIT_SLEEP(self->r, 0);
+    ck_assert_int_eq(uva_timeout_enter(&self->cm, 0), 0);
+    AWAIT(self->r, uva_sleep, 0);
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
     ck_assert(uva_timeout_expired(&self->cm));
     ck_assert_uint_le(self->t0, uva_timeout_when(&self->cm));
@@ -145,10 +147,11 @@ KIND_TEST(timeout_in_the_past_sleep_zero, uva_timeout_t cm; uint64_t t0; int r;)
     uva_loop_t *loop = uva_get_running_loop();
 
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, UVA_SEC(20)); /* Virtual time begins at 0. */
+    AWAIT(self->r, uva_sleep, UVA_SEC(20)); /* Virtual time begins at 0. */
     self->t0 = uva_loop_time(loop);
-    (void)uva_timeout_enter_at(&self->cm, self->t0 - UVA_SEC(11));
-    AWAIT_SLEEP(self->r, 0);
+    ck_assert_int_eq(uva_timeout_enter_at(&self->cm, self->t0 - UVA_SEC(11)),
+                     0);
+    AWAIT(self->r, uva_sleep, 0);
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
     ck_assert(uva_timeout_expired(&self->cm));
     ck_assert_uint_ge(self->t0, uva_timeout_when(&self->cm));
@@ -162,16 +165,16 @@ KIND_TEST(timeout_in_the_past_sleep_zero, uva_timeout_t cm; uint64_t t0; int r;)
 KIND_TEST(foreign_exception_passed, uva_timeout_t cm;)
 {
     /* test_timeouts.py, TimeoutTests.test_foreign_exception_passed */
-    (void)uva_timeout_enter(&self->cm, UVA_MS(10));
+    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_MS(10)), 0);
     ck_assert_int_eq(uva_timeout_exit(&self->cm, KEY_ERROR), KEY_ERROR);
     ck_assert(!uva_timeout_expired(&self->cm));
     return 0;
 }
 
-KIND_CORO(void, crash, int r;)
+KIND_TASK(void, crash, int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, UVA_SEC(1));
+    AWAIT(self->r, uva_sleep, UVA_SEC(1));
     ck_assert_int_eq(self->r, UV_ECANCELED);
     UVA_END
     return uva_fail(ZERO_DIVISION_ERROR, "crash in cleanup");
@@ -181,9 +184,9 @@ KIND_TEST(foreign_exception_on_timeout, uva_timeout_t cm; crash_args_t sub;
           int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_foreign_exception_on_timeout */
-    UVA_BEGIN(void)
-    uva_timeout_enter(&self->cm, UVA_MS(10));
-    AWAIT_CALL(self->r, crash, &self->sub, NULL);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_MS(10)), 0);
+    AWAIT(self->r, crash_call, &self->sub, NULL);
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), ZERO_DIVISION_ERROR);
     ck_assert(uva_timeout_expired(&self->cm));
     /* The failure is the one that was raised, with its own text. */
@@ -197,10 +200,10 @@ KIND_TEST(foreign_exception_on_timeout, uva_timeout_t cm; crash_args_t sub;
 KIND_TEST(foreign_exception_on_timeout_2, uva_timeout_t cm; int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_foreign_exception_on_timeout_2 */
-    UVA_BEGIN(void)
-    uva_timeout_enter(&self->cm, UVA_MS(10));
+    UVA_BEGIN
+    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_MS(10)), 0);
     self->r = uva_fail(VALUE_ERROR, "first");
-    AWAIT_SLEEP(self->r, UVA_SEC(1));
+    AWAIT(self->r, uva_sleep, UVA_SEC(1));
     ck_assert_int_eq(self->r, UV_ECANCELED);
     UVA_IGNORE(uva_fail(KEY_ERROR, "second"));
     self->r = uva_fail(ZERO_DIVISION_ERROR, "third");
@@ -218,21 +221,21 @@ KIND_TEST(foreign_cancel_doesnt_timeout_if_not_expired, uva_timeout_t cm;
 {
     /* test_timeouts.py,
      * TimeoutTests.test_foreign_cancel_doesnt_timeout_if_not_expired */
-    UVA_BEGIN(void)
-    uva_timeout_enter(&self->cm, UVA_SEC(10));
+    UVA_BEGIN
+    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_SEC(10)), 0);
     uva_task_cancel(uva_current_task());
-    AWAIT_SLEEP(self->r, UVA_SEC(10));
+    AWAIT(self->r, uva_sleep, UVA_SEC(10));
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ECANCELED);
     ck_assert(!uva_timeout_expired(&self->cm));
     UVA_END
     return 0;
 }
 
-KIND_CORO(void, outer, uva_timeout_t cm; int r;)
+KIND_TASK(void, outer, uva_timeout_t cm; int r;)
 {
-    UVA_BEGIN(void)
-    uva_timeout_enter(&self->cm, UVA_MS(1));
-    AWAIT_SLEEP(self->r, UVA_SEC(10));
+    UVA_BEGIN
+    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_MS(1)), 0);
+    AWAIT(self->r, uva_sleep, UVA_SEC(10));
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
     UVA_END
     return 0;
@@ -243,7 +246,7 @@ KIND_TEST(outer_task_is_not_cancelled, outer_task_t *task; int r;)
     /* test_timeouts.py, TimeoutTests.test_outer_task_is_not_cancelled */
     UVA_BEGIN
     self->task = KIND_SPAWN(outer);
-    AWAIT_FUTURE(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_await, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, 0);
     ck_assert(!UVA_CANCELLED(self->task));
     ck_assert(UVA_DONE(self->task));
@@ -258,12 +261,12 @@ KIND_TEST(nested_timeouts_concurrent, uva_timeout_t cm1; uva_timeout_t cm2;
           int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_nested_timeouts_concurrent */
-    UVA_BEGIN(void)
-    uva_timeout_enter(&self->cm1, UVA_MS(2));
-    (void)uva_timeout_enter(&self->cm2, UVA_MS(100));
+    UVA_BEGIN
+    ck_assert_int_eq(uva_timeout_enter(&self->cm1, UVA_MS(2)), 0);
+    ck_assert_int_eq(uva_timeout_enter(&self->cm2, UVA_MS(100)), 0);
     /* Pretend we crunch some numbers. */
     (void)uva_loop_advance(uva_get_running_loop(), UVA_MS(10));
-    AWAIT_SLEEP(self->r, UVA_SEC(1));
+    AWAIT(self->r, uva_sleep, UVA_SEC(1));
     self->r = uva_timeout_exit(&self->cm2, self->r);
     ck_assert_int_eq(self->r, UV_ECANCELED);
     ck_assert_int_eq(uva_timeout_exit(&self->cm1, self->r), UV_ETIMEDOUT);
@@ -280,15 +283,15 @@ KIND_TEST(nested_timeouts_loop_busy, uva_timeout_t cm1; uva_timeout_t cm2;
 
     UVA_BEGIN
     self->t0 = uva_loop_time(loop);
-    (void)uva_timeout_enter(&self->cm1, UVA_MS(100));
-    (void)uva_timeout_enter(&self->cm2, UVA_MS(10));
+    ck_assert_int_eq(uva_timeout_enter(&self->cm1, UVA_MS(100)), 0);
+    ck_assert_int_eq(uva_timeout_enter(&self->cm2, UVA_MS(10)), 0);
     /* The loop is busy until just before the outer deadline. */
     (void)uva_loop_advance(loop, UVA_MS(99));
-    AWAIT_SLEEP(self->r, UVA_SEC(1));
+    AWAIT(self->r, uva_sleep, UVA_SEC(1));
     self->r = uva_timeout_exit(&self->cm2, self->r);
     ck_assert_int_eq(self->r, UV_ETIMEDOUT);
     /* The inner one was caught; the outer one interrupts what follows. */
-    AWAIT_SLEEP(self->r, UVA_SEC(10));
+    AWAIT(self->r, uva_sleep, UVA_SEC(10));
     ck_assert_int_eq(uva_timeout_exit(&self->cm1, self->r), UV_ETIMEDOUT);
     ck_assert_uint_ge(uva_loop_time(loop), self->t0);
     ck_assert_uint_le(uva_loop_time(loop), self->t0 + UVA_SEC(1));
@@ -301,11 +304,11 @@ KIND_TEST(nested_timeouts_loop_busy, uva_timeout_t cm1; uva_timeout_t cm2;
 KIND_TEST(both_deadlines_pass_while_busy, uva_timeout_t cm1; uva_timeout_t cm2;
           int r;)
 {
-    UVA_BEGIN(void)
-    uva_timeout_enter(&self->cm1, UVA_MS(100));
-    (void)uva_timeout_enter(&self->cm2, UVA_MS(10));
+    UVA_BEGIN
+    ck_assert_int_eq(uva_timeout_enter(&self->cm1, UVA_MS(100)), 0);
+    ck_assert_int_eq(uva_timeout_enter(&self->cm2, UVA_MS(10)), 0);
     (void)uva_loop_advance(uva_get_running_loop(), UVA_MS(100));
-    AWAIT_SLEEP(self->r, UVA_SEC(1));
+    AWAIT(self->r, uva_sleep, UVA_SEC(1));
     self->r = uva_timeout_exit(&self->cm2, self->r);
     ck_assert_int_eq(self->r, UV_ECANCELED);
     ck_assert_int_eq(uva_timeout_exit(&self->cm1, self->r), UV_ETIMEDOUT);
@@ -315,13 +318,13 @@ KIND_TEST(both_deadlines_pass_while_busy, uva_timeout_t cm1; uva_timeout_t cm2;
 
 /* --- moving the deadline, and what a timeout tells of itself --- */
 
-KIND_CORO(void, f, uva_future_t *fut; uint64_t deadline_ns; uva_timeout_t cm;
+KIND_TASK(void, f, uva_future_t *fut; uint64_t deadline_ns; uva_timeout_t cm;
           int r;)
 {
-    UVA_BEGIN(void)
-    uva_timeout_enter_at(&self->cm, self->deadline_ns);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_timeout_enter_at(&self->cm, self->deadline_ns), 0);
     (void)uva_future_set_result(self->fut, &self->cm, NULL);
-    AWAIT_SLEEP(self->r, UVA_SEC(50));
+    AWAIT(self->r, uva_sleep, UVA_SEC(50));
     self->r = uva_timeout_exit(&self->cm, self->r);
     ck_assert(!uva_timeout_expired(&self->cm));
     UVA_END
@@ -340,7 +343,7 @@ KIND_TEST(reschedule, uva_future_t *fut; f_task_t * task; uint64_t deadline1;
     self->deadline1 = uva_loop_time(loop) + UVA_SEC(10);
     self->task =
         KIND_SPAWN(f, .fut = self->fut, .deadline_ns = self->deadline1);
-    AWAIT_JOIN(self->r, self->fut, &self->cm);
+    AWAIT(self->r, uva_join, self->fut, &self->cm);
     ck_assert_uint_eq(uva_timeout_when(self->cm), self->deadline1);
     ck_assert_int_eq(
         uva_timeout_reschedule(self->cm, self->deadline1 + UVA_SEC(20)), 0);
@@ -350,7 +353,7 @@ KIND_TEST(reschedule, uva_future_t *fut; f_task_t * task; uint64_t deadline1;
     ck_assert(uva_timeout_when(self->cm) == UVA_FOREVER);
 
     uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UV_ECANCELED);
     UVA_END
     return 0;
@@ -363,24 +366,24 @@ KIND_TEST(reschedule_moves_the_deadline, uva_timeout_t cm; uint64_t t0; int r;)
 
     UVA_BEGIN
     self->t0 = uva_loop_time(loop);
-    (void)uva_timeout_enter(&self->cm, UVA_MS(10));
+    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_MS(10)), 0);
     ck_assert_int_eq(uva_timeout_reschedule(&self->cm, UVA_MS(30)), 0);
-    AWAIT_SLEEP(self->r, UVA_MS(20));
+    AWAIT(self->r, uva_sleep, UVA_MS(20));
     ck_assert_int_eq(self->r, 0);
     ck_assert_int_eq(uva_timeout_reschedule(&self->cm, UVA_MS(25)), 0);
-    AWAIT_SLEEP(self->r, UVA_SEC(1));
+    AWAIT(self->r, uva_sleep, UVA_SEC(1));
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
     ck_assert_uint_eq(uva_loop_time(loop) - self->t0, UVA_MS(25));
 
-    (void)uva_timeout_enter(&self->cm, UVA_FOREVER);
+    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_FOREVER), 0);
     ck_assert_int_eq(uva_timeout_reschedule(&self->cm, uva_loop_time(loop)), 0);
-    AWAIT_SLEEP(self->r, 0);
+    AWAIT(self->r, uva_sleep, 0);
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
 
     /* One that is due but did not come yet can still be moved. */
-    (void)uva_timeout_enter(&self->cm, 0);
+    ck_assert_int_eq(uva_timeout_enter(&self->cm, 0), 0);
     ck_assert_int_eq(uva_timeout_reschedule(&self->cm, UVA_SEC(5)), 0);
-    AWAIT_SLEEP(self->r, 0);
+    AWAIT(self->r, uva_sleep, 0);
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), 0);
     UVA_END
     return 0;
@@ -392,7 +395,7 @@ KIND_TEST(repr_active, uva_timeout_t cm;)
      * it shows are the answers of these. */
     uva_loop_t *loop = uva_get_running_loop();
 
-    (void)uva_timeout_enter(&self->cm, UVA_SEC(10));
+    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_SEC(10)), 0);
     ck_assert(!uva_timeout_expired(&self->cm));
     ck_assert_uint_eq(uva_timeout_when(&self->cm),
                       uva_loop_time(loop) + UVA_SEC(10));
@@ -402,9 +405,9 @@ KIND_TEST(repr_active, uva_timeout_t cm;)
 KIND_TEST(repr_expired, uva_timeout_t cm; int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_repr_expired */
-    UVA_BEGIN(void)
-    uva_timeout_enter(&self->cm, UVA_MS(10));
-    AWAIT_SLEEP(self->r, UVA_SEC(10));
+    UVA_BEGIN
+    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_MS(10)), 0);
+    AWAIT(self->r, uva_sleep, UVA_SEC(10));
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
     ck_assert(uva_timeout_expired(&self->cm));
     UVA_END
@@ -414,9 +417,9 @@ KIND_TEST(repr_expired, uva_timeout_t cm; int r;)
 KIND_TEST(repr_finished, uva_timeout_t cm; int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_repr_finished */
-    UVA_BEGIN(void)
-    uva_timeout_enter(&self->cm, UVA_SEC(10));
-    AWAIT_SLEEP(self->r, 0);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_SEC(10)), 0);
+    AWAIT(self->r, uva_sleep, 0);
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), 0);
     ck_assert(!uva_timeout_expired(&self->cm));
     ck_assert_int_eq(uva_timeout_reschedule(&self->cm, UVA_SEC(1)), UV_EPERM);
@@ -427,7 +430,7 @@ KIND_TEST(repr_finished, uva_timeout_t cm; int r;)
 KIND_TEST(repr_disabled, uva_timeout_t cm;)
 {
     /* test_timeouts.py, TimeoutTests.test_repr_disabled */
-    (void)uva_timeout_enter(&self->cm, UVA_FOREVER);
+    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_FOREVER), 0);
     ck_assert(!uva_timeout_expired(&self->cm));
     ck_assert(uva_timeout_when(&self->cm) == UVA_FOREVER);
     return uva_timeout_exit(&self->cm, 0);
@@ -439,12 +442,12 @@ KIND_TEST(nested_timeout_in_finally, uva_timeout_t cm1; uva_timeout_t cm2;
           int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_nested_timeout_in_finally */
-    UVA_BEGIN(void)
-    uva_timeout_enter(&self->cm1, UVA_MS(10));
-    AWAIT_SLEEP(self->r, UVA_SEC(1));
+    UVA_BEGIN
+    ck_assert_int_eq(uva_timeout_enter(&self->cm1, UVA_MS(10)), 0);
+    AWAIT(self->r, uva_sleep, UVA_SEC(1));
     ck_assert_int_eq(self->r, UV_ECANCELED);
-    (void)uva_timeout_enter(&self->cm2, UVA_MS(10));
-    AWAIT_SLEEP(self->r, UVA_SEC(10));
+    ck_assert_int_eq(uva_timeout_enter(&self->cm2, UVA_MS(10)), 0);
+    AWAIT(self->r, uva_sleep, UVA_SEC(10));
     ck_assert_int_eq(self->r, UV_ECANCELED);
     ck_assert_int_eq(uva_timeout_exit(&self->cm2, self->r), UV_ETIMEDOUT);
     ck_assert_int_eq(uva_timeout_exit(&self->cm1, UV_ECANCELED), UV_ETIMEDOUT);
@@ -458,10 +461,10 @@ KIND_TEST(timeout_after_cancellation, uva_timeout_t cm; int r;)
     /* test_timeouts.py, TimeoutTests.test_timeout_after_cancellation */
     UVA_BEGIN
     uva_task_cancel(uva_current_task());
-    AWAIT_SLEEP(self->r, UVA_SEC(1)); /* Work which will be cancelled. */
+    AWAIT(self->r, uva_sleep, UVA_SEC(1)); /* Work which will be cancelled. */
     ck_assert_int_eq(self->r, UV_ECANCELED);
-    (void)uva_timeout_enter(&self->cm, 0);
-    AWAIT_SLEEP(self->r, UVA_SEC(1)); /* Some cleanup. */
+    ck_assert_int_eq(uva_timeout_enter(&self->cm, 0), 0);
+    AWAIT(self->r, uva_sleep, UVA_SEC(1)); /* Some cleanup. */
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
     UVA_END
     return 0;
@@ -473,11 +476,11 @@ KIND_TEST(cancel_in_timeout_after_cancellation, uva_timeout_t cm; int r;)
      */
     UVA_BEGIN
     uva_task_cancel(uva_current_task());
-    AWAIT_SLEEP(self->r, UVA_SEC(1)); /* Work which will be cancelled. */
+    AWAIT(self->r, uva_sleep, UVA_SEC(1)); /* Work which will be cancelled. */
     ck_assert_int_eq(self->r, UV_ECANCELED);
-    (void)uva_timeout_enter(&self->cm, UVA_SEC(1));
+    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_SEC(1)), 0);
     uva_task_cancel(uva_current_task());
-    AWAIT_SLEEP(self->r, UVA_SEC(2)); /* Some cleanup. */
+    AWAIT(self->r, uva_sleep, UVA_SEC(2)); /* Some cleanup. */
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ECANCELED);
     UVA_END
     return 0;
@@ -508,7 +511,7 @@ KIND_TEST(timeout_double_enter, uva_timeout_t cm;)
 KIND_TEST(timeout_finished, uva_timeout_t cm;)
 {
     /* test_timeouts.py, TimeoutTests.test_timeout_finished */
-    (void)uva_timeout_enter(&self->cm, UVA_MS(10));
+    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_MS(10)), 0);
     ck_assert_int_eq(uva_timeout_exit(&self->cm, 0), 0);
     ck_assert_int_eq(uva_timeout_reschedule(&self->cm, UVA_MS(20)), UV_EPERM);
     return 0;
@@ -517,9 +520,9 @@ KIND_TEST(timeout_finished, uva_timeout_t cm;)
 KIND_TEST(timeout_expired, uva_timeout_t cm; int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_timeout_expired */
-    UVA_BEGIN(void)
-    uva_timeout_enter(&self->cm, UVA_MS(10));
-    AWAIT_SLEEP(self->r, UVA_SEC(1));
+    UVA_BEGIN
+    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_MS(10)), 0);
+    AWAIT(self->r, uva_sleep, UVA_SEC(1));
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
     ck_assert_int_eq(uva_timeout_reschedule(&self->cm, UVA_MS(20)), UV_EPERM);
     UVA_END
@@ -529,9 +532,9 @@ KIND_TEST(timeout_expired, uva_timeout_t cm; int r;)
 KIND_TEST(timeout_expiring, uva_timeout_t cm; int r;)
 {
     /* test_timeouts.py, TimeoutTests.test_timeout_expiring */
-    UVA_BEGIN(void)
-    uva_timeout_enter(&self->cm, UVA_MS(10));
-    AWAIT_SLEEP(self->r, UVA_SEC(1));
+    UVA_BEGIN
+    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_MS(10)), 0);
+    AWAIT(self->r, uva_sleep, UVA_SEC(1));
     ck_assert_int_eq(self->r, UV_ECANCELED);
     ck_assert_int_eq(uva_timeout_reschedule(&self->cm, UVA_MS(20)), UV_EPERM);
     /* The cancellation was swallowed: the block succeeds. */
@@ -581,10 +584,10 @@ END_TEST
 
 /* --- with a group --- */
 
-KIND_CORO(void, crash_in_cleanup, int r;)
+KIND_TASK(void, crash_in_cleanup, int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, UVA_SEC(2)); /* Interrupted after 10 ms. */
+    AWAIT(self->r, uva_sleep, UVA_SEC(2)); /* Interrupted after 10 ms. */
     ck_assert_int_eq(self->r, UV_ECANCELED);
     UVA_END
     return ZERO_DIVISION_ERROR;
@@ -595,13 +598,13 @@ KIND_TEST(timeout_taskgroup, uva_timeout_t cm; uva_taskgroup_t tg; int r;)
     /* test_timeouts.py, TimeoutTests.test_timeout_taskgroup */
     const uva_error_t *error;
 
-    UVA_BEGIN(void)
-    uva_timeout_enter(&self->cm, UVA_MS(10));
-    (void)uva_taskgroup_enter(&self->tg);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_MS(10)), 0);
+    ck_assert_int_eq(uva_taskgroup_enter(&self->tg), 0);
     (void)KIND_SPAWN_IN(&self->tg, crash_in_cleanup);
-    AWAIT_SLEEP(self->r, UVA_SEC(1));
+    AWAIT(self->r, uva_sleep, UVA_SEC(1));
     ck_assert_int_eq(self->r, UV_ECANCELED);
-    AWAIT_GROUP(self->r, &self->tg, self->r);
+    AWAIT(self->r, uva_taskgroup_exit, &self->tg, self->r);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UVA_EGROUP);
     error = uva_task_error();
@@ -617,47 +620,47 @@ KIND_TEST(timeout_taskgroup, uva_timeout_t cm; uva_taskgroup_t tg; int r;)
 
 static void add_coming(TCase *tcase)
 {
-    UVA_TEST_BOTH(tcase, timeout_basic);
-    UVA_TEST_BOTH(tcase, timeout_at_basic);
-    UVA_TEST_BOTH(tcase, nested_timeouts);
-    UVA_TEST_BOTH(tcase, waiter_cancelled);
-    UVA_TEST_BOTH(tcase, timeout_not_called);
-    UVA_TEST_BOTH(tcase, timeout_disabled);
-    UVA_TEST_BOTH(tcase, timeout_at_disabled);
-    UVA_TEST_BOTH(tcase, timeout_zero);
-    UVA_TEST_BOTH(tcase, timeout_zero_sleep_zero);
-    UVA_TEST_BOTH(tcase, timeout_in_the_past_sleep_zero);
-    UVA_TEST_BOTH(tcase, nested_timeouts_concurrent);
-    UVA_TEST_BOTH(tcase, nested_timeouts_loop_busy);
-    UVA_TEST_BOTH(tcase, both_deadlines_pass_while_busy);
-    UVA_TEST_BOTH(tcase, reschedule);
-    UVA_TEST_BOTH(tcase, reschedule_moves_the_deadline);
-    UVA_TEST_BOTH(tcase, repr_active);
-    UVA_TEST_BOTH(tcase, repr_expired);
-    UVA_TEST_BOTH(tcase, repr_finished);
-    UVA_TEST_BOTH(tcase, repr_disabled);
+    KIND_ADD_TEST(tcase, timeout_basic);
+    KIND_ADD_TEST(tcase, timeout_at_basic);
+    KIND_ADD_TEST(tcase, nested_timeouts);
+    KIND_ADD_TEST(tcase, waiter_cancelled);
+    KIND_ADD_TEST(tcase, timeout_not_called);
+    KIND_ADD_TEST(tcase, timeout_disabled);
+    KIND_ADD_TEST(tcase, timeout_at_disabled);
+    KIND_ADD_TEST(tcase, timeout_zero);
+    KIND_ADD_TEST(tcase, timeout_zero_sleep_zero);
+    KIND_ADD_TEST(tcase, timeout_in_the_past_sleep_zero);
+    KIND_ADD_TEST(tcase, nested_timeouts_concurrent);
+    KIND_ADD_TEST(tcase, nested_timeouts_loop_busy);
+    KIND_ADD_TEST(tcase, both_deadlines_pass_while_busy);
+    KIND_ADD_TEST(tcase, reschedule);
+    KIND_ADD_TEST(tcase, reschedule_moves_the_deadline);
+    KIND_ADD_TEST(tcase, repr_active);
+    KIND_ADD_TEST(tcase, repr_expired);
+    KIND_ADD_TEST(tcase, repr_finished);
+    KIND_ADD_TEST(tcase, repr_disabled);
 }
 
 static void add_failures(TCase *tcase)
 {
-    UVA_TEST_BOTH(tcase, foreign_exception_passed);
-    UVA_TEST_BOTH(tcase, foreign_exception_on_timeout);
-    UVA_TEST_BOTH(tcase, foreign_exception_on_timeout_2);
-    UVA_TEST_BOTH(tcase, foreign_cancel_doesnt_timeout_if_not_expired);
-    UVA_TEST_BOTH(tcase, outer_task_is_not_cancelled);
-    UVA_TEST_BOTH(tcase, nested_timeout_in_finally);
-    UVA_TEST_BOTH(tcase, timeout_after_cancellation);
-    UVA_TEST_BOTH(tcase, cancel_in_timeout_after_cancellation);
-    UVA_TEST_BOTH(tcase, timeout_taskgroup);
+    KIND_ADD_TEST(tcase, foreign_exception_passed);
+    KIND_ADD_TEST(tcase, foreign_exception_on_timeout);
+    KIND_ADD_TEST(tcase, foreign_exception_on_timeout_2);
+    KIND_ADD_TEST(tcase, foreign_cancel_doesnt_timeout_if_not_expired);
+    KIND_ADD_TEST(tcase, outer_task_is_not_cancelled);
+    KIND_ADD_TEST(tcase, nested_timeout_in_finally);
+    KIND_ADD_TEST(tcase, timeout_after_cancellation);
+    KIND_ADD_TEST(tcase, cancel_in_timeout_after_cancellation);
+    KIND_ADD_TEST(tcase, timeout_taskgroup);
 }
 
 static void add_misuse(TCase *tcase)
 {
-    UVA_TEST_BOTH(tcase, timeout_already_entered);
-    UVA_TEST_BOTH(tcase, timeout_double_enter);
-    UVA_TEST_BOTH(tcase, timeout_finished);
-    UVA_TEST_BOTH(tcase, timeout_expired);
-    UVA_TEST_BOTH(tcase, timeout_expiring);
+    KIND_ADD_TEST(tcase, timeout_already_entered);
+    KIND_ADD_TEST(tcase, timeout_double_enter);
+    KIND_ADD_TEST(tcase, timeout_finished);
+    KIND_ADD_TEST(tcase, timeout_expired);
+    KIND_ADD_TEST(tcase, timeout_expiring);
     tcase_add_test(tcase, timeout_not_entered);
 }
 

@@ -1,16 +1,16 @@
 /*
  * Waiting for several tasks: wait, as_completed.
  */
-#include "by_hand.h"
+#include "kinds.h"
 
 #define COUNT_MAX 4
 
 /* --- bodies --- */
 
-KIND_CORO(int, sleeper, uint64_t delay_ns; int value; int code; int r;)
+KIND_TASK(int, sleeper, uint64_t delay_ns; int value; int code; int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, self->delay_ns);
+    AWAIT(self->r, uva_sleep, self->delay_ns);
     if (self->r < 0) {
         return self->r;
     }
@@ -19,11 +19,11 @@ KIND_CORO(int, sleeper, uint64_t delay_ns; int value; int code; int r;)
     return self->code;
 }
 
-KIND_CORO(int, yields, int count; int value; int code; int r;)
+KIND_TASK(int, yields, int count; int value; int code; int r;)
 {
     UVA_BEGIN
     while (self->count-- > 0) {
-        AWAIT_SLEEP(self->r, 0);
+        AWAIT(self->r, uva_sleep, 0);
         if (self->r < 0) {
             return self->r;
         }
@@ -40,15 +40,14 @@ typedef struct sets_s {
     uva_future_t *pending[COUNT_MAX];
 } sets_t;
 
-KIND_CORO(int, waiter, uva_future_t *futures[COUNT_MAX]; size_t count;
+KIND_TASK(int, waiter, uva_future_t *futures[COUNT_MAX]; size_t count;
           uint64_t timeout_ns;
           uva_return_when_t when;
           sets_t * sets;)
 {
     UVA_BEGIN
-    AWAIT_WAIT(self->sets->done_count, self->futures, self->count,
-               self->timeout_ns, self->when, self->sets->done,
-               self->sets->pending);
+    AWAIT(self->sets->done_count, uva_wait, self->futures, self->count,
+          self->timeout_ns, self->when, self->sets->done, self->sets->pending);
     UVA_END
     *ret = 42;
     return self->sets->done_count < 0 ? self->sets->done_count : 0;
@@ -60,7 +59,7 @@ static sets_t wait_pair(uva_task_t *one,
                         uva_return_when_t when)
 {
     sets_t sets = {0, {NULL}, {NULL}};
-    uva_task_t *task = HAND_SPAWN(
+    uva_task_t *task = KIND_ERASED(
         waiter, .futures = {UVA_FUTURE(one), UVA_FUTURE(two)}, .count = 2,
         .timeout_ns = timeout_ns, .when = when, .sets = &sets);
 
@@ -107,8 +106,8 @@ static void finish_pair(uva_task_t *take_one, uva_task_t *take_two)
 
 static void wait_twice(void)
 {
-    uva_task_t *a = HAND_SPAWN(sleeper, .delay_ns = UVA_MS(100));
-    uva_task_t *b = HAND_SPAWN(sleeper, .delay_ns = UVA_MS(150));
+    uva_task_t *a = KIND_ERASED(sleeper, .delay_ns = UVA_MS(100));
+    uva_task_t *b = KIND_ERASED(sleeper, .delay_ns = UVA_MS(150));
     sets_t sets = wait_pair(b, a, UVA_FOREVER, UVA_ALL_COMPLETED);
 
     check_both_done(&sets, b, a);
@@ -121,26 +120,26 @@ static void wait_twice(void)
     uva_task_unref(b);
 }
 
-HAND_TEST(wait_all)
+KIND_LOOP_TEST(wait_all)
 {
     /* test_tasks.py, BaseTaskTests.test_wait */
     wait_twice();
 }
 
-HAND_TEST(wait_with_iterator_of_tasks)
+KIND_LOOP_TEST(wait_with_iterator_of_tasks)
 {
     /* test_tasks.py, BaseTaskTests.test_wait_with_iterator_of_tasks: an array
      * is what one iterates over. */
     wait_twice();
 }
 
-HAND_TEST(wait_duplicate_coroutines)
+KIND_LOOP_TEST(wait_duplicate_coroutines)
 {
     /* test_tasks.py, BaseTaskTests.test_wait_duplicate_coroutines */
     sets_t sets = {0, {NULL}, {NULL}};
-    uva_task_t *c = HAND_SPAWN(yields, .value = 1);
-    uva_task_t *d = HAND_SPAWN(yields, .value = 2);
-    uva_task_t *task = HAND_SPAWN(
+    uva_task_t *c = KIND_ERASED(yields, .value = 1);
+    uva_task_t *d = KIND_ERASED(yields, .value = 2);
+    uva_task_t *task = KIND_ERASED(
         waiter, .futures = {UVA_FUTURE(c), UVA_FUTURE(c), UVA_FUTURE(d)},
         .count = 3, .timeout_ns = UVA_FOREVER, .sets = &sets);
 
@@ -155,34 +154,34 @@ HAND_TEST(wait_duplicate_coroutines)
 static void wait_refused(size_t count, uva_return_when_t when)
 {
     sets_t sets = {0, {NULL}, {NULL}};
-    uva_task_t *sleeping = HAND_SPAWN(yields);
+    uva_task_t *sleeping = KIND_ERASED(yields);
     uva_task_t *task =
-        HAND_SPAWN(waiter, .futures = {UVA_FUTURE(sleeping)}, .count = count,
-                   .timeout_ns = UVA_FOREVER, .when = when, .sets = &sets);
+        KIND_ERASED(waiter, .futures = {UVA_FUTURE(sleeping)}, .count = count,
+                    .timeout_ns = UVA_FOREVER, .when = when, .sets = &sets);
 
     ck_assert_int_eq(hand_run_take(task), UV_EINVAL);
     uva_task_unref(sleeping);
 }
 
-HAND_TEST(wait_errors)
+KIND_LOOP_TEST(wait_errors)
 {
     /* test_tasks.py, BaseTaskTests.test_wait_errors */
     wait_refused(0, UVA_ALL_COMPLETED);
     wait_refused(1, (uva_return_when_t)9);
 }
 
-HAND_TEST(wait_invalid_args)
+KIND_LOOP_TEST(wait_invalid_args)
 {
     /* test_tasks.py, BaseTaskTests.test_wait_invalid_args: the two wrong types
      * do not compile. */
     wait_refused(0, UVA_ALL_COMPLETED);
 }
 
-HAND_TEST(wait_first_completed)
+KIND_LOOP_TEST(wait_first_completed)
 {
     /* test_tasks.py, BaseTaskTests.test_wait_first_completed */
-    uva_task_t *a = HAND_SPAWN(sleeper, .delay_ns = UVA_SEC(10));
-    uva_task_t *b = HAND_SPAWN(sleeper, .delay_ns = UVA_MS(100), .value = 5);
+    uva_task_t *a = KIND_ERASED(sleeper, .delay_ns = UVA_SEC(10));
+    uva_task_t *b = KIND_ERASED(sleeper, .delay_ns = UVA_MS(100), .value = 5);
     sets_t sets = wait_pair(b, a, UVA_FOREVER, UVA_FIRST_COMPLETED);
 
     check_one_done(&sets, b, a);
@@ -193,11 +192,11 @@ HAND_TEST(wait_first_completed)
     finish_pair(a, b);
 }
 
-HAND_TEST(wait_really_done)
+KIND_LOOP_TEST(wait_really_done)
 {
     /* test_tasks.py, BaseTaskTests.test_wait_really_done */
-    uva_task_t *a = HAND_SPAWN(yields, .count = 1, .value = 1);
-    uva_task_t *b = HAND_SPAWN(yields, .count = 2, .value = 2);
+    uva_task_t *a = KIND_ERASED(yields, .count = 1, .value = 1);
+    uva_task_t *b = KIND_ERASED(yields, .count = 2, .value = 2);
     sets_t sets = wait_pair(b, a, UVA_FOREVER, UVA_FIRST_COMPLETED);
 
     check_both_done(&sets, b, a);
@@ -209,11 +208,11 @@ HAND_TEST(wait_really_done)
     uva_task_unref(b);
 }
 
-HAND_TEST(wait_first_exception)
+KIND_LOOP_TEST(wait_first_exception)
 {
     /* test_tasks.py, BaseTaskTests.test_wait_first_exception */
-    uva_task_t *a = HAND_SPAWN(sleeper, .delay_ns = UVA_SEC(10));
-    uva_task_t *b = HAND_SPAWN(yields, .code = ZERO_DIVISION_ERROR);
+    uva_task_t *a = KIND_ERASED(sleeper, .delay_ns = UVA_SEC(10));
+    uva_task_t *b = KIND_ERASED(yields, .code = ZERO_DIVISION_ERROR);
     sets_t sets = wait_pair(b, a, UVA_FOREVER, UVA_FIRST_EXCEPTION);
 
     check_one_done(&sets, b, a);
@@ -221,12 +220,12 @@ HAND_TEST(wait_first_exception)
     finish_pair(a, b);
 }
 
-HAND_TEST(wait_first_exception_in_wait)
+KIND_LOOP_TEST(wait_first_exception_in_wait)
 {
     /* test_tasks.py, BaseTaskTests.test_wait_first_exception_in_wait */
-    uva_task_t *a = HAND_SPAWN(sleeper, .delay_ns = UVA_SEC(10));
-    uva_task_t *b = HAND_SPAWN(sleeper, .delay_ns = UVA_MS(10),
-                               .code = ZERO_DIVISION_ERROR);
+    uva_task_t *a = KIND_ERASED(sleeper, .delay_ns = UVA_SEC(10));
+    uva_task_t *b = KIND_ERASED(sleeper, .delay_ns = UVA_MS(10),
+                                .code = ZERO_DIVISION_ERROR);
     sets_t sets = wait_pair(b, a, UVA_FOREVER, UVA_FIRST_EXCEPTION);
 
     check_one_done(&sets, b, a);
@@ -234,12 +233,12 @@ HAND_TEST(wait_first_exception_in_wait)
     finish_pair(a, b);
 }
 
-HAND_TEST(wait_with_exception)
+KIND_LOOP_TEST(wait_with_exception)
 {
     /* test_tasks.py, BaseTaskTests.test_wait_with_exception */
-    uva_task_t *a = HAND_SPAWN(sleeper, .delay_ns = UVA_MS(100));
-    uva_task_t *b = HAND_SPAWN(sleeper, .delay_ns = UVA_MS(150),
-                               .code = ZERO_DIVISION_ERROR);
+    uva_task_t *a = KIND_ERASED(sleeper, .delay_ns = UVA_MS(100));
+    uva_task_t *b = KIND_ERASED(sleeper, .delay_ns = UVA_MS(150),
+                                .code = ZERO_DIVISION_ERROR);
 
     for (int i = 0; i < 2; i++) {
         sets_t sets = wait_pair(b, a, UVA_FOREVER, UVA_ALL_COMPLETED);
@@ -255,11 +254,11 @@ HAND_TEST(wait_with_exception)
     uva_task_unref(b);
 }
 
-HAND_TEST(wait_with_timeout)
+KIND_LOOP_TEST(wait_with_timeout)
 {
     /* test_tasks.py, BaseTaskTests.test_wait_with_timeout */
-    uva_task_t *a = HAND_SPAWN(sleeper, .delay_ns = UVA_MS(100));
-    uva_task_t *b = HAND_SPAWN(sleeper, .delay_ns = UVA_MS(150));
+    uva_task_t *a = KIND_ERASED(sleeper, .delay_ns = UVA_MS(100));
+    uva_task_t *b = KIND_ERASED(sleeper, .delay_ns = UVA_MS(150));
     sets_t sets = wait_pair(b, a, UVA_MS(110), UVA_ALL_COMPLETED);
 
     check_one_done(&sets, a, b);
@@ -267,11 +266,11 @@ HAND_TEST(wait_with_timeout)
     finish_pair(a, b);
 }
 
-HAND_TEST(wait_concurrent_complete)
+KIND_LOOP_TEST(wait_concurrent_complete)
 {
     /* test_tasks.py, BaseTaskTests.test_wait_concurrent_complete */
-    uva_task_t *a = HAND_SPAWN(sleeper, .delay_ns = UVA_MS(100));
-    uva_task_t *b = HAND_SPAWN(sleeper, .delay_ns = UVA_MS(150));
+    uva_task_t *a = KIND_ERASED(sleeper, .delay_ns = UVA_MS(100));
+    uva_task_t *b = KIND_ERASED(sleeper, .delay_ns = UVA_MS(150));
     sets_t sets = wait_pair(b, a, UVA_MS(100), UVA_ALL_COMPLETED);
 
     check_one_done(&sets, a, b);
@@ -279,11 +278,11 @@ HAND_TEST(wait_concurrent_complete)
     finish_pair(a, b);
 }
 
-HAND_TEST(wait_without_time)
+KIND_LOOP_TEST(wait_without_time)
 {
     sets_t sets;
-    uva_task_t *a = HAND_SPAWN(sleeper, .delay_ns = UVA_MS(1));
-    uva_task_t *b = HAND_SPAWN(sleeper, .delay_ns = UVA_SEC(1));
+    uva_task_t *a = KIND_ERASED(sleeper, .delay_ns = UVA_MS(1));
+    uva_task_t *b = KIND_ERASED(sleeper, .delay_ns = UVA_SEC(1));
 
     sets = wait_pair(a, b, 0, UVA_ALL_COMPLETED);
     ck_assert_int_eq(sets.done_count, 0);
@@ -298,23 +297,23 @@ HAND_TEST(wait_without_time)
     uva_task_unref(b);
 }
 
-KIND_CORO(int, waits_for_count, uva_future_t *futures[2]; int r;)
+KIND_TASK(int, waits_for_count, uva_future_t *futures[2]; int r;)
 {
     UVA_BEGIN
-    AWAIT_WAIT(self->r, self->futures, 2, UVA_FOREVER, UVA_ALL_COMPLETED, NULL,
-               NULL);
+    AWAIT(self->r, uva_wait, self->futures, 2, UVA_FOREVER, UVA_ALL_COMPLETED,
+          NULL, NULL);
     UVA_END
     *ret = self->r;
     return self->r < 0 ? self->r : 0;
 }
 
-HAND_TEST(wait_cancelled)
+KIND_LOOP_TEST(wait_cancelled)
 {
     /* The futures go on, and keep nothing of the wait. */
-    uva_task_t *a = HAND_SPAWN(sleeper, .delay_ns = UVA_MS(1));
-    uva_task_t *b = HAND_SPAWN(sleeper, .delay_ns = UVA_MS(2));
+    uva_task_t *a = KIND_ERASED(sleeper, .delay_ns = UVA_MS(1));
+    uva_task_t *b = KIND_ERASED(sleeper, .delay_ns = UVA_MS(2));
     uva_task_t *task =
-        HAND_SPAWN(waits_for_count, .futures = {UVA_FUTURE(a), UVA_FUTURE(b)});
+        KIND_ERASED(waits_for_count, .futures = {UVA_FUTURE(a), UVA_FUTURE(b)});
 
     hand_briefly();
     ck_assert(uva_future_cancel_message(UVA_FUTURE(task), "enough"));
@@ -322,11 +321,11 @@ HAND_TEST(wait_cancelled)
     ck_assert_str_eq(uva_future_get_cancel_message(UVA_FUTURE(task)), "enough");
     uva_task_unref(task);
     ck_assert(!uva_future_done(UVA_FUTURE(a)));
-    ck_assert_ptr_null(UVA_FUTURE(a)->callbacks);
+    ck_assert(!hand_has_callbacks(UVA_FUTURE(a)));
     ck_assert_int_eq(hand_run(a), 0);
 
     task =
-        HAND_SPAWN(waits_for_count, .futures = {UVA_FUTURE(a), UVA_FUTURE(b)});
+        KIND_ERASED(waits_for_count, .futures = {UVA_FUTURE(a), UVA_FUTURE(b)});
     ck_assert_int_eq(hand_run(task), 0);
     ck_assert_int_eq(hand_int(task), 2);
     uva_task_unref(task);
@@ -354,7 +353,7 @@ static void given_add(given_t *given, uva_future_t *future)
     given->values[given->count++] = *(int *)hand_value(future);
 }
 
-KIND_CORO(int, iterates, uva_future_t *futures[COUNT_MAX]; size_t count;
+KIND_TASK(int, iterates, uva_future_t *futures[COUNT_MAX]; size_t count;
           uint64_t timeout_ns;
           given_t * given;
           uva_as_completed_t iterator;
@@ -370,8 +369,7 @@ KIND_CORO(int, iterates, uva_future_t *futures[COUNT_MAX]; size_t count;
         /* Left in the middle, it goes on where it was. */
         self->stop_at = self->given->count + 2;
         do {
-            KIND__AWAIT(self->r, uva_as_completed_next, &self->iterator,
-                        &self->next);
+            AWAIT(self->r, uva_as_completed_next, &self->iterator, &self->next);
             if (self->r == 1) {
                 given_add(self->given, self->next);
             }
@@ -395,7 +393,7 @@ iterate(uva_task_t **take_tasks, size_t count, uint64_t timeout_ns)
     for (size_t i = 0; i < count; i++) {
         args.futures[i] = UVA_FUTURE(take_tasks[i]);
     }
-    task = UVA_ERASE(iterates__kind(uva_test_loop, hand_stackful, NULL, args));
+    task = UVA_ERASE(iterates__kind(NULL, args));
     ck_assert_int_eq(hand_run_take(task), 0);
     for (size_t i = 0; i < count; i++) {
         uva_task_unref(take_tasks[i]);
@@ -403,13 +401,13 @@ iterate(uva_task_t **take_tasks, size_t count, uint64_t timeout_ns)
     return given;
 }
 
-HAND_TEST(as_completed)
+KIND_LOOP_TEST(as_completed)
 {
     /* test_tasks.py, BaseTaskTests.test_as_completed */
     uva_task_t *tasks[] = {
-        HAND_SPAWN(sleeper, .delay_ns = UVA_MS(10), .value = 'b'),
-        HAND_SPAWN(sleeper, .delay_ns = UVA_MS(150), .value = 'c'),
-        HAND_SPAWN(sleeper, .delay_ns = UVA_MS(10), .value = 'a'),
+        KIND_ERASED(sleeper, .delay_ns = UVA_MS(10), .value = 'b'),
+        KIND_ERASED(sleeper, .delay_ns = UVA_MS(150), .value = 'c'),
+        KIND_ERASED(sleeper, .delay_ns = UVA_MS(10), .value = 'a'),
     };
     given_t given = iterate(tasks, 3, UVA_FOREVER);
 
@@ -420,11 +418,11 @@ HAND_TEST(as_completed)
     ck_assert_int_eq(given.values[2], 'c');
 }
 
-HAND_TEST(as_completed_same_tasks_in_as_out)
+KIND_LOOP_TEST(as_completed_same_tasks_in_as_out)
 {
     /* test_tasks.py, BaseTaskTests.test_as_completed_same_tasks_in_as_out */
-    uva_task_t *tasks[] = {HAND_SPAWN(yields, .value = 'b'),
-                           HAND_SPAWN(yields, .value = 'd')};
+    uva_task_t *tasks[] = {KIND_ERASED(yields, .value = 'b'),
+                           KIND_ERASED(yields, .value = 'd')};
     uva_future_t *in[] = {UVA_FUTURE(tasks[0]), UVA_FUTURE(tasks[1])};
     given_t given = iterate(tasks, 2, UVA_FOREVER);
 
@@ -433,12 +431,12 @@ HAND_TEST(as_completed_same_tasks_in_as_out)
     ck_assert_ptr_eq(given.futures[1], in[1]);
 }
 
-HAND_TEST(as_completed_with_timeout)
+KIND_LOOP_TEST(as_completed_with_timeout)
 {
     /* test_tasks.py, BaseTaskTests.test_as_completed_with_timeout */
-    uva_task_t *b = HAND_SPAWN(sleeper, .delay_ns = UVA_MS(150), .value = 'b');
+    uva_task_t *b = KIND_ERASED(sleeper, .delay_ns = UVA_MS(150), .value = 'b');
     uva_task_t *tasks[] = {
-        HAND_SPAWN(sleeper, .delay_ns = UVA_MS(100), .value = 'a'),
+        KIND_ERASED(sleeper, .delay_ns = UVA_MS(100), .value = 'a'),
         uva_task_ref(b),
     };
     given_t given = iterate(tasks, 2, UVA_MS(120));
@@ -451,20 +449,20 @@ HAND_TEST(as_completed_with_timeout)
     ck_assert_int_eq(hand_run_take(b), 0);
 }
 
-HAND_TEST(as_completed_with_unused_timeout)
+KIND_LOOP_TEST(as_completed_with_unused_timeout)
 {
     /* test_tasks.py, BaseTaskTests.test_as_completed_with_unused_timeout */
     uva_task_t *tasks[] = {
-        HAND_SPAWN(sleeper, .delay_ns = UVA_MS(10), .value = 'a')};
+        KIND_ERASED(sleeper, .delay_ns = UVA_MS(10), .value = 'a')};
     given_t given = iterate(tasks, 1, UVA_SEC(1));
 
     ck_assert_int_eq(given.count, 1);
     ck_assert_int_eq(given.values[0], 'a');
     ck_assert_int_eq(given.end, 0);
-    ck_assert_uint_eq(uva_test_loop->timers.wheel.count, 0);
+    ck_assert_uint_eq(hand_timer_count(), 0);
 }
 
-KIND_CORO(int, exhausts, uva_future_t *future; uva_as_completed_t iterator;
+KIND_TASK(int, exhausts, uva_future_t *future; uva_as_completed_t iterator;
           uva_future_t * next;
           int r;)
 {
@@ -472,22 +470,22 @@ KIND_CORO(int, exhausts, uva_future_t *future; uva_as_completed_t iterator;
     self->r =
         uva_as_completed_start(&self->iterator, &self->future, 1, UVA_SEC(1));
     ck_assert_int_eq(self->r, 0);
-    KIND__AWAIT(self->r, uva_as_completed_next, &self->iterator, &self->next);
+    AWAIT(self->r, uva_as_completed_next, &self->iterator, &self->next);
     ck_assert_int_eq(self->r, 1);
-    ck_assert_uint_eq(uva_test_loop->timers.wheel.count, 0);
+    ck_assert_uint_eq(hand_timer_count(), 0);
     uva_as_completed_destroy(&self->iterator);
     UVA_END
     return 0;
 }
 
-HAND_TEST(as_completed_exhausted)
+KIND_LOOP_TEST(as_completed_exhausted)
 {
     /* asyncio: tasks.py, _AsCompletedIterator._handle_completion: with nothing
      * left to come there is nothing to time out, before the destroy too. */
-    uva_task_t *task = HAND_SPAWN(yields, .value = 'a');
+    uva_task_t *task = KIND_ERASED(yields, .value = 'a');
 
     ck_assert_int_eq(
-        hand_run_take(HAND_SPAWN(exhausts, .future = UVA_FUTURE(task))), 0);
+        hand_run_take(KIND_ERASED(exhausts, .future = UVA_FUTURE(task))), 0);
     uva_task_unref(task);
 }
 
@@ -496,7 +494,7 @@ static void set_nothing(void *data)
     ck_assert_int_eq(uva_future_set_result(data, NULL, NULL), 0);
 }
 
-KIND_CORO(int, comes_late, uva_future_t *future; uva_as_completed_t iterator;
+KIND_TASK(int, comes_late, uva_future_t *future; uva_as_completed_t iterator;
           uva_future_t * next;
           int r;)
 {
@@ -507,35 +505,35 @@ KIND_CORO(int, comes_late, uva_future_t *future; uva_as_completed_t iterator;
     self->r =
         uva_as_completed_start(&self->iterator, &self->future, 1, UVA_MS(1));
     ck_assert_int_eq(self->r, 0);
-    KIND__AWAIT(self->r, uva_as_completed_next, &self->iterator, &self->next);
+    AWAIT(self->r, uva_as_completed_next, &self->iterator, &self->next);
     ck_assert_int_eq(self->r, UV_ETIMEDOUT);
     ck_assert(uva_future_done(self->future));
-    KIND__AWAIT(self->r, uva_as_completed_next, &self->iterator, &self->next);
+    AWAIT(self->r, uva_as_completed_next, &self->iterator, &self->next);
     ck_assert_int_eq(self->r, 0);
     uva_as_completed_destroy(&self->iterator);
     UVA_END
     return 0;
 }
 
-HAND_TEST(as_completed_done_at_the_timeout)
+KIND_LOOP_TEST(as_completed_done_at_the_timeout)
 {
     /* asyncio: tasks.py, _AsCompletedIterator._handle_timeout: what is done in
      * the iteration of the timeout, and not told yet, has timed out. */
     uva_future_t *future = hand_future();
 
-    ck_assert_int_eq(hand_run_take(HAND_SPAWN(comes_late, .future = future)),
+    ck_assert_int_eq(hand_run_take(KIND_ERASED(comes_late, .future = future)),
                      0);
     uva_future_unref(future);
 }
 
-HAND_TEST(as_completed_resume_iterator)
+KIND_LOOP_TEST(as_completed_resume_iterator)
 {
     /* test_tasks.py, BaseTaskTests.test_as_completed_resume_iterator */
     uva_task_t *tasks[4];
     given_t given;
 
     for (int i = 0; i < 4; i++) {
-        tasks[i] = HAND_SPAWN(yields, .value = 1 << i);
+        tasks[i] = KIND_ERASED(yields, .value = 1 << i);
     }
     given = iterate(tasks, 4, UVA_FOREVER);
     ck_assert_int_eq(given.count, 4);
@@ -544,13 +542,13 @@ HAND_TEST(as_completed_resume_iterator)
                      15);
 }
 
-HAND_TEST(as_completed_reverse_wait)
+KIND_LOOP_TEST(as_completed_reverse_wait)
 {
     /* test_tasks.py, BaseTaskTests.test_as_completed_reverse_wait: whoever
      * asks first gets what ends first, whatever the order of the arguments. */
     uva_task_t *tasks[] = {
-        HAND_SPAWN(sleeper, .delay_ns = UVA_MS(100), .value = 'b'),
-        HAND_SPAWN(sleeper, .delay_ns = UVA_MS(50), .value = 'a'),
+        KIND_ERASED(sleeper, .delay_ns = UVA_MS(100), .value = 'b'),
+        KIND_ERASED(sleeper, .delay_ns = UVA_MS(50), .value = 'a'),
     };
     given_t given = iterate(tasks, 2, UVA_FOREVER);
 
@@ -561,11 +559,11 @@ HAND_TEST(as_completed_reverse_wait)
     ck_assert_uint_eq(given.times_ns[1], UVA_MS(100));
 }
 
-KIND_CORO(int, takes_next, uva_as_completed_t *iterator; uva_future_t * next;
+KIND_TASK(int, takes_next, uva_as_completed_t *iterator; uva_future_t * next;
           int r;)
 {
     UVA_BEGIN
-    KIND__AWAIT(self->r, uva_as_completed_next, self->iterator, &self->next);
+    AWAIT(self->r, uva_as_completed_next, self->iterator, &self->next);
     if (self->r != 1) {
         return self->r < 0 ? self->r : UV_ENOENT;
     }
@@ -574,7 +572,7 @@ KIND_CORO(int, takes_next, uva_as_completed_t *iterator; uva_future_t * next;
     return 0;
 }
 
-KIND_CORO(int, takes_concurrently, uva_task_t *tasks[2];
+KIND_TASK(int, takes_concurrently, uva_task_t *tasks[2];
           uva_future_t * takers[2];
           uva_as_completed_t iterator;
           int r;)
@@ -585,10 +583,10 @@ KIND_CORO(int, takes_concurrently, uva_task_t *tasks[2];
     ck_assert_int_eq(self->r, 0);
     for (int i = 0; i < 2; i++) {
         self->takers[i] =
-            UVA_FUTURE(HAND_SPAWN(takes_next, .iterator = &self->iterator));
+            UVA_FUTURE(KIND_ERASED(takes_next, .iterator = &self->iterator));
     }
-    AWAIT_WAIT(self->r, self->takers, 2, UVA_FOREVER, UVA_ALL_COMPLETED, NULL,
-               NULL);
+    AWAIT(self->r, uva_wait, self->takers, 2, UVA_FOREVER, UVA_ALL_COMPLETED,
+          NULL, NULL);
     ck_assert_int_eq(self->r, 2);
     uva_as_completed_destroy(&self->iterator);
     UVA_END
@@ -599,12 +597,12 @@ KIND_CORO(int, takes_concurrently, uva_task_t *tasks[2];
     return 0;
 }
 
-HAND_TEST(as_completed_concurrent)
+KIND_LOOP_TEST(as_completed_concurrent)
 {
     /* test_tasks.py, BaseTaskTests.test_as_completed_concurrent */
-    uva_task_t *a = HAND_SPAWN(sleeper, .delay_ns = UVA_MS(50), .value = 'a');
-    uva_task_t *b = HAND_SPAWN(sleeper, .delay_ns = UVA_MS(50), .value = 'b');
-    uva_task_t *task = HAND_SPAWN(takes_concurrently, .tasks = {a, b});
+    uva_task_t *a = KIND_ERASED(sleeper, .delay_ns = UVA_MS(50), .value = 'a');
+    uva_task_t *b = KIND_ERASED(sleeper, .delay_ns = UVA_MS(50), .value = 'b');
+    uva_task_t *task = KIND_ERASED(takes_concurrently, .tasks = {a, b});
 
     ck_assert_int_eq(hand_run(task), 0);
     ck_assert_int_eq(hand_int(task), 'a' + 'b');
@@ -614,12 +612,12 @@ HAND_TEST(as_completed_concurrent)
     uva_task_unref(b);
 }
 
-HAND_TEST(as_completed_duplicate_coroutines)
+KIND_LOOP_TEST(as_completed_duplicate_coroutines)
 {
     /* test_tasks.py, BaseTaskTests.test_as_completed_duplicate_coroutines */
-    uva_task_t *ham = HAND_SPAWN(yields, .value = 1);
+    uva_task_t *ham = KIND_ERASED(yields, .value = 1);
     uva_task_t *tasks[] = {ham, uva_task_ref(ham),
-                           HAND_SPAWN(yields, .value = 2)};
+                           KIND_ERASED(yields, .value = 2)};
     given_t given = iterate(tasks, 3, UVA_FOREVER);
 
     ck_assert_int_eq(given.count, 2);
@@ -640,18 +638,18 @@ START_TEST(as_completed_coroutine_without_loop)
 }
 END_TEST
 
-HAND_TEST(as_completed_coroutine_use_running_loop)
+KIND_LOOP_TEST(as_completed_coroutine_use_running_loop)
 {
     /* test_tasks.py,
      * BaseTaskTests.test_as_completed_coroutine_use_running_loop */
-    uva_task_t *tasks[] = {HAND_SPAWN(yields, .value = 42)};
+    uva_task_t *tasks[] = {KIND_ERASED(yields, .value = 42)};
     given_t given = iterate(tasks, 1, UVA_FOREVER);
 
     ck_assert_int_eq(given.count, 1);
     ck_assert_int_eq(given.values[0], 42);
 }
 
-KIND_CORO(int, leaves_iteration, uva_task_t *tasks[2];
+KIND_TASK(int, leaves_iteration, uva_task_t *tasks[2];
           uva_as_completed_t iterator;
           uva_future_t * next;
           int r;)
@@ -660,41 +658,41 @@ KIND_CORO(int, leaves_iteration, uva_task_t *tasks[2];
     self->r = uva_as_completed_start(&self->iterator, UVA_FUTURES(self->tasks),
                                      2, UVA_SEC(5));
     ck_assert_int_eq(self->r, 0);
-    KIND__AWAIT(self->r, uva_as_completed_next, &self->iterator, &self->next);
+    AWAIT(self->r, uva_as_completed_next, &self->iterator, &self->next);
     uva_as_completed_destroy(&self->iterator);
     uva_as_completed_destroy(&self->iterator);
     UVA_END
     return self->r < 0 ? self->r : 0;
 }
 
-HAND_TEST(as_completed_left_early)
+KIND_LOOP_TEST(as_completed_left_early)
 {
     /* Nothing of an iteration stays with the futures or the timers, when it
      * is left with some to come and when its task is cancelled. */
-    uva_task_t *a = HAND_SPAWN(sleeper, .delay_ns = UVA_MS(10));
-    uva_task_t *b = HAND_SPAWN(sleeper, .delay_ns = UVA_MS(20));
-    uva_task_t *task = HAND_SPAWN(leaves_iteration, .tasks = {a, b});
+    uva_task_t *a = KIND_ERASED(sleeper, .delay_ns = UVA_MS(10));
+    uva_task_t *b = KIND_ERASED(sleeper, .delay_ns = UVA_MS(20));
+    uva_task_t *task = KIND_ERASED(leaves_iteration, .tasks = {a, b});
 
     hand_briefly();
     ck_assert(uva_task_cancel(task));
     ck_assert_int_eq(hand_run_take(task), UV_ECANCELED);
-    ck_assert_ptr_null(UVA_FUTURE(a)->callbacks);
-    ck_assert_uint_eq(uva_test_loop->timers.wheel.count, 2);
+    ck_assert(!hand_has_callbacks(UVA_FUTURE(a)));
+    ck_assert_uint_eq(hand_timer_count(), 2);
 
-    task = HAND_SPAWN(leaves_iteration, .tasks = {a, b});
+    task = KIND_ERASED(leaves_iteration, .tasks = {a, b});
     ck_assert_int_eq(hand_run_take(task), 0);
     check_time(UVA_MS(10));
-    ck_assert_ptr_null(UVA_FUTURE(b)->callbacks);
-    ck_assert_uint_eq(uva_test_loop->timers.wheel.count, 1);
+    ck_assert(!hand_has_callbacks(UVA_FUTURE(b)));
+    ck_assert_uint_eq(hand_timer_count(), 1);
     uva_task_unref(a);
     ck_assert_int_eq(hand_run_take(b), 0);
 }
 
 /* Takes the next; one of several who do so at a time. */
-KIND_CORO(int, takes, uva_as_completed_t *iterator; uva_future_t * next; int r;)
+KIND_TASK(int, takes, uva_as_completed_t *iterator; uva_future_t * next; int r;)
 {
     UVA_BEGIN
-    KIND__AWAIT(self->r, uva_as_completed_next, self->iterator, &self->next);
+    AWAIT(self->r, uva_as_completed_next, self->iterator, &self->next);
     UVA_END
     return self->r;
 }
@@ -715,13 +713,14 @@ KIND_TEST(as_completed_hands_the_wake_up_on, uva_future_t *futures[2];
         0);
     self->first = UVA_ERASE(KIND_SPAWN(takes, .iterator = &self->iterator));
     self->second = UVA_ERASE(KIND_SPAWN(takes, .iterator = &self->iterator));
-    AWAIT_SLEEP(self->r, 0);
+    AWAIT(self->r, uva_sleep, 0);
     ck_assert_int_eq(uva_future_set_result(self->futures[0], NULL, NULL), 0);
-    AWAIT_SLEEP(self->r, 0); /* The iterator hears of it, wakes the first. */
+    AWAIT(self->r, uva_sleep,
+          0); /* The iterator hears of it, wakes the first. */
     ck_assert(uva_task_cancel(self->first));
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->first), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->first), NULL);
     ck_assert_int_eq(self->r, UV_ECANCELED);
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->second), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->second), NULL);
     ck_assert_int_eq(self->r, 1);
     (void)uva_future_cancel(self->futures[1]);
     uva_as_completed_destroy(&self->iterator);
@@ -737,33 +736,33 @@ int main(void)
     TCase *wait = UVA_TCASE(suite, "Wait");
     TCase *completed = UVA_TCASE(suite, "AsCompleted");
 
-    UVA_TEST_BOTH(wait, wait_all);
-    UVA_TEST_BOTH(wait, wait_with_iterator_of_tasks);
-    UVA_TEST_BOTH(wait, wait_duplicate_coroutines);
-    UVA_TEST_BOTH(wait, wait_errors);
-    UVA_TEST_BOTH(wait, wait_invalid_args);
-    UVA_TEST_BOTH(wait, wait_first_completed);
-    UVA_TEST_BOTH(wait, wait_really_done);
-    UVA_TEST_BOTH(wait, wait_first_exception);
-    UVA_TEST_BOTH(wait, wait_first_exception_in_wait);
-    UVA_TEST_BOTH(wait, wait_with_exception);
-    UVA_TEST_BOTH(wait, wait_with_timeout);
-    UVA_TEST_BOTH(wait, wait_concurrent_complete);
-    UVA_TEST_BOTH(wait, wait_without_time);
-    UVA_TEST_BOTH(wait, wait_cancelled);
-    UVA_TEST_BOTH(completed, as_completed);
-    UVA_TEST_BOTH(completed, as_completed_same_tasks_in_as_out);
-    UVA_TEST_BOTH(completed, as_completed_with_timeout);
-    UVA_TEST_BOTH(completed, as_completed_with_unused_timeout);
-    UVA_TEST_BOTH(completed, as_completed_exhausted);
-    UVA_TEST_BOTH(completed, as_completed_done_at_the_timeout);
-    UVA_TEST_BOTH(completed, as_completed_resume_iterator);
-    UVA_TEST_BOTH(completed, as_completed_reverse_wait);
-    UVA_TEST_BOTH(completed, as_completed_concurrent);
-    UVA_TEST_BOTH(completed, as_completed_duplicate_coroutines);
-    UVA_TEST_BOTH(completed, as_completed_coroutine_use_running_loop);
-    UVA_TEST_BOTH(completed, as_completed_left_early);
-    UVA_TEST_BOTH(completed, as_completed_hands_the_wake_up_on);
+    KIND_ADD_TEST(wait, wait_all);
+    KIND_ADD_TEST(wait, wait_with_iterator_of_tasks);
+    KIND_ADD_TEST(wait, wait_duplicate_coroutines);
+    KIND_ADD_TEST(wait, wait_errors);
+    KIND_ADD_TEST(wait, wait_invalid_args);
+    KIND_ADD_TEST(wait, wait_first_completed);
+    KIND_ADD_TEST(wait, wait_really_done);
+    KIND_ADD_TEST(wait, wait_first_exception);
+    KIND_ADD_TEST(wait, wait_first_exception_in_wait);
+    KIND_ADD_TEST(wait, wait_with_exception);
+    KIND_ADD_TEST(wait, wait_with_timeout);
+    KIND_ADD_TEST(wait, wait_concurrent_complete);
+    KIND_ADD_TEST(wait, wait_without_time);
+    KIND_ADD_TEST(wait, wait_cancelled);
+    KIND_ADD_TEST(completed, as_completed);
+    KIND_ADD_TEST(completed, as_completed_same_tasks_in_as_out);
+    KIND_ADD_TEST(completed, as_completed_with_timeout);
+    KIND_ADD_TEST(completed, as_completed_with_unused_timeout);
+    KIND_ADD_TEST(completed, as_completed_exhausted);
+    KIND_ADD_TEST(completed, as_completed_done_at_the_timeout);
+    KIND_ADD_TEST(completed, as_completed_resume_iterator);
+    KIND_ADD_TEST(completed, as_completed_reverse_wait);
+    KIND_ADD_TEST(completed, as_completed_concurrent);
+    KIND_ADD_TEST(completed, as_completed_duplicate_coroutines);
+    KIND_ADD_TEST(completed, as_completed_coroutine_use_running_loop);
+    KIND_ADD_TEST(completed, as_completed_left_early);
+    KIND_ADD_TEST(completed, as_completed_hands_the_wake_up_on);
     tcase_add_test(completed, as_completed_coroutine_without_loop);
     return uva_test_main(suite);
 }

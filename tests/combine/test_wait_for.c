@@ -13,14 +13,14 @@ static char done[] = "done";
 
 #define TASK_TIMEOUT UVA_MS(200)
 
-KIND_CORO(void, slow_task, bool *exited; uint64_t exit_at; int r;)
+KIND_TASK(void, slow_task, bool *exited; uint64_t exit_at; int r;)
 {
     uva_loop_t *loop = uva_get_running_loop();
 
     UVA_BEGIN
     self->exit_at = uva_loop_time(loop) + TASK_TIMEOUT;
     while (uva_loop_time(loop) < self->exit_at) {
-        AWAIT_SLEEP(self->r, self->exit_at - uva_loop_time(loop));
+        AWAIT(self->r, uva_sleep, self->exit_at - uva_loop_time(loop));
     }
     *self->exited = true;
     UVA_END
@@ -28,14 +28,14 @@ KIND_CORO(void, slow_task, bool *exited; uint64_t exit_at; int r;)
 }
 
 /* As wait_for of a coroutine: it runs in this task. */
-KIND_CORO(void, wait_for_slow, bool *exited; uva_timeout_t timeout;
+KIND_TASK(void, wait_for_slow, bool *exited; uva_timeout_t timeout;
           slow_task_args_t sub;
           int r;)
 {
-    UVA_BEGIN(void)
-    uva_timeout_enter(&self->timeout, 2 * TASK_TIMEOUT);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_timeout_enter(&self->timeout, 2 * TASK_TIMEOUT), 0);
     self->sub.exited = self->exited;
-    AWAIT_CALL(self->r, slow_task, &self->sub, NULL);
+    AWAIT(self->r, slow_task_call, &self->sub, NULL);
     self->r = uva_timeout_exit(&self->timeout, self->r);
     UVA_END
     return self->r;
@@ -48,11 +48,11 @@ KIND_TEST(asyncio_wait_for_cancelled, bool exited; wait_for_slow_task_t * task;
     /* test_waitfor.py, AsyncioWaitForTest.test_asyncio_wait_for_cancelled */
     UVA_BEGIN
     self->task = KIND_SPAWN(wait_for_slow, &self->exited);
-    AWAIT_SLEEP(self->r, 0);
+    AWAIT(self->r, uva_sleep, 0);
     uva_task_cancel(UVA_ERASE(self->task));
     self->futures[0] = UVA_FUTURE(self->task);
-    AWAIT_WAIT(self->r, self->futures, 1, UVA_FOREVER, UVA_ALL_COMPLETED, NULL,
-               NULL);
+    AWAIT(self->r, uva_wait, self->futures, 1, UVA_FOREVER, UVA_ALL_COMPLETED,
+          NULL, NULL);
     ck_assert_int_eq(self->r, 1);
     ck_assert(self->exited);
     uva_task_unref(UVA_ERASE(self->task));
@@ -66,7 +66,8 @@ KIND_TEST(asyncio_wait_for_timeout, bool exited; slow_task_task_t * task;
     /* test_waitfor.py, AsyncioWaitForTest.test_asyncio_wait_for_timeout */
     UVA_BEGIN
     self->task = KIND_SPAWN(slow_task, &self->exited);
-    AWAIT_WAIT_FOR(self->r, UVA_FUTURE(self->task), TASK_TIMEOUT / 2, NULL);
+    AWAIT(self->r, uva_wait_for, UVA_FUTURE(self->task), TASK_TIMEOUT / 2,
+          NULL);
     ck_assert(self->exited);
     /* It succeeded, late: its result wins. */
     ck_assert_int_eq(self->r, 0);
@@ -86,7 +87,7 @@ KIND_TEST(wait_for_timeout_less_then_0_or_0_future_done, uva_future_t *fut;
     self->fut = uva_create_future();
     (void)uva_future_set_result(self->fut, done, NULL);
     uva_future_ref(self->fut);
-    AWAIT_WAIT_FOR(self->r, self->fut, 0, &self->value);
+    AWAIT(self->r, uva_wait_for, self->fut, 0, &self->value);
     ck_assert_int_eq(self->r, 0);
     ck_assert_str_eq(self->value, "done");
     ck_assert(uva_future_done(self->fut));
@@ -115,14 +116,14 @@ UVA_TEST(wait_for_timeout_less_then_0_or_0_coroutine_do_not_started)
     ck_assert(!foo_started);
 }
 
-KIND_CORO(void *, long_foo, bool *running; uva_future_t * started; int r;)
+KIND_TASK(void *, long_foo, bool *running; uva_future_t * started; int r;)
 {
     UVA_BEGIN
     *self->running = true;
     if (self->started != NULL) {
         (void)uva_future_set_result(self->started, NULL, NULL);
     }
-    AWAIT_SLEEP(self->r, UVA_SEC(10));
+    AWAIT(self->r, uva_sleep, UVA_SEC(10));
     *self->running = false;
     *ret = done;
     UVA_END
@@ -140,9 +141,9 @@ KIND_TEST(wait_for_timeout_less_then_0_or_0, uva_future_t *started;
     UVA_BEGIN
     self->started = uva_create_future();
     self->fut = KIND_SPAWN(long_foo, &self->foo_running, self->started);
-    AWAIT_JOIN(self->r, self->started, NULL);
+    AWAIT(self->r, uva_join, self->started, NULL);
     uva_task_ref(UVA_ERASE(self->fut));
-    AWAIT_WAIT_FOR(self->r, UVA_FUTURE(self->fut), 0, NULL);
+    AWAIT(self->r, uva_wait_for, UVA_FUTURE(self->fut), 0, NULL);
     ck_assert_int_eq(self->r, UV_ETIMEDOUT);
     ck_assert(UVA_DONE(self->fut));
     ck_assert(UVA_CANCELLED(self->fut));
@@ -160,7 +161,7 @@ KIND_TEST(wait_for, bool foo_running; long_foo_task_t * fut; int r;)
     UVA_BEGIN
     self->fut = KIND_SPAWN(long_foo, &self->foo_running);
     uva_task_ref(UVA_ERASE(self->fut));
-    AWAIT_WAIT_FOR(self->r, UVA_FUTURE(self->fut), UVA_MS(100), NULL);
+    AWAIT(self->r, uva_wait_for, UVA_FUTURE(self->fut), UVA_MS(100), NULL);
     ck_assert_int_eq(self->r, UV_ETIMEDOUT);
     ck_assert(UVA_DONE(self->fut));
     ck_assert(UVA_CANCELLED(self->fut));
@@ -200,7 +201,7 @@ KIND_TEST(wait_for_race_condition, uva_future_t *fut; void *res; int r;)
     self->fut = uva_create_future();
     ck_assert_int_eq(uva_loop_call_soon(NULL, set_ok, self->fut, NULL, NULL),
                      0);
-    AWAIT_WAIT_FOR(self->r, self->fut, UVA_MS(200), &self->res);
+    AWAIT(self->r, uva_wait_for, self->fut, UVA_MS(200), &self->res);
     ck_assert_int_eq(self->r, 0);
     ck_assert_str_eq(self->res, "done");
     UVA_END
@@ -253,12 +254,12 @@ UVA_TEST(wait_for_cancel_suppressed)
 }
 
 /* Takes its time when it is cancelled. */
-KIND_CORO(void, slow_to_cancel, bool *task_done; int r;)
+KIND_TASK(void, slow_to_cancel, bool *task_done; int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, UVA_SEC(10));
+    AWAIT(self->r, uva_sleep, UVA_SEC(10));
     if (self->r == UV_ECANCELED) {
-        AWAIT_SLEEP(self->r, EPSILON);
+        AWAIT(self->r, uva_sleep, EPSILON);
         self->r = UV_ECANCELED;
     }
     *self->task_done = true;
@@ -274,7 +275,7 @@ KIND_TEST(wait_for_waits_for_task_cancellation, bool task_done;
      * AsyncioWaitForTest.test_wait_for_waits_for_task_cancellation */
     UVA_BEGIN
     self->inner_task = KIND_SPAWN(slow_to_cancel, &self->task_done);
-    AWAIT_WAIT_FOR(self->r, UVA_FUTURE(self->inner_task), EPSILON, NULL);
+    AWAIT(self->r, uva_wait_for, UVA_FUTURE(self->inner_task), EPSILON, NULL);
     ck_assert_int_eq(self->r, UV_ETIMEDOUT);
     ck_assert(self->task_done);
     UVA_END
@@ -290,18 +291,18 @@ KIND_TEST(wait_for_waits_for_task_cancellation_w_timeout_0, bool task_done;
      */
     UVA_BEGIN
     self->inner_task = KIND_SPAWN(slow_to_cancel, &self->task_done);
-    AWAIT_SLEEP(self->r, EPSILON);
-    AWAIT_WAIT_FOR(self->r, UVA_FUTURE(self->inner_task), 0, NULL);
+    AWAIT(self->r, uva_sleep, EPSILON);
+    AWAIT(self->r, uva_wait_for, UVA_FUTURE(self->inner_task), 0, NULL);
     ck_assert_int_eq(self->r, UV_ETIMEDOUT);
     ck_assert(self->task_done);
     UVA_END
     return 0;
 }
 
-KIND_CORO(void, raise_when_cancelled, int r;)
+KIND_TASK(void, raise_when_cancelled, int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, UVA_MS(200));
+    AWAIT(self->r, uva_sleep, UVA_MS(200));
     UVA_END
     return CUSTOM_ERROR;
 }
@@ -315,7 +316,7 @@ KIND_TEST(wait_for_reraises_exception_during_cancellation,
      */
     UVA_BEGIN
     self->inner_task = KIND_SPAWN(raise_when_cancelled);
-    AWAIT_WAIT_FOR(self->r, UVA_FUTURE(self->inner_task), EPSILON, NULL);
+    AWAIT(self->r, uva_wait_for, UVA_FUTURE(self->inner_task), EPSILON, NULL);
     ck_assert_int_eq(self->r, CUSTOM_ERROR);
     UVA_END
     return 0;
@@ -324,26 +325,26 @@ KIND_TEST(wait_for_reraises_exception_during_cancellation,
 /* --- cancelling the wait --- */
 
 /* Keeps the future it blocks on: nobody else would. */
-KIND_CORO(void, block_for_ever, uva_future_t *fut; int r;)
+KIND_TASK(void, block_for_ever, uva_future_t *fut; int r;)
 {
     UVA_BEGIN
     self->fut = uva_create_future();
-    AWAIT_JOIN(self->r, self->fut, NULL);
+    AWAIT(self->r, uva_join, self->fut, NULL);
     UVA_END
     return self->r;
 }
 
-KIND_CORO(void, wait_for_task, uva_task_t *take_task; uint64_t timeout_ns;
+KIND_TASK(void, wait_for_task, uva_task_t *take_task; uint64_t timeout_ns;
           int r;)
 {
     UVA_BEGIN
-    AWAIT_WAIT_FOR(self->r, UVA_FUTURE(self->take_task), self->timeout_ns,
-                   NULL);
+    AWAIT(self->r, uva_wait_for, UVA_FUTURE(self->take_task), self->timeout_ns,
+          NULL);
     UVA_END
     return self->r;
 }
 
-KIND_CORO(void, check_cancel, uint64_t timeout_ns; block_for_ever_task_t * task;
+KIND_TASK(void, check_cancel, uint64_t timeout_ns; block_for_ever_task_t * task;
           wait_for_task_task_t * wait;
           int r;)
 {
@@ -354,7 +355,7 @@ KIND_CORO(void, check_cancel, uint64_t timeout_ns; block_for_ever_task_t * task;
         KIND_SPAWN(wait_for_task, UVA_ERASE(self->task), self->timeout_ns);
     ck_assert_int_eq(
         uva_loop_call_soon(NULL, uva_test_cancel, self->wait, NULL, NULL), 0);
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->wait), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->wait), NULL);
     ck_assert_int_eq(self->r, UV_ECANCELED);
     /* Python issue #23219: it must cancel what it waits for as well. */
     ck_assert(UVA_CANCELLED(self->task));
@@ -368,7 +369,7 @@ KIND_TEST(cancel_blocking_wait_for, check_cancel_args_t sub; int r;)
     /* test_waitfor.py, AsyncioWaitForTest.test_cancel_blocking_wait_for */
     UVA_BEGIN
     self->sub.timeout_ns = UVA_FOREVER;
-    AWAIT_CALL(self->r, check_cancel, &self->sub, NULL);
+    AWAIT(self->r, check_cancel_call, &self->sub, NULL);
     UVA_END
     return self->r;
 }
@@ -378,27 +379,27 @@ KIND_TEST(cancel_wait_for, check_cancel_args_t sub; int r;)
     /* test_waitfor.py, AsyncioWaitForTest.test_cancel_wait_for */
     UVA_BEGIN
     self->sub.timeout_ns = UVA_SEC(60);
-    AWAIT_CALL(self->r, check_cancel, &self->sub, NULL);
+    AWAIT(self->r, check_cancel_call, &self->sub, NULL);
     UVA_END
     return self->r;
 }
 
-KIND_CORO(void *, at_once)
+KIND_TASK(void *, at_once)
 {
     *ret = done;
     return 0;
 }
 
-KIND_CORO(void, wait_for_coro, uva_task_t *inner_task; bool *reached_end;
+KIND_TASK(void, wait_for_coro, uva_task_t *inner_task; bool *reached_end;
           int r;)
 {
     UVA_BEGIN
-    AWAIT_WAIT_FOR(self->r, uva_future_ref(UVA_FUTURE(self->inner_task)),
-                   UVA_SEC(100), NULL);
+    AWAIT(self->r, uva_wait_for, uva_future_ref(UVA_FUTURE(self->inner_task)),
+          UVA_SEC(100), NULL);
     if (self->r < 0) {
         return self->r;
     }
-    AWAIT_SLEEP(self->r, UVA_SEC(1));
+    AWAIT(self->r, uva_sleep, UVA_SEC(1));
     if (self->r < 0) {
         return self->r;
     }
@@ -418,12 +419,12 @@ KIND_TEST(wait_for_issue86296, at_once_task_t *inner_task; bool reached_end;
     self->task = KIND_SPAWN(wait_for_coro, UVA_ERASE(self->inner_task),
                             &self->reached_end);
     ck_assert(!UVA_DONE(self->task));
-    AWAIT_SLEEP(self->r, 0); /* Run the task. */
+    AWAIT(self->r, uva_sleep, 0); /* Run the task. */
     uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UV_ECANCELED);
     ck_assert(UVA_DONE(self->inner_task));
-    AWAIT_TYPED(self->r, at_once, self->inner_task, &self->value);
+    AWAIT(self->r, at_once_await, self->inner_task, &self->value);
     ck_assert_int_eq(self->r, 0);
     ck_assert_str_eq(self->value, "done");
     ck_assert(!self->reached_end);
@@ -438,10 +439,10 @@ typedef struct wide_s {
     uint64_t words[3];
 } wide_t;
 
-KIND_CORO(wide_t, gives_wide, uint64_t delay_ns; int code; int r;)
+KIND_TASK(wide_t, gives_wide, uint64_t delay_ns; int code; int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, self->delay_ns);
+    AWAIT(self->r, uva_sleep, self->delay_ns);
     if (self->r < 0) {
         return self->r;
     }
@@ -450,10 +451,10 @@ KIND_CORO(wide_t, gives_wide, uint64_t delay_ns; int code; int r;)
     return self->code;
 }
 
-KIND_CORO(char, gives_narrow, int r;)
+KIND_TASK(char, gives_narrow, int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, 0);
+    AWAIT(self->r, uva_sleep, 0);
     UVA_END
     *ret = 'n';
     return self->r;
@@ -466,39 +467,40 @@ KIND_TEST(typed_result, gives_wide_task_t *wide_task; wide_t wide;
 {
     UVA_BEGIN
     self->wide_task = KIND_SPAWN(gives_wide, UVA_MS(1));
-    AWAIT_WAIT_FOR_TYPED(self->r, gives_wide, self->wide_task, UVA_MS(2),
-                         &self->wide);
+    AWAIT_OP(self->r, gives_wide_wait_for, &self->ops.wait_for, self->wide_task,
+             UVA_MS(2), &self->wide);
     ck_assert_int_eq(self->r, 0);
     ck_assert_uint_eq(self->wide.words[2], 3);
     /* Of one byte no more is written. */
     self->narrow[1] = '!';
     self->task = KIND_SPAWN(gives_narrow);
-    AWAIT_WAIT_FOR_TYPED(self->r, gives_narrow, self->task, UVA_FOREVER,
-                         &self->narrow[0]);
+    AWAIT_OP(self->r, gives_narrow_wait_for, &self->ops.wait_for, self->task,
+             UVA_FOREVER, &self->narrow[0]);
     ck_assert_int_eq(self->r, 0);
     ck_assert_int_eq(self->narrow[0], 'n');
     ck_assert_int_eq(self->narrow[1], '!');
     /* One that is done needs no time, and none wants a result. */
     self->task = KIND_SPAWN(gives_narrow);
-    AWAIT_SLEEP(self->r, UVA_MS(1));
+    AWAIT(self->r, uva_sleep, UVA_MS(1));
     uva_task_ref(UVA_ERASE(self->task));
-    AWAIT_WAIT_FOR_TYPED(self->r, gives_narrow, self->task, 0, NULL);
+    AWAIT_OP(self->r, gives_narrow_wait_for, &self->ops.wait_for, self->task, 0,
+             NULL);
     ck_assert_int_eq(self->r, 0);
     self->narrow[0] = 0;
-    AWAIT_WAIT_FOR_TYPED(self->r, gives_narrow, self->task, 0,
-                         &self->narrow[0]);
+    AWAIT_OP(self->r, gives_narrow_wait_for, &self->ops.wait_for, self->task, 0,
+             &self->narrow[0]);
     ck_assert_int_eq(self->r, 0);
     ck_assert_int_eq(self->narrow[0], 'n');
     UVA_END
     return 0;
 }
 
-KIND_CORO(wide_t, ends_all_the_same, int r;)
+KIND_TASK(wide_t, ends_all_the_same, int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, UVA_SEC(1));
+    AWAIT(self->r, uva_sleep, UVA_SEC(1));
     ck_assert_int_eq(self->r, UV_ECANCELED);
-    AWAIT_SLEEP(self->r, UVA_MS(1));
+    AWAIT(self->r, uva_sleep, UVA_MS(1));
     UVA_END
     *ret = (wide_t){{4, 5, 6}};
     return self->r;
@@ -512,9 +514,9 @@ KIND_TEST(typed_late_result, ends_all_the_same_task_t *task; int i; wide_t wide;
     for (; self->i < 2; self->i++) {
         self->wide = (wide_t){{0}};
         self->task = KIND_SPAWN(ends_all_the_same);
-        AWAIT_SLEEP(self->r, 0);
-        AWAIT_WAIT_FOR_TYPED(self->r, ends_all_the_same, self->task,
-                             self->i == 0 ? 0 : UVA_MS(1), &self->wide);
+        AWAIT(self->r, uva_sleep, 0);
+        AWAIT_OP(self->r, ends_all_the_same_wait_for, &self->ops.wait_for,
+                 self->task, self->i == 0 ? 0 : UVA_MS(1), &self->wide);
         ck_assert_int_eq(self->r, 0);
         ck_assert_uint_eq(self->wide.words[0], 4);
         ck_assert_uint_eq(self->wide.words[2], 6);
@@ -534,8 +536,8 @@ KIND_TEST(typed_timeout, wide_t wide; uint64_t timeout_ns;
     for (; self->timeout_ns <= UVA_MS(1); self->timeout_ns += UVA_MS(1)) {
         self->task = KIND_SPAWN(gives_wide, UVA_SEC(1));
         uva_task_ref(UVA_ERASE(self->task));
-        AWAIT_WAIT_FOR_TYPED(self->r, gives_wide, self->task, self->timeout_ns,
-                             &self->wide);
+        AWAIT_OP(self->r, gives_wide_wait_for, &self->ops.wait_for, self->task,
+                 self->timeout_ns, &self->wide);
         ck_assert_int_eq(self->r, UV_ETIMEDOUT);
         ck_assert(UVA_CANCELLED(self->task));
         ck_assert_uint_eq(uva_loop_time(loop), self->timeout_ns);
@@ -552,21 +554,22 @@ KIND_TEST(typed_failure, gives_wide_task_t *task; wide_t wide; int r;)
     UVA_BEGIN
     self->wide.words[0] = 77;
     self->task = KIND_SPAWN(gives_wide, UVA_MS(1), VALUE_ERROR);
-    AWAIT_WAIT_FOR_TYPED(self->r, gives_wide, self->task, UVA_MS(2),
-                         &self->wide);
+    AWAIT_OP(self->r, gives_wide_wait_for, &self->ops.wait_for, self->task,
+             UVA_MS(2), &self->wide);
     ck_assert_int_eq(self->r, VALUE_ERROR);
-    AWAIT_WAIT_FOR_TYPED(self->r, gives_wide, NULL, UVA_MS(2), &self->wide);
+    AWAIT_OP(self->r, gives_wide_wait_for, &self->ops.wait_for, NULL, UVA_MS(2),
+             &self->wide);
     ck_assert_int_eq(self->r, UV_ENOMEM);
     ck_assert_uint_eq(self->wide.words[0], 77);
     UVA_END
     return 0;
 }
 
-KIND_CORO(wide_t, waits_for_wide, gives_wide_task_t *take_task; int r;)
+KIND_TASK(wide_t, waits_for_wide, gives_wide_task_t *take_task; int r;)
 {
     UVA_BEGIN
-    AWAIT_WAIT_FOR_TYPED(self->r, gives_wide, self->take_task, UVA_SEC(10),
-                         ret);
+    AWAIT_OP(self->r, gives_wide_wait_for, &self->ops.wait_for, self->take_task,
+             UVA_SEC(10), ret);
     UVA_END
     return self->r;
 }
@@ -579,9 +582,9 @@ KIND_TEST(typed_cancelled, gives_wide_task_t *task;
     self->task = KIND_SPAWN(gives_wide, UVA_SEC(1));
     uva_task_ref(UVA_ERASE(self->task));
     self->waits = KIND_SPAWN(waits_for_wide, self->task);
-    AWAIT_SLEEP(self->r, UVA_MS(1));
+    AWAIT(self->r, uva_sleep, UVA_MS(1));
     ck_assert(uva_task_cancel(UVA_ERASE(self->waits)));
-    AWAIT_TYPED(self->r, waits_for_wide, self->waits, NULL);
+    AWAIT(self->r, waits_for_wide_await, self->waits, NULL);
     ck_assert_int_eq(self->r, UV_ECANCELED);
     ck_assert(UVA_CANCELLED(self->task));
     uva_task_unref(UVA_ERASE(self->task));
@@ -615,10 +618,10 @@ UVA_TEST(typed_in_no_task)
 
 /* --- with a shield --- */
 
-KIND_CORO(void *, sleep_done, uint64_t delay_ns; int r;)
+KIND_TASK(void *, sleep_done, uint64_t delay_ns; int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, self->delay_ns);
+    AWAIT(self->r, uva_sleep, self->delay_ns);
     *ret = done;
     UVA_END
     return self->r;
@@ -632,14 +635,14 @@ KIND_TEST(zero_timeout, sleep_done_task_t *task; uva_future_t * shielded_task;
     self->task = KIND_SPAWN(sleep_done, UVA_MS(10));
     self->shielded_task = uva_shield_future(UVA_FUTURE(self->task));
     uva_future_ref(self->shielded_task);
-    AWAIT_WAIT_FOR(self->r, self->shielded_task, 0, NULL);
+    AWAIT(self->r, uva_wait_for, self->shielded_task, 0, NULL);
     ck_assert_int_eq(self->r, UV_ETIMEDOUT);
     /* The task runs in the background. */
     ck_assert(!UVA_DONE(self->task));
     ck_assert(!UVA_CANCELLED(self->task));
     ck_assert(uva_future_cancelled(self->shielded_task));
     uva_future_unref(self->shielded_task);
-    AWAIT_SLEEP(self->r, UVA_MS(100));
+    AWAIT(self->r, uva_sleep, UVA_MS(100));
     ck_assert(UVA_DONE(self->task));
     uva_task_unref(UVA_ERASE(self->task));
     UVA_END
@@ -654,10 +657,10 @@ KIND_TEST(none_timeout, sleep_done_task_t *task; uva_future_t * shielded;
     UVA_BEGIN
     self->task = KIND_SPAWN(sleep_done, UVA_MS(100));
     self->shielded = uva_shield_future(UVA_FUTURE(self->task));
-    AWAIT_WAIT_FOR(self->r, self->shielded, UVA_FOREVER, NULL);
+    AWAIT(self->r, uva_wait_for, self->shielded, UVA_FOREVER, NULL);
     ck_assert_int_eq(self->r, 0);
     ck_assert(UVA_DONE(self->task));
-    AWAIT_TYPED(self->r, sleep_done, self->task, &self->value);
+    AWAIT(self->r, sleep_done_await, self->task, &self->value);
     ck_assert_str_eq(self->value, "done");
     UVA_END
     return 0;
@@ -671,11 +674,11 @@ KIND_TEST(shielded_timeout, sleep_done_task_t *task; uva_future_t * shielded;
     UVA_BEGIN
     self->task = KIND_SPAWN(sleep_done, UVA_MS(100));
     self->shielded = uva_shield_future(UVA_FUTURE(self->task));
-    AWAIT_WAIT_FOR(self->r, self->shielded, UVA_MS(10), NULL);
+    AWAIT(self->r, uva_wait_for, self->shielded, UVA_MS(10), NULL);
     ck_assert_int_eq(self->r, UV_ETIMEDOUT);
     ck_assert(!UVA_DONE(self->task));
     ck_assert(!UVA_CANCELLED(self->task));
-    AWAIT_TYPED(self->r, sleep_done, self->task, &self->value);
+    AWAIT(self->r, sleep_done_await, self->task, &self->value);
     ck_assert_int_eq(self->r, 0);
     ck_assert_str_eq(self->value, "done");
     UVA_END
@@ -771,14 +774,14 @@ static void add_cancelling(TCase *tcase)
 {
     tcase_add_test(tcase, wait_for_cancellation_race_condition);
     tcase_add_test(tcase, wait_for_cancel_suppressed);
-    UVA_TEST_BOTH(tcase, asyncio_wait_for_cancelled);
-    UVA_TEST_BOTH(tcase, asyncio_wait_for_timeout);
-    UVA_TEST_BOTH(tcase, wait_for_waits_for_task_cancellation);
-    UVA_TEST_BOTH(tcase, wait_for_waits_for_task_cancellation_w_timeout_0);
-    UVA_TEST_BOTH(tcase, wait_for_reraises_exception_during_cancellation);
-    UVA_TEST_BOTH(tcase, cancel_blocking_wait_for);
-    UVA_TEST_BOTH(tcase, cancel_wait_for);
-    UVA_TEST_BOTH(tcase, wait_for_issue86296);
+    KIND_ADD_TEST(tcase, asyncio_wait_for_cancelled);
+    KIND_ADD_TEST(tcase, asyncio_wait_for_timeout);
+    KIND_ADD_TEST(tcase, wait_for_waits_for_task_cancellation);
+    KIND_ADD_TEST(tcase, wait_for_waits_for_task_cancellation_w_timeout_0);
+    KIND_ADD_TEST(tcase, wait_for_reraises_exception_during_cancellation);
+    KIND_ADD_TEST(tcase, cancel_blocking_wait_for);
+    KIND_ADD_TEST(tcase, cancel_wait_for);
+    KIND_ADD_TEST(tcase, wait_for_issue86296);
 }
 
 int main(void)
@@ -789,23 +792,23 @@ int main(void)
     TCase *shield = UVA_TCASE(suite, "Shield");
     TCase *ownership = UVA_TCASE(suite, "Ownership");
 
-    UVA_TEST_BOTH(timeout, wait_for_timeout_less_then_0_or_0_future_done);
+    KIND_ADD_TEST(timeout, wait_for_timeout_less_then_0_or_0_future_done);
     tcase_add_test(timeout,
                    wait_for_timeout_less_then_0_or_0_coroutine_do_not_started);
-    UVA_TEST_BOTH(timeout, wait_for_timeout_less_then_0_or_0);
-    UVA_TEST_BOTH(timeout, wait_for);
+    KIND_ADD_TEST(timeout, wait_for_timeout_less_then_0_or_0);
+    KIND_ADD_TEST(timeout, wait_for);
     tcase_add_test(timeout, wait_for_blocking);
-    UVA_TEST_BOTH(timeout, wait_for_race_condition);
+    KIND_ADD_TEST(timeout, wait_for_race_condition);
     add_cancelling(UVA_TCASE(suite, "Cancelling"));
-    UVA_TEST_BOTH(typed, typed_result);
-    UVA_TEST_BOTH(typed, typed_late_result);
-    UVA_TEST_BOTH(typed, typed_timeout);
-    UVA_TEST_BOTH(typed, typed_failure);
-    UVA_TEST_BOTH(typed, typed_cancelled);
+    KIND_ADD_TEST(typed, typed_result);
+    KIND_ADD_TEST(typed, typed_late_result);
+    KIND_ADD_TEST(typed, typed_timeout);
+    KIND_ADD_TEST(typed, typed_failure);
+    KIND_ADD_TEST(typed, typed_cancelled);
     tcase_add_test(typed, typed_in_no_task);
-    UVA_TEST_BOTH(shield, zero_timeout);
-    UVA_TEST_BOTH(shield, none_timeout);
-    UVA_TEST_BOTH(shield, shielded_timeout);
+    KIND_ADD_TEST(shield, zero_timeout);
+    KIND_ADD_TEST(shield, none_timeout);
+    KIND_ADD_TEST(shield, shielded_timeout);
     tcase_add_test(ownership, wait_for_takes_the_reference);
     tcase_add_test(ownership, wait_for_oom);
     return uva_test_main(suite);

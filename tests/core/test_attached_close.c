@@ -82,8 +82,8 @@ END_TEST
 START_TEST(dropped_before_the_handles_close)
 {
     ck_assert_int_eq(uva_loop_close(guest), 0);
-    ck_assert_int_eq(uva_loop_close(guest), 0);
-    guest = uva_loop_unref(guest);
+    end_loop(guest);
+    guest = NULL;
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
 }
 END_TEST

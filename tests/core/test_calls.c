@@ -381,8 +381,7 @@ START_TEST(time_and_call_at)
         uva_loop_call_at(loop, t0 + delay_ns, stop, loop, NULL, NULL), 0);
     ck_assert_int_eq(uva_loop_run_forever(loop), 0);
     ck_assert_uint_ge(uva_loop_time(loop) - t0, delay_ns);
-    ck_assert_int_eq(uva_loop_close(loop), 0);
-    uva_loop_unref(loop);
+    end_loop(loop);
 }
 END_TEST
 
@@ -553,8 +552,7 @@ START_TEST(timeout_rounding)
                      0);
     uva_task_unref(task);
     ck_assert_uint_le(uva_loop_iterations(loop), 20);
-    ck_assert_int_eq(uva_loop_close(loop), 0);
-    uva_loop_unref(loop);
+    end_loop(loop);
 }
 END_TEST
 

@@ -217,14 +217,14 @@ END_TEST
 
 /* --- tasks and calls --- */
 
-KIND_CORO(void, child, const char *expected; char *value; int r;)
+KIND_TASK(void, child, const char *expected; char *value; int r;)
 {
     UVA_BEGIN
     ck_assert_str_eq(now(), self->expected);
     set(self->value, NULL);
-    AWAIT_SLEEP(self->r, 0);
+    AWAIT(self->r, uva_sleep, 0);
     ck_assert_str_eq(now(), self->value);
-    AWAIT_SLEEP(self->r, UVA_MS(1));
+    AWAIT(self->r, uva_sleep, UVA_MS(1));
     ck_assert_str_eq(now(), self->value);
     UVA_END
     return self->r;
@@ -239,9 +239,9 @@ KIND_TEST(tasks_have_their_own, child_task_t *task1; child_task_t * task2;
     set(blue, NULL);
     self->task2 = KIND_SPAWN(child, "blue", red);
     set(green, NULL);
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task1), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task1), NULL);
     ck_assert_int_eq(self->r, 0);
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task2), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task2), NULL);
     ck_assert_int_eq(self->r, 0);
     ck_assert_str_eq(now(), "green");
     UVA_END
@@ -277,7 +277,7 @@ KIND_TEST(calls_have_their_own, uva_test_trace_t trace;
                                   &self->handle));
     ck_assert_ptr_eq(uva_handle_get_context(self->handle), self->given.context);
     uva_handle_unref(self->handle);
-    AWAIT_SLEEP(self->r, UVA_MS(2));
+    AWAIT(self->r, uva_sleep, UVA_MS(2));
     ck_assert_str_eq(self->trace.text, "red green blue green green");
     uva_context_unref(self->given.context);
     UVA_END
@@ -299,7 +299,7 @@ KIND_TEST(calls_leave_nothing, uva_call_options_t given; int r;)
     UVA_IGNORE(uva_loop_call_soon(NULL, set_blue, NULL, NULL, NULL));
     UVA_IGNORE(uva_loop_call_soon(uva_get_running_loop(), set_blue, NULL,
                                   &self->given, NULL));
-    AWAIT_SLEEP(self->r, 0);
+    AWAIT(self->r, uva_sleep, 0);
     ck_assert_str_eq(now(), "red");
     ck_assert_str_eq(in(self->given.context), "blue");
     uva_context_unref(self->given.context);
@@ -399,9 +399,9 @@ int main(void)
     tcase_add_test(running, run_inside_a_task);
     tcase_add_test(running, run_inside_a_callback);
     tcase_add_test(running, run_outside_of_loops);
-    UVA_TEST_BOTH(tasks, tasks_have_their_own);
-    UVA_TEST_BOTH(tasks, calls_have_their_own);
-    UVA_TEST_BOTH(tasks, calls_leave_nothing);
+    KIND_ADD_TEST(tasks, tasks_have_their_own);
+    KIND_ADD_TEST(tasks, calls_have_their_own);
+    KIND_ADD_TEST(tasks, calls_leave_nothing);
     tcase_add_test(tasks, eager_tasks_have_their_own);
     tcase_add_test(memory, context_oom);
     tcase_add_test(memory, task_context_oom);

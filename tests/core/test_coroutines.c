@@ -2,8 +2,8 @@
  * Coroutines that are driven by hand: what Python's generators do. Their end
  * is in test_generators.c.
  */
-#include "by_hand.h"
 #include "driven.h"
+#include "kinds.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -300,7 +300,7 @@ END_TEST
 START_TEST(resumed_on_another_loop)
 {
     closed_t closed = {0, 0};
-    uva_loop_t *other = hand_loop_new();
+    uva_loop_t *other = new_loop();
     uva_task_t *task =
         uva_loop_create_task(uva_test_loop, keeps_suspended, &closed, NULL);
     uva_coroutine_t *coroutine;
@@ -313,7 +313,7 @@ START_TEST(resumed_on_another_loop)
                      0);
     ck_assert_int_eq(number_of(hand_value(UVA_FUTURE(task))), UV_EPERM);
     uva_task_unref(task);
-    hand_loop_close(other);
+    end_loop(other);
     uva_coroutine_unref(coroutine);
     ck_assert_int_eq(closed.cleanups, 1);
 }
@@ -453,7 +453,7 @@ START_TEST(no_stack_left)
         task = uva_loop_create_task(loop, runs_out_of_stacks, &met, NULL);
         UVA_IGNORE(uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL));
         uva_task_unref(task);
-        hand_loop_close(loop);
+        end_loop(loop);
     }
     ck_assert_int_gt(met, 0);
 }

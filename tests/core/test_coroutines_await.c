@@ -2,8 +2,8 @@
  * Coroutines that are driven by hand, and tasks: awaits inside, and tasks that
  * are made inside.
  */
-#include "by_hand.h"
 #include "driven.h"
+#include "kinds.h"
 
 /* Yields, sleeps, yields: what a task does meanwhile is its own affair. */
 static int sleeps_between(void *arg, void **ret_result)
@@ -171,10 +171,9 @@ START_TEST(await_inside_without_stack)
         0);
     hand_run_ready();
     ck_assert_int_eq(calls, 1);
-    ck_assert_int_eq(
-        hand_run_take(uva__task_new(uva_test_loop, &drives_awaiting__coro,
-                                    &args, NULL, "here")),
-        0);
+    ck_assert_int_eq(hand_run_take(UVA_ERASE(
+                         drives_awaiting_spawn(args, ON_LOOP(uva_test_loop)))),
+                     0);
 }
 END_TEST
 

@@ -482,7 +482,7 @@ expect_bar(uva_loop_t *loop, const uva_exception_t *what, void *data)
     *(bool *)data = true;
 }
 
-KIND_CORO(void, fail_in_context)
+KIND_TASK(void, fail_in_context)
 {
     ck_assert_int_eq(uva_context_var_set(&name, bar, NULL), 0);
     return ZERO_DIVISION_ERROR;
@@ -495,7 +495,7 @@ KIND_TEST(task_exc_handler_correct_context, bool called; int r;)
     uva_loop_set_exception_handler(uva_get_running_loop(), expect_bar,
                                    &self->called);
     uva_task_unref(UVA_ERASE(KIND_SPAWN(fail_in_context)));
-    AWAIT_SLEEP(self->r, 0);
+    AWAIT(self->r, uva_sleep, 0);
     ck_assert(self->called);
     ck_assert_str_eq(uva_context_var_get(&name), "foo");
     UVA_END
@@ -527,7 +527,7 @@ KIND_TEST(handle_exc_handler_correct_context, bool called;
                                         report_in_context, &self->handle, NULL,
                                         &self->handle),
                      0);
-    AWAIT_SLEEP(self->r, 0);
+    AWAIT(self->r, uva_sleep, 0);
     ck_assert(self->called);
     ck_assert_str_eq(uva_context_var_get(&name), "foo");
     uva_handle_unref(self->handle);
@@ -595,10 +595,10 @@ int main(void)
 
     add_state(UVA_TCASE(suite, "State"));
     add_log(UVA_TCASE(suite, "Log"));
-    UVA_TEST_BOTH(tasks, constructor_use_running_loop);
+    KIND_ADD_TEST(tasks, constructor_use_running_loop);
     tcase_add_test(tasks, yield_from_twice);
-    UVA_TEST_BOTH(tasks, task_exc_handler_correct_context);
-    UVA_TEST_BOTH(tasks, handle_exc_handler_correct_context);
+    KIND_ADD_TEST(tasks, task_exc_handler_correct_context);
+    KIND_ADD_TEST(tasks, handle_exc_handler_correct_context);
     tcase_add_test(tasks, recursive_repr_for_pending_tasks);
     return uva_test_main(suite);
 }

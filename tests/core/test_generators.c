@@ -110,7 +110,7 @@ static uva_loop_t *leave_behind(tale_t *tale)
     uva_loop_t *loop;
     uva_task_t *task;
 
-    ck_assert_int_eq(uva_loop_new_virtual(NULL, &loop), 0);
+    loop = new_loop();
     task = uva_loop_create_task(loop, begin_and_leave, tale, NULL);
     ck_assert_int_eq(uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL),
                      0);
@@ -127,8 +127,7 @@ START_TEST(dropped_while_the_loop_does_not_run)
     uva_coroutine_unref(tale.self);
     ck_assert_int_eq(tale.ended, 1);
     ck_assert_int_eq(tale.freed, 1);
-    ck_assert_int_eq(uva_loop_close(loop), 0);
-    uva_loop_unref(loop);
+    end_loop(loop);
     uva_test_nothing_left(mark);
 }
 END_TEST
@@ -139,8 +138,7 @@ START_TEST(dropped_after_its_loop)
     tale_t tale = {0};
     uva_loop_t *loop = leave_behind(&tale);
 
-    ck_assert_int_eq(uva_loop_close(loop), 0);
-    uva_loop_unref(loop);
+    end_loop(loop);
     uva_test_log_begin();
     uva_coroutine_unref(tale.self);
     ck_assert_ptr_nonnull(strstr(uva_test_log(), "after its loop was closed"));

@@ -208,7 +208,7 @@ START_TEST(running_loop_within_a_loop)
 }
 END_TEST
 
-KIND_CORO(void, running_is, uva_loop_t *loop;)
+KIND_TASK(void, running_is, uva_loop_t *loop;)
 {
     ck_assert_ptr_eq(uva_get_running_loop(), self->loop);
     ck_assert_ptr_eq(uva_future_get_loop(UVA_FUTURE(uva_current_task())),
@@ -216,7 +216,7 @@ KIND_CORO(void, running_is, uva_loop_t *loop;)
     return 0;
 }
 
-START_TEST(get_event_loop_returns_running_loop)
+KIND_LOOP_TEST(get_event_loop_returns_running_loop)
 {
     /* test_events.py,
      * GetEventLoopTestsMixin.test_get_event_loop_returns_running_loop: there
@@ -225,7 +225,7 @@ START_TEST(get_event_loop_returns_running_loop)
     running_is_task_t *task;
 
     ck_assert_ptr_null(uva_get_running_loop());
-    task = KIND_SPAWN_ON(loop, _i == 0, running_is, .loop = loop);
+    task = KIND_SPAWN_WITH(ON_LOOP(loop), running_is, .loop = loop);
     ck_assert_ptr_null(uva_get_running_loop());
     ck_assert_int_eq(uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL),
                      0);
@@ -233,7 +233,6 @@ START_TEST(get_event_loop_returns_running_loop)
     uva_task_unref(UVA_ERASE(task));
     end_loop(loop);
 }
-END_TEST
 
 /* --- stopping --- */
 
@@ -455,7 +454,7 @@ static void add_running(TCase *tcase)
     tcase_add_test(tcase, run_until_complete);
     tcase_add_test(tcase, run_until_complete_stopped);
     tcase_add_test(tcase, running_loop_within_a_loop);
-    UVA_TEST_BOTH(tcase, get_event_loop_returns_running_loop);
+    KIND_ADD_TEST(tcase, get_event_loop_returns_running_loop);
     tcase_add_test(tcase, run_once);
     tcase_add_test(tcase, run_forever_pre_stopped);
     tcase_add_test(tcase, stop_ends_with_its_iteration);

@@ -89,20 +89,20 @@ START_TEST(default_exc_handler_callback)
 }
 END_TEST
 
-KIND_CORO(void, zero_error_coro, int r;)
+KIND_TASK(void, zero_error_coro, int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, UVA_MS(10));
+    AWAIT(self->r, uva_sleep, UVA_MS(10));
     UVA_END
     return uva_fail(ZERO_DIVISION_ERROR, "division by zero");
 }
 
-START_TEST(default_exc_handler_coro)
+KIND_LOOP_TEST(default_exc_handler_coro)
 {
     /* test_base_events.py, BaseEventLoopTests.test_default_exc_handler_coro */
     uva_loop_t *loop = new_loop();
     zero_error_coro_task_t *fut =
-        KIND_SPAWN_ON(loop, _i == 0, zero_error_coro, .r = 0);
+        KIND_SPAWN_WITH(ON_LOOP(loop), zero_error_coro, .r = 0);
 
     UVA_IGNORE(uva_future_add_done_callback(UVA_FUTURE(fut), stop_when_done,
                                             loop, NULL));
@@ -114,7 +114,6 @@ START_TEST(default_exc_handler_coro)
     ck_assert(logged("division by zero"));
     end_loop(loop);
 }
-END_TEST
 
 typedef struct handled_s {
     int calls;
@@ -344,13 +343,13 @@ static void stop_loop_cb(void *data)
     uva_loop_stop(data);
 }
 
-KIND_CORO(void, stop_loop_coro, uva_loop_t *loop;)
+KIND_TASK(void, stop_loop_coro, uva_loop_t *loop;)
 {
     uva_loop_stop(self->loop);
     return 0;
 }
 
-START_TEST(log_slow_callbacks)
+KIND_LOOP_TEST(log_slow_callbacks)
 {
     /* test_base_events.py,
      * BaseEventLoopWithSelectorTests.test_log_slow_callbacks */
@@ -367,7 +366,7 @@ START_TEST(log_slow_callbacks)
     ck_assert(logged(" took 0."));
     ck_assert(logged(" seconds\n"));
 
-    task = KIND_SPAWN_ON(loop, _i == 0, stop_loop_coro, .loop = loop);
+    task = KIND_SPAWN_WITH(ON_LOOP(loop), stop_loop_coro, .loop = loop);
     uva_test_log_begin();
     ck_assert_int_eq(uva_loop_run_forever(loop), 0);
     ck_assert(logged("executing a step of task '"));
@@ -376,7 +375,6 @@ START_TEST(log_slow_callbacks)
     uva_loop_set_debug(loop, false);
     end_loop(loop);
 }
-END_TEST
 
 /* --- the suite --- */
 
@@ -390,7 +388,7 @@ int main(void)
     tcase_add_test(failures, run_forever_keyboard_interrupt);
     tcase_add_test(failures, run_until_complete_baseexception);
     tcase_add_test(failures, default_exc_handler_callback);
-    UVA_TEST_BOTH(failures, default_exc_handler_coro);
+    KIND_ADD_TEST(failures, default_exc_handler_coro);
     tcase_add_test(failures, set_exc_handler_custom);
     tcase_add_test(failures, set_exc_handler_broken);
     tcase_add_test(factory, set_task_factory);
@@ -398,6 +396,6 @@ int main(void)
     tcase_add_test(factory, create_named_task_with_custom_factory);
     tcase_add_test(debug, set_debug);
     tcase_add_test(debug, env_var_debug);
-    UVA_TEST_BOTH(debug, log_slow_callbacks);
+    KIND_ADD_TEST(debug, log_slow_callbacks);
     return uva_test_main(suite);
 }

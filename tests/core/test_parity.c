@@ -5,27 +5,27 @@
 #include <signal.h>
 #include <string.h>
 
-#include "by_hand.h"
+#include "kinds.h"
 #include "loops.h"
 
 /* --- the loop --- */
 
-KIND_CORO(void, counts, uint64_t delay_ns; int *count; int r;)
+KIND_TASK(void, counts, uint64_t delay_ns; int *count; int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, self->delay_ns);
+    AWAIT(self->r, uva_sleep, self->delay_ns);
     ++*self->count;
     UVA_END
     return self->r;
 }
 
-HAND_TEST(unfinished_task_is_kept)
+KIND_LOOP_TEST(unfinished_task_is_kept)
 {
     int count = 0;
 
     for (int i = 0; i < 100; i++) {
         uva_task_unref(
-            HAND_SPAWN(counts, .delay_ns = UVA_MS(1), .count = &count));
+            KIND_ERASED(counts, .delay_ns = UVA_MS(1), .count = &count));
     }
     ck_assert_int_eq(uva_loop_run_until_idle(uva_test_loop), 0);
     ck_assert_int_eq(count, 100);
@@ -84,8 +84,7 @@ START_TEST(no_deadline_is_early)
         0);
     ck_assert_int_eq(uva_loop_run_forever(loop), 0);
     ck_assert_str_eq(trace.text, "x x x x");
-    ck_assert_int_eq(uva_loop_close(loop), 0);
-    uva_loop_unref(loop);
+    end_loop(loop);
 }
 END_TEST
 
@@ -141,8 +140,7 @@ chain_runs(unsigned iterations_per_poll, bool is_virtual, const char *expected)
                      0);
     ck_assert_int_eq(uva_loop_run_forever(loop), 0);
     ck_assert_str_eq(chain.trace.text, expected);
-    ck_assert_int_eq(uva_loop_close(loop), 0);
-    uva_loop_unref(loop);
+    end_loop(loop);
 }
 
 /* asyncio looks at timers and sockets before each iteration. */
@@ -170,12 +168,12 @@ count_reports(uva_loop_t *loop, const uva_exception_t *exception, void *data)
     ++*(int *)data;
 }
 
-HAND_TEST(close_with_unfinished_tasks)
+KIND_LOOP_TEST(close_with_unfinished_tasks)
 {
     int reports = 0;
     int count = 0;
     uva_task_t *task =
-        HAND_SPAWN(counts, .delay_ns = UVA_MS(1), .count = &count);
+        KIND_ERASED(counts, .delay_ns = UVA_MS(1), .count = &count);
 
     uva_loop_set_exception_handler(uva_test_loop, count_reports, &reports);
     ck_assert_int_eq(uva_loop_close(uva_test_loop), UV_EBUSY);
@@ -185,42 +183,42 @@ HAND_TEST(close_with_unfinished_tasks)
     ck_assert_int_eq(count, 1);
 }
 
-KIND_CORO(void, sleeps_on, int *cancelled; int r;)
+KIND_TASK(void, sleeps_on, int *cancelled; int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, UVA_FOREVER);
+    AWAIT(self->r, uva_sleep, UVA_FOREVER);
     *self->cancelled += self->r == UV_ECANCELED;
     UVA_END
     return self->r;
 }
 
 /* Leaves another task behind when it is cancelled. */
-KIND_CORO(void, leaves_another, int *cancelled; int left; int r;)
+KIND_TASK(void, leaves_another, int *cancelled; int left; int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, UVA_FOREVER);
+    AWAIT(self->r, uva_sleep, UVA_FOREVER);
     *self->cancelled += self->r == UV_ECANCELED;
     if (self->left > 0) {
         uva_future_unref(
             UVA_FUTURE(KIND_SPAWN(leaves_another, .cancelled = self->cancelled,
                                   .left = self->left - 1)));
-        AWAIT_SLEEP(self->r, 0); /* The other begins. */
+        AWAIT(self->r, uva_sleep, 0); /* The other begins. */
     }
     UVA_END
     return UV_ECANCELED;
 }
 
-static void shutdown_runs(int kind)
+KIND_LOOP_TEST(shutdown_goes_on_until_no_task_is_left)
 {
     uva_test_mark_t mark = uva_test_mark();
     int cancelled = 0;
     uva_loop_t *loop;
 
-    ck_assert_int_eq(uva_loop_new_virtual(NULL, &loop), 0);
-    uva_future_unref(UVA_FUTURE(KIND_SPAWN_ON(
-        loop, kind == 0, leaves_another, .cancelled = &cancelled, .left = 3)));
+    loop = new_loop();
+    uva_future_unref(UVA_FUTURE(KIND_SPAWN_WITH(
+        ON_LOOP(loop), leaves_another, .cancelled = &cancelled, .left = 3)));
     uva_future_unref(UVA_FUTURE(
-        KIND_SPAWN_ON(loop, kind == 0, sleeps_on, .cancelled = &cancelled)));
+        KIND_SPAWN_WITH(ON_LOOP(loop), sleeps_on, .cancelled = &cancelled)));
     ck_assert_int_eq(uva_loop_run_until_idle(loop), 0);
     ck_assert_int_eq(uva_loop_shutdown(loop, NULL), 0);
     ck_assert_int_eq(cancelled, 5);
@@ -228,13 +226,6 @@ static void shutdown_runs(int kind)
     uva_loop_unref(loop);
     uva_test_nothing_left(mark);
 }
-
-/* asyncio.run cancels once, and abandons what is made meanwhile. */
-START_TEST(shutdown_goes_on_until_no_task_is_left)
-{
-    shutdown_runs(_i);
-}
-END_TEST
 
 static void ignore(void *data)
 {
@@ -276,11 +267,11 @@ static int task_number(uva_task_t *task)
     return number;
 }
 
-HAND_TEST(names_are_numbered_when_asked_for)
+KIND_LOOP_TEST(names_are_numbered_when_asked_for)
 {
     int count = 0;
-    uva_task_t *first = HAND_SPAWN(counts, .count = &count);
-    uva_task_t *second = HAND_SPAWN(counts, .count = &count);
+    uva_task_t *first = KIND_ERASED(counts, .count = &count);
+    uva_task_t *second = KIND_ERASED(counts, .count = &count);
     int number = task_number(second);
 
     ck_assert_int_eq(task_number(first), number + 1);
@@ -289,7 +280,7 @@ HAND_TEST(names_are_numbered_when_asked_for)
     ck_assert_int_eq(hand_run_take(second), 0);
 }
 
-KIND_CORO(void, returns, int code;)
+KIND_TASK(void, returns, int code;)
 {
     UVA_BEGIN
     UVA_END
@@ -297,9 +288,9 @@ KIND_CORO(void, returns, int code;)
 }
 
 /* A code is a number: asyncio's body has to raise CancelledError. */
-HAND_TEST(body_that_returns_canceled_is_cancelled)
+KIND_LOOP_TEST(body_that_returns_canceled_is_cancelled)
 {
-    uva_task_t *task = HAND_SPAWN(returns, .code = UV_ECANCELED);
+    uva_task_t *task = KIND_ERASED(returns, .code = UV_ECANCELED);
 
     ck_assert_int_eq(hand_run(task), UV_ECANCELED);
     ck_assert(uva_future_cancelled(UVA_FUTURE(task)));
@@ -307,9 +298,9 @@ HAND_TEST(body_that_returns_canceled_is_cancelled)
     uva_task_unref(task);
 }
 
-HAND_TEST(body_that_returns_more_than_zero)
+KIND_LOOP_TEST(body_that_returns_more_than_zero)
 {
-    uva_task_t *task = HAND_SPAWN(returns, .code = 7);
+    uva_task_t *task = KIND_ERASED(returns, .code = 7);
 
     ck_assert_int_eq(hand_run(task), 7);
     ck_assert_int_eq(uva_future_exception(UVA_FUTURE(task)), 0);
@@ -317,15 +308,15 @@ HAND_TEST(body_that_returns_more_than_zero)
 }
 
 /* Awaits what it cannot. */
-KIND_CORO(void, awaits_in_vain, uva_future_t *other; uva_task_t * *self_task;
+KIND_TASK(void, awaits_in_vain, uva_future_t *other; uva_task_t * *self_task;
           uint64_t before;
           int r;)
 {
     UVA_BEGIN
     self->before = uva_loop_iterations(uva_get_running_loop());
-    AWAIT_FUTURE(self->r, self->other, NULL);
+    AWAIT(self->r, uva_await, self->other, NULL);
     ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
-    AWAIT_FUTURE(self->r, UVA_FUTURE(*self->self_task), NULL);
+    AWAIT(self->r, uva_await, UVA_FUTURE(*self->self_task), NULL);
     ck_assert_int_eq(self->r, UV_EPERM);
     ck_assert_uint_eq(uva_loop_iterations(uva_get_running_loop()),
                       self->before);
@@ -334,17 +325,17 @@ KIND_CORO(void, awaits_in_vain, uva_future_t *other; uva_task_t * *self_task;
 }
 
 /* asyncio throws the error in at the task's next step. */
-HAND_TEST(impossible_await_returns_at_once)
+KIND_LOOP_TEST(impossible_await_returns_at_once)
 {
-    uva_loop_t *loop = hand_loop_new();
+    uva_loop_t *loop = new_loop();
     uva_future_t *other = uva_loop_create_future(loop);
     uva_task_t *task;
 
-    task = HAND_SPAWN(awaits_in_vain, .other = other, .self_task = &task);
+    task = KIND_ERASED(awaits_in_vain, .other = other, .self_task = &task);
     ck_assert_int_eq(hand_run(task), 0);
     uva_task_unref(task);
     uva_future_unref(other);
-    hand_loop_close(loop);
+    end_loop(loop);
 }
 
 KIND_TEST(results_are_moved_out, uva_future_t *futures[3]; int values[3];
@@ -362,20 +353,21 @@ KIND_TEST(results_are_moved_out, uva_future_t *futures[3]; int values[3];
                          0);
         uva_future_ref(self->futures[self->i]);
     }
-    AWAIT_JOIN(self->r, self->futures[0], &self->value);
+    AWAIT(self->r, uva_join, self->futures[0], &self->value);
     ck_assert_int_eq(self->r, 0);
     ck_assert_ptr_eq(self->value, &self->values[0]);
-    AWAIT_WAIT_FOR(self->r, self->futures[1], UVA_SEC(1), &self->value);
+    AWAIT(self->r, uva_wait_for, self->futures[1], UVA_SEC(1), &self->value);
     ck_assert_int_eq(self->r, 0);
     ck_assert_ptr_eq(self->value, &self->values[1]);
-    AWAIT_GATHER(self->r, UVA_FUTURES(&self->futures[2]), 1, 0, self->gathered);
+    AWAIT(self->r, uva_gather, UVA_FUTURES(&self->futures[2]), 1, 0,
+          self->gathered);
     ck_assert_int_eq(self->r, 0);
     ck_assert_ptr_eq(self->gathered[0], &self->values[2]);
     for (self->i = 0; self->i < 3; self->i++) {
         ck_assert_int_eq(uva_future_result(self->futures[self->i], NULL),
                          UVA_EINVALIDSTATE);
         ck_assert_int_eq(uva_future_exception(self->futures[self->i]), 0);
-        AWAIT_JOIN(self->r, self->futures[self->i], NULL);
+        AWAIT(self->r, uva_join, self->futures[self->i], NULL);
         ck_assert_int_eq(self->r, UVA_EINVALIDSTATE);
     }
     UVA_END
@@ -397,22 +389,22 @@ KIND_TEST(null_is_a_failed_future, uva_future_t *none; uva_future_t * done;
     ck_assert_int_eq(uva_future_exception(NULL), UV_ENOMEM);
     ck_assert_int_eq(uva_future_set_result(NULL, NULL, NULL),
                      UVA_EINVALIDSTATE);
-    AWAIT_FUTURE(self->r, NULL, NULL);
+    AWAIT(self->r, uva_await, NULL, NULL);
     ck_assert_int_eq(self->r, UV_ENOMEM);
-    AWAIT_JOIN(self->r, NULL, NULL);
+    AWAIT(self->r, uva_join, NULL, NULL);
     ck_assert_int_eq(self->r, UV_ENOMEM);
-    AWAIT_WAIT_FOR(self->r, NULL, UVA_SEC(1), NULL);
+    AWAIT(self->r, uva_wait_for, NULL, UVA_SEC(1), NULL);
     ck_assert_int_eq(self->r, UV_ENOMEM);
-    AWAIT_SHIELD(self->r, NULL, NULL);
+    AWAIT(self->r, uva_shield, NULL, NULL);
     ck_assert_int_eq(self->r, UV_ENOMEM);
-    AWAIT_GATHER(self->r, UVA_FUTURES(&self->none), 1, 0, NULL);
+    AWAIT(self->r, uva_gather, UVA_FUTURES(&self->none), 1, 0, NULL);
     ck_assert_int_eq(self->r, UV_ENOMEM);
-    AWAIT_GATHER(self->r, UVA_FUTURES(&self->none), 1, UVA_RETURN_EXCEPTIONS,
-                 &self->result);
+    AWAIT(self->r, uva_gather, UVA_FUTURES(&self->none), 1,
+          UVA_RETURN_EXCEPTIONS, &self->result);
     ck_assert_int_eq(self->r, 0);
     ck_assert_int_eq(self->result.status, UV_ENOMEM);
-    AWAIT_WAIT(self->r, UVA_FUTURES(&self->none), 1, UVA_FOREVER,
-               UVA_ALL_COMPLETED, &self->done, NULL);
+    AWAIT(self->r, uva_wait, UVA_FUTURES(&self->none), 1, UVA_FOREVER,
+          UVA_ALL_COMPLETED, &self->done, NULL);
     ck_assert_int_eq(self->r, 1);
     ck_assert_ptr_null(self->done);
     UVA_END
@@ -431,9 +423,9 @@ note_report(uva_loop_t *loop, const uva_exception_t *exception, void *data)
 }
 
 /* asyncio reports when the garbage collector comes by. */
-HAND_TEST(unseen_failure_is_told_by_the_last_reference)
+KIND_LOOP_TEST(unseen_failure_is_told_by_the_last_reference)
 {
-    uva_task_t *task = HAND_SPAWN(returns, .code = KEY_ERROR);
+    uva_task_t *task = KIND_ERASED(returns, .code = KEY_ERROR);
 
     reported = NULL;
     uva_loop_set_exception_handler(uva_test_loop, note_report, NULL);
@@ -444,21 +436,21 @@ HAND_TEST(unseen_failure_is_told_by_the_last_reference)
     ck_assert_str_eq(reported, "Task exception was never retrieved");
 }
 
-KIND_CORO(void, awaits_task, uva_task_t **other; int r;)
+KIND_TASK(void, awaits_task, uva_task_t **other; int r;)
 {
     UVA_BEGIN
-    AWAIT_FUTURE(self->r, UVA_FUTURE(*self->other), NULL);
+    AWAIT(self->r, uva_await, UVA_FUTURE(*self->other), NULL);
     UVA_END
     return self->r;
 }
 
 /* asyncio's cancel goes round until the interpreter's stack is full. */
-HAND_TEST(ring_of_tasks_can_be_cancelled)
+KIND_LOOP_TEST(ring_of_tasks_can_be_cancelled)
 {
     uva_task_t *tasks[3];
 
     for (int i = 0; i < 3; i++) {
-        tasks[i] = HAND_SPAWN(awaits_task, .other = &tasks[(i + 1) % 3]);
+        tasks[i] = KIND_ERASED(awaits_task, .other = &tasks[(i + 1) % 3]);
     }
     hand_run_ready();
     ck_assert(uva_task_cancel(tasks[1]));
@@ -470,22 +462,22 @@ HAND_TEST(ring_of_tasks_can_be_cancelled)
     }
 }
 
-KIND_CORO(void, gathers_task, uva_task_t **other; uva_task_t * task; int r;)
+KIND_TASK(void, gathers_task, uva_task_t **other; uva_task_t * task; int r;)
 {
     UVA_BEGIN
     self->task = uva_task_ref(*self->other);
-    AWAIT_GATHER(self->r, UVA_FUTURES(&self->task), 1, 0, NULL);
+    AWAIT(self->r, uva_gather, UVA_FUTURES(&self->task), 1, 0, NULL);
     UVA_END
     return self->r;
 }
 
-HAND_TEST(ring_by_way_of_gather_can_be_cancelled)
+KIND_LOOP_TEST(ring_by_way_of_gather_can_be_cancelled)
 {
     for (int first = 0; first < 2; first++) {
         uva_task_t *tasks[2];
 
-        tasks[0] = HAND_SPAWN(gathers_task, .other = &tasks[1]);
-        tasks[1] = HAND_SPAWN(awaits_task, .other = &tasks[0]);
+        tasks[0] = KIND_ERASED(gathers_task, .other = &tasks[1]);
+        tasks[1] = KIND_ERASED(awaits_task, .other = &tasks[0]);
         hand_run_ready();
         ck_assert(uva_task_cancel(tasks[first]));
         ck_assert_int_eq(uva_loop_run_until_idle(uva_test_loop), 0);
@@ -499,7 +491,7 @@ HAND_TEST(ring_by_way_of_gather_can_be_cancelled)
 
 /* --- gather, wait, shield --- */
 
-KIND_CORO(int, gives, int value;)
+KIND_TASK(int, gives, int value;)
 {
     UVA_BEGIN
     *ret = self->value;
@@ -518,8 +510,8 @@ KIND_TEST(gather_fills_each_place_of_a_duplicate, gives_task_t *tasks[4];
     self->tasks[3] = self->tasks[0];
     uva_future_ref(UVA_FUTURE(self->tasks[0]));
     uva_future_ref(UVA_FUTURE(self->tasks[0]));
-    KIND__AWAIT_OP(self->r, gives_gather, &self->ops.gather, self->tasks, 4, 0,
-                   NULL, self->values);
+    AWAIT_OP(self->r, gives_gather, &self->ops.gather, self->tasks, 4, 0, NULL,
+             self->values);
     ck_assert_int_eq(self->r, 0);
     ck_assert_int_eq(self->values[0], 1);
     ck_assert_int_eq(self->values[1], 2);
@@ -563,8 +555,8 @@ KIND_TEST(wait_keeps_the_order_of_its_arguments, uva_future_t *futures[4];
     }
     ck_assert_int_eq(uva_future_set_result(self->futures[3], NULL, NULL), 0);
     ck_assert_int_eq(uva_future_set_result(self->futures[1], NULL, NULL), 0);
-    AWAIT_WAIT(self->r, UVA_FUTURES(self->futures), 4, 0, UVA_ALL_COMPLETED,
-               self->done, self->pending);
+    AWAIT(self->r, uva_wait, UVA_FUTURES(self->futures), 4, 0,
+          UVA_ALL_COMPLETED, self->done, self->pending);
     ck_assert_int_eq(self->r, 2);
     ck_assert_ptr_eq(self->done[0], self->futures[1]);
     ck_assert_ptr_eq(self->done[1], self->futures[3]);
@@ -605,7 +597,7 @@ UVA_TEST(as_completed_keeps_the_order_of_its_arguments)
 }
 
 /* 3.14 reports it at once, as "exception in shielded future". */
-HAND_TEST(late_failure_behind_a_shield)
+KIND_LOOP_TEST(late_failure_behind_a_shield)
 {
     uva_future_t *inner = hand_future();
     uva_future_t *outer = uva_shield_future(inner);
@@ -644,10 +636,10 @@ UVA_TEST_STRICT(scope_costs_an_object)
     ck_assert_int_eq(uva_taskgroup_exit(&group, 0), 0);
 }
 
-KIND_CORO(void, notes_cancel, uva_test_trace_t *trace; int number; int r;)
+KIND_TASK(void, notes_cancel, uva_test_trace_t *trace; int number; int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, UVA_FOREVER);
+    AWAIT(self->r, uva_sleep, UVA_FOREVER);
     uva_test_trace(self->trace, "%d", self->number);
     UVA_END
     return self->r;
@@ -659,27 +651,27 @@ KIND_TEST(group_cancels_in_order_of_creation, uva_taskgroup_t group;
           int r;
           int i;)
 {
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->group);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->group), 0);
     for (self->i = 0; self->i < 8; self->i++) {
         (void)KIND_SPAWN_IN(&self->group, notes_cancel, .trace = &self->trace,
                             .number = self->i);
     }
-    AWAIT_SLEEP(self->r, 0);
+    AWAIT(self->r, uva_sleep, 0);
     (void)KIND_SPAWN_IN(&self->group, returns, .code = KEY_ERROR);
-    AWAIT_GROUP(self->r, &self->group, 0);
+    AWAIT(self->r, uva_taskgroup_exit, &self->group, 0);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     ck_assert_str_eq(self->trace.text, "0 1 2 3 4 5 6 7");
     UVA_END
     return 0;
 }
 
-KIND_CORO(void, fails_in_a_group, uva_taskgroup_t group; int r;)
+KIND_TASK(void, fails_in_a_group, uva_taskgroup_t group; int r;)
 {
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->group);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->group), 0);
     (void)KIND_SPAWN_IN(&self->group, returns, .code = KEY_ERROR);
-    AWAIT_GROUP(self->r, &self->group, 0);
+    AWAIT(self->r, uva_taskgroup_exit, &self->group, 0);
     UVA_END
     return self->r;
 }
@@ -689,10 +681,10 @@ KIND_TEST(group_of_failures_is_a_code, uva_taskgroup_t group; int r;)
 {
     const uva_error_t *error;
 
-    UVA_BEGIN(void)
-    uva_taskgroup_enter(&self->group);
+    UVA_BEGIN
+    ck_assert_int_eq(uva_taskgroup_enter(&self->group), 0);
     (void)KIND_SPAWN_IN(&self->group, fails_in_a_group);
-    AWAIT_GROUP(self->r, &self->group, VALUE_ERROR);
+    AWAIT(self->r, uva_taskgroup_exit, &self->group, VALUE_ERROR);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     error = uva_task_error();
     ck_assert_int_eq(uva_error_code(error), UVA_EGROUP);
@@ -702,7 +694,7 @@ KIND_TEST(group_of_failures_is_a_code, uva_taskgroup_t group; int r;)
 
     (void)uva_taskgroup_enter(&self->group);
     (void)KIND_SPAWN_IN(&self->group, fails_in_a_group);
-    AWAIT_GROUP(self->r, &self->group, 0);
+    AWAIT(self->r, uva_taskgroup_exit, &self->group, 0);
     ck_assert_int_eq(self->r, UVA_EGROUP);
     error = uva_error_member(uva_task_error(), 0);
     ck_assert_int_eq(uva_error_code(error), UVA_EGROUP);
@@ -929,11 +921,11 @@ END_TEST
 
 static void add_loop(TCase *tcase)
 {
-    UVA_TEST_BOTH(tcase, unfinished_task_is_kept);
+    KIND_ADD_TEST(tcase, unfinished_task_is_kept);
     tcase_add_test(tcase, no_deadline_is_early);
     tcase_add_test(tcase, iterations_between_two_looks);
-    UVA_TEST_BOTH(tcase, close_with_unfinished_tasks);
-    UVA_TEST_BOTH(tcase, shutdown_goes_on_until_no_task_is_left);
+    KIND_ADD_TEST(tcase, close_with_unfinished_tasks);
+    KIND_ADD_TEST(tcase, shutdown_goes_on_until_no_task_is_left);
     tcase_add_test(tcase, sigint_is_a_code);
 }
 
@@ -948,32 +940,32 @@ static void add_by_hand(TCase *tcase)
 
 static void add_tasks(TCase *tcase)
 {
-    UVA_TEST_BOTH(tcase, names_are_numbered_when_asked_for);
-    UVA_TEST_BOTH(tcase, body_that_returns_canceled_is_cancelled);
-    UVA_TEST_BOTH(tcase, body_that_returns_more_than_zero);
-    UVA_TEST_BOTH(tcase, impossible_await_returns_at_once);
-    UVA_TEST_BOTH(tcase, results_are_moved_out);
-    UVA_TEST_BOTH(tcase, null_is_a_failed_future);
-    UVA_TEST_BOTH(tcase, unseen_failure_is_told_by_the_last_reference);
-    UVA_TEST_BOTH(tcase, ring_of_tasks_can_be_cancelled);
-    UVA_TEST_BOTH(tcase, ring_by_way_of_gather_can_be_cancelled);
-    UVA_TEST_BOTH(tcase, empty_context_is_null);
+    KIND_ADD_TEST(tcase, names_are_numbered_when_asked_for);
+    KIND_ADD_TEST(tcase, body_that_returns_canceled_is_cancelled);
+    KIND_ADD_TEST(tcase, body_that_returns_more_than_zero);
+    KIND_ADD_TEST(tcase, impossible_await_returns_at_once);
+    KIND_ADD_TEST(tcase, results_are_moved_out);
+    KIND_ADD_TEST(tcase, null_is_a_failed_future);
+    KIND_ADD_TEST(tcase, unseen_failure_is_told_by_the_last_reference);
+    KIND_ADD_TEST(tcase, ring_of_tasks_can_be_cancelled);
+    KIND_ADD_TEST(tcase, ring_by_way_of_gather_can_be_cancelled);
+    KIND_ADD_TEST(tcase, empty_context_is_null);
 }
 
 static void add_waits(TCase *tcase)
 {
-    UVA_TEST_BOTH(tcase, gather_fills_each_place_of_a_duplicate);
+    KIND_ADD_TEST(tcase, gather_fills_each_place_of_a_duplicate);
     tcase_add_test(tcase, gather_of_what_was_moved_out);
-    UVA_TEST_BOTH(tcase, wait_keeps_the_order_of_its_arguments);
+    KIND_ADD_TEST(tcase, wait_keeps_the_order_of_its_arguments);
     tcase_add_test(tcase, as_completed_keeps_the_order_of_its_arguments);
-    UVA_TEST_BOTH(tcase, late_failure_behind_a_shield);
+    KIND_ADD_TEST(tcase, late_failure_behind_a_shield);
 }
 
 static void add_scopes(TCase *tcase)
 {
     tcase_add_test(tcase, scope_costs_an_object);
-    UVA_TEST_BOTH(tcase, group_cancels_in_order_of_creation);
-    UVA_TEST_BOTH(tcase, group_of_failures_is_a_code);
+    KIND_ADD_TEST(tcase, group_cancels_in_order_of_creation);
+    KIND_ADD_TEST(tcase, group_of_failures_is_a_code);
     tcase_add_test(tcase, exit_after_eager_children);
 }
 

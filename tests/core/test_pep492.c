@@ -7,7 +7,7 @@
 
 /* --- what runs --- */
 
-KIND_CORO(void, foo)
+KIND_TASK(void, foo)
 {
     uva_buffer_t text = {0};
 
@@ -25,7 +25,7 @@ KIND_TEST(task_print_stack, foo_task_t *task; int r;)
     /* test_pep492.py, CoroutineTests.test_task_print_stack */
     UVA_BEGIN
     self->task = KIND_SPAWN(foo);
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, 0);
     UVA_END
     return 0;
@@ -70,10 +70,10 @@ UVA_TEST(double_await)
 }
 
 /* A stackless body that has ended says so when it is called again. */
-KIND_CORO(int, ends, int r;)
+KIND_TASK(int, ends, int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, 0);
+    AWAIT(self->r, uva_sleep, 0);
     UVA_END
     return self->r;
 }
@@ -81,11 +81,11 @@ KIND_CORO(int, ends, int r;)
 KIND_TEST(finished_body_called_again, ends_args_t sub; int r;)
 {
     UVA_BEGIN
-    AWAIT_CALL(self->r, ends, &self->sub, NULL);
+    AWAIT(self->r, ends_call, &self->sub, NULL);
     ck_assert_int_eq(self->r, 0);
-    if (!KIND_STACKFUL()) {
+    if (!kind_stackful) {
         uva_test_log_begin();
-        AWAIT_CALL(self->r, ends, &self->sub, NULL);
+        AWAIT(self->r, ends_call, &self->sub, NULL);
         ck_assert_int_eq(self->r, UV_EINVAL);
         ck_assert_ptr_nonnull(strstr(uva_test_log(), "ends"));
         uva_test_log_end();
@@ -164,7 +164,7 @@ KIND_TEST(readline, uva_reader_t *reader; uva_buffer_t line; int count; int r;)
                      0);
     uva_reader_feed_eof(self->reader);
     do {
-        KIND__AWAIT(self->r, uva_reader_readline, self->reader, &self->line);
+        AWAIT(self->r, uva_reader_readline, self->reader, &self->line);
         ck_assert_int_ge(self->r, 0);
         if (self->r > 0) {
             ck_assert_int_lt(self->count, 3);
@@ -186,11 +186,11 @@ int main(void)
     TCase *stream = UVA_TCASE(suite, "StreamReader");
     TCase *outside = UVA_TCASE(suite, "Outside");
 
-    UVA_TEST_BOTH(coroutine, task_print_stack);
+    KIND_ADD_TEST(coroutine, task_print_stack);
     tcase_add_test(coroutine, double_await);
-    UVA_TEST_BOTH(coroutine, finished_body_called_again);
+    KIND_ADD_TEST(coroutine, finished_body_called_again);
     tcase_add_test(coroutine, stackful_await_in_a_stackless_body);
-    UVA_TEST_BOTH(stream, readline);
+    KIND_ADD_TEST(stream, readline);
     tcase_add_checked_fixture(outside, uva_test_loop_setup,
                               uva_test_loop_teardown);
     tcase_add_test(outside, await_outside_a_task);

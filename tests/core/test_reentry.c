@@ -354,8 +354,7 @@ close_and_drop(uva_loop_t *loop, const uva_exception_t *exception, void *data)
 {
     (void)data;
     ck_assert_str_eq(exception->message, "the last one");
-    ck_assert_int_eq(uva_loop_close(loop), 0);
-    uva_loop_unref(loop);
+    end_loop(loop);
 }
 
 START_TEST(handler_drops_its_loop)
@@ -966,42 +965,42 @@ UVA_TEST_STRICT(dropped_items_use_their_queue)
     uva_queue_destroy(&queue);
 }
 
-UVA_BOTH(void, getter, uva_queue_t *queue; void *item; int r;)
+KIND_TASK(void, getter, uva_queue_t *queue; void *item; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_queue_get, self->queue, &self->item);
+    AWAIT(self->r, uva_queue_get, self->queue, &self->item);
     ck_assert_int_eq(uva_waiter_get_stage(uva_waiter_current()), 0);
     UVA_END
     return self->r;
 }
 
-UVA_BOTH(void, putter, uva_queue_t *queue; int r;)
+KIND_TASK(void, putter, uva_queue_t *queue; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_queue_put, self->queue, self->queue);
+    AWAIT(self->r, uva_queue_put, self->queue, self->queue);
     ck_assert_int_eq(uva_waiter_get_stage(uva_waiter_current()), 0);
     UVA_END
     return self->r;
 }
 
-UVA_BOTH(void, joiner, uva_queue_t *queue; int r;)
+KIND_TASK(void, joiner, uva_queue_t *queue; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_queue_join, self->queue);
+    AWAIT(self->r, uva_queue_join, self->queue);
     UVA_END
     return self->r;
 }
 
-UVA_BOTH(int, selector, uva_queue_t *queue; uva_queue_t * other; void *item;
-         uva_select_case_t cases[2];
-         int r;)
+KIND_TASK(int, selector, uva_queue_t *queue; uva_queue_t * other; void *item;
+          uva_select_case_t cases[2];
+          int r;)
 {
     UVA_BEGIN
     self->cases[0] =
         (uva_select_case_t)UVA_SELECT_GET(self->queue, &self->item);
     self->cases[1] =
         (uva_select_case_t)UVA_SELECT_GET(self->other, &self->item);
-    UVA_BOTH_AWAIT(self->r, uva_select, self->cases, 2);
+    AWAIT(self->r, uva_select, self->cases, 2);
     *ret = self->r;
     UVA_END
     return self->r < 0 ? self->r : 0;
@@ -1012,14 +1011,14 @@ UVA_TEST_STRICT(queue_is_destroyed_before_those_run_who_wait_no_more)
 {
     uva_queue_t other = UVA_QUEUE_INIT(0);
     uva_queue_t queue = UVA_QUEUE_INIT(1);
-    getter_task_t *get = UVA_BOTH_SPAWN(loop_test, getter, &queue);
+    getter_task_t *get = KIND_SPAWN(getter, &queue);
     selector_task_t *select[2];
     putter_task_t *put;
     joiner_task_t *join[2];
     int index = -1;
 
     for (int i = 0; i < 2; i++) {
-        select[i] = UVA_BOTH_SPAWN(loop_test, selector, &queue, &other);
+        select[i] = KIND_SPAWN(selector, &queue, &other);
     }
     UVA_TICK();
     uva_future_cancel(UVA_FUTURE(get));
@@ -1032,9 +1031,9 @@ UVA_TEST_STRICT(queue_is_destroyed_before_those_run_who_wait_no_more)
     ck_assert_int_eq(UVA_JOIN(select[1]), UV_ECANCELED);
 
     ck_assert_int_eq(uva_queue_put_nowait(&queue, &queue), 0);
-    put = UVA_BOTH_SPAWN(loop_test, putter, &queue);
+    put = KIND_SPAWN(putter, &queue);
     for (int i = 0; i < 2; i++) {
-        join[i] = UVA_BOTH_SPAWN(loop_test, joiner, &queue);
+        join[i] = KIND_SPAWN(joiner, &queue);
     }
     UVA_TICK();
     uva_future_cancel(UVA_FUTURE(put));
@@ -1050,12 +1049,11 @@ UVA_TEST_STRICT(queue_is_destroyed_before_those_run_who_wait_no_more)
 
 /* --- as_completed --- */
 
-UVA_BOTH(int, next_one, uva_as_completed_t *iterator; uva_future_t * future;
-         int r;)
+KIND_TASK(int, next_one, uva_as_completed_t *iterator; uva_future_t * future;
+          int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_as_completed_next, self->iterator,
-                   &self->future);
+    AWAIT(self->r, uva_as_completed_next, self->iterator, &self->future);
     *ret = self->r;
     UVA_END
     return self->r < 0 ? self->r : 0;
@@ -1075,7 +1073,7 @@ UVA_TEST_STRICT(iteration_ends_before_those_run_who_wait_in_it)
         uva_as_completed_start(&iterator, UVA_FUTURES(futures), 3, UVA_SEC(1)),
         0);
     for (int i = 0; i < 3; i++) {
-        tasks[i] = UVA_BOTH_SPAWN(loop_test, next_one, &iterator);
+        tasks[i] = KIND_SPAWN(next_one, &iterator);
     }
     UVA_TICK();
     (void)uva_future_set_result(futures[0], NULL, NULL);
@@ -1379,8 +1377,8 @@ int main(void)
     tcase_add_test(factories, bounded_group_of_eager_children);
     tcase_add_test(queues, comparison_uses_its_queue);
     tcase_add_test(queues, dropped_items_use_their_queue);
-    UVA_TEST_BOTH(queues, queue_is_destroyed_before_those_run_who_wait_no_more);
-    UVA_TEST_BOTH(iterators, iteration_ends_before_those_run_who_wait_in_it);
+    KIND_ADD_TEST(queues, queue_is_destroyed_before_those_run_who_wait_no_more);
+    KIND_ADD_TEST(iterators, iteration_ends_before_those_run_who_wait_in_it);
     tcase_add_test(arguments, destructor_of_arguments_waits);
     tcase_add_test(scopes, handler_leaves_a_scope_of_the_task_it_is_told_of);
     tcase_add_test(reports, failure_that_the_handler_keeps_is_told_once);

@@ -250,7 +250,7 @@ UVA_TEST(words_of_futures_of_another_loop)
     uva_future_t *futures[1];
     uva_loop_t *other;
 
-    ck_assert_int_eq(uva_loop_new_virtual(NULL, &other), 0);
+    other = new_loop();
     futures[0] = uva_loop_create_future(other);
     REFUSED(UVA_EWRONGLOOP, uva_shield(futures[0], NULL));
     REFUSED(UVA_EWRONGLOOP, uva_cancel_and_wait(futures[0]));
@@ -258,8 +258,7 @@ UVA_TEST(words_of_futures_of_another_loop)
             uva_as_completed_start(&iterator, UVA_FUTURES(futures), 1,
                                    UVA_FOREVER));
     uva_future_unref(futures[0]);
-    ck_assert_int_eq(uva_loop_close(other), 0);
-    uva_loop_unref(other);
+    end_loop(other);
 }
 
 UVA_NET_TEST(words_of_connections)

@@ -1,25 +1,25 @@
 /*
  * Tasks: making them, what they are, how they run.
  */
-#include "by_hand.h"
+#include "kinds.h"
 
 #include <inttypes.h>
 
 /* --- bodies --- */
 
-KIND_CORO(int, notmuch, int value;)
+KIND_TASK(int, notmuch, int value;)
 {
     *ret = self->value;
     return 0;
 }
 
-KIND_CORO(int, wait_for_future, uva_future_t *future; int *count;)
+KIND_TASK(int, wait_for_future, uva_future_t *future; int *count;)
 {
     int r;
     void *value;
 
     UVA_BEGIN
-    AWAIT_FUTURE(r, self->future, &value);
+    AWAIT(r, uva_await, self->future, &value);
     UVA_END
     if (r >= 0) {
         *self->count += 1;
@@ -35,10 +35,10 @@ static int plain_ok(void *arg, void **ret_result)
 
 /* --- Task --- */
 
-HAND_TEST(task_class)
+KIND_LOOP_TEST(task_class)
 {
     /* test_tasks.py, BaseTaskTests.test_task_class */
-    uva_task_t *task = HAND_SPAWN(notmuch, .value = 7);
+    uva_task_t *task = KIND_ERASED(notmuch, .value = 7);
     uva_loop_t *loop;
 
     ck_assert_int_eq(hand_run(task), 0);
@@ -48,82 +48,82 @@ HAND_TEST(task_class)
     ck_assert_ptr_eq(uva_future_get_loop(UVA_FUTURE(task)), uva_test_loop);
     uva_task_unref(task);
 
-    loop = hand_loop_new();
-    task = HAND_SPAWN_ON(loop, notmuch, .value = 8);
+    loop = new_loop();
+    task = UVA_ERASE(KIND_SPAWN_WITH(ON_LOOP(loop), notmuch, .value = 8));
     ck_assert_ptr_eq(uva_future_get_loop(UVA_FUTURE(task)), loop);
     ck_assert_int_eq(uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL),
                      0);
     uva_task_unref(task);
-    hand_loop_close(loop);
+    end_loop(loop);
 }
 
-KIND_CORO(int, outer_basics, notmuch_args_t a; notmuch_args_t b; int x; int y;)
+KIND_TASK(int, outer_basics, notmuch_args_t a; notmuch_args_t b; int x; int y;)
 {
     int r;
 
     UVA_BEGIN
     self->a.value = 42;
-    AWAIT_CALL(r, notmuch, &self->a, &self->x);
+    AWAIT(r, notmuch_call, &self->a, &self->x);
     if (r < 0) {
         return r;
     }
     self->b.value = 1000;
-    AWAIT_CALL(r, notmuch, &self->b, &self->y);
+    AWAIT(r, notmuch_call, &self->b, &self->y);
     UVA_END
     *ret = self->x + self->y;
     return r;
 }
 
-HAND_TEST(task_basics)
+KIND_LOOP_TEST(task_basics)
 {
     /* test_tasks.py, BaseTaskTests.test_task_basics */
-    uva_task_t *task = HAND_SPAWN(outer_basics);
+    uva_task_t *task = KIND_ERASED(outer_basics);
 
     ck_assert_int_eq(hand_run(task), 0);
     ck_assert_int_eq(hand_int(task), 1042);
     uva_task_unref(task);
 }
 
-HAND_TEST(other_loop_future)
+KIND_LOOP_TEST(other_loop_future)
 {
     /* test_tasks.py, BaseTaskTests.test_other_loop_future */
-    uva_loop_t *other = hand_loop_new();
+    uva_loop_t *other = new_loop();
     uva_future_t *future = uva_loop_create_future(other);
     int count = 0;
     uva_task_t *task =
-        HAND_SPAWN(wait_for_future, .future = future, .count = &count);
+        KIND_ERASED(wait_for_future, .future = future, .count = &count);
 
     ck_assert_int_eq(hand_run(task), UVA_EWRONGLOOP);
     ck_assert_int_eq(count, 0);
     uva_task_unref(task);
     uva_future_unref(future);
-    hand_loop_close(other);
+    end_loop(other);
 }
 
-KIND_CORO(int, awaits_itself, uva_task_t **self_task;)
+KIND_TASK(int, awaits_itself, uva_task_t **self_task;)
 {
     int r;
 
     UVA_BEGIN
-    AWAIT_FUTURE(r, UVA_FUTURE(*self->self_task), NULL);
+    AWAIT(r, uva_await, UVA_FUTURE(*self->self_task), NULL);
     UVA_END
     return r;
 }
 
-HAND_TEST(task_awaits_on_itself)
+KIND_LOOP_TEST(task_awaits_on_itself)
 {
     /* test_tasks.py, BaseTaskTests.test_task_awaits_on_itself */
     uva_task_t *task;
 
-    task = HAND_SPAWN(awaits_itself, .self_task = &task);
+    task = KIND_ERASED(awaits_itself, .self_task = &task);
     ck_assert_int_eq(hand_run(task), UV_EPERM);
     uva_task_unref(task);
 }
 
-HAND_TEST(task_set_methods)
+KIND_LOOP_TEST(task_set_methods)
 {
     /* test_tasks.py, BaseTaskTests.test_task_set_methods */
-    uva_task_t *task = HAND_SPAWN(notmuch, .value = 5);
+    uva_task_t *task = KIND_ERASED(notmuch, .value = 5);
     uva_future_t *future = UVA_FUTURE(task);
 
     ck_assert_int_eq(uva_future_set_result(future, NULL, NULL),
@@ -136,27 +136,27 @@ HAND_TEST(task_set_methods)
     uva_task_unref(task);
 }
 
-KIND_CORO(void *, wait_for_value, uva_future_t *future; void **seen;)
+KIND_TASK(void *, wait_for_value, uva_future_t *future; void **seen;)
 {
     int r;
 
     UVA_BEGIN
-    AWAIT_FUTURE(r, self->future, self->seen);
+    AWAIT(r, uva_await, self->future, self->seen);
     UVA_END
     return r;
 }
 
-HAND_TEST(step_result_future)
+KIND_LOOP_TEST(step_result_future)
 {
     /* test_tasks.py, BaseTaskTests.test_step_result_future */
     uva_future_t *future = hand_future();
     int object = 0;
     void *seen = NULL;
     uva_task_t *task =
-        HAND_SPAWN(wait_for_value, .future = future, .seen = &seen);
+        KIND_ERASED(wait_for_value, .future = future, .seen = &seen);
 
     hand_briefly();
-    ck_assert_ptr_nonnull(future->callbacks);
+    ck_assert(hand_has_callbacks(future));
     ck_assert_int_eq(uva_future_set_result(future, &object, NULL), 0);
     hand_briefly();
     ck_assert_ptr_eq(seen, &object);
@@ -167,10 +167,10 @@ HAND_TEST(step_result_future)
     uva_future_unref(future);
 }
 
-HAND_TEST(coroutine_non_gen_function)
+KIND_LOOP_TEST(coroutine_non_gen_function)
 {
     /* test_tasks.py, BaseTaskTests.test_coroutine_non_gen_function */
-    uva_task_t *task = HAND_SPAWN(notmuch, .value = 3);
+    uva_task_t *task = KIND_ERASED(notmuch, .value = 3);
 
     ck_assert((uva_future_task(UVA_FUTURE(task)) != NULL));
     ck_assert_int_eq(hand_run(task), 0);
@@ -178,24 +178,24 @@ HAND_TEST(coroutine_non_gen_function)
     uva_task_unref(task);
 }
 
-KIND_CORO(uva_future_t *, returns_future, uva_future_t *future;)
+KIND_TASK(uva_future_t *, returns_future, uva_future_t *future;)
 {
     *ret = self->future;
     return 0;
 }
 
-KIND_CORO(void *, sets_future, uva_future_t *future; void *value;)
+KIND_TASK(void *, sets_future, uva_future_t *future; void *value;)
 {
     return uva_future_set_result(self->future, self->value, NULL);
 }
 
-HAND_TEST(coroutine_non_gen_function_return_future)
+KIND_LOOP_TEST(coroutine_non_gen_function_return_future)
 {
     /* test_tasks.py,
      * BaseTaskTests.test_coroutine_non_gen_function_return_future */
     uva_future_t *future = hand_future();
-    uva_task_t *first = HAND_SPAWN(returns_future, .future = future);
-    uva_task_t *second = HAND_SPAWN(sets_future, .future = future);
+    uva_task_t *first = KIND_ERASED(returns_future, .future = future);
+    uva_task_t *second = KIND_ERASED(sets_future, .future = future);
 
     ck_assert_int_eq(hand_run(first), 0);
     ck_assert_ptr_eq(*(uva_future_t **)hand_value(UVA_FUTURE(first)), future);
@@ -205,13 +205,13 @@ HAND_TEST(coroutine_non_gen_function_return_future)
     uva_future_unref(future);
 }
 
-KIND_CORO(int, stopper, int *x; uva_loop_t * loop;)
+KIND_TASK(int, stopper, int *x; uva_loop_t * loop;)
 {
     int r;
 
     UVA_BEGIN
     while (*self->x < 10) {
-        AWAIT_SLEEP(r, UVA_MS(100));
+        AWAIT(r, uva_sleep, UVA_MS(100));
         if (r < 0) {
             return r;
         }
@@ -224,11 +224,11 @@ KIND_CORO(int, stopper, int *x; uva_loop_t * loop;)
     return 0;
 }
 
-HAND_TEST(stop_while_run_in_complete)
+KIND_LOOP_TEST(stop_while_run_in_complete)
 {
     /* test_tasks.py, BaseTaskTests.test_stop_while_run_in_complete */
     int x = 0;
-    uva_task_t *task = HAND_SPAWN(stopper, .x = &x, .loop = uva_test_loop);
+    uva_task_t *task = KIND_ERASED(stopper, .x = &x, .loop = uva_test_loop);
 
     ck_assert_int_eq(hand_run(task), UV_EPERM);
     ck_assert(!uva_future_done(UVA_FUTURE(task)));
@@ -243,11 +243,11 @@ HAND_TEST(stop_while_run_in_complete)
 
 /* --- create_task --- */
 
-HAND_TEST(create_task_with_async_function)
+KIND_LOOP_TEST(create_task_with_async_function)
 {
     /* test_tasks.py, BaseTaskTests.test_create_task_with_async_function */
     for (int i = 0; i < 2; i++) {
-        uva_task_t *task = HAND_SPAWN(notmuch);
+        uva_task_t *task = KIND_ERASED(notmuch);
         ck_assert((uva_future_task(UVA_FUTURE(task)) != NULL));
         ck_assert_int_eq(hand_run_take((task)), 0);
     }
@@ -269,7 +269,7 @@ START_TEST(create_task_with_asynclike_function)
     for (int i = 0; i < 2; i++) {
         bare_poll_args_t args = {0, 0};
         uva_task_t *task =
-            uva__task_new(uva_test_loop, &bare_poll__coro, &args, NULL, "here");
+            UVA_ERASE(bare_poll_spawn(args, ON_LOOP(uva_test_loop)));
         ck_assert((uva_future_task(UVA_FUTURE(task)) != NULL));
         ck_assert_int_eq(hand_run(task), 0);
         ck_assert_int_eq(hand_int(task), 42);
@@ -380,10 +380,10 @@ static void ensure_gives_back(uva_future_t *original, void *value)
     ck_assert_ptr_eq(future, original);
     uva_future_unref(future);
 
-    loop = hand_loop_new();
+    loop = new_loop();
     future = uva_ensure_future(&awaitable, loop);
     ck_assert_int_eq(uva_future_exception(future), UV_EINVAL);
-    hand_loop_close(loop);
+    end_loop(loop);
 
     future = uva_ensure_future(&awaitable, uva_test_loop);
     ck_assert_ptr_eq(future, original);
@@ -416,7 +416,7 @@ END_TEST
 START_TEST(ensure_future_awaitable)
 {
     /* test_tasks.py, BaseTaskTests.test_ensure_future_awaitable */
-    uva_loop_t *loop = hand_loop_new();
+    uva_loop_t *loop = new_loop();
     int ok = 0;
     uva_awaitable_t awaitable = {NULL, plain_ok, &ok};
     uva_future_t *future = uva_ensure_future(&awaitable, loop);
@@ -424,7 +424,7 @@ START_TEST(ensure_future_awaitable)
     ck_assert_int_eq(uva_loop_run_until_complete(loop, future, NULL), 0);
     ck_assert_ptr_eq(hand_value(future), &ok);
     uva_future_unref(future);
-    hand_loop_close(loop);
+    end_loop(loop);
 }
 END_TEST
 
@@ -437,7 +437,7 @@ static int sleep_then_ok(void *arg, void **ret_result)
 START_TEST(ensure_future_task_awaitable)
 {
     /* test_tasks.py, BaseTaskTests.test_ensure_future_task_awaitable */
-    uva_loop_t *loop = hand_loop_new();
+    uva_loop_t *loop = new_loop();
     int ok = 0;
     uva_awaitable_t awaitable = {NULL, sleep_then_ok, &ok};
     uva_future_t *future = uva_ensure_future(&awaitable, loop);
@@ -447,7 +447,7 @@ START_TEST(ensure_future_task_awaitable)
     ck_assert_ptr_eq(hand_value(future), &ok);
     ck_assert((uva_future_task(future) != NULL));
     uva_future_unref(future);
-    hand_loop_close(loop);
+    end_loop(loop);
 }
 END_TEST
 
@@ -455,20 +455,20 @@ START_TEST(ensure_future_error_msg)
 {
     /* test_tasks.py, BaseTaskTests.test_ensure_future_error_msg: the code
      * stands for the text. */
-    uva_loop_t *loop = hand_loop_new();
+    uva_loop_t *loop = new_loop();
     uva_future_t *future = hand_future();
     uva_awaitable_t awaitable = {future, NULL, NULL};
 
     ck_assert_int_eq(uva_future_exception(uva_ensure_future(&awaitable, loop)),
                      UV_EINVAL);
     uva_future_unref(future);
-    hand_loop_close(loop);
+    end_loop(loop);
 }
 END_TEST
 
 /* --- current_task --- */
 
-KIND_CORO(int, sees_itself, uva_task_t **task; uva_loop_t * loop;)
+KIND_TASK(int, sees_itself, uva_task_t **task; uva_loop_t * loop;)
 {
     ck_assert_ptr_eq(uva_current_task(), *self->task);
     ck_assert_ptr_eq(uva_loop_current_task(self->loop), *self->task);
@@ -481,19 +481,19 @@ static void run_sees_itself(void)
     uva_task_t *task;
 
     ck_assert_ptr_null(uva_loop_current_task(uva_test_loop));
-    task = HAND_SPAWN(sees_itself, .task = &task, .loop = uva_test_loop);
+    task = KIND_ERASED(sees_itself, .task = &task, .loop = uva_test_loop);
     ck_assert_int_eq(hand_run(task), 0);
     ck_assert_ptr_null(uva_loop_current_task(uva_test_loop));
     uva_task_unref(task);
 }
 
-HAND_TEST(current_task)
+KIND_LOOP_TEST(current_task)
 {
     /* test_tasks.py, BaseTaskTests.test_current_task */
     run_sees_itself();
 }
 
-HAND_TEST(current_task_with_implicit_loop)
+KIND_LOOP_TEST(current_task_with_implicit_loop)
 {
     /* test_tasks.py, BaseCurrentLoopTests.test_current_task_with_implicit_loop
      */
@@ -517,7 +517,7 @@ START_TEST(current_task_no_running_loop_implicit)
 }
 END_TEST
 
-KIND_CORO(int, interleave, uva_task_t **task; uva_future_t * sets;
+KIND_TASK(int, interleave, uva_task_t **task; uva_future_t * sets;
           uva_future_t * waits;
           bool waits_first;)
 {
@@ -528,7 +528,7 @@ KIND_CORO(int, interleave, uva_task_t **task; uva_future_t * sets;
     if (!self->waits_first) {
         ck_assert_int_eq(uva_future_set_result(self->sets, NULL, NULL), 0);
     }
-    AWAIT_FUTURE(r, self->waits, NULL);
+    AWAIT(r, uva_await, self->waits, NULL);
     ck_assert_ptr_eq(uva_current_task(), *self->task);
     if (self->waits_first) {
         ck_assert_int_eq(uva_future_set_result(self->sets, NULL, NULL), 0);
@@ -537,7 +537,7 @@ KIND_CORO(int, interleave, uva_task_t **task; uva_future_t * sets;
     return r;
 }
 
-HAND_TEST(current_task_with_interleaving_tasks)
+KIND_LOOP_TEST(current_task_with_interleaving_tasks)
 {
     /* test_tasks.py,
      * BaseTaskTests.test_current_task_with_interleaving_tasks */
@@ -546,10 +546,10 @@ HAND_TEST(current_task_with_interleaving_tasks)
     uva_task_t *tasks[2];
 
     ck_assert_ptr_null(uva_loop_current_task(uva_test_loop));
-    tasks[0] = HAND_SPAWN(interleave, .task = &tasks[0], .waits = one,
-                          .sets = two, .waits_first = true);
+    tasks[0] = KIND_ERASED(interleave, .task = &tasks[0], .waits = one,
+                           .sets = two, .waits_first = true);
     tasks[1] =
-        HAND_SPAWN(interleave, .task = &tasks[1], .waits = two, .sets = one);
+        KIND_ERASED(interleave, .task = &tasks[1], .waits = two, .sets = one);
     ck_assert_int_eq(hand_run_take((tasks[1])), 0);
     ck_assert_int_eq(hand_run_take((tasks[0])), 0);
     ck_assert_ptr_null(uva_loop_current_task(uva_test_loop));
@@ -560,13 +560,13 @@ HAND_TEST(current_task_with_interleaving_tasks)
 /* The functions that enter and leave a task are no API here; what they keep
  * true is. */
 
-HAND_TEST(enter_task)
+KIND_LOOP_TEST(enter_task)
 {
     /* test_tasks.py, BaseTaskIntrospectionTests.test__enter_task */
     run_sees_itself();
 }
 
-KIND_CORO(int, runs_another, uva_task_t *other;)
+KIND_TASK(int, runs_another, uva_task_t *other;)
 {
     uva_task_t *task = uva_current_task();
     uva_loop_t *loop = uva_future_get_loop(UVA_FUTURE(task));
@@ -577,12 +577,12 @@ KIND_CORO(int, runs_another, uva_task_t *other;)
     return 0;
 }
 
-HAND_TEST(enter_task_failure)
+KIND_LOOP_TEST(enter_task_failure)
 {
     /* test_tasks.py, BaseTaskIntrospectionTests.test__enter_task_failure: a
      * second task cannot be entered while one runs. */
-    uva_task_t *other = HAND_SPAWN(notmuch);
-    uva_task_t *task = HAND_SPAWN(runs_another, .other = other);
+    uva_task_t *other = KIND_ERASED(notmuch);
+    uva_task_t *task = KIND_ERASED(runs_another, .other = other);
 
     ck_assert_int_eq(hand_run(task), 0);
     ck_assert_int_eq(hand_int(task), UV_EPERM);
@@ -597,49 +597,50 @@ static void sees_no_task(void *data)
     *(int *)data += 1;
 }
 
-KIND_CORO(int, naps, int *calls;)
+KIND_TASK(int, naps, int *calls;)
 {
     int r;
 
     UVA_BEGIN
     ck_assert_int_eq(
         uva_loop_call_soon(NULL, sees_no_task, self->calls, NULL, NULL), 0);
-    AWAIT_SLEEP(r, 0);
+    AWAIT(r, uva_sleep, 0);
     UVA_END
     return r;
 }
 
-HAND_TEST(leave_task)
+KIND_LOOP_TEST(leave_task)
 {
     /* test_tasks.py, BaseTaskIntrospectionTests.test__leave_task */
     int calls = 0;
 
-    ck_assert_int_eq(hand_run_take((HAND_SPAWN(naps, .calls = &calls))), 0);
+    ck_assert_int_eq(hand_run_take((KIND_ERASED(naps, .calls = &calls))), 0);
     ck_assert_int_eq(calls, 1);
     ck_assert_ptr_null(uva_loop_current_task(uva_test_loop));
 }
 
 /* --- sleep --- */
 
-KIND_CORO(int, sleeper, uint64_t delay_ns; int value;)
+KIND_TASK(int, sleeper, uint64_t delay_ns; int value;)
 {
     int r;
 
     UVA_BEGIN
-    AWAIT_SLEEP(r, self->delay_ns / 2);
+    AWAIT(r, uva_sleep, self->delay_ns / 2);
     if (r < 0) {
         return r;
     }
-    AWAIT_SLEEP(r, self->delay_ns / 2);
+    AWAIT(r, uva_sleep, self->delay_ns / 2);
     UVA_END
     *ret = self->value;
     return r;
 }
 
-HAND_TEST(sleep_twice)
+KIND_LOOP_TEST(sleep_twice)
 {
     /* test_tasks.py, BaseTaskTests.test_sleep */
-    uva_task_t *task = HAND_SPAWN(sleeper, .delay_ns = UVA_MS(100), .value = 9);
+    uva_task_t *task =
+        KIND_ERASED(sleeper, .delay_ns = UVA_MS(100), .value = 9);
 
     ck_assert_int_eq(hand_run(task), 0);
     ck_assert(uva_future_done(UVA_FUTURE(task)));
@@ -648,18 +649,17 @@ HAND_TEST(sleep_twice)
     uva_task_unref(task);
 }
 
-HAND_TEST(sleep_cancel)
+KIND_LOOP_TEST(sleep_cancel)
 {
     /* test_tasks.py, BaseTaskTests.test_sleep_cancel */
-    uva_task_t *task = HAND_SPAWN(sleeper, .delay_ns = UVA_SEC(20));
+    uva_task_t *task = KIND_ERASED(sleeper, .delay_ns = UVA_SEC(20));
 
     hand_briefly();
-    ck_assert_uint_eq(uva_test_loop->timers.wheel.count, 1);
-    ck_assert_uint_eq(uva__wheel_next(&uva_test_loop->timers.wheel),
-                      UVA_SEC(10));
+    ck_assert_uint_eq(hand_timer_count(), 1);
+    ck_assert_uint_eq(hand_next_timer(), UVA_SEC(10));
     ck_assert(uva_task_cancel(task));
     hand_briefly();
-    ck_assert_uint_eq(uva_test_loop->timers.wheel.count, 0);
+    ck_assert_uint_eq(hand_timer_count(), 0);
     uva_task_unref(task);
 }
 
@@ -668,7 +668,7 @@ static void add_one(void *data)
     *(int *)data += 1;
 }
 
-KIND_CORO(int, zero_sleeper, int *result;)
+KIND_TASK(int, zero_sleeper, int *result;)
 {
     int r;
 
@@ -676,20 +676,20 @@ KIND_CORO(int, zero_sleeper, int *result;)
     ck_assert_int_eq(
         uva_loop_call_soon(NULL, add_one, self->result, NULL, NULL), 0);
     ck_assert_int_eq(*self->result, 0);
-    AWAIT_SLEEP(r, 0);
+    AWAIT(r, uva_sleep, 0);
     ck_assert_int_eq(*self->result, 1);
     *self->result += 10;
     UVA_END
     return r;
 }
 
-HAND_TEST(sleep_zero)
+KIND_LOOP_TEST(sleep_zero)
 {
     /* test_tasks.py, SleepTests.test_sleep_zero */
     int result = 0;
 
     ck_assert_int_eq(
-        hand_run_take((HAND_SPAWN(zero_sleeper, .result = &result))), 0);
+        hand_run_take((KIND_ERASED(zero_sleeper, .result = &result))), 0);
     ck_assert_int_eq(result, 11);
 }
 
@@ -703,16 +703,16 @@ int main(void)
     TCase *alone = UVA_TCASE(suite, "CurrentTaskOutside");
     TCase *nap = UVA_TCASE(suite, "Sleep");
 
-    UVA_TEST_BOTH(task, task_class);
-    UVA_TEST_BOTH(task, task_basics);
-    UVA_TEST_BOTH(task, other_loop_future);
-    UVA_TEST_BOTH(task, task_awaits_on_itself);
-    UVA_TEST_BOTH(task, task_set_methods);
-    UVA_TEST_BOTH(task, step_result_future);
-    UVA_TEST_BOTH(task, coroutine_non_gen_function);
-    UVA_TEST_BOTH(task, coroutine_non_gen_function_return_future);
-    UVA_TEST_BOTH(task, stop_while_run_in_complete);
-    UVA_TEST_BOTH(task, create_task_with_async_function);
+    KIND_ADD_TEST(task, task_class);
+    KIND_ADD_TEST(task, task_basics);
+    KIND_ADD_TEST(task, other_loop_future);
+    KIND_ADD_TEST(task, task_awaits_on_itself);
+    KIND_ADD_TEST(task, task_set_methods);
+    KIND_ADD_TEST(task, step_result_future);
+    KIND_ADD_TEST(task, coroutine_non_gen_function);
+    KIND_ADD_TEST(task, coroutine_non_gen_function_return_future);
+    KIND_ADD_TEST(task, stop_while_run_in_complete);
+    KIND_ADD_TEST(task, create_task_with_async_function);
 
     tcase_add_checked_fixture(create, uva_test_loop_setup,
                               uva_test_loop_teardown);
@@ -730,19 +730,19 @@ int main(void)
     tcase_add_test(ensure, ensure_future_task_awaitable);
     tcase_add_test(ensure, ensure_future_error_msg);
 
-    UVA_TEST_BOTH(current, current_task);
-    UVA_TEST_BOTH(current, current_task_with_implicit_loop);
-    UVA_TEST_BOTH(current, current_task_with_interleaving_tasks);
-    UVA_TEST_BOTH(current, enter_task);
-    UVA_TEST_BOTH(current, enter_task_failure);
-    UVA_TEST_BOTH(current, leave_task);
+    KIND_ADD_TEST(current, current_task);
+    KIND_ADD_TEST(current, current_task_with_implicit_loop);
+    KIND_ADD_TEST(current, current_task_with_interleaving_tasks);
+    KIND_ADD_TEST(current, enter_task);
+    KIND_ADD_TEST(current, enter_task_failure);
+    KIND_ADD_TEST(current, leave_task);
     tcase_add_checked_fixture(alone, uva_test_loop_setup,
                               uva_test_loop_teardown);
     tcase_add_test(alone, current_task_no_running_loop);
     tcase_add_test(alone, current_task_no_running_loop_implicit);
 
-    UVA_TEST_BOTH(nap, sleep_twice);
-    UVA_TEST_BOTH(nap, sleep_cancel);
-    UVA_TEST_BOTH(nap, sleep_zero);
+    KIND_ADD_TEST(nap, sleep_twice);
+    KIND_ADD_TEST(nap, sleep_cancel);
+    KIND_ADD_TEST(nap, sleep_zero);
     return uva_test_main(suite);
 }

@@ -1,7 +1,7 @@
 /*
  * Tasks and their contexts.
  */
-#include "by_hand.h"
+#include "kinds.h"
 
 #include <stdio.h>
 
@@ -29,33 +29,33 @@ static void cvar_set(int value)
 
 /* --- a copy for each task --- */
 
-KIND_CORO(int, sub_sets, int r;)
+KIND_TASK(int, sub_sets, int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, UVA_MS(10));
+    AWAIT(self->r, uva_sleep, UVA_MS(10));
     ck_assert_int_eq(cvar_get(), -1);
     cvar_set(99);
     UVA_END
     return self->r;
 }
 
-KIND_CORO(int, main_of_1, uva_task_t *sub; int r;)
+KIND_TASK(int, main_of_1, uva_task_t *sub; int r;)
 {
     UVA_BEGIN
     ck_assert_int_eq(cvar_get(), -1);
-    self->sub = HAND_SPAWN(sub_sets);
+    self->sub = KIND_ERASED(sub_sets);
     cvar_set(1);
     ck_assert_int_eq(cvar_get(), 1);
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->sub), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->sub), NULL);
     ck_assert_int_eq(cvar_get(), 1);
     UVA_END
     return self->r;
 }
 
-HAND_TEST(context_1)
+KIND_LOOP_TEST(context_1)
 {
     /* test_tasks.py, BaseTaskTests.test_context_1 */
-    ck_assert_int_eq(hand_run_take(HAND_SPAWN(main_of_1)), 0);
+    ck_assert_int_eq(hand_run_take(KIND_ERASED(main_of_1)), 0);
 }
 
 static void pollute(uva_future_t *future, void *data)
@@ -70,7 +70,7 @@ static void complete(void *data)
     ck_assert_int_eq(uva_future_set_result(data, NULL, NULL), 0);
 }
 
-KIND_CORO(int, main_of_2, uva_future_t *future; int i; int j; int calls; int r;)
+KIND_TASK(int, main_of_2, uva_future_t *future; int i; int j; int calls; int r;)
 {
     UVA_BEGIN
     ck_assert_int_eq(cvar_get(), -1);
@@ -82,12 +82,12 @@ KIND_CORO(int, main_of_2, uva_future_t *future; int i; int j; int calls; int r;)
         cvar_set(self->j);
         ck_assert_int_eq(
             uva_loop_call_soon(NULL, complete, self->future, NULL, NULL), 0);
-        AWAIT_JOIN(self->r, self->future, NULL);
+        AWAIT(self->r, uva_join, self->future, NULL);
         ck_assert_int_eq(self->r, 0);
         ck_assert_int_eq(cvar_get(), self->j);
         for (self->i = 0; self->i < 3; self->i++) {
             cvar_set(10 * self->i + self->j);
-            AWAIT_SLEEP(self->r, UVA_MS(1));
+            AWAIT(self->r, uva_sleep, UVA_MS(1));
             ck_assert_int_eq(cvar_get(), 10 * self->i + self->j);
         }
     }
@@ -96,10 +96,10 @@ KIND_CORO(int, main_of_2, uva_future_t *future; int i; int j; int calls; int r;)
     return 0;
 }
 
-HAND_TEST(context_2)
+KIND_LOOP_TEST(context_2)
 {
     /* test_tasks.py, BaseTaskTests.test_context_2 */
-    uva_task_t *task = HAND_SPAWN(main_of_2);
+    uva_task_t *task = KIND_ERASED(main_of_2);
 
     ck_assert_int_eq(hand_run(task), 0);
     ck_assert_int_eq(hand_int(task), 2);
@@ -115,35 +115,35 @@ static unsigned random_below(unsigned end)
     return (random_state >> 16) % end;
 }
 
-KIND_CORO(int, sub_of_3, int number; int i; int r;)
+KIND_TASK(int, sub_of_3, int number; int i; int r;)
 {
     UVA_BEGIN
     for (self->i = 0; self->i < 10; self->i++) {
         cvar_set(self->number + self->i);
-        AWAIT_SLEEP(self->r, UVA_US(1000 + random_below(49000)));
+        AWAIT(self->r, uva_sleep, UVA_US(1000 + random_below(49000)));
         ck_assert_int_eq(cvar_get(), self->number + self->i);
     }
     UVA_END
     return self->r;
 }
 
-KIND_CORO(int, main_of_3, uva_task_t **tasks; int r;)
+KIND_TASK(int, main_of_3, uva_task_t **tasks; int r;)
 {
     UVA_BEGIN
     for (int i = 0; i < 100; i++) {
-        self->tasks[i] = HAND_SPAWN(sub_of_3, .number = (int)random_below(11));
+        self->tasks[i] = KIND_ERASED(sub_of_3, .number = (int)random_below(11));
     }
-    AWAIT_GATHER(self->r, UVA_FUTURES(self->tasks), 100, 0, NULL);
+    AWAIT(self->r, uva_gather, UVA_FUTURES(self->tasks), 100, 0, NULL);
     UVA_END
     return self->r;
 }
 
-HAND_TEST(context_3)
+KIND_LOOP_TEST(context_3)
 {
     /* test_tasks.py, BaseTaskTests.test_context_3 */
     static uva_task_t *tasks[100];
 
-    ck_assert_int_eq(hand_run_take(HAND_SPAWN(main_of_3, .tasks = tasks)), 0);
+    ck_assert_int_eq(hand_run_take(KIND_ERASED(main_of_3, .tasks = tasks)), 0);
     ck_assert_int_eq(cvar_get(), -1);
 }
 
@@ -157,16 +157,16 @@ static int number_in(const uva_context_t *context)
     return uva_context_get(context, &cvar, &value) ? *(int *)value : -1;
 }
 
-KIND_CORO(int, sets, int number; int r;)
+KIND_TASK(int, sets, int number; int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, 0);
+    AWAIT(self->r, uva_sleep, 0);
     cvar_set(self->number);
     UVA_END
     return self->r;
 }
 
-KIND_CORO(int, main_of_4, uva_task_options_t options; int i; int seen[3];
+KIND_TASK(int, main_of_4, uva_task_options_t options; int i; int seen[3];
           uva_task_t * task;
           int r;)
 {
@@ -175,8 +175,9 @@ KIND_CORO(int, main_of_4, uva_task_options_t options; int i; int seen[3];
     self->options.context = uva_copy_context();
     self->seen[0] = number_in(self->options.context);
     for (self->i = 1; self->i < 3; self->i++) {
-        self->task = HAND_SPAWN_WITH(&self->options, sets, .number = self->i);
-        AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+        self->task =
+            UVA_ERASE(KIND_SPAWN_WITH(&self->options, sets, .number = self->i));
+        AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
         self->seen[self->i] = number_in(self->options.context);
     }
     ck_assert_int_eq(cvar_get(), -1);
@@ -188,10 +189,10 @@ KIND_CORO(int, main_of_4, uva_task_options_t options; int i; int seen[3];
     return self->r;
 }
 
-HAND_TEST(context_4)
+KIND_LOOP_TEST(context_4)
 {
     /* test_tasks.py, BaseTaskTests.test_context_4 */
-    ck_assert_int_eq(hand_run_take(HAND_SPAWN(main_of_4)), 0);
+    ck_assert_int_eq(hand_run_take(KIND_ERASED(main_of_4)), 0);
 }
 
 static int plain_sets(void *arg, void **ret_result)
@@ -236,26 +237,26 @@ UVA_TEST(context_6)
     check_given_context(true);
 }
 
-KIND_CORO(int, nothing)
+KIND_TASK(int, nothing)
 {
     *ret = 0;
     return 0;
 }
 
-HAND_TEST(get_context)
+KIND_LOOP_TEST(get_context)
 {
     /* test_tasks.py, BaseTaskTests.test_get_context */
     uva_task_options_t options = UVA_TASK_OPTIONS_INIT;
     uva_task_t *task;
 
     options.context = uva_copy_context();
-    task = HAND_SPAWN_WITH(&options, nothing);
+    task = UVA_ERASE(KIND_SPAWN_WITH(&options, nothing));
     ck_assert_int_eq(hand_run(task), 0);
     ck_assert_ptr_eq(uva_task_get_context(task), options.context);
     uva_task_unref(task);
     uva_context_unref(options.context);
 
-    task = HAND_SPAWN(nothing);
+    task = KIND_ERASED(nothing);
     ck_assert_int_eq(hand_run(task), 0);
     ck_assert_ptr_null(uva_task_get_context(task));
     uva_task_unref(task);
@@ -266,12 +267,12 @@ int main(void)
     Suite *suite = suite_create("tasks_context");
     TCase *copies = UVA_TCASE(suite, "Context");
 
-    UVA_TEST_BOTH(copies, context_1);
-    UVA_TEST_BOTH(copies, context_2);
-    UVA_TEST_BOTH(copies, context_3);
-    UVA_TEST_BOTH(copies, context_4);
+    KIND_ADD_TEST(copies, context_1);
+    KIND_ADD_TEST(copies, context_2);
+    KIND_ADD_TEST(copies, context_3);
+    KIND_ADD_TEST(copies, context_4);
     tcase_add_test(copies, context_5);
     tcase_add_test(copies, context_6);
-    UVA_TEST_BOTH(copies, get_context);
+    KIND_ADD_TEST(copies, get_context);
     return uva_test_main(suite);
 }

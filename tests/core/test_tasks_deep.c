@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "by_hand.h"
+#include "kinds.h"
 
 #define CHAIN_LIGHT 100000
 #define CHAIN_HEAVY 20000 /* Each has a stack. */
@@ -14,7 +14,7 @@ static int chain_length(void)
     const char *text = getenv("UVA_TEST_STACKS");
     int heavy = text == NULL ? CHAIN_HEAVY : (int)strtol(text, NULL, 10);
 
-    if (!hand_stackful) {
+    if (!kind_stackful) {
         return CHAIN_LIGHT;
     }
     return heavy < CHAIN_HEAVY ? heavy : CHAIN_HEAVY;
@@ -22,10 +22,10 @@ static int chain_length(void)
 
 /* --- chains --- */
 
-KIND_CORO(int, link_of_chain, uva_future_t *below; int *swallows; int r;)
+KIND_TASK(int, link_of_chain, uva_future_t *below; int *swallows; int r;)
 {
     UVA_BEGIN
-    AWAIT_FUTURE(self->r, self->below, NULL);
+    AWAIT(self->r, uva_await, self->below, NULL);
     if (self->swallows != NULL && self->r == UV_ECANCELED) {
         *self->swallows += 1;
         return 0;
@@ -42,7 +42,7 @@ static uva_task_t **chain_new(uva_future_t *future, int count, int *swallows)
 
     ck_assert_ptr_nonnull(tasks);
     for (int i = 0; i < count; i++) {
-        tasks[i] = HAND_SPAWN(
+        tasks[i] = KIND_ERASED(
             link_of_chain, .below = i == 0 ? future : UVA_FUTURE(tasks[i - 1]),
             .swallows = i == 0 ? swallows : NULL);
         ck_assert_int_eq((uva_future_task(UVA_FUTURE(tasks[i])) != NULL), 1);
@@ -64,7 +64,7 @@ static void chain_end(uva_task_t **tasks, int count, int code)
     free(tasks);
 }
 
-HAND_TEST(chain_cancelled)
+KIND_LOOP_TEST(chain_cancelled)
 {
     int count = chain_length();
     uva_future_t *future = hand_future();
@@ -83,7 +83,7 @@ HAND_TEST(chain_cancelled)
     uva_future_unref(future);
 }
 
-HAND_TEST(chain_cancelled_in_the_middle)
+KIND_LOOP_TEST(chain_cancelled_in_the_middle)
 {
     int count = chain_length();
     uva_future_t *future = hand_future();
@@ -96,7 +96,7 @@ HAND_TEST(chain_cancelled_in_the_middle)
     uva_future_unref(future);
 }
 
-HAND_TEST(chain_cancelled_in_vain)
+KIND_LOOP_TEST(chain_cancelled_in_vain)
 {
     /* The first task goes on, so all do; the requests stay counted. */
     int count = chain_length();
@@ -112,7 +112,7 @@ HAND_TEST(chain_cancelled_in_vain)
     uva_future_unref(future);
 }
 
-HAND_TEST(chain_fails)
+KIND_LOOP_TEST(chain_fails)
 {
     int count = chain_length();
     uva_future_t *future = hand_future();
@@ -152,7 +152,6 @@ UVA_TEST(groups_fail)
     int depth;
     const uva_error_t *error;
 
-    hand_stackful = true;
     depth = chain_length();
     ck_assert_int_eq(group_below(&depth, NULL), UVA_EGROUP);
     error = uva_task_error();
@@ -167,7 +166,7 @@ UVA_TEST(groups_fail)
 
 /* --- chains that are looked at --- */
 
-HAND_TEST(chain_shown)
+KIND_LOOP_TEST(chain_shown)
 {
     int count = chain_length();
     uva_future_t *future = hand_future();
@@ -187,15 +186,14 @@ HAND_TEST(chain_shown)
 
 START_TEST(chain_shut_down)
 {
-    uva_loop_t *loop = hand_loop_new();
+    uva_loop_t *loop = new_loop();
     uva_future_t *future = uva_loop_create_future(loop);
     uva_future_t *below = uva_future_ref(future);
 
     /* Each is cancelled, and asks all below it. */
     for (int i = 0; i < 2000; i++) {
         link_of_chain_args_t args = {.below = below};
-        uva_task_t *task =
-            uva__task_new(loop, &link_of_chain__coro, &args, NULL, "here");
+        uva_task_t *task = UVA_ERASE(link_of_chain_spawn(args, ON_LOOP(loop)));
         uva_future_unref(below);
         below = UVA_FUTURE(task);
     }
@@ -210,15 +208,15 @@ END_TEST
 
 /* --- chains through gather --- */
 
-KIND_CORO(int, link_by_gather, uva_future_t *below[2]; int r;)
+KIND_TASK(int, link_by_gather, uva_future_t *below[2]; int r;)
 {
     UVA_BEGIN
-    AWAIT_GATHER(self->r, self->below, 2, 0, NULL);
+    AWAIT(self->r, uva_gather, self->below, 2, 0, NULL);
     UVA_END
     return self->r;
 }
 
-HAND_TEST(gathers_cancelled)
+KIND_LOOP_TEST(gathers_cancelled)
 {
     int count = chain_length();
     uva_future_t *future = hand_future();
@@ -230,7 +228,7 @@ HAND_TEST(gathers_cancelled)
             i == 0 ? uva_future_ref(future) : UVA_FUTURE(task);
         uva_future_t *done = hand_future();
         ck_assert_int_eq(uva_future_set_result(done, NULL, NULL), 0);
-        task = HAND_SPAWN(link_by_gather, .below = {below, done});
+        task = KIND_ERASED(link_by_gather, .below = {below, done});
     }
     hand_run_ready();
     ck_assert(uva_future_cancel_message(UVA_FUTURE(task), "all of you"));
@@ -242,13 +240,13 @@ HAND_TEST(gathers_cancelled)
     uva_future_unref(future);
 }
 
-KIND_CORO(int, cancels, uva_task_t *task;)
+KIND_TASK(int, cancels, uva_task_t *task;)
 {
     *ret = uva_task_cancel(self->task);
     return 0;
 }
 
-HAND_TEST(gathers_cancelled_by_task)
+KIND_LOOP_TEST(gathers_cancelled_by_task)
 {
     /* From a stack that is short. */
     int count = chain_length();
@@ -261,10 +259,10 @@ HAND_TEST(gathers_cancelled_by_task)
             i == 0 ? uva_future_ref(future) : UVA_FUTURE(task);
         uva_future_t *done = hand_future();
         ck_assert_int_eq(uva_future_set_result(done, NULL, NULL), 0);
-        task = HAND_SPAWN(link_by_gather, .below = {done, below});
+        task = KIND_ERASED(link_by_gather, .below = {done, below});
     }
     hand_run_ready();
-    canceller = HAND_SPAWN(cancels, .task = task);
+    canceller = KIND_ERASED(cancels, .task = task);
     ck_assert_int_eq(hand_run_take(canceller), 0);
     ck_assert(uva_future_cancelled(future));
     ck_assert_int_eq(hand_run_take(task), UV_ECANCELED);
@@ -328,14 +326,14 @@ START_TEST(shields_of_shields)
 }
 END_TEST
 
-HAND_TEST(gather_of_one_twice)
+KIND_LOOP_TEST(gather_of_one_twice)
 {
     /* Each place asks: that is how it is counted. */
     uva_future_t *future = hand_future();
-    uva_task_t *one = HAND_SPAWN(link_of_chain, .below = future);
+    uva_task_t *one = KIND_ERASED(link_of_chain, .below = future);
     uva_task_t *task =
-        HAND_SPAWN(link_by_gather, .below = {UVA_FUTURE(uva_task_ref(one)),
-                                             UVA_FUTURE(uva_task_ref(one))});
+        KIND_ERASED(link_by_gather, .below = {UVA_FUTURE(uva_task_ref(one)),
+                                              UVA_FUTURE(uva_task_ref(one))});
 
     hand_run_ready();
     ck_assert(uva_task_cancel(task));
@@ -350,17 +348,17 @@ HAND_TEST(gather_of_one_twice)
 
 #define RING_MAX 5
 
-KIND_CORO(int, link_of_ring, uva_task_t **next; bool gathers;
+KIND_TASK(int, link_of_ring, uva_task_t **next; bool gathers;
           uva_future_t * below[1];
           int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, 0);
+    AWAIT(self->r, uva_sleep, 0);
     if (self->gathers) {
         self->below[0] = uva_future_ref(UVA_FUTURE(*self->next));
-        AWAIT_GATHER(self->r, self->below, 1, 0, NULL);
+        AWAIT(self->r, uva_gather, self->below, 1, 0, NULL);
     } else {
-        AWAIT_FUTURE(self->r, UVA_FUTURE(*self->next), NULL);
+        AWAIT(self->r, uva_await, UVA_FUTURE(*self->next), NULL);
     }
     UVA_END
     return self->r;
@@ -372,8 +370,8 @@ static void check_ring(int count, unsigned gathers)
     uva_task_t *tasks[RING_MAX];
 
     for (int i = 0; i < count; i++) {
-        tasks[i] = HAND_SPAWN(link_of_ring, .next = &tasks[(i + 1) % count],
-                              .gathers = (gathers & 1u << i) != 0);
+        tasks[i] = KIND_ERASED(link_of_ring, .next = &tasks[(i + 1) % count],
+                               .gathers = (gathers & 1u << i) != 0);
     }
     hand_run_ready();
     uva_test_log_begin();
@@ -389,14 +387,14 @@ static void check_ring(int count, unsigned gathers)
     }
 }
 
-HAND_TEST(ring_cancelled)
+KIND_LOOP_TEST(ring_cancelled)
 {
     for (int count = 2; count <= RING_MAX; count++) {
         check_ring(count, 0);
     }
 }
 
-HAND_TEST(ring_of_gathers_cancelled)
+KIND_LOOP_TEST(ring_of_gathers_cancelled)
 {
     for (int count = 1; count <= RING_MAX; count++) {
         for (unsigned gathers = 1; gathers < 1u << count; gathers++) {
@@ -405,25 +403,25 @@ HAND_TEST(ring_of_gathers_cancelled)
     }
 }
 
-KIND_CORO(int, gathers_pair, uva_task_t **pair; uva_future_t * below[2]; int r;)
+KIND_TASK(int, gathers_pair, uva_task_t **pair; uva_future_t * below[2]; int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, 0);
+    AWAIT(self->r, uva_sleep, 0);
     self->below[0] = uva_future_ref(UVA_FUTURE(self->pair[0]));
     self->below[1] = uva_future_ref(UVA_FUTURE(self->pair[1]));
-    AWAIT_GATHER(self->r, self->below, 2, 0, NULL);
+    AWAIT(self->r, uva_gather, self->below, 2, 0, NULL);
     UVA_END
     return self->r;
 }
 
-HAND_TEST(rings_that_meet)
+KIND_LOOP_TEST(rings_that_meet)
 {
     /* The first gathers itself and the second, which awaits it: two ways back
      * to it, and it is asked once. */
     uva_task_t *tasks[2];
 
-    tasks[0] = HAND_SPAWN(gathers_pair, .pair = tasks);
-    tasks[1] = HAND_SPAWN(link_of_ring, .next = &tasks[0]);
+    tasks[0] = KIND_ERASED(gathers_pair, .pair = tasks);
+    tasks[1] = KIND_ERASED(link_of_ring, .next = &tasks[0]);
     hand_run_ready();
     ck_assert(uva_task_cancel(tasks[0]));
     ck_assert_uint_eq(uva_task_cancelling(tasks[0]), 1);
@@ -435,14 +433,14 @@ HAND_TEST(rings_that_meet)
     }
 }
 
-HAND_TEST(ring_uncancelled)
+KIND_LOOP_TEST(ring_uncancelled)
 {
     /* The request is taken back, but the ring is broken: what was decided is
      * delivered. */
     uva_task_t *tasks[2];
 
     for (int i = 0; i < 2; i++) {
-        tasks[i] = HAND_SPAWN(link_of_ring, .next = &tasks[1 - i]);
+        tasks[i] = KIND_ERASED(link_of_ring, .next = &tasks[1 - i]);
     }
     hand_run_ready();
     ck_assert(uva_task_cancel(tasks[0]));
@@ -456,13 +454,13 @@ HAND_TEST(ring_uncancelled)
     }
 }
 
-HAND_TEST(ring_shown)
+KIND_LOOP_TEST(ring_shown)
 {
     uva_task_t *tasks[2];
     uva_buffer_t text;
 
     for (int i = 0; i < 2; i++) {
-        tasks[i] = HAND_SPAWN(link_of_ring, .next = &tasks[1 - i]);
+        tasks[i] = KIND_ERASED(link_of_ring, .next = &tasks[1 - i]);
         ck_assert_int_eq(uva_task_set_name(tasks[i], i == 0 ? "a" : "b"), 0);
     }
     hand_run_ready();
@@ -483,13 +481,12 @@ HAND_TEST(ring_shown)
 
 START_TEST(ring_shut_down)
 {
-    uva_loop_t *loop = hand_loop_new();
+    uva_loop_t *loop = new_loop();
     uva_task_t *tasks[3];
 
     for (int i = 0; i < 3; i++) {
         link_of_ring_args_t args = {.next = &tasks[(i + 1) % 3]};
-        tasks[i] =
-            uva__task_new(loop, &link_of_ring__coro, &args, NULL, "here");
+        tasks[i] = UVA_ERASE(link_of_ring_spawn(args, ON_LOOP(loop)));
     }
     ck_assert_int_eq(uva_loop_run_until_idle(loop), 0);
     ck_assert_int_eq(uva_loop_shutdown(loop, NULL), 0);
@@ -509,20 +506,20 @@ int main(void)
     TCase *ring = UVA_TCASE(suite, "Ring");
     TCase *outside = UVA_TCASE(suite, "Outside");
 
-    UVA_TEST_BOTH(chain, chain_cancelled);
-    UVA_TEST_BOTH(chain, chain_cancelled_in_the_middle);
-    UVA_TEST_BOTH(chain, chain_cancelled_in_vain);
-    UVA_TEST_BOTH(chain, chain_fails);
+    KIND_ADD_TEST(chain, chain_cancelled);
+    KIND_ADD_TEST(chain, chain_cancelled_in_the_middle);
+    KIND_ADD_TEST(chain, chain_cancelled_in_vain);
+    KIND_ADD_TEST(chain, chain_fails);
     tcase_add_test(chain, groups_fail);
-    UVA_TEST_BOTH(chain, chain_shown);
-    UVA_TEST_BOTH(gathers, gathers_cancelled);
-    UVA_TEST_BOTH(gathers, gathers_cancelled_by_task);
-    UVA_TEST_BOTH(gathers, gather_of_one_twice);
-    UVA_TEST_BOTH(ring, ring_cancelled);
-    UVA_TEST_BOTH(ring, rings_that_meet);
-    UVA_TEST_BOTH(ring, ring_uncancelled);
-    UVA_TEST_BOTH(ring, ring_of_gathers_cancelled);
-    UVA_TEST_BOTH(ring, ring_shown);
+    KIND_ADD_TEST(chain, chain_shown);
+    KIND_ADD_TEST(gathers, gathers_cancelled);
+    KIND_ADD_TEST(gathers, gathers_cancelled_by_task);
+    KIND_ADD_TEST(gathers, gather_of_one_twice);
+    KIND_ADD_TEST(ring, ring_cancelled);
+    KIND_ADD_TEST(ring, rings_that_meet);
+    KIND_ADD_TEST(ring, ring_uncancelled);
+    KIND_ADD_TEST(ring, ring_of_gathers_cancelled);
+    KIND_ADD_TEST(ring, ring_shown);
     tcase_add_test(ring, ring_shut_down);
     tcase_add_test(chain, chain_shut_down);
     tcase_add_checked_fixture(outside, uva_test_loop_setup,

@@ -1,23 +1,23 @@
 /*
  * Failures of tasks: what they carry, and what refuses to wait.
  */
-#include "by_hand.h"
+#include "kinds.h"
 
 #include <string.h>
 
 /* --- texts and causes --- */
 
-KIND_CORO(int, fails, int code; const char *text;)
+KIND_TASK(int, fails, int code; const char *text;)
 {
     return self->text == NULL ? self->code
                               : uva_fail(self->code, "%s", self->text);
 }
 
 /* Awaits a task that fails, and ends with a code of its own, or that one. */
-KIND_CORO(int, passes, uva_task_t *child; int code; const char *text; int r;)
+KIND_TASK(int, passes, uva_task_t *child; int code; const char *text; int r;)
 {
     UVA_BEGIN
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->child), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->child), NULL);
     UVA_END
     if (self->code == 0) {
         return self->r;
@@ -32,9 +32,9 @@ static const uva_error_t *error_of(uva_task_t *task, int code)
     return uva_future_error(UVA_FUTURE(task));
 }
 
-HAND_TEST(failure_without_words)
+KIND_LOOP_TEST(failure_without_words)
 {
-    uva_task_t *task = HAND_SPAWN(fails, .code = UV_EIO);
+    uva_task_t *task = KIND_ERASED(fails, .code = UV_EIO);
 
     ck_assert_ptr_null(error_of(task, UV_EIO));
     ck_assert_int_eq(uva_error_code(NULL), 0);
@@ -47,10 +47,10 @@ HAND_TEST(failure_without_words)
     uva_task_unref(task);
 }
 
-HAND_TEST(failure_with_text)
+KIND_LOOP_TEST(failure_with_text)
 {
     uva_task_t *task =
-        HAND_SPAWN(fails, .code = RUNTIME_ERROR, .text = "no such page");
+        KIND_ERASED(fails, .code = RUNTIME_ERROR, .text = "no such page");
     const uva_error_t *error = error_of(task, RUNTIME_ERROR);
     uva_error_t *kept;
 
@@ -63,14 +63,14 @@ HAND_TEST(failure_with_text)
     ck_assert_ptr_null(uva_error_unref(kept));
 }
 
-HAND_TEST(failure_passed_on)
+KIND_LOOP_TEST(failure_passed_on)
 {
     /* The text is that of whoever failed first, at any depth. */
-    uva_task_t *task = HAND_SPAWN(fails, .code = UV_EIO, .text = "disk");
+    uva_task_t *task = KIND_ERASED(fails, .code = UV_EIO, .text = "disk");
     const uva_error_t *error;
 
     for (int i = 0; i < 5; i++) {
-        task = HAND_SPAWN(passes, .child = task);
+        task = KIND_ERASED(passes, .child = task);
     }
     error = error_of(task, UV_EIO);
     ck_assert_str_eq(uva_error_text(error), "disk");
@@ -84,12 +84,13 @@ HAND_TEST(failure_passed_on)
     uva_task_unref(task);
 }
 
-HAND_TEST(failure_turned)
+KIND_LOOP_TEST(failure_turned)
 {
     /* Another code with a text keeps what was awaited as its cause; a bare
      * code says that the failure was dealt with. */
-    uva_task_t *task = HAND_SPAWN(
-        passes, .child = HAND_SPAWN(fails, .code = UV_ENOENT, .text = "config"),
+    uva_task_t *task = KIND_ERASED(
+        passes,
+        .child = KIND_ERASED(fails, .code = UV_ENOENT, .text = "config"),
         .code = CUSTOM_ERROR, .text = "cannot start");
     const uva_error_t *error = error_of(task, CUSTOM_ERROR);
 
@@ -100,43 +101,44 @@ HAND_TEST(failure_turned)
     ck_assert_str_eq(uva_error_text(error), "config");
     uva_task_unref(task);
 
-    task = HAND_SPAWN(
-        passes, .child = HAND_SPAWN(fails, .code = UV_ENOENT, .text = "config"),
+    task = KIND_ERASED(
+        passes,
+        .child = KIND_ERASED(fails, .code = UV_ENOENT, .text = "config"),
         .code = CUSTOM_ERROR);
     ck_assert_ptr_null(error_of(task, CUSTOM_ERROR));
     uva_task_unref(task);
 }
 
-KIND_CORO(int, survives, uva_task_t *child; int r;)
+KIND_TASK(int, survives, uva_task_t *child; int r;)
 {
     UVA_BEGIN
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->child), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->child), NULL);
     ck_assert_int_eq(self->r, UV_EIO);
     ck_assert_str_eq(uva_error_text(uva_task_error()), "first");
-    self->child = HAND_SPAWN(fails, .code = UV_EIO);
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->child), NULL);
+    self->child = KIND_ERASED(fails, .code = UV_EIO);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->child), NULL);
     ck_assert_int_eq(self->r, UV_EIO);
     ck_assert_ptr_null(uva_task_error());
     UVA_END
     return self->r;
 }
 
-HAND_TEST(failure_forgotten)
+KIND_LOOP_TEST(failure_forgotten)
 {
     /* A bare failure does not inherit the words of an earlier one. */
-    uva_task_t *task = HAND_SPAWN(
-        survives, .child = HAND_SPAWN(fails, .code = UV_EIO, .text = "first"));
+    uva_task_t *task = KIND_ERASED(
+        survives, .child = KIND_ERASED(fails, .code = UV_EIO, .text = "first"));
 
     ck_assert_ptr_null(error_of(task, UV_EIO));
     uva_task_unref(task);
 }
 
-KIND_CORO(int, raises, uva_task_t *child; uva_error_t * kept; int r;)
+KIND_TASK(int, raises, uva_task_t *child; uva_error_t * kept; int r;)
 {
     UVA_BEGIN
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->child), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->child), NULL);
     self->kept = uva_error_ref(uva_task_error());
-    AWAIT_SLEEP(self->r, 0);
+    AWAIT(self->r, uva_sleep, 0);
     ck_assert_int_eq(self->r, 0);
     self->r = uva_raise(self->kept);
     uva_error_unref(self->kept);
@@ -144,10 +146,10 @@ KIND_CORO(int, raises, uva_task_t *child; uva_error_t * kept; int r;)
     return self->r;
 }
 
-HAND_TEST(failure_raised_again)
+KIND_LOOP_TEST(failure_raised_again)
 {
-    uva_task_t *child = HAND_SPAWN(fails, .code = UV_EIO, .text = "kept");
-    uva_task_t *task = HAND_SPAWN(raises, .child = uva_task_ref(child));
+    uva_task_t *child = KIND_ERASED(fails, .code = UV_EIO, .text = "kept");
+    uva_task_t *task = KIND_ERASED(raises, .child = uva_task_ref(child));
     const uva_error_t *error = error_of(task, UV_EIO);
 
     ck_assert_ptr_nonnull(error);
@@ -157,11 +159,11 @@ HAND_TEST(failure_raised_again)
     ck_assert_int_eq(uva_raise(NULL), UV_EINVAL);
 }
 
-KIND_CORO(int, looks, uva_task_t *child; bool as_exception; int r;)
+KIND_TASK(int, looks, uva_task_t *child; bool as_exception; int r;)
 {
     UVA_BEGIN
-    AWAIT_WAIT(self->r, UVA_FUTURES(&self->child), 1, UVA_FOREVER,
-               UVA_ALL_COMPLETED, NULL, NULL);
+    AWAIT(self->r, uva_wait, UVA_FUTURES(&self->child), 1, UVA_FOREVER,
+          UVA_ALL_COMPLETED, NULL, NULL);
     ck_assert_int_eq(self->r, 1);
     self->r = self->as_exception
                   ? uva_future_exception(UVA_FUTURE(self->child))
@@ -171,69 +173,71 @@ KIND_CORO(int, looks, uva_task_t *child; bool as_exception; int r;)
     return self->r;
 }
 
-HAND_TEST(failure_looked_at)
+KIND_LOOP_TEST(failure_looked_at)
 {
     /* Not awaited, but asked for: it is the task's all the same. */
     for (int i = 0; i < 2; i++) {
-        uva_task_t *task = HAND_SPAWN(
-            looks, .child = HAND_SPAWN(fails, .code = UV_EIO, .text = "seen"),
+        uva_task_t *task = KIND_ERASED(
+            looks, .child = KIND_ERASED(fails, .code = UV_EIO, .text = "seen"),
             .as_exception = i == 1);
         ck_assert_str_eq(uva_error_text(error_of(task, UV_EIO)), "seen");
         uva_task_unref(task);
     }
 }
 
-KIND_CORO(int, gathers, uva_task_t *tasks[2]; int r;)
+KIND_TASK(int, gathers, uva_task_t *tasks[2]; int r;)
 {
     UVA_BEGIN
-    AWAIT_GATHER(self->r, UVA_FUTURES(self->tasks), 2, 0, NULL);
+    AWAIT(self->r, uva_gather, UVA_FUTURES(self->tasks), 2, 0, NULL);
     UVA_END
     return self->r;
 }
 
-KIND_CORO(int, shields, uva_task_t *child; int r;)
+KIND_TASK(int, shields, uva_task_t *child; int r;)
 {
     UVA_BEGIN
-    AWAIT_SHIELD(self->r, UVA_FUTURE(self->child), NULL);
+    AWAIT(self->r, uva_shield, UVA_FUTURE(self->child), NULL);
     uva_task_unref(self->child);
     UVA_END
     return self->r;
 }
 
-KIND_CORO(int, waits_for, uva_task_t *child; uint64_t timeout_ns; int r;)
+KIND_TASK(int, waits_for, uva_task_t *child; uint64_t timeout_ns; int r;)
 {
     UVA_BEGIN
-    AWAIT_WAIT_FOR(self->r, UVA_FUTURE(self->child), self->timeout_ns, NULL);
+    AWAIT(self->r, uva_wait_for, UVA_FUTURE(self->child), self->timeout_ns,
+          NULL);
     UVA_END
     return self->r;
 }
 
-HAND_TEST(failure_through_others)
+KIND_LOOP_TEST(failure_through_others)
 {
     for (int i = 0; i < 3; i++) {
-        uva_task_t *child = HAND_SPAWN(fails, .code = UV_EIO, .text = "below");
+        uva_task_t *child = KIND_ERASED(fails, .code = UV_EIO, .text = "below");
         uva_task_t *task =
-            i == 0   ? HAND_SPAWN(gathers,
-                                  .tasks = {HAND_SPAWN(fails, .code = 0), child})
-            : i == 1 ? HAND_SPAWN(shields, .child = child)
-                     : HAND_SPAWN(waits_for, .child = child,
-                                  .timeout_ns = UVA_SEC(1));
+            i == 0
+                ? KIND_ERASED(gathers,
+                              .tasks = {KIND_ERASED(fails, .code = 0), child})
+            : i == 1 ? KIND_ERASED(shields, .child = child)
+                     : KIND_ERASED(waits_for, .child = child,
+                                   .timeout_ns = UVA_SEC(1));
         ck_assert_str_eq(uva_error_text(error_of(task, UV_EIO)), "below");
         uva_task_unref(task);
     }
 }
 
-HAND_TEST(texts_of_any_length)
+KIND_LOOP_TEST(texts_of_any_length)
 {
     char text[5000];
     uva_task_t *task;
 
     memset(text, 'x', sizeof text);
     text[sizeof text - 1] = '\0';
-    task = HAND_SPAWN(fails, .code = UV_EIO, .text = text);
+    task = KIND_ERASED(fails, .code = UV_EIO, .text = text);
     ck_assert_str_eq(uva_error_text(error_of(task, UV_EIO)), text);
     uva_task_unref(task);
-    task = HAND_SPAWN(fails, .code = UV_EIO, .text = "");
+    task = KIND_ERASED(fails, .code = UV_EIO, .text = "");
     ck_assert_str_eq(uva_error_text(error_of(task, UV_EIO)), "");
     uva_task_unref(task);
     /* Outside every task there is nobody to tell. */
@@ -241,13 +245,13 @@ HAND_TEST(texts_of_any_length)
     ck_assert_ptr_null(uva_task_error());
 }
 
-HAND_TEST(codes_that_are_none)
+KIND_LOOP_TEST(codes_that_are_none)
 {
     /* A body that ended did not mean to say that it waits. */
-    uva_task_t *task = HAND_SPAWN(fails, .code = UVA_EUSER - 1000);
+    uva_task_t *task = KIND_ERASED(fails, .code = UVA_EUSER - 1000);
 
     ck_assert_int_eq(hand_run_take(task), UVA_EUSER - 1000);
-    task = HAND_SPAWN(fails, .code = 7); /* Success, as any that is not < 0. */
+    task = KIND_ERASED(fails, .code = 7); /* Success, as any that is not < 0. */
     ck_assert_int_eq(hand_run(task), 7);
     ck_assert_int_eq(uva_future_exception(UVA_FUTURE(task)), 0);
     uva_task_unref(task);
@@ -334,7 +338,7 @@ START_TEST(refused_futures)
 }
 END_TEST
 
-KIND_CORO(int, awaits_refused, uva_future_t *future; uva_future_t * pair[2];
+KIND_TASK(int, awaits_refused, uva_future_t *future; uva_future_t * pair[2];
           uva_future_t * done[2];
           uva_as_completed_t iterator;
           uva_future_t * next;
@@ -344,36 +348,37 @@ KIND_CORO(int, awaits_refused, uva_future_t *future; uva_future_t * pair[2];
           int r;)
 {
     UVA_BEGIN
-    AWAIT_FUTURE(self->r, self->future, &self->result);
+    AWAIT(self->r, uva_await, self->future, &self->result);
     ck_assert_int_eq(self->r, self->code);
-    AWAIT_JOIN(self->r, self->future, &self->result);
+    AWAIT(self->r, uva_join, self->future, &self->result);
     ck_assert_int_eq(self->r, self->code);
-    AWAIT_SHIELD(self->r, self->future, &self->result);
+    AWAIT(self->r, uva_shield, self->future, &self->result);
     ck_assert_int_eq(self->r, self->code);
-    AWAIT_WAIT_FOR(self->r, self->future, UVA_SEC(1), &self->result);
+    AWAIT(self->r, uva_wait_for, self->future, UVA_SEC(1), &self->result);
     ck_assert_int_eq(self->r, self->code);
-    AWAIT_WAIT_FOR(self->r, self->future, 0, &self->result);
+    AWAIT(self->r, uva_wait_for, self->future, 0, &self->result);
     ck_assert_int_eq(self->r, self->code);
-    KIND__AWAIT_OP(self->r, uva_cancel_and_wait, &self->ops.wait, self->future);
+    AWAIT(self->r, uva_cancel_and_wait, self->future);
     ck_assert_int_eq(self->r, 0);
-    AWAIT_GATHER(self->r, &self->future, 1, 0, &self->result);
+    AWAIT(self->r, uva_gather, &self->future, 1, 0, &self->result);
     ck_assert_int_eq(self->r, self->code);
-    AWAIT_GATHER(self->r, &self->future, 1, UVA_RETURN_EXCEPTIONS, &self->told);
+    AWAIT(self->r, uva_gather, &self->future, 1, UVA_RETURN_EXCEPTIONS,
+          &self->told);
     ck_assert_int_eq(self->r, 0);
     ck_assert_int_eq(self->told.status, self->code);
     ck_assert_ptr_null(self->told.value);
     self->pair[0] = self->pair[1] = self->future;
-    AWAIT_WAIT(self->r, self->pair, 2, UVA_FOREVER, UVA_ALL_COMPLETED,
-               self->done, NULL);
+    AWAIT(self->r, uva_wait, self->pair, 2, UVA_FOREVER, UVA_ALL_COMPLETED,
+          self->done, NULL);
     ck_assert_int_eq(self->r, 2);
     ck_assert_ptr_eq(self->done[0], self->future);
-    AWAIT_WAIT(self->r, self->pair, 2, UVA_FOREVER, UVA_FIRST_EXCEPTION, NULL,
-               NULL);
+    AWAIT(self->r, uva_wait, self->pair, 2, UVA_FOREVER, UVA_FIRST_EXCEPTION,
+          NULL, NULL);
     ck_assert_int_eq(self->r, 2);
     self->r = uva_as_completed_start(&self->iterator, self->pair, 2, 0);
     ck_assert_int_eq(self->r, 0);
     self->next = (uva_future_t *)(void *)self;
-    KIND__AWAIT(self->r, uva_as_completed_next, &self->iterator, &self->next);
+    AWAIT(self->r, uva_as_completed_next, &self->iterator, &self->next);
     ck_assert_int_eq(self->r, 1);
     ck_assert_ptr_eq(self->next, self->future);
     uva_as_completed_destroy(&self->iterator);
@@ -382,12 +387,12 @@ KIND_CORO(int, awaits_refused, uva_future_t *future; uva_future_t * pair[2];
     return 0;
 }
 
-HAND_TEST(awaiting_refused_futures)
+KIND_LOOP_TEST(awaiting_refused_futures)
 {
     for (int i = 0; i < REFUSALS; i++) {
         uva_task_t *task =
-            HAND_SPAWN(awaits_refused, .code = refusals[i],
-                       .future = uva_future_refused(refusals[i]));
+            KIND_ERASED(awaits_refused, .code = refusals[i],
+                        .future = uva_future_refused(refusals[i]));
         ck_assert_int_eq(hand_run_take(task), 0);
     }
 }
@@ -507,8 +512,8 @@ UVA_STACKLESS(int, calls_stackful_forms, uva_future_t *future;)
 START_TEST(no_stack_in_stackless)
 {
     calls_stackful_forms_args_t args = {.future = hand_future()};
-    uva_task_t *task = uva__task_new(uva_test_loop, &calls_stackful_forms__coro,
-                                     &args, NULL, "here");
+    uva_task_t *task =
+        UVA_ERASE(calls_stackful_forms_spawn(args, ON_LOOP(uva_test_loop)));
 
     ck_assert_int_eq(hand_run_take(task), 0);
     uva_future_unref(args.future);
@@ -517,29 +522,29 @@ END_TEST
 
 /* --- futures of another loop --- */
 
-KIND_CORO(int, awaits_foreign, uva_future_t *future; uva_as_completed_t it;
+KIND_TASK(int, awaits_foreign, uva_future_t *future; uva_as_completed_t it;
           int r;)
 {
     UVA_BEGIN
-    AWAIT_FUTURE(self->r, self->future, NULL);
+    AWAIT(self->r, uva_await, self->future, NULL);
     ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
-    AWAIT_JOIN(self->r, uva_future_ref(self->future), NULL);
+    AWAIT(self->r, uva_join, uva_future_ref(self->future), NULL);
     ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
-    AWAIT_SHIELD(self->r, self->future, NULL);
-    ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
-    uva_future_ref(self->future);
-    AWAIT_WAIT_FOR(self->r, self->future, UVA_SEC(1), NULL);
+    AWAIT(self->r, uva_shield, self->future, NULL);
     ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
     uva_future_ref(self->future);
-    AWAIT_WAIT_FOR(self->r, self->future, 0, NULL);
-    ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
-    KIND__AWAIT_OP(self->r, uva_cancel_and_wait, &self->ops.wait, self->future);
-    ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
-    AWAIT_WAIT(self->r, &self->future, 1, UVA_FOREVER, UVA_ALL_COMPLETED, NULL,
-               NULL);
+    AWAIT(self->r, uva_wait_for, self->future, UVA_SEC(1), NULL);
     ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
     uva_future_ref(self->future);
-    AWAIT_GATHER(self->r, &self->future, 1, 0, NULL);
+    AWAIT(self->r, uva_wait_for, self->future, 0, NULL);
+    ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
+    AWAIT(self->r, uva_cancel_and_wait, self->future);
+    ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
+    AWAIT(self->r, uva_wait, &self->future, 1, UVA_FOREVER, UVA_ALL_COMPLETED,
+          NULL, NULL);
+    ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
+    uva_future_ref(self->future);
+    AWAIT(self->r, uva_gather, &self->future, 1, 0, NULL);
     ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
     self->r = uva_as_completed_start(&self->it, &self->future, 1, 0);
     ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
@@ -547,32 +552,32 @@ KIND_CORO(int, awaits_foreign, uva_future_t *future; uva_as_completed_t it;
     return 0;
 }
 
-HAND_TEST(wrong_loop)
+KIND_LOOP_TEST(wrong_loop)
 {
-    uva_loop_t *other = hand_loop_new();
+    uva_loop_t *other = new_loop();
     uva_future_t *future = uva_loop_create_future(other);
 
     ck_assert_int_eq(
-        hand_run_take(HAND_SPAWN(awaits_foreign, .future = future)), 0);
+        hand_run_take(KIND_ERASED(awaits_foreign, .future = future)), 0);
     ck_assert_int_eq(uva_loop_run_until_complete(uva_test_loop, future, NULL),
                      UVA_EWRONGLOOP);
     ck_assert(!uva_future_done(future));
-    ck_assert_ptr_null(future->callbacks);
+    ck_assert(!hand_has_callbacks(future));
     uva_future_unref(future);
-    hand_loop_close(other);
+    end_loop(other);
 }
 
 /* --- failures that a cancelled task has seen --- */
 
-KIND_CORO(int, awaits_future, uva_future_t *future; int r;)
+KIND_TASK(int, awaits_future, uva_future_t *future; int r;)
 {
     UVA_BEGIN
-    AWAIT_FUTURE(self->r, self->future, NULL);
+    AWAIT(self->r, uva_await, self->future, NULL);
     UVA_END
     return self->r;
 }
 
-HAND_TEST(failure_seen_by_a_cancelled_task)
+KIND_LOOP_TEST(failure_seen_by_a_cancelled_task)
 {
     /* asyncio: tasks.py, Task.__wakeup asks the future for its result before
      * the step tells of the cancellation: nobody reports the failure. The
@@ -580,7 +585,7 @@ HAND_TEST(failure_seen_by_a_cancelled_task)
     uva_future_t *child = hand_future();
     uva_future_ref_t children[] = {uva_future_ref(child)};
     uva_future_t *outer = uva_gather_future(children, 1, 0);
-    uva_task_t *task = HAND_SPAWN(awaits_future, .future = outer);
+    uva_task_t *task = KIND_ERASED(awaits_future, .future = outer);
 
     hand_briefly();
     (void)uva_future_set_exception(child, UV_EIO, NULL);
@@ -603,22 +608,22 @@ int main(void)
     TCase *awaiting = UVA_TCASE(suite, "AwaitRefused");
     TCase *nowhere = UVA_TCASE(suite, "NoTask");
 
-    UVA_TEST_BOTH(error, failure_without_words);
-    UVA_TEST_BOTH(error, failure_with_text);
-    UVA_TEST_BOTH(error, failure_passed_on);
-    UVA_TEST_BOTH(error, failure_turned);
-    UVA_TEST_BOTH(error, failure_forgotten);
-    UVA_TEST_BOTH(error, failure_raised_again);
-    UVA_TEST_BOTH(error, failure_looked_at);
-    UVA_TEST_BOTH(error, failure_through_others);
-    UVA_TEST_BOTH(error, texts_of_any_length);
-    UVA_TEST_BOTH(error, codes_that_are_none);
-    UVA_TEST_BOTH(error, failure_seen_by_a_cancelled_task);
+    KIND_ADD_TEST(error, failure_without_words);
+    KIND_ADD_TEST(error, failure_with_text);
+    KIND_ADD_TEST(error, failure_passed_on);
+    KIND_ADD_TEST(error, failure_turned);
+    KIND_ADD_TEST(error, failure_forgotten);
+    KIND_ADD_TEST(error, failure_raised_again);
+    KIND_ADD_TEST(error, failure_looked_at);
+    KIND_ADD_TEST(error, failure_through_others);
+    KIND_ADD_TEST(error, texts_of_any_length);
+    KIND_ADD_TEST(error, codes_that_are_none);
+    KIND_ADD_TEST(error, failure_seen_by_a_cancelled_task);
     tcase_add_checked_fixture(refused, uva_test_loop_setup,
                               uva_test_loop_teardown);
     tcase_add_loop_test(refused, refused_futures, 0, REFUSALS);
-    UVA_TEST_BOTH(awaiting, awaiting_refused_futures);
-    UVA_TEST_BOTH(awaiting, wrong_loop);
+    KIND_ADD_TEST(awaiting, awaiting_refused_futures);
+    KIND_ADD_TEST(awaiting, wrong_loop);
     tcase_add_checked_fixture(nowhere, uva_test_loop_setup,
                               uva_test_loop_teardown);
     tcase_add_test(nowhere, no_task_outside);

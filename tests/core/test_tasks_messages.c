@@ -37,24 +37,24 @@ static int sleeps(void *arg, void **ret_result)
     return uva_sleep(UVA_SEC(10));
 }
 
-KIND_CORO(int, waits, wait_kind_t kind; uva_future_t * child; int r;)
+KIND_TASK(int, waits, wait_kind_t kind; uva_future_t * child; int r;)
 {
     UVA_BEGIN
     if (self->kind == WAIT_SLEEP) {
-        AWAIT_SLEEP(self->r, UVA_SEC(10));
+        AWAIT(self->r, uva_sleep, UVA_SEC(10));
     } else if (self->kind == WAIT_YIELD) {
-        AWAIT_SLEEP(self->r, 0);
+        AWAIT(self->r, uva_sleep, 0);
     } else if (self->kind == WAIT_FUTURE || self->kind == WAIT_TASK) {
-        AWAIT_FUTURE(self->r, awaited, NULL);
+        AWAIT(self->r, uva_await, awaited, NULL);
     } else if (self->kind == WAIT_GATHER) {
         self->child = uva_future_ref(awaited);
-        AWAIT_GATHER(self->r, &self->child, 1, 0, NULL);
+        AWAIT(self->r, uva_gather, &self->child, 1, 0, NULL);
     } else if (self->kind == WAIT_SET) {
         self->child = awaited;
-        AWAIT_WAIT(self->r, &self->child, 1, UVA_FOREVER, UVA_ALL_COMPLETED,
-                   NULL, NULL);
+        AWAIT(self->r, uva_wait, &self->child, 1, UVA_FOREVER,
+              UVA_ALL_COMPLETED, NULL, NULL);
     } else {
-        KIND__AWAIT(self->r, uva_event_wait, &event);
+        AWAIT(self->r, uva_event_wait, &event);
     }
     ck_assert_int_eq(self->r, UV_ECANCELED);
     UVA_END
@@ -78,14 +78,14 @@ KIND_TEST(first_words_to_who_waits_last_to_who_is_ready, int kind;
             uva_future_unref(awaited);
             self->child = uva_create_task(sleeps, NULL);
             awaited = uva_future_ref(UVA_FUTURE(self->child));
-            AWAIT_SLEEP(self->r, 0);
+            AWAIT(self->r, uva_sleep, 0);
         }
         self->task = KIND_SPAWN(waits, .kind = (wait_kind_t)self->kind);
-        AWAIT_SLEEP(self->r, 0);
+        AWAIT(self->r, uva_sleep, 0);
         ck_assert(uva_future_cancel_message(UVA_FUTURE(self->task), "first"));
         ck_assert(uva_future_cancel_message(UVA_FUTURE(self->task), "last"));
         ck_assert_uint_eq(uva_task_cancelling(UVA_ERASE(self->task)), 2);
-        AWAIT_FUTURE(self->r, UVA_FUTURE(self->task), NULL);
+        AWAIT(self->r, uva_await, UVA_FUTURE(self->task), NULL);
         ck_assert_int_eq(self->r, UV_ECANCELED);
         ck_assert_words(uva_task_error(), words[self->kind]);
         ck_assert_words(uva_future_error(UVA_FUTURE(self->task)),
@@ -116,17 +116,17 @@ KIND_TEST(words_of_a_request_that_is_taken_back, int kind; uva_task_t * child;
         self->child = uva_create_task(sleeps, NULL);
         awaited = UVA_FUTURE(self->child);
         self->task = KIND_SPAWN(waits, .kind = (wait_kind_t)self->kind);
-        AWAIT_SLEEP(self->r, 0);
+        AWAIT(self->r, uva_sleep, 0);
         ck_assert(uva_future_cancel_message(UVA_FUTURE(self->task), "why"));
         ck_assert_uint_eq(uva_task_uncancel(UVA_ERASE(self->task)), 0);
-        AWAIT_FUTURE(self->r, UVA_FUTURE(self->task), NULL);
+        AWAIT(self->r, uva_await, UVA_FUTURE(self->task), NULL);
         ck_assert_int_eq(self->r, UV_ECANCELED);
         ck_assert_words(uva_task_error(), "why");
         ck_assert_str_eq(uva_future_get_cancel_message(UVA_FUTURE(self->task)),
                          "why");
         uva_task_unref(UVA_ERASE(self->task));
         (void)uva_task_cancel(self->child);
-        AWAIT_JOIN(self->r, UVA_FUTURE(self->child), NULL);
+        AWAIT(self->r, uva_join, UVA_FUTURE(self->child), NULL);
     }
     awaited = NULL;
     UVA_END
@@ -141,16 +141,16 @@ KIND_TEST(last_words_to_who_has_not_begun_or_is_woken, waits_task_t *task;
     self->task = KIND_SPAWN(waits, .kind = WAIT_EVENT);
     (void)uva_future_cancel_message(UVA_FUTURE(self->task), "first");
     (void)uva_future_cancel_message(UVA_FUTURE(self->task), "last");
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UV_ECANCELED);
     ck_assert_words(uva_task_error(), "last");
 
     self->task = KIND_SPAWN(waits, .kind = WAIT_EVENT);
-    AWAIT_SLEEP(self->r, 0);
+    AWAIT(self->r, uva_sleep, 0);
     uva_event_set(&event);
     (void)uva_future_cancel_message(UVA_FUTURE(self->task), "first");
     (void)uva_future_cancel_message(UVA_FUTURE(self->task), "last");
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_words(uva_task_error(), "last");
 
     /* A request without words is one too. */
@@ -158,7 +158,7 @@ KIND_TEST(last_words_to_who_has_not_begun_or_is_woken, waits_task_t *task;
     self->task = KIND_SPAWN(waits, .kind = WAIT_EVENT);
     (void)uva_future_cancel_message(UVA_FUTURE(self->task), "first");
     (void)uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_int_eq(self->r, UV_ECANCELED);
     ck_assert_ptr_null(uva_task_error());
     UVA_END
@@ -174,10 +174,10 @@ KIND_TEST(words_of_the_future_come_before_those_of_the_task, waits_task_t *task;
     self->future = uva_create_future();
     awaited = self->future;
     self->task = KIND_SPAWN(waits, .kind = WAIT_FUTURE);
-    AWAIT_SLEEP(self->r, 0);
+    AWAIT(self->r, uva_sleep, 0);
     (void)uva_future_cancel_message(self->future, "of the future");
     (void)uva_future_cancel_message(UVA_FUTURE(self->task), "of the task");
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->task), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
     ck_assert_words(uva_task_error(), "of the future");
     uva_future_unref(self->future);
     UVA_END
@@ -443,10 +443,10 @@ int main(void)
     TCase *ring = UVA_TCASE(suite, "Ring");
     TCase *memory = UVA_TCASE(suite, "Memory");
 
-    UVA_TEST_BOTH(several, first_words_to_who_waits_last_to_who_is_ready);
-    UVA_TEST_BOTH(several, words_of_a_request_that_is_taken_back);
-    UVA_TEST_BOTH(several, last_words_to_who_has_not_begun_or_is_woken);
-    UVA_TEST_BOTH(several, words_of_the_future_come_before_those_of_the_task);
+    KIND_ADD_TEST(several, first_words_to_who_waits_last_to_who_is_ready);
+    KIND_ADD_TEST(several, words_of_a_request_that_is_taken_back);
+    KIND_ADD_TEST(several, last_words_to_who_has_not_begun_or_is_woken);
+    KIND_ADD_TEST(several, words_of_the_future_come_before_those_of_the_task);
     tcase_add_test(own, text_of_a_body_that_cancels_itself);
     tcase_add_test(own, words_outlast_the_clean_up);
     tcase_add_test(own, words_of_an_earlier_cancellation_are_gone);

@@ -2,7 +2,11 @@
  * Tasks without memory: each allocation of each function fails once. A failure
  * is UV_ENOMEM and leaves everything as it was; what only describes is dropped.
  */
-#include "by_hand.h"
+#include "kinds.h"
+
+#include "base/util.h"
+#include "core/extra.h"
+#include "core/object.h"
 
 /* Once with all the memory there is: what is kept for good, such as a note of
  * how deep a function's stack was, is there then. */
@@ -547,7 +551,7 @@ static int gather_mixed(void)
 
     uva_testing_fail_allocation(0, false);
     if (task != NULL) {
-        ck_assert(outer != NULL || task->base.callbacks == NULL);
+        ck_assert(outer != NULL || !hand_has_callbacks(UVA_FUTURE(task)));
         ck_assert_int_eq(uva_await(UVA_FUTURE(task), NULL), 0);
     }
     if (future != NULL) {
@@ -569,27 +573,27 @@ UVA_TEST_STRICT(gather_of_other_futures)
     OOM_TEST(gather_mixed());
 }
 
-KIND_CORO(int, light_waits, uva_future_t *futures[2]; uva_future_t * pair[2];
+KIND_TASK(int, light_waits, uva_future_t *futures[2]; uva_future_t * pair[2];
           uva_result_t results[2];
           int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, UVA_MS(1));
+    AWAIT(self->r, uva_sleep, UVA_MS(1));
     if (self->r >= 0) {
-        AWAIT_WAIT(self->r, self->futures, 2, UVA_SEC(1), UVA_ALL_COMPLETED,
-                   NULL, NULL);
+        AWAIT(self->r, uva_wait, self->futures, 2, UVA_SEC(1),
+              UVA_ALL_COMPLETED, NULL, NULL);
     }
     if (self->r >= 0) {
         self->pair[0] = uva_future_ref(self->futures[0]);
         self->pair[1] = uva_future_ref(self->futures[1]);
-        AWAIT_GATHER(self->r, self->pair, 2, UVA_RETURN_EXCEPTIONS, NULL);
+        AWAIT(self->r, uva_gather, self->pair, 2, UVA_RETURN_EXCEPTIONS, NULL);
     }
     if (self->r >= 0) {
-        AWAIT_SHIELD(self->r, self->futures[0], NULL);
+        AWAIT(self->r, uva_shield, self->futures[0], NULL);
     }
     if (self->r >= 0) {
         self->pair[0] = uva_future_ref(self->futures[0]);
-        AWAIT_WAIT_FOR(self->r, self->pair[0], UVA_SEC(1), NULL);
+        AWAIT(self->r, uva_wait_for, self->pair[0], UVA_SEC(1), NULL);
     }
     UVA_END
     return self->r < 0 ? self->r : 0;

@@ -2,7 +2,7 @@
  * Who owns what a task is given and what it gives: destructors of arguments
  * run once, whatever happens to the task; results are moved out once.
  */
-#include "by_hand.h"
+#include "kinds.h"
 
 #include <pthread.h>
 
@@ -81,13 +81,11 @@ static uva_task_t *make(uva_loop_t *loop, int form, int *drops)
     case STACKFUL:
         return loop == NULL
                    ? UVA_ERASE(uva_spawn(stackful_body, .drops = drops))
-                   : uva__task_new(loop, &stackful_body__coro, &stackful, NULL,
-                                   "here");
+                   : UVA_ERASE(stackful_body_spawn(stackful, ON_LOOP(loop)));
     default:
         return loop == NULL
                    ? UVA_ERASE(uva_spawn(stackless_body, .drops = drops))
-                   : uva__task_new(loop, &stackless_body__coro, &stackless,
-                                   NULL, "here");
+                   : UVA_ERASE(stackless_body_spawn(stackless, ON_LOOP(loop)));
     }
 }
 
@@ -183,7 +181,7 @@ START_TEST(dropped_at_limit)
     ck_assert_int_eq(uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL),
                      0);
     uva_task_unref(task);
-    hand_loop_close(loop);
+    end_loop(loop);
 }
 END_TEST
 
@@ -197,7 +195,7 @@ END_TEST
 
 START_TEST(dropped_on_closed_loop)
 {
-    uva_loop_t *loop = hand_loop_new();
+    uva_loop_t *loop = new_loop();
     int drops = 0;
 
     ck_assert_int_eq(uva_loop_close(loop), 0);
@@ -208,7 +206,7 @@ END_TEST
 
 START_TEST(dropped_by_shutdown)
 {
-    uva_loop_t *loop = hand_loop_new();
+    uva_loop_t *loop = new_loop();
     int drops = 0;
 
     uva_task_unref(make(loop, _i, &drops));
@@ -225,13 +223,13 @@ START_TEST(dropped_without_memory)
     int drops = 0;
 
     uva_testing_strict_allocation(true);
-    loop = hand_loop_new();
+    loop = new_loop();
     uva_testing_strict_allocation(false);
     uva_testing_fail_allocation(1, true);
     check_refused(make(loop, _i, &drops), UV_ENOMEM, &drops);
     uva_testing_fail_allocation(0, false);
     ck_assert_uint_eq(uva_loop_all_tasks(loop, NULL, 0), 0);
-    hand_loop_close(loop);
+    end_loop(loop);
 }
 END_TEST
 
@@ -282,7 +280,7 @@ START_TEST(dropped_without_stack)
     ck_assert_int_eq(drops, 1);
     ck_assert_int_eq(bodies, 0);
     uva_task_unref(task);
-    hand_loop_close(loop);
+    end_loop(loop);
 }
 END_TEST
 

@@ -27,14 +27,14 @@ enum {
 
 /* --- sleeping --- */
 
-KIND_CORO(void, sleep_each, uint64_t begin_ns; int i; int r;)
+KIND_TASK(void, sleep_each, uint64_t begin_ns; int i; int r;)
 {
     uint64_t took_ns;
 
     UVA_BEGIN
     for (self->i = 0; self->i < DELAYS; self->i++) {
         self->begin_ns = uv_hrtime();
-        AWAIT_SLEEP(self->r, delays[self->i]);
+        AWAIT(self->r, uva_sleep, delays[self->i]);
         ck_assert_int_eq(self->r, 0);
         took_ns = uv_hrtime() - self->begin_ns;
         ck_assert_uint_ge(took_ns, delays[self->i]);
@@ -52,19 +52,17 @@ static int run_both(uva_loop_t *loop, uva_task_t *take_task)
     return r;
 }
 
-START_TEST(sleeps_are_never_too_short)
+KIND_LOOP_TEST(sleeps_are_never_too_short)
 {
     uva_loop_t *loop = new_real_loop();
 
     for (int i = 0; i < 3; i++) {
-        ck_assert_int_eq(
-            run_both(loop, UVA_ERASE(KIND_SPAWN_ON(loop, _i == 0, sleep_each,
-                                                   .r = 0))),
-            0);
+        ck_assert_int_eq(run_both(loop, UVA_ERASE(KIND_SPAWN_WITH(ON_LOOP(loop),
+                                                                  sleep_each))),
+                         0);
     }
     end_loop(loop);
 }
-END_TEST
 
 /* --- calls --- */
 
@@ -373,10 +371,10 @@ END_TEST
 
 /* --- the end of the clock --- */
 
-KIND_CORO(void, sleep_for_ever, uint64_t delay_ns; int r;)
+KIND_TASK(void, sleep_for_ever, uint64_t delay_ns; int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, self->delay_ns);
+    AWAIT(self->r, uva_sleep, self->delay_ns);
     UVA_END
     return self->r;
 }
@@ -396,16 +394,16 @@ KIND_TEST(delays_beyond_the_clock, sleep_for_ever_task_t *tasks[2];
     ck_assert_int_eq(uva_timeout_enter(&self->timeout, UVA_FOREVER - 1), 0);
     ck_assert(uva_timeout_when(&self->timeout) == UVA_FOREVER);
     self->futures[0] = UVA_FUTURE(self->tasks[0]);
-    AWAIT_WAIT(self->r, self->futures, 1, UVA_SEC(1), UVA_ALL_COMPLETED, NULL,
-               NULL);
+    AWAIT(self->r, uva_wait, self->futures, 1, UVA_SEC(1), UVA_ALL_COMPLETED,
+          NULL, NULL);
     ck_assert_int_eq(self->r, 0);
     ck_assert_int_eq(uva_timeout_exit(&self->timeout, self->r), 0);
     ck_assert_uint_eq(uva_loop_time(loop), UVA_SEC(2));
     uva_task_cancel(UVA_ERASE(self->tasks[0]));
     uva_task_cancel(UVA_ERASE(self->tasks[1]));
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->tasks[0]), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->tasks[0]), NULL);
     ck_assert_int_eq(self->r, UV_ECANCELED);
-    AWAIT_JOIN(self->r, UVA_FUTURE(self->tasks[1]), NULL);
+    AWAIT(self->r, uva_join, UVA_FUTURE(self->tasks[1]), NULL);
     ck_assert_int_eq(self->r, UV_ECANCELED);
     UVA_END
     return 0;
@@ -419,7 +417,7 @@ int main(void)
     TCase *dense = UVA_LOOPS_TCASE(suite, "Dense");
     TCase *changes = UVA_LOOPS_TCASE(suite, "Changes");
 
-    UVA_TEST_BOTH(early, sleeps_are_never_too_short);
+    KIND_ADD_TEST(early, sleeps_are_never_too_short);
     tcase_add_test(early, calls_are_never_early);
     tcase_add_test(early, chain_of_deadlines);
     tcase_add_loop_test(order, order_of_deadlines, 0, 2);
@@ -428,6 +426,6 @@ int main(void)
     tcase_add_test(dense, dense_wake_ups_are_further_apart);
     tcase_add_test(dense, dense_deadlines_share_wake_ups);
     tcase_add_test(changes, nearest_deadline_changes);
-    UVA_TEST_BOTH(changes, delays_beyond_the_clock);
+    KIND_ADD_TEST(changes, delays_beyond_the_clock);
     return uva_test_main(suite);
 }

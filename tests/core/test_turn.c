@@ -15,11 +15,11 @@ static void count_look(uv_check_t *check)
     looks++;
 }
 
-KIND_CORO(void, yielder, int count; int i; int r;)
+KIND_TASK(void, yielder, int count; int i; int r;)
 {
     UVA_BEGIN
     for (self->i = 0; self->i < self->count; self->i++) {
-        AWAIT_SLEEP(self->r, 0);
+        AWAIT(self->r, uva_sleep, 0);
         if (self->r < 0) {
             return self->r;
         }
@@ -29,7 +29,7 @@ KIND_CORO(void, yielder, int count; int i; int r;)
 }
 
 /* How often the host gets its turn while a task yields count times. */
-static int looks_for(unsigned iterations_per_poll, int count, bool stackful)
+static int looks_for(unsigned iterations_per_poll, int count)
 {
     uva_loop_options_t options = UVA_LOOP_OPTIONS_INIT;
     static uv_check_t check;
@@ -42,7 +42,7 @@ static int looks_for(unsigned iterations_per_poll, int count, bool stackful)
     ck_assert_int_eq(uv_check_start(&check, count_look), 0);
     uv_unref((uv_handle_t *)&check);
     looks = 0;
-    task = KIND_SPAWN_ON(own, stackful, yielder, .count = count);
+    task = KIND_SPAWN_WITH(ON_LOOP(own), yielder, .count = count);
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
     ck_assert(UVA_DONE(task));
     uva_task_unref(UVA_ERASE(task));
@@ -53,18 +53,15 @@ static int looks_for(unsigned iterations_per_poll, int count, bool stackful)
 }
 
 /* 61 iterations by default, and as many as were asked for. */
-START_TEST(iterations_between_two_looks)
+KIND_LOOP_TEST(iterations_between_two_looks)
 {
-    bool stackful = _i == 0;
-
-    ck_assert_int_ge(looks_for(1, 200, stackful), 200);
-    ck_assert_int_lt(looks_for(1, 200, stackful), 210);
-    ck_assert_int_ge(looks_for(10, 200, stackful), 20);
-    ck_assert_int_ge(looks_for(0, 610, stackful), 10);
+    ck_assert_int_ge(looks_for(1, 200), 200);
+    ck_assert_int_lt(looks_for(1, 200), 210);
+    ck_assert_int_ge(looks_for(10, 200), 20);
+    ck_assert_int_ge(looks_for(0, 610), 10);
     /* On a busy machine the time may be up before. */
-    ck_assert_int_lt(looks_for(0, 610, stackful), 610);
+    ck_assert_int_lt(looks_for(0, 610), 610);
 }
-END_TEST
 
 static uva_test_trace_t trace;
 
@@ -120,12 +117,12 @@ END_TEST
 
 /* --- ready work without end --- */
 
-KIND_CORO(void, busy, int *steps; int r;)
+KIND_TASK(void, busy, int *steps; int r;)
 {
     UVA_BEGIN
     do {
         ++*self->steps;
-        AWAIT_SLEEP(self->r, 0);
+        AWAIT(self->r, uva_sleep, 0);
     } while (self->r == 0);
     UVA_END
     return self->r;
@@ -151,8 +148,9 @@ START_TEST(busy_tasks_starve_nobody)
     int steps = 0;
     int fired = 0;
 
+    kind_stackful = _i == 0;
     for (int i = 0; i < 2; i++) {
-        tasks[i] = KIND_SPAWN_ON(guest, _i == 0, busy, .steps = &steps);
+        tasks[i] = KIND_SPAWN_WITH(ON_LOOP(guest), busy, .steps = &steps);
     }
     ck_assert_int_eq(uv_timer_init(&host, &timer), 0);
     timer.data = &steps;
@@ -223,12 +221,12 @@ static void tell(void *data)
 
 /* Nothing is to be polled for: each look still takes calls of other threads and
  * deadlines. */
-START_TEST(busy_loop_alone_hears_at_each_look)
+KIND_LOOP_TEST(busy_loop_alone_hears_at_each_look)
 {
     uva_loop_t *loop = new_real_loop();
     heard_t heard = {.loop = loop};
     int steps = 0;
-    busy_task_t *task = KIND_SPAWN_ON(loop, _i == 0, busy, .steps = &steps);
+    busy_task_t *task = KIND_SPAWN_WITH(ON_LOOP(loop), busy, .steps = &steps);
 
     call_later(loop, UVA_US(100), tell, &heard);
     ck_assert_int_eq(uva_loop_run_forever(loop), 0);
@@ -240,7 +238,6 @@ START_TEST(busy_loop_alone_hears_at_each_look)
     uva_task_unref(UVA_ERASE(task));
     end_loop(loop);
 }
-END_TEST
 
 static void hear_slow(void *data)
 {
@@ -260,7 +257,7 @@ static void tell_slow(void *data)
                      0);
 }
 
-KIND_CORO(void, slow_and_tells, heard_t *heard; int i; uint64_t until_ns;
+KIND_TASK(void, slow_and_tells, heard_t *heard; int i; uint64_t until_ns;
           uv_thread_t thread;
           int r;)
 {
@@ -275,7 +272,7 @@ KIND_CORO(void, slow_and_tells, heard_t *heard; int i; uint64_t until_ns;
                 uv_thread_create(&self->thread, tell_slow, self->heard), 0);
             ck_assert_int_eq(uv_thread_join(&self->thread), 0);
         }
-        AWAIT_SLEEP(self->r, 0);
+        AWAIT(self->r, uva_sleep, 0);
     }
     UVA_END
     return 0;
@@ -283,12 +280,12 @@ KIND_CORO(void, slow_and_tells, heard_t *heard; int i; uint64_t until_ns;
 
 /* Few looks read the clock where there is no deadline: they still learn that
  * steps take long, and looks come sooner then. */
-START_TEST(slow_loop_alone_hears_soon)
+KIND_LOOP_TEST(slow_loop_alone_hears_soon)
 {
     uva_loop_t *loop = new_real_loop();
     heard_t heard = {.loop = loop};
     slow_and_tells_task_t *task =
-        KIND_SPAWN_ON(loop, _i == 0, slow_and_tells, .heard = &heard);
+        KIND_SPAWN_WITH(ON_LOOP(loop), slow_and_tells, .heard = &heard);
 
     ck_assert_int_eq(uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL),
                      0);
@@ -297,14 +294,14 @@ START_TEST(slow_loop_alone_hears_soon)
     uva_task_unref(UVA_ERASE(task));
     end_loop(loop);
 }
-END_TEST
 
 /* Once somebody has the uv_loop_t, it is polled at each look. */
-START_TEST(loop_that_was_asked_for_is_polled_at_each_look)
+KIND_LOOP_TEST(loop_that_was_asked_for_is_polled_at_each_look)
 {
     static uv_check_t check;
     uva_loop_t *loop = new_real_loop();
-    yielder_task_t *task = KIND_SPAWN_ON(loop, _i == 0, yielder, .count = 2000);
+    yielder_task_t *task =
+        KIND_SPAWN_WITH(ON_LOOP(loop), yielder, .count = 2000);
 
     ck_assert_int_eq(uv_check_init(uva_loop_uv(loop), &check), 0);
     ck_assert_int_eq(uv_check_start(&check, count_look), 0);
@@ -316,17 +313,16 @@ START_TEST(loop_that_was_asked_for_is_polled_at_each_look)
     uv_close((uv_handle_t *)&check, NULL);
     end_loop(loop);
 }
-END_TEST
 
 /* Steps that take long are few between two looks. */
-KIND_CORO(void, slow, int count; int i; uint64_t until_ns; int r;)
+KIND_TASK(void, slow, int count; int i; uint64_t until_ns; int r;)
 {
     UVA_BEGIN
     for (self->i = 0; self->i < self->count; self->i++) {
         self->until_ns = uv_hrtime() + UVA_US(100);
         while (uv_hrtime() < self->until_ns) {
         }
-        AWAIT_SLEEP(self->r, 0);
+        AWAIT(self->r, uva_sleep, 0);
     }
     UVA_END
     return 0;
@@ -335,8 +331,10 @@ KIND_CORO(void, slow, int count; int i; uint64_t until_ns; int r;)
 START_TEST(slow_steps_are_few_between_looks)
 {
     static uv_check_t check;
-    slow_task_t *task = KIND_SPAWN_ON(guest, _i == 0, slow, .count = 150);
+    slow_task_t *task;
 
+    kind_stackful = _i == 0;
+    task = KIND_SPAWN_WITH(ON_LOOP(guest), slow, .count = 150);
     ck_assert_int_eq(uv_check_init(&host, &check), 0);
     ck_assert_int_eq(uv_check_start(&check, count_look), 0);
     uv_unref((uv_handle_t *)&check);
@@ -385,13 +383,13 @@ int main(void)
     TCase *turns = UVA_HOST_TCASE(suite, "Looks");
     TCase *fairness = UVA_HOST_TCASE(suite, "Fairness");
 
-    UVA_TEST_BOTH(turns, iterations_between_two_looks);
+    KIND_ADD_TEST(turns, iterations_between_two_looks);
     tcase_add_loop_test(turns, asyncio_s_own_interleaving, 0, 2);
     tcase_add_test(turns, clock_goes_on);
-    UVA_TEST_BOTH(fairness, busy_tasks_starve_nobody);
-    UVA_TEST_BOTH(fairness, slow_steps_are_few_between_looks);
-    UVA_TEST_BOTH(fairness, busy_loop_alone_hears_at_each_look);
-    UVA_TEST_BOTH(fairness, slow_loop_alone_hears_soon);
-    UVA_TEST_BOTH(fairness, loop_that_was_asked_for_is_polled_at_each_look);
+    KIND_ADD_TEST(fairness, busy_tasks_starve_nobody);
+    KIND_ADD_TEST(fairness, slow_steps_are_few_between_looks);
+    KIND_ADD_TEST(fairness, busy_loop_alone_hears_at_each_look);
+    KIND_ADD_TEST(fairness, slow_loop_alone_hears_soon);
+    KIND_ADD_TEST(fairness, loop_that_was_asked_for_is_polled_at_each_look);
     return uva_test_main(suite);
 }

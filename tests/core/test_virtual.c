@@ -47,20 +47,20 @@ START_TEST(step_is_an_iteration)
 }
 END_TEST
 
-KIND_CORO(void, sleeper, uint64_t delay_ns; int r;)
+KIND_TASK(void, sleeper, uint64_t delay_ns; int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, self->delay_ns);
+    AWAIT(self->r, uva_sleep, self->delay_ns);
     UVA_END
     return self->r;
 }
 
 /* As many iterations as asyncio takes: one to begin, one for the deadline, one
  * for the task; a sleep of nothing takes one. */
-START_TEST(iterations_of_a_sleep)
+KIND_LOOP_TEST(iterations_of_a_sleep)
 {
     uva_loop_t *loop = new_loop();
-    sleeper_task_t *task = KIND_SPAWN_ON(loop, _i == 0, sleeper, UVA_MS(1));
+    sleeper_task_t *task = KIND_SPAWN_WITH(ON_LOOP(loop), sleeper, UVA_MS(1));
 
     for (int i = 1; i <= 3; i++) {
         ck_assert(!UVA_DONE(task));
@@ -71,7 +71,7 @@ START_TEST(iterations_of_a_sleep)
     ck_assert_int_eq(uva_loop_step(loop), 0);
     uva_task_unref(UVA_ERASE(task));
 
-    task = KIND_SPAWN_ON(loop, _i == 0, sleeper, 0);
+    task = KIND_SPAWN_WITH(ON_LOOP(loop), sleeper, 0);
     ck_assert_int_eq(uva_loop_step(loop), 1);
     ck_assert(!UVA_DONE(task));
     ck_assert_int_eq(uva_loop_step(loop), 1);
@@ -79,7 +79,6 @@ START_TEST(iterations_of_a_sleep)
     uva_task_unref(UVA_ERASE(task));
     end_loop(loop);
 }
-END_TEST
 
 /* --- the clock --- */
 
@@ -125,13 +124,13 @@ START_TEST(advance)
 }
 END_TEST
 
-START_TEST(run_until_idle)
+KIND_LOOP_TEST(run_until_idle)
 {
     uva_loop_t *loop = new_loop();
     sleeper_task_t *tasks[3];
 
     for (int i = 0; i < 3; i++) {
-        tasks[i] = KIND_SPAWN_ON(loop, _i == 0, sleeper, UVA_SEC(i + 1));
+        tasks[i] = KIND_SPAWN_WITH(ON_LOOP(loop), sleeper, UVA_SEC(i + 1));
     }
     ck_assert_int_eq(uva_loop_run_until_idle(loop), 0);
     ck_assert_uint_eq(uva_loop_time(loop), UVA_SEC(3));
@@ -141,7 +140,6 @@ START_TEST(run_until_idle)
     }
     end_loop(loop);
 }
-END_TEST
 
 /* --- misuse --- */
 
@@ -182,22 +180,22 @@ END_TEST
 
 /* --- nothing can happen any more --- */
 
-KIND_CORO(void, wait_in_vain, uva_future_t *future; int r;)
+KIND_TASK(void, wait_in_vain, uva_future_t *future; int r;)
 {
     UVA_BEGIN
-    AWAIT_FUTURE(self->r, self->future, NULL);
+    AWAIT(self->r, uva_await, self->future, NULL);
     UVA_END
     return self->r;
 }
 
 /* The run ends with a code, the log says who waits for what, and all can be
  * put right. */
-START_TEST(deadlock)
+KIND_LOOP_TEST(deadlock)
 {
     uva_loop_t *loop = new_loop();
     uva_future_t *future = uva_loop_create_future(loop);
     wait_in_vain_task_t *task =
-        KIND_SPAWN_ON(loop, _i == 0, wait_in_vain, future);
+        KIND_SPAWN_WITH(ON_LOOP(loop), wait_in_vain, future);
 
     ck_assert_int_eq(uva_task_set_name(UVA_ERASE(task), "the waiter"), 0);
     for (int i = 0; i < 2; i++) {
@@ -219,15 +217,14 @@ START_TEST(deadlock)
     uva_future_unref(future);
     end_loop(loop);
 }
-END_TEST
 
 /* A future that nobody completes is one too; a task that sleeps for ever
  * another. */
-START_TEST(deadlock_without_a_deadline)
+KIND_LOOP_TEST(deadlock_without_a_deadline)
 {
     uva_loop_t *loop = new_loop();
     uva_future_t *future = uva_loop_create_future(loop);
-    sleeper_task_t *task = KIND_SPAWN_ON(loop, _i == 0, sleeper, UVA_FOREVER);
+    sleeper_task_t *task = KIND_SPAWN_WITH(ON_LOOP(loop), sleeper, UVA_FOREVER);
 
     uva_test_log_begin();
     ck_assert_int_eq(uva_loop_run_until_complete(loop, future, NULL),
@@ -240,7 +237,6 @@ START_TEST(deadlock_without_a_deadline)
     uva_future_unref(future);
     end_loop(loop);
 }
-END_TEST
 
 /* --- the same on a real loop: it says so and goes on waiting --- */
 
@@ -273,12 +269,12 @@ static void help(uva_log_level_t level, const char *text, void *data)
                      0);
 }
 
-START_TEST(real_loop_that_is_stuck)
+KIND_LOOP_TEST(real_loop_that_is_stuck)
 {
     uva_loop_t *loop = new_real_loop();
     uva_future_t *future = uva_loop_create_future(loop);
     wait_in_vain_task_t *task =
-        KIND_SPAWN_ON(loop, _i == 0, wait_in_vain, future);
+        KIND_SPAWN_WITH(ON_LOOP(loop), wait_in_vain, future);
 
     uva_set_log(help, future);
     ck_assert_int_eq(uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL),
@@ -288,7 +284,6 @@ START_TEST(real_loop_that_is_stuck)
     uva_future_unref(future);
     end_loop(loop);
 }
-END_TEST
 
 static void complete_timer(uv_timer_t *timer)
 {
@@ -297,7 +292,7 @@ static void complete_timer(uv_timer_t *timer)
 }
 
 /* Not while the host has something that may wake them. */
-START_TEST(host_that_may_wake_them)
+KIND_LOOP_TEST(host_that_may_wake_them)
 {
     uva_loop_t *loop;
     uv_loop_t host;
@@ -308,7 +303,7 @@ START_TEST(host_that_may_wake_them)
     ck_assert_int_eq(uv_loop_init(&host), 0);
     ck_assert_int_eq(uva_loop_attach(&host, NULL, &loop), 0);
     future = uva_loop_create_future(loop);
-    task = KIND_SPAWN_ON(loop, _i == 0, wait_in_vain, future);
+    task = KIND_SPAWN_WITH(ON_LOOP(loop), wait_in_vain, future);
     ck_assert_int_eq(uv_timer_init(&host, &timer), 0);
     timer.data = future;
     ck_assert_int_eq(uv_timer_start(&timer, complete_timer, 2, 0), 0);
@@ -322,7 +317,6 @@ START_TEST(host_that_may_wake_them)
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
     ck_assert_int_eq(uv_loop_close(&host), 0);
 }
-END_TEST
 
 int main(void)
 {
@@ -331,14 +325,14 @@ int main(void)
     TCase *stuck = UVA_LOOPS_TCASE(suite, "Stuck");
 
     tcase_add_test(steps, step_is_an_iteration);
-    UVA_TEST_BOTH(steps, iterations_of_a_sleep);
+    KIND_ADD_TEST(steps, iterations_of_a_sleep);
     tcase_add_test(steps, clock_jumps_when_nothing_is_ready);
     tcase_add_test(steps, advance);
-    UVA_TEST_BOTH(steps, run_until_idle);
+    KIND_ADD_TEST(steps, run_until_idle);
     tcase_add_test(steps, steps_of_the_wrong_loop);
-    UVA_TEST_BOTH(stuck, deadlock);
-    UVA_TEST_BOTH(stuck, deadlock_without_a_deadline);
-    UVA_TEST_BOTH(stuck, real_loop_that_is_stuck);
-    UVA_TEST_BOTH(stuck, host_that_may_wake_them);
+    KIND_ADD_TEST(stuck, deadlock);
+    KIND_ADD_TEST(stuck, deadlock_without_a_deadline);
+    KIND_ADD_TEST(stuck, real_loop_that_is_stuck);
+    KIND_ADD_TEST(stuck, host_that_may_wake_them);
     return uva_test_main(suite);
 }

@@ -3,6 +3,7 @@
  * words, cancellation. The resolver of libc is replaced by one of ours, so that
  * a name has the addresses that a test wants.
  */
+#include "kinds.h"
 #include "net.h"
 
 #include <arpa/inet.h>
@@ -110,16 +111,16 @@ UVA_EXTERN void freeaddrinfo(struct addrinfo *found)
 
 /* --- connecting in a task --- */
 
-UVA_BOTH(int, dial, const char *host; const char *port;
-         const uva_connection_options_t *options;
-         uva_open_connection_op_t op;
-         uva_reader_t * reader;
-         uva_writer_t * writer;
-         int r;)
+KIND_TASK(int, dial, const char *host; const char *port;
+          const uva_connection_options_t *options;
+          uva_open_connection_op_t op;
+          uva_reader_t * reader;
+          uva_writer_t * writer;
+          int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT_OP(self->r, uva_open_connection, &self->op, self->host,
-                      self->port, self->options, &self->reader, &self->writer);
+    AWAIT_OP(self->r, uva_open_connection, &self->op, self->host, self->port,
+             self->options, &self->reader, &self->writer);
     UVA_END
     if (self->r >= 0) {
         uva_writer_close(self->writer);
@@ -145,8 +146,7 @@ static int dialled(dial_task_t *take_task, char *ret_text, size_t size)
     return r;
 }
 
-#define DIAL(host, port, options) \
-    UVA_BOTH_SPAWN(loop_test, dial, host, port, options)
+#define DIAL(host, port, options) KIND_SPAWN(dial, host, port, options)
 
 /* --- names and numbers --- */
 
@@ -580,7 +580,7 @@ UVA_NET_TEST(staggered_in_order)
     unstall(&stalled);
 }
 
-static void ck_order(int loop_test, unsigned interleave, const char *order)
+static void ck_order(unsigned interleave, const char *order)
 {
     uva_connection_options_t options = UVA_CONNECTION_OPTIONS_INIT;
     const char *at;
@@ -608,12 +608,12 @@ UVA_NET_TEST(interleave)
 {
     /* asyncio: base_events.py, _interleave_addrinfos */
     FAKE("127.0.0.1", "127.0.0.2", "127.0.0.3", "::1", "::1");
-    ck_order(loop_test, 0, "123aa");
-    ck_order(loop_test, 1, "1a2a3");
-    ck_order(loop_test, 2, "12a3a");
-    ck_order(loop_test, 9, "123aa");
+    ck_order(0, "123aa");
+    ck_order(1, "1a2a3");
+    ck_order(2, "12a3a");
+    ck_order(9, "123aa");
     FAKE("::1", "127.0.0.1", "127.0.0.2");
-    ck_order(loop_test, 1, "a12");
+    ck_order(1, "a12");
 }
 
 /* --- listening on a name --- */
@@ -814,8 +814,7 @@ UVA_NET_TEST(cancel_at_each_iteration)
 /* A look-up that nobody waits for any more. */
 static int leave_look_up(UVA_UNUSED void *arg, UVA_UNUSED void **ret_result)
 {
-    dial_task_t *task =
-        UVA_BOTH_SPAWN(0, dial, "slow.test", "1", .options = NULL);
+    dial_task_t *task = KIND_SPAWN(dial, "slow.test", "1", .options = NULL);
 
     UVA_TICK();
     uv_sem_wait(&slow_begun);
@@ -962,36 +961,36 @@ int main(void)
     TCase *cancel = UVA_TCASE(suite, "Cancel");
     TCase *libuv = UVA_TCASE(suite, "Libuv");
 
-    UVA_TEST_BOTH(names, numbers);
+    KIND_ADD_TEST(names, numbers);
     tcase_add_test(names, ipv6);
     tcase_add_test(names, address_text);
-    UVA_TEST_BOTH(names, unknown_host);
-    UVA_TEST_BOTH(names, wrong_arguments);
+    KIND_ADD_TEST(names, unknown_host);
+    KIND_ADD_TEST(names, wrong_arguments);
     tcase_add_test(names, no_ports);
     tcase_add_test(names, zones);
     tcase_add_test(names, peer_of_all_addresses);
     tcase_add_test(names, refusal_has_no_words_of_an_older_failure);
     tcase_add_test(names, no_task);
 
-    UVA_TEST_BOTH(failures, refused_port);
-    UVA_TEST_BOTH(failures, all_refuse);
-    UVA_TEST_BOTH(failures, multiple_errors);
-    UVA_TEST_BOTH(failures, second_address);
-    UVA_TEST_BOTH(failures, family);
+    KIND_ADD_TEST(failures, refused_port);
+    KIND_ADD_TEST(failures, all_refuse);
+    KIND_ADD_TEST(failures, multiple_errors);
+    KIND_ADD_TEST(failures, second_address);
+    KIND_ADD_TEST(failures, family);
     tcase_add_test(failures, oom_connect);
 
-    UVA_TEST_BOTH(eyeballs, staggered);
-    UVA_TEST_BOTH(eyeballs, staggered_in_order);
-    UVA_TEST_BOTH(eyeballs, interleave);
+    KIND_ADD_TEST(eyeballs, staggered);
+    KIND_ADD_TEST(eyeballs, staggered_in_order);
+    KIND_ADD_TEST(eyeballs, interleave);
 
-    UVA_TEST_BOTH(local, local_address);
+    KIND_ADD_TEST(local, local_address);
     tcase_add_test(local, each_address_once);
 
-    UVA_TEST_BOTH(cancel, cancel_look_up);
+    KIND_ADD_TEST(cancel, cancel_look_up);
     tcase_add_test(cancel, look_up_at_the_end);
-    UVA_TEST_BOTH(cancel, cancel_after_the_failure);
-    UVA_TEST_BOTH(cancel, cancel_connect);
-    UVA_TEST_BOTH(cancel, cancel_at_each_iteration);
+    KIND_ADD_TEST(cancel, cancel_after_the_failure);
+    KIND_ADD_TEST(cancel, cancel_connect);
+    KIND_ADD_TEST(cancel, cancel_at_each_iteration);
 
     tcase_add_test(libuv, libuv_write_raises_sigpipe);
     return uva_test_main(suite);

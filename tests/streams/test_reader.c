@@ -2,7 +2,7 @@
  * StreamReader fed by hand: CPython's tests of it, and what C adds. Most run
  * with tasks of both kinds.
  */
-#include "uva_test.h"
+#include "kinds.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,51 +38,49 @@ typedef struct asked_s {
     uva_bytes_t view;
 } asked_t;
 
-UVA_BOTH(int, reading, asked_t *asked; int r;)
+KIND_TASK(int, reading, asked_t *asked; int r;)
 {
     asked_t *asked = self->asked;
 
     UVA_BEGIN
     if (asked->op == READ) {
-        UVA_BOTH_AWAIT(self->r, uva_reader_read, self->asked->reader,
-                       self->asked->bytes, self->asked->size);
+        AWAIT(self->r, uva_reader_read, self->asked->reader, self->asked->bytes,
+              self->asked->size);
     } else if (asked->op == READ_VIEW) {
-        UVA_BOTH_AWAIT(self->r, uva_reader_read_view, self->asked->reader,
-                       self->asked->size, &self->asked->view);
+        AWAIT(self->r, uva_reader_read_view, self->asked->reader,
+              self->asked->size, &self->asked->view);
     } else if (asked->op == READ_ALL) {
-        UVA_BOTH_AWAIT(self->r, uva_reader_read_all, self->asked->reader,
-                       self->asked->size, &self->asked->buffer);
+        AWAIT(self->r, uva_reader_read_all, self->asked->reader,
+              self->asked->size, &self->asked->buffer);
     } else if (asked->op == READLINE) {
-        UVA_BOTH_AWAIT(self->r, uva_reader_readline, self->asked->reader,
-                       &self->asked->buffer);
+        AWAIT(self->r, uva_reader_readline, self->asked->reader,
+              &self->asked->buffer);
     } else if (asked->op == READLINE_VIEW) {
-        UVA_BOTH_AWAIT(self->r, uva_reader_readline_view, self->asked->reader,
-                       &self->asked->view);
+        AWAIT(self->r, uva_reader_readline_view, self->asked->reader,
+              &self->asked->view);
     } else if (asked->op == READEXACTLY) {
-        UVA_BOTH_AWAIT(self->r, uva_reader_readexactly, self->asked->reader,
-                       self->asked->bytes, self->asked->size,
-                       &self->asked->partial);
+        AWAIT(self->r, uva_reader_readexactly, self->asked->reader,
+              self->asked->bytes, self->asked->size, &self->asked->partial);
     } else if (asked->op == READUNTIL) {
-        UVA_BOTH_AWAIT(self->r, uva_reader_readuntil, self->asked->reader,
-                       self->asked->separators[0], &self->asked->buffer);
+        AWAIT(self->r, uva_reader_readuntil, self->asked->reader,
+              self->asked->separators[0], &self->asked->buffer);
     } else {
-        UVA_BOTH_AWAIT(self->r, uva_reader_readuntil_view, self->asked->reader,
-                       self->asked->separators, self->asked->count,
-                       &self->asked->view);
+        AWAIT(self->r, uva_reader_readuntil_view, self->asked->reader,
+              self->asked->separators, self->asked->count, &self->asked->view);
     }
     self->asked->r = self->r;
     UVA_END
     return self->r == UV_ECANCELED ? self->r : 0;
 }
 
-static reading_task_t *ask(int kind, asked_t *asked)
+static reading_task_t *ask(asked_t *asked)
 {
-    return UVA_BOTH_SPAWN(kind, reading, asked);
+    return KIND_SPAWN(reading, asked);
 }
 
-static int await(int kind, asked_t *asked)
+static int await(asked_t *asked)
 {
-    UVA_IGNORE(UVA_JOIN(ask(kind, asked)));
+    UVA_IGNORE(UVA_JOIN(ask(asked)));
     return asked->r;
 }
 
@@ -119,9 +117,9 @@ static void ck_left(const uva_reader_t *reader, const char *text)
 }
 
 /* Await a read that succeeds with a text. */
-static void ck_reads(int kind, asked_t asked, const char *text)
+static void ck_reads(asked_t asked, const char *text)
 {
-    ck_assert_int_eq(await(kind, &asked), (int)strlen(text));
+    ck_assert_int_eq(await(&asked), (int)strlen(text));
     if (asked.r > 0) {
         ck_bytes(result(&asked), text);
     }
@@ -129,14 +127,9 @@ static void ck_reads(int kind, asked_t asked, const char *text)
 }
 
 #define CK_READS(text, ...) \
-    ck_reads(loop_test, (asked_t){.reader = reader, __VA_ARGS__}, text)
+    ck_reads((asked_t){.reader = reader, __VA_ARGS__}, text)
 
-static int fails(int kind, asked_t asked)
-{
-    return await(kind, &asked);
-}
-
-#define FAILS(...) fails(loop_test, (asked_t){.reader = reader, __VA_ARGS__})
+#define FAILS(...) await(&(asked_t){.reader = reader, __VA_ARGS__})
 
 static uva_reader_t *reader_with(size_t limit)
 {
@@ -193,7 +186,7 @@ UVA_TEST(read_waits)
     for (size_t i = 0; i < 2; i++) {
         uva_reader_t *reader = reader_with(0);
         asked_t asked = {.op = ops[i], .reader = reader, .size = 30};
-        reading_task_t *task = ask(loop_test, &asked);
+        reading_task_t *task = ask(&asked);
 
         UVA_TICK();
         feed(reader, DATA);
@@ -224,7 +217,7 @@ UVA_TEST(read_eof)
     for (size_t i = 0; i < 2; i++) {
         uva_reader_t *reader = reader_with(0);
         asked_t asked = {.op = ops[i], .reader = reader, .size = 30};
-        reading_task_t *task = ask(loop_test, &asked);
+        reading_task_t *task = ask(&asked);
 
         UVA_TICK();
         uva_reader_feed_eof(reader);
@@ -240,7 +233,7 @@ UVA_TEST(read_until_eof)
     /* test_streams.py, StreamTests.test_read_until_eof */
     uva_reader_t *reader = reader_with(0);
     asked_t asked = {.op = READ_ALL, .reader = reader, .size = UVA_NO_LIMIT};
-    reading_task_t *task = ask(loop_test, &asked);
+    reading_task_t *task = ask(&asked);
 
     UVA_TICK();
     feed(reader, "chunk1\n");
@@ -258,7 +251,7 @@ UVA_TEST(read_all_limit)
 {
     uva_reader_t *reader = reader_with(4);
     asked_t asked = {.op = READ_ALL, .reader = reader, .size = 10};
-    reading_task_t *task = ask(loop_test, &asked);
+    reading_task_t *task = ask(&asked);
 
     UVA_TICK();
     feed(reader, "0123456789");
@@ -280,7 +273,7 @@ UVA_TEST(read_all_large)
     /* Larger than any block: it grows, and becomes the result. */
     uva_reader_t *reader = reader_with(0);
     asked_t asked = {.op = READ_ALL, .reader = reader, .size = UVA_NO_LIMIT};
-    reading_task_t *task = ask(loop_test, &asked);
+    reading_task_t *task = ask(&asked);
     char block[1000];
 
     UVA_TICK();
@@ -369,7 +362,7 @@ UVA_TEST(view_of_nothing_left_holds_no_memory)
     feed(reader, "once");
     CK_READS("once", .op = READ_VIEW, .size = 100);
     ck_assert_ptr_nonnull(reader->in.block);
-    task = ask(loop_test, &asked);
+    task = ask(&asked);
     UVA_TICK();
     ck_assert_ptr_null(reader->in.block);
     uva_task_cancel(UVA_ERASE(task));
@@ -390,7 +383,7 @@ UVA_TEST(readline_waits)
         reading_task_t *task;
 
         feed(reader, "chunk1 ");
-        task = ask(loop_test, &asked);
+        task = ask(&asked);
         UVA_TICK();
         feed(reader, "chunk2 ");
         feed(reader, "chunk3 ");
@@ -446,7 +439,7 @@ UVA_TEST(readline_limit)
     /* test_streams.py, StreamTests.test_readline_limit */
     uva_reader_t *reader = reader_with(7);
     asked_t asked = {.op = READLINE, .reader = reader};
-    reading_task_t *task = ask(loop_test, &asked);
+    reading_task_t *task = ask(&asked);
 
     UVA_TICK();
     feed(reader, "chunk1");
@@ -460,7 +453,7 @@ UVA_TEST(readline_limit)
 
     reader = reader_with(7);
     asked.reader = reader;
-    task = ask(loop_test, &asked);
+    task = ask(&asked);
     UVA_TICK();
     feed(reader, "chunk1");
     feed(reader, "chunk2\n");
@@ -621,7 +614,7 @@ UVA_TEST(readuntil_multi_chunks_1)
         ck_left(reader, "");
 
         /* The same when each chunk comes by itself. */
-        task = ask(loop_test, &asked);
+        task = ask(&asked);
         UVA_TICK();
         for (size_t j = 0; chunks[i][j] != NULL; j++) {
             ck_assert(!UVA_DONE(task));
@@ -650,7 +643,7 @@ UVA_TEST(readuntil_eof)
 
         feed(reader, "some dataAA");
         uva_reader_feed_eof(reader);
-        ck_assert_int_eq(await(loop_test, &asked), UVA_EINCOMPLETEREAD);
+        ck_assert_int_eq(await(&asked), UVA_EINCOMPLETEREAD);
         ck_bytes(result(&asked), "some dataAA");
         ck_left(reader, "");
         uva_buffer_clear(&asked.buffer);
@@ -722,7 +715,7 @@ UVA_TEST(readuntil_multi_separator_negative_offset)
     reading_task_t *task;
 
     feed(reader, "data");
-    task = ask(loop_test, &asked);
+    task = ask(&asked);
     UVA_TICK();
     feed(reader, "Z");
     feed(reader, "Aaaa");
@@ -762,7 +755,7 @@ UVA_TEST(readexactly_waits)
     uva_reader_t *reader = reader_with(0);
     asked_t asked = {
         .op = READEXACTLY, .reader = reader, .size = 2 * strlen(DATA)};
-    reading_task_t *task = ask(loop_test, &asked);
+    reading_task_t *task = ask(&asked);
 
     UVA_TICK();
     feed(reader, DATA);
@@ -792,7 +785,7 @@ UVA_TEST(readexactly_eof)
     uva_reader_t *reader = reader_with(0);
     asked_t asked = {
         .op = READEXACTLY, .reader = reader, .size = 2 * strlen(DATA)};
-    reading_task_t *task = ask(loop_test, &asked);
+    reading_task_t *task = ask(&asked);
 
     UVA_TICK();
     feed(reader, DATA);
@@ -808,7 +801,7 @@ UVA_TEST(readexactly_eof)
     feed(reader, "abc");
     uva_reader_feed_eof(reader);
     asked.reader = reader;
-    ck_assert_int_eq(await(loop_test, &asked), UVA_EINCOMPLETEREAD);
+    ck_assert_int_eq(await(&asked), UVA_EINCOMPLETEREAD);
     ck_bytes(result(&asked), "abc");
     uva_reader_unref(reader);
 }
@@ -850,7 +843,7 @@ UVA_TEST(exception_waiter)
                          .size = 30,
                          .separators = &separator,
                          .count = 1};
-        reading_task_t *task = ask(loop_test, &asked);
+        reading_task_t *task = ask(&asked);
 
         UVA_TICK();
         uva_reader_set_exception(reader, UV_EINVAL);
@@ -865,7 +858,7 @@ UVA_TEST(exception_cancel)
     /* test_streams.py, StreamTests.test_exception_cancel */
     uva_reader_t *reader = reader_with(0);
     asked_t asked = {.op = READLINE, .reader = reader};
-    reading_task_t *task = ask(loop_test, &asked);
+    reading_task_t *task = ask(&asked);
 
     UVA_TICK();
     uva_task_cancel(UVA_ERASE(task));
@@ -891,7 +884,7 @@ UVA_TEST(cancel_leaves_data)
                              .size = 30,
                              .separators = &separator,
                              .count = 1};
-            reading_task_t *task = ask(loop_test, &asked);
+            reading_task_t *task = ask(&asked);
 
             UVA_TICK();
             if (when > 0) {
@@ -920,7 +913,7 @@ UVA_TEST(second_reader)
     uva_bytes_t separator = UVA_BYTES("!");
     uva_reader_t *reader = reader_with(0);
     asked_t first = {.op = READEXACTLY, .reader = reader, .size = 6};
-    reading_task_t *task = ask(loop_test, &first);
+    reading_task_t *task = ask(&first);
 
     UVA_TICK();
     for (int op = READ; op <= READUNTIL_VIEW; op++) {
@@ -953,7 +946,7 @@ UVA_TEST(second_reader_takes_what_is_there)
                          .size = op == READ_ALL ? 100 : 6,
                          .separators = &separators[1],
                          .count = 1};
-        reading_task_t *task = ask(loop_test, &first);
+        reading_task_t *task = ask(&first);
         UVA_TICK();
         feed(reader, op == READEXACTLY ? "01234" : "0123456789");
         UVA_TICK();
@@ -987,7 +980,7 @@ UVA_TEST(second_reader_takes_what_was_searched)
                          .reader = reader,
                          .separators = &separator,
                          .count = 1};
-        reading_task_t *task = ask(loop_test, &first);
+        reading_task_t *task = ask(&first);
         feed(reader, "0123456789");
         UVA_TICK();
         CK_READS("0123456789", .op = takers[i % 2], .size = 100);
@@ -1007,7 +1000,7 @@ UVA_TEST(second_reader_overruns)
     uva_reader_t *reader = reader_with(4);
     asked_t first = {
         .op = READUNTIL, .reader = reader, .separators = separators};
-    reading_task_t *task = ask(loop_test, &first);
+    reading_task_t *task = ask(&first);
     uva_buffer_t buffer;
 
     feed(reader, "abcd");
@@ -1031,7 +1024,7 @@ UVA_TEST(second_reader_comes_before_the_first_goes_on)
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
         uva_reader_t *reader = reader_with(0);
         asked_t first = {.op = ops[i], .reader = reader, .size = 3};
-        reading_task_t *task = ask(loop_test, &first);
+        reading_task_t *task = ask(&first);
         char bytes[8];
         UVA_TICK();
         feed(reader, "ab\n");
@@ -1051,7 +1044,7 @@ UVA_TEST(at_eof_with_a_part)
     /* asyncio: the part lies in the buffer until readexactly goes on. */
     uva_reader_t *reader = reader_with(0);
     asked_t asked = {.op = READEXACTLY, .reader = reader, .size = 6};
-    reading_task_t *task = ask(loop_test, &asked);
+    reading_task_t *task = ask(&asked);
 
     UVA_TICK();
     feed(reader, "abc");
@@ -1069,7 +1062,7 @@ UVA_TEST(exception_leaves_a_part)
     /* asyncio: it was not taken. */
     uva_reader_t *reader = reader_with(0);
     asked_t asked = {.op = READEXACTLY, .reader = reader, .size = 6};
-    reading_task_t *task = ask(loop_test, &asked);
+    reading_task_t *task = ask(&asked);
 
     UVA_TICK();
     feed(reader, "abc");
@@ -1185,7 +1178,7 @@ UVA_TEST_STRICT(oom_after_cancel)
     /* Bytes that cannot be put back are lost; nothing behind them is read. */
     uva_reader_t *reader = reader_with(0);
     asked_t asked = {.op = READEXACTLY, .reader = reader, .size = 30};
-    reading_task_t *task = ask(1, &asked);
+    reading_task_t *task = ask(&asked);
 
     UVA_TICK();
     feed(reader, "some");
@@ -1197,7 +1190,7 @@ UVA_TEST_STRICT(oom_after_cancel)
     feed(reader, "more");
     ck_assert_int_eq(uva_reader_exception(reader), UV_ENOMEM);
     asked.r = 0;
-    ck_assert_int_eq(await(0, &asked), UV_ENOMEM);
+    ck_assert_int_eq(await(&asked), UV_ENOMEM);
     uva_reader_unref(reader);
 }
 
@@ -1213,58 +1206,58 @@ int main(void)
 
     tcase_add_test(read, feed_empty_data);
     tcase_add_test(read, feed_nonempty_data);
-    UVA_TEST_BOTH(read, read_zero);
-    UVA_TEST_BOTH(read, read_waits);
-    UVA_TEST_BOTH(read, read_line_breaks);
-    UVA_TEST_BOTH(read, read_eof);
-    UVA_TEST_BOTH(read, read_until_eof);
-    UVA_TEST_BOTH(read, read_all_limit);
-    UVA_TEST_BOTH(read, read_all_large);
-    UVA_TEST_BOTH(read, read_exception);
+    KIND_ADD_TEST(read, read_zero);
+    KIND_ADD_TEST(read, read_waits);
+    KIND_ADD_TEST(read, read_line_breaks);
+    KIND_ADD_TEST(read, read_eof);
+    KIND_ADD_TEST(read, read_until_eof);
+    KIND_ADD_TEST(read, read_all_limit);
+    KIND_ADD_TEST(read, read_all_large);
+    KIND_ADD_TEST(read, read_exception);
     tcase_add_test(read, invalid_limit);
-    UVA_TEST_BOTH(read, read_limit);
+    KIND_ADD_TEST(read, read_limit);
 
     tcase_add_test(view, view_stays);
-    UVA_TEST_BOTH(view, view_of_nothing_left_holds_no_memory);
+    KIND_ADD_TEST(view, view_of_nothing_left_holds_no_memory);
     tcase_add_test(view, many_lines);
 
-    UVA_TEST_BOTH(line, readline_waits);
-    UVA_TEST_BOTH(line, readline_limit_with_existing_data);
-    UVA_TEST_BOTH(line, at_eof);
-    UVA_TEST_BOTH(line, readline_limit);
-    UVA_TEST_BOTH(line, readline_nolimit_nowait);
-    UVA_TEST_BOTH(line, readline_eof);
-    UVA_TEST_BOTH(line, readline_empty_eof);
-    UVA_TEST_BOTH(line, readline_read_byte_count);
-    UVA_TEST_BOTH(line, readline_exception);
+    KIND_ADD_TEST(line, readline_waits);
+    KIND_ADD_TEST(line, readline_limit_with_existing_data);
+    KIND_ADD_TEST(line, at_eof);
+    KIND_ADD_TEST(line, readline_limit);
+    KIND_ADD_TEST(line, readline_nolimit_nowait);
+    KIND_ADD_TEST(line, readline_eof);
+    KIND_ADD_TEST(line, readline_empty_eof);
+    KIND_ADD_TEST(line, readline_read_byte_count);
+    KIND_ADD_TEST(line, readline_exception);
 
-    UVA_TEST_BOTH(until, readuntil_separator);
-    UVA_TEST_BOTH(until, readuntil_multi_chunks);
-    UVA_TEST_BOTH(until, readuntil_multi_chunks_1);
-    UVA_TEST_BOTH(until, readuntil_eof);
-    UVA_TEST_BOTH(until, readuntil_limit_found_sep);
-    UVA_TEST_BOTH(until, readuntil_multi_separator);
-    UVA_TEST_BOTH(until, readuntil_multi_separator_limit);
-    UVA_TEST_BOTH(until, readuntil_multi_separator_negative_offset);
-    UVA_TEST_BOTH(until, readuntil_bytes);
+    KIND_ADD_TEST(until, readuntil_separator);
+    KIND_ADD_TEST(until, readuntil_multi_chunks);
+    KIND_ADD_TEST(until, readuntil_multi_chunks_1);
+    KIND_ADD_TEST(until, readuntil_eof);
+    KIND_ADD_TEST(until, readuntil_limit_found_sep);
+    KIND_ADD_TEST(until, readuntil_multi_separator);
+    KIND_ADD_TEST(until, readuntil_multi_separator_limit);
+    KIND_ADD_TEST(until, readuntil_multi_separator_negative_offset);
+    KIND_ADD_TEST(until, readuntil_bytes);
 
-    UVA_TEST_BOTH(exactly, readexactly_zero);
-    UVA_TEST_BOTH(exactly, readexactly_waits);
-    UVA_TEST_BOTH(exactly, readexactly_limit);
-    UVA_TEST_BOTH(exactly, readexactly_eof);
-    UVA_TEST_BOTH(exactly, readexactly_exception);
+    KIND_ADD_TEST(exactly, readexactly_zero);
+    KIND_ADD_TEST(exactly, readexactly_waits);
+    KIND_ADD_TEST(exactly, readexactly_limit);
+    KIND_ADD_TEST(exactly, readexactly_eof);
+    KIND_ADD_TEST(exactly, readexactly_exception);
 
     tcase_add_test(failure, exception);
-    UVA_TEST_BOTH(failure, exception_waiter);
-    UVA_TEST_BOTH(failure, exception_cancel);
-    UVA_TEST_BOTH(failure, cancel_leaves_data);
-    UVA_TEST_BOTH(failure, second_reader);
-    UVA_TEST_BOTH(failure, second_reader_takes_what_is_there);
-    UVA_TEST_BOTH(failure, second_reader_takes_what_was_searched);
-    UVA_TEST_BOTH(failure, second_reader_overruns);
-    UVA_TEST_BOTH(failure, second_reader_comes_before_the_first_goes_on);
-    UVA_TEST_BOTH(failure, at_eof_with_a_part);
-    UVA_TEST_BOTH(failure, exception_leaves_a_part);
+    KIND_ADD_TEST(failure, exception_waiter);
+    KIND_ADD_TEST(failure, exception_cancel);
+    KIND_ADD_TEST(failure, cancel_leaves_data);
+    KIND_ADD_TEST(failure, second_reader);
+    KIND_ADD_TEST(failure, second_reader_takes_what_is_there);
+    KIND_ADD_TEST(failure, second_reader_takes_what_was_searched);
+    KIND_ADD_TEST(failure, second_reader_overruns);
+    KIND_ADD_TEST(failure, second_reader_comes_before_the_first_goes_on);
+    KIND_ADD_TEST(failure, at_eof_with_a_part);
+    KIND_ADD_TEST(failure, exception_leaves_a_part);
     tcase_add_test(failure, no_task);
     tcase_add_test(failure, no_loop);
     tcase_add_test(failure, oom);

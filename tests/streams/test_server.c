@@ -2,6 +2,7 @@
  * Servers: starting, accepting, serving, closing. CPython's tests, and what C
  * adds: connections without descriptors or memory, a bound on connections.
  */
+#include "kinds.h"
 #include "net.h"
 
 #include <errno.h>
@@ -479,10 +480,10 @@ serve_and_cancel(uva_reader_t *reader, uva_writer_t *writer, void *arg)
     return uva_writer_wait_closed(writer);
 }
 
-UVA_BOTH(int, serve_forever, uva_server_t *server; int r;)
+KIND_TASK(int, serve_forever, uva_server_t *server; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_server_serve_forever, self->server);
+    AWAIT(self->r, uva_server_serve_forever, self->server);
     UVA_END
     return self->r;
 }
@@ -500,7 +501,7 @@ UVA_NET_TEST(start_server_1)
     serving.server = start(serve_and_cancel, &serving, &options);
     ck_assert(!uva_server_is_serving(serving.server));
     port = uva_server_port(serving.server);
-    task = UVA_BOTH_SPAWN(loop_test, serve_forever, serving.server);
+    task = KIND_SPAWN(serve_forever, serving.server);
     serving.main_task = UVA_ERASE(task);
     UVA_TEST_UNTIL(uva_server_is_serving(serving.server));
     fd = uva_test_dial(port);
@@ -524,15 +525,14 @@ UVA_NET_TEST(serve_forever_and_close)
 {
     /* Closing a server cancels who serves it, in asyncio too. */
     uva_server_t *server = start(serve_all, NULL, NULL);
-    serve_forever_task_t *task =
-        UVA_BOTH_SPAWN(loop_test, serve_forever, server);
+    serve_forever_task_t *task = KIND_SPAWN(serve_forever, server);
     serve_forever_task_t *second;
     uva_reader_t *reader;
     uva_writer_t *writer;
 
     dial(server, &reader, &writer);
     UVA_TEST_UNTIL(uva_server_connection_count(server) == 1);
-    second = UVA_BOTH_SPAWN(loop_test, serve_forever, server);
+    second = KIND_SPAWN(serve_forever, server);
     ck_assert_int_eq(UVA_JOIN(second), UV_EPERM);
     uva_server_close(server);
     for (int i = 0; i < 10; i++) {
@@ -548,8 +548,7 @@ UVA_NET_TEST(serve_forever_and_close)
 UVA_NET_TEST(serve_forever_twice_cancelled)
 {
     uva_server_t *server = start(serve_all, NULL, NULL);
-    serve_forever_task_t *task =
-        UVA_BOTH_SPAWN(loop_test, serve_forever, server);
+    serve_forever_task_t *task = KIND_SPAWN(serve_forever, server);
     uva_reader_t *reader;
     uva_writer_t *writer;
 
@@ -591,10 +590,10 @@ UVA_NET_TEST(start_serving)
 
 /* --- closing --- */
 
-UVA_BOTH(int, wait_closed, uva_server_t *server; int r;)
+KIND_TASK(int, wait_closed, uva_server_t *server; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_server_wait_closed, self->server);
+    AWAIT(self->r, uva_server_wait_closed, self->server);
     UVA_END
     return self->r;
 }
@@ -607,17 +606,17 @@ UVA_NET_TEST(wait_closed_basic)
     uva_reader_t *reader;
     uva_writer_t *writer;
 
-    tasks[0] = UVA_BOTH_SPAWN(loop_test, wait_closed, server);
+    tasks[0] = KIND_SPAWN(wait_closed, server);
     UVA_TICK();
     ck_assert(!UVA_DONE(tasks[0]));
     dial(server, &reader, &writer);
     UVA_TEST_UNTIL(uva_server_connection_count(server) == 1);
-    tasks[1] = UVA_BOTH_SPAWN(loop_test, wait_closed, server);
+    tasks[1] = KIND_SPAWN(wait_closed, server);
     UVA_TICK();
     uva_server_close(server);
     uva_server_close(server);
     UVA_TICK();
-    tasks[2] = UVA_BOTH_SPAWN(loop_test, wait_closed, server);
+    tasks[2] = KIND_SPAWN(wait_closed, server);
     UVA_TICK();
     for (int i = 0; i < 3; i++) {
         ck_assert(!UVA_DONE(tasks[i]));
@@ -644,7 +643,7 @@ UVA_NET_TEST(wait_closed_race)
 {
     /* test_server.py, TestServer2.test_wait_closed_race */
     uva_server_t *server = start(serve_all, NULL, NULL);
-    wait_closed_task_t *task = UVA_BOTH_SPAWN(loop_test, wait_closed, server);
+    wait_closed_task_t *task = KIND_SPAWN(wait_closed, server);
     uva_reader_t *reader;
     uva_writer_t *writer;
 
@@ -665,7 +664,7 @@ UVA_NET_TEST(wait_closed_race)
 UVA_NET_TEST(wait_closed_cancelled)
 {
     uva_server_t *server = start(serve_all, NULL, NULL);
-    wait_closed_task_t *task = UVA_BOTH_SPAWN(loop_test, wait_closed, server);
+    wait_closed_task_t *task = KIND_SPAWN(wait_closed, server);
 
     UVA_TICK();
     uva_task_cancel(UVA_ERASE(task));
@@ -678,7 +677,7 @@ UVA_NET_TEST(close_clients)
 {
     /* test_server.py, TestServer2.test_close_clients */
     uva_server_t *server = start(serve_all, NULL, NULL);
-    wait_closed_task_t *task = UVA_BOTH_SPAWN(loop_test, wait_closed, server);
+    wait_closed_task_t *task = KIND_SPAWN(wait_closed, server);
     uva_reader_t *reader;
     uva_writer_t *writer;
 
@@ -717,7 +716,7 @@ UVA_NET_TEST(abort_clients)
     int fd = uva_test_dial(uva_server_port(server));
 
     UVA_TEST_UNTIL(stuffed);
-    task = UVA_BOTH_SPAWN(loop_test, wait_closed, server);
+    task = KIND_SPAWN(wait_closed, server);
     UVA_TICK();
     ck_assert(!UVA_DONE(task));
     uva_server_close(server);
@@ -1224,12 +1223,12 @@ UVA_NET_TEST(spawn_refused)
     stop(server);
 }
 
-UVA_BOTH(int, start_and_wait, uva_start_server_op_t op; int r;
-         uva_server_t * server;)
+KIND_TASK(int, start_and_wait, uva_start_server_op_t op; int r;
+          uva_server_t * server;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT_OP(self->r, uva_start_server_callback, &self->op,
-                      serve_hello, NULL, "127.0.0.1", "0", NULL, &self->server);
+    AWAIT_OP(self->r, uva_start_server_callback, &self->op, serve_hello, NULL,
+             "127.0.0.1", "0", NULL, &self->server);
     UVA_END
     if (self->r >= 0) {
         uva_server_close(self->server);
@@ -1241,7 +1240,7 @@ UVA_BOTH(int, start_and_wait, uva_start_server_op_t op; int r;
 UVA_NET_TEST(start_cancelled)
 {
     /* In the iteration between listening and returning. */
-    start_and_wait_task_t *task = UVA_BOTH_SPAWN(loop_test, start_and_wait);
+    start_and_wait_task_t *task = KIND_SPAWN(start_and_wait);
     size_t descriptors = uva_test_descriptors();
 
     UVA_TICK();
@@ -1249,7 +1248,7 @@ UVA_NET_TEST(start_cancelled)
     uva_task_cancel(UVA_ERASE(task));
     ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
     ck_assert_uint_eq(uva_test_descriptors(), descriptors);
-    ck_assert_int_eq(UVA_JOIN(UVA_BOTH_SPAWN(loop_test, start_and_wait)), 0);
+    ck_assert_int_eq(UVA_JOIN(KIND_SPAWN(start_and_wait)), 0);
 }
 
 static void add_more(Suite *suite)
@@ -1272,7 +1271,7 @@ static void add_more(Suite *suite)
     tcase_add_test(memory, oom_accept);
     tcase_add_test(many, accept_that_always_fails);
     tcase_add_test(memory, spawn_refused);
-    UVA_TEST_BOTH(memory, start_cancelled);
+    KIND_ADD_TEST(memory, start_cancelled);
 }
 
 int main(void)
@@ -1292,16 +1291,16 @@ int main(void)
     tcase_add_test(handler, handler_closes_and_keeps);
     tcase_add_test(handler, context);
 
-    UVA_TEST_BOTH(serving, start_server_1);
-    UVA_TEST_BOTH(serving, serve_forever_and_close);
-    UVA_TEST_BOTH(serving, serve_forever_twice_cancelled);
+    KIND_ADD_TEST(serving, start_server_1);
+    KIND_ADD_TEST(serving, serve_forever_and_close);
+    KIND_ADD_TEST(serving, serve_forever_twice_cancelled);
     tcase_add_test(serving, start_serving);
 
-    UVA_TEST_BOTH(closing, wait_closed_basic);
-    UVA_TEST_BOTH(closing, wait_closed_race);
-    UVA_TEST_BOTH(closing, wait_closed_cancelled);
-    UVA_TEST_BOTH(closing, close_clients);
-    UVA_TEST_BOTH(closing, abort_clients);
+    KIND_ADD_TEST(closing, wait_closed_basic);
+    KIND_ADD_TEST(closing, wait_closed_race);
+    KIND_ADD_TEST(closing, wait_closed_cancelled);
+    KIND_ADD_TEST(closing, close_clients);
+    KIND_ADD_TEST(closing, abort_clients);
     tcase_add_test(closing, close_with_clients);
     tcase_add_test(closing, accepted_but_not_made);
     tcase_add_test(closing, unclosed_server);

@@ -2,6 +2,7 @@
  * Streams at their edges: views and what they lie in, bytes before a loss,
  * short writes that are collected.
  */
+#include "kinds.h"
 #include "net.h"
 
 #include <string.h>
@@ -186,11 +187,10 @@ UVA_NET_TEST(lines_before_a_reset)
     uva_test_unlink(&link);
 }
 
-UVA_BOTH(int, exactly, uva_reader_t *reader; char *bytes; int r;)
+KIND_TASK(int, exactly, uva_reader_t *reader; char *bytes; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_reader_readexactly, self->reader, self->bytes,
-                   10, NULL);
+    AWAIT(self->r, uva_reader_readexactly, self->reader, self->bytes, 10, NULL);
     UVA_END
     return self->r;
 }
@@ -203,7 +203,7 @@ UVA_NET_TEST(part_before_a_reset)
     char bytes[10];
 
     uva_test_link(&link, NULL);
-    task = UVA_BOTH_SPAWN(loop_test, exactly, link.reader, bytes);
+    task = KIND_SPAWN(exactly, link.reader, bytes);
     UVA_TICK();
     uva_test_send(link.fd, "abc");
     UVA_TEST_UNTIL(link.reader->in.filled == 3);
@@ -260,25 +260,25 @@ typedef enum after_e {
     AFTER_WAIT
 } after_t;
 
-UVA_BOTH(int, write_small, uva_test_link_t *link; after_t after;
-         uva_event_t * event;
-         int r;)
+KIND_TASK(int, write_small, uva_test_link_t *link; after_t after;
+          uva_event_t * event;
+          int r;)
 {
     UVA_BEGIN
     ck_assert_int_eq(uva_writer_write(self->link->writer, "work", 4), 0);
     ck_assert_int_eq(uva_writer_write(self->link->writer, "ing\n", 4), 0);
     ck_assert_int_eq(came(self->link->fd), 0);
     if (self->after == AFTER_YIELD) {
-        UVA_BOTH_YIELD(self->r);
+        AWAIT(self->r, uva_sleep, 0);
     } else if (self->after == AFTER_WAIT) {
-        UVA_BOTH_AWAIT(self->r, uva_event_wait, self->event);
+        AWAIT(self->r, uva_event_wait, self->event);
     }
     UVA_END
     return self->r;
 }
 
 /* Works for long: what others have collected must have left. */
-UVA_BOTH(int, look_for, int fd; int count;)
+KIND_TASK(int, look_for, int fd; int count;)
 {
     (void)ret;
     UVA_BEGIN
@@ -298,9 +298,10 @@ UVA_NET_TEST(collected_bytes_leave_when_the_task_suspends)
             look_for_task_t *looker;
             uva_event_init(&event);
             uva_test_link(&link, NULL);
-            writer = UVA_BOTH_SPAWN(kinds % 2, write_small, &link,
-                                    (after_t)after, &event);
-            looker = UVA_BOTH_SPAWN(kinds / 2, look_for, link.fd);
+            kind_stackful = kinds % 2 == 0;
+            writer = KIND_SPAWN(write_small, &link, (after_t)after, &event);
+            kind_stackful = kinds / 2 == 0;
+            looker = KIND_SPAWN(look_for, link.fd);
             UVA_TICK();
             uva_event_set(&event);
             ck_assert_int_eq(UVA_JOIN(looker), 8);
@@ -328,8 +329,7 @@ UVA_NET_TEST(collected_bytes_of_an_eager_task)
         if (i > 0) {
             ck_assert_int_eq(uva_writer_write(other.writer, "abc", 3), 0);
         }
-        task =
-            UVA_BOTH_SPAWN(loop_test, write_small, &link, AFTER_WAIT, &event);
+        task = KIND_SPAWN(write_small, &link, AFTER_WAIT, &event);
         ck_assert_int_eq(came(link.fd), 8);
         ck_assert_int_eq(came(other.fd), i > 0 ? 3 : 0);
         if (i > 1) {
@@ -466,11 +466,11 @@ int main(void)
     tcase_add_test(lost, bytes_before_a_reset);
     tcase_add_test(lost, much_before_a_reset);
     tcase_add_test(lost, lines_before_a_reset);
-    UVA_TEST_BOTH(lost, part_before_a_reset);
+    KIND_ADD_TEST(lost, part_before_a_reset);
     tcase_add_test(lost, answer_before_a_write_fails);
 
     tcase_add_test(collected, collected_bytes_leave_when_the_task_suspends);
-    UVA_TEST_BOTH(collected, collected_bytes_of_an_eager_task);
+    KIND_ADD_TEST(collected, collected_bytes_of_an_eager_task);
     tcase_add_test(collected, callbacks_collect_nothing);
     tcase_add_test(collected, collected_bytes_are_seen_sent);
     tcase_add_test(collected, long_writes_leave_at_once);

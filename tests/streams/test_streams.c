@@ -2,6 +2,7 @@
  * Streams over TCP: opening, writing, draining, closing, and what happens when
  * the other side misbehaves. CPython's tests, and what C adds.
  */
+#include "kinds.h"
 #include "net.h"
 
 #include <fcntl.h>
@@ -62,29 +63,29 @@ dial(const uva_server_t *server, uva_reader_t **reader, uva_writer_t **writer)
 
 /* --- opening --- */
 
-UVA_BOTH(int, talk, const char *port; int r; uva_reader_t * reader;
-         uva_writer_t * writer;
-         uva_open_connection_op_t op;
-         uva_buffer_t line;)
+KIND_TASK(int, talk, const char *port; int r; uva_reader_t * reader;
+          uva_writer_t * writer;
+          uva_open_connection_op_t op;
+          uva_buffer_t line;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT_OP(self->r, uva_open_connection, &self->op, "127.0.0.1",
-                      self->port, NULL, &self->reader, &self->writer);
+    AWAIT_OP(self->r, uva_open_connection, &self->op, "127.0.0.1", self->port,
+             NULL, &self->reader, &self->writer);
     if (self->r < 0) {
         return self->r;
     }
     self->r = uva_writer_printf(self->writer, "hello %s!\n", "world");
     ck_assert_int_eq(self->r, 13);
-    UVA_BOTH_AWAIT(self->r, uva_writer_drain, self->writer);
+    AWAIT(self->r, uva_writer_drain, self->writer);
     ck_assert_int_eq(self->r, 0);
-    UVA_BOTH_AWAIT(self->r, uva_reader_readline, self->reader, &self->line);
+    AWAIT(self->r, uva_reader_readline, self->reader, &self->line);
     ck_assert_int_eq(self->r, 13);
     ck_assert_str_eq((char *)self->line.data, "hello world!\n");
     uva_buffer_clear(&self->line);
     ck_assert(!uva_writer_is_closing(self->writer));
     uva_writer_close(self->writer);
     ck_assert(uva_writer_is_closing(self->writer));
-    UVA_BOTH_AWAIT(self->r, uva_writer_wait_closed, self->writer);
+    AWAIT(self->r, uva_writer_wait_closed, self->writer);
     ck_assert_int_eq(self->r, 0);
     ck_assert(uva_reader_at_eof(self->reader));
     uva_reader_unref(self->reader);
@@ -100,9 +101,7 @@ UVA_NET_TEST(open_connection)
     uva_server_t *server = start(serve_lines, NULL);
 
     ck_assert_int_eq(
-        UVA_JOIN(UVA_BOTH_SPAWN(loop_test, talk,
-                                uva_test_port(uva_server_port(server)))),
-        0);
+        UVA_JOIN(KIND_SPAWN(talk, uva_test_port(uva_server_port(server)))), 0);
     stop(server);
 }
 
@@ -420,10 +419,10 @@ UVA_NET_TEST(view_of_a_blocked_writer)
 
 /* --- draining --- */
 
-UVA_BOTH(int, drain, uva_writer_t *writer; int *count; int r;)
+KIND_TASK(int, drain, uva_writer_t *writer; int *count; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_writer_drain, self->writer);
+    AWAIT(self->r, uva_writer_drain, self->writer);
     ++*self->count;
     UVA_END
     return self->r;
@@ -453,7 +452,7 @@ UVA_NET_TEST(multiple_drain)
     uva_test_link(&link, NULL);
     total = fill(link.writer);
     for (int i = 0; i < 10; i++) {
-        tasks[i] = UVA_BOTH_SPAWN(loop_test, drain, link.writer, &count);
+        tasks[i] = KIND_SPAWN(drain, link.writer, &count);
     }
     for (int i = 0; i < 10; i++) {
         ck_assert_int_eq(uva_sleep(0), 0);
@@ -509,7 +508,7 @@ UVA_NET_TEST(drain_goes_on_at_the_low_mark)
     ck_assert_uint_eq(low, 200 * KIB);
     (void)fill(link.writer);
     ck_assert_uint_gt(uva_transport_get_write_buffer_size(transport), high);
-    task = UVA_BOTH_SPAWN(loop_test, drain, link.writer, &count);
+    task = KIND_SPAWN(drain, link.writer, &count);
     while (count == 0) {
         ck_assert_int_gt(turns--, 0);
         if (uva_transport_get_write_buffer_size(transport) > low) {
@@ -624,9 +623,8 @@ UVA_NET_TEST(drain_after_close)
     uva_test_link(&link, NULL);
     uva_writer_close(link.writer);
     ck_assert_int_eq(uva_writer_write(link.writer, "data", 4), 0);
-    ck_assert_int_eq(
-        UVA_JOIN(UVA_BOTH_SPAWN(loop_test, drain, link.writer, &count)),
-        UV_ECONNRESET);
+    ck_assert_int_eq(UVA_JOIN(KIND_SPAWN(drain, link.writer, &count)),
+                     UV_ECONNRESET);
     uva_test_unlink(&link);
 }
 
@@ -639,7 +637,7 @@ UVA_NET_TEST(drains_wake_when_the_connection_is_lost)
     /* With a reason: they get it. */
     uva_test_link(&link, NULL);
     (void)fill(link.writer);
-    task = UVA_BOTH_SPAWN(loop_test, drain, link.writer, &count);
+    task = KIND_SPAWN(drain, link.writer, &count);
     ck_assert_int_eq(uva_sleep(0), 0);
     uva_test_reset(link.fd);
     link.fd = -1;
@@ -649,7 +647,7 @@ UVA_NET_TEST(drains_wake_when_the_connection_is_lost)
     /* Without one: they return as if all were well. */
     uva_test_link(&link, NULL);
     (void)fill(link.writer);
-    task = UVA_BOTH_SPAWN(loop_test, drain, link.writer, &count);
+    task = KIND_SPAWN(drain, link.writer, &count);
     ck_assert_int_eq(uva_sleep(0), 0);
     uva_transport_abort(uva_writer_transport(link.writer));
     ck_assert_int_eq(UVA_JOIN(task), 0);
@@ -910,8 +908,8 @@ typedef struct flood_s {
     size_t peak; /* Most bytes that waited to be sent. */
 } flood_t;
 
-UVA_BOTH(int, flood_out, uva_writer_t *writer; flood_t * flood; size_t sent;
-         int r;)
+KIND_TASK(int, flood_out, uva_writer_t *writer; flood_t * flood; size_t sent;
+          int r;)
 {
     uint8_t block[4096];
 
@@ -929,7 +927,7 @@ UVA_BOTH(int, flood_out, uva_writer_t *writer; flood_t * flood; size_t sent;
         if (waiting > self->flood->peak) {
             self->flood->peak = waiting;
         }
-        UVA_BOTH_AWAIT(self->r, uva_writer_drain, self->writer);
+        AWAIT(self->r, uva_writer_drain, self->writer);
         ck_assert_int_eq(self->r, 0);
     }
     self->r = uva_writer_write_eof(self->writer);
@@ -937,15 +935,15 @@ UVA_BOTH(int, flood_out, uva_writer_t *writer; flood_t * flood; size_t sent;
     return self->r;
 }
 
-UVA_BOTH(int, flood_in, uva_reader_t *reader; flood_t * flood; uva_bytes_t view;
-         int r;)
+KIND_TASK(int, flood_in, uva_reader_t *reader; flood_t * flood;
+          uva_bytes_t view;
+          int r;)
 {
     bool same;
 
     UVA_BEGIN
     for (;;) {
-        UVA_BOTH_AWAIT(self->r, uva_reader_read_view, self->reader, 5000,
-                       &self->view);
+        AWAIT(self->r, uva_reader_read_view, self->reader, 5000, &self->view);
         if (self->r <= 0) {
             break;
         }
@@ -957,7 +955,7 @@ UVA_BOTH(int, flood_in, uva_reader_t *reader; flood_t * flood; uva_bytes_t view;
         ck_assert(same);
         self->flood->seen += self->view.size;
         if (self->flood->seen % 7 == 0) {
-            UVA_BOTH_YIELD(self->r);
+            AWAIT(self->r, uva_sleep, 0);
         }
     }
     UVA_END
@@ -965,7 +963,6 @@ UVA_BOTH(int, flood_in, uva_reader_t *reader; flood_t * flood; uva_bytes_t view;
 }
 
 typedef struct flood_server_s {
-    int kind;
     flood_t out;
     flood_t in;
 } flood_server_t;
@@ -973,10 +970,8 @@ typedef struct flood_server_s {
 static int serve_flood(uva_reader_t *reader, uva_writer_t *writer, void *arg)
 {
     flood_server_t *server = arg;
-    flood_out_task_t *out =
-        UVA_BOTH_SPAWN(server->kind, flood_out, writer, &server->out);
-    flood_in_task_t *in =
-        UVA_BOTH_SPAWN(server->kind, flood_in, reader, &server->in);
+    flood_out_task_t *out = KIND_SPAWN(flood_out, writer, &server->out);
+    flood_in_task_t *in = KIND_SPAWN(flood_in, reader, &server->in);
     int r = UVA_JOIN(in);
 
     return r < 0 ? r : UVA_JOIN(out);
@@ -984,7 +979,7 @@ static int serve_flood(uva_reader_t *reader, uva_writer_t *writer, void *arg)
 
 UVA_NET_TEST(ten_thousand_kib_both_ways)
 {
-    flood_server_t flood = {loop_test, {10000 * KIB, 0, 0}, {0}};
+    flood_server_t flood = {{10000 * KIB, 0, 0}, {0}};
     flood_t out = {10000 * KIB, 0, 0};
     flood_t in = {0};
     uva_server_t *server = start(serve_flood, &flood);
@@ -994,8 +989,8 @@ UVA_NET_TEST(ten_thousand_kib_both_ways)
     flood_in_task_t *reading;
 
     dial(server, &reader, &writer);
-    writing = UVA_BOTH_SPAWN(loop_test, flood_out, writer, &out);
-    reading = UVA_BOTH_SPAWN(loop_test, flood_in, reader, &in);
+    writing = KIND_SPAWN(flood_out, writer, &out);
+    reading = KIND_SPAWN(flood_in, reader, &in);
     ck_assert_int_eq(UVA_JOIN(writing), 0);
     ck_assert_int_eq(UVA_JOIN(reading), 0);
     ck_assert_int_eq(uva_connection_close(reader, writer), 0);
@@ -1160,11 +1155,10 @@ UVA_NET_TEST(abort_drops_what_was_written)
     uva_test_unlink(&link);
 }
 
-UVA_BOTH(int, close_both, uva_test_link_t link; int r;)
+KIND_TASK(int, close_both, uva_test_link_t link; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_connection_close, self->link.reader,
-                   self->link.writer);
+    AWAIT(self->r, uva_connection_close, self->link.reader, self->link.writer);
     UVA_END
     return self->r;
 }
@@ -1189,7 +1183,7 @@ UVA_NET_TEST(connection_close)
     /* Until all is sent when the peer is slow. */
     uva_test_link(&link, NULL);
     total = fill(link.writer);
-    task = UVA_BOTH_SPAWN(loop_test, close_both, link);
+    task = KIND_SPAWN(close_both, link);
     for (int i = 0; i < 10; i++) {
         ck_assert_int_eq(uva_sleep(0), 0);
     }
@@ -1208,14 +1202,13 @@ UVA_NET_TEST(connection_close)
     ck_assert_int_eq(uva_connection_close(NULL, NULL), 0);
 }
 
-UVA_BOTH(int, close_and_go_on, uva_test_link_t link; int r;)
+KIND_TASK(int, close_and_go_on, uva_test_link_t link; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_connection_close, self->link.reader,
-                   self->link.writer);
+    AWAIT(self->r, uva_connection_close, self->link.reader, self->link.writer);
     ck_assert_int_eq(self->r, 0);
     /* Nobody looked at a result; the cancellation is not lost. */
-    UVA_BOTH_YIELD(self->r);
+    AWAIT(self->r, uva_sleep, 0);
     UVA_END
     return self->r;
 }
@@ -1230,7 +1223,7 @@ UVA_NET_TEST(connection_close_when_cancelled)
     /* While it waits; what was written is sent all the same. */
     uva_test_link(&link, NULL);
     total = fill(link.writer);
-    going_on = UVA_BOTH_SPAWN(loop_test, close_and_go_on, link);
+    going_on = KIND_SPAWN(close_and_go_on, link);
     ck_assert_int_eq(uva_sleep(0), 0);
     uva_task_cancel(UVA_ERASE(going_on));
     ck_assert_int_eq(UVA_JOIN(going_on), UV_ECANCELED);
@@ -1244,7 +1237,7 @@ UVA_NET_TEST(connection_close_when_cancelled)
     /* A body that ends behind it is cancelled too. */
     uva_test_link(&link, NULL);
     (void)fill(link.writer);
-    ending = UVA_BOTH_SPAWN(loop_test, close_both, link);
+    ending = KIND_SPAWN(close_both, link);
     ck_assert_int_eq(uva_sleep(0), 0);
     uva_task_cancel(UVA_ERASE(ending));
     ck_assert_int_eq(UVA_JOIN(ending), UV_ECANCELED);
@@ -1282,21 +1275,21 @@ typedef enum await_op_e {
     AWAIT_OPS
 } await_op_t;
 
-UVA_BOTH(int, awaiting, uva_test_link_t *link; await_op_t op; char *bytes;
-         size_t size;
-         int r;)
+KIND_TASK(int, awaiting, uva_test_link_t *link; await_op_t op; char *bytes;
+          size_t size;
+          int r;)
 {
     UVA_BEGIN
     if (self->op == AWAIT_DRAIN) {
-        UVA_BOTH_AWAIT(self->r, uva_writer_drain, self->link->writer);
+        AWAIT(self->r, uva_writer_drain, self->link->writer);
     } else if (self->op == AWAIT_CLOSED) {
-        UVA_BOTH_AWAIT(self->r, uva_writer_wait_closed, self->link->writer);
+        AWAIT(self->r, uva_writer_wait_closed, self->link->writer);
     } else if (self->op == AWAIT_EXACTLY) {
-        UVA_BOTH_AWAIT(self->r, uva_reader_readexactly, self->link->reader,
-                       self->bytes, self->size, NULL);
+        AWAIT(self->r, uva_reader_readexactly, self->link->reader, self->bytes,
+              self->size, NULL);
     } else {
-        UVA_BOTH_AWAIT(self->r, uva_reader_read, self->link->reader,
-                       self->bytes, self->size);
+        AWAIT(self->r, uva_reader_read, self->link->reader, self->bytes,
+              self->size);
     }
     UVA_END
     return self->r;
@@ -1315,8 +1308,8 @@ UVA_NET_TEST(cancel_each)
         if (op == AWAIT_DRAIN) {
             (void)fill(link.writer);
         }
-        task = UVA_BOTH_SPAWN(loop_test, awaiting, &link, (await_op_t)op, bytes,
-                              op == AWAIT_READ ? 10 : sizeof bytes);
+        task = KIND_SPAWN(awaiting, &link, (await_op_t)op, bytes,
+                          op == AWAIT_READ ? 10 : sizeof bytes);
         ck_assert_int_eq(uva_sleep(0), 0);
         uva_test_send(link.fd, "abc");
         if (op == AWAIT_EXACTLY) {
@@ -1618,11 +1611,11 @@ static void add_more(Suite *suite)
     tcase_add_test(closing, wait_closed_on_close);
     tcase_add_test(closing, close_sends_what_was_written);
     tcase_add_test(closing, abort_drops_what_was_written);
-    UVA_TEST_BOTH(closing, connection_close);
-    UVA_TEST_BOTH(closing, connection_close_when_cancelled);
+    KIND_ADD_TEST(closing, connection_close);
+    KIND_ADD_TEST(closing, connection_close_when_cancelled);
     tcase_add_test(closing, connection_close_without_a_task);
 
-    UVA_TEST_BOTH(cancel, cancel_each);
+    KIND_ADD_TEST(cancel, cancel_each);
     tcase_add_test(cancel, timeout_of_a_read);
 
     tcase_add_test(memory, oom_write);
@@ -1646,7 +1639,7 @@ int main(void)
     TCase *ahead = UVA_TCASE(suite, "ReadAhead");
     TCase *lost = UVA_TCASE(suite, "Lost");
 
-    UVA_TEST_BOTH(opening, open_connection);
+    KIND_ADD_TEST(opening, open_connection);
     tcase_add_test(opening, open_connection_error);
     tcase_add_test(opening, references);
     tcase_add_test(opening, unclosed_resource_warnings);
@@ -1660,14 +1653,14 @@ int main(void)
     tcase_add_test(writing, view_is_sent_on);
     tcase_add_test(writing, view_of_a_blocked_writer);
 
-    UVA_TEST_BOTH(draining, multiple_drain);
+    KIND_ADD_TEST(draining, multiple_drain);
     tcase_add_test(draining, drain_costs_nothing_below_the_mark);
-    UVA_TEST_BOTH(draining, drain_goes_on_at_the_low_mark);
+    KIND_ADD_TEST(draining, drain_goes_on_at_the_low_mark);
     tcase_add_test(draining, write_buffer_limits);
     tcase_add_test(draining, drain_raises);
     tcase_add_test(draining, write_to_a_lost_connection);
-    UVA_TEST_BOTH(draining, drain_after_close);
-    UVA_TEST_BOTH(draining, drains_wake_when_the_connection_is_lost);
+    KIND_ADD_TEST(draining, drain_after_close);
+    KIND_ADD_TEST(draining, drains_wake_when_the_connection_is_lost);
 
     tcase_add_test(ahead, back_pressure);
     tcase_add_test(ahead, reads_come_in_portions);
@@ -1675,7 +1668,7 @@ int main(void)
     tcase_add_test(ahead, read_budget_ends_with_the_answers);
     tcase_add_test(ahead, deferred_connections_are_aborted);
     tcase_add_test(ahead, explicit_pause);
-    UVA_TEST_BOTH(ahead, ten_thousand_kib_both_ways);
+    KIND_ADD_TEST(ahead, ten_thousand_kib_both_ways);
 
     tcase_add_test(lost, reset_while_reading);
     tcase_add_test(lost, reset_while_writing);

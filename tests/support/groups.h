@@ -7,20 +7,20 @@
 
 #include "kinds.h"
 
-KIND_CORO(int, foo, uint64_t delay_ns; int value; int r;)
+KIND_TASK(int, foo, uint64_t delay_ns; int value; int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, self->delay_ns);
+    AWAIT(self->r, uva_sleep, self->delay_ns);
     *ret = self->value;
     UVA_END
     return self->r;
 }
 
 /* Fails after a while, or with the code too when it is cancelled before. */
-KIND_CORO(void, crash_after, uint64_t delay_ns; int code; bool always; int r;)
+KIND_TASK(void, crash_after, uint64_t delay_ns; int code; bool always; int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, self->delay_ns);
+    AWAIT(self->r, uva_sleep, self->delay_ns);
     if (self->r < 0 && !self->always) {
         return self->r;
     }
@@ -29,12 +29,12 @@ KIND_CORO(void, crash_after, uint64_t delay_ns; int code; bool always; int r;)
 }
 
 /* Adds to a number: so much if it was cancelled, so much if it was not. */
-KIND_CORO(void, count, uint64_t delay_ns; int *number; int if_cancelled;
+KIND_TASK(void, count, uint64_t delay_ns; int *number; int if_cancelled;
           int if_not;
           int r;)
 {
     UVA_BEGIN
-    AWAIT_SLEEP(self->r, self->delay_ns);
+    AWAIT(self->r, uva_sleep, self->delay_ns);
     *self->number +=
         self->r == UV_ECANCELED ? self->if_cancelled : self->if_not;
     UVA_END

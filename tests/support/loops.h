@@ -1,5 +1,5 @@
 /*
- * What tests that make loops by themselves share: loops of each kind, bodies
+ * What tests that make loops by themselves share: calls of a loop, bodies
  * and callbacks that do one small thing, and a fixture that proves that nothing
  * is left.
  */
@@ -17,28 +17,6 @@ static inline bool logged(const char *words)
 }
 
 /* --- loops --- */
-
-static inline uva_loop_t *new_loop(void)
-{
-    uva_loop_t *loop;
-
-    ck_assert_int_eq(uva_loop_new_virtual(NULL, &loop), 0);
-    return loop;
-}
-
-static inline uva_loop_t *new_real_loop(void)
-{
-    uva_loop_t *loop;
-
-    ck_assert_int_eq(uva_loop_new(NULL, &loop), 0);
-    return loop;
-}
-
-static inline void end_loop(uva_loop_t *loop)
-{
-    ck_assert_int_eq(uva_loop_close(loop), 0);
-    uva_loop_unref(loop);
-}
 
 /* Run body(arg) as a task of a loop to its end. */
 static inline int run_task(uva_loop_t *loop, uva_coro_cb body, void *arg)

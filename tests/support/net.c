@@ -59,8 +59,7 @@ int uva_test_run_net(uva_coro_cb body, void *arg)
     task = uva_loop_create_task(loop, net_main, &main_task, NULL);
     r = uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL);
     uva_task_unref(task);
-    ck_assert_int_eq(uva_loop_close(loop), 0);
-    uva_loop_unref(loop);
+    end_loop(loop);
     uva_test_nothing_left(mark);
     return r;
 }

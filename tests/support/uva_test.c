@@ -18,6 +18,7 @@
 #include "stack/switch.h"
 
 uva_loop_t *uva_test_loop;
+bool kind_stackful = true;
 
 static uva_test_mark_t fixture_mark;
 static char log_text[8192];
@@ -126,14 +127,36 @@ void uva_test_cancel(void *data)
 void uva_test_loop_setup(void)
 {
     fixture_mark = uva_test_mark();
-    ck_assert_int_eq(uva_loop_new_virtual(NULL, &uva_test_loop), 0);
+    uva_test_loop = new_loop();
 }
 
 void uva_test_loop_teardown(void)
 {
-    ck_assert_int_eq(uva_loop_close(uva_test_loop), 0);
-    uva_test_loop = uva_loop_unref(uva_test_loop);
+    end_loop(uva_test_loop);
+    uva_test_loop = NULL;
     uva_test_nothing_left(fixture_mark);
+}
+
+uva_loop_t *new_loop(void)
+{
+    uva_loop_t *loop;
+
+    ck_assert_int_eq(uva_loop_new_virtual(NULL, &loop), 0);
+    return loop;
+}
+
+uva_loop_t *new_real_loop(void)
+{
+    uva_loop_t *loop;
+
+    ck_assert_int_eq(uva_loop_new(NULL, &loop), 0);
+    return loop;
+}
+
+void end_loop(uva_loop_t *take_loop)
+{
+    ck_assert_int_eq(uva_loop_close(take_loop), 0);
+    uva_loop_unref(take_loop);
 }
 
 void uva_test_trace(uva_test_trace_t *trace, const char *format, ...)

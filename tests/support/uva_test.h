@@ -60,6 +60,7 @@ int uva_test_run_strict(uva_coro_cb body, void *arg);
     }                                                               \
     START_TEST(name)                                                \
     {                                                               \
+        kind_stackful = _i % 2 == 0;                                \
         ck_assert_int_eq(run(name##_main, &_i), 0);                 \
     }                                                               \
     END_TEST                                                        \
@@ -74,83 +75,13 @@ typedef struct uva_test_trace_s {
 void uva_test_trace(uva_test_trace_t *trace, const char *format, ...)
     UVA_PRINTF(2, 3);
 
-/**
- * A task of both kinds from one body, so that a test runs with both:
- * UVA_BOTH(T, name, members...) { body }, written as that of UVA_STACKLESS, but
- * with UVA_BOTH_AWAIT(r, function, arguments...): it calls the function in a
- * stackful task and awaits its poll half in a stackless one. _OP is for those
- * whose poll takes an operation.
- *
- *     UVA_BOTH(void, take, uva_lock_t *lock; int r;)
- *     {
- *         UVA_BEGIN
- *         UVA_BOTH_AWAIT(self->r, uva_lock_acquire, self->lock);
- *         UVA_END
- *         return self->r;
- *     }
- *
- *     take_task_t *task = UVA_BOTH_SPAWN(loop_test, take, .lock = &lock);
- *
- * The kind is 0 for stackful, 1 for stackless: loop_test, in a test that was
- * added with UVA_TEST_BOTH.
- */
-#define UVA_BOTH(T, body, ...)                                                \
-    struct body##_args_s {                                                    \
-        __VA_ARGS__ bool uva__stackful;                                       \
-        int uva__z;                                                           \
-    };                                                                        \
-    UVA__TYPES(T, body)                                                       \
-    static int body##__body(body##_args_t *self, body##_ret_t *ret);          \
-    UVA__CORO(static, body, NULL, true)                                       \
-    UVA__TYPED(body)                                                          \
-    typedef body##_args_t body##__stackful_args_t;                            \
-    typedef body##_ret_t body##__stackful_ret_t;                              \
-    static int body##__stackful__body(body##_args_t *self, body##_ret_t *ret) \
-    {                                                                         \
-        return body##__body(self, ret);                                       \
-    }                                                                         \
-    UVA__CORO(static, body##__stackful, NULL, false)                          \
-    UVA_UNUSED static body##_task_t *body##__both(body##_args_t args)         \
-    {                                                                         \
-        return (body##_task_t *)(void *)uva__spawn(                           \
-            args.uva__stackful ? &body##__stackful__coro : &body##__coro,     \
-            &args, NULL, UVA__HERE);                                          \
-    }                                                                         \
-    UVA__STACKLESS_BODY(body)
-#define UVA_BOTH_AWAIT(r, function, ...)         \
-    do {                                         \
-        if (self->uva__stackful) {               \
-            (r) = function(__VA_ARGS__);         \
-        } else {                                 \
-            UVA_AWAIT(r, function, __VA_ARGS__); \
-        }                                        \
-    } while (0)
-#define UVA_BOTH_AWAIT_OP(r, function, op, ...)      \
-    do {                                             \
-        if (self->uva__stackful) {                   \
-            (r) = function(__VA_ARGS__);             \
-        } else {                                     \
-            UVA_AWAIT(r, function, op, __VA_ARGS__); \
-        }                                            \
-    } while (0)
-/** uva_sleep(0). */
-#define UVA_BOTH_YIELD(r)            \
-    do {                             \
-        if (self->uva__stackful) {   \
-            (r) = uva_sleep(0);      \
-        } else {                     \
-            UVA_AWAIT(r, uva_yield); \
-        }                            \
-    } while (0)
-#define UVA_BOTH_SPAWN(kind, ...) \
-    UVA__BOTH_SPAWN(kind, __VA_ARGS__, .uva__z = 0)
-#define UVA__BOTH_SPAWN(kind, name, ...) \
-    name##__both((name##_args_t){__VA_ARGS__, .uva__stackful = (kind) == 0})
+/** Whether KIND_SPAWN (kinds.h) makes stackful tasks. UVA_TEST, KIND_TEST and
+ * KIND_LOOP_TEST set it, in a loop test to true for even numbers; a test may
+ * change it. */
+extern bool kind_stackful;
 /** Options of a task for a loop that need not run; NULL is the running one. */
 #define ON_LOOP(on) \
     (&(uva_task_options_t){.size = sizeof(uva_task_options_t), .loop = (on)})
-/** Add a test that runs once for each kind. */
-#define UVA_TEST_BOTH(tcase, name) tcase_add_loop_test(tcase, name, 0, 2)
 
 /** Let everything that is ready run once. */
 #define UVA_TICK() ck_assert_int_eq(uva_sleep(0), 0)
@@ -167,6 +98,11 @@ void uva_test_cancel(void *data);
 extern uva_loop_t *uva_test_loop;
 void uva_test_loop_setup(void);
 void uva_test_loop_teardown(void);
+
+/** A loop on virtual time, one on real time, and the end of either. */
+uva_loop_t *new_loop(void);
+uva_loop_t *new_real_loop(void);
+void end_loop(uva_loop_t *take_loop);
 
 /** What there is now, and the failure of the test if there is more later. */
 typedef struct uva_test_mark_s {

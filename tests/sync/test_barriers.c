@@ -1,7 +1,7 @@
 /*
  * Barrier: CPython's tests. Each task of a test gets the same party.
  */
-#include "uva_test.h"
+#include "kinds.h"
 
 #include <string.h>
 
@@ -44,20 +44,20 @@ static void check_empty(const uva_barrier_t *barrier)
 }
 
 /* Run count tasks of a function to their end. */
-#define GATHER_TASKS(kind, name, party, size)                                \
+#define GATHER_TASKS(name, party, size)                                      \
     do {                                                                     \
         name##_task_t *gathered[N];                                          \
         for (int i = 0; i < (size); i++) {                                   \
-            gathered[i] = UVA_BOTH_SPAWN(kind, name, party);                 \
+            gathered[i] = KIND_SPAWN(name, party);                           \
         }                                                                    \
         ck_assert_int_eq(uva_gather(UVA_FUTURES(gathered), (size), 0, NULL), \
                          0);                                                 \
     } while (0)
 
-UVA_BOTH(int, wait_here, uva_barrier_t *barrier; int r;)
+KIND_TASK(int, wait_here, uva_barrier_t *barrier; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, self->barrier);
+    AWAIT(self->r, uva_barrier_wait, self->barrier);
     *ret = self->r;
     /* What a poll keeps in the waiter it leaves as it was. */
     ck_assert_int_eq(uva_waiter_get_value(uva_waiter_current()), 0);
@@ -66,18 +66,18 @@ UVA_BOTH(int, wait_here, uva_barrier_t *barrier; int r;)
     return self->r < 0 ? self->r : 0;
 }
 
-UVA_BOTH(void, reset_here, uva_barrier_t *barrier; int r;)
+KIND_TASK(void, reset_here, uva_barrier_t *barrier; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_barrier_reset, self->barrier);
+    AWAIT(self->r, uva_barrier_reset, self->barrier);
     UVA_END
     return self->r;
 }
 
-UVA_BOTH(void, abort_here, uva_barrier_t *barrier; int r;)
+KIND_TASK(void, abort_here, uva_barrier_t *barrier; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_barrier_abort, self->barrier);
+    AWAIT(self->r, uva_barrier_abort, self->barrier);
     UVA_END
     return self->r;
 }
@@ -102,31 +102,27 @@ UVA_TEST(barrier_repr)
 
     ck_assert(describes(&barrier, "filling"));
     for (; count < 2; count++) {
-        tasks[count] =
-            UVA_FUTURE(UVA_BOTH_SPAWN(loop_test, wait_here, &barrier));
+        tasks[count] = UVA_FUTURE(KIND_SPAWN(wait_here, &barrier));
     }
     UVA_TICK();
     ck_assert(describes(&barrier, "waiters:2/5"));
     ck_assert(describes(&barrier, "filling"));
 
     for (; count < uva_barrier_parties(&barrier); count++) {
-        tasks[count] =
-            UVA_FUTURE(UVA_BOTH_SPAWN(loop_test, wait_here, &barrier));
+        tasks[count] = UVA_FUTURE(KIND_SPAWN(wait_here, &barrier));
     }
     UVA_TICK();
     ck_assert(describes(&barrier, "draining"));
 
     for (; count < N + 2; count++) {
-        tasks[count] =
-            UVA_FUTURE(UVA_BOTH_SPAWN(loop_test, wait_here, &barrier));
+        tasks[count] = UVA_FUTURE(KIND_SPAWN(wait_here, &barrier));
     }
     UVA_TICK();
     ck_assert_int_eq(uva_barrier_reset(&barrier), 0);
     ck_assert(describes(&barrier, "resetting"));
 
     for (; count < N + 4; count++) {
-        tasks[count] =
-            UVA_FUTURE(UVA_BOTH_SPAWN(loop_test, wait_here, &barrier));
+        tasks[count] = UVA_FUTURE(KIND_SPAWN(wait_here, &barrier));
     }
     UVA_TICK();
     ck_assert_int_eq(uva_barrier_abort(&barrier), 0);
@@ -156,7 +152,7 @@ UVA_TEST(barrier_context_manager)
     int places[3];
 
     for (int i = 0; i < 3; i++) {
-        tasks[i] = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
+        tasks[i] = KIND_SPAWN(wait_here, &barrier);
     }
     ck_assert_int_eq(wait_here_gather(tasks, 3, 0, NULL, places), 0);
     for (int i = 0; i < 3; i++) {
@@ -178,14 +174,14 @@ UVA_TEST(barrier_filling_one_task_twice)
 {
     /* test_locks.py, BarrierTests.test_filling_one_task_twice */
     uva_barrier_t barrier = UVA_BARRIER_INIT(1);
-    wait_here_task_t *t1 = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
+    wait_here_task_t *t1 = KIND_SPAWN(wait_here, &barrier);
     wait_here_task_t *t2;
     int place1 = -1;
     int place2 = -2;
 
     UVA_TICK();
     ck_assert_int_eq(uva_barrier_n_waiting(&barrier), 0);
-    t2 = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
+    t2 = KIND_SPAWN(wait_here, &barrier);
     UVA_TICK();
     ck_assert(UVA_DONE(t1) && UVA_DONE(t2));
     ck_assert_int_eq(wait_here_await(t1, &place1), 0);
@@ -200,15 +196,15 @@ UVA_TEST(barrier_filling_task_by_task)
     uva_barrier_t barrier = UVA_BARRIER_INIT(3);
     wait_here_task_t *tasks[3];
 
-    tasks[0] = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
+    tasks[0] = KIND_SPAWN(wait_here, &barrier);
     UVA_TICK();
     ck_assert_int_eq(uva_barrier_n_waiting(&barrier), 1);
     ck_assert(describes(&barrier, "filling"));
-    tasks[1] = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
+    tasks[1] = KIND_SPAWN(wait_here, &barrier);
     UVA_TICK();
     ck_assert_int_eq(uva_barrier_n_waiting(&barrier), 2);
     ck_assert(describes(&barrier, "filling"));
-    tasks[2] = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
+    tasks[2] = KIND_SPAWN(wait_here, &barrier);
     UVA_TICK();
     ck_assert_int_eq(uva_wait(UVA_FUTURES(tasks), 3, UVA_FOREVER,
                               UVA_ALL_COMPLETED, NULL, NULL),
@@ -217,13 +213,13 @@ UVA_TEST(barrier_filling_task_by_task)
     ck_assert_int_eq(uva_gather(UVA_FUTURES(tasks), 3, 0, NULL), 0);
 }
 
-UVA_BOTH(int, wait_twice, party_t *party; int r;)
+KIND_TASK(int, wait_twice, party_t *party; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
     ck_assert_int_ge(self->r, 0);
     self->party->results1++;
-    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
     ck_assert_int_ge(self->r, 0);
     self->party->results2++;
     *ret = self->r;
@@ -242,7 +238,7 @@ UVA_TEST(barrier_filling_tasks_wait_twice)
 
     party_init(&party, N);
     for (int i = 0; i < N; i++) {
-        tasks[i] = UVA_BOTH_SPAWN(loop_test, wait_twice, &party);
+        tasks[i] = KIND_SPAWN(wait_twice, &party);
     }
     ck_assert_int_eq(wait_twice_gather(tasks, N, 0, NULL, places), 0);
     ck_assert_int_eq(party.results1, N);
@@ -255,10 +251,10 @@ UVA_TEST(barrier_filling_tasks_wait_twice)
     check_empty(&party.barrier);
 }
 
-UVA_BOTH(void, look_around, party_t *party; int r;)
+KIND_TASK(void, look_around, party_t *party; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
     ck_assert_int_ge(self->r, 0);
     uva_test_trace(&self->party->trace, "%d",
                    describes(&self->party->barrier, "draining"));
@@ -272,25 +268,25 @@ UVA_TEST(barrier_draining_state)
     party_t party;
 
     party_init(&party, N);
-    GATHER_TASKS(loop_test, look_around, &party, N);
+    GATHER_TASKS(look_around, &party, N);
     /* The last to leave has made it fill again. */
     ck_assert_str_eq(party.trace.text, "1 1 1 1 0");
     check_empty(&party.barrier);
 }
 
-UVA_BOTH(void, wait_while_draining, party_t *party; int r;)
+KIND_TASK(void, wait_while_draining, party_t *party; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
     ck_assert_int_ge(self->r, 0);
     if (self->party->left > 0) {
         self->party->left--;
-        UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+        AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
     } else {
         /* For the end of the draining, then for the others. */
-        UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->second);
+        AWAIT(self->r, uva_barrier_wait, &self->party->second);
         ck_assert_int_ge(self->r, 0);
-        UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+        AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
     }
     ck_assert_int_ge(self->r, 0);
     UVA_END
@@ -305,15 +301,15 @@ UVA_TEST(barrier_blocking_tasks_while_draining)
     party_init(&party, N);
     party.left = 2;
     ck_assert_int_eq(uva_barrier_init(&party.second, N - 2), 0);
-    GATHER_TASKS(loop_test, wait_while_draining, &party, N);
+    GATHER_TASKS(wait_while_draining, &party, N);
     check_empty(&party.barrier);
     check_empty(&party.second);
 }
 
-UVA_BOTH(void, wait_and_count, party_t *party; int r;)
+KIND_TASK(void, wait_and_count, party_t *party; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
     if (self->r < 0) {
         return self->r;
     }
@@ -330,10 +326,10 @@ UVA_TEST(barrier_filling_tasks_cancel_one)
     wait_and_count_task_t *tasks[3];
 
     party_init(&party, 3);
-    t1 = UVA_BOTH_SPAWN(loop_test, wait_and_count, &party);
+    t1 = KIND_SPAWN(wait_and_count, &party);
     UVA_TICK();
     ck_assert_int_eq(uva_barrier_n_waiting(&party.barrier), 1);
-    tasks[0] = UVA_BOTH_SPAWN(loop_test, wait_and_count, &party);
+    tasks[0] = KIND_SPAWN(wait_and_count, &party);
     UVA_TICK();
     ck_assert_int_eq(uva_barrier_n_waiting(&party.barrier), 2);
 
@@ -344,10 +340,10 @@ UVA_TEST(barrier_filling_tasks_cancel_one)
     ck_assert(UVA_CANCELLED(t1));
     ck_assert_int_eq(UVA_JOIN(t1), UV_ECANCELED);
 
-    tasks[1] = UVA_BOTH_SPAWN(loop_test, wait_and_count, &party);
+    tasks[1] = KIND_SPAWN(wait_and_count, &party);
     UVA_TICK();
     ck_assert_int_eq(uva_barrier_n_waiting(&party.barrier), 2);
-    tasks[2] = UVA_BOTH_SPAWN(loop_test, wait_and_count, &party);
+    tasks[2] = KIND_SPAWN(wait_and_count, &party);
     ck_assert_int_eq(uva_gather(UVA_FUTURES(tasks), 3, 0, NULL), 0);
     ck_assert_int_eq(party.results1, 3);
     check_empty(&party.barrier);
@@ -357,7 +353,7 @@ UVA_TEST(barrier_reset_barrier)
 {
     /* test_locks.py, BarrierTests.test_reset_barrier */
     uva_barrier_t barrier = UVA_BARRIER_INIT(1);
-    reset_here_task_t *task = UVA_BOTH_SPAWN(loop_test, reset_here, &barrier);
+    reset_here_task_t *task = KIND_SPAWN(reset_here, &barrier);
 
     UVA_TICK();
     check_empty(&barrier);
@@ -365,10 +361,10 @@ UVA_TEST(barrier_reset_barrier)
     ck_assert_int_eq(UVA_JOIN(task), 0);
 }
 
-UVA_BOTH(void, expect_broken, party_t *party; int r;)
+KIND_TASK(void, expect_broken, party_t *party; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
     self->party->results1 += self->r == UVA_EBROKENBARRIER;
     UVA_END
     return 0;
@@ -383,10 +379,10 @@ UVA_TEST(barrier_reset_barrier_while_tasks_waiting)
 
     party_init(&party, N);
     for (int i = 0; i < N - 1; i++) {
-        tasks[i] = UVA_BOTH_SPAWN(loop_test, expect_broken, &party);
+        tasks[i] = KIND_SPAWN(expect_broken, &party);
     }
     UVA_TICK();
-    reset = UVA_BOTH_SPAWN(loop_test, reset_here, &party.barrier);
+    reset = KIND_SPAWN(reset_here, &party.barrier);
     ck_assert_int_eq(uva_gather(UVA_FUTURES(tasks), N - 1, 0, NULL), 0);
     ck_assert_int_eq(party.results1, N - 1);
     ck_assert(!describes(&party.barrier, "resetting"));
@@ -394,14 +390,14 @@ UVA_TEST(barrier_reset_barrier_while_tasks_waiting)
     ck_assert_int_eq(UVA_JOIN(reset), 0);
 }
 
-UVA_BOTH(void, half_draining, party_t *party; int r;)
+KIND_TASK(void, half_draining, party_t *party; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
     if (self->r == UVA_EBROKENBARRIER) {
         self->party->results1++;
     } else if (self->party->barrier.count == N / 2) {
-        UVA_BOTH_AWAIT(self->r, uva_barrier_reset, &self->party->barrier);
+        AWAIT(self->r, uva_barrier_reset, &self->party->barrier);
         ck_assert_int_eq(self->r, 0);
     }
     UVA_END
@@ -415,32 +411,32 @@ UVA_TEST(barrier_reset_barrier_when_tasks_half_draining)
     party_t party;
 
     party_init(&party, N);
-    GATHER_TASKS(loop_test, half_draining, &party, N);
+    GATHER_TASKS(half_draining, &party, N);
     ck_assert_int_eq(party.results1, N / 2);
     ck_assert(!describes(&party.barrier, "resetting"));
     check_empty(&party.barrier);
 }
 
-UVA_BOTH(void, half_blocking, party_t *party; int r;)
+KIND_TASK(void, half_blocking, party_t *party; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
     if (self->r == UVA_EBROKENBARRIER) {
         self->party->results1++;
     } else if (++self->party->count > N / 2) {
         if (self->party->aborts) {
-            UVA_BOTH_AWAIT(self->r, uva_barrier_abort, &self->party->barrier);
+            AWAIT(self->r, uva_barrier_abort, &self->party->barrier);
         } else {
-            UVA_BOTH_AWAIT(self->r, uva_barrier_reset, &self->party->barrier);
+            AWAIT(self->r, uva_barrier_reset, &self->party->barrier);
         }
         ck_assert_int_eq(self->r, 0);
     } else {
-        UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+        AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
         self->party->results2 += self->r == UVA_EBROKENBARRIER;
         return 0;
     }
     if (!self->party->aborts) {
-        UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+        AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
         ck_assert_int_ge(self->r, 0);
     }
     UVA_END
@@ -466,7 +462,7 @@ UVA_TEST(barrier_broken_when_tasks_half_draining_half_blocking)
 
         party_init(&party, N);
         party.aborts = rows[row].aborts;
-        GATHER_TASKS(loop_test, half_blocking, &party, N);
+        GATHER_TASKS(half_blocking, &party, N);
         ck_assert_int_eq(party.results1, N / 2);
         ck_assert_int_eq(party.results2, rows[row].blocked_and_failed);
         ck_assert(!describes(&party.barrier, "resetting"));
@@ -475,22 +471,22 @@ UVA_TEST(barrier_broken_when_tasks_half_draining_half_blocking)
     }
 }
 
-UVA_BOTH(void, waiting_again, party_t *party; int r;)
+KIND_TASK(void, waiting_again, party_t *party; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
     self->party->results1 += self->r == UVA_EBROKENBARRIER;
-    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
     ck_assert_int_ge(self->r, 0);
     self->party->results2++;
     UVA_END
     return 0;
 }
 
-UVA_BOTH(void, waiting_once, party_t *party; int r;)
+KIND_TASK(void, waiting_once, party_t *party; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
     ck_assert_int_ge(self->r, 0);
     self->party->results2++;
     UVA_END
@@ -509,11 +505,11 @@ UVA_TEST(barrier_reset_barrier_while_tasks_waiting_and_waiting_again)
 
     party_init(&party, N);
     for (int i = 0; i < N - 1; i++) {
-        tasks[i] = UVA_BOTH_SPAWN(loop_test, waiting_again, &party);
+        tasks[i] = KIND_SPAWN(waiting_again, &party);
     }
-    reset = UVA_BOTH_SPAWN(loop_test, reset_here, &party.barrier);
+    reset = KIND_SPAWN(reset_here, &party.barrier);
     UVA_TICK();
-    last = UVA_BOTH_SPAWN(loop_test, waiting_once, &party);
+    last = KIND_SPAWN(waiting_once, &party);
     ck_assert_int_eq(uva_gather(UVA_FUTURES(tasks), N - 1, 0, NULL), 0);
     ck_assert(!uva_barrier_broken(&party.barrier));
     ck_assert_int_eq(party.results1, N - 1);
@@ -523,26 +519,26 @@ UVA_TEST(barrier_reset_barrier_while_tasks_waiting_and_waiting_again)
     ck_assert_int_eq(UVA_JOIN(last), 0);
 }
 
-UVA_BOTH(void, reset_while_draining, party_t *party; int r;)
+KIND_TASK(void, reset_while_draining, party_t *party; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
     ck_assert_int_ge(self->r, 0);
     if (++self->party->count == N) {
         /* The last to leave. */
-        UVA_BOTH_AWAIT(self->r, uva_barrier_reset, &self->party->barrier);
+        AWAIT(self->r, uva_barrier_reset, &self->party->barrier);
         ck_assert_int_eq(self->r, 0);
-        UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+        AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
         ck_assert_int_ge(self->r, 0);
     } else {
-        UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+        AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
         if (self->r >= 0) {
             self->party->results1++;
         } else {
             self->party->results2++;
         }
     }
-    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
     ck_assert_int_ge(self->r, 0);
     self->party->results3++;
     UVA_END
@@ -555,7 +551,7 @@ UVA_TEST(barrier_reset_barrier_while_tasks_draining)
     party_t party;
 
     party_init(&party, N);
-    GATHER_TASKS(loop_test, reset_while_draining, &party, N);
+    GATHER_TASKS(reset_while_draining, &party, N);
     ck_assert_int_eq(party.results1, N - 1);
     ck_assert_int_eq(party.results2, 0);
     ck_assert_int_eq(party.results3, N);
@@ -566,7 +562,7 @@ UVA_TEST(barrier_abort_barrier)
 {
     /* test_locks.py, BarrierTests.test_abort_barrier */
     uva_barrier_t barrier = UVA_BARRIER_INIT(1);
-    abort_here_task_t *task = UVA_BOTH_SPAWN(loop_test, abort_here, &barrier);
+    abort_here_task_t *task = KIND_SPAWN(abort_here, &barrier);
 
     UVA_TICK();
     ck_assert_int_eq(uva_barrier_n_waiting(&barrier), 0);
@@ -575,16 +571,16 @@ UVA_TEST(barrier_abort_barrier)
     ck_assert_int_eq(uva_barrier_wait(&barrier), UVA_EBROKENBARRIER);
 }
 
-UVA_BOTH(void, abort_by_failure, party_t *party; int r;)
+KIND_TASK(void, abort_by_failure, party_t *party; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
     if (self->r == N / 2) {
-        UVA_BOTH_AWAIT(self->r, uva_barrier_abort, &self->party->barrier);
+        AWAIT(self->r, uva_barrier_abort, &self->party->barrier);
         ck_assert_int_eq(self->r, 0);
     } else {
         if (self->r >= 0) {
-            UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+            AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
             self->party->results1 += self->r >= 0;
         }
         self->party->results2 += self->r == UVA_EBROKENBARRIER;
@@ -594,14 +590,14 @@ UVA_BOTH(void, abort_by_failure, party_t *party; int r;)
     }
 
     /* All have left the first when it is reset, and none comes before. */
-    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->second);
+    AWAIT(self->r, uva_barrier_wait, &self->party->second);
     if (self->r == N / 2) {
-        UVA_BOTH_AWAIT(self->r, uva_barrier_reset, &self->party->barrier);
+        AWAIT(self->r, uva_barrier_reset, &self->party->barrier);
         ck_assert_int_eq(self->r, 0);
     }
-    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->second);
+    AWAIT(self->r, uva_barrier_wait, &self->party->second);
     ck_assert_int_ge(self->r, 0);
-    UVA_BOTH_AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
+    AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
     ck_assert_int_ge(self->r, 0);
     self->party->results3++;
     UVA_END
@@ -620,7 +616,7 @@ UVA_TEST(barrier_abort_barrier_when_exception)
         party_init(&party, N);
         party.resets = resets != 0;
         ck_assert_int_eq(uva_barrier_init(&party.second, N), 0);
-        GATHER_TASKS(loop_test, abort_by_failure, &party, N);
+        GATHER_TASKS(abort_by_failure, &party, N);
         ck_assert_int_eq(party.results1, 0);
         ck_assert_int_eq(party.results2, N - 1);
         ck_assert_int_eq(party.results3, resets ? N : 0);
@@ -636,7 +632,7 @@ UVA_TEST(barrier_cancelled_on_the_way_in)
     wait_here_task_t *task;
 
     ck_assert_int_eq(uva_condition_acquire(&barrier.condition), 0);
-    task = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
+    task = KIND_SPAWN(wait_here, &barrier);
     UVA_TICK();
     uva_future_cancel(UVA_FUTURE(task));
     ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
@@ -644,7 +640,7 @@ UVA_TEST(barrier_cancelled_on_the_way_in)
 
     barrier.state = UVA__BARRIER_DRAINING;
     ck_assert_int_eq(uva_condition_release(&barrier.condition), 0);
-    task = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
+    task = KIND_SPAWN(wait_here, &barrier);
     UVA_TICK();
     uva_future_cancel(UVA_FUTURE(task));
     ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
@@ -656,8 +652,8 @@ UVA_TEST(barrier_cancelled_on_the_way_in)
 UVA_TEST(barrier_places)
 {
     uva_barrier_t barrier = UVA_BARRIER_INIT(3);
-    wait_here_task_t *t0 = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
-    wait_here_task_t *t1 = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
+    wait_here_task_t *t0 = KIND_SPAWN(wait_here, &barrier);
+    wait_here_task_t *t1 = KIND_SPAWN(wait_here, &barrier);
     int place = -1;
 
     UVA_TICK();
@@ -675,15 +671,15 @@ UVA_TEST(barrier_places)
 UVA_TEST(barrier_places_after_a_cancellation)
 {
     uva_barrier_t barrier = UVA_BARRIER_INIT(3);
-    wait_here_task_t *t0 = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
-    wait_here_task_t *t1 = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
+    wait_here_task_t *t0 = KIND_SPAWN(wait_here, &barrier);
+    wait_here_task_t *t1 = KIND_SPAWN(wait_here, &barrier);
     wait_here_task_t *t2;
     int places[2] = {-1, -1};
 
     UVA_TICK();
     uva_future_cancel(UVA_FUTURE(t0));
     ck_assert_int_eq(UVA_JOIN(t0), UV_ECANCELED);
-    t2 = UVA_BOTH_SPAWN(loop_test, wait_here, &barrier);
+    t2 = KIND_SPAWN(wait_here, &barrier);
     UVA_TICK();
     UVA_TICK();
     ck_assert_int_eq(uva_barrier_wait(&barrier), 2);
@@ -701,31 +697,31 @@ int main(void)
 
     tcase = UVA_TCASE(suite, "Barrier");
     tcase_add_test(tcase, barrier_barrier);
-    UVA_TEST_BOTH(tcase, barrier_repr);
+    KIND_ADD_TEST(tcase, barrier_repr);
     tcase_add_test(tcase, barrier_parties);
-    UVA_TEST_BOTH(tcase, barrier_context_manager);
+    KIND_ADD_TEST(tcase, barrier_context_manager);
     tcase_add_test(tcase, barrier_filling_one_task);
-    UVA_TEST_BOTH(tcase, barrier_filling_one_task_twice);
-    UVA_TEST_BOTH(tcase, barrier_filling_task_by_task);
-    UVA_TEST_BOTH(tcase, barrier_filling_tasks_wait_twice);
-    UVA_TEST_BOTH(tcase, barrier_draining_state);
-    UVA_TEST_BOTH(tcase, barrier_blocking_tasks_while_draining);
-    UVA_TEST_BOTH(tcase, barrier_filling_tasks_cancel_one);
-    UVA_TEST_BOTH(tcase, barrier_cancelled_on_the_way_in);
-    UVA_TEST_BOTH(tcase, barrier_places);
-    UVA_TEST_BOTH(tcase, barrier_places_after_a_cancellation);
+    KIND_ADD_TEST(tcase, barrier_filling_one_task_twice);
+    KIND_ADD_TEST(tcase, barrier_filling_task_by_task);
+    KIND_ADD_TEST(tcase, barrier_filling_tasks_wait_twice);
+    KIND_ADD_TEST(tcase, barrier_draining_state);
+    KIND_ADD_TEST(tcase, barrier_blocking_tasks_while_draining);
+    KIND_ADD_TEST(tcase, barrier_filling_tasks_cancel_one);
+    KIND_ADD_TEST(tcase, barrier_cancelled_on_the_way_in);
+    KIND_ADD_TEST(tcase, barrier_places);
+    KIND_ADD_TEST(tcase, barrier_places_after_a_cancellation);
 
     tcase = UVA_TCASE(suite, "Reset");
-    UVA_TEST_BOTH(tcase, barrier_reset_barrier);
-    UVA_TEST_BOTH(tcase, barrier_reset_barrier_while_tasks_waiting);
-    UVA_TEST_BOTH(tcase, barrier_reset_barrier_when_tasks_half_draining);
-    UVA_TEST_BOTH(tcase, barrier_broken_when_tasks_half_draining_half_blocking);
-    UVA_TEST_BOTH(tcase,
+    KIND_ADD_TEST(tcase, barrier_reset_barrier);
+    KIND_ADD_TEST(tcase, barrier_reset_barrier_while_tasks_waiting);
+    KIND_ADD_TEST(tcase, barrier_reset_barrier_when_tasks_half_draining);
+    KIND_ADD_TEST(tcase, barrier_broken_when_tasks_half_draining_half_blocking);
+    KIND_ADD_TEST(tcase,
                   barrier_reset_barrier_while_tasks_waiting_and_waiting_again);
-    UVA_TEST_BOTH(tcase, barrier_reset_barrier_while_tasks_draining);
+    KIND_ADD_TEST(tcase, barrier_reset_barrier_while_tasks_draining);
 
     tcase = UVA_TCASE(suite, "Abort");
-    UVA_TEST_BOTH(tcase, barrier_abort_barrier);
-    UVA_TEST_BOTH(tcase, barrier_abort_barrier_when_exception);
+    KIND_ADD_TEST(tcase, barrier_abort_barrier);
+    KIND_ADD_TEST(tcase, barrier_abort_barrier_when_exception);
     return uva_test_main(suite);
 }

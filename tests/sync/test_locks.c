@@ -1,7 +1,7 @@
 /*
  * Lock, Event, Condition and Semaphore: CPython's tests, and what C adds.
  */
-#include "uva_test.h"
+#include "kinds.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,11 +23,11 @@ static bool has(const char *text, const char *words)
 
 /* --- Lock --- */
 
-UVA_BOTH(bool, take_lock, uva_lock_t *lock; uva_test_trace_t * trace; int id;
-         int r;)
+KIND_TASK(bool, take_lock, uva_lock_t *lock; uva_test_trace_t * trace; int id;
+          int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_lock_acquire, self->lock);
+    AWAIT(self->r, uva_lock_acquire, self->lock);
     if (self->r < 0) {
         return self->r;
     }
@@ -74,8 +74,8 @@ UVA_TEST(lock_acquire)
     take_lock_task_t *t3;
 
     ck_assert_int_eq(uva_lock_acquire(&lock), 0);
-    t1 = UVA_BOTH_SPAWN(loop_test, take_lock, &lock, &trace, 1);
-    t2 = UVA_BOTH_SPAWN(loop_test, take_lock, &lock, &trace, 2);
+    t1 = KIND_SPAWN(take_lock, &lock, &trace, 1);
+    t2 = KIND_SPAWN(take_lock, &lock, &trace, 2);
     UVA_TICK();
     ck_assert_str_eq(trace.text, "");
 
@@ -85,7 +85,7 @@ UVA_TEST(lock_acquire)
     UVA_TICK();
     ck_assert_str_eq(trace.text, "1");
 
-    t3 = UVA_BOTH_SPAWN(loop_test, take_lock, &lock, &trace, 3);
+    t3 = KIND_SPAWN(take_lock, &lock, &trace, 3);
     ck_assert_int_eq(uva_lock_release(&lock), 0);
     UVA_TICK();
     ck_assert_str_eq(trace.text, "1 2");
@@ -106,22 +106,22 @@ UVA_TEST(lock_acquire_cancel)
     take_lock_task_t *task;
 
     ck_assert_int_eq(uva_lock_acquire(&lock), 0);
-    task = UVA_BOTH_SPAWN(loop_test, take_lock, &lock);
+    task = KIND_SPAWN(take_lock, &lock);
     ck_assert_int_eq(
         uva_loop_call_soon(NULL, uva_test_cancel, task, NULL, NULL), 0);
     ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
     ck_assert_uint_eq(uva__sync_count(&lock.waiters), 0);
 }
 
-UVA_BOTH(void, hold_lock, uva_lock_t *lock; uva_future_t * blocker; int r;)
+KIND_TASK(void, hold_lock, uva_lock_t *lock; uva_future_t * blocker; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_lock_acquire, self->lock);
+    AWAIT(self->r, uva_lock_acquire, self->lock);
     if (self->r < 0) {
         return self->r;
     }
     if (self->blocker != NULL) {
-        UVA_BOTH_AWAIT(self->r, uva_await, self->blocker, NULL);
+        AWAIT(self->r, uva_await, self->blocker, NULL);
     }
     (void)uva_lock_release(self->lock);
     UVA_END
@@ -133,16 +133,16 @@ UVA_TEST(lock_cancel_race)
     /* test_locks.py, LockTests.test_cancel_race */
     uva_lock_t lock = UVA_LOCK_INIT;
     uva_future_t *fa = uva_create_future();
-    hold_lock_task_t *ta = UVA_BOTH_SPAWN(loop_test, hold_lock, &lock, fa);
+    hold_lock_task_t *ta = KIND_SPAWN(hold_lock, &lock, fa);
     hold_lock_task_t *tb;
     hold_lock_task_t *tc;
 
     UVA_TICK();
     ck_assert(uva_lock_locked(&lock));
-    tb = UVA_BOTH_SPAWN(loop_test, hold_lock, &lock);
+    tb = KIND_SPAWN(hold_lock, &lock);
     UVA_TICK();
     ck_assert_uint_eq(uva__sync_count(&lock.waiters), 1);
-    tc = UVA_BOTH_SPAWN(loop_test, hold_lock, &lock);
+    tc = KIND_SPAWN(hold_lock, &lock);
     UVA_TICK();
     ck_assert_uint_eq(uva__sync_count(&lock.waiters), 2);
 
@@ -169,11 +169,11 @@ typedef struct race_s {
     uva_future_t *first;
 } race_t;
 
-UVA_BOTH(void, race_lock, race_t *race; int r;)
+KIND_TASK(void, race_lock, race_t *race; int r;)
 {
     UVA_BEGIN
     self->race->call_count++;
-    UVA_BOTH_AWAIT(self->r, uva_lock_acquire, &self->race->lock);
+    AWAIT(self->r, uva_lock_acquire, &self->race->lock);
     if (self->r == 0) {
         self->race->lock_count++;
     }
@@ -198,9 +198,9 @@ UVA_TEST(lock_cancel_release_race)
     race_lock_task_t *t3;
 
     ck_assert_int_eq(uva_lock_acquire(&race.lock), 0);
-    t1 = UVA_BOTH_SPAWN(loop_test, race_lock, &race);
-    t2 = UVA_BOTH_SPAWN(loop_test, race_lock, &race);
-    t3 = UVA_BOTH_SPAWN(loop_test, race_lock, &race);
+    t1 = KIND_SPAWN(race_lock, &race);
+    t2 = KIND_SPAWN(race_lock, &race);
+    t3 = KIND_SPAWN(race_lock, &race);
     race.first = UVA_FUTURE(t1);
     UVA_TICK();
 
@@ -228,12 +228,12 @@ UVA_TEST(lock_finished_waiter_cancelled)
 
     ck_assert_int_eq(uva_lock_acquire(&lock), 0);
     ck_assert(uva_lock_locked(&lock));
-    tb = UVA_BOTH_SPAWN(loop_test, take_lock, &lock);
+    tb = KIND_SPAWN(take_lock, &lock);
     UVA_TICK();
     ck_assert_uint_eq(uva__sync_count(&lock.waiters), 1);
 
     /* Queue a second waiter, cancel the first, free the lock. */
-    tc = UVA_BOTH_SPAWN(loop_test, take_lock, &lock);
+    tc = KIND_SPAWN(take_lock, &lock);
     uva_future_cancel(UVA_FUTURE(tb));
     ck_assert_int_eq(uva_lock_release(&lock), 0);
     UVA_TICK();
@@ -251,8 +251,8 @@ UVA_TEST(lock_woken_waiter_cancelled)
     take_lock_task_t *tc;
 
     ck_assert_int_eq(uva_lock_acquire(&lock), 0);
-    tb = UVA_BOTH_SPAWN(loop_test, take_lock, &lock);
-    tc = UVA_BOTH_SPAWN(loop_test, take_lock, &lock);
+    tb = KIND_SPAWN(take_lock, &lock);
+    tc = KIND_SPAWN(take_lock, &lock);
     UVA_TICK();
 
     /* Woken first, cancelled then: the second one gets the lock. */
@@ -272,7 +272,7 @@ UVA_TEST(lock_newcomer_waits)
 
     uva_lock_init(&lock);
     ck_assert_int_eq(uva_lock_acquire(&lock), 0);
-    first = UVA_BOTH_SPAWN(loop_test, take_lock, &lock, &trace, 1);
+    first = KIND_SPAWN(take_lock, &lock, &trace, 1);
     UVA_TICK();
 
     /* Free, and yet not for us: somebody is on the way to take it. */
@@ -302,10 +302,10 @@ UVA_TEST(lock_sees_cancelled_waiters_once)
 
     ck_assert_int_eq(uva_lock_acquire(&lock), 0);
     for (int i = 0; i < 3; i++) {
-        tasks[i] = UVA_BOTH_SPAWN(loop_test, take_lock, &lock);
+        tasks[i] = KIND_SPAWN(take_lock, &lock);
     }
     UVA_TICK();
-    newcomer = UVA_BOTH_SPAWN(loop_test, take_lock, &lock);
+    newcomer = KIND_SPAWN(take_lock, &lock);
     ck_assert_int_eq(uva_loop_call_soon(NULL, release_lock, &lock, NULL, NULL),
                      0);
     for (int i = 0; i < 3; i++) {
@@ -352,7 +352,7 @@ UVA_TEST(lock_context_manager)
     hold_lock_task_t *task;
 
     ck_assert(!uva_lock_locked(&lock));
-    task = UVA_BOTH_SPAWN(loop_test, hold_lock, &lock, blocker);
+    task = KIND_SPAWN(hold_lock, &lock, blocker);
     UVA_TICK();
     ck_assert(uva_lock_locked(&lock));
     uva_future_cancel(UVA_FUTURE(task));
@@ -363,11 +363,12 @@ UVA_TEST(lock_context_manager)
 
 /* --- Event --- */
 
-UVA_BOTH(bool, wait_event, uva_event_t *event; uva_test_trace_t * trace; int id;
-         int r;)
+KIND_TASK(bool, wait_event, uva_event_t *event; uva_test_trace_t * trace;
+          int id;
+          int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_event_wait, self->event);
+    AWAIT(self->r, uva_event_wait, self->event);
     if (self->r < 0) {
         return self->r;
     }
@@ -395,7 +396,7 @@ UVA_TEST(event_repr)
     ck_assert_int_eq(strncmp(text, "<Event object at 0x", 19), 0);
 
     uva_event_clear(&event);
-    task = UVA_BOTH_SPAWN(loop_test, wait_event, &event);
+    task = KIND_SPAWN(wait_event, &event);
     UVA_TICK();
     uva_repr(&event, text, sizeof text);
     ck_assert(has(text, "waiters:1"));
@@ -413,12 +414,12 @@ UVA_TEST(event_wait)
     wait_event_task_t *t3;
 
     ck_assert(!uva_event_is_set(&event));
-    t1 = UVA_BOTH_SPAWN(loop_test, wait_event, &event, &trace, 1);
-    t2 = UVA_BOTH_SPAWN(loop_test, wait_event, &event, &trace, 2);
+    t1 = KIND_SPAWN(wait_event, &event, &trace, 1);
+    t2 = KIND_SPAWN(wait_event, &event, &trace, 2);
     UVA_TICK();
     ck_assert_str_eq(trace.text, "");
 
-    t3 = UVA_BOTH_SPAWN(loop_test, wait_event, &event, &trace, 3);
+    t3 = KIND_SPAWN(wait_event, &event, &trace, 3);
     uva_event_set(&event);
     UVA_TICK();
     ck_assert_str_eq(trace.text, "3 1 2");
@@ -443,7 +444,7 @@ UVA_TEST(event_wait_cancel)
 {
     /* test_locks.py, EventTests.test_wait_cancel */
     uva_event_t event = UVA_EVENT_INIT;
-    wait_event_task_t *task = UVA_BOTH_SPAWN(loop_test, wait_event, &event);
+    wait_event_task_t *task = KIND_SPAWN(wait_event, &event);
 
     ck_assert_int_eq(
         uva_loop_call_soon(NULL, uva_test_cancel, task, NULL, NULL), 0);
@@ -468,8 +469,7 @@ UVA_TEST(event_clear_with_waiters)
     /* test_locks.py, EventTests.test_clear_with_waiters */
     uva_event_t event = UVA_EVENT_INIT;
     uva_test_trace_t trace = {0};
-    wait_event_task_t *task =
-        UVA_BOTH_SPAWN(loop_test, wait_event, &event, &trace, 1);
+    wait_event_task_t *task = KIND_SPAWN(wait_event, &event, &trace, 1);
     bool result = false;
 
     UVA_TICK();
@@ -492,7 +492,7 @@ UVA_TEST(event_clear_with_waiters)
 UVA_TEST(event_set_and_cleared_still_wakes)
 {
     uva_event_t event = UVA_EVENT_INIT;
-    wait_event_task_t *task = UVA_BOTH_SPAWN(loop_test, wait_event, &event);
+    wait_event_task_t *task = KIND_SPAWN(wait_event, &event);
 
     UVA_TICK();
     uva_event_set(&event);
@@ -505,16 +505,16 @@ UVA_TEST(event_set_and_cleared_still_wakes)
 /* --- Condition --- */
 
 /* Acquire, wait, tell, and release if asked to. */
-UVA_BOTH(bool, wait_condition, uva_condition_t *condition;
-         uva_test_trace_t * trace;
-         int id;
-         bool release;
-         int r;)
+KIND_TASK(bool, wait_condition, uva_condition_t *condition;
+          uva_test_trace_t * trace;
+          int id;
+          bool release;
+          int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_condition_acquire, self->condition);
+    AWAIT(self->r, uva_condition_acquire, self->condition);
     ck_assert_int_eq(self->r, 0);
-    UVA_BOTH_AWAIT(self->r, uva_condition_wait, self->condition);
+    AWAIT(self->r, uva_condition_wait, self->condition);
     if (self->r < 0) {
         return self->r;
     }
@@ -528,10 +528,10 @@ UVA_BOTH(bool, wait_condition, uva_condition_t *condition;
 }
 
 /* wait alone: whoever has acquired. */
-UVA_BOTH(void, only_wait, uva_condition_t *condition; int r;)
+KIND_TASK(void, only_wait, uva_condition_t *condition; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_condition_wait, self->condition);
+    AWAIT(self->r, uva_condition_wait, self->condition);
     UVA_END
     return self->r;
 }
@@ -569,9 +569,9 @@ UVA_TEST(condition_wait)
     wait_condition_task_t *t2;
     wait_condition_task_t *t3;
 
-    t1 = UVA_BOTH_SPAWN(loop_test, wait_condition, &condition, &trace, 1);
-    t2 = UVA_BOTH_SPAWN(loop_test, wait_condition, &condition, &trace, 2);
-    t3 = UVA_BOTH_SPAWN(loop_test, wait_condition, &condition, &trace, 3);
+    t1 = KIND_SPAWN(wait_condition, &condition, &trace, 1);
+    t2 = KIND_SPAWN(wait_condition, &condition, &trace, 2);
+    t3 = KIND_SPAWN(wait_condition, &condition, &trace, 3);
     UVA_TICK();
     ck_assert_str_eq(trace.text, "");
     ck_assert(!uva_condition_locked(&condition));
@@ -611,7 +611,7 @@ UVA_TEST(condition_wait_cancel)
     only_wait_task_t *task;
 
     acquire(&condition);
-    task = UVA_BOTH_SPAWN(loop_test, only_wait, &condition);
+    task = KIND_SPAWN(only_wait, &condition);
     ck_assert_int_eq(
         uva_loop_call_soon(NULL, uva_test_cancel, task, NULL, NULL), 0);
     ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
@@ -632,7 +632,7 @@ UVA_TEST(condition_wait_cancel_contested)
 
     acquire(&condition);
     ck_assert(uva_condition_locked(&condition));
-    task = UVA_BOTH_SPAWN(loop_test, only_wait, &condition);
+    task = KIND_SPAWN(only_wait, &condition);
     UVA_TICK();
     ck_assert(!uva_condition_locked(&condition));
 
@@ -648,13 +648,13 @@ UVA_TEST(condition_wait_cancel_contested)
     ck_assert(uva_condition_locked(&condition));
 }
 
-UVA_BOTH(void, wait_inside, uva_condition_t *condition; bool *waited; int r;)
+KIND_TASK(void, wait_inside, uva_condition_t *condition; bool *waited; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_condition_acquire, self->condition);
+    AWAIT(self->r, uva_condition_acquire, self->condition);
     ck_assert_int_eq(self->r, 0);
     *self->waited = true;
-    UVA_BOTH_AWAIT(self->r, uva_condition_wait, self->condition);
+    AWAIT(self->r, uva_condition_wait, self->condition);
     (void)uva_condition_release(self->condition);
     UVA_END
     return self->r;
@@ -665,8 +665,7 @@ UVA_TEST(condition_wait_cancel_after_notify)
     /* test_locks.py, ConditionTests.test_wait_cancel_after_notify */
     uva_condition_t condition = UVA_CONDITION_INIT;
     bool waited = false;
-    wait_inside_task_t *waiter =
-        UVA_BOTH_SPAWN(loop_test, wait_inside, &condition, &waited);
+    wait_inside_task_t *waiter = KIND_SPAWN(wait_inside, &condition, &waited);
 
     UVA_TICK(); /* It waits. */
     acquire(&condition);
@@ -687,7 +686,7 @@ UVA_TEST(condition_wait_unacquired)
 {
     /* test_locks.py, ConditionTests.test_wait_unacquired */
     uva_condition_t condition = UVA_CONDITION_INIT;
-    only_wait_task_t *task = UVA_BOTH_SPAWN(loop_test, only_wait, &condition);
+    only_wait_task_t *task = KIND_SPAWN(only_wait, &condition);
 
     ck_assert_int_eq(UVA_JOIN(task), UV_EPERM);
 }
@@ -697,15 +696,15 @@ static int value_of(void *data)
     return *(const int *)data;
 }
 
-UVA_BOTH(bool, wait_value, uva_condition_t *condition; int *value;
-         uva_test_trace_t * trace;
-         int r;)
+KIND_TASK(bool, wait_value, uva_condition_t *condition; int *value;
+          uva_test_trace_t * trace;
+          int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_condition_acquire, self->condition);
+    AWAIT(self->r, uva_condition_acquire, self->condition);
     ck_assert_int_eq(self->r, 0);
-    UVA_BOTH_AWAIT(self->r, uva_condition_wait_for, self->condition, value_of,
-                   self->value);
+    AWAIT(self->r, uva_condition_wait_for, self->condition, value_of,
+          self->value);
     if (self->r > 0) {
         uva_test_trace(self->trace, "1");
         (void)uva_condition_release(self->condition);
@@ -723,7 +722,7 @@ UVA_TEST(condition_wait_for)
     int value = 0;
     bool result = false;
     wait_value_task_t *task =
-        UVA_BOTH_SPAWN(loop_test, wait_value, &condition, &value, &trace);
+        KIND_SPAWN(wait_value, &condition, &value, &trace);
 
     UVA_TICK();
     ck_assert_str_eq(trace.text, "");
@@ -763,7 +762,7 @@ UVA_TEST(condition_predicate_fails)
     uva_test_trace_t trace = {0};
     int value = 0;
     wait_value_task_t *task =
-        UVA_BOTH_SPAWN(loop_test, wait_value, &condition, &value, &trace);
+        KIND_SPAWN(wait_value, &condition, &value, &trace);
 
     UVA_TICK();
     value = UVA_EUSER;
@@ -783,9 +782,9 @@ UVA_TEST(condition_notify)
     wait_condition_task_t *t2;
     wait_condition_task_t *t3;
 
-    t1 = UVA_BOTH_SPAWN(loop_test, wait_condition, &condition, &trace, 1, true);
-    t2 = UVA_BOTH_SPAWN(loop_test, wait_condition, &condition, &trace, 2, true);
-    t3 = UVA_BOTH_SPAWN(loop_test, wait_condition, &condition, &trace, 3, true);
+    t1 = KIND_SPAWN(wait_condition, &condition, &trace, 1, true);
+    t2 = KIND_SPAWN(wait_condition, &condition, &trace, 2, true);
+    t3 = KIND_SPAWN(wait_condition, &condition, &trace, 3, true);
     UVA_TICK();
     ck_assert_str_eq(trace.text, "");
 
@@ -814,8 +813,8 @@ UVA_TEST(condition_notify_all)
     wait_condition_task_t *t1;
     wait_condition_task_t *t2;
 
-    t1 = UVA_BOTH_SPAWN(loop_test, wait_condition, &condition, &trace, 1, true);
-    t2 = UVA_BOTH_SPAWN(loop_test, wait_condition, &condition, &trace, 2, true);
+    t1 = KIND_SPAWN(wait_condition, &condition, &trace, 1, true);
+    t2 = KIND_SPAWN(wait_condition, &condition, &trace, 2, true);
     UVA_TICK();
     ck_assert_str_eq(trace.text, "");
     acquire(&condition);
@@ -853,11 +852,11 @@ UVA_TEST(condition_repr)
     ck_assert(ends_with(text, "[locked]>"));
     release(&condition);
 
-    t1 = UVA_BOTH_SPAWN(loop_test, wait_condition, &condition, &trace, 1, true);
+    t1 = KIND_SPAWN(wait_condition, &condition, &trace, 1, true);
     UVA_TICK();
     uva_repr(&condition, text, sizeof text);
     ck_assert(ends_with(text, "[unlocked, waiters:1]>"));
-    t2 = UVA_BOTH_SPAWN(loop_test, wait_condition, &condition, &trace, 2, true);
+    t2 = KIND_SPAWN(wait_condition, &condition, &trace, 2, true);
     UVA_TICK();
     uva_repr(&condition, text, sizeof text);
     ck_assert(has(text, "waiters:2"));
@@ -875,8 +874,7 @@ UVA_TEST(condition_context_manager)
     /* test_locks.py, ConditionTests.test_context_manager */
     uva_condition_t condition = UVA_CONDITION_INIT;
     bool waited = false;
-    wait_inside_task_t *task =
-        UVA_BOTH_SPAWN(loop_test, wait_inside, &condition, &waited);
+    wait_inside_task_t *task = KIND_SPAWN(wait_inside, &condition, &waited);
 
     ck_assert(!uva_condition_locked(&condition));
     UVA_TICK();
@@ -927,7 +925,7 @@ UVA_TEST(condition_ambiguous_loops)
     uva_condition_t condition = UVA_CONDITION_INIT_WITH(&lock);
     uva_loop_t *other;
 
-    ck_assert_int_eq(uva_loop_new_virtual(NULL, &other), 0);
+    other = new_loop();
     lock.loop = other;
     /* Taken at once, without a look at any loop. */
     ck_assert_int_eq(uva_lock_acquire(&lock), 0);
@@ -939,8 +937,7 @@ UVA_TEST(condition_ambiguous_loops)
     condition.loop = other;
     ck_assert_int_eq(uva_condition_wait(&condition), UVA_EWRONGLOOP);
     ck_assert(uva_lock_locked(&lock));
-    ck_assert_int_eq(uva_loop_close(other), 0);
-    uva_loop_unref(other);
+    end_loop(other);
 }
 
 UVA_TEST(condition_timeout_in_block)
@@ -969,7 +966,7 @@ UVA_TEST(condition_cancelled_error)
         uva_test_trace_t trace = {0};
         int wake = 0;
         wait_value_task_t *task =
-            UVA_BOTH_SPAWN(loop_test, wait_value, &condition, &wake, &trace);
+            KIND_SPAWN(wait_value, &condition, &wake, &trace);
 
         UVA_TICK();
         if (relock) {
@@ -1005,14 +1002,14 @@ static int store_empty(void *data)
     return ((const store_t *)data)->state == 0;
 }
 
-UVA_BOTH(void, consume, store_t *store; int r;)
+KIND_TASK(void, consume, store_t *store; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_condition_acquire, &self->store->condition);
+    AWAIT(self->r, uva_condition_acquire, &self->store->condition);
     ck_assert_int_eq(self->r, 0);
     while (self->r >= 0 && self->store->state >= 0) {
-        UVA_BOTH_AWAIT(self->r, uva_condition_wait_for, &self->store->condition,
-                       store_filled, self->store);
+        AWAIT(self->r, uva_condition_wait_for, &self->store->condition,
+              store_filled, self->store);
         if (self->r > 0 && self->store->state > 0) {
             self->store->state--;
         }
@@ -1024,11 +1021,11 @@ UVA_BOTH(void, consume, store_t *store; int r;)
 
 /* A notification whose receiver is cancelled, before it wakes or while it
  * waits for the lock, must reach the other consumer. */
-static void check_cancelled_wakeup(int kind, bool relock)
+static void check_cancelled_wakeup(bool relock)
 {
     store_t store = {UVA_CONDITION_INIT, 0};
-    consume_task_t *c0 = UVA_BOTH_SPAWN(kind, consume, &store);
-    consume_task_t *c1 = UVA_BOTH_SPAWN(kind, consume, &store);
+    consume_task_t *c0 = KIND_SPAWN(consume, &store);
+    consume_task_t *c1 = KIND_SPAWN(consume, &store);
     int r = 0;
 
     UVA_TICK();
@@ -1056,8 +1053,8 @@ UVA_TEST(condition_cancelled_wakeup)
 {
     /* test_locks.py, ConditionTests.test_cancelled_wakeup, and
      * test_locks.py, ConditionTests.test_cancelled_wakeup_relock */
-    check_cancelled_wakeup(loop_test, false);
-    check_cancelled_wakeup(loop_test, true);
+    check_cancelled_wakeup(false);
+    check_cancelled_wakeup(true);
 }
 
 UVA_TEST(condition_cancelled_again_and_again)
@@ -1066,7 +1063,7 @@ UVA_TEST(condition_cancelled_again_and_again)
     only_wait_task_t *task;
 
     acquire(&condition);
-    task = UVA_BOTH_SPAWN(loop_test, only_wait, &condition);
+    task = KIND_SPAWN(only_wait, &condition);
     UVA_TICK();
     acquire(&condition);
     for (int i = 0; i < 3; i++) {
@@ -1089,8 +1086,7 @@ UVA_TEST(condition_wait_with_cancellation_due)
     /* Whoever waits for the lock comes before a waiter that is cancelled from
      * the first, which so finds it free. */
     acquire(&condition);
-    task =
-        UVA_BOTH_SPAWN(loop_test, wait_condition, &condition, &trace, 1, true);
+    task = KIND_SPAWN(wait_condition, &condition, &trace, 1, true);
     UVA_TICK();
     uva_task_cancel(uva_current_task());
     ck_assert_int_eq(uva_condition_wait(&condition), UV_ECANCELED);
@@ -1104,13 +1100,13 @@ UVA_TEST(condition_wait_with_cancellation_due)
 
 /* --- Semaphore --- */
 
-UVA_BOTH(bool, take_permit, uva_semaphore_t *semaphore;
-         uva_test_trace_t * trace;
-         int id;
-         int r;)
+KIND_TASK(bool, take_permit, uva_semaphore_t *semaphore;
+          uva_test_trace_t * trace;
+          int id;
+          int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_semaphore_acquire, self->semaphore);
+    AWAIT(self->r, uva_semaphore_acquire, self->semaphore);
     if (self->r < 0) {
         return self->r;
     }
@@ -1156,11 +1152,11 @@ UVA_TEST(semaphore_repr)
     ck_assert(ends_with(text, "[locked]>"));
     ck_assert(!has(text, "waiters"));
 
-    t1 = UVA_BOTH_SPAWN(loop_test, take_permit, &semaphore);
+    t1 = KIND_SPAWN(take_permit, &semaphore);
     UVA_TICK();
     uva_repr(&semaphore, text, sizeof text);
     ck_assert(has(text, "waiters:1"));
-    t2 = UVA_BOTH_SPAWN(loop_test, take_permit, &semaphore);
+    t2 = KIND_SPAWN(take_permit, &semaphore);
     UVA_TICK();
     permit(&semaphore); /* The first is woken and still waits. */
     uva_repr(&semaphore, text, sizeof text);
@@ -1198,7 +1194,7 @@ UVA_TEST(semaphore_value_while_tasks_wait)
     ck_assert_int_eq(uva_semaphore_acquire(&semaphore), 0);
     ck_assert_int_eq(uva_semaphore_value(&semaphore), 1);
     ck_assert_int_eq(uva_semaphore_acquire(&semaphore), 0);
-    task = UVA_BOTH_SPAWN(loop_test, take_permit, &semaphore);
+    task = KIND_SPAWN(take_permit, &semaphore);
     UVA_TICK();
     permit(&semaphore);
     ck_assert_int_eq(uva_semaphore_value(&semaphore), 0);
@@ -1222,8 +1218,7 @@ UVA_TEST(semaphore_acquire)
     ck_assert_int_eq(uva_semaphore_acquire(&semaphore), 0);
     ck_assert(!uva_semaphore_locked(&semaphore));
     for (int i = 0; i < 3; i++) {
-        tasks[i] =
-            UVA_BOTH_SPAWN(loop_test, take_permit, &semaphore, &trace, i + 1);
+        tasks[i] = KIND_SPAWN(take_permit, &semaphore, &trace, i + 1);
     }
     UVA_TICK();
     ck_assert_str_eq(trace.text, "1");
@@ -1231,7 +1226,7 @@ UVA_TEST(semaphore_acquire)
     ck_assert_uint_eq(waiters_of(&semaphore), 2);
     ck_assert_int_eq(uva_semaphore_value(&semaphore), 0);
 
-    tasks[3] = UVA_BOTH_SPAWN(loop_test, take_permit, &semaphore, &trace, 4);
+    tasks[3] = KIND_SPAWN(take_permit, &semaphore, &trace, 4);
     permit(&semaphore);
     permit(&semaphore);
     ck_assert_int_eq(uva_semaphore_value(&semaphore), 0);
@@ -1254,7 +1249,7 @@ UVA_TEST(semaphore_acquire_cancel)
     take_permit_task_t *task;
 
     ck_assert_int_eq(uva_semaphore_acquire(&semaphore), 0);
-    task = UVA_BOTH_SPAWN(loop_test, take_permit, &semaphore);
+    task = KIND_SPAWN(take_permit, &semaphore);
     ck_assert_int_eq(
         uva_loop_call_soon(NULL, uva_test_cancel, task, NULL, NULL), 0);
     ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
@@ -1278,7 +1273,7 @@ UVA_TEST(semaphore_acquire_cancel_before_awoken)
         take_permit_task_t *tasks[4];
 
         for (int i = 0; i < rows[row].tasks; i++) {
-            tasks[i] = UVA_BOTH_SPAWN(loop_test, take_permit, &semaphore);
+            tasks[i] = KIND_SPAWN(take_permit, &semaphore);
         }
         UVA_TICK();
         for (int i = 0; i < cancelled; i++) {
@@ -1305,15 +1300,15 @@ typedef struct pair_s {
     uva_future_t *second;
 } pair_t;
 
-UVA_BOTH(void, hold_permit, pair_t *pair; bool second; int r;)
+KIND_TASK(void, hold_permit, pair_t *pair; bool second; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_semaphore_acquire, &self->pair->semaphore);
+    AWAIT(self->r, uva_semaphore_acquire, &self->pair->semaphore);
     if (self->r < 0) {
         return self->r;
     }
     ck_assert(!self->second);
-    UVA_BOTH_YIELD(self->r);
+    AWAIT(self->r, uva_sleep, 0);
     (void)uva_semaphore_release(&self->pair->semaphore);
     uva_future_cancel(self->pair->second);
     UVA_END
@@ -1328,8 +1323,8 @@ UVA_TEST(semaphore_acquire_no_hang)
     uva_result_t results[2];
     int r = 0;
 
-    tasks[0] = UVA_BOTH_SPAWN(loop_test, hold_permit, &pair, false);
-    tasks[1] = UVA_BOTH_SPAWN(loop_test, hold_permit, &pair, true);
+    tasks[0] = KIND_SPAWN(hold_permit, &pair, false);
+    tasks[1] = KIND_SPAWN(hold_permit, &pair, true);
     pair.second = UVA_FUTURE(tasks[1]);
     ck_assert_int_eq(
         uva_gather(UVA_FUTURES(tasks), 2, UVA_RETURN_EXCEPTIONS, results), 0);
@@ -1363,18 +1358,18 @@ UVA_TEST(semaphore_release_no_waiters)
     ck_assert(!uva_semaphore_locked(&semaphore));
 }
 
-UVA_BOTH(void, twice, uva_semaphore_t *semaphore; uva_test_trace_t * trace;
-         const char *tag;
-         int round;
-         uva_sleep_op_t sleep;
-         int r;)
+KIND_TASK(void, twice, uva_semaphore_t *semaphore; uva_test_trace_t * trace;
+          const char *tag;
+          int round;
+          uva_sleep_op_t sleep;
+          int r;)
 {
     UVA_BEGIN
     for (self->round = 1; self->round <= 2; self->round++) {
-        UVA_BOTH_AWAIT(self->r, uva_semaphore_acquire, self->semaphore);
+        AWAIT(self->r, uva_semaphore_acquire, self->semaphore);
         ck_assert_int_eq(self->r, 0);
         uva_test_trace(self->trace, "%s_%d", self->tag, self->round);
-        UVA_BOTH_AWAIT_OP(self->r, uva_sleep, &self->sleep, UVA_MS(10));
+        AWAIT_OP(self->r, uva_sleep, &self->sleep, UVA_MS(10));
         ck_assert_int_eq(self->r, 0);
         (void)uva_semaphore_release(self->semaphore);
     }
@@ -1389,23 +1384,24 @@ UVA_TEST(semaphore_acquire_fifo_order)
     uva_test_trace_t trace = {0};
     twice_task_t *tasks[3];
 
-    tasks[0] = UVA_BOTH_SPAWN(loop_test, twice, &semaphore, &trace, "c1");
-    tasks[1] = UVA_BOTH_SPAWN(loop_test, twice, &semaphore, &trace, "c2");
-    tasks[2] = UVA_BOTH_SPAWN(loop_test, twice, &semaphore, &trace, "c3");
+    tasks[0] = KIND_SPAWN(twice, &semaphore, &trace, "c1");
+    tasks[1] = KIND_SPAWN(twice, &semaphore, &trace, "c2");
+    tasks[2] = KIND_SPAWN(twice, &semaphore, &trace, "c3");
     ck_assert_int_eq(uva_gather(UVA_FUTURES(tasks), 3, 0, NULL), 0);
     ck_assert_str_eq(trace.text, "c1_1 c2_1 c3_1 c1_2 c2_2 c3_2");
 }
 
 /* Take, tell, give back, take again, tell. */
-UVA_BOTH(void, take_again, uva_semaphore_t *semaphore; uva_test_trace_t * trace;
-         int r;)
+KIND_TASK(void, take_again, uva_semaphore_t *semaphore;
+          uva_test_trace_t * trace;
+          int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_semaphore_acquire, self->semaphore);
+    AWAIT(self->r, uva_semaphore_acquire, self->semaphore);
     ck_assert_int_eq(self->r, 0);
     uva_test_trace(self->trace, "2");
     (void)uva_semaphore_release(self->semaphore);
-    UVA_BOTH_AWAIT(self->r, uva_semaphore_acquire, self->semaphore);
+    AWAIT(self->r, uva_semaphore_acquire, self->semaphore);
     ck_assert_int_eq(self->r, 0);
     uva_test_trace(self->trace, "4");
     UVA_END
@@ -1419,12 +1415,9 @@ UVA_TEST(semaphore_acquire_fifo_order_2)
     uva_test_trace_t trace = {0};
     uva_future_t *tasks[3];
 
-    tasks[0] = UVA_FUTURE(
-        UVA_BOTH_SPAWN(loop_test, take_permit, &semaphore, &trace, 1));
-    tasks[1] =
-        UVA_FUTURE(UVA_BOTH_SPAWN(loop_test, take_again, &semaphore, &trace));
-    tasks[2] = UVA_FUTURE(
-        UVA_BOTH_SPAWN(loop_test, take_permit, &semaphore, &trace, 3));
+    tasks[0] = UVA_FUTURE(KIND_SPAWN(take_permit, &semaphore, &trace, 1));
+    tasks[1] = UVA_FUTURE(KIND_SPAWN(take_again, &semaphore, &trace));
+    tasks[2] = UVA_FUTURE(KIND_SPAWN(take_permit, &semaphore, &trace, 3));
     UVA_TICK();
     permit(&semaphore);
     permit(&semaphore);
@@ -1441,8 +1434,7 @@ UVA_TEST(semaphore_acquire_fifo_order_3)
     uva_result_t results[3];
 
     for (int i = 0; i < 3; i++) {
-        tasks[i] =
-            UVA_BOTH_SPAWN(loop_test, take_permit, &semaphore, &trace, i + 1);
+        tasks[i] = KIND_SPAWN(take_permit, &semaphore, &trace, i + 1);
     }
     UVA_TICK();
     uva_future_cancel(UVA_FUTURE(tasks[0]));
@@ -1457,11 +1449,10 @@ UVA_TEST(semaphore_acquire_fifo_order_3)
 typedef struct chain_s {
     uva_semaphore_t semaphore;
     uva_test_trace_t trace;
-    int kind;
     uva_future_t *fourth;
 } chain_t;
 
-UVA_BOTH(void, chain_4, chain_t *chain; int r;)
+KIND_TASK(void, chain_4, chain_t *chain; int r;)
 {
     UVA_BEGIN
     uva_test_trace(&self->chain->trace, "4");
@@ -1470,21 +1461,20 @@ UVA_BOTH(void, chain_4, chain_t *chain; int r;)
 }
 
 /* Waits at once; woken by the second, it lets the third go before a fourth. */
-UVA_BOTH(void, chain_1, chain_t *chain; int r;)
+KIND_TASK(void, chain_1, chain_t *chain; int r;)
 {
     UVA_BEGIN
     ck_assert_int_eq(uva_semaphore_value(&self->chain->semaphore), 0);
-    UVA_BOTH_AWAIT(self->r, uva_semaphore_acquire, &self->chain->semaphore);
+    AWAIT(self->r, uva_semaphore_acquire, &self->chain->semaphore);
     ck_assert_int_eq(self->r, 0);
     ck_assert_int_eq(uva_semaphore_value(&self->chain->semaphore), 0);
-    self->chain->fourth =
-        UVA_FUTURE(UVA_BOTH_SPAWN(self->chain->kind, chain_4, self->chain));
+    self->chain->fourth = UVA_FUTURE(KIND_SPAWN(chain_4, self->chain));
     uva_test_trace(&self->chain->trace, "1");
     UVA_END
     return 0;
 }
 
-UVA_BOTH(void, chain_2, chain_t *chain; int r;)
+KIND_TASK(void, chain_2, chain_t *chain; int r;)
 {
     UVA_BEGIN
     permit(&self->chain->semaphore);
@@ -1493,17 +1483,17 @@ UVA_BOTH(void, chain_2, chain_t *chain; int r;)
     ck_assert_int_eq(uva_semaphore_value(&self->chain->semaphore), 2);
     /* The first has not run yet. */
     ck_assert(uva_semaphore_locked(&self->chain->semaphore));
-    UVA_BOTH_AWAIT(self->r, uva_semaphore_acquire, &self->chain->semaphore);
+    AWAIT(self->r, uva_semaphore_acquire, &self->chain->semaphore);
     ck_assert_int_eq(self->r, 0);
     uva_test_trace(&self->chain->trace, "2");
     UVA_END
     return 0;
 }
 
-UVA_BOTH(void, chain_3, chain_t *chain; int r;)
+KIND_TASK(void, chain_3, chain_t *chain; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_semaphore_acquire, &self->chain->semaphore);
+    AWAIT(self->r, uva_semaphore_acquire, &self->chain->semaphore);
     ck_assert_int_eq(self->r, 0);
     ck_assert(uva_semaphore_locked(&self->chain->semaphore));
     uva_test_trace(&self->chain->trace, "3");
@@ -1514,12 +1504,12 @@ UVA_BOTH(void, chain_3, chain_t *chain; int r;)
 UVA_TEST(semaphore_acquire_fifo_order_4)
 {
     /* test_locks.py, SemaphoreTests.test_acquire_fifo_order_4 */
-    chain_t chain = {UVA_SEMAPHORE_INIT(0), {{0}, 0}, loop_test, NULL};
+    chain_t chain = {UVA_SEMAPHORE_INIT(0), {{0}, 0}, NULL};
     uva_future_t *tasks[4];
 
-    tasks[0] = UVA_FUTURE(UVA_BOTH_SPAWN(loop_test, chain_1, &chain));
-    tasks[1] = UVA_FUTURE(UVA_BOTH_SPAWN(loop_test, chain_2, &chain));
-    tasks[2] = UVA_FUTURE(UVA_BOTH_SPAWN(loop_test, chain_3, &chain));
+    tasks[0] = UVA_FUTURE(KIND_SPAWN(chain_1, &chain));
+    tasks[1] = UVA_FUTURE(KIND_SPAWN(chain_2, &chain));
+    tasks[2] = UVA_FUTURE(KIND_SPAWN(chain_3, &chain));
     UVA_TICK();
     ck_assert_int_eq(uva_semaphore_value(&chain.semaphore), 2);
     ck_assert_uint_eq(waiters_of(&chain.semaphore), 3);
@@ -1581,7 +1571,7 @@ UVA_TEST(wrong_loop)
     uva_barrier_t barrier = UVA_BARRIER_INIT(2);
     uva_loop_t *other;
 
-    ck_assert_int_eq(uva_loop_new_virtual(NULL, &other), 0);
+    other = new_loop();
     lock.loop = other;
     event.loop = other;
     semaphore.loop = other;
@@ -1593,8 +1583,7 @@ UVA_TEST(wrong_loop)
     ck_assert_int_eq(uva_barrier_wait(&barrier), UVA_EWRONGLOOP);
     ck_assert_int_eq(uva_barrier_n_waiting(&barrier), 0);
     ck_assert(!uva_condition_locked(&barrier.condition));
-    ck_assert_int_eq(uva_loop_close(other), 0);
-    uva_loop_unref(other);
+    end_loop(other);
 }
 
 static int contend(void *arg, UVA_UNUSED void **ret_result)
@@ -1606,7 +1595,7 @@ static int contend(void *arg, UVA_UNUSED void **ret_result)
     if (r < 0) {
         return r;
     }
-    task = UVA_BOTH_SPAWN(0, hold_lock, lock);
+    task = KIND_SPAWN(hold_lock, lock);
     UVA_TICK();
     ck_assert_int_eq(uva_lock_release(lock), 0);
     return UVA_JOIN(task);
@@ -1641,14 +1630,14 @@ START_TEST(bound_by_the_first_wait)
 }
 END_TEST
 
-static void wait_for_all(int kind, uint64_t *ret_allocations)
+static void wait_for_all(uint64_t *ret_allocations)
 {
     uva_lock_t lock = UVA_LOCK_INIT;
     uva_event_t event = UVA_EVENT_INIT;
     uva_semaphore_t semaphore = UVA_SEMAPHORE_INIT(0);
-    take_lock_task_t *t1 = UVA_BOTH_SPAWN(kind, take_lock, &lock);
-    wait_event_task_t *t2 = UVA_BOTH_SPAWN(kind, wait_event, &event);
-    take_permit_task_t *t3 = UVA_BOTH_SPAWN(kind, take_permit, &semaphore);
+    take_lock_task_t *t1 = KIND_SPAWN(take_lock, &lock);
+    wait_event_task_t *t2 = KIND_SPAWN(wait_event, &event);
+    take_permit_task_t *t3 = KIND_SPAWN(take_permit, &semaphore);
     uint64_t before = uva_testing_allocations();
 
     ck_assert_int_eq(uva_lock_acquire(&lock), 0);
@@ -1668,8 +1657,8 @@ UVA_TEST_STRICT(nothing_is_allocated)
     uint64_t count;
 
     /* The loop notes how much stack each function used, once. */
-    wait_for_all(loop_test, &count);
-    wait_for_all(loop_test, &count);
+    wait_for_all(&count);
+    wait_for_all(&count);
     ck_assert_uint_eq(count, 0);
 }
 
@@ -1692,70 +1681,70 @@ END_TEST
 static void add_locks(TCase *tcase)
 {
     tcase_add_test(tcase, lock_repr);
-    UVA_TEST_BOTH(tcase, lock_acquire);
-    UVA_TEST_BOTH(tcase, lock_acquire_cancel);
-    UVA_TEST_BOTH(tcase, lock_cancel_race);
-    UVA_TEST_BOTH(tcase, lock_cancel_release_race);
-    UVA_TEST_BOTH(tcase, lock_finished_waiter_cancelled);
-    UVA_TEST_BOTH(tcase, lock_woken_waiter_cancelled);
-    UVA_TEST_BOTH(tcase, lock_newcomer_waits);
-    UVA_TEST_BOTH(tcase, lock_sees_cancelled_waiters_once);
+    KIND_ADD_TEST(tcase, lock_acquire);
+    KIND_ADD_TEST(tcase, lock_acquire_cancel);
+    KIND_ADD_TEST(tcase, lock_cancel_race);
+    KIND_ADD_TEST(tcase, lock_cancel_release_race);
+    KIND_ADD_TEST(tcase, lock_finished_waiter_cancelled);
+    KIND_ADD_TEST(tcase, lock_woken_waiter_cancelled);
+    KIND_ADD_TEST(tcase, lock_newcomer_waits);
+    KIND_ADD_TEST(tcase, lock_sees_cancelled_waiters_once);
     tcase_add_test(tcase, lock_release_not_acquired);
     tcase_add_test(tcase, lock_release_no_waiters);
-    UVA_TEST_BOTH(tcase, lock_context_manager);
+    KIND_ADD_TEST(tcase, lock_context_manager);
 }
 
 static void add_events(TCase *tcase)
 {
-    UVA_TEST_BOTH(tcase, event_repr);
-    UVA_TEST_BOTH(tcase, event_wait);
+    KIND_ADD_TEST(tcase, event_repr);
+    KIND_ADD_TEST(tcase, event_wait);
     tcase_add_test(tcase, event_wait_on_set);
-    UVA_TEST_BOTH(tcase, event_wait_cancel);
+    KIND_ADD_TEST(tcase, event_wait_cancel);
     tcase_add_test(tcase, event_clear);
-    UVA_TEST_BOTH(tcase, event_clear_with_waiters);
-    UVA_TEST_BOTH(tcase, event_set_and_cleared_still_wakes);
+    KIND_ADD_TEST(tcase, event_clear_with_waiters);
+    KIND_ADD_TEST(tcase, event_set_and_cleared_still_wakes);
 }
 
 static void add_conditions(TCase *tcase)
 {
-    UVA_TEST_BOTH(tcase, condition_wait);
-    UVA_TEST_BOTH(tcase, condition_wait_cancel);
-    UVA_TEST_BOTH(tcase, condition_wait_cancel_contested);
-    UVA_TEST_BOTH(tcase, condition_wait_cancel_after_notify);
-    UVA_TEST_BOTH(tcase, condition_wait_unacquired);
-    UVA_TEST_BOTH(tcase, condition_wait_for);
+    KIND_ADD_TEST(tcase, condition_wait);
+    KIND_ADD_TEST(tcase, condition_wait_cancel);
+    KIND_ADD_TEST(tcase, condition_wait_cancel_contested);
+    KIND_ADD_TEST(tcase, condition_wait_cancel_after_notify);
+    KIND_ADD_TEST(tcase, condition_wait_unacquired);
+    KIND_ADD_TEST(tcase, condition_wait_for);
     tcase_add_test(tcase, condition_wait_for_unacquired);
-    UVA_TEST_BOTH(tcase, condition_predicate_fails);
-    UVA_TEST_BOTH(tcase, condition_notify);
-    UVA_TEST_BOTH(tcase, condition_notify_all);
+    KIND_ADD_TEST(tcase, condition_predicate_fails);
+    KIND_ADD_TEST(tcase, condition_notify);
+    KIND_ADD_TEST(tcase, condition_notify_all);
     tcase_add_test(tcase, condition_notify_unacquired);
-    UVA_TEST_BOTH(tcase, condition_repr);
-    UVA_TEST_BOTH(tcase, condition_context_manager);
+    KIND_ADD_TEST(tcase, condition_repr);
+    KIND_ADD_TEST(tcase, condition_context_manager);
     tcase_add_test(tcase, condition_explicit_lock);
     tcase_add_test(tcase, condition_ambiguous_loops);
     tcase_add_test(tcase, condition_timeout_in_block);
-    UVA_TEST_BOTH(tcase, condition_cancelled_error);
-    UVA_TEST_BOTH(tcase, condition_cancelled_wakeup);
-    UVA_TEST_BOTH(tcase, condition_cancelled_again_and_again);
-    UVA_TEST_BOTH(tcase, condition_wait_with_cancellation_due);
+    KIND_ADD_TEST(tcase, condition_cancelled_error);
+    KIND_ADD_TEST(tcase, condition_cancelled_wakeup);
+    KIND_ADD_TEST(tcase, condition_cancelled_again_and_again);
+    KIND_ADD_TEST(tcase, condition_wait_with_cancellation_due);
 }
 
 static void add_semaphores(TCase *tcase)
 {
     tcase_add_test(tcase, semaphore_initial_value_zero);
-    UVA_TEST_BOTH(tcase, semaphore_repr);
+    KIND_ADD_TEST(tcase, semaphore_repr);
     tcase_add_test(tcase, semaphore_value);
-    UVA_TEST_BOTH(tcase, semaphore_value_while_tasks_wait);
-    UVA_TEST_BOTH(tcase, semaphore_acquire);
-    UVA_TEST_BOTH(tcase, semaphore_acquire_cancel);
-    UVA_TEST_BOTH(tcase, semaphore_acquire_cancel_before_awoken);
-    UVA_TEST_BOTH(tcase, semaphore_acquire_no_hang);
+    KIND_ADD_TEST(tcase, semaphore_value_while_tasks_wait);
+    KIND_ADD_TEST(tcase, semaphore_acquire);
+    KIND_ADD_TEST(tcase, semaphore_acquire_cancel);
+    KIND_ADD_TEST(tcase, semaphore_acquire_cancel_before_awoken);
+    KIND_ADD_TEST(tcase, semaphore_acquire_no_hang);
     tcase_add_test(tcase, semaphore_release_not_acquired);
     tcase_add_test(tcase, semaphore_release_no_waiters);
-    UVA_TEST_BOTH(tcase, semaphore_acquire_fifo_order);
-    UVA_TEST_BOTH(tcase, semaphore_acquire_fifo_order_2);
-    UVA_TEST_BOTH(tcase, semaphore_acquire_fifo_order_3);
-    UVA_TEST_BOTH(tcase, semaphore_acquire_fifo_order_4);
+    KIND_ADD_TEST(tcase, semaphore_acquire_fifo_order);
+    KIND_ADD_TEST(tcase, semaphore_acquire_fifo_order_2);
+    KIND_ADD_TEST(tcase, semaphore_acquire_fifo_order_3);
+    KIND_ADD_TEST(tcase, semaphore_acquire_fifo_order_4);
 }
 
 int main(void)
@@ -1772,7 +1761,7 @@ int main(void)
     tcase_add_test(extras, stackful_call_in_stackless_task);
     tcase_add_test(extras, wrong_loop);
     tcase_add_test(extras, bound_by_the_first_wait);
-    UVA_TEST_BOTH(extras, nothing_is_allocated);
+    KIND_ADD_TEST(extras, nothing_is_allocated);
     tcase_add_test(extras, sizes);
     return uva_test_main(suite);
 }

@@ -1,7 +1,7 @@
 /*
  * Queue, LifoQueue, PriorityQueue: CPython's tests, and what C adds.
  */
-#include "uva_test.h"
+#include "kinds.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -53,10 +53,8 @@ static int by_number(const void *a, const void *b, void *data)
     return (difference > 0) - (difference < 0);
 }
 
-/* Tests of all three classes run with loop_test 0 to 5: the kind of the tasks
- * is its last bit. */
-#define KIND(loop_test) ((loop_test)&1)
-
+/* Tests of all three classes run with loop_test 0 to 5; tasks of both kinds, as
+ * it is even or odd. */
 static void init_class(uva_queue_t *queue, int loop_test, size_t maxsize)
 {
     switch (loop_test / 2) {
@@ -72,18 +70,18 @@ static void init_class(uva_queue_t *queue, int loop_test, size_t maxsize)
     }
 }
 
-UVA_BOTH(void *, get_one, uva_queue_t *queue; int r;)
+KIND_TASK(void *, get_one, uva_queue_t *queue; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_queue_get, self->queue, ret);
+    AWAIT(self->r, uva_queue_get, self->queue, ret);
     UVA_END
     return self->r;
 }
 
-UVA_BOTH(void, put_one, uva_queue_t *queue; int number; int r;)
+KIND_TASK(void, put_one, uva_queue_t *queue; int number; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_queue_put, self->queue, ITEM(self->number));
+    AWAIT(self->r, uva_queue_put, self->queue, ITEM(self->number));
     UVA_END
     return self->r;
 }
@@ -106,11 +104,11 @@ static bool has(const uva_queue_t *queue, const char *words)
     return strstr(text, words) != NULL;
 }
 
-static void check_repr(int kind)
+static void check_repr(void)
 {
     uva_queue_t queue = UVA_QUEUE_INIT(0);
     uva_queue_t small = UVA_QUEUE_INIT(1);
-    get_one_task_t *getter = UVA_BOTH_SPAWN(kind, get_one, &queue);
+    get_one_task_t *getter = KIND_SPAWN(get_one, &queue);
     put_one_task_t *putter;
 
     UVA_TICK();
@@ -119,7 +117,7 @@ static void check_repr(int kind)
     ck_assert_int_eq(got(getter), 7);
 
     PUT(&small, 1);
-    putter = UVA_BOTH_SPAWN(kind, put_one, &small, 2);
+    putter = KIND_SPAWN(put_one, &small, 2);
     UVA_TICK();
     ck_assert(has(&small, " putters[1]"));
     ck_assert_int_eq(get(&small), 1);
@@ -140,7 +138,7 @@ UVA_TEST(queue_repr)
     char text[160];
     char expected[160];
 
-    check_repr(loop_test);
+    check_repr();
     uva_repr(&queue, text, sizeof text);
     snprintf(expected, sizeof expected, "<Queue at %p maxsize=0>",
              (void *)&queue);
@@ -185,12 +183,12 @@ UVA_TEST(queue_order)
     }
 }
 
-UVA_BOTH(bool, put_three, uva_queue_t *queue; uva_test_trace_t * trace; int i;
-         int r;)
+KIND_TASK(bool, put_three, uva_queue_t *queue; uva_test_trace_t * trace; int i;
+          int r;)
 {
     UVA_BEGIN
     for (self->i = 0; self->i < 3; self->i++) {
-        UVA_BOTH_AWAIT(self->r, uva_queue_put, self->queue, ITEM(self->i));
+        AWAIT(self->r, uva_queue_put, self->queue, ITEM(self->i));
         ck_assert_int_eq(self->r, 0);
         uva_test_trace(self->trace, "%d", self->i);
     }
@@ -208,7 +206,7 @@ UVA_TEST(queue_maxsize)
     bool result = false;
 
     ck_assert_uint_eq(uva_queue_maxsize(&queue), 2);
-    task = UVA_BOTH_SPAWN(loop_test, put_three, &queue, &trace);
+    task = KIND_SPAWN(put_three, &queue, &trace);
     UVA_TICK();
     UVA_TICK();
     ck_assert_str_eq(trace.text, "0 1");
@@ -251,7 +249,7 @@ UVA_TEST(queue_get_with_putters)
     put_one_task_t *putter;
 
     await_put(&queue, 1);
-    putter = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 2);
+    putter = KIND_SPAWN(put_one, &queue, 2);
     UVA_TICK();
     ck_assert_uint_eq(putters_of(&queue), 1);
     ck_assert_int_eq(await_get(&queue), 1);
@@ -267,11 +265,11 @@ typedef struct meeting_s {
     bool finished;
 } meeting_t;
 
-UVA_BOTH(void *, get_started, meeting_t *meeting; int r;)
+KIND_TASK(void *, get_started, meeting_t *meeting; int r;)
 {
     UVA_BEGIN
     uva_event_set(&self->meeting->started);
-    UVA_BOTH_AWAIT(self->r, uva_queue_get, &self->meeting->queue, ret);
+    AWAIT(self->r, uva_queue_get, &self->meeting->queue, ret);
     self->meeting->finished = true;
     UVA_END
     return self->r;
@@ -286,7 +284,7 @@ UVA_TEST(queue_blocking_get_wait)
 {
     /* test_queues.py, QueueGetTests.test_blocking_get_wait */
     meeting_t meeting = {UVA_QUEUE_INIT(0), UVA_EVENT_INIT, false};
-    get_started_task_t *task = UVA_BOTH_SPAWN(loop_test, get_started, &meeting);
+    get_started_task_t *task = KIND_SPAWN(get_started, &meeting);
     void *item = NULL;
 
     ck_assert_int_eq(uva_event_wait(&meeting.started), 0);
@@ -327,8 +325,8 @@ UVA_TEST(queue_get_cancelled_race)
 {
     /* test_queues.py, QueueGetTests.test_get_cancelled_race */
     uva_queue_t queue = UVA_QUEUE_INIT(0);
-    get_one_task_t *t1 = UVA_BOTH_SPAWN(loop_test, get_one, &queue);
-    get_one_task_t *t2 = UVA_BOTH_SPAWN(loop_test, get_one, &queue);
+    get_one_task_t *t1 = KIND_SPAWN(get_one, &queue);
+    get_one_task_t *t2 = KIND_SPAWN(get_one, &queue);
 
     UVA_TICK();
     uva_future_cancel(UVA_FUTURE(t1));
@@ -345,8 +343,8 @@ UVA_TEST(queue_get_with_waiting_putters)
 {
     /* test_queues.py, QueueGetTests.test_get_with_waiting_putters */
     uva_queue_t queue = UVA_QUEUE_INIT(1);
-    put_one_task_t *t1 = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 'a');
-    put_one_task_t *t2 = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 'b');
+    put_one_task_t *t1 = KIND_SPAWN(put_one, &queue, 'a');
+    put_one_task_t *t2 = KIND_SPAWN(put_one, &queue, 'b');
 
     ck_assert_int_eq(await_get(&queue), 'a');
     ck_assert_int_eq(await_get(&queue), 'b');
@@ -355,22 +353,22 @@ UVA_TEST(queue_get_with_waiting_putters)
     uva_queue_destroy(&queue);
 }
 
-UVA_BOTH(void, consume, uva_queue_t *queue; int count; void *item; int r;)
+KIND_TASK(void, consume, uva_queue_t *queue; int count; void *item; int r;)
 {
     UVA_BEGIN
     for (; self->count > 0; self->count--) {
-        UVA_BOTH_AWAIT(self->r, uva_queue_get, self->queue, &self->item);
+        AWAIT(self->r, uva_queue_get, self->queue, &self->item);
         ck_assert_int_eq(self->r, 0);
     }
     UVA_END
     return 0;
 }
 
-UVA_BOTH(void, produce, uva_queue_t *queue; int count; int r;)
+KIND_TASK(void, produce, uva_queue_t *queue; int count; int r;)
 {
     UVA_BEGIN
     for (; self->count > 0; self->count--) {
-        UVA_BOTH_AWAIT(self->r, uva_queue_put, self->queue, ITEM(self->count));
+        AWAIT(self->r, uva_queue_put, self->queue, ITEM(self->count));
         ck_assert_int_eq(self->r, 0);
     }
     UVA_END
@@ -383,8 +381,8 @@ UVA_TEST(queue_why_are_getters_waiting)
     uva_queue_t queue = UVA_QUEUE_INIT(1);
     uva_future_t *tasks[2];
 
-    tasks[0] = UVA_FUTURE(UVA_BOTH_SPAWN(loop_test, produce, &queue, 5));
-    tasks[1] = UVA_FUTURE(UVA_BOTH_SPAWN(loop_test, consume, &queue, 5));
+    tasks[0] = UVA_FUTURE(KIND_SPAWN(produce, &queue, 5));
+    tasks[1] = UVA_FUTURE(KIND_SPAWN(consume, &queue, 5));
     ck_assert_int_eq(uva_gather(UVA_FUTURES(tasks), 2, 0, NULL), 0);
     ck_assert_uint_eq(getters_of(&queue), 0);
     uva_queue_destroy(&queue);
@@ -396,7 +394,7 @@ UVA_TEST(queue_cancelled_getters_not_being_held_in_self_getters)
      * QueueGetTests.test_cancelled_getters_not_being_held_in_self_getters
      */
     uva_queue_t queue = UVA_QUEUE_INIT(5);
-    get_one_task_t *task = UVA_BOTH_SPAWN(loop_test, get_one, &queue);
+    get_one_task_t *task = KIND_SPAWN(get_one, &queue);
 
     ck_assert_int_eq(uva_wait_for(UVA_FUTURE(task), UVA_MS(100), NULL),
                      UV_ETIMEDOUT);
@@ -405,13 +403,13 @@ UVA_TEST(queue_cancelled_getters_not_being_held_in_self_getters)
 
 /* --- QueuePutTests --- */
 
-UVA_BOTH(void, put_started, meeting_t *meeting; int r;)
+KIND_TASK(void, put_started, meeting_t *meeting; int r;)
 {
     UVA_BEGIN
     uva_event_set(&self->meeting->started);
-    UVA_BOTH_AWAIT(self->r, uva_queue_put, &self->meeting->queue, ITEM(1));
+    AWAIT(self->r, uva_queue_put, &self->meeting->queue, ITEM(1));
     ck_assert_int_eq(self->r, 0);
-    UVA_BOTH_AWAIT(self->r, uva_queue_put, &self->meeting->queue, ITEM(2));
+    AWAIT(self->r, uva_queue_put, &self->meeting->queue, ITEM(2));
     self->meeting->finished = true;
     UVA_END
     return self->r;
@@ -431,7 +429,7 @@ UVA_TEST(queue_blocking_put_wait)
     ck_assert_int_eq(uva_loop_call_later(NULL, UVA_MS(10), get_1,
                                          &meeting.queue, NULL, NULL),
                      0);
-    task = UVA_BOTH_SPAWN(loop_test, put_started, &meeting);
+    task = KIND_SPAWN(put_started, &meeting);
     ck_assert_int_eq(uva_event_wait(&meeting.started), 0);
     ck_assert(!meeting.finished);
     ck_assert_int_eq(UVA_JOIN(task), 0);
@@ -443,7 +441,7 @@ UVA_TEST(queue_get_cancel_drop_one_pending_reader)
 {
     /* test_queues.py, QueuePutTests.test_get_cancel_drop_one_pending_reader */
     uva_queue_t queue = UVA_QUEUE_INIT(0);
-    get_one_task_t *reader = UVA_BOTH_SPAWN(loop_test, get_one, &queue);
+    get_one_task_t *reader = KIND_SPAWN(get_one, &queue);
 
     UVA_TICK();
     PUT(&queue, 1);
@@ -451,7 +449,7 @@ UVA_TEST(queue_get_cancel_drop_one_pending_reader)
     uva_future_cancel(UVA_FUTURE(reader));
     ck_assert_int_eq(UVA_JOIN(reader), UV_ECANCELED);
 
-    reader = UVA_BOTH_SPAWN(loop_test, get_one, &queue);
+    reader = KIND_SPAWN(get_one, &queue);
     ck_assert_int_eq(got(reader), 1); /* 2 would mean that 1 was lost. */
     uva_queue_destroy(&queue);
 }
@@ -465,7 +463,7 @@ UVA_TEST(queue_get_cancel_drop_many_pending_readers)
     int sum = 0;
 
     for (int i = 0; i < 3; i++) {
-        readers[i] = UVA_BOTH_SPAWN(loop_test, get_one, &queue);
+        readers[i] = KIND_SPAWN(get_one, &queue);
     }
     UVA_TICK();
     PUT(&queue, 1);
@@ -485,13 +483,13 @@ UVA_TEST(queue_put_cancel_drop)
     put_one_task_t *writer;
 
     PUT(&queue, 1);
-    writer = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 2);
+    writer = KIND_SPAWN(put_one, &queue, 2);
     UVA_TICK();
     ck_assert_int_eq(get(&queue), 1);
     uva_future_cancel(UVA_FUTURE(writer));
     ck_assert_int_eq(UVA_JOIN(writer), UV_ECANCELED);
 
-    writer = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 2);
+    writer = KIND_SPAWN(put_one, &queue, 2);
     ck_assert_int_eq(UVA_JOIN(writer), 0);
     ck_assert_int_eq(get(&queue), 2);
     ck_assert_uint_eq(uva_queue_qsize(&queue), 0);
@@ -513,7 +511,7 @@ UVA_TEST(queue_put_cancelled)
 {
     /* test_queues.py, QueuePutTests.test_put_cancelled */
     uva_queue_t queue = UVA_QUEUE_INIT(0);
-    put_one_task_t *task = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 1);
+    put_one_task_t *task = KIND_SPAWN(put_one, &queue, 1);
 
     ck_assert_int_eq(await_get(&queue), 1);
     ck_assert(UVA_DONE(task));
@@ -525,9 +523,9 @@ UVA_TEST(queue_put_cancelled_race)
 {
     /* test_queues.py, QueuePutTests.test_put_cancelled_race */
     uva_queue_t queue = UVA_QUEUE_INIT(1);
-    put_one_task_t *put_a = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 'a');
-    put_one_task_t *put_b = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 'b');
-    put_one_task_t *put_c = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 'X');
+    put_one_task_t *put_a = KIND_SPAWN(put_one, &queue, 'a');
+    put_one_task_t *put_b = KIND_SPAWN(put_one, &queue, 'b');
+    put_one_task_t *put_c = KIND_SPAWN(put_one, &queue, 'X');
 
     UVA_TICK();
     ck_assert(UVA_DONE(put_a));
@@ -548,7 +546,7 @@ UVA_TEST(queue_put_with_waiting_getters)
 {
     /* test_queues.py, QueuePutTests.test_put_with_waiting_getters */
     uva_queue_t queue = UVA_QUEUE_INIT(0);
-    get_one_task_t *task = UVA_BOTH_SPAWN(loop_test, get_one, &queue);
+    get_one_task_t *task = KIND_SPAWN(get_one, &queue);
 
     UVA_TICK();
     await_put(&queue, 'a');
@@ -556,10 +554,10 @@ UVA_TEST(queue_put_with_waiting_getters)
     uva_queue_destroy(&queue);
 }
 
-UVA_BOTH(void, get_all, uva_queue_t *queue; int r;)
+KIND_TASK(void, get_all, uva_queue_t *queue; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_YIELD(self->r);
+    AWAIT(self->r, uva_sleep, 0);
     for (size_t i = uva_queue_qsize(self->queue); i > 0; i--) {
         (void)get(self->queue);
     }
@@ -573,10 +571,9 @@ UVA_TEST(queue_why_are_putters_waiting)
     uva_queue_t queue = UVA_QUEUE_INIT(2);
     uva_future_t *tasks[5];
 
-    tasks[0] = UVA_FUTURE(UVA_BOTH_SPAWN(loop_test, get_all, &queue));
+    tasks[0] = UVA_FUTURE(KIND_SPAWN(get_all, &queue));
     for (int i = 0; i < 4; i++) {
-        tasks[i + 1] =
-            UVA_FUTURE(UVA_BOTH_SPAWN(loop_test, put_one, &queue, i));
+        tasks[i + 1] = UVA_FUTURE(KIND_SPAWN(put_one, &queue, i));
     }
     ck_assert_int_eq(uva_gather(UVA_FUTURES(tasks), 5, 0, NULL), 0);
     ck_assert_uint_eq(putters_of(&queue), 0);
@@ -596,7 +593,7 @@ UVA_TEST(queue_cancelled_puts_not_being_held_in_self_putters)
         put_one_task_t *task;
 
         PUT(&queue, 1);
-        task = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 1);
+        task = KIND_SPAWN(put_one, &queue, 1);
         UVA_TICK();
         ck_assert_uint_eq(putters_of(&queue), 1);
         if (taken_out) {
@@ -685,11 +682,11 @@ typedef struct work_s {
     bool running;
 } work_t;
 
-UVA_BOTH(void, work, work_t *work; void *item; int r;)
+KIND_TASK(void, work, work_t *work; void *item; int r;)
 {
     UVA_BEGIN
     while (self->work->running) {
-        UVA_BOTH_AWAIT(self->r, uva_queue_get, &self->work->queue, &self->item);
+        AWAIT(self->r, uva_queue_get, &self->work->queue, &self->item);
         ck_assert_int_eq(self->r, 0);
         self->work->sum += NUMBER(self->item);
         ck_assert_int_eq(uva_queue_task_done(&self->work->queue), 0);
@@ -709,7 +706,7 @@ UVA_TEST(join_task_done)
         PUT(&work.queue, i);
     }
     for (int i = 0; i < 2; i++) {
-        tasks[i] = UVA_BOTH_SPAWN(KIND(loop_test), work, &work);
+        tasks[i] = KIND_SPAWN(work, &work);
     }
     ck_assert_int_eq(uva_queue_join(&work.queue), 0);
     ck_assert_int_eq(work.sum, 99 * 100 / 2);
@@ -752,10 +749,10 @@ END_TEST
 
 /* --- _QueueShutdownTestMixin --- */
 
-UVA_BOTH(void, join_queue, uva_queue_t *queue; int r;)
+KIND_TASK(void, join_queue, uva_queue_t *queue; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_queue_join, self->queue);
+    AWAIT(self->r, uva_queue_join, self->queue);
     UVA_END
     return self->r;
 }
@@ -788,7 +785,7 @@ UVA_TEST(shutdown_empty)
     get_one_task_t *getter;
 
     init_class(&queue, loop_test, 0);
-    getter = UVA_BOTH_SPAWN(KIND(loop_test), get_one, &queue);
+    getter = KIND_SPAWN(get_one, &queue);
     UVA_TICK();
     uva_queue_shutdown(&queue, false);
     ck_assert_uint_eq(uva_queue_qsize(&queue), 0);
@@ -808,8 +805,8 @@ UVA_TEST(shutdown_nonempty)
 
     init_class(&queue, loop_test, 1);
     PUT(&queue, 1);
-    joiner = UVA_BOTH_SPAWN(KIND(loop_test), join_queue, &queue);
-    putter = UVA_BOTH_SPAWN(KIND(loop_test), put_one, &queue, 2);
+    joiner = KIND_SPAWN(join_queue, &queue);
+    putter = KIND_SPAWN(put_one, &queue, 2);
     UVA_TICK();
     ck_assert(!UVA_DONE(putter));
 
@@ -848,7 +845,7 @@ UVA_TEST(shutdown_immediate)
         if (unfinished) {
             PUT(&queue, 1);
         }
-        joiner = UVA_BOTH_SPAWN(KIND(loop_test), join_queue, &queue);
+        joiner = KIND_SPAWN(join_queue, &queue);
         if (unfinished) {
             ck_assert_int_eq(await_get(&queue), 1);
         }
@@ -875,8 +872,8 @@ UVA_TEST(shutdown_immediate)
 UVA_TEST(stolen_item)
 {
     uva_queue_t queue = UVA_QUEUE_INIT(0);
-    get_one_task_t *t1 = UVA_BOTH_SPAWN(loop_test, get_one, &queue);
-    get_one_task_t *t2 = UVA_BOTH_SPAWN(loop_test, get_one, &queue);
+    get_one_task_t *t1 = KIND_SPAWN(get_one, &queue);
+    get_one_task_t *t2 = KIND_SPAWN(get_one, &queue);
 
     UVA_TICK();
     PUT(&queue, 1);
@@ -900,8 +897,8 @@ UVA_TEST(called_putter_cancelled)
     put_one_task_t *t2;
 
     PUT(&queue, 1);
-    t1 = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 2);
-    t2 = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 3);
+    t1 = KIND_SPAWN(put_one, &queue, 2);
+    t2 = KIND_SPAWN(put_one, &queue, 3);
     UVA_TICK();
     ck_assert_int_eq(get(&queue), 1);
     uva_future_cancel(UVA_FUTURE(t1));
@@ -918,7 +915,7 @@ UVA_TEST(stolen_room)
     put_one_task_t *task;
 
     PUT(&queue, 1);
-    task = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 9);
+    task = KIND_SPAWN(put_one, &queue, 9);
     UVA_TICK();
     for (int i = 1; i < 4; i++) {
         ck_assert_int_eq(get(&queue), i);
@@ -938,8 +935,8 @@ UVA_TEST(stolen_and_shut_down)
 {
     uva_queue_t queue = UVA_QUEUE_INIT(1);
     uva_queue_t full = UVA_QUEUE_INIT(1);
-    get_one_task_t *getter = UVA_BOTH_SPAWN(loop_test, get_one, &queue);
-    put_one_task_t *putter = UVA_BOTH_SPAWN(loop_test, put_one, &full, 3);
+    get_one_task_t *getter = KIND_SPAWN(get_one, &queue);
+    put_one_task_t *putter = KIND_SPAWN(put_one, &full, 3);
 
     PUT(&full, 1);
     UVA_TICK();
@@ -961,8 +958,8 @@ UVA_TEST(stolen_and_shut_down)
 UVA_TEST(called_getter_cancelled_among_items)
 {
     uva_queue_t queue = UVA_QUEUE_INIT(0);
-    get_one_task_t *t1 = UVA_BOTH_SPAWN(loop_test, get_one, &queue);
-    get_one_task_t *t2 = UVA_BOTH_SPAWN(loop_test, get_one, &queue);
+    get_one_task_t *t1 = KIND_SPAWN(get_one, &queue);
+    get_one_task_t *t2 = KIND_SPAWN(get_one, &queue);
 
     UVA_TICK();
     for (int i = 1; i < 6; i++) {
@@ -986,8 +983,8 @@ UVA_TEST(called_putter_cancelled_among_room)
     for (int i = 0; i < 4; i++) {
         PUT(&queue, i);
     }
-    t1 = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 8);
-    t2 = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 9);
+    t1 = KIND_SPAWN(put_one, &queue, 8);
+    t2 = KIND_SPAWN(put_one, &queue, 9);
     UVA_TICK();
     for (int i = 0; i < 4; i++) {
         ck_assert_int_eq(get(&queue), i);
@@ -1015,7 +1012,7 @@ UVA_TEST(each_item_calls_one)
     put_one_task_t *putters[COUNT];
 
     for (int i = 0; i < COUNT; i++) {
-        getters[i] = UVA_BOTH_SPAWN(loop_test, get_one, &queue);
+        getters[i] = KIND_SPAWN(get_one, &queue);
     }
     UVA_TICK();
     for (int i = 0; i < COUNT; i++) {
@@ -1032,7 +1029,7 @@ UVA_TEST(each_item_calls_one)
         PUT(&queue, i);
     }
     for (int i = 0; i < COUNT; i++) {
-        putters[i] = UVA_BOTH_SPAWN(loop_test, put_one, &queue, COUNT + i);
+        putters[i] = KIND_SPAWN(put_one, &queue, COUNT + i);
     }
     UVA_TICK();
     for (int i = 0; i < COUNT; i++) {
@@ -1057,12 +1054,12 @@ UVA_TEST(class_calls)
 
     init_class(&queue, loop_test, 1);
     PUT(&queue, 1);
-    putter = UVA_BOTH_SPAWN(KIND(loop_test), put_one, &queue, 2);
+    putter = KIND_SPAWN(put_one, &queue, 2);
     UVA_TICK();
     ck_assert_int_eq(get(&queue), 1);
     ck_assert_int_eq(UVA_JOIN(putter), 0);
     ck_assert_int_eq(get(&queue), 2);
-    getter = UVA_BOTH_SPAWN(KIND(loop_test), get_one, &queue);
+    getter = KIND_SPAWN(get_one, &queue);
     UVA_TICK();
     PUT(&queue, 3);
     ck_assert_int_eq(got(getter), 3);
@@ -1080,7 +1077,7 @@ UVA_TEST(cancelled_first_disturbs_nobody)
     put_one_task_t *putters[4];
 
     for (int i = 0; i < 4; i++) {
-        getters[i] = UVA_BOTH_SPAWN(loop_test, get_one, &queue);
+        getters[i] = KIND_SPAWN(get_one, &queue);
     }
     UVA_TICK();
     uva_future_cancel(UVA_FUTURE(getters[0]));
@@ -1097,7 +1094,7 @@ UVA_TEST(cancelled_first_disturbs_nobody)
 
     PUT(&queue, 4);
     for (int i = 0; i < 4; i++) {
-        putters[i] = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 5 + i);
+        putters[i] = KIND_SPAWN(put_one, &queue, 5 + i);
     }
     UVA_TICK();
     uva_future_cancel(UVA_FUTURE(putters[0]));
@@ -1172,8 +1169,8 @@ UVA_TEST_STRICT(no_memory_calls_the_next)
     for (int i = 0; i < 8; i++) {
         PUT(&queue, i);
     }
-    t1 = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 8);
-    t2 = UVA_BOTH_SPAWN(loop_test, put_one, &queue, 9);
+    t1 = KIND_SPAWN(put_one, &queue, 8);
+    t2 = KIND_SPAWN(put_one, &queue, 9);
     UVA_TICK();
     queue.maxsize = 10;
     ck_assert_int_eq(get(&queue), 0); /* Calls the first. */
@@ -1266,7 +1263,7 @@ UVA_TEST(wrong_loop)
     uva_loop_t *other;
     void *item;
 
-    ck_assert_int_eq(uva_loop_new_virtual(NULL, &other), 0);
+    other = new_loop();
     queue.loop = other;
     queue.finished.loop = other;
     ck_assert_int_eq(uva_queue_get(&queue, &item), UVA_EWRONGLOOP);
@@ -1275,8 +1272,7 @@ UVA_TEST(wrong_loop)
     ck_assert_int_eq(uva_queue_join(&queue), UVA_EWRONGLOOP);
     ck_assert_int_eq(uva_queue_get(&queue, &item), 0);
     uva_queue_destroy(&queue);
-    ck_assert_int_eq(uva_loop_close(other), 0);
-    uva_loop_unref(other);
+    end_loop(other);
 }
 
 START_TEST(sizes)
@@ -1292,38 +1288,38 @@ END_TEST
 
 static void add_basic(TCase *tcase)
 {
-    UVA_TEST_BOTH(tcase, queue_repr);
+    KIND_ADD_TEST(tcase, queue_repr);
     tcase_add_test(tcase, queue_full);
     tcase_add_test(tcase, queue_order);
-    UVA_TEST_BOTH(tcase, queue_maxsize);
+    KIND_ADD_TEST(tcase, queue_maxsize);
 }
 
 static void add_get(TCase *tcase)
 {
     tcase_add_test(tcase, queue_blocking_put_and_get);
-    UVA_TEST_BOTH(tcase, queue_get_with_putters);
-    UVA_TEST_BOTH(tcase, queue_blocking_get_wait);
+    KIND_ADD_TEST(tcase, queue_get_with_putters);
+    KIND_ADD_TEST(tcase, queue_blocking_get_wait);
     tcase_add_test(tcase, queue_nonblocking_put_and_get);
     tcase_add_test(tcase, queue_nonblocking_get_exception);
-    UVA_TEST_BOTH(tcase, queue_get_cancelled_race);
-    UVA_TEST_BOTH(tcase, queue_get_with_waiting_putters);
-    UVA_TEST_BOTH(tcase, queue_why_are_getters_waiting);
-    UVA_TEST_BOTH(tcase,
+    KIND_ADD_TEST(tcase, queue_get_cancelled_race);
+    KIND_ADD_TEST(tcase, queue_get_with_waiting_putters);
+    KIND_ADD_TEST(tcase, queue_why_are_getters_waiting);
+    KIND_ADD_TEST(tcase,
                   queue_cancelled_getters_not_being_held_in_self_getters);
 }
 
 static void add_put(TCase *tcase)
 {
-    UVA_TEST_BOTH(tcase, queue_blocking_put_wait);
-    UVA_TEST_BOTH(tcase, queue_get_cancel_drop_one_pending_reader);
-    UVA_TEST_BOTH(tcase, queue_get_cancel_drop_many_pending_readers);
-    UVA_TEST_BOTH(tcase, queue_put_cancel_drop);
+    KIND_ADD_TEST(tcase, queue_blocking_put_wait);
+    KIND_ADD_TEST(tcase, queue_get_cancel_drop_one_pending_reader);
+    KIND_ADD_TEST(tcase, queue_get_cancel_drop_many_pending_readers);
+    KIND_ADD_TEST(tcase, queue_put_cancel_drop);
     tcase_add_test(tcase, queue_nonblocking_put_exception);
-    UVA_TEST_BOTH(tcase, queue_put_cancelled);
-    UVA_TEST_BOTH(tcase, queue_put_cancelled_race);
-    UVA_TEST_BOTH(tcase, queue_put_with_waiting_getters);
-    UVA_TEST_BOTH(tcase, queue_why_are_putters_waiting);
-    UVA_TEST_BOTH(tcase, queue_cancelled_puts_not_being_held_in_self_putters);
+    KIND_ADD_TEST(tcase, queue_put_cancelled);
+    KIND_ADD_TEST(tcase, queue_put_cancelled_race);
+    KIND_ADD_TEST(tcase, queue_put_with_waiting_getters);
+    KIND_ADD_TEST(tcase, queue_why_are_putters_waiting);
+    KIND_ADD_TEST(tcase, queue_cancelled_puts_not_being_held_in_self_putters);
 }
 
 static void add_order(TCase *tcase)
@@ -1350,18 +1346,18 @@ static void add_shutdown(TCase *tcase)
 
 static void add_extras(TCase *tcase)
 {
-    UVA_TEST_BOTH(tcase, stolen_item);
-    UVA_TEST_BOTH(tcase, called_putter_cancelled);
-    UVA_TEST_BOTH(tcase, stolen_room);
-    UVA_TEST_BOTH(tcase, stolen_and_shut_down);
-    UVA_TEST_BOTH(tcase, called_getter_cancelled_among_items);
-    UVA_TEST_BOTH(tcase, called_putter_cancelled_among_room);
-    UVA_TEST_BOTH(tcase, each_item_calls_one);
+    KIND_ADD_TEST(tcase, stolen_item);
+    KIND_ADD_TEST(tcase, called_putter_cancelled);
+    KIND_ADD_TEST(tcase, stolen_room);
+    KIND_ADD_TEST(tcase, stolen_and_shut_down);
+    KIND_ADD_TEST(tcase, called_getter_cancelled_among_items);
+    KIND_ADD_TEST(tcase, called_putter_cancelled_among_room);
+    KIND_ADD_TEST(tcase, each_item_calls_one);
     tcase_add_loop_test(tcase, class_calls, 0, 6);
-    UVA_TEST_BOTH(tcase, cancelled_first_disturbs_nobody);
+    KIND_ADD_TEST(tcase, cancelled_first_disturbs_nobody);
     tcase_add_test(tcase, ring_turns_grows_and_shrinks);
     tcase_add_test(tcase, no_memory);
-    UVA_TEST_BOTH(tcase, no_memory_calls_the_next);
+    KIND_ADD_TEST(tcase, no_memory_calls_the_next);
     tcase_add_test(tcase, no_memory_to_shrink);
     tcase_add_loop_test(tcase, destructor, 0, 6);
     tcase_add_test(tcase, no_task);

@@ -2,7 +2,7 @@
  * What asyncio has not: uva_select, what a full queue does, waiters for
  * primitives of one's own.
  */
-#include "uva_test.h"
+#include "kinds.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -25,17 +25,17 @@ static int get(uva_queue_t *queue)
 /* --- select --- */
 
 /* Get from one or two, tell which and what. */
-UVA_BOTH(void, select_two, uva_queue_t *one; uva_queue_t * two;
-         uva_test_trace_t * trace;
-         char id;
-         void *item;
-         uva_select_case_t cases[2];
-         int r;)
+KIND_TASK(void, select_two, uva_queue_t *one; uva_queue_t * two;
+          uva_test_trace_t * trace;
+          char id;
+          void *item;
+          uva_select_case_t cases[2];
+          int r;)
 {
     UVA_BEGIN
     self->cases[0] = (uva_select_case_t)UVA_SELECT_GET(self->one, &self->item);
     self->cases[1] = (uva_select_case_t)UVA_SELECT_GET(self->two, &self->item);
-    UVA_BOTH_AWAIT(self->r, uva_select, self->cases, 2);
+    AWAIT(self->r, uva_select, self->cases, 2);
     ck_assert_int_eq(uva_waiter_get_value(uva_waiter_current()), 0);
     if (self->r >= 0) {
         uva_test_trace(self->trace, "%c%d=%d", self->id, self->r,
@@ -45,12 +45,12 @@ UVA_BOTH(void, select_two, uva_queue_t *one; uva_queue_t * two;
     return self->r < 0 ? self->r : 0;
 }
 
-UVA_BOTH(void, get_item, uva_queue_t *queue; uva_test_trace_t * trace; char id;
-         void *item;
-         int r;)
+KIND_TASK(void, get_item, uva_queue_t *queue; uva_test_trace_t * trace; char id;
+          void *item;
+          int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_queue_get, self->queue, &self->item);
+    AWAIT(self->r, uva_queue_get, self->queue, &self->item);
     if (self->r >= 0) {
         uva_test_trace(self->trace, "%c=%d", self->id, NUMBER(self->item));
     }
@@ -58,13 +58,13 @@ UVA_BOTH(void, get_item, uva_queue_t *queue; uva_test_trace_t * trace; char id;
     return self->r;
 }
 
-UVA_BOTH(void, put_item, uva_queue_t *queue; int number;
-         uva_test_trace_t * trace;
-         char id;
-         int r;)
+KIND_TASK(void, put_item, uva_queue_t *queue; int number;
+          uva_test_trace_t * trace;
+          char id;
+          int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, uva_queue_put, self->queue, ITEM(self->number));
+    AWAIT(self->r, uva_queue_put, self->queue, ITEM(self->number));
     if (self->r >= 0) {
         uva_test_trace(self->trace, "%c", self->id);
     }
@@ -105,8 +105,8 @@ static void desk_clear(desk_t *desk, size_t left_a, size_t left_b)
     uva_queue_destroy(&desk->b);
 }
 
-#define SELECT(kind, desk, id) \
-    UVA_BOTH_SPAWN(kind, select_two, &(desk)->a, &(desk)->b, &(desk)->trace, id)
+#define SELECT(desk, id) \
+    KIND_SPAWN(select_two, &(desk)->a, &(desk)->b, &(desk)->trace, id)
 
 UVA_TEST(select_what_is_there)
 {
@@ -133,7 +133,7 @@ UVA_TEST(select_what_is_there)
 UVA_TEST(select_waits_for_a_get)
 {
     desk_t desk = DESK_INIT(0);
-    select_two_task_t *task = SELECT(loop_test, &desk, 's');
+    select_two_task_t *task = SELECT(&desk, 's');
 
     UVA_TICK();
     ck_assert_str_eq(desk.trace.text, "");
@@ -144,14 +144,14 @@ UVA_TEST(select_waits_for_a_get)
     desk_clear(&desk, 0, 0);
 }
 
-UVA_BOTH(int, select_puts, uva_queue_t *one; uva_queue_t * two;
-         uva_select_case_t cases[2];
-         int r;)
+KIND_TASK(int, select_puts, uva_queue_t *one; uva_queue_t * two;
+          uva_select_case_t cases[2];
+          int r;)
 {
     UVA_BEGIN
     self->cases[0] = (uva_select_case_t)UVA_SELECT_PUT(self->one, ITEM(10));
     self->cases[1] = (uva_select_case_t)UVA_SELECT_PUT(self->two, ITEM(20));
-    UVA_BOTH_AWAIT(self->r, uva_select, self->cases, 2);
+    AWAIT(self->r, uva_select, self->cases, 2);
     *ret = self->r;
     UVA_END
     return self->r < 0 ? self->r : 0;
@@ -165,7 +165,7 @@ UVA_TEST(select_waits_for_a_put)
 
     PUT(&desk.a, 1);
     PUT(&desk.b, 2);
-    task = UVA_BOTH_SPAWN(loop_test, select_puts, &desk.a, &desk.b);
+    task = KIND_SPAWN(select_puts, &desk.a, &desk.b);
     UVA_TICK();
     ck_assert_int_eq(get(&desk.b), 2);
     ck_assert_int_eq(select_puts_await(task, &which), 0);
@@ -179,7 +179,7 @@ UVA_TEST(select_waits_for_a_put)
 UVA_TEST(select_takes_exactly_one)
 {
     desk_t desk = DESK_INIT(0);
-    select_two_task_t *task = SELECT(loop_test, &desk, 's');
+    select_two_task_t *task = SELECT(&desk, 's');
 
     UVA_TICK();
     PUT(&desk.b, 2);
@@ -195,15 +195,12 @@ UVA_TEST(select_is_fair)
     desk_t desk = DESK_INIT(0);
     uva_future_t *tasks[6];
 
-    tasks[0] = UVA_FUTURE(
-        UVA_BOTH_SPAWN(loop_test, get_item, &desk.a, &desk.trace, 'g'));
-    tasks[1] = UVA_FUTURE(SELECT(loop_test, &desk, 's'));
-    tasks[2] = UVA_FUTURE(
-        UVA_BOTH_SPAWN(loop_test, get_item, &desk.a, &desk.trace, 'h'));
-    tasks[3] = UVA_FUTURE(SELECT(loop_test, &desk, 't'));
-    tasks[4] = UVA_FUTURE(SELECT(loop_test, &desk, 'u'));
-    tasks[5] = UVA_FUTURE(
-        UVA_BOTH_SPAWN(loop_test, get_item, &desk.b, &desk.trace, 'i'));
+    tasks[0] = UVA_FUTURE(KIND_SPAWN(get_item, &desk.a, &desk.trace, 'g'));
+    tasks[1] = UVA_FUTURE(SELECT(&desk, 's'));
+    tasks[2] = UVA_FUTURE(KIND_SPAWN(get_item, &desk.a, &desk.trace, 'h'));
+    tasks[3] = UVA_FUTURE(SELECT(&desk, 't'));
+    tasks[4] = UVA_FUTURE(SELECT(&desk, 'u'));
+    tasks[5] = UVA_FUTURE(KIND_SPAWN(get_item, &desk.b, &desk.trace, 'i'));
     UVA_TICK();
     for (int i = 1; i <= 4; i++) {
         PUT(&desk.a, i);
@@ -221,9 +218,8 @@ UVA_TEST(select_is_fair)
 UVA_TEST(select_cancelled_passes_on)
 {
     desk_t desk = DESK_INIT(0);
-    select_two_task_t *task = SELECT(loop_test, &desk, 's');
-    get_item_task_t *next =
-        UVA_BOTH_SPAWN(loop_test, get_item, &desk.b, &desk.trace, 'g');
+    select_two_task_t *task = SELECT(&desk, 's');
+    get_item_task_t *next = KIND_SPAWN(get_item, &desk.b, &desk.trace, 'g');
 
     UVA_TICK();
     PUT(&desk.b, 1);
@@ -242,8 +238,8 @@ UVA_TEST(select_put_cancelled_passes_on)
 
     PUT(&desk.a, 1);
     PUT(&desk.b, 2);
-    task = UVA_BOTH_SPAWN(loop_test, select_puts, &desk.a, &desk.b);
-    next = UVA_BOTH_SPAWN(loop_test, put_item, &desk.b, 3, &desk.trace, 'p');
+    task = KIND_SPAWN(select_puts, &desk.a, &desk.b);
+    next = KIND_SPAWN(put_item, &desk.b, 3, &desk.trace, 'p');
     UVA_TICK();
     ck_assert_int_eq(get(&desk.b), 2);
     uva_future_cancel(UVA_FUTURE(task));
@@ -257,9 +253,8 @@ UVA_TEST(select_put_cancelled_passes_on)
 UVA_TEST(select_cancelled_takes_none)
 {
     desk_t desk = DESK_INIT(0);
-    select_two_task_t *task = SELECT(loop_test, &desk, 's');
-    get_item_task_t *next =
-        UVA_BOTH_SPAWN(loop_test, get_item, &desk.a, &desk.trace, 'g');
+    select_two_task_t *task = SELECT(&desk, 's');
+    get_item_task_t *next = KIND_SPAWN(get_item, &desk.a, &desk.trace, 'g');
 
     UVA_TICK();
     uva_future_cancel(UVA_FUTURE(task));
@@ -291,11 +286,11 @@ UVA_TEST(select_with_cancellation_due)
 UVA_TEST(select_stolen_item)
 {
     desk_t desk = DESK_INIT(0);
-    select_two_task_t *task = SELECT(loop_test, &desk, 's');
+    select_two_task_t *task = SELECT(&desk, 's');
     get_item_task_t *late;
 
     UVA_TICK();
-    late = UVA_BOTH_SPAWN(loop_test, get_item, &desk.a, &desk.trace, 'g');
+    late = KIND_SPAWN(get_item, &desk.a, &desk.trace, 'g');
     UVA_TICK();
     PUT(&desk.a, 1);
     ck_assert_int_eq(get(&desk.a), 1);
@@ -319,10 +314,9 @@ UVA_TEST(select_stolen_item)
 UVA_TEST(select_same_queue_twice)
 {
     desk_t desk = DESK_INIT(0);
-    select_two_task_t *task = UVA_BOTH_SPAWN(loop_test, select_two, &desk.a,
-                                             &desk.a, &desk.trace, 's');
-    get_item_task_t *next =
-        UVA_BOTH_SPAWN(loop_test, get_item, &desk.a, &desk.trace, 'g');
+    select_two_task_t *task =
+        KIND_SPAWN(select_two, &desk.a, &desk.a, &desk.trace, 's');
+    get_item_task_t *next = KIND_SPAWN(get_item, &desk.a, &desk.trace, 'g');
 
     UVA_TICK();
     PUT(&desk.a, 1);
@@ -338,8 +332,8 @@ UVA_TEST(select_same_queue_twice)
 UVA_TEST(select_shutdown)
 {
     desk_t desk = DESK_INIT(0);
-    select_two_task_t *task = SELECT(loop_test, &desk, 's');
-    select_two_task_t *other = SELECT(loop_test, &desk, 't');
+    select_two_task_t *task = SELECT(&desk, 's');
+    select_two_task_t *other = SELECT(&desk, 't');
 
     UVA_TICK();
     uva_queue_shutdown(&desk.a, false);
@@ -371,17 +365,17 @@ UVA_TEST(select_drains_what_is_shut_down)
 UVA_TEST(select_then_others)
 {
     desk_t desk = DESK_INIT(1);
-    select_two_task_t *task = SELECT(loop_test, &desk, 's');
+    select_two_task_t *task = SELECT(&desk, 's');
     get_item_task_t *getter;
     put_item_task_t *putter;
 
     UVA_TICK();
     PUT(&desk.a, 1);
     ck_assert_int_eq(UVA_JOIN(task), 0);
-    getter = UVA_BOTH_SPAWN(loop_test, get_item, &desk.a, &desk.trace, 'g');
+    getter = KIND_SPAWN(get_item, &desk.a, &desk.trace, 'g');
     UVA_TICK();
     PUT(&desk.a, 2);
-    putter = UVA_BOTH_SPAWN(loop_test, put_item, &desk.a, 3, &desk.trace, 'p');
+    putter = KIND_SPAWN(put_item, &desk.a, 3, &desk.trace, 'p');
     UVA_TICK();
     ck_assert_int_eq(UVA_JOIN(getter), 0);
     ck_assert_int_eq(UVA_JOIN(putter), 0);
@@ -400,7 +394,7 @@ UVA_TEST(select_is_not_passed)
     PUT(&desk.a, 2);
     ck_assert_int_eq(get(&desk.a), 1);
     ck_assert_int_eq(get(&desk.a), 2);
-    task = SELECT(loop_test, &desk, 's');
+    task = SELECT(&desk, 's');
     UVA_TICK();
     PUT(&desk.a, 3);
     UVA_TICK();
@@ -468,11 +462,10 @@ UVA_TEST(select_wrong_loop)
         UVA_SELECT_GET(&desk.b, &item),
     };
 
-    ck_assert_int_eq(uva_loop_new_virtual(NULL, &other), 0);
+    other = new_loop();
     desk.b.loop = other;
     ck_assert_int_eq(uva_select(cases, 2), UVA_EWRONGLOOP);
-    ck_assert_int_eq(uva_loop_close(other), 0);
-    uva_loop_unref(other);
+    end_loop(other);
     desk_clear(&desk, 0, 0);
 }
 
@@ -489,8 +482,8 @@ UVA_TEST_STRICT(select_no_memory)
     }
 
     /* Called for room that there is no memory for: the next is called. */
-    task = UVA_BOTH_SPAWN(loop_test, select_puts, &desk.a, &desk.a);
-    next = UVA_BOTH_SPAWN(loop_test, put_item, &desk.a, 3, &desk.trace, 'p');
+    task = KIND_SPAWN(select_puts, &desk.a, &desk.a);
+    next = KIND_SPAWN(put_item, &desk.a, 3, &desk.trace, 'p');
     UVA_TICK();
     desk.a.maxsize = 100;
     ck_assert_int_eq(get(&desk.a), 1);
@@ -520,9 +513,8 @@ UVA_TEST(select_wrong_thread)
     uva_future_t *tasks[2];
     pthread_t thread;
 
-    tasks[0] = UVA_FUTURE(SELECT(loop_test, &desk, 's'));
-    tasks[1] = UVA_FUTURE(
-        UVA_BOTH_SPAWN(loop_test, get_item, &desk.b, &desk.trace, 'g'));
+    tasks[0] = UVA_FUTURE(SELECT(&desk, 's'));
+    tasks[1] = UVA_FUTURE(KIND_SPAWN(get_item, &desk.b, &desk.trace, 'g'));
     UVA_TICK();
     for (int i = 0; i < 2; i++) {
         uva_queue_t *queue = i == 0 ? &desk.a : &desk.b;
@@ -563,10 +555,10 @@ UVA_TEST(select_storm)
 
     for (int i = 0; i < TASKS; i++) {
         seed = seed * 1664525u + 1013904223u;
-        tasks[i] = (seed >> 16) % 3 != 0
-                       ? UVA_FUTURE(SELECT(loop_test, &desk, 's'))
-                       : UVA_FUTURE(UVA_BOTH_SPAWN(loop_test, get_item, &desk.a,
-                                                   &desk.trace, 'g'));
+        tasks[i] =
+            (seed >> 16) % 3 != 0
+                ? UVA_FUTURE(SELECT(&desk, 's'))
+                : UVA_FUTURE(KIND_SPAWN(get_item, &desk.a, &desk.trace, 'g'));
     }
     UVA_TICK();
     while (put < ITEMS) {
@@ -681,7 +673,7 @@ UVA_TEST(overflow_busy)
     put_item_task_t *task;
 
     PUT(&desk.a, 1);
-    task = UVA_BOTH_SPAWN(loop_test, put_item, &desk.a, 2, &desk.trace, 'p');
+    task = KIND_SPAWN(put_item, &desk.a, 2, &desk.trace, 'p');
     UVA_TICK();
     ck_assert_int_eq(uva_queue_set_overflow(&desk.a, UVA_QUEUE_DROP_NEWEST),
                      UV_EBUSY);
@@ -699,8 +691,8 @@ UVA_TEST(overflow_never_waits)
 
     ck_assert_int_eq(uva_queue_set_overflow(&desk.a, UVA_QUEUE_DROP_OLDEST), 0);
     for (int i = 0; i < 5; i++) {
-        tasks[i] = UVA_BOTH_SPAWN(loop_test, put_item, &desk.a, i, &desk.trace,
-                                  (char)('a' + i));
+        tasks[i] =
+            KIND_SPAWN(put_item, &desk.a, i, &desk.trace, (char)('a' + i));
     }
     UVA_TICK();
     ck_assert_str_eq(desk.trace.text, "a b c d e");
@@ -727,7 +719,7 @@ UVA_TEST(overflow_waits_again)
     PUT(&desk.a, 1);
     ck_assert_int_eq(uva_queue_put(&desk.a, ITEM(2)), 1);
     ck_assert_int_eq(uva_queue_set_overflow(&desk.a, UVA_QUEUE_WAIT), 0);
-    task = UVA_BOTH_SPAWN(loop_test, put_item, &desk.a, 3, &desk.trace, 'p');
+    task = KIND_SPAWN(put_item, &desk.a, 3, &desk.trace, 'p');
     UVA_TICK();
     ck_assert_str_eq(desk.trace.text, "");
     ck_assert_int_eq(get(&desk.a), 1);
@@ -761,10 +753,10 @@ static int row_wait(row_t *row)
     return r;
 }
 
-UVA_BOTH(void, stand, row_t *row; int r;)
+KIND_TASK(void, stand, row_t *row; int r;)
 {
     UVA_BEGIN
-    UVA_BOTH_AWAIT(self->r, row_wait, self->row);
+    AWAIT(self->r, row_wait, self->row);
     UVA_END
     return self->r;
 }
@@ -776,7 +768,7 @@ UVA_TEST(wake_first_passes_who_is_woken_or_cancelled)
 
     ck_assert(!uva_waiter_wake_first(&row.waiters));
     for (int i = 0; i < 4; i++) {
-        tasks[i] = UVA_BOTH_SPAWN(loop_test, stand, &row);
+        tasks[i] = KIND_SPAWN(stand, &row);
     }
     UVA_TICK();
     uva_future_cancel(UVA_FUTURE(tasks[0]));
@@ -800,7 +792,7 @@ UVA_TEST(wake_first_passes_who_is_woken_or_cancelled)
 UVA_TEST(wake_first_then_cancelled)
 {
     row_t row = {NULL, {NULL, NULL}};
-    stand_task_t *task = UVA_BOTH_SPAWN(loop_test, stand, &row);
+    stand_task_t *task = KIND_SPAWN(stand, &row);
 
     UVA_TICK();
     ck_assert(uva_waiter_wake_first(&row.waiters));
@@ -820,7 +812,7 @@ static void *wake_from_outside(void *data)
 UVA_TEST(wake_first_wrong_thread)
 {
     row_t row = {NULL, {NULL, NULL}};
-    stand_task_t *task = UVA_BOTH_SPAWN(loop_test, stand, &row);
+    stand_task_t *task = KIND_SPAWN(stand, &row);
     pthread_t thread;
     void *woken = &row;
 
@@ -838,27 +830,27 @@ UVA_TEST(wake_first_wrong_thread)
 static void add_select(TCase *tcase)
 {
     tcase_add_test(tcase, select_what_is_there);
-    UVA_TEST_BOTH(tcase, select_waits_for_a_get);
-    UVA_TEST_BOTH(tcase, select_waits_for_a_put);
-    UVA_TEST_BOTH(tcase, select_takes_exactly_one);
-    UVA_TEST_BOTH(tcase, select_is_fair);
-    UVA_TEST_BOTH(tcase, select_cancelled_passes_on);
-    UVA_TEST_BOTH(tcase, select_put_cancelled_passes_on);
-    UVA_TEST_BOTH(tcase, select_cancelled_takes_none);
+    KIND_ADD_TEST(tcase, select_waits_for_a_get);
+    KIND_ADD_TEST(tcase, select_waits_for_a_put);
+    KIND_ADD_TEST(tcase, select_takes_exactly_one);
+    KIND_ADD_TEST(tcase, select_is_fair);
+    KIND_ADD_TEST(tcase, select_cancelled_passes_on);
+    KIND_ADD_TEST(tcase, select_put_cancelled_passes_on);
+    KIND_ADD_TEST(tcase, select_cancelled_takes_none);
     tcase_add_test(tcase, select_with_cancellation_due);
-    UVA_TEST_BOTH(tcase, select_stolen_item);
-    UVA_TEST_BOTH(tcase, select_same_queue_twice);
-    UVA_TEST_BOTH(tcase, select_shutdown);
+    KIND_ADD_TEST(tcase, select_stolen_item);
+    KIND_ADD_TEST(tcase, select_same_queue_twice);
+    KIND_ADD_TEST(tcase, select_shutdown);
     tcase_add_test(tcase, select_drains_what_is_shut_down);
-    UVA_TEST_BOTH(tcase, select_then_others);
-    UVA_TEST_BOTH(tcase, select_is_not_passed);
+    KIND_ADD_TEST(tcase, select_then_others);
+    KIND_ADD_TEST(tcase, select_is_not_passed);
     tcase_add_test(tcase, select_timeout);
     tcase_add_test(tcase, select_nowait);
     tcase_add_test(tcase, select_no_task);
     tcase_add_test(tcase, select_wrong_loop);
-    UVA_TEST_BOTH(tcase, select_no_memory);
-    UVA_TEST_BOTH(tcase, select_wrong_thread);
-    UVA_TEST_BOTH(tcase, select_storm);
+    KIND_ADD_TEST(tcase, select_no_memory);
+    KIND_ADD_TEST(tcase, select_wrong_thread);
+    KIND_ADD_TEST(tcase, select_storm);
 }
 
 static void add_overflow(TCase *tcase)
@@ -866,16 +858,16 @@ static void add_overflow(TCase *tcase)
     tcase_add_test(tcase, overflow_drop_oldest);
     tcase_add_test(tcase, overflow_drop_newest);
     tcase_add_test(tcase, overflow_refused);
-    UVA_TEST_BOTH(tcase, overflow_busy);
-    UVA_TEST_BOTH(tcase, overflow_never_waits);
-    UVA_TEST_BOTH(tcase, overflow_waits_again);
+    KIND_ADD_TEST(tcase, overflow_busy);
+    KIND_ADD_TEST(tcase, overflow_never_waits);
+    KIND_ADD_TEST(tcase, overflow_waits_again);
 }
 
 static void add_waiters(TCase *tcase)
 {
-    UVA_TEST_BOTH(tcase, wake_first_passes_who_is_woken_or_cancelled);
-    UVA_TEST_BOTH(tcase, wake_first_then_cancelled);
-    UVA_TEST_BOTH(tcase, wake_first_wrong_thread);
+    KIND_ADD_TEST(tcase, wake_first_passes_who_is_woken_or_cancelled);
+    KIND_ADD_TEST(tcase, wake_first_then_cancelled);
+    KIND_ADD_TEST(tcase, wake_first_wrong_thread);
 }
 
 int main(void)

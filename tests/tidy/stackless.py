@@ -50,7 +50,7 @@ class Body:
         begin = re.compile(r"\bUVA_BEGIN\b").search(text, start, end)
         self.begin = begin.end() if begin else start
         self.awaits = []  # (start, end of the call, its status variable)
-        for m in re.compile(r"\b(?:UVA_)?(?:BOTH_)?AWAIT\w*\s*\(\s*([^,()]+?)\s*,").finditer(text, start, end):
+        for m in re.compile(r"\b(?:UVA_)?AWAIT\w*\s*\(\s*([^,()]+?)\s*,").finditer(text, start, end):
             close = closing(text, text.index("(", m.start()), "()")
             self.awaits.append((m.start(), close, m.group(1), m.end()))
         self.loops = list(self.find_loops())
@@ -181,7 +181,7 @@ def declared_names(text):
 
 def stackless_problems(code):
     """(position, what is wrong) in a file without comments and literals."""
-    for head in re.finditer(r"^(?:UVA_STACKLESS|UVA_BOTH|KIND_CORO|KIND_TEST)\w*\s*\(", code, re.M):
+    for head in re.finditer(r"^(?:UVA_STACKLESS|KIND_TASK|KIND_TEST)\w*\s*\(", code, re.M):
         start = closing(code, code.index("(", head.start()), "()") + 1
         brace = re.compile(r"\s*\{").match(code, start)
         if not brace:

@@ -1,23 +1,44 @@
 /*
- * Tests that drive a loop by hand from outside, with tasks of both kinds.
+ * Tests that run once for each kind of task.
  */
-#include "by_hand.h"
+#include "kinds.h"
 
-bool hand_stackful;
+#include "core/futures.h"
+#include "core/loop.h"
+#include "core/timers.h"
 
-void hand_test(int kind, void (*test)(void))
+uva_task_t *kind_spawn(const uva__coro_t *stackful,
+                       const uva__coro_t *stackless,
+                       const void *args,
+                       const uva_task_options_t *options,
+                       const char *here)
 {
-    hand_stackful = kind == 0;
+    uva_task_options_t with = UVA_TASK_OPTIONS_INIT;
+
+    if (uva_get_running_loop() == NULL) {
+        with = options != NULL ? *options : with;
+        with.loop = with.loop != NULL ? with.loop : uva_test_loop;
+        options = &with;
+    }
+    return uva__spawn(kind_stackful ? stackful : stackless, args, options,
+                      here);
+}
+
+void kind_run_test(int kind, void (*test)(void))
+{
+    kind_stackful = kind % 2 == 0;
     uva_test_loop_setup();
     test();
     uva_test_loop_teardown();
 }
 
-uva_loop_t *hand_loop(void)
+void kind_run_main(uva_task_t *take_task)
 {
-    uva_loop_t *running = uva_get_running_loop();
+    int r = hand_run_take(take_task);
 
-    return running == NULL ? uva_test_loop : running;
+    ck_assert_msg(r == 0, "the main task ended with %s", uva_err_name(r));
+    ck_assert_msg(uva_loop_run_until_idle(uva_test_loop) >= 0,
+                  "the loop is stuck");
 }
 
 int hand_run(uva_task_t *task)
@@ -84,16 +105,17 @@ uva_future_t *hand_awaited(const uva_task_t *task)
                                                  : NULL;
 }
 
-uva_loop_t *hand_loop_new(void)
+bool hand_has_callbacks(const uva_future_t *future)
 {
-    uva_loop_t *loop;
-
-    ck_assert_int_eq(uva_loop_new_virtual(NULL, &loop), 0);
-    return loop;
+    return future->callbacks != NULL;
 }
 
-void hand_loop_close(uva_loop_t *take_loop)
+size_t hand_timer_count(void)
 {
-    ck_assert_int_eq(uva_loop_close(take_loop), 0);
-    uva_loop_unref(take_loop);
+    return uva_test_loop->timers.wheel.count;
+}
+
+uint64_t hand_next_timer(void)
+{
+    return uva__wheel_next(&uva_test_loop->timers.wheel);
 }
