@@ -4,6 +4,15 @@
  */
 #include "groups.h"
 
+/* Cancel a task in the middle of what it does. @return What it ends with. */
+static int join_cancelled(uva_task_t *take_task)
+{
+    ck_assert_int_eq(uva_sleep(UVA_MS(100)), 0);
+    ck_assert(!UVA_DONE(take_task));
+    uva_task_cancel(take_task);
+    return UVA_JOIN(take_task);
+}
+
 /* --- children --- */
 
 KIND_TEST(taskgroup_01, uva_taskgroup_t g; foo_task_t * t1; foo_task_t * t2;
@@ -17,8 +26,7 @@ KIND_TEST(taskgroup_01, uva_taskgroup_t g; foo_task_t * t1; foo_task_t * t2;
     self->t2 = KIND_SPAWN_IN(&self->g, foo, UVA_MS(200), 11);
     uva_task_ref(UVA_ERASE(self->t1)); /* Borrowed until the exit. */
     uva_task_ref(UVA_ERASE(self->t2));
-    AWAIT(self->r, uva_taskgroup_exit, &self->g, 0);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_taskgroup_exit, &self->g, 0);
     ck_assert(UVA_DONE(self->t1) && UVA_DONE(self->t2));
     AWAIT(self->r, foo_await, self->t1, &self->value);
     ck_assert_int_eq(self->value, 42);
@@ -101,20 +109,18 @@ KIND_TASK(void, runner_04, shared_t *shared; uva_taskgroup_t g; int r;)
     return 0;
 }
 
-KIND_TEST(taskgroup_04, shared_t shared; runner_04_task_t * task; int r;)
+UVA_TEST(taskgroup_04)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_04 */
-    UVA_BEGIN
-    self->task = KIND_SPAWN(runner_04, .shared = &self->shared);
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
+    shared_t shared = {0};
+
+    ck_assert_int_eq(UVA_JOIN(KIND_SPAWN(runner_04, .shared = &shared)),
+                     UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
-    ck_assert_int_eq(self->shared.num, 0);
-    ck_assert_int_eq(self->shared.cancelled, 1);
-    ck_assert(uva_future_cancelled(UVA_FUTURE(self->shared.t2)));
-    uva_task_unref(self->shared.t2);
-    UVA_END
-    return 0;
+    ck_assert_int_eq(shared.num, 0);
+    ck_assert_int_eq(shared.cancelled, 1);
+    ck_assert(uva_future_cancelled(UVA_FUTURE(shared.t2)));
+    uva_task_unref(shared.t2);
 }
 
 KIND_TASK(void, runner_on_error, shared_t *shared; uva_taskgroup_t g; int i;
@@ -139,23 +145,19 @@ KIND_TASK(void, runner_on_error, shared_t *shared; uva_taskgroup_t g; int i;
     return 0;
 }
 
-KIND_TEST(cancel_children_on_child_error, shared_t shared;
-          runner_on_error_task_t * task;
-          int r;)
+UVA_TEST(cancel_children_on_child_error)
 {
     /* test_taskgroups.py, TestTaskGroup.test_cancel_children_on_child_error */
-    UVA_BEGIN
-    self->task = KIND_SPAWN(runner_on_error, .shared = &self->shared);
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
+    shared_t shared = {0};
+
+    ck_assert_int_eq(UVA_JOIN(KIND_SPAWN(runner_on_error, .shared = &shared)),
+                     UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
     /* All three had ended when the first was seen. */
     ck_assert_uint_eq(uva_error_member_count(uva_task_error()), 3);
-    ck_assert_int_eq(self->shared.num, 0);
-    ck_assert_int_eq(self->shared.cancelled, 1);
-    ck_assert(self->shared.runner_cancelled);
-    UVA_END
-    return 0;
+    ck_assert_int_eq(shared.num, 0);
+    ck_assert_int_eq(shared.cancelled, 1);
+    ck_assert(shared.runner_cancelled);
 }
 
 /* --- cancellation from outside --- */
@@ -178,34 +180,25 @@ KIND_TASK(void, runner_of_five, int *num; bool sleeps; uva_taskgroup_t g; int i;
     return self->r;
 }
 
-KIND_TEST(cancellation, int num; runner_of_five_task_t * task; int r;)
+UVA_TEST(cancellation)
 {
     /* test_taskgroups.py, TestTaskGroup.test_cancellation */
-    UVA_BEGIN
-    self->task = KIND_SPAWN(runner_of_five, .num = &self->num);
-    AWAIT(self->r, uva_sleep, UVA_MS(100));
-    ck_assert(!UVA_DONE(self->task));
-    uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
-    ck_assert_int_eq(self->r, UV_ECANCELED);
-    ck_assert_int_eq(self->num, 5);
-    UVA_END
-    return 0;
+    int num = 0;
+
+    ck_assert_int_eq(join_cancelled(KIND_ERASED(runner_of_five, .num = &num)),
+                     UV_ECANCELED);
+    ck_assert_int_eq(num, 5);
 }
 
-KIND_TEST(taskgroup_07, int num; runner_of_five_task_t * task; int r;)
+UVA_TEST(taskgroup_07)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_07 */
-    UVA_BEGIN
-    self->task = KIND_SPAWN(runner_of_five, .num = &self->num, .sleeps = true);
-    AWAIT(self->r, uva_sleep, UVA_MS(100));
-    ck_assert(!UVA_DONE(self->task));
-    uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
-    ck_assert_int_eq(self->r, UV_ECANCELED);
-    ck_assert_int_eq(self->num, 15);
-    UVA_END
-    return 0;
+    int num = 0;
+
+    ck_assert_int_eq(join_cancelled(KIND_ERASED(runner_of_five, .num = &num,
+                                                .sleeps = true)),
+                     UV_ECANCELED);
+    ck_assert_int_eq(num, 15);
 }
 
 /* Five children that fail when they are cancelled, in `depth` groups of which
@@ -237,19 +230,13 @@ KIND_TASK(void, runner_that_crashes, int depth; bool sibling;
     return self->r;
 }
 
-KIND_TEST(taskgroup_08, runner_that_crashes_task_t *task; int r;)
+UVA_TEST(taskgroup_08)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_08 */
-    UVA_BEGIN
-    self->task = KIND_SPAWN(runner_that_crashes, .depth = 1);
-    AWAIT(self->r, uva_sleep, UVA_MS(100));
-    ck_assert(!UVA_DONE(self->task));
-    uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
+    ck_assert_int_eq(
+        join_cancelled(KIND_ERASED(runner_that_crashes, .depth = 1)),
+        UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
-    UVA_END
-    return 0;
 }
 
 /* --- a body that fails --- */
@@ -272,37 +259,29 @@ KIND_TASK(void, runner_that_fails, shared_t *shared; uint64_t delay_ns;
     return self->r;
 }
 
-KIND_TEST(taskgroup_09, shared_t shared; runner_that_fails_args_t sub; int r;)
+static void ck_runner_fails(uint64_t delay_ns)
 {
-    /* test_taskgroups.py, TestTaskGroup.test_taskgroup_09 */
-    UVA_BEGIN
-    self->sub.shared = &self->shared;
-    self->sub.delay_ns = UVA_MS(100);
-    AWAIT(self->r, runner_that_fails_call, &self->sub, NULL);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
+    shared_t shared = {0};
+
+    ck_assert_int_eq(UVA_JOIN(KIND_SPAWN(runner_that_fails, &shared, delay_ns)),
+                     UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
-    ck_assert(uva_future_cancelled(UVA_FUTURE(self->shared.t1)));
-    ck_assert(uva_future_cancelled(UVA_FUTURE(self->shared.t2)));
-    uva_task_unref(self->shared.t1);
-    uva_task_unref(self->shared.t2);
-    UVA_END
-    return 0;
+    ck_assert(UVA_CANCELLED(shared.t1));
+    ck_assert(UVA_CANCELLED(shared.t2));
+    uva_task_unref(shared.t1);
+    uva_task_unref(shared.t2);
 }
 
-KIND_TEST(taskgroup_10, shared_t shared; runner_that_fails_args_t sub; int r;)
+UVA_TEST(taskgroup_09)
+{
+    /* test_taskgroups.py, TestTaskGroup.test_taskgroup_09 */
+    ck_runner_fails(UVA_MS(100));
+}
+
+UVA_TEST(taskgroup_10)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_10 */
-    UVA_BEGIN
-    self->sub.shared = &self->shared;
-    AWAIT(self->r, runner_that_fails_call, &self->sub, NULL);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
-    ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
-    ck_assert(uva_future_cancelled(UVA_FUTURE(self->shared.t1)));
-    ck_assert(uva_future_cancelled(UVA_FUTURE(self->shared.t2)));
-    uva_task_unref(self->shared.t1);
-    uva_task_unref(self->shared.t2);
-    UVA_END
-    return 0;
+    ck_runner_fails(0);
 }
 
 /* --- groups in groups --- */
@@ -315,34 +294,22 @@ static bool error_types_nested(const uva_error_t *error, int code)
            error_types(uva_error_member(error, 0), code, 0);
 }
 
-KIND_TEST(taskgroup_11, runner_that_crashes_task_t *task; int r;)
+UVA_TEST(taskgroup_11)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_11 */
-    UVA_BEGIN
-    self->task = KIND_SPAWN(runner_that_crashes, .depth = 2);
-    AWAIT(self->r, uva_sleep, UVA_MS(100));
-    ck_assert(!UVA_DONE(self->task));
-    uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
+    ck_assert_int_eq(
+        join_cancelled(KIND_ERASED(runner_that_crashes, .depth = 2)),
+        UVA_EGROUP);
     ck_assert(error_types_nested(uva_task_error(), ZERO_DIVISION_ERROR));
-    UVA_END
-    return 0;
 }
 
-KIND_TEST(taskgroup_12, runner_that_crashes_task_t *task; int r;)
+UVA_TEST(taskgroup_12)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_12 */
-    UVA_BEGIN
-    self->task = KIND_SPAWN(runner_that_crashes, .depth = 2, .sibling = true);
-    AWAIT(self->r, uva_sleep, UVA_MS(100));
-    ck_assert(!UVA_DONE(self->task));
-    uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
+    ck_assert_int_eq(join_cancelled(KIND_ERASED(runner_that_crashes, .depth = 2,
+                                                .sibling = true)),
+                     UVA_EGROUP);
     ck_assert(error_types_nested(uva_task_error(), ZERO_DIVISION_ERROR));
-    UVA_END
-    return 0;
 }
 
 KIND_TASK(void, runner_nested, uint64_t outer_ns; uint64_t inner_ns;
@@ -361,28 +328,22 @@ KIND_TASK(void, runner_nested, uint64_t outer_ns; uint64_t inner_ns;
     return self->r;
 }
 
-KIND_TEST(taskgroup_13, runner_nested_task_t *task; int r;)
+UVA_TEST(taskgroup_13)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_13 */
-    UVA_BEGIN
-    self->task = KIND_SPAWN(runner_nested, UVA_MS(100), UVA_SEC(10));
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
+    ck_assert_int_eq(
+        UVA_JOIN(KIND_SPAWN(runner_nested, UVA_MS(100), UVA_SEC(10))),
+        UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), VALUE_ERROR, 0));
-    UVA_END
-    return 0;
 }
 
-KIND_TEST(taskgroup_14, runner_nested_task_t *task; int r;)
+UVA_TEST(taskgroup_14)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_14 */
-    UVA_BEGIN
-    self->task = KIND_SPAWN(runner_nested, UVA_SEC(10), UVA_MS(100));
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
+    ck_assert_int_eq(
+        UVA_JOIN(KIND_SPAWN(runner_nested, UVA_SEC(10), UVA_MS(100))),
+        UVA_EGROUP);
     ck_assert(error_types_nested(uva_task_error(), VALUE_ERROR));
-    UVA_END
-    return 0;
 }
 
 /* --- a body that takes its time over a cancellation --- */
@@ -403,19 +364,12 @@ KIND_TASK(void, runner_slow_to_cancel, uva_taskgroup_t g1; int r;)
     return self->r;
 }
 
-KIND_TEST(taskgroup_15, runner_slow_to_cancel_task_t *task; int r;)
+UVA_TEST(taskgroup_15)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_15 */
-    UVA_BEGIN
-    self->task = KIND_SPAWN(runner_slow_to_cancel);
-    AWAIT(self->r, uva_sleep, UVA_MS(100));
-    ck_assert(!UVA_DONE(self->task));
-    uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
+    ck_assert_int_eq(join_cancelled(KIND_ERASED(runner_slow_to_cancel)),
+                     UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
-    UVA_END
-    return 0;
 }
 
 KIND_TASK(void, runner_16, runner_slow_to_cancel_task_t *task; int r;)
@@ -428,19 +382,11 @@ KIND_TASK(void, runner_16, runner_slow_to_cancel_task_t *task; int r;)
     return self->r == UVA_EGROUP ? uva_raise(uva_task_error()) : self->r;
 }
 
-KIND_TEST(taskgroup_16, runner_16_task_t *task; int r;)
+UVA_TEST(taskgroup_16)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_16 */
-    UVA_BEGIN
-    self->task = KIND_SPAWN(runner_16);
-    AWAIT(self->r, uva_sleep, UVA_MS(100));
-    ck_assert(!UVA_DONE(self->task));
-    uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
+    ck_assert_int_eq(join_cancelled(KIND_ERASED(runner_16)), UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
-    UVA_END
-    return 0;
 }
 
 /* --- a body that is cancelled --- */
@@ -460,36 +406,26 @@ KIND_TASK(void, runner_alone, int *num; int code; uva_taskgroup_t g; int r;)
     return self->r;
 }
 
-KIND_TEST(taskgroup_17, int num; runner_alone_task_t * task; int r;)
+UVA_TEST(taskgroup_17)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_17 */
-    UVA_BEGIN
-    self->task = KIND_SPAWN(runner_alone, .num = &self->num);
-    AWAIT(self->r, uva_sleep, UVA_MS(100));
-    ck_assert(!UVA_DONE(self->task));
-    uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
-    ck_assert_int_eq(self->r, UV_ECANCELED);
-    ck_assert_int_eq(self->num, 10);
-    UVA_END
-    return 0;
+    int num = 0;
+
+    ck_assert_int_eq(join_cancelled(KIND_ERASED(runner_alone, .num = &num)),
+                     UV_ECANCELED);
+    ck_assert_int_eq(num, 10);
 }
 
-KIND_TEST(taskgroup_18, int num; runner_alone_task_t * task; int r;)
+UVA_TEST(taskgroup_18)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_18 */
-    UVA_BEGIN
-    self->task =
-        KIND_SPAWN(runner_alone, .num = &self->num, .code = CUSTOM_ERROR);
-    AWAIT(self->r, uva_sleep, UVA_MS(100));
-    ck_assert(!UVA_DONE(self->task));
-    uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
+    int num = 0;
+
+    ck_assert_int_eq(join_cancelled(KIND_ERASED(runner_alone, .num = &num,
+                                                .code = CUSTOM_ERROR)),
+                     UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), CUSTOM_ERROR, 0));
-    ck_assert_int_eq(self->num, 10);
-    UVA_END
-    return 0;
+    ck_assert_int_eq(num, 10);
 }
 
 /* A child crashes with one code, the body it cancels with another. */
@@ -506,58 +442,38 @@ KIND_TASK(void, runner_and_child_fail, int child_code; int body_code;
     return self->r;
 }
 
-KIND_TEST(taskgroup_19, runner_and_child_fail_task_t *task; int r;)
+static void ck_both_fail(int child_code, int body_code)
 {
-    /* test_taskgroups.py, TestTaskGroup.test_taskgroup_19 */
-    UVA_BEGIN
-    self->task =
-        KIND_SPAWN(runner_and_child_fail, ZERO_DIVISION_ERROR, CUSTOM_ERROR);
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
-    ck_assert(error_types(uva_task_error(), CUSTOM_ERROR, ZERO_DIVISION_ERROR));
-    UVA_END
-    return 0;
+    ck_assert_int_eq(
+        UVA_JOIN(KIND_SPAWN(runner_and_child_fail, child_code, body_code)),
+        UVA_EGROUP);
+    ck_assert(error_types(uva_task_error(), body_code, child_code));
 }
 
-KIND_TEST(taskgroup_20, runner_and_child_fail_args_t sub; int r;)
+UVA_TEST(taskgroup_19)
+{
+    /* test_taskgroups.py, TestTaskGroup.test_taskgroup_19 */
+    ck_both_fail(ZERO_DIVISION_ERROR, CUSTOM_ERROR);
+}
+
+UVA_TEST(taskgroup_20)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_20: there are no codes
      * that pass a group by as KeyboardInterrupt does; every one becomes a
      * member. */
-    UVA_BEGIN
-    self->sub.child_code = ZERO_DIVISION_ERROR;
-    self->sub.body_code = UV_EINTR;
-    AWAIT(self->r, runner_and_child_fail_call, &self->sub, NULL);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
-    ck_assert(error_types(uva_task_error(), UV_EINTR, ZERO_DIVISION_ERROR));
-    UVA_END
-    return 0;
+    ck_both_fail(ZERO_DIVISION_ERROR, UV_EINTR);
 }
 
-KIND_TEST(taskgroup_20a, runner_and_child_fail_args_t sub; int r;)
+UVA_TEST(taskgroup_20a)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_20a */
-    UVA_BEGIN
-    self->sub.child_code = ZERO_DIVISION_ERROR;
-    self->sub.body_code = CUSTOM_ERROR;
-    AWAIT(self->r, runner_and_child_fail_call, &self->sub, NULL);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
-    ck_assert(error_types(uva_task_error(), CUSTOM_ERROR, ZERO_DIVISION_ERROR));
-    UVA_END
-    return 0;
+    ck_both_fail(ZERO_DIVISION_ERROR, CUSTOM_ERROR);
 }
 
-KIND_TEST(taskgroup_21a, runner_and_child_fail_args_t sub; int r;)
+UVA_TEST(taskgroup_21a)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_21a */
-    UVA_BEGIN
-    self->sub.child_code = CUSTOM_ERROR;
-    self->sub.body_code = TYPE_ERROR;
-    AWAIT(self->r, runner_and_child_fail_call, &self->sub, NULL);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
-    ck_assert(error_types(uva_task_error(), CUSTOM_ERROR, TYPE_ERROR));
-    UVA_END
-    return 0;
+    ck_both_fail(CUSTOM_ERROR, TYPE_ERROR);
 }
 
 KIND_TASK(void, runner_22, uva_taskgroup_t g; int r;)
@@ -571,17 +487,14 @@ KIND_TASK(void, runner_22, uva_taskgroup_t g; int r;)
     return self->r;
 }
 
-KIND_TEST(taskgroup_22, runner_22_task_t *task; int r;)
+UVA_TEST(taskgroup_22)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_22 */
-    UVA_BEGIN
-    self->task = KIND_SPAWN(runner_22);
-    AWAIT(self->r, uva_sleep, UVA_MS(50));
-    uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
-    ck_assert_int_eq(self->r, UV_ECANCELED);
-    UVA_END
-    return 0;
+    runner_22_task_t *task = KIND_SPAWN(runner_22);
+
+    ck_assert_int_eq(uva_sleep(UVA_MS(50)), 0);
+    uva_task_cancel(UVA_ERASE(task));
+    ck_assert_int_eq(uva_join(UVA_FUTURE(task), NULL), UV_ECANCELED);
 }
 
 /* --- the suite --- */

@@ -43,14 +43,13 @@ KIND_TASK(void, root, uva_taskgroup_t *g; int r;)
     return self->r;
 }
 
-KIND_TEST(taskgroup_24, uva_taskgroup_t g; int r;)
+KIND_TEST(taskgroup_24, uva_taskgroup_t g;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_24 */
     UVA_BEGIN
     ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
     (void)KIND_SPAWN_IN(&self->g, root, .g = &self->g);
-    AWAIT(self->r, uva_taskgroup_exit, &self->g, 0);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_taskgroup_exit, &self->g, 0);
     ck_assert_uint_eq(uva_loop_time(uva_get_running_loop()), UVA_MS(300));
     UVA_END
     return 0;
@@ -80,15 +79,14 @@ KIND_TASK(void, hercules, int *nhydras; int r;)
     return ZERO_DIVISION_ERROR;
 }
 
-KIND_TEST(taskgroup_25, uva_taskgroup_t g; int nhydras; int r;)
+KIND_TEST(taskgroup_25, uva_taskgroup_t g; int nhydras;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_25 */
     UVA_BEGIN
     ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
     (void)KIND_SPAWN_IN(&self->g, hydra, &self->g, &self->nhydras);
     (void)KIND_SPAWN_IN(&self->g, hercules, &self->nhydras);
-    AWAIT(self->r, uva_taskgroup_exit, &self->g, 0);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
+    AWAIT_IS(UVA_EGROUP, uva_taskgroup_exit, &self->g, 0);
     ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
     ck_assert_int_ge(self->nhydras, 10);
     UVA_END
@@ -155,11 +153,10 @@ UVA_TEST(taskgroup_task_context)
 
 /* --- refusals --- */
 
-KIND_TASK(void, late_spawner, uva_taskgroup_t *g; int r;)
+KIND_TASK(void, late_spawner, uva_taskgroup_t *g;)
 {
     UVA_BEGIN
-    AWAIT(self->r, uva_sleep, UVA_SEC(1));
-    ck_assert_int_eq(self->r, UV_ECANCELED);
+    AWAIT_IS(UV_ECANCELED, uva_sleep, UVA_SEC(1));
     ck_assert_int_eq(uva_future_exception(
                          UVA_FUTURE(KIND_SPAWN_IN(self->g, foo, UVA_MS(1)))),
                      UV_EPERM);
@@ -167,7 +164,7 @@ KIND_TASK(void, late_spawner, uva_taskgroup_t *g; int r;)
     return 0;
 }
 
-KIND_TEST(taskgroup_no_create_task_after_failure, uva_taskgroup_t g; int r;)
+KIND_TEST(taskgroup_no_create_task_after_failure, uva_taskgroup_t g;)
 {
     /* test_taskgroups.py,
      * TestTaskGroup.test_taskgroup_no_create_task_after_failure */
@@ -175,24 +172,21 @@ KIND_TEST(taskgroup_no_create_task_after_failure, uva_taskgroup_t g; int r;)
     ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
     (void)KIND_SPAWN_IN(&self->g, crash_after, UVA_MS(1), ZERO_DIVISION_ERROR);
     (void)KIND_SPAWN_IN(&self->g, late_spawner, &self->g);
-    AWAIT(self->r, uva_taskgroup_exit, &self->g, 0);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
+    AWAIT_IS(UVA_EGROUP, uva_taskgroup_exit, &self->g, 0);
     ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
     UVA_END
     return 0;
 }
 
-KIND_TASK(void, exit_raises, uva_taskgroup_t tg; int r;)
+KIND_TASK(void, exit_raises, uva_taskgroup_t tg;)
 {
     UVA_BEGIN
     ck_assert_int_eq(uva_taskgroup_enter(&self->tg), 0);
     (void)KIND_SPAWN_IN(&self->tg, crash_after, 0, CUSTOM_ERROR);
-    AWAIT(self->r, uva_sleep, UVA_SEC(1));
-    ck_assert_int_eq(self->r, UV_ECANCELED);
+    AWAIT_IS(UV_ECANCELED, uva_sleep, UVA_SEC(1));
     /* What the body had open fails to close. */
-    AWAIT(self->r, uva_taskgroup_exit, &self->tg,
-          uva_fail(CUSTOM_ERROR, "not closed"));
-    ck_assert_int_eq(self->r, UVA_EGROUP);
+    AWAIT_IS(UVA_EGROUP, uva_taskgroup_exit, &self->tg,
+             uva_fail(CUSTOM_ERROR, "not closed"));
     ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
     ck_assert_uint_eq(uva_error_member_count(uva_task_error()), 2);
     ck_assert(error_types(uva_task_error(), CUSTOM_ERROR, 0));
@@ -203,32 +197,25 @@ KIND_TASK(void, exit_raises, uva_taskgroup_t tg; int r;)
     return 0;
 }
 
-KIND_TEST(taskgroup_context_manager_exit_raises, exit_raises_task_t *task;
-          int r;)
+UVA_TEST(taskgroup_context_manager_exit_raises)
 {
     /* test_taskgroups.py,
      * TestTaskGroup.test_taskgroup_context_manager_exit_raises */
-    UVA_BEGIN
-    self->task = KIND_SPAWN(exit_raises);
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
-    ck_assert_int_eq(self->r, 0);
-    UVA_END
-    return 0;
+    ck_assert_int_eq(UVA_JOIN(KIND_SPAWN(exit_raises)), 0);
 }
 
-KIND_TEST(taskgroup_already_entered, uva_taskgroup_t tg; int r;)
+KIND_TEST(taskgroup_already_entered, uva_taskgroup_t tg;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_already_entered */
     UVA_BEGIN
     ck_assert_int_eq(uva_taskgroup_enter(&self->tg), 0);
     ck_assert_int_eq(uva_taskgroup_enter(&self->tg), UV_EPERM);
-    AWAIT(self->r, uva_taskgroup_exit, &self->tg, 0);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_taskgroup_exit, &self->tg, 0);
     UVA_END
     return 0;
 }
 
-KIND_TEST(taskgroup_double_enter, uva_taskgroup_t tg; int i; int r;)
+KIND_TEST(taskgroup_double_enter, uva_taskgroup_t tg; int i;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_taskgroup_double_enter: a scope
      * that was left is memory of the caller again, and may be entered anew;
@@ -237,10 +224,8 @@ KIND_TEST(taskgroup_double_enter, uva_taskgroup_t tg; int i; int r;)
     for (self->i = 0; self->i < 2; self->i++) {
         ck_assert_int_eq(uva_taskgroup_enter(&self->tg), 0);
         (void)KIND_SPAWN_IN(&self->tg, foo, UVA_MS(1));
-        AWAIT(self->r, uva_taskgroup_exit, &self->tg, 0);
-        ck_assert_int_eq(self->r, 0);
-        AWAIT(self->r, uva_taskgroup_exit, &self->tg, KEY_ERROR);
-        ck_assert_int_eq(self->r, KEY_ERROR);
+        AWAIT_IS(0, uva_taskgroup_exit, &self->tg, 0);
+        AWAIT_IS(KEY_ERROR, uva_taskgroup_exit, &self->tg, KEY_ERROR);
     }
     UVA_END
     return 0;
@@ -342,22 +327,20 @@ UVA_TEST(coro_closed_when_tg_closed)
 
 /* --- counts of cancellation --- */
 
-KIND_TEST(cancelling_level_preserved, uva_taskgroup_t tg; int r;)
+KIND_TEST(cancelling_level_preserved, uva_taskgroup_t tg;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_cancelling_level_preserved */
     UVA_BEGIN
     ck_assert_int_eq(uva_taskgroup_enter(&self->tg), 0);
     (void)KIND_SPAWN_IN(&self->tg, crash_after, 0, RUNTIME_ERROR);
-    AWAIT(self->r, uva_taskgroup_exit, &self->tg, 0);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
+    AWAIT_IS(UVA_EGROUP, uva_taskgroup_exit, &self->tg, 0);
     ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
     UVA_END
     return 0;
 }
 
 KIND_TEST(nested_groups_both_cancelled, uva_taskgroup_t outer;
-          uva_taskgroup_t inner;
-          int r;)
+          uva_taskgroup_t inner;)
 {
     /* test_taskgroups.py, TestTaskGroup.test_nested_groups_both_cancelled */
     UVA_BEGIN
@@ -365,12 +348,10 @@ KIND_TEST(nested_groups_both_cancelled, uva_taskgroup_t outer;
     ck_assert_int_eq(uva_taskgroup_enter(&self->inner), 0);
     (void)KIND_SPAWN_IN(&self->inner, crash_after, 0, RUNTIME_ERROR);
     (void)KIND_SPAWN_IN(&self->outer, crash_after, 0, VALUE_ERROR);
-    AWAIT(self->r, uva_taskgroup_exit, &self->inner, 0);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
+    AWAIT_IS(UVA_EGROUP, uva_taskgroup_exit, &self->inner, 0);
     ck_assert(error_types(uva_task_error(), RUNTIME_ERROR, 0));
     ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 1);
-    AWAIT(self->r, uva_taskgroup_exit, &self->outer, 0);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
+    AWAIT_IS(UVA_EGROUP, uva_taskgroup_exit, &self->outer, 0);
     ck_assert(error_types(uva_task_error(), VALUE_ERROR, 0));
     ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
     UVA_END
@@ -403,22 +384,21 @@ KIND_TASK(void, inner, uva_future_t *event; uva_taskgroup_t tg; int r;)
     return self->r;
 }
 
-KIND_TEST(error_and_cancel, uva_future_t *event; inner_task_t * task; int r;)
+UVA_TEST(error_and_cancel)
 {
     /* test_taskgroups.py, TestTaskGroup.test_error_and_cancel */
-    UVA_BEGIN
-    self->event = uva_create_future();
-    self->task = KIND_SPAWN(inner, .event = self->event);
-    AWAIT(self->r, uva_join, self->event, NULL);
-    ck_assert_uint_eq(uva_task_cancelling(UVA_ERASE(self->task)), 0);
-    uva_task_cancel(UVA_ERASE(self->task));
-    ck_assert_uint_eq(uva_task_cancelling(UVA_ERASE(self->task)), 1);
-    AWAIT(self->r, uva_await, UVA_FUTURE(self->task), NULL);
-    ck_assert_int_eq(self->r, UV_ECANCELED);
-    ck_assert(UVA_CANCELLED(self->task));
-    uva_task_unref(UVA_ERASE(self->task));
-    UVA_END
-    return 0;
+    uva_future_t *event = NULL;
+    inner_task_t *task = NULL;
+
+    event = uva_create_future();
+    task = KIND_SPAWN(inner, .event = event);
+    ck_assert_int_eq(uva_join(event, NULL), 0);
+    ck_assert_uint_eq(uva_task_cancelling(UVA_ERASE(task)), 0);
+    uva_task_cancel(UVA_ERASE(task));
+    ck_assert_uint_eq(uva_task_cancelling(UVA_ERASE(task)), 1);
+    ck_assert_int_eq(uva_await(UVA_FUTURE(task), NULL), UV_ECANCELED);
+    ck_assert(UVA_CANCELLED(task));
+    uva_task_unref(UVA_ERASE(task));
 }
 
 /* --- cancelling a group --- */
@@ -440,8 +420,7 @@ KIND_TEST(group_cancel_from_inside, uva_taskgroup_t g; int num; int r;)
     ck_assert_int_eq(self->r, 0);
     ck_assert_int_eq(self->num, 1);
     ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
-    AWAIT(self->r, uva_sleep, 0);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_sleep, 0);
     UVA_END
     return 0;
 }
@@ -459,14 +438,13 @@ KIND_TASK(void, canceller, uva_taskgroup_t *g; int r;)
     return self->r;
 }
 
-KIND_TEST(group_cancel_from_a_child, uva_taskgroup_t g; int num; int r;)
+KIND_TEST(group_cancel_from_a_child, uva_taskgroup_t g; int num;)
 {
     UVA_BEGIN
     ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
     (void)KIND_SPAWN_IN(&self->g, canceller, &self->g);
     (void)KIND_SPAWN_IN(&self->g, count, UVA_SEC(5), &self->num, 1, 100);
-    AWAIT(self->r, uva_taskgroup_exit, &self->g, 0);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_taskgroup_exit, &self->g, 0);
     ck_assert_int_eq(self->num, 1);
     UVA_END
     return 0;
@@ -485,12 +463,10 @@ KIND_TEST(group_cancel_from_outside, uva_taskgroup_t g; canceller_task_t * task;
     ck_assert_int_eq(self->r, 0);
     ck_assert_int_eq(self->num, 1);
     uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
-    ck_assert_int_eq(self->r, UV_ECANCELED);
+    AWAIT_IS(UV_ECANCELED, uva_join, UVA_FUTURE(self->task), NULL);
     /* A group that was left is not reached any more. */
     uva_taskgroup_cancel(&self->g);
-    AWAIT(self->r, uva_sleep, 0);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_sleep, 0);
     UVA_END
     return 0;
 }
@@ -503,8 +479,7 @@ KIND_TEST(group_cancel_does_not_hide_failures, uva_taskgroup_t g; int r;)
                         true);
     AWAIT(self->r, uva_sleep, 0);
     uva_taskgroup_cancel(&self->g);
-    AWAIT(self->r, uva_taskgroup_exit, &self->g, VALUE_ERROR);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
+    AWAIT_IS(UVA_EGROUP, uva_taskgroup_exit, &self->g, VALUE_ERROR);
     ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, VALUE_ERROR));
     UVA_END
     return 0;
@@ -521,16 +496,13 @@ KIND_TASK(void, cancels_its_group, uva_taskgroup_t g; int r;)
     return self->r;
 }
 
-KIND_TEST(group_cancel_and_cancellation, cancels_its_group_task_t *task; int r;)
+UVA_TEST(group_cancel_and_cancellation)
 {
-    UVA_BEGIN
-    self->task = KIND_SPAWN(cancels_its_group);
-    AWAIT(self->r, uva_sleep, UVA_MS(5));
-    uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
-    ck_assert_int_eq(self->r, UV_ECANCELED);
-    UVA_END
-    return 0;
+    cancels_its_group_task_t *task = KIND_SPAWN(cancels_its_group);
+
+    ck_assert_int_eq(uva_sleep(UVA_MS(5)), 0);
+    uva_task_cancel(UVA_ERASE(task));
+    ck_assert_int_eq(uva_join(UVA_FUTURE(task), NULL), UV_ECANCELED);
 }
 
 /* --- eager children --- */

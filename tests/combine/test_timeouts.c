@@ -171,11 +171,10 @@ KIND_TEST(foreign_exception_passed, uva_timeout_t cm;)
     return 0;
 }
 
-KIND_TASK(void, crash, int r;)
+KIND_TASK(void, crash)
 {
     UVA_BEGIN
-    AWAIT(self->r, uva_sleep, UVA_SEC(1));
-    ck_assert_int_eq(self->r, UV_ECANCELED);
+    AWAIT_IS(UV_ECANCELED, uva_sleep, UVA_SEC(1));
     UVA_END
     return uva_fail(ZERO_DIVISION_ERROR, "crash in cleanup");
 }
@@ -203,8 +202,7 @@ KIND_TEST(foreign_exception_on_timeout_2, uva_timeout_t cm; int r;)
     UVA_BEGIN
     ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_MS(10)), 0);
     self->r = uva_fail(VALUE_ERROR, "first");
-    AWAIT(self->r, uva_sleep, UVA_SEC(1));
-    ck_assert_int_eq(self->r, UV_ECANCELED);
+    AWAIT_IS(UV_ECANCELED, uva_sleep, UVA_SEC(1));
     UVA_IGNORE(uva_fail(KEY_ERROR, "second"));
     self->r = uva_fail(ZERO_DIVISION_ERROR, "third");
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), ZERO_DIVISION_ERROR);
@@ -241,18 +239,15 @@ KIND_TASK(void, outer, uva_timeout_t cm; int r;)
     return 0;
 }
 
-KIND_TEST(outer_task_is_not_cancelled, outer_task_t *task; int r;)
+UVA_TEST(outer_task_is_not_cancelled)
 {
     /* test_timeouts.py, TimeoutTests.test_outer_task_is_not_cancelled */
-    UVA_BEGIN
-    self->task = KIND_SPAWN(outer);
-    AWAIT(self->r, uva_await, UVA_FUTURE(self->task), NULL);
-    ck_assert_int_eq(self->r, 0);
-    ck_assert(!UVA_CANCELLED(self->task));
-    ck_assert(UVA_DONE(self->task));
-    uva_task_unref(UVA_ERASE(self->task));
-    UVA_END
-    return 0;
+    outer_task_t *task = KIND_SPAWN(outer);
+
+    ck_assert_int_eq(uva_await(UVA_FUTURE(task), NULL), 0);
+    ck_assert(!UVA_CANCELLED(task));
+    ck_assert(UVA_DONE(task));
+    uva_task_unref(UVA_ERASE(task));
 }
 
 /* --- a loop that is busy --- */
@@ -353,8 +348,7 @@ KIND_TEST(reschedule, uva_future_t *fut; f_task_t * task; uint64_t deadline1;
     ck_assert(uva_timeout_when(self->cm) == UVA_FOREVER);
 
     uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
-    ck_assert_int_eq(self->r, UV_ECANCELED);
+    AWAIT_IS(UV_ECANCELED, uva_join, UVA_FUTURE(self->task), NULL);
     UVA_END
     return 0;
 }
@@ -368,8 +362,7 @@ KIND_TEST(reschedule_moves_the_deadline, uva_timeout_t cm; uint64_t t0; int r;)
     self->t0 = uva_loop_time(loop);
     ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_MS(10)), 0);
     ck_assert_int_eq(uva_timeout_reschedule(&self->cm, UVA_MS(30)), 0);
-    AWAIT(self->r, uva_sleep, UVA_MS(20));
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_sleep, UVA_MS(20));
     ck_assert_int_eq(uva_timeout_reschedule(&self->cm, UVA_MS(25)), 0);
     AWAIT(self->r, uva_sleep, UVA_SEC(1));
     ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
@@ -444,8 +437,7 @@ KIND_TEST(nested_timeout_in_finally, uva_timeout_t cm1; uva_timeout_t cm2;
     /* test_timeouts.py, TimeoutTests.test_nested_timeout_in_finally */
     UVA_BEGIN
     ck_assert_int_eq(uva_timeout_enter(&self->cm1, UVA_MS(10)), 0);
-    AWAIT(self->r, uva_sleep, UVA_SEC(1));
-    ck_assert_int_eq(self->r, UV_ECANCELED);
+    AWAIT_IS(UV_ECANCELED, uva_sleep, UVA_SEC(1));
     ck_assert_int_eq(uva_timeout_enter(&self->cm2, UVA_MS(10)), 0);
     AWAIT(self->r, uva_sleep, UVA_SEC(10));
     ck_assert_int_eq(self->r, UV_ECANCELED);
@@ -529,13 +521,12 @@ KIND_TEST(timeout_expired, uva_timeout_t cm; int r;)
     return 0;
 }
 
-KIND_TEST(timeout_expiring, uva_timeout_t cm; int r;)
+KIND_TEST(timeout_expiring, uva_timeout_t cm;)
 {
     /* test_timeouts.py, TimeoutTests.test_timeout_expiring */
     UVA_BEGIN
     ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_MS(10)), 0);
-    AWAIT(self->r, uva_sleep, UVA_SEC(1));
-    ck_assert_int_eq(self->r, UV_ECANCELED);
+    AWAIT_IS(UV_ECANCELED, uva_sleep, UVA_SEC(1));
     ck_assert_int_eq(uva_timeout_reschedule(&self->cm, UVA_MS(20)), UV_EPERM);
     /* The cancellation was swallowed: the block succeeds. */
     ck_assert_int_eq(uva_timeout_exit(&self->cm, 0), 0);

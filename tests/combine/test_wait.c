@@ -470,8 +470,7 @@ KIND_TASK(int, exhausts, uva_future_t *future; uva_as_completed_t iterator;
     self->r =
         uva_as_completed_start(&self->iterator, &self->future, 1, UVA_SEC(1));
     ck_assert_int_eq(self->r, 0);
-    AWAIT(self->r, uva_as_completed_next, &self->iterator, &self->next);
-    ck_assert_int_eq(self->r, 1);
+    AWAIT_IS(1, uva_as_completed_next, &self->iterator, &self->next);
     ck_assert_uint_eq(hand_timer_count(), 0);
     uva_as_completed_destroy(&self->iterator);
     UVA_END
@@ -505,11 +504,9 @@ KIND_TASK(int, comes_late, uva_future_t *future; uva_as_completed_t iterator;
     self->r =
         uva_as_completed_start(&self->iterator, &self->future, 1, UVA_MS(1));
     ck_assert_int_eq(self->r, 0);
-    AWAIT(self->r, uva_as_completed_next, &self->iterator, &self->next);
-    ck_assert_int_eq(self->r, UV_ETIMEDOUT);
+    AWAIT_IS(UV_ETIMEDOUT, uva_as_completed_next, &self->iterator, &self->next);
     ck_assert(uva_future_done(self->future));
-    AWAIT(self->r, uva_as_completed_next, &self->iterator, &self->next);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_as_completed_next, &self->iterator, &self->next);
     uva_as_completed_destroy(&self->iterator);
     UVA_END
     return 0;
@@ -585,9 +582,8 @@ KIND_TASK(int, takes_concurrently, uva_task_t *tasks[2];
         self->takers[i] =
             UVA_FUTURE(KIND_ERASED(takes_next, .iterator = &self->iterator));
     }
-    AWAIT(self->r, uva_wait, self->takers, 2, UVA_FOREVER, UVA_ALL_COMPLETED,
-          NULL, NULL);
-    ck_assert_int_eq(self->r, 2);
+    AWAIT_IS(2, uva_wait, self->takers, 2, UVA_FOREVER, UVA_ALL_COMPLETED, NULL,
+             NULL);
     uva_as_completed_destroy(&self->iterator);
     UVA_END
     *ret = *(int *)hand_value(self->takers[0]) +
@@ -699,35 +695,30 @@ KIND_TASK(int, takes, uva_as_completed_t *iterator; uva_future_t * next; int r;)
 
 /* asyncio: queues.py, Queue.get: who was woken and is cancelled wakes the
  * next. */
-KIND_TEST(as_completed_hands_the_wake_up_on, uva_future_t *futures[2];
-          uva_as_completed_t iterator;
-          uva_task_t * first;
-          uva_task_t * second;
-          int r;)
+UVA_TEST(as_completed_hands_the_wake_up_on)
 {
-    UVA_BEGIN
-    self->futures[0] = uva_create_future();
-    self->futures[1] = uva_create_future();
-    ck_assert_int_eq(
-        uva_as_completed_start(&self->iterator, self->futures, 2, UVA_FOREVER),
-        0);
-    self->first = UVA_ERASE(KIND_SPAWN(takes, .iterator = &self->iterator));
-    self->second = UVA_ERASE(KIND_SPAWN(takes, .iterator = &self->iterator));
-    AWAIT(self->r, uva_sleep, 0);
-    ck_assert_int_eq(uva_future_set_result(self->futures[0], NULL, NULL), 0);
-    AWAIT(self->r, uva_sleep,
-          0); /* The iterator hears of it, wakes the first. */
-    ck_assert(uva_task_cancel(self->first));
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->first), NULL);
-    ck_assert_int_eq(self->r, UV_ECANCELED);
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->second), NULL);
-    ck_assert_int_eq(self->r, 1);
-    (void)uva_future_cancel(self->futures[1]);
-    uva_as_completed_destroy(&self->iterator);
-    uva_future_unref(self->futures[0]);
-    uva_future_unref(self->futures[1]);
-    UVA_END
-    return 0;
+    uva_future_t *futures[2] = {NULL};
+    uva_as_completed_t iterator = {0};
+    uva_task_t *first = NULL;
+    uva_task_t *second = NULL;
+
+    futures[0] = uva_create_future();
+    futures[1] = uva_create_future();
+    ck_assert_int_eq(uva_as_completed_start(&iterator, futures, 2, UVA_FOREVER),
+                     0);
+    first = UVA_ERASE(KIND_SPAWN(takes, .iterator = &iterator));
+    second = UVA_ERASE(KIND_SPAWN(takes, .iterator = &iterator));
+    ck_assert_int_eq(uva_sleep(0), 0);
+    ck_assert_int_eq(uva_future_set_result(futures[0], NULL, NULL), 0);
+    ck_assert_int_eq(uva_sleep(0),
+                     0); /* The iterator hears of it, wakes the first. */
+    ck_assert(uva_task_cancel(first));
+    ck_assert_int_eq(uva_join(UVA_FUTURE(first), NULL), UV_ECANCELED);
+    ck_assert_int_eq(uva_join(UVA_FUTURE(second), NULL), 1);
+    (void)uva_future_cancel(futures[1]);
+    uva_as_completed_destroy(&iterator);
+    uva_future_unref(futures[0]);
+    uva_future_unref(futures[1]);
 }
 
 int main(void)

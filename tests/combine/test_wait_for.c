@@ -51,9 +51,8 @@ KIND_TEST(asyncio_wait_for_cancelled, bool exited; wait_for_slow_task_t * task;
     AWAIT(self->r, uva_sleep, 0);
     uva_task_cancel(UVA_ERASE(self->task));
     self->futures[0] = UVA_FUTURE(self->task);
-    AWAIT(self->r, uva_wait, self->futures, 1, UVA_FOREVER, UVA_ALL_COMPLETED,
-          NULL, NULL);
-    ck_assert_int_eq(self->r, 1);
+    AWAIT_IS(1, uva_wait, self->futures, 1, UVA_FOREVER, UVA_ALL_COMPLETED,
+             NULL, NULL);
     ck_assert(self->exited);
     uva_task_unref(UVA_ERASE(self->task));
     UVA_END
@@ -78,8 +77,7 @@ KIND_TEST(asyncio_wait_for_timeout, bool exited; slow_task_task_t * task;
 /* --- a timeout of nothing --- */
 
 KIND_TEST(wait_for_timeout_less_then_0_or_0_future_done, uva_future_t *fut;
-          void *value;
-          int r;)
+          void *value;)
 {
     /* test_waitfor.py,
      * AsyncioWaitForTest.test_wait_for_timeout_less_then_0_or_0_future_done */
@@ -87,8 +85,7 @@ KIND_TEST(wait_for_timeout_less_then_0_or_0_future_done, uva_future_t *fut;
     self->fut = uva_create_future();
     (void)uva_future_set_result(self->fut, done, NULL);
     uva_future_ref(self->fut);
-    AWAIT(self->r, uva_wait_for, self->fut, 0, &self->value);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_wait_for, self->fut, 0, &self->value);
     ck_assert_str_eq(self->value, "done");
     ck_assert(uva_future_done(self->fut));
     uva_future_unref(self->fut);
@@ -143,8 +140,7 @@ KIND_TEST(wait_for_timeout_less_then_0_or_0, uva_future_t *started;
     self->fut = KIND_SPAWN(long_foo, &self->foo_running, self->started);
     AWAIT(self->r, uva_join, self->started, NULL);
     uva_task_ref(UVA_ERASE(self->fut));
-    AWAIT(self->r, uva_wait_for, UVA_FUTURE(self->fut), 0, NULL);
-    ck_assert_int_eq(self->r, UV_ETIMEDOUT);
+    AWAIT_IS(UV_ETIMEDOUT, uva_wait_for, UVA_FUTURE(self->fut), 0, NULL);
     ck_assert(UVA_DONE(self->fut));
     ck_assert(UVA_CANCELLED(self->fut));
     ck_assert(!self->foo_running);
@@ -155,14 +151,14 @@ KIND_TEST(wait_for_timeout_less_then_0_or_0, uva_future_t *started;
 
 /* --- in time and late --- */
 
-KIND_TEST(wait_for, bool foo_running; long_foo_task_t * fut; int r;)
+KIND_TEST(wait_for, bool foo_running; long_foo_task_t * fut;)
 {
     /* test_waitfor.py, AsyncioWaitForTest.test_wait_for */
     UVA_BEGIN
     self->fut = KIND_SPAWN(long_foo, &self->foo_running);
     uva_task_ref(UVA_ERASE(self->fut));
-    AWAIT(self->r, uva_wait_for, UVA_FUTURE(self->fut), UVA_MS(100), NULL);
-    ck_assert_int_eq(self->r, UV_ETIMEDOUT);
+    AWAIT_IS(UV_ETIMEDOUT, uva_wait_for, UVA_FUTURE(self->fut), UVA_MS(100),
+             NULL);
     ck_assert(UVA_DONE(self->fut));
     ck_assert(UVA_CANCELLED(self->fut));
     ck_assert(!self->foo_running);
@@ -194,15 +190,14 @@ static void set_ok(void *data)
     ck_assert_int_eq(uva_future_set_result(data, done, NULL), 0);
 }
 
-KIND_TEST(wait_for_race_condition, uva_future_t *fut; void *res; int r;)
+KIND_TEST(wait_for_race_condition, uva_future_t *fut; void *res;)
 {
     /* test_waitfor.py, AsyncioWaitForTest.test_wait_for_race_condition */
     UVA_BEGIN
     self->fut = uva_create_future();
     ck_assert_int_eq(uva_loop_call_soon(NULL, set_ok, self->fut, NULL, NULL),
                      0);
-    AWAIT(self->r, uva_wait_for, self->fut, UVA_MS(200), &self->res);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_wait_for, self->fut, UVA_MS(200), &self->res);
     ck_assert_str_eq(self->res, "done");
     UVA_END
     return 0;
@@ -268,15 +263,14 @@ KIND_TASK(void, slow_to_cancel, bool *task_done; int r;)
 }
 
 KIND_TEST(wait_for_waits_for_task_cancellation, bool task_done;
-          slow_to_cancel_task_t * inner_task;
-          int r;)
+          slow_to_cancel_task_t * inner_task;)
 {
     /* test_waitfor.py,
      * AsyncioWaitForTest.test_wait_for_waits_for_task_cancellation */
     UVA_BEGIN
     self->inner_task = KIND_SPAWN(slow_to_cancel, &self->task_done);
-    AWAIT(self->r, uva_wait_for, UVA_FUTURE(self->inner_task), EPSILON, NULL);
-    ck_assert_int_eq(self->r, UV_ETIMEDOUT);
+    AWAIT_IS(UV_ETIMEDOUT, uva_wait_for, UVA_FUTURE(self->inner_task), EPSILON,
+             NULL);
     ck_assert(self->task_done);
     UVA_END
     return 0;
@@ -292,8 +286,7 @@ KIND_TEST(wait_for_waits_for_task_cancellation_w_timeout_0, bool task_done;
     UVA_BEGIN
     self->inner_task = KIND_SPAWN(slow_to_cancel, &self->task_done);
     AWAIT(self->r, uva_sleep, EPSILON);
-    AWAIT(self->r, uva_wait_for, UVA_FUTURE(self->inner_task), 0, NULL);
-    ck_assert_int_eq(self->r, UV_ETIMEDOUT);
+    AWAIT_IS(UV_ETIMEDOUT, uva_wait_for, UVA_FUTURE(self->inner_task), 0, NULL);
     ck_assert(self->task_done);
     UVA_END
     return 0;
@@ -308,16 +301,15 @@ KIND_TASK(void, raise_when_cancelled, int r;)
 }
 
 KIND_TEST(wait_for_reraises_exception_during_cancellation,
-          raise_when_cancelled_task_t *inner_task;
-          int r;)
+          raise_when_cancelled_task_t *inner_task;)
 {
     /* test_waitfor.py,
      * AsyncioWaitForTest.test_wait_for_reraises_exception_during_cancellation
      */
     UVA_BEGIN
     self->inner_task = KIND_SPAWN(raise_when_cancelled);
-    AWAIT(self->r, uva_wait_for, UVA_FUTURE(self->inner_task), EPSILON, NULL);
-    ck_assert_int_eq(self->r, CUSTOM_ERROR);
+    AWAIT_IS(CUSTOM_ERROR, uva_wait_for, UVA_FUTURE(self->inner_task), EPSILON,
+             NULL);
     UVA_END
     return 0;
 }
@@ -345,8 +337,7 @@ KIND_TASK(void, wait_for_task, uva_task_t *take_task; uint64_t timeout_ns;
 }
 
 KIND_TASK(void, check_cancel, uint64_t timeout_ns; block_for_ever_task_t * task;
-          wait_for_task_task_t * wait;
-          int r;)
+          wait_for_task_task_t * wait;)
 {
     UVA_BEGIN
     self->task = KIND_SPAWN(block_for_ever);
@@ -355,8 +346,7 @@ KIND_TASK(void, check_cancel, uint64_t timeout_ns; block_for_ever_task_t * task;
         KIND_SPAWN(wait_for_task, UVA_ERASE(self->task), self->timeout_ns);
     ck_assert_int_eq(
         uva_loop_call_soon(NULL, uva_test_cancel, self->wait, NULL, NULL), 0);
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->wait), NULL);
-    ck_assert_int_eq(self->r, UV_ECANCELED);
+    AWAIT_IS(UV_ECANCELED, uva_join, UVA_FUTURE(self->wait), NULL);
     /* Python issue #23219: it must cancel what it waits for as well. */
     ck_assert(UVA_CANCELLED(self->task));
     uva_task_unref(UVA_ERASE(self->task));
@@ -408,28 +398,23 @@ KIND_TASK(void, wait_for_coro, uva_task_t *inner_task; bool *reached_end;
     return 0;
 }
 
-KIND_TEST(wait_for_issue86296, at_once_task_t *inner_task; bool reached_end;
-          wait_for_coro_task_t * task;
-          void *value;
-          int r;)
+UVA_TEST(wait_for_issue86296)
 {
     /* test_waitfor.py, AsyncioWaitForTest.test_wait_for_issue86296 */
-    UVA_BEGIN
-    self->inner_task = KIND_SPAWN(at_once);
-    self->task = KIND_SPAWN(wait_for_coro, UVA_ERASE(self->inner_task),
-                            &self->reached_end);
-    ck_assert(!UVA_DONE(self->task));
-    AWAIT(self->r, uva_sleep, 0); /* Run the task. */
-    uva_task_cancel(UVA_ERASE(self->task));
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
-    ck_assert_int_eq(self->r, UV_ECANCELED);
-    ck_assert(UVA_DONE(self->inner_task));
-    AWAIT(self->r, at_once_await, self->inner_task, &self->value);
-    ck_assert_int_eq(self->r, 0);
-    ck_assert_str_eq(self->value, "done");
-    ck_assert(!self->reached_end);
-    UVA_END
-    return 0;
+    bool reached_end = false;
+    wait_for_coro_task_t *task = NULL;
+    void *value = NULL;
+    at_once_task_t *inner_task = KIND_SPAWN(at_once);
+
+    task = KIND_SPAWN(wait_for_coro, UVA_ERASE(inner_task), &reached_end);
+    ck_assert(!UVA_DONE(task));
+    ck_assert_int_eq(uva_sleep(0), 0); /* Run the task. */
+    uva_task_cancel(UVA_ERASE(task));
+    ck_assert_int_eq(uva_join(UVA_FUTURE(task), NULL), UV_ECANCELED);
+    ck_assert(UVA_DONE(inner_task));
+    ck_assert_int_eq(at_once_await(inner_task, &value), 0);
+    ck_assert_str_eq(value, "done");
+    ck_assert(!reached_end);
 }
 
 /* --- of a typed task --- */
@@ -498,8 +483,7 @@ KIND_TEST(typed_result, gives_wide_task_t *wide_task; wide_t wide;
 KIND_TASK(wide_t, ends_all_the_same, int r;)
 {
     UVA_BEGIN
-    AWAIT(self->r, uva_sleep, UVA_SEC(1));
-    ck_assert_int_eq(self->r, UV_ECANCELED);
+    AWAIT_IS(UV_ECANCELED, uva_sleep, UVA_SEC(1));
     AWAIT(self->r, uva_sleep, UVA_MS(1));
     UVA_END
     *ret = (wide_t){{4, 5, 6}};
@@ -574,23 +558,19 @@ KIND_TASK(wide_t, waits_for_wide, gives_wide_task_t *take_task; int r;)
     return self->r;
 }
 
-KIND_TEST(typed_cancelled, gives_wide_task_t *task;
-          waits_for_wide_task_t * waits;
-          int r;)
+UVA_TEST(typed_cancelled)
 {
-    UVA_BEGIN
-    self->task = KIND_SPAWN(gives_wide, UVA_SEC(1));
-    uva_task_ref(UVA_ERASE(self->task));
-    self->waits = KIND_SPAWN(waits_for_wide, self->task);
-    AWAIT(self->r, uva_sleep, UVA_MS(1));
-    ck_assert(uva_task_cancel(UVA_ERASE(self->waits)));
-    AWAIT(self->r, waits_for_wide_await, self->waits, NULL);
-    ck_assert_int_eq(self->r, UV_ECANCELED);
-    ck_assert(UVA_CANCELLED(self->task));
-    uva_task_unref(UVA_ERASE(self->task));
+    waits_for_wide_task_t *waits = NULL;
+    gives_wide_task_t *task = KIND_SPAWN(gives_wide, UVA_SEC(1));
+
+    uva_task_ref(UVA_ERASE(task));
+    waits = KIND_SPAWN(waits_for_wide, task);
+    ck_assert_int_eq(uva_sleep(UVA_MS(1)), 0);
+    ck_assert(uva_task_cancel(UVA_ERASE(waits)));
+    ck_assert_int_eq(waits_for_wide_await(waits, NULL), UV_ECANCELED);
+    ck_assert(UVA_CANCELLED(task));
+    uva_task_unref(UVA_ERASE(task));
     ck_assert_uint_eq(uva_loop_time(uva_get_running_loop()), UVA_MS(1));
-    UVA_END
-    return 0;
 }
 
 static void wait_in_callback(void *data)
@@ -635,8 +615,7 @@ KIND_TEST(zero_timeout, sleep_done_task_t *task; uva_future_t * shielded_task;
     self->task = KIND_SPAWN(sleep_done, UVA_MS(10));
     self->shielded_task = uva_shield_future(UVA_FUTURE(self->task));
     uva_future_ref(self->shielded_task);
-    AWAIT(self->r, uva_wait_for, self->shielded_task, 0, NULL);
-    ck_assert_int_eq(self->r, UV_ETIMEDOUT);
+    AWAIT_IS(UV_ETIMEDOUT, uva_wait_for, self->shielded_task, 0, NULL);
     /* The task runs in the background. */
     ck_assert(!UVA_DONE(self->task));
     ck_assert(!UVA_CANCELLED(self->task));
@@ -657,8 +636,7 @@ KIND_TEST(none_timeout, sleep_done_task_t *task; uva_future_t * shielded;
     UVA_BEGIN
     self->task = KIND_SPAWN(sleep_done, UVA_MS(100));
     self->shielded = uva_shield_future(UVA_FUTURE(self->task));
-    AWAIT(self->r, uva_wait_for, self->shielded, UVA_FOREVER, NULL);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_wait_for, self->shielded, UVA_FOREVER, NULL);
     ck_assert(UVA_DONE(self->task));
     AWAIT(self->r, sleep_done_await, self->task, &self->value);
     ck_assert_str_eq(self->value, "done");
@@ -667,19 +645,16 @@ KIND_TEST(none_timeout, sleep_done_task_t *task; uva_future_t * shielded;
 }
 
 KIND_TEST(shielded_timeout, sleep_done_task_t *task; uva_future_t * shielded;
-          void *value;
-          int r;)
+          void *value;)
 {
     /* test_waitfor.py, WaitForShieldTests.test_shielded_timeout */
     UVA_BEGIN
     self->task = KIND_SPAWN(sleep_done, UVA_MS(100));
     self->shielded = uva_shield_future(UVA_FUTURE(self->task));
-    AWAIT(self->r, uva_wait_for, self->shielded, UVA_MS(10), NULL);
-    ck_assert_int_eq(self->r, UV_ETIMEDOUT);
+    AWAIT_IS(UV_ETIMEDOUT, uva_wait_for, self->shielded, UVA_MS(10), NULL);
     ck_assert(!UVA_DONE(self->task));
     ck_assert(!UVA_CANCELLED(self->task));
-    AWAIT(self->r, sleep_done_await, self->task, &self->value);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, sleep_done_await, self->task, &self->value);
     ck_assert_str_eq(self->value, "done");
     UVA_END
     return 0;

@@ -231,21 +231,17 @@ KIND_TASK(void, child, const char *expected; char *value; int r;)
 }
 
 /* Each task has a copy of its own, made when it was created. */
-KIND_TEST(tasks_have_their_own, child_task_t *task1; child_task_t * task2;
-          int r;)
+UVA_TEST(tasks_have_their_own)
 {
-    UVA_BEGIN
-    self->task1 = KIND_SPAWN(child, "red", green);
+    child_task_t *task2 = NULL;
+    child_task_t *task1 = KIND_SPAWN(child, "red", green);
+
     set(blue, NULL);
-    self->task2 = KIND_SPAWN(child, "blue", red);
+    task2 = KIND_SPAWN(child, "blue", red);
     set(green, NULL);
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->task1), NULL);
-    ck_assert_int_eq(self->r, 0);
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->task2), NULL);
-    ck_assert_int_eq(self->r, 0);
+    ck_assert_int_eq(uva_join(UVA_FUTURE(task1), NULL), 0);
+    ck_assert_int_eq(uva_join(UVA_FUTURE(task2), NULL), 0);
     ck_assert_str_eq(now(), "green");
-    UVA_END
-    return 0;
 }
 
 static void note_colour(void *data)

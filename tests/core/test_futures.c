@@ -488,18 +488,16 @@ KIND_TASK(void, fail_in_context)
     return ZERO_DIVISION_ERROR;
 }
 
-KIND_TEST(task_exc_handler_correct_context, bool called; int r;)
+UVA_TEST(task_exc_handler_correct_context)
 {
     /* test_futures2.py, FutureTests.test_task_exc_handler_correct_context */
-    UVA_BEGIN
-    uva_loop_set_exception_handler(uva_get_running_loop(), expect_bar,
-                                   &self->called);
+    bool called = false;
+
+    uva_loop_set_exception_handler(uva_get_running_loop(), expect_bar, &called);
     uva_task_unref(UVA_ERASE(KIND_SPAWN(fail_in_context)));
-    AWAIT(self->r, uva_sleep, 0);
-    ck_assert(self->called);
+    ck_assert_int_eq(uva_sleep(0), 0);
+    ck_assert(called);
     ck_assert_str_eq(uva_context_var_get(&name), "foo");
-    UVA_END
-    return 0;
 }
 
 static void report_in_context(void *data)

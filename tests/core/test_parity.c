@@ -309,15 +309,12 @@ KIND_LOOP_TEST(body_that_returns_more_than_zero)
 
 /* Awaits what it cannot. */
 KIND_TASK(void, awaits_in_vain, uva_future_t *other; uva_task_t * *self_task;
-          uint64_t before;
-          int r;)
+          uint64_t before;)
 {
     UVA_BEGIN
     self->before = uva_loop_iterations(uva_get_running_loop());
-    AWAIT(self->r, uva_await, self->other, NULL);
-    ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
-    AWAIT(self->r, uva_await, UVA_FUTURE(*self->self_task), NULL);
-    ck_assert_int_eq(self->r, UV_EPERM);
+    AWAIT_IS(UVA_EWRONGLOOP, uva_await, self->other, NULL);
+    AWAIT_IS(UV_EPERM, uva_await, UVA_FUTURE(*self->self_task), NULL);
     ck_assert_uint_eq(uva_loop_iterations(uva_get_running_loop()),
                       self->before);
     UVA_END
@@ -353,22 +350,18 @@ KIND_TEST(results_are_moved_out, uva_future_t *futures[3]; int values[3];
                          0);
         uva_future_ref(self->futures[self->i]);
     }
-    AWAIT(self->r, uva_join, self->futures[0], &self->value);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_join, self->futures[0], &self->value);
     ck_assert_ptr_eq(self->value, &self->values[0]);
-    AWAIT(self->r, uva_wait_for, self->futures[1], UVA_SEC(1), &self->value);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_wait_for, self->futures[1], UVA_SEC(1), &self->value);
     ck_assert_ptr_eq(self->value, &self->values[1]);
-    AWAIT(self->r, uva_gather, UVA_FUTURES(&self->futures[2]), 1, 0,
-          self->gathered);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_gather, UVA_FUTURES(&self->futures[2]), 1, 0,
+             self->gathered);
     ck_assert_ptr_eq(self->gathered[0], &self->values[2]);
     for (self->i = 0; self->i < 3; self->i++) {
         ck_assert_int_eq(uva_future_result(self->futures[self->i], NULL),
                          UVA_EINVALIDSTATE);
         ck_assert_int_eq(uva_future_exception(self->futures[self->i]), 0);
-        AWAIT(self->r, uva_join, self->futures[self->i], NULL);
-        ck_assert_int_eq(self->r, UVA_EINVALIDSTATE);
+        AWAIT_IS(UVA_EINVALIDSTATE, uva_join, self->futures[self->i], NULL);
     }
     UVA_END
     return 0;
@@ -376,8 +369,7 @@ KIND_TEST(results_are_moved_out, uva_future_t *futures[3]; int values[3];
 
 KIND_TEST(null_is_a_failed_future, uva_future_t *none; uva_future_t * done;
           uva_result_t result;
-          void *value;
-          int r;)
+          void *value;)
 {
     UVA_BEGIN
     ck_assert(uva_future_done(NULL));
@@ -389,23 +381,16 @@ KIND_TEST(null_is_a_failed_future, uva_future_t *none; uva_future_t * done;
     ck_assert_int_eq(uva_future_exception(NULL), UV_ENOMEM);
     ck_assert_int_eq(uva_future_set_result(NULL, NULL, NULL),
                      UVA_EINVALIDSTATE);
-    AWAIT(self->r, uva_await, NULL, NULL);
-    ck_assert_int_eq(self->r, UV_ENOMEM);
-    AWAIT(self->r, uva_join, NULL, NULL);
-    ck_assert_int_eq(self->r, UV_ENOMEM);
-    AWAIT(self->r, uva_wait_for, NULL, UVA_SEC(1), NULL);
-    ck_assert_int_eq(self->r, UV_ENOMEM);
-    AWAIT(self->r, uva_shield, NULL, NULL);
-    ck_assert_int_eq(self->r, UV_ENOMEM);
-    AWAIT(self->r, uva_gather, UVA_FUTURES(&self->none), 1, 0, NULL);
-    ck_assert_int_eq(self->r, UV_ENOMEM);
-    AWAIT(self->r, uva_gather, UVA_FUTURES(&self->none), 1,
-          UVA_RETURN_EXCEPTIONS, &self->result);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(UV_ENOMEM, uva_await, NULL, NULL);
+    AWAIT_IS(UV_ENOMEM, uva_join, NULL, NULL);
+    AWAIT_IS(UV_ENOMEM, uva_wait_for, NULL, UVA_SEC(1), NULL);
+    AWAIT_IS(UV_ENOMEM, uva_shield, NULL, NULL);
+    AWAIT_IS(UV_ENOMEM, uva_gather, UVA_FUTURES(&self->none), 1, 0, NULL);
+    AWAIT_IS(0, uva_gather, UVA_FUTURES(&self->none), 1, UVA_RETURN_EXCEPTIONS,
+             &self->result);
     ck_assert_int_eq(self->result.status, UV_ENOMEM);
-    AWAIT(self->r, uva_wait, UVA_FUTURES(&self->none), 1, UVA_FOREVER,
-          UVA_ALL_COMPLETED, &self->done, NULL);
-    ck_assert_int_eq(self->r, 1);
+    AWAIT_IS(1, uva_wait, UVA_FUTURES(&self->none), 1, UVA_FOREVER,
+             UVA_ALL_COMPLETED, &self->done, NULL);
     ck_assert_ptr_null(self->done);
     UVA_END
     return 0;
@@ -555,9 +540,8 @@ KIND_TEST(wait_keeps_the_order_of_its_arguments, uva_future_t *futures[4];
     }
     ck_assert_int_eq(uva_future_set_result(self->futures[3], NULL, NULL), 0);
     ck_assert_int_eq(uva_future_set_result(self->futures[1], NULL, NULL), 0);
-    AWAIT(self->r, uva_wait, UVA_FUTURES(self->futures), 4, 0,
-          UVA_ALL_COMPLETED, self->done, self->pending);
-    ck_assert_int_eq(self->r, 2);
+    AWAIT_IS(2, uva_wait, UVA_FUTURES(self->futures), 4, 0, UVA_ALL_COMPLETED,
+             self->done, self->pending);
     ck_assert_ptr_eq(self->done[0], self->futures[1]);
     ck_assert_ptr_eq(self->done[1], self->futures[3]);
     ck_assert_ptr_eq(self->pending[0], self->futures[0]);
@@ -659,8 +643,7 @@ KIND_TEST(group_cancels_in_order_of_creation, uva_taskgroup_t group;
     }
     AWAIT(self->r, uva_sleep, 0);
     (void)KIND_SPAWN_IN(&self->group, returns, .code = KEY_ERROR);
-    AWAIT(self->r, uva_taskgroup_exit, &self->group, 0);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
+    AWAIT_IS(UVA_EGROUP, uva_taskgroup_exit, &self->group, 0);
     ck_assert_str_eq(self->trace.text, "0 1 2 3 4 5 6 7");
     UVA_END
     return 0;
@@ -677,15 +660,14 @@ KIND_TASK(void, fails_in_a_group, uva_taskgroup_t group; int r;)
 }
 
 /* ExceptionGroup as a code with members; groups in groups nest. */
-KIND_TEST(group_of_failures_is_a_code, uva_taskgroup_t group; int r;)
+KIND_TEST(group_of_failures_is_a_code, uva_taskgroup_t group;)
 {
     const uva_error_t *error;
 
     UVA_BEGIN
     ck_assert_int_eq(uva_taskgroup_enter(&self->group), 0);
     (void)KIND_SPAWN_IN(&self->group, fails_in_a_group);
-    AWAIT(self->r, uva_taskgroup_exit, &self->group, VALUE_ERROR);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
+    AWAIT_IS(UVA_EGROUP, uva_taskgroup_exit, &self->group, VALUE_ERROR);
     error = uva_task_error();
     ck_assert_int_eq(uva_error_code(error), UVA_EGROUP);
     ck_assert_uint_eq(uva_error_member_count(error), 1);
@@ -694,8 +676,7 @@ KIND_TEST(group_of_failures_is_a_code, uva_taskgroup_t group; int r;)
 
     (void)uva_taskgroup_enter(&self->group);
     (void)KIND_SPAWN_IN(&self->group, fails_in_a_group);
-    AWAIT(self->r, uva_taskgroup_exit, &self->group, 0);
-    ck_assert_int_eq(self->r, UVA_EGROUP);
+    AWAIT_IS(UVA_EGROUP, uva_taskgroup_exit, &self->group, 0);
     error = uva_error_member(uva_task_error(), 0);
     ck_assert_int_eq(uva_error_code(error), UVA_EGROUP);
     ck_assert_int_eq(uva_error_code(uva_error_member(error, 0)), KEY_ERROR);

@@ -20,15 +20,10 @@ KIND_TASK(void, foo)
     return 0;
 }
 
-KIND_TEST(task_print_stack, foo_task_t *task; int r;)
+UVA_TEST(task_print_stack)
 {
     /* test_pep492.py, CoroutineTests.test_task_print_stack */
-    UVA_BEGIN
-    self->task = KIND_SPAWN(foo);
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->task), NULL);
-    ck_assert_int_eq(self->r, 0);
-    UVA_END
-    return 0;
+    ck_assert_int_eq(UVA_JOIN(KIND_SPAWN(foo)), 0);
 }
 
 /* --- awaited twice --- */
@@ -78,15 +73,13 @@ KIND_TASK(int, ends, int r;)
     return self->r;
 }
 
-KIND_TEST(finished_body_called_again, ends_args_t sub; int r;)
+KIND_TEST(finished_body_called_again, ends_args_t sub;)
 {
     UVA_BEGIN
-    AWAIT(self->r, ends_call, &self->sub, NULL);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, ends_call, &self->sub, NULL);
     if (!kind_stackful) {
         uva_test_log_begin();
-        AWAIT(self->r, ends_call, &self->sub, NULL);
-        ck_assert_int_eq(self->r, UV_EINVAL);
+        AWAIT_IS(UV_EINVAL, ends_call, &self->sub, NULL);
         ck_assert_ptr_nonnull(strstr(uva_test_log(), "ends"));
         uva_test_log_end();
     }

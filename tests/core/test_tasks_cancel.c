@@ -284,9 +284,8 @@ KIND_TASK(int, canceller, look_cb look; const char *message; bool start;
     } else {
         (void)uva_future_cancel(self->child);
     }
-    AWAIT(self->r, uva_wait, &self->child, 1, UVA_FOREVER, UVA_ALL_COMPLETED,
-          NULL, NULL);
-    ck_assert_int_eq(self->r, 1);
+    AWAIT_IS(1, uva_wait, &self->child, 1, UVA_FOREVER, UVA_ALL_COMPLETED, NULL,
+             NULL);
     self->r = self->look(self->child);
     uva_future_unref(self->child);
     UVA_END
@@ -751,56 +750,45 @@ KIND_TASK(int, awaits_itself, int r;)
     return self->r;
 }
 
-KIND_TEST(typed_await_of_itself, awaits_itself_task_t *child; int r;)
+UVA_TEST(typed_await_of_itself)
 {
-    UVA_BEGIN
-    self->child = KIND_SPAWN(awaits_itself);
-    AWAIT(self->r, uva_sleep, 0); /* Nobody awaits it when it does. */
-    AWAIT(self->r, awaits_itself_await, self->child, NULL);
-    ck_assert_int_eq(self->r, UV_EPERM);
-    UVA_END
-    return 0;
+    awaits_itself_task_t *child = KIND_SPAWN(awaits_itself);
+
+    ck_assert_int_eq(uva_sleep(0), 0); /* Nobody awaits it when it does. */
+    ck_assert_int_eq(awaits_itself_await(child, NULL), UV_EPERM);
 }
 
 /* asyncio: the future that a task with a cancellation due awaits is asked. */
-KIND_TEST(typed_await_with_a_cancel_due, sleeper_task_t *child;
-          uva_task_t * seen;
-          int value;
-          int r;)
+UVA_TEST(typed_await_with_a_cancel_due)
 {
-    UVA_BEGIN
-    self->child = KIND_SPAWN(sleeper, .delay_ns = UVA_SEC(1), .value = 7);
-    self->seen = uva_task_ref(UVA_ERASE(self->child));
+    uva_task_t *seen = NULL;
+    int value = 0;
+    sleeper_task_t *child =
+        KIND_SPAWN(sleeper, .delay_ns = UVA_SEC(1), .value = 7);
+
+    seen = uva_task_ref(UVA_ERASE(child));
     ck_assert(uva_task_cancel(uva_current_task()));
-    AWAIT(self->r, sleeper_await, self->child, &self->value);
-    ck_assert_int_eq(self->r, UV_ECANCELED);
-    ck_assert_int_eq(self->value, 0);
-    check_cancelled(self->seen);
-    UVA_END
-    return 0;
+    ck_assert_int_eq(sleeper_await(child, &value), UV_ECANCELED);
+    ck_assert_int_eq(value, 0);
+    check_cancelled(seen);
 }
 
 /* asyncio: the child has ended, its parent has not gone on yet. */
-KIND_TEST(typed_await_cancelled_after_its_wake_up, answers_task_t *child;
-          cancels_task_t * other;
-          uva_task_t * seen;
-          int value;
-          int r;)
+UVA_TEST(typed_await_cancelled_after_its_wake_up)
 {
-    UVA_BEGIN
-    self->other = KIND_SPAWN(cancels, .victim = uva_current_task());
-    self->child = KIND_SPAWN(answers, .value = 7);
-    self->seen = uva_task_ref(UVA_ERASE(self->child));
-    AWAIT(self->r, answers_await, self->child, &self->value);
-    ck_assert_int_eq(self->r, UV_ECANCELED);
-    ck_assert_int_eq(self->value, 0);
-    ck_assert(uva_future_done(UVA_FUTURE(self->seen)));
-    ck_assert(!uva_future_cancelled(UVA_FUTURE(self->seen)));
-    uva_task_unref(self->seen);
-    AWAIT(self->r, cancels_await, self->other, NULL);
-    ck_assert_int_eq(self->r, 0);
-    UVA_END
-    return 0;
+    answers_task_t *child = NULL;
+    uva_task_t *seen = NULL;
+    int value = 0;
+    cancels_task_t *other = KIND_SPAWN(cancels, .victim = uva_current_task());
+
+    child = KIND_SPAWN(answers, .value = 7);
+    seen = uva_task_ref(UVA_ERASE(child));
+    ck_assert_int_eq(answers_await(child, &value), UV_ECANCELED);
+    ck_assert_int_eq(value, 0);
+    ck_assert(uva_future_done(UVA_FUTURE(seen)));
+    ck_assert(!uva_future_cancelled(UVA_FUTURE(seen)));
+    uva_task_unref(seen);
+    ck_assert_int_eq(cancels_await(other, NULL), 0);
 }
 
 int main(void)

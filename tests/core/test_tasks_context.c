@@ -82,8 +82,7 @@ KIND_TASK(int, main_of_2, uva_future_t *future; int i; int j; int calls; int r;)
         cvar_set(self->j);
         ck_assert_int_eq(
             uva_loop_call_soon(NULL, complete, self->future, NULL, NULL), 0);
-        AWAIT(self->r, uva_join, self->future, NULL);
-        ck_assert_int_eq(self->r, 0);
+        AWAIT_IS(0, uva_join, self->future, NULL);
         ck_assert_int_eq(cvar_get(), self->j);
         for (self->i = 0; self->i < 3; self->i++) {
             cvar_set(10 * self->i + self->j);

@@ -112,8 +112,7 @@ KIND_LOOP_TEST(failure_turned)
 KIND_TASK(int, survives, uva_task_t *child; int r;)
 {
     UVA_BEGIN
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->child), NULL);
-    ck_assert_int_eq(self->r, UV_EIO);
+    AWAIT_IS(UV_EIO, uva_join, UVA_FUTURE(self->child), NULL);
     ck_assert_str_eq(uva_error_text(uva_task_error()), "first");
     self->child = KIND_ERASED(fails, .code = UV_EIO);
     AWAIT(self->r, uva_join, UVA_FUTURE(self->child), NULL);
@@ -138,8 +137,7 @@ KIND_TASK(int, raises, uva_task_t *child; uva_error_t * kept; int r;)
     UVA_BEGIN
     AWAIT(self->r, uva_join, UVA_FUTURE(self->child), NULL);
     self->kept = uva_error_ref(uva_task_error());
-    AWAIT(self->r, uva_sleep, 0);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_sleep, 0);
     self->r = uva_raise(self->kept);
     uva_error_unref(self->kept);
     UVA_END
@@ -162,9 +160,8 @@ KIND_LOOP_TEST(failure_raised_again)
 KIND_TASK(int, looks, uva_task_t *child; bool as_exception; int r;)
 {
     UVA_BEGIN
-    AWAIT(self->r, uva_wait, UVA_FUTURES(&self->child), 1, UVA_FOREVER,
-          UVA_ALL_COMPLETED, NULL, NULL);
-    ck_assert_int_eq(self->r, 1);
+    AWAIT_IS(1, uva_wait, UVA_FUTURES(&self->child), 1, UVA_FOREVER,
+             UVA_ALL_COMPLETED, NULL, NULL);
     self->r = self->as_exception
                   ? uva_future_exception(UVA_FUTURE(self->child))
                   : uva_future_result(UVA_FUTURE(self->child), NULL);
@@ -348,38 +345,27 @@ KIND_TASK(int, awaits_refused, uva_future_t *future; uva_future_t * pair[2];
           int r;)
 {
     UVA_BEGIN
-    AWAIT(self->r, uva_await, self->future, &self->result);
-    ck_assert_int_eq(self->r, self->code);
-    AWAIT(self->r, uva_join, self->future, &self->result);
-    ck_assert_int_eq(self->r, self->code);
-    AWAIT(self->r, uva_shield, self->future, &self->result);
-    ck_assert_int_eq(self->r, self->code);
-    AWAIT(self->r, uva_wait_for, self->future, UVA_SEC(1), &self->result);
-    ck_assert_int_eq(self->r, self->code);
-    AWAIT(self->r, uva_wait_for, self->future, 0, &self->result);
-    ck_assert_int_eq(self->r, self->code);
-    AWAIT(self->r, uva_cancel_and_wait, self->future);
-    ck_assert_int_eq(self->r, 0);
-    AWAIT(self->r, uva_gather, &self->future, 1, 0, &self->result);
-    ck_assert_int_eq(self->r, self->code);
-    AWAIT(self->r, uva_gather, &self->future, 1, UVA_RETURN_EXCEPTIONS,
-          &self->told);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(self->code, uva_await, self->future, &self->result);
+    AWAIT_IS(self->code, uva_join, self->future, &self->result);
+    AWAIT_IS(self->code, uva_shield, self->future, &self->result);
+    AWAIT_IS(self->code, uva_wait_for, self->future, UVA_SEC(1), &self->result);
+    AWAIT_IS(self->code, uva_wait_for, self->future, 0, &self->result);
+    AWAIT_IS(0, uva_cancel_and_wait, self->future);
+    AWAIT_IS(self->code, uva_gather, &self->future, 1, 0, &self->result);
+    AWAIT_IS(0, uva_gather, &self->future, 1, UVA_RETURN_EXCEPTIONS,
+             &self->told);
     ck_assert_int_eq(self->told.status, self->code);
     ck_assert_ptr_null(self->told.value);
     self->pair[0] = self->pair[1] = self->future;
-    AWAIT(self->r, uva_wait, self->pair, 2, UVA_FOREVER, UVA_ALL_COMPLETED,
-          self->done, NULL);
-    ck_assert_int_eq(self->r, 2);
+    AWAIT_IS(2, uva_wait, self->pair, 2, UVA_FOREVER, UVA_ALL_COMPLETED,
+             self->done, NULL);
     ck_assert_ptr_eq(self->done[0], self->future);
-    AWAIT(self->r, uva_wait, self->pair, 2, UVA_FOREVER, UVA_FIRST_EXCEPTION,
-          NULL, NULL);
-    ck_assert_int_eq(self->r, 2);
+    AWAIT_IS(2, uva_wait, self->pair, 2, UVA_FOREVER, UVA_FIRST_EXCEPTION, NULL,
+             NULL);
     self->r = uva_as_completed_start(&self->iterator, self->pair, 2, 0);
     ck_assert_int_eq(self->r, 0);
     self->next = (uva_future_t *)(void *)self;
-    AWAIT(self->r, uva_as_completed_next, &self->iterator, &self->next);
-    ck_assert_int_eq(self->r, 1);
+    AWAIT_IS(1, uva_as_completed_next, &self->iterator, &self->next);
     ck_assert_ptr_eq(self->next, self->future);
     uva_as_completed_destroy(&self->iterator);
     UVA_END
@@ -526,26 +512,18 @@ KIND_TASK(int, awaits_foreign, uva_future_t *future; uva_as_completed_t it;
           int r;)
 {
     UVA_BEGIN
-    AWAIT(self->r, uva_await, self->future, NULL);
-    ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
-    AWAIT(self->r, uva_join, uva_future_ref(self->future), NULL);
-    ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
-    AWAIT(self->r, uva_shield, self->future, NULL);
-    ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
+    AWAIT_IS(UVA_EWRONGLOOP, uva_await, self->future, NULL);
+    AWAIT_IS(UVA_EWRONGLOOP, uva_join, uva_future_ref(self->future), NULL);
+    AWAIT_IS(UVA_EWRONGLOOP, uva_shield, self->future, NULL);
     uva_future_ref(self->future);
-    AWAIT(self->r, uva_wait_for, self->future, UVA_SEC(1), NULL);
-    ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
+    AWAIT_IS(UVA_EWRONGLOOP, uva_wait_for, self->future, UVA_SEC(1), NULL);
     uva_future_ref(self->future);
-    AWAIT(self->r, uva_wait_for, self->future, 0, NULL);
-    ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
-    AWAIT(self->r, uva_cancel_and_wait, self->future);
-    ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
-    AWAIT(self->r, uva_wait, &self->future, 1, UVA_FOREVER, UVA_ALL_COMPLETED,
-          NULL, NULL);
-    ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
+    AWAIT_IS(UVA_EWRONGLOOP, uva_wait_for, self->future, 0, NULL);
+    AWAIT_IS(UVA_EWRONGLOOP, uva_cancel_and_wait, self->future);
+    AWAIT_IS(UVA_EWRONGLOOP, uva_wait, &self->future, 1, UVA_FOREVER,
+             UVA_ALL_COMPLETED, NULL, NULL);
     uva_future_ref(self->future);
-    AWAIT(self->r, uva_gather, &self->future, 1, 0, NULL);
-    ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
+    AWAIT_IS(UVA_EWRONGLOOP, uva_gather, &self->future, 1, 0, NULL);
     self->r = uva_as_completed_start(&self->it, &self->future, 1, 0);
     ck_assert_int_eq(self->r, UVA_EWRONGLOOP);
     UVA_END

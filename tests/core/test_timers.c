@@ -27,15 +27,14 @@ enum {
 
 /* --- sleeping --- */
 
-KIND_TASK(void, sleep_each, uint64_t begin_ns; int i; int r;)
+KIND_TASK(void, sleep_each, uint64_t begin_ns; int i;)
 {
     uint64_t took_ns;
 
     UVA_BEGIN
     for (self->i = 0; self->i < DELAYS; self->i++) {
         self->begin_ns = uv_hrtime();
-        AWAIT(self->r, uva_sleep, delays[self->i]);
-        ck_assert_int_eq(self->r, 0);
+        AWAIT_IS(0, uva_sleep, delays[self->i]);
         took_ns = uv_hrtime() - self->begin_ns;
         ck_assert_uint_ge(took_ns, delays[self->i]);
         ck_assert_uint_lt(took_ns, FAR_TOO_LATE_NS);
@@ -401,10 +400,8 @@ KIND_TEST(delays_beyond_the_clock, sleep_for_ever_task_t *tasks[2];
     ck_assert_uint_eq(uva_loop_time(loop), UVA_SEC(2));
     uva_task_cancel(UVA_ERASE(self->tasks[0]));
     uva_task_cancel(UVA_ERASE(self->tasks[1]));
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->tasks[0]), NULL);
-    ck_assert_int_eq(self->r, UV_ECANCELED);
-    AWAIT(self->r, uva_join, UVA_FUTURE(self->tasks[1]), NULL);
-    ck_assert_int_eq(self->r, UV_ECANCELED);
+    AWAIT_IS(UV_ECANCELED, uva_join, UVA_FUTURE(self->tasks[0]), NULL);
+    AWAIT_IS(UV_ECANCELED, uva_join, UVA_FUTURE(self->tasks[1]), NULL);
     UVA_END
     return 0;
 }

@@ -76,17 +76,14 @@ KIND_TASK(int, talk, const char *port; int r; uva_reader_t * reader;
     }
     self->r = uva_writer_printf(self->writer, "hello %s!\n", "world");
     ck_assert_int_eq(self->r, 13);
-    AWAIT(self->r, uva_writer_drain, self->writer);
-    ck_assert_int_eq(self->r, 0);
-    AWAIT(self->r, uva_reader_readline, self->reader, &self->line);
-    ck_assert_int_eq(self->r, 13);
+    AWAIT_IS(0, uva_writer_drain, self->writer);
+    AWAIT_IS(13, uva_reader_readline, self->reader, &self->line);
     ck_assert_str_eq((char *)self->line.data, "hello world!\n");
     uva_buffer_clear(&self->line);
     ck_assert(!uva_writer_is_closing(self->writer));
     uva_writer_close(self->writer);
     ck_assert(uva_writer_is_closing(self->writer));
-    AWAIT(self->r, uva_writer_wait_closed, self->writer);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_writer_wait_closed, self->writer);
     ck_assert(uva_reader_at_eof(self->reader));
     uva_reader_unref(self->reader);
     uva_writer_unref(self->writer);
@@ -927,8 +924,7 @@ KIND_TASK(int, flood_out, uva_writer_t *writer; flood_t * flood; size_t sent;
         if (waiting > self->flood->peak) {
             self->flood->peak = waiting;
         }
-        AWAIT(self->r, uva_writer_drain, self->writer);
-        ck_assert_int_eq(self->r, 0);
+        AWAIT_IS(0, uva_writer_drain, self->writer);
     }
     self->r = uva_writer_write_eof(self->writer);
     UVA_END
@@ -1205,8 +1201,7 @@ UVA_NET_TEST(connection_close)
 KIND_TASK(int, close_and_go_on, uva_test_link_t link; int r;)
 {
     UVA_BEGIN
-    AWAIT(self->r, uva_connection_close, self->link.reader, self->link.writer);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_connection_close, self->link.reader, self->link.writer);
     /* Nobody looked at a result; the cancellation is not lost. */
     AWAIT(self->r, uva_sleep, 0);
     UVA_END

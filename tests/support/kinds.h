@@ -11,12 +11,12 @@
  *         return self->r;
  *     }
  *
- *     KIND_TEST(child_returns, child_task_t *task; int value; int r;)
+ *     KIND_TEST(child_returns, child_task_t *task; int value;)
  *     {
  *         UVA_BEGIN
  *         self->task = KIND_SPAWN(child, .delay_ns = UVA_MS(1));
- *         AWAIT(self->r, child_await, self->task, &self->value);
- *         ck_assert_int_eq(self->r, 0);
+ *         AWAIT_IS(0, child_await, self->task, &self->value);
+ *         ck_assert_int_eq(self->value, 42);
  *         UVA_END
  *         return 0;
  *     }
@@ -35,7 +35,7 @@
 /* --- tasks --- */
 
 /** KIND_TASK(T, name, members...) { body }: as UVA_STACKLESS, of both kinds.
- * AWAIT(r, name_call, &self->sub, &value) runs its body in another task. */
+ * Another task calls the body: AWAIT(r, name_call, &self->sub, &value). */
 #define KIND_TASK(...) \
     UVA__CAT(KIND__TASK_, UVA__HAS_ARGS(__VA_ARGS__))(__VA_ARGS__)
 #define KIND__TASK_0(T, name) KIND__TASK(T, name, kind_ops_t ops;)
@@ -113,6 +113,12 @@ uva_task_t *kind_spawn(const uva__coro_t *stackful,
 #define AWAIT(r, function, ...)                                  \
     UVA__CAT(KIND__AWAIT_, KIND__PICK(KIND__OP_##function, 0, )) \
     (r, function, __VA_ARGS__)
+/** AWAIT, of which the code is known: AWAIT_IS(0, uva_sleep, delay_ns). */
+#define AWAIT_IS(code, ...)                  \
+    do {                                     \
+        AWAIT(self->ops.r, __VA_ARGS__);     \
+        ck_assert_int_eq(self->ops.r, code); \
+    } while (0)
 /** With an operation of the test's choice, as in UVA_AWAIT. */
 #define AWAIT_OP(r, function, op, ...)               \
     do {                                             \
@@ -155,6 +161,7 @@ typedef struct kind_ops_s {
     uva_gather_op_t gather;
     uva_wait_for_op_t wait_for;
     uva_shield_op_t shield;
+    int r; /* Of AWAIT_IS. */
 } kind_ops_t;
 
 /* --- tests --- */

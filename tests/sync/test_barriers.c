@@ -397,8 +397,7 @@ KIND_TASK(void, half_draining, party_t *party; int r;)
     if (self->r == UVA_EBROKENBARRIER) {
         self->party->results1++;
     } else if (self->party->barrier.count == N / 2) {
-        AWAIT(self->r, uva_barrier_reset, &self->party->barrier);
-        ck_assert_int_eq(self->r, 0);
+        AWAIT_IS(0, uva_barrier_reset, &self->party->barrier);
     }
     UVA_END
     return 0;
@@ -526,8 +525,7 @@ KIND_TASK(void, reset_while_draining, party_t *party; int r;)
     ck_assert_int_ge(self->r, 0);
     if (++self->party->count == N) {
         /* The last to leave. */
-        AWAIT(self->r, uva_barrier_reset, &self->party->barrier);
-        ck_assert_int_eq(self->r, 0);
+        AWAIT_IS(0, uva_barrier_reset, &self->party->barrier);
         AWAIT(self->r, uva_barrier_wait, &self->party->barrier);
         ck_assert_int_ge(self->r, 0);
     } else {
@@ -592,8 +590,7 @@ KIND_TASK(void, abort_by_failure, party_t *party; int r;)
     /* All have left the first when it is reset, and none comes before. */
     AWAIT(self->r, uva_barrier_wait, &self->party->second);
     if (self->r == N / 2) {
-        AWAIT(self->r, uva_barrier_reset, &self->party->barrier);
-        ck_assert_int_eq(self->r, 0);
+        AWAIT_IS(0, uva_barrier_reset, &self->party->barrier);
     }
     AWAIT(self->r, uva_barrier_wait, &self->party->second);
     ck_assert_int_ge(self->r, 0);

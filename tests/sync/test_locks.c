@@ -512,8 +512,7 @@ KIND_TASK(bool, wait_condition, uva_condition_t *condition;
           int r;)
 {
     UVA_BEGIN
-    AWAIT(self->r, uva_condition_acquire, self->condition);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_condition_acquire, self->condition);
     AWAIT(self->r, uva_condition_wait, self->condition);
     if (self->r < 0) {
         return self->r;
@@ -651,8 +650,7 @@ UVA_TEST(condition_wait_cancel_contested)
 KIND_TASK(void, wait_inside, uva_condition_t *condition; bool *waited; int r;)
 {
     UVA_BEGIN
-    AWAIT(self->r, uva_condition_acquire, self->condition);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_condition_acquire, self->condition);
     *self->waited = true;
     AWAIT(self->r, uva_condition_wait, self->condition);
     (void)uva_condition_release(self->condition);
@@ -701,8 +699,7 @@ KIND_TASK(bool, wait_value, uva_condition_t *condition; int *value;
           int r;)
 {
     UVA_BEGIN
-    AWAIT(self->r, uva_condition_acquire, self->condition);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_condition_acquire, self->condition);
     AWAIT(self->r, uva_condition_wait_for, self->condition, value_of,
           self->value);
     if (self->r > 0) {
@@ -1366,8 +1363,7 @@ KIND_TASK(void, twice, uva_semaphore_t *semaphore; uva_test_trace_t * trace;
 {
     UVA_BEGIN
     for (self->round = 1; self->round <= 2; self->round++) {
-        AWAIT(self->r, uva_semaphore_acquire, self->semaphore);
-        ck_assert_int_eq(self->r, 0);
+        AWAIT_IS(0, uva_semaphore_acquire, self->semaphore);
         uva_test_trace(self->trace, "%s_%d", self->tag, self->round);
         AWAIT_OP(self->r, uva_sleep, &self->sleep, UVA_MS(10));
         ck_assert_int_eq(self->r, 0);
@@ -1393,16 +1389,13 @@ UVA_TEST(semaphore_acquire_fifo_order)
 
 /* Take, tell, give back, take again, tell. */
 KIND_TASK(void, take_again, uva_semaphore_t *semaphore;
-          uva_test_trace_t * trace;
-          int r;)
+          uva_test_trace_t * trace;)
 {
     UVA_BEGIN
-    AWAIT(self->r, uva_semaphore_acquire, self->semaphore);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_semaphore_acquire, self->semaphore);
     uva_test_trace(self->trace, "2");
     (void)uva_semaphore_release(self->semaphore);
-    AWAIT(self->r, uva_semaphore_acquire, self->semaphore);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_semaphore_acquire, self->semaphore);
     uva_test_trace(self->trace, "4");
     UVA_END
     return 0;
@@ -1461,12 +1454,11 @@ KIND_TASK(void, chain_4, chain_t *chain; int r;)
 }
 
 /* Waits at once; woken by the second, it lets the third go before a fourth. */
-KIND_TASK(void, chain_1, chain_t *chain; int r;)
+KIND_TASK(void, chain_1, chain_t *chain;)
 {
     UVA_BEGIN
     ck_assert_int_eq(uva_semaphore_value(&self->chain->semaphore), 0);
-    AWAIT(self->r, uva_semaphore_acquire, &self->chain->semaphore);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_semaphore_acquire, &self->chain->semaphore);
     ck_assert_int_eq(uva_semaphore_value(&self->chain->semaphore), 0);
     self->chain->fourth = UVA_FUTURE(KIND_SPAWN(chain_4, self->chain));
     uva_test_trace(&self->chain->trace, "1");
@@ -1474,7 +1466,7 @@ KIND_TASK(void, chain_1, chain_t *chain; int r;)
     return 0;
 }
 
-KIND_TASK(void, chain_2, chain_t *chain; int r;)
+KIND_TASK(void, chain_2, chain_t *chain;)
 {
     UVA_BEGIN
     permit(&self->chain->semaphore);
@@ -1483,18 +1475,16 @@ KIND_TASK(void, chain_2, chain_t *chain; int r;)
     ck_assert_int_eq(uva_semaphore_value(&self->chain->semaphore), 2);
     /* The first has not run yet. */
     ck_assert(uva_semaphore_locked(&self->chain->semaphore));
-    AWAIT(self->r, uva_semaphore_acquire, &self->chain->semaphore);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_semaphore_acquire, &self->chain->semaphore);
     uva_test_trace(&self->chain->trace, "2");
     UVA_END
     return 0;
 }
 
-KIND_TASK(void, chain_3, chain_t *chain; int r;)
+KIND_TASK(void, chain_3, chain_t *chain;)
 {
     UVA_BEGIN
-    AWAIT(self->r, uva_semaphore_acquire, &self->chain->semaphore);
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_semaphore_acquire, &self->chain->semaphore);
     ck_assert(uva_semaphore_locked(&self->chain->semaphore));
     uva_test_trace(&self->chain->trace, "3");
     UVA_END

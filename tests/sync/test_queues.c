@@ -183,13 +183,11 @@ UVA_TEST(queue_order)
     }
 }
 
-KIND_TASK(bool, put_three, uva_queue_t *queue; uva_test_trace_t * trace; int i;
-          int r;)
+KIND_TASK(bool, put_three, uva_queue_t *queue; uva_test_trace_t * trace; int i;)
 {
     UVA_BEGIN
     for (self->i = 0; self->i < 3; self->i++) {
-        AWAIT(self->r, uva_queue_put, self->queue, ITEM(self->i));
-        ck_assert_int_eq(self->r, 0);
+        AWAIT_IS(0, uva_queue_put, self->queue, ITEM(self->i));
         uva_test_trace(self->trace, "%d", self->i);
     }
     *ret = true;
@@ -353,23 +351,21 @@ UVA_TEST(queue_get_with_waiting_putters)
     uva_queue_destroy(&queue);
 }
 
-KIND_TASK(void, consume, uva_queue_t *queue; int count; void *item; int r;)
+KIND_TASK(void, consume, uva_queue_t *queue; int count; void *item;)
 {
     UVA_BEGIN
     for (; self->count > 0; self->count--) {
-        AWAIT(self->r, uva_queue_get, self->queue, &self->item);
-        ck_assert_int_eq(self->r, 0);
+        AWAIT_IS(0, uva_queue_get, self->queue, &self->item);
     }
     UVA_END
     return 0;
 }
 
-KIND_TASK(void, produce, uva_queue_t *queue; int count; int r;)
+KIND_TASK(void, produce, uva_queue_t *queue; int count;)
 {
     UVA_BEGIN
     for (; self->count > 0; self->count--) {
-        AWAIT(self->r, uva_queue_put, self->queue, ITEM(self->count));
-        ck_assert_int_eq(self->r, 0);
+        AWAIT_IS(0, uva_queue_put, self->queue, ITEM(self->count));
     }
     UVA_END
     return 0;
@@ -407,8 +403,7 @@ KIND_TASK(void, put_started, meeting_t *meeting; int r;)
 {
     UVA_BEGIN
     uva_event_set(&self->meeting->started);
-    AWAIT(self->r, uva_queue_put, &self->meeting->queue, ITEM(1));
-    ck_assert_int_eq(self->r, 0);
+    AWAIT_IS(0, uva_queue_put, &self->meeting->queue, ITEM(1));
     AWAIT(self->r, uva_queue_put, &self->meeting->queue, ITEM(2));
     self->meeting->finished = true;
     UVA_END
@@ -682,12 +677,11 @@ typedef struct work_s {
     bool running;
 } work_t;
 
-KIND_TASK(void, work, work_t *work; void *item; int r;)
+KIND_TASK(void, work, work_t *work; void *item;)
 {
     UVA_BEGIN
     while (self->work->running) {
-        AWAIT(self->r, uva_queue_get, &self->work->queue, &self->item);
-        ck_assert_int_eq(self->r, 0);
+        AWAIT_IS(0, uva_queue_get, &self->work->queue, &self->item);
         self->work->sum += NUMBER(self->item);
         ck_assert_int_eq(uva_queue_task_done(&self->work->queue), 0);
     }
