@@ -126,12 +126,9 @@ int main(void)
     TCase *close = UVA_TCASE(suite, "Close");
     TCase *keep = UVA_TCASE(suite, "Keep");
 
-    tcase_add_test(close, gather_of_pending);
-    tcase_add_test(close, gather_that_failed_early);
-    tcase_add_test(close, gather_of_one_twice);
-    tcase_add_test(close, shield_of_pending);
-    tcase_add_test(close, shield_of_gather_of_shield);
-    tcase_add_test(close, held_beyond_the_loop);
-    tcase_add_test(keep, shield_keeps_the_result);
+    UVA_ADD_TESTS(close, gather_of_pending, gather_that_failed_early,
+                  gather_of_one_twice, shield_of_pending,
+                  shield_of_gather_of_shield, held_beyond_the_loop);
+    UVA_ADD_TESTS(keep, shield_keeps_the_result);
     return uva_test_main(suite);
 }

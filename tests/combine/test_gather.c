@@ -780,32 +780,23 @@ int main(void)
     TCase *cancel = UVA_TCASE(suite, "GatherCancel");
     TCase *outside = UVA_TCASE(suite, "Outside");
 
-    KIND_ADD_TEST(gather, success);
-    KIND_ADD_TEST(gather, result_exception_success);
-    KIND_ADD_TEST(gather, one_exception);
-    KIND_ADD_TEST(gather, return_exceptions);
-    KIND_ADD_TEST(gather, one_cancellation);
-    KIND_ADD_TEST(gather, result_exception_one_cancellation);
-    KIND_ADD_TEST(make, constructor_empty_sequence_use_running_loop);
-    KIND_ADD_TEST(make, constructor_use_running_loop);
-    KIND_ADD_TEST(make, duplicate_coroutines);
-    KIND_ADD_TEST(make, issue46672);
-    KIND_ADD_TEST(others, callbacks_of_a_child);
-    KIND_ADD_TEST(others, callback_before_the_gather);
-    KIND_ADD_TEST(others, callback_of_a_done_child);
-    KIND_ADD_TEST(others, gathered_twice);
-    KIND_ADD_TEST(others, awaited_and_cancelled_by_its_gather);
-    KIND_ADD_TEST(others, child_cancelled_in_its_last_step);
-    KIND_ADD_TEST(cancel, cancellation_broadcast);
-    KIND_ADD_TEST(cancel, exception_marking);
-    KIND_ADD_TEST(cancel, cancel_gather_1);
-    KIND_ADD_TEST(cancel, cancel_gather_2);
+    KIND_ADD_TESTS(gather, success, result_exception_success, one_exception,
+                   return_exceptions, one_cancellation,
+                   result_exception_one_cancellation);
+    KIND_ADD_TESTS(make, constructor_empty_sequence_use_running_loop,
+                   constructor_use_running_loop, duplicate_coroutines,
+                   issue46672);
+    KIND_ADD_TESTS(others, callbacks_of_a_child, callback_before_the_gather,
+                   callback_of_a_done_child, gathered_twice,
+                   awaited_and_cancelled_by_its_gather,
+                   child_cancelled_in_its_last_step);
+    KIND_ADD_TESTS(cancel, cancellation_broadcast, exception_marking,
+                   cancel_gather_1, cancel_gather_2);
     tcase_add_checked_fixture(outside, uva_test_loop_setup,
                               uva_test_loop_teardown);
-    tcase_add_test(outside, constructor_empty_sequence_without_loop);
-    tcase_add_test(outside, constructor_heterogenous_futures);
-    tcase_add_test(outside, constructor_homogenous_futures);
-    tcase_add_test(outside, constructor_without_loop);
-    tcase_add_test(outside, arguments_of_a_child);
+    UVA_ADD_TESTS(outside, constructor_empty_sequence_without_loop,
+                  constructor_heterogenous_futures,
+                  constructor_homogenous_futures, constructor_without_loop,
+                  arguments_of_a_child);
     return uva_test_main(suite);
 }

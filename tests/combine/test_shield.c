@@ -339,19 +339,12 @@ int main(void)
     TCase *end = UVA_TCASE(suite, "CancelAndWait");
     TCase *outside = UVA_TCASE(suite, "Outside");
 
-    KIND_ADD_TEST(shield, shield_result);
-    KIND_ADD_TEST(shield, shield_exception);
-    KIND_ADD_TEST(shield, shield_cancel_inner);
-    KIND_ADD_TEST(shield, shield_cancel_outer);
-    KIND_ADD_TEST(shield, shield_shortcut);
-    KIND_ADD_TEST(shield, shield_of_a_moved_result);
-    KIND_ADD_TEST(shield, shield_effect);
-    KIND_ADD_TEST(shield, shield_gather);
-    KIND_ADD_TEST(shield, gather_shield);
-    KIND_ADD_TEST(shield, shield_coroutine_use_running_loop);
-    KIND_ADD_TEST(end, cancel_and_wait);
-    KIND_ADD_TEST(end, cancel_and_wait_cancelled);
-    KIND_ADD_TEST(end, cancel_and_wait_for_oneself);
-    tcase_add_test(outside, shield_coroutine_without_loop);
+    KIND_ADD_TESTS(shield, shield_result, shield_exception, shield_cancel_inner,
+                   shield_cancel_outer, shield_shortcut,
+                   shield_of_a_moved_result, shield_effect, shield_gather,
+                   gather_shield, shield_coroutine_use_running_loop);
+    KIND_ADD_TESTS(end, cancel_and_wait, cancel_and_wait_cancelled,
+                   cancel_and_wait_for_oneself);
+    UVA_ADD_TESTS(outside, shield_coroutine_without_loop);
     return uva_test_main(suite);
 }

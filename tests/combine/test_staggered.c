@@ -323,17 +323,12 @@ int main(void)
     TCase *cpython = UVA_TCASE(suite, "Staggered");
     TCase *more = UVA_TCASE(suite, "More");
 
-    tcase_add_test(cpython, empty);
-    tcase_add_test(cpython, one_successful);
-    tcase_add_test(cpython, first_error_second_successful);
-    tcase_add_test(cpython, first_timeout_second_successful);
-    tcase_add_test(cpython, none_successful);
-    tcase_add_test(more, attempts_begin_in_turn);
-    tcase_add_test(more, cancelled_race_ends_its_attempts);
-    tcase_add_test(more, cancelled_race_waits_for_its_attempts);
-    tcase_add_test(more, eager_attempts);
-    tcase_add_test(more, eager_attempt_gathers_itself_without_memory);
-    tcase_add_test(more, race_oom);
-    tcase_add_test(more, race_out_of_memory);
+    UVA_ADD_TESTS(cpython, empty, one_successful, first_error_second_successful,
+                  first_timeout_second_successful, none_successful);
+    UVA_ADD_TESTS(more, attempts_begin_in_turn,
+                  cancelled_race_ends_its_attempts,
+                  cancelled_race_waits_for_its_attempts, eager_attempts,
+                  eager_attempt_gathers_itself_without_memory, race_oom,
+                  race_out_of_memory);
     return uva_test_main(suite);
 }

@@ -501,22 +501,11 @@ UVA_TEST(taskgroup_22)
 
 static void add_failures(TCase *tcase)
 {
-    KIND_ADD_TEST(tcase, taskgroup_04);
-    KIND_ADD_TEST(tcase, cancel_children_on_child_error);
-    KIND_ADD_TEST(tcase, taskgroup_08);
-    KIND_ADD_TEST(tcase, taskgroup_09);
-    KIND_ADD_TEST(tcase, taskgroup_10);
-    KIND_ADD_TEST(tcase, taskgroup_11);
-    KIND_ADD_TEST(tcase, taskgroup_12);
-    KIND_ADD_TEST(tcase, taskgroup_13);
-    KIND_ADD_TEST(tcase, taskgroup_14);
-    KIND_ADD_TEST(tcase, taskgroup_15);
-    KIND_ADD_TEST(tcase, taskgroup_16);
-    KIND_ADD_TEST(tcase, taskgroup_18);
-    KIND_ADD_TEST(tcase, taskgroup_19);
-    KIND_ADD_TEST(tcase, taskgroup_20);
-    KIND_ADD_TEST(tcase, taskgroup_20a);
-    KIND_ADD_TEST(tcase, taskgroup_21a);
+    KIND_ADD_TESTS(tcase, taskgroup_04, cancel_children_on_child_error,
+                   taskgroup_08, taskgroup_09, taskgroup_10, taskgroup_11,
+                   taskgroup_12, taskgroup_13, taskgroup_14, taskgroup_15,
+                   taskgroup_16, taskgroup_18, taskgroup_19, taskgroup_20,
+                   taskgroup_20a, taskgroup_21a);
 }
 
 int main(void)
@@ -525,13 +514,9 @@ int main(void)
     TCase *children = UVA_TCASE(suite, "Children");
     TCase *cancelling = UVA_TCASE(suite, "Cancellation");
 
-    KIND_ADD_TEST(children, taskgroup_01);
-    KIND_ADD_TEST(children, taskgroup_02);
-    KIND_ADD_TEST(children, taskgroup_03);
+    KIND_ADD_TESTS(children, taskgroup_01, taskgroup_02, taskgroup_03);
     add_failures(UVA_TCASE(suite, "Failures"));
-    KIND_ADD_TEST(cancelling, cancellation);
-    KIND_ADD_TEST(cancelling, taskgroup_07);
-    KIND_ADD_TEST(cancelling, taskgroup_17);
-    KIND_ADD_TEST(cancelling, taskgroup_22);
+    KIND_ADD_TESTS(cancelling, cancellation, taskgroup_07, taskgroup_17,
+                   taskgroup_22);
     return uva_test_main(suite);
 }

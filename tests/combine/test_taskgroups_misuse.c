@@ -661,15 +661,12 @@ END_TEST
 
 static void add_spawning(TCase *tcase)
 {
-    KIND_ADD_TEST(tcase, taskgroup_23);
-    KIND_ADD_TEST(tcase, taskgroup_24);
-    KIND_ADD_TEST(tcase, taskgroup_25);
-    tcase_add_test(tcase, taskgroup_task_name);
-    tcase_add_test(tcase, taskgroup_task_context);
-    KIND_ADD_TEST(tcase, taskgroup_no_create_task_after_failure);
-    KIND_ADD_TEST(tcase, taskgroup_context_manager_exit_raises);
-    tcase_add_test(tcase, coro_closed_when_tg_closed);
-    tcase_add_test(tcase, eager_child_that_fails_at_once);
+    KIND_ADD_TESTS(tcase, taskgroup_23, taskgroup_24, taskgroup_25);
+    UVA_ADD_TESTS(tcase, taskgroup_task_name, taskgroup_task_context);
+    KIND_ADD_TESTS(tcase, taskgroup_no_create_task_after_failure,
+                   taskgroup_context_manager_exit_raises);
+    UVA_ADD_TESTS(tcase, coro_closed_when_tg_closed,
+                  eager_child_that_fails_at_once);
 }
 
 static void spawn_as_stranger(void *data)
@@ -700,27 +697,21 @@ UVA_TEST(child_from_another_thread_is_refused)
 
 static void add_misuse(TCase *tcase)
 {
-    KIND_ADD_TEST(tcase, taskgroup_already_entered);
-    KIND_ADD_TEST(tcase, taskgroup_double_enter);
-    KIND_ADD_TEST(tcase, taskgroup_finished);
-    KIND_ADD_TEST(tcase, taskgroup_not_entered);
-    tcase_add_test(tcase, group_left_without_exit_is_reported);
-    tcase_add_test(tcase, group_whose_parent_ended_is_reported);
-    tcase_add_test(tcase, group_without_memory);
-    tcase_add_test(tcase, refused_child_fails_its_group);
-    tcase_add_test(tcase, child_from_another_thread_is_refused);
+    KIND_ADD_TESTS(tcase, taskgroup_already_entered, taskgroup_double_enter,
+                   taskgroup_finished, taskgroup_not_entered);
+    UVA_ADD_TESTS(tcase, group_left_without_exit_is_reported,
+                  group_whose_parent_ended_is_reported, group_without_memory,
+                  refused_child_fails_its_group,
+                  child_from_another_thread_is_refused);
 }
 
 static void add_cancellation(TCase *tcase)
 {
-    KIND_ADD_TEST(tcase, cancelling_level_preserved);
-    KIND_ADD_TEST(tcase, nested_groups_both_cancelled);
-    KIND_ADD_TEST(tcase, error_and_cancel);
-    KIND_ADD_TEST(tcase, group_cancel_from_inside);
-    KIND_ADD_TEST(tcase, group_cancel_from_a_child);
-    KIND_ADD_TEST(tcase, group_cancel_from_outside);
-    KIND_ADD_TEST(tcase, group_cancel_does_not_hide_failures);
-    KIND_ADD_TEST(tcase, group_cancel_and_cancellation);
+    KIND_ADD_TESTS(
+        tcase, cancelling_level_preserved, nested_groups_both_cancelled,
+        error_and_cancel, group_cancel_from_inside, group_cancel_from_a_child,
+        group_cancel_from_outside, group_cancel_does_not_hide_failures,
+        group_cancel_and_cancellation);
 }
 
 int main(void)
@@ -733,6 +724,6 @@ int main(void)
     add_cancellation(UVA_TCASE(suite, "Cancellation"));
     tcase_add_checked_fixture(outside, uva_test_loop_setup,
                               uva_test_loop_teardown);
-    tcase_add_test(outside, taskgroup_without_parent_task);
+    UVA_ADD_TESTS(outside, taskgroup_without_parent_task);
     return uva_test_main(suite);
 }

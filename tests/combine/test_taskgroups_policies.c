@@ -495,19 +495,14 @@ int main(void)
     TCase *bounds = UVA_TCASE(suite, "Bounds");
     TCase *outside = UVA_TCASE(suite, "Outside");
 
-    tcase_add_test(policies, collect_all);
-    tcase_add_test(policies, first_success);
-    tcase_add_test(policies, first_success_of_none);
-    tcase_add_test(policies, cancel_and_wait);
-    tcase_add_test(policies, cancel_and_wait_is_for_the_parent);
-    tcase_add_test(policies, bad_options);
-    tcase_add_test(bounds, bound);
-    tcase_add_test(bounds, bound_and_failure);
-    tcase_add_test(bounds, cancelled_while_held);
-    tcase_add_test(bounds, cancelled_takes_no_turn);
-    tcase_add_test(outside, cancelled_from_outside_while_it_ends);
-    tcase_add_test(outside, timed_out_from_outside_while_it_ends);
-    tcase_add_test(outside, cancelled_in_a_task_that_swallowed_one);
-    tcase_add_test(outside, cancelled_before_it_was_entered);
+    UVA_ADD_TESTS(policies, collect_all, first_success, first_success_of_none,
+                  cancel_and_wait, cancel_and_wait_is_for_the_parent,
+                  bad_options);
+    UVA_ADD_TESTS(bounds, bound, bound_and_failure, cancelled_while_held,
+                  cancelled_takes_no_turn);
+    UVA_ADD_TESTS(outside, cancelled_from_outside_while_it_ends,
+                  timed_out_from_outside_while_it_ends,
+                  cancelled_in_a_task_that_swallowed_one,
+                  cancelled_before_it_was_entered);
     return uva_test_main(suite);
 }

@@ -189,12 +189,9 @@ int main(void)
     TCase *values = UVA_TCASE(suite, "Values");
     TCase *options = UVA_TCASE(suite, "Options");
 
-    tcase_add_test(values, values_are_there_after_the_exit);
-    tcase_add_test(values, failures_write_nothing);
-    tcase_add_test(values, value_that_was_awaited_too);
-    tcase_add_test(values, value_of_an_eager_child);
-    tcase_add_test(values, group_that_was_left_writes_nothing);
-    tcase_add_test(options, group_in_the_options);
-    tcase_add_test(options, go_runs_by_itself);
+    UVA_ADD_TESTS(values, values_are_there_after_the_exit,
+                  failures_write_nothing, value_that_was_awaited_too,
+                  value_of_an_eager_child, group_that_was_left_writes_nothing);
+    UVA_ADD_TESTS(options, group_in_the_options, go_runs_by_itself);
     return uva_test_main(suite);
 }

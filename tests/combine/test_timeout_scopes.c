@@ -273,15 +273,15 @@ int main(void)
     TCase *lost = UVA_TCASE(suite, "Lost");
     TCase *memory = UVA_TCASE(suite, "Memory");
 
-    tcase_add_test(block, block_turns_its_cancellation);
-    tcase_add_test(block, block_left_early_disarms_the_deadline);
-    tcase_add_test(block, block_left_by_break_is_turned);
-    tcase_add_test(returned, task_that_returns_out_has_timed_out);
-    tcase_add_test(returned, helper_that_returns_out_is_told_once);
-    tcase_add_test(returned, task_that_was_cancelled_too_is_cancelled);
-    tcase_add_test(lost, left_without_exit_is_reported);
-    tcase_add_test(lost, yield_sees_that_an_outer_one_is_lost);
-    tcase_add_test(lost, ended_without_exit_is_reported);
-    tcase_add_test(memory, deadline_that_cannot_be_kept_has_come);
+    UVA_ADD_TESTS(block, block_turns_its_cancellation,
+                  block_left_early_disarms_the_deadline,
+                  block_left_by_break_is_turned);
+    UVA_ADD_TESTS(returned, task_that_returns_out_has_timed_out,
+                  helper_that_returns_out_is_told_once,
+                  task_that_was_cancelled_too_is_cancelled);
+    UVA_ADD_TESTS(lost, left_without_exit_is_reported,
+                  yield_sees_that_an_outer_one_is_lost,
+                  ended_without_exit_is_reported);
+    UVA_ADD_TESTS(memory, deadline_that_cannot_be_kept_has_come);
     return uva_test_main(suite);
 }

@@ -611,48 +611,30 @@ KIND_TEST(timeout_taskgroup, uva_timeout_t cm; uva_taskgroup_t tg; int r;)
 
 static void add_coming(TCase *tcase)
 {
-    KIND_ADD_TEST(tcase, timeout_basic);
-    KIND_ADD_TEST(tcase, timeout_at_basic);
-    KIND_ADD_TEST(tcase, nested_timeouts);
-    KIND_ADD_TEST(tcase, waiter_cancelled);
-    KIND_ADD_TEST(tcase, timeout_not_called);
-    KIND_ADD_TEST(tcase, timeout_disabled);
-    KIND_ADD_TEST(tcase, timeout_at_disabled);
-    KIND_ADD_TEST(tcase, timeout_zero);
-    KIND_ADD_TEST(tcase, timeout_zero_sleep_zero);
-    KIND_ADD_TEST(tcase, timeout_in_the_past_sleep_zero);
-    KIND_ADD_TEST(tcase, nested_timeouts_concurrent);
-    KIND_ADD_TEST(tcase, nested_timeouts_loop_busy);
-    KIND_ADD_TEST(tcase, both_deadlines_pass_while_busy);
-    KIND_ADD_TEST(tcase, reschedule);
-    KIND_ADD_TEST(tcase, reschedule_moves_the_deadline);
-    KIND_ADD_TEST(tcase, repr_active);
-    KIND_ADD_TEST(tcase, repr_expired);
-    KIND_ADD_TEST(tcase, repr_finished);
-    KIND_ADD_TEST(tcase, repr_disabled);
+    KIND_ADD_TESTS(tcase, timeout_basic, timeout_at_basic, nested_timeouts,
+                   waiter_cancelled, timeout_not_called, timeout_disabled,
+                   timeout_at_disabled, timeout_zero, timeout_zero_sleep_zero,
+                   timeout_in_the_past_sleep_zero, nested_timeouts_concurrent,
+                   nested_timeouts_loop_busy, both_deadlines_pass_while_busy,
+                   reschedule, reschedule_moves_the_deadline, repr_active,
+                   repr_expired, repr_finished, repr_disabled);
 }
 
 static void add_failures(TCase *tcase)
 {
-    KIND_ADD_TEST(tcase, foreign_exception_passed);
-    KIND_ADD_TEST(tcase, foreign_exception_on_timeout);
-    KIND_ADD_TEST(tcase, foreign_exception_on_timeout_2);
-    KIND_ADD_TEST(tcase, foreign_cancel_doesnt_timeout_if_not_expired);
-    KIND_ADD_TEST(tcase, outer_task_is_not_cancelled);
-    KIND_ADD_TEST(tcase, nested_timeout_in_finally);
-    KIND_ADD_TEST(tcase, timeout_after_cancellation);
-    KIND_ADD_TEST(tcase, cancel_in_timeout_after_cancellation);
-    KIND_ADD_TEST(tcase, timeout_taskgroup);
+    KIND_ADD_TESTS(tcase, foreign_exception_passed,
+                   foreign_exception_on_timeout, foreign_exception_on_timeout_2,
+                   foreign_cancel_doesnt_timeout_if_not_expired,
+                   outer_task_is_not_cancelled, nested_timeout_in_finally,
+                   timeout_after_cancellation,
+                   cancel_in_timeout_after_cancellation, timeout_taskgroup);
 }
 
 static void add_misuse(TCase *tcase)
 {
-    KIND_ADD_TEST(tcase, timeout_already_entered);
-    KIND_ADD_TEST(tcase, timeout_double_enter);
-    KIND_ADD_TEST(tcase, timeout_finished);
-    KIND_ADD_TEST(tcase, timeout_expired);
-    KIND_ADD_TEST(tcase, timeout_expiring);
-    tcase_add_test(tcase, timeout_not_entered);
+    KIND_ADD_TESTS(tcase, timeout_already_entered, timeout_double_enter,
+                   timeout_finished, timeout_expired, timeout_expiring);
+    UVA_ADD_TESTS(tcase, timeout_not_entered);
 }
 
 int main(void)
@@ -665,6 +647,6 @@ int main(void)
     add_misuse(UVA_TCASE(suite, "Misuse"));
     tcase_add_checked_fixture(outside, uva_test_loop_setup,
                               uva_test_loop_teardown);
-    tcase_add_test(outside, timeout_without_task);
+    UVA_ADD_TESTS(outside, timeout_without_task);
     return uva_test_main(suite);
 }

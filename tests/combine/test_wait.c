@@ -727,33 +727,19 @@ int main(void)
     TCase *wait = UVA_TCASE(suite, "Wait");
     TCase *completed = UVA_TCASE(suite, "AsCompleted");
 
-    KIND_ADD_TEST(wait, wait_all);
-    KIND_ADD_TEST(wait, wait_with_iterator_of_tasks);
-    KIND_ADD_TEST(wait, wait_duplicate_coroutines);
-    KIND_ADD_TEST(wait, wait_errors);
-    KIND_ADD_TEST(wait, wait_invalid_args);
-    KIND_ADD_TEST(wait, wait_first_completed);
-    KIND_ADD_TEST(wait, wait_really_done);
-    KIND_ADD_TEST(wait, wait_first_exception);
-    KIND_ADD_TEST(wait, wait_first_exception_in_wait);
-    KIND_ADD_TEST(wait, wait_with_exception);
-    KIND_ADD_TEST(wait, wait_with_timeout);
-    KIND_ADD_TEST(wait, wait_concurrent_complete);
-    KIND_ADD_TEST(wait, wait_without_time);
-    KIND_ADD_TEST(wait, wait_cancelled);
-    KIND_ADD_TEST(completed, as_completed);
-    KIND_ADD_TEST(completed, as_completed_same_tasks_in_as_out);
-    KIND_ADD_TEST(completed, as_completed_with_timeout);
-    KIND_ADD_TEST(completed, as_completed_with_unused_timeout);
-    KIND_ADD_TEST(completed, as_completed_exhausted);
-    KIND_ADD_TEST(completed, as_completed_done_at_the_timeout);
-    KIND_ADD_TEST(completed, as_completed_resume_iterator);
-    KIND_ADD_TEST(completed, as_completed_reverse_wait);
-    KIND_ADD_TEST(completed, as_completed_concurrent);
-    KIND_ADD_TEST(completed, as_completed_duplicate_coroutines);
-    KIND_ADD_TEST(completed, as_completed_coroutine_use_running_loop);
-    KIND_ADD_TEST(completed, as_completed_left_early);
-    KIND_ADD_TEST(completed, as_completed_hands_the_wake_up_on);
-    tcase_add_test(completed, as_completed_coroutine_without_loop);
+    KIND_ADD_TESTS(wait, wait_all, wait_with_iterator_of_tasks,
+                   wait_duplicate_coroutines, wait_errors, wait_invalid_args,
+                   wait_first_completed, wait_really_done, wait_first_exception,
+                   wait_first_exception_in_wait, wait_with_exception,
+                   wait_with_timeout, wait_concurrent_complete,
+                   wait_without_time, wait_cancelled);
+    KIND_ADD_TESTS(completed, as_completed, as_completed_same_tasks_in_as_out,
+                   as_completed_with_timeout, as_completed_with_unused_timeout,
+                   as_completed_exhausted, as_completed_done_at_the_timeout,
+                   as_completed_resume_iterator, as_completed_reverse_wait,
+                   as_completed_concurrent, as_completed_duplicate_coroutines,
+                   as_completed_coroutine_use_running_loop,
+                   as_completed_left_early, as_completed_hands_the_wake_up_on);
+    UVA_ADD_TESTS(completed, as_completed_coroutine_without_loop);
     return uva_test_main(suite);
 }

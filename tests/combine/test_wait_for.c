@@ -747,16 +747,14 @@ UVA_TEST_STRICT(wait_for_oom)
 
 static void add_cancelling(TCase *tcase)
 {
-    tcase_add_test(tcase, wait_for_cancellation_race_condition);
-    tcase_add_test(tcase, wait_for_cancel_suppressed);
-    KIND_ADD_TEST(tcase, asyncio_wait_for_cancelled);
-    KIND_ADD_TEST(tcase, asyncio_wait_for_timeout);
-    KIND_ADD_TEST(tcase, wait_for_waits_for_task_cancellation);
-    KIND_ADD_TEST(tcase, wait_for_waits_for_task_cancellation_w_timeout_0);
-    KIND_ADD_TEST(tcase, wait_for_reraises_exception_during_cancellation);
-    KIND_ADD_TEST(tcase, cancel_blocking_wait_for);
-    KIND_ADD_TEST(tcase, cancel_wait_for);
-    KIND_ADD_TEST(tcase, wait_for_issue86296);
+    UVA_ADD_TESTS(tcase, wait_for_cancellation_race_condition,
+                  wait_for_cancel_suppressed);
+    KIND_ADD_TESTS(tcase, asyncio_wait_for_cancelled, asyncio_wait_for_timeout,
+                   wait_for_waits_for_task_cancellation,
+                   wait_for_waits_for_task_cancellation_w_timeout_0,
+                   wait_for_reraises_exception_during_cancellation,
+                   cancel_blocking_wait_for, cancel_wait_for,
+                   wait_for_issue86296);
 }
 
 int main(void)
@@ -767,24 +765,17 @@ int main(void)
     TCase *shield = UVA_TCASE(suite, "Shield");
     TCase *ownership = UVA_TCASE(suite, "Ownership");
 
-    KIND_ADD_TEST(timeout, wait_for_timeout_less_then_0_or_0_future_done);
-    tcase_add_test(timeout,
-                   wait_for_timeout_less_then_0_or_0_coroutine_do_not_started);
-    KIND_ADD_TEST(timeout, wait_for_timeout_less_then_0_or_0);
-    KIND_ADD_TEST(timeout, wait_for);
-    tcase_add_test(timeout, wait_for_blocking);
-    KIND_ADD_TEST(timeout, wait_for_race_condition);
+    KIND_ADD_TESTS(timeout, wait_for_timeout_less_then_0_or_0_future_done);
+    UVA_ADD_TESTS(timeout,
+                  wait_for_timeout_less_then_0_or_0_coroutine_do_not_started);
+    KIND_ADD_TESTS(timeout, wait_for_timeout_less_then_0_or_0, wait_for);
+    UVA_ADD_TESTS(timeout, wait_for_blocking);
+    KIND_ADD_TESTS(timeout, wait_for_race_condition);
     add_cancelling(UVA_TCASE(suite, "Cancelling"));
-    KIND_ADD_TEST(typed, typed_result);
-    KIND_ADD_TEST(typed, typed_late_result);
-    KIND_ADD_TEST(typed, typed_timeout);
-    KIND_ADD_TEST(typed, typed_failure);
-    KIND_ADD_TEST(typed, typed_cancelled);
-    tcase_add_test(typed, typed_in_no_task);
-    KIND_ADD_TEST(shield, zero_timeout);
-    KIND_ADD_TEST(shield, none_timeout);
-    KIND_ADD_TEST(shield, shielded_timeout);
-    tcase_add_test(ownership, wait_for_takes_the_reference);
-    tcase_add_test(ownership, wait_for_oom);
+    KIND_ADD_TESTS(typed, typed_result, typed_late_result, typed_timeout,
+                   typed_failure, typed_cancelled);
+    UVA_ADD_TESTS(typed, typed_in_no_task);
+    KIND_ADD_TESTS(shield, zero_timeout, none_timeout, shielded_timeout);
+    UVA_ADD_TESTS(ownership, wait_for_takes_the_reference, wait_for_oom);
     return uva_test_main(suite);
 }

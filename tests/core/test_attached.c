@@ -421,18 +421,16 @@ int main(void)
     TCase *together = UVA_HOST_TCASE(suite, "Together");
     TCase *running = UVA_HOST_TCASE(suite, "Running");
 
-    tcase_add_test(together, host_and_uva_side_by_side);
+    UVA_ADD_TESTS(together, host_and_uva_side_by_side);
     tcase_add_loop_test(together, host_that_turns_by_hand, 0, 2);
-    tcase_add_test(together, uv_run_returns_when_there_is_nothing);
-    tcase_add_test(together, host_completes_a_future);
-    tcase_add_test(together, thread_wakes_the_host);
-    tcase_add_test(together, threadsafe_call_of_the_host_itself);
-    tcase_add_test(together, two_loops_on_one_host);
-    tcase_add_test(together, attach_to_nothing);
-    tcase_add_test(running, run_until_complete_from_main);
-    tcase_add_test(running, run_inside_the_host_is_refused);
+    UVA_ADD_TESTS(together, uv_run_returns_when_there_is_nothing,
+                  host_completes_a_future, thread_wakes_the_host,
+                  threadsafe_call_of_the_host_itself, two_loops_on_one_host,
+                  attach_to_nothing);
+    UVA_ADD_TESTS(running, run_until_complete_from_main,
+                  run_inside_the_host_is_refused);
     tcase_add_loop_test(running, calls_from_the_hosts_callbacks, 0, 7);
     tcase_add_loop_test(running, call_of_a_late_prepare_callback, 0, 5);
-    tcase_add_test(running, stop_from_a_host_callback);
+    UVA_ADD_TESTS(running, stop_from_a_host_callback);
     return uva_test_main(suite);
 }

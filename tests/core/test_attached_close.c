@@ -412,19 +412,14 @@ int main(void)
     TCase *closing = UVA_HOST_TCASE(suite, "Closing");
     TCase *shutdown = UVA_HOST_TCASE(suite, "Shutdown");
 
-    tcase_add_test(closing, close_with_unfinished_tasks);
-    tcase_add_test(closing, close_inside_the_host);
-    tcase_add_test(closing, dropped_before_the_handles_close);
-    tcase_add_test(closing, close_inside_itself);
-    tcase_add_test(closing, host_handles_are_untouched);
-    tcase_add_test(closing, loop_that_was_not_closed);
-    tcase_add_test(shutdown, shutdown_inside_the_host);
-    tcase_add_test(shutdown, shutdown_of_an_idle_loop_inside_the_host);
-    tcase_add_test(shutdown, shutdown_waits_for_those_that_swallow);
-    tcase_add_test(shutdown, shutdown_reports_failures);
-    tcase_add_test(shutdown, shutdown_from_main);
-    tcase_add_test(shutdown, shutdown_of_loops_of_ones_own);
-    tcase_add_test(shutdown, shutdown_inside_itself);
-    tcase_add_test(shutdown, shutdown_oom);
+    UVA_ADD_TESTS(closing, close_with_unfinished_tasks, close_inside_the_host,
+                  dropped_before_the_handles_close, close_inside_itself,
+                  host_handles_are_untouched, loop_that_was_not_closed);
+    UVA_ADD_TESTS(shutdown, shutdown_inside_the_host,
+                  shutdown_of_an_idle_loop_inside_the_host,
+                  shutdown_waits_for_those_that_swallow,
+                  shutdown_reports_failures, shutdown_from_main,
+                  shutdown_of_loops_of_ones_own, shutdown_inside_itself,
+                  shutdown_oom);
     return uva_test_main(suite);
 }

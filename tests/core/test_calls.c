@@ -572,36 +572,20 @@ static void setup(void)
 static void add_handles(TCase *tcase)
 {
     tcase_add_checked_fixture(tcase, setup, uva_test_loop_teardown);
-    tcase_add_test(tcase, handle);
-    tcase_add_test(tcase, callback_with_exception);
-    tcase_add_test(tcase, handle_repr);
-    tcase_add_test(tcase, handle_repr_debug);
-    tcase_add_test(tcase, handle_source_traceback);
-    tcase_add_test(tcase, when);
-    tcase_add_test(tcase, timer);
-    tcase_add_test(tcase, timer_repr);
-    tcase_add_test(tcase, timer_repr_debug);
-    tcase_add_test(tcase, timer_comparison);
+    UVA_ADD_TESTS(tcase, handle, callback_with_exception, handle_repr,
+                  handle_repr_debug, handle_source_traceback, when, timer,
+                  timer_repr, timer_repr_debug, timer_comparison);
 }
 
 static void add_scheduling(TCase *tcase)
 {
     tcase_add_checked_fixture(tcase, setup, uva_test_loop_teardown);
-    tcase_add_test(tcase, add_callback_handle);
-    tcase_add_test(tcase, add_callback_cancelled_handle);
-    tcase_add_test(tcase, call_soon);
-    tcase_add_test(tcase, call_soon_non_callable);
-    tcase_add_test(tcase, call_later);
-    tcase_add_test(tcase, call_later_negative_delays);
-    tcase_add_test(tcase, time_and_call_at);
-    tcase_add_test(tcase, run_once);
-    tcase_add_test(tcase, run_once_schedule_handle);
-    tcase_add_test(tcase, run_once_cancelled_event_cleanup);
-    tcase_add_test(tcase, call_later_runs);
-    tcase_add_test(tcase, call_soon_runs);
-    tcase_add_test(tcase, call_soon_threadsafe);
-    tcase_add_test(tcase, call_soon_threadsafe_same_thread);
-    tcase_add_test(tcase, timeout_rounding);
+    UVA_ADD_TESTS(tcase, add_callback_handle, add_callback_cancelled_handle,
+                  call_soon, call_soon_non_callable, call_later,
+                  call_later_negative_delays, time_and_call_at, run_once,
+                  run_once_schedule_handle, run_once_cancelled_event_cleanup,
+                  call_later_runs, call_soon_runs, call_soon_threadsafe,
+                  call_soon_threadsafe_same_thread, timeout_rounding);
 }
 
 int main(void)

@@ -253,12 +253,10 @@ int main(void)
     TCase *memory = UVA_TCASE(suite, "Memory");
 
     tcase_add_checked_fixture(ownership, setup, uva_test_loop_teardown);
-    tcase_add_test(ownership, destructor_runs_once);
-    tcase_add_test(ownership, destructor_runs_when_the_loop_closes);
-    tcase_add_test(ownership, call_that_never_comes);
-    tcase_add_test(ownership, delay_beyond_the_clock);
-    tcase_add_test(ownership, equal_deadlines_in_order);
-    tcase_add_test(ownership, calls_without_a_loop);
-    tcase_add_test(memory, calls_oom);
+    UVA_ADD_TESTS(ownership, destructor_runs_once,
+                  destructor_runs_when_the_loop_closes, call_that_never_comes,
+                  delay_beyond_the_clock, equal_deadlines_in_order,
+                  calls_without_a_loop);
+    UVA_ADD_TESTS(memory, calls_oom);
     return uva_test_main(suite);
 }

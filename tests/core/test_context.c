@@ -386,20 +386,13 @@ int main(void)
     TCase *tasks = UVA_TCASE(suite, "Tasks");
     TCase *memory = UVA_TCASE(suite, "Memory");
 
-    tcase_add_test(variables, get_set_reset);
-    tcase_add_test(variables, reset_out_of_order);
-    tcase_add_test(variables, null_is_a_value);
-    tcase_add_test(variables, reset_of_another);
-    tcase_add_test(variables, many_variables);
-    tcase_add_test(variables, copies_are_apart);
-    tcase_add_test(running, run_inside_a_task);
-    tcase_add_test(running, run_inside_a_callback);
-    tcase_add_test(running, run_outside_of_loops);
-    KIND_ADD_TEST(tasks, tasks_have_their_own);
-    KIND_ADD_TEST(tasks, calls_have_their_own);
-    KIND_ADD_TEST(tasks, calls_leave_nothing);
-    tcase_add_test(tasks, eager_tasks_have_their_own);
-    tcase_add_test(memory, context_oom);
-    tcase_add_test(memory, task_context_oom);
+    UVA_ADD_TESTS(variables, get_set_reset, reset_out_of_order, null_is_a_value,
+                  reset_of_another, many_variables, copies_are_apart);
+    UVA_ADD_TESTS(running, run_inside_a_task, run_inside_a_callback,
+                  run_outside_of_loops);
+    KIND_ADD_TESTS(tasks, tasks_have_their_own, calls_have_their_own,
+                   calls_leave_nothing);
+    UVA_ADD_TESTS(tasks, eager_tasks_have_their_own);
+    UVA_ADD_TESTS(memory, context_oom, task_context_oom);
     return uva_test_main(suite);
 }

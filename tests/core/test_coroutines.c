@@ -535,28 +535,19 @@ int main(void)
     TCase *who = UVA_TCASE(suite, "Who");
     TCase *memory = UVA_TCASE(suite, "Memory");
 
-    tcase_add_test(values, values_in_task);
-    tcase_add_test(values, values_in_stackless_task);
-    tcase_add_test(values, values_may_be_ignored);
-    tcase_add_test(values, errors_thrown_in);
-    tcase_add_test(values, thrown_into_before_start);
+    UVA_ADD_TESTS(values, values_in_task, values_in_stackless_task,
+                  values_may_be_ignored, errors_thrown_in,
+                  thrown_into_before_start);
     tcase_add_checked_fixture(outside, uva_test_loop_setup,
                               uva_test_loop_teardown);
-    tcase_add_test(outside, values_in_callback);
-    tcase_add_test(outside, made_outside);
-    tcase_add_test(outside, resumed_on_another_loop);
-    tcase_add_test(delegate, delegation);
-    tcase_add_test(delegate, delegation_of_errors);
-    tcase_add_test(delegate, delegation_closed);
-    tcase_add_test(delegate, delegation_in_a_tree);
-    tcase_add_test(who, running_one_is_refused);
-    tcase_add_test(who, yield_outside);
-    tcase_add_test(who, handed_from_task_to_task);
-    tcase_add_test(memory, argument_dropped_once);
-    tcase_add_test(memory, argument_dropped_when_refused);
-    tcase_add_test(memory, no_stack_left);
-    tcase_add_test(memory, stack_goes_to_a_task);
-    tcase_add_test(memory, many_in_turn);
-    tcase_add_test(memory, many_at_once);
+    UVA_ADD_TESTS(outside, values_in_callback, made_outside,
+                  resumed_on_another_loop);
+    UVA_ADD_TESTS(delegate, delegation, delegation_of_errors, delegation_closed,
+                  delegation_in_a_tree);
+    UVA_ADD_TESTS(who, running_one_is_refused, yield_outside,
+                  handed_from_task_to_task);
+    UVA_ADD_TESTS(memory, argument_dropped_once, argument_dropped_when_refused,
+                  no_stack_left, stack_goes_to_a_task, many_in_turn,
+                  many_at_once);
     return uva_test_main(suite);
 }

@@ -238,14 +238,11 @@ int main(void)
     TCase *inside = UVA_TCASE(suite, "Await");
     TCase *outside = UVA_TCASE(suite, "Outside");
 
-    tcase_add_test(inside, await_inside);
-    tcase_add_test(inside, await_inside_cancelled);
-    tcase_add_test(inside, await_inside_delegated);
-    tcase_add_test(inside, awaiting_one_is_refused);
-    tcase_add_test(inside, timeout_inside);
-    tcase_add_test(inside, eager_task_is_no_part);
+    UVA_ADD_TESTS(inside, await_inside, await_inside_cancelled,
+                  await_inside_delegated, awaiting_one_is_refused,
+                  timeout_inside, eager_task_is_no_part);
     tcase_add_checked_fixture(outside, uva_test_loop_setup,
                               uva_test_loop_teardown);
-    tcase_add_test(outside, await_inside_without_stack);
+    UVA_ADD_TESTS(outside, await_inside_without_stack);
     return uva_test_main(suite);
 }

@@ -652,27 +652,20 @@ int main(void)
     TCase *start = UVA_TCASE(suite, "EagerStart");
     TCase *factory = UVA_TCASE(suite, "TaskFactory");
 
-    KIND_ADD_TEST(eager, eager_task_factory_set);
-    KIND_ADD_TEST(eager, await_future_during_eager_step);
-    KIND_ADD_TEST(eager, eager_completion);
-    KIND_ADD_TEST(eager, cancellation_after_eager_completion);
-    KIND_ADD_TEST(eager, block_after_eager_step);
-    KIND_ADD_TEST(eager, cancellation_after_eager_step_blocks);
-    KIND_ADD_TEST(eager, current_task);
-    KIND_ADD_TEST(eager, all_tasks_with_eager_completion);
-    KIND_ADD_TEST(eager, all_tasks_with_blocking);
-    KIND_ADD_TEST(eager, context_vars);
+    KIND_ADD_TESTS(eager, eager_task_factory_set,
+                   await_future_during_eager_step, eager_completion,
+                   cancellation_after_eager_completion, block_after_eager_step,
+                   cancellation_after_eager_step_blocks, current_task,
+                   all_tasks_with_eager_completion, all_tasks_with_blocking,
+                   context_vars);
     tcase_add_checked_fixture(counting, uva_test_loop_setup,
                               uva_test_loop_teardown);
-    tcase_add_test(counting, awaitables_chain);
-    tcase_add_test(counting, recursive_taskgroups_count);
-    tcase_add_test(counting, recursive_gather_count);
-    KIND_ADD_TEST(start, eager_start_in_callback);
-    KIND_ADD_TEST(start, eager_start_outside);
-    KIND_ADD_TEST(start, eager_nests);
+    UVA_ADD_TESTS(counting, awaitables_chain, recursive_taskgroups_count,
+                  recursive_gather_count);
+    KIND_ADD_TESTS(start, eager_start_in_callback, eager_start_outside,
+                   eager_nests);
     tcase_add_checked_fixture(factory, uva_test_loop_setup,
                               uva_test_loop_teardown);
-    tcase_add_test(factory, factory_refuses);
-    tcase_add_test(factory, factory_of_all_plain_tasks);
+    UVA_ADD_TESTS(factory, factory_refuses, factory_of_all_plain_tasks);
     return uva_test_main(suite);
 }

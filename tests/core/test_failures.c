@@ -356,14 +356,11 @@ int main(void)
     TCase *codes = UVA_TCASE(suite, "Codes");
     TCase *names = UVA_TCASE(suite, "Names");
 
-    tcase_add_test(record, bare_failure_has_no_words_of_an_older_one);
-    tcase_add_test(record, words_outlast_the_clean_up);
-    tcase_add_test(record, cause_is_a_failure_of_this_step);
-    tcase_add_test(record, body_of_a_group_keeps_its_words);
-    tcase_add_test(codes, codes_that_are_refused);
-    tcase_add_test(codes, bodies_that_return_no_code);
-    tcase_add_test(names, names_of_codes);
-    tcase_add_test(names, codes_of_a_peer_that_is_gone);
-    tcase_add_test(names, names_with_a_number_live_for_a_while);
+    UVA_ADD_TESTS(record, bare_failure_has_no_words_of_an_older_one,
+                  words_outlast_the_clean_up, cause_is_a_failure_of_this_step,
+                  body_of_a_group_keeps_its_words);
+    UVA_ADD_TESTS(codes, codes_that_are_refused, bodies_that_return_no_code);
+    UVA_ADD_TESTS(names, names_of_codes, codes_of_a_peer_that_is_gone,
+                  names_with_a_number_live_for_a_while);
     return uva_test_main(suite);
 }

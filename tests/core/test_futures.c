@@ -14,24 +14,6 @@ static uva_future_t *new_future(void)
     return uva_loop_create_future(uva_test_loop);
 }
 
-static int nothing(void *arg, void **ret_result)
-{
-    (void)arg;
-    (void)ret_result;
-    return 0;
-}
-
-/* CPython's test_utils.run_briefly: as long as a task takes that does
- * nothing. */
-static void run_briefly(void)
-{
-    uva_task_t *task = uva_loop_create_task(uva_test_loop, nothing, NULL, NULL);
-
-    ck_assert_int_eq(
-        uva_loop_run_until_complete(uva_test_loop, UVA_FUTURE(task), NULL), 0);
-    uva_task_unref(task);
-}
-
 static bool logged(const char *words)
 {
     return strstr(uva_test_log(), words) != NULL;
@@ -276,7 +258,7 @@ START_TEST(copy_state)
     void *value = NULL;
 
     (void)uva_future_set_result(f, &number, NULL);
-    run_briefly();
+    hand_briefly();
     ck_assert(uva_future_done(newf));
     ck_assert_int_eq(uva_future_result(newf, &value), 0);
     ck_assert_ptr_eq(value, &number);
@@ -286,7 +268,7 @@ START_TEST(copy_state)
     f = new_future();
     newf = uva_shield_future(f);
     (void)uva_future_set_exception(f, RUNTIME_ERROR, "said once");
-    run_briefly();
+    hand_briefly();
     ck_assert(uva_future_done(newf));
     ck_assert_int_eq(uva_future_result(newf, NULL), RUNTIME_ERROR);
     ck_assert_str_eq(uva_error_text(uva_future_error(newf)), "said once");
@@ -297,7 +279,7 @@ START_TEST(copy_state)
     f = new_future();
     newf = uva_shield_future(f);
     (void)uva_future_cancel_message(f, "why");
-    run_briefly();
+    hand_briefly();
     ck_assert(uva_future_cancelled(newf));
     ck_assert_ptr_null(uva_future_get_cancel_message(newf));
     uva_future_unref(f);
@@ -363,7 +345,7 @@ START_TEST(tb_logger_exception_unretrieved)
     uva_test_log_begin();
     (void)uva_future_set_exception(fut, RUNTIME_ERROR, "boom");
     uva_future_unref(fut);
-    run_briefly();
+    hand_briefly();
     ck_assert(logged("Future exception was never retrieved"));
     ck_assert(logged("boom"));
 }
@@ -405,7 +387,7 @@ static void check_future_exception_never_retrieved(bool debug)
     uva_test_log_begin();
     (void)uva_future_set_exception(future, UV_ENOMEM, NULL);
     uva_future_unref(future);
-    run_briefly();
+    hand_briefly();
     /* One record. */
     ck_assert_ptr_eq(strchr(uva_test_log(), '\n'),
                      uva_test_log() + strlen(uva_test_log()) - 1);
@@ -558,32 +540,22 @@ static void add_log(TCase *tcase)
 {
     tcase_add_checked_fixture(tcase, uva_test_loop_setup,
                               uva_test_loop_teardown);
-    tcase_add_test(tcase, tb_logger_abandoned);
-    tcase_add_test(tcase, tb_logger_not_called_after_cancel);
-    tcase_add_test(tcase, tb_logger_result_unretrieved);
-    tcase_add_test(tcase, tb_logger_result_retrieved);
-    tcase_add_test(tcase, tb_logger_exception_unretrieved);
-    tcase_add_test(tcase, tb_logger_exception_retrieved);
-    tcase_add_test(tcase, tb_logger_exception_result_retrieved);
-    tcase_add_test(tcase, future_exception_never_retrieved);
-    tcase_add_test(tcase, future_exception_never_retrieved_debug);
-    tcase_add_test(tcase, future_source_traceback);
+    UVA_ADD_TESTS(
+        tcase, tb_logger_abandoned, tb_logger_not_called_after_cancel,
+        tb_logger_result_unretrieved, tb_logger_result_retrieved,
+        tb_logger_exception_unretrieved, tb_logger_exception_retrieved,
+        tb_logger_exception_result_retrieved, future_exception_never_retrieved,
+        future_exception_never_retrieved_debug, future_source_traceback);
 }
 
 static void add_state(TCase *tcase)
 {
     tcase_add_checked_fixture(tcase, uva_test_loop_setup,
                               uva_test_loop_teardown);
-    tcase_add_test(tcase, initial_state);
-    tcase_add_test(tcase, constructor_without_loop);
-    tcase_add_test(tcase, future_cancel_message_getter);
-    tcase_add_test(tcase, cancel);
-    tcase_add_test(tcase, result);
-    tcase_add_test(tcase, exception);
-    tcase_add_test(tcase, exception_that_is_none);
-    tcase_add_test(tcase, future_repr);
-    tcase_add_test(tcase, copy_state);
-    tcase_add_test(tcase, set_result_unless_cancelled);
+    UVA_ADD_TESTS(tcase, initial_state, constructor_without_loop,
+                  future_cancel_message_getter, cancel, result, exception,
+                  exception_that_is_none, future_repr, copy_state,
+                  set_result_unless_cancelled);
 }
 
 int main(void)
@@ -593,10 +565,10 @@ int main(void)
 
     add_state(UVA_TCASE(suite, "State"));
     add_log(UVA_TCASE(suite, "Log"));
-    KIND_ADD_TEST(tasks, constructor_use_running_loop);
-    tcase_add_test(tasks, yield_from_twice);
-    KIND_ADD_TEST(tasks, task_exc_handler_correct_context);
-    KIND_ADD_TEST(tasks, handle_exc_handler_correct_context);
-    tcase_add_test(tasks, recursive_repr_for_pending_tasks);
+    KIND_ADD_TESTS(tasks, constructor_use_running_loop);
+    UVA_ADD_TESTS(tasks, yield_from_twice);
+    KIND_ADD_TESTS(tasks, task_exc_handler_correct_context,
+                   handle_exc_handler_correct_context);
+    UVA_ADD_TESTS(tasks, recursive_repr_for_pending_tasks);
     return uva_test_main(suite);
 }

@@ -2,7 +2,7 @@
  * Futures: CPython's tests of done callbacks and of wrap_future; destructors,
  * references, no memory.
  */
-#include "uva_test.h"
+#include "kinds.h"
 
 #include <string.h>
 
@@ -11,22 +11,6 @@ static char foo[] = "foo";
 static uva_future_t *new_future(void)
 {
     return uva_loop_create_future(uva_test_loop);
-}
-
-static int nothing(void *arg, void **ret_result)
-{
-    (void)arg;
-    (void)ret_result;
-    return 0;
-}
-
-static void run_briefly(void)
-{
-    uva_task_t *task = uva_loop_create_task(uva_test_loop, nothing, NULL, NULL);
-
-    ck_assert_int_eq(
-        uva_loop_run_until_complete(uva_test_loop, UVA_FUTURE(task), NULL), 0);
-    uva_task_unref(task);
 }
 
 /* --- callbacks --- */
@@ -68,7 +52,7 @@ static void check_invoked(uva_future_t *take_f, const char *expected)
     ck_assert_str_eq(bag.text, "");
     (void)uva_future_set_result(take_f, foo, NULL);
     ck_assert_str_eq(bag.text, ""); /* Not inside the call. */
-    run_briefly();
+    hand_briefly();
     ck_assert_str_eq(bag.text, expected);
     ck_assert_int_eq(uva_future_result(take_f, &value), 0);
     ck_assert_str_eq(value, "foo");
@@ -133,7 +117,7 @@ START_TEST(callbacks_invoked_on_set_exception)
     add(f, &things[2]);
     ck_assert_str_eq(bag.text, "");
     (void)uva_future_set_exception(f, UV_EIO, NULL);
-    run_briefly();
+    hand_briefly();
     ck_assert_str_eq(bag.text, "100");
     ck_assert_int_eq(uva_future_exception(f), UV_EIO);
     uva_future_unref(f);
@@ -250,7 +234,7 @@ START_TEST(destructor_runs_once)
     ck_assert_int_eq(removed, 1);
     (void)uva_future_set_result(f, foo, NULL);
     ck_assert_int_eq(ran, 0);
-    run_briefly();
+    hand_briefly();
     ck_assert_int_eq(ran, 1);
     uva_future_unref(f);
 
@@ -329,7 +313,7 @@ START_TEST(callbacks_keep_a_done_future)
     add(f, &things[1]);
     (void)uva_future_set_result(f, foo, NULL);
     uva_future_unref(f);
-    run_briefly();
+    hand_briefly();
     ck_assert_str_eq(bag.text, "42 17");
 }
 END_TEST
@@ -540,18 +524,14 @@ static void setup(void)
 static void add_callbacks(TCase *tcase)
 {
     tcase_add_checked_fixture(tcase, setup, uva_test_loop_teardown);
-    tcase_add_test(tcase, callbacks_remove_first_callback);
-    tcase_add_test(tcase, callbacks_remove_first_and_second_callback);
-    tcase_add_test(tcase, callbacks_remove_third_callback);
-    tcase_add_test(tcase, callbacks_invoked_on_set_result);
-    tcase_add_test(tcase, callbacks_invoked_on_set_exception);
-    tcase_add_test(tcase, remove_done_callback);
-    tcase_add_test(tcase, order_of_many_callbacks);
-    tcase_add_test(tcase, callback_that_adds_a_callback);
-    tcase_add_test(tcase, destructor_runs_once);
-    tcase_add_test(tcase, destructor_runs_when_the_loop_closes);
-    tcase_add_test(tcase, result_is_destroyed_once);
-    tcase_add_test(tcase, callbacks_keep_a_done_future);
+    UVA_ADD_TESTS(tcase, callbacks_remove_first_callback,
+                  callbacks_remove_first_and_second_callback,
+                  callbacks_remove_third_callback,
+                  callbacks_invoked_on_set_result,
+                  callbacks_invoked_on_set_exception, remove_done_callback,
+                  order_of_many_callbacks, callback_that_adds_a_callback,
+                  destructor_runs_once, destructor_runs_when_the_loop_closes,
+                  result_is_destroyed_once, callbacks_keep_a_done_future);
 }
 
 int main(void)
@@ -562,12 +542,10 @@ int main(void)
 
     add_callbacks(UVA_TCASE(suite, "Callbacks"));
     tcase_add_checked_fixture(threads, setup, uva_test_loop_teardown);
-    tcase_add_test(threads, wrap_future);
-    tcase_add_test(threads, wrap_future_future);
-    tcase_add_test(threads, wrong_thread_changes_nothing);
-    tcase_add_test(tasks, wrap_future_use_running_loop);
-    tcase_add_test(tasks, callbacks_run_in_their_contexts);
-    tcase_add_test(tasks, callbacks_oom);
-    tcase_add_test(tasks, failure_text_oom);
+    UVA_ADD_TESTS(threads, wrap_future, wrap_future_future,
+                  wrong_thread_changes_nothing);
+    UVA_ADD_TESTS(tasks, wrap_future_use_running_loop,
+                  callbacks_run_in_their_contexts, callbacks_oom,
+                  failure_text_oom);
     return uva_test_main(suite);
 }

@@ -332,14 +332,10 @@ int main(void)
     TCase *end = UVA_TCASE(suite, "End");
     TCase *scopes = UVA_TCASE(suite, "Scopes");
 
-    tcase_add_test(end, close_lets_it_end);
-    tcase_add_test(end, close_refused);
-    tcase_add_test(end, last_reference_lets_it_end);
-    tcase_add_test(end, last_reference_of_one_that_refuses);
-    tcase_add_test(end, dropped_while_the_loop_does_not_run);
-    tcase_add_test(end, dropped_after_its_loop);
-    tcase_add_test(end, drops_itself);
-    tcase_add_test(end, in_callbacks);
-    tcase_add_test(scopes, scope_outlives_its_task);
+    UVA_ADD_TESTS(
+        end, close_lets_it_end, close_refused, last_reference_lets_it_end,
+        last_reference_of_one_that_refuses, dropped_while_the_loop_does_not_run,
+        dropped_after_its_loop, drops_itself, in_callbacks);
+    UVA_ADD_TESTS(scopes, scope_outlives_its_task);
     return uva_test_main(suite);
 }

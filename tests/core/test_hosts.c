@@ -891,27 +891,24 @@ int main(void)
     TCase *forks = UVA_HOST_TCASE(suite, "Forks");
     TCase *stacks = UVA_HOST_TCASE(suite, "ThreadStack");
 
-    tcase_add_test(threads, turned_in_another_thread);
-    tcase_add_test(threads, adopted_before_the_first_turn);
-    tcase_add_test(threads, adopted_while_it_runs);
-    tcase_add_test(threads, first_thread_while_another_turns);
-    tcase_add_test(threads, many_hosts_in_threads);
-    tcase_add_test(turns, host_that_stops_in_the_middle);
-    tcase_add_test(turns, uv_run_in_a_callback_of_the_host);
+    UVA_ADD_TESTS(threads, turned_in_another_thread,
+                  adopted_before_the_first_turn, adopted_while_it_runs,
+                  first_thread_while_another_turns, many_hosts_in_threads);
+    UVA_ADD_TESTS(turns, host_that_stops_in_the_middle,
+                  uv_run_in_a_callback_of_the_host);
     tcase_add_loop_test(turns, uv_run_in_a_task, 0, 3);
-    tcase_add_test(turns, guest_of_a_guest);
+    UVA_ADD_TESTS(turns, guest_of_a_guest);
 #if defined(__linux__)
     tcase_add_loop_test(turns, embedded_by_its_backend, 0, 2);
-    tcase_add_test(turns, sleeper_wakes_once_a_tick);
+    UVA_ADD_TESTS(turns, sleeper_wakes_once_a_tick);
 #endif
-    tcase_add_test(inside, host_in_a_callback_of_another);
-    tcase_add_test(inside, attached_inside_the_host);
-    tcase_add_test(inside, host_says_where_it_is);
-    tcase_add_test(inside, host_of_another_copy);
+    UVA_ADD_TESTS(inside, host_in_a_callback_of_another,
+                  attached_inside_the_host, host_says_where_it_is,
+                  host_of_another_copy);
     tcase_add_loop_test(forks, both_sides_of_a_fork_go_on, 0, CHILDREN);
     tcase_add_loop_test(forks, fork_in_a_task, 0, 2 * CHILDREN);
-    tcase_add_test(forks, child_that_does_not_say_so);
-    tcase_add_test(stacks, call_on_the_stack_of_the_thread);
-    tcase_add_test(stacks, call_that_was_cancelled);
+    UVA_ADD_TESTS(forks, child_that_does_not_say_so);
+    UVA_ADD_TESTS(stacks, call_on_the_stack_of_the_thread,
+                  call_that_was_cancelled);
     return uva_test_main(suite);
 }

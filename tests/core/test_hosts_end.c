@@ -821,22 +821,19 @@ int main(void)
 
     tcase_add_loop_test(walkers, host_walks_and_goes, 0,
                         (int)(sizeof next_calls / sizeof *next_calls));
-    tcase_add_test(walkers, host_walks_and_the_reference_goes);
+    UVA_ADD_TESTS(walkers, host_walks_and_the_reference_goes);
     tcase_add_loop_test(walkers, guest_ends_before_the_host_has_turned, 0, 2);
     tcase_add_loop_test(walkers, host_walks_with_connections_open, 0, 2);
     tcase_add_loop_test(walkers, host_walks_while_a_name_is_looked_up, 0, 2);
-    tcase_add_test(walkers, host_closes_some_handles);
-    tcase_add_test(detach, detached_before_the_host_goes);
-    tcase_add_test(detach, detach_of_loops_of_ones_own);
-    tcase_add_test(detach, detach_of_one_that_swallows);
-    tcase_add_test(shutdown, shutdown_in_virtual_time);
-    tcase_add_test(shutdown, shutdown_that_nothing_can_end);
-    tcase_add_test(shutdown, shutdown_does_not_poll_busily);
-    tcase_add_test(shutdown, shutdown_with_a_deadline);
-    tcase_add_test(shutdown, shutdown_inside_the_host_with_a_deadline);
-    tcase_add_test(shutdown, shutdown_and_the_reference_goes);
-    tcase_add_test(others, own_loop_with_handles_of_others);
-    tcase_add_test(others, run_that_leaves_a_handle);
-    tcase_add_test(others, thread_that_ends_after_the_loop);
+    UVA_ADD_TESTS(walkers, host_closes_some_handles);
+    UVA_ADD_TESTS(detach, detached_before_the_host_goes,
+                  detach_of_loops_of_ones_own, detach_of_one_that_swallows);
+    UVA_ADD_TESTS(shutdown, shutdown_in_virtual_time,
+                  shutdown_that_nothing_can_end, shutdown_does_not_poll_busily,
+                  shutdown_with_a_deadline,
+                  shutdown_inside_the_host_with_a_deadline,
+                  shutdown_and_the_reference_goes);
+    UVA_ADD_TESTS(others, own_loop_with_handles_of_others,
+                  run_that_leaves_a_handle, thread_that_ends_after_the_loop);
     return uva_test_main(suite);
 }

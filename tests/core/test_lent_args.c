@@ -106,9 +106,6 @@ int main(void)
     Suite *suite = suite_create("lent_args");
     TCase *loans = UVA_TCASE(suite, "Loans");
 
-    tcase_add_test(loans, outlived);
-    tcase_add_test(loans, in_time);
-    tcase_add_test(loans, lender_has_ended);
-    tcase_add_test(loans, padding);
+    UVA_ADD_TESTS(loans, outlived, in_time, lender_has_ended, padding);
     return uva_test_main(suite);
 }

@@ -409,14 +409,10 @@ int main(void)
     TCase *limits = UVA_LOOPS_TCASE(suite, "Limits");
     TCase *memory = UVA_LOOPS_TCASE(suite, "Memory");
 
-    tcase_add_test(about, version);
-    tcase_add_test(about, features_are_named);
-    tcase_add_test(about, features_from_any_thread);
-    tcase_add_test(limits, options_out_of_range);
-    tcase_add_test(limits, limit_on_tasks);
-    tcase_add_test(limits, limit_on_tasks_inside);
-    tcase_add_test(limits, limit_on_stacks);
-    tcase_add_test(memory, every_allocation_fails_once);
+    UVA_ADD_TESTS(about, version, features_are_named, features_from_any_thread);
+    UVA_ADD_TESTS(limits, options_out_of_range, limit_on_tasks,
+                  limit_on_tasks_inside, limit_on_stacks);
+    UVA_ADD_TESTS(memory, every_allocation_fails_once);
     tcase_add_loop_test(memory, memory_ends_for_good, 0, 2);
     return uva_test_main(suite);
 }

@@ -448,18 +448,14 @@ END_TEST
 
 static void add_running(TCase *tcase)
 {
-    tcase_add_test(tcase, run_until_complete_loop);
-    tcase_add_test(tcase, run_until_complete_loop_orphan_future_close_loop);
-    tcase_add_test(tcase, run_until_complete_nesting);
-    tcase_add_test(tcase, run_until_complete);
-    tcase_add_test(tcase, run_until_complete_stopped);
-    tcase_add_test(tcase, running_loop_within_a_loop);
-    KIND_ADD_TEST(tcase, get_event_loop_returns_running_loop);
-    tcase_add_test(tcase, run_once);
-    tcase_add_test(tcase, run_forever_pre_stopped);
-    tcase_add_test(tcase, stop_ends_with_its_iteration);
-    tcase_add_test(tcase, custom_run_forever_integration);
-    tcase_add_test(tcase, single_selecter_event_callback_after_stopping);
+    UVA_ADD_TESTS(tcase, run_until_complete_loop,
+                  run_until_complete_loop_orphan_future_close_loop,
+                  run_until_complete_nesting, run_until_complete,
+                  run_until_complete_stopped, running_loop_within_a_loop);
+    KIND_ADD_TESTS(tcase, get_event_loop_returns_running_loop);
+    UVA_ADD_TESTS(tcase, run_once, run_forever_pre_stopped,
+                  stop_ends_with_its_iteration, custom_run_forever_integration,
+                  single_selecter_event_callback_after_stopping);
 }
 
 int main(void)
@@ -468,11 +464,9 @@ int main(void)
     TCase *closing = UVA_LOOPS_TCASE(suite, "Closing");
     TCase *threads = UVA_LOOPS_TCASE(suite, "Threads");
 
-    tcase_add_test(closing, close_base);
-    tcase_add_test(closing, close_events);
-    tcase_add_test(closing, create_task_error_closes_coro);
-    tcase_add_test(closing, close_running_event_loop);
+    UVA_ADD_TESTS(closing, close_base, close_events,
+                  create_task_error_closes_coro, close_running_event_loop);
     add_running(UVA_LOOPS_TCASE(suite, "Running"));
-    tcase_add_test(threads, check_thread);
+    UVA_ADD_TESTS(threads, check_thread);
     return uva_test_main(suite);
 }

@@ -385,17 +385,15 @@ int main(void)
     TCase *factory = UVA_LOOPS_TCASE(suite, "Factory");
     TCase *debug = UVA_LOOPS_TCASE(suite, "Debug");
 
-    tcase_add_test(failures, run_forever_keyboard_interrupt);
-    tcase_add_test(failures, run_until_complete_baseexception);
-    tcase_add_test(failures, default_exc_handler_callback);
-    KIND_ADD_TEST(failures, default_exc_handler_coro);
-    tcase_add_test(failures, set_exc_handler_custom);
-    tcase_add_test(failures, set_exc_handler_broken);
-    tcase_add_test(factory, set_task_factory);
-    tcase_add_test(factory, create_named_task_with_default_factory);
-    tcase_add_test(factory, create_named_task_with_custom_factory);
-    tcase_add_test(debug, set_debug);
-    tcase_add_test(debug, env_var_debug);
-    KIND_ADD_TEST(debug, log_slow_callbacks);
+    UVA_ADD_TESTS(failures, run_forever_keyboard_interrupt,
+                  run_until_complete_baseexception,
+                  default_exc_handler_callback);
+    KIND_ADD_TESTS(failures, default_exc_handler_coro);
+    UVA_ADD_TESTS(failures, set_exc_handler_custom, set_exc_handler_broken);
+    UVA_ADD_TESTS(factory, set_task_factory,
+                  create_named_task_with_default_factory,
+                  create_named_task_with_custom_factory);
+    UVA_ADD_TESTS(debug, set_debug, env_var_debug);
+    KIND_ADD_TESTS(debug, log_slow_callbacks);
     return uva_test_main(suite);
 }

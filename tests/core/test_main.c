@@ -217,8 +217,7 @@ int main(void)
 
     tcase_add_loop_test(status, outcome, 0,
                         sizeof outcomes / sizeof outcomes[0]);
-    tcase_add_test(status, members_of_a_group_are_told);
-    tcase_add_test(status, loop_runs_already);
-    tcase_add_test(time, time_left);
+    UVA_ADD_TESTS(status, members_of_a_group_are_told, loop_runs_already);
+    UVA_ADD_TESTS(time, time_left);
     return uva_test_main(suite);
 }

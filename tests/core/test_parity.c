@@ -902,59 +902,55 @@ END_TEST
 
 static void add_loop(TCase *tcase)
 {
-    KIND_ADD_TEST(tcase, unfinished_task_is_kept);
-    tcase_add_test(tcase, no_deadline_is_early);
-    tcase_add_test(tcase, iterations_between_two_looks);
-    KIND_ADD_TEST(tcase, close_with_unfinished_tasks);
-    KIND_ADD_TEST(tcase, shutdown_goes_on_until_no_task_is_left);
-    tcase_add_test(tcase, sigint_is_a_code);
+    KIND_ADD_TESTS(tcase, unfinished_task_is_kept);
+    UVA_ADD_TESTS(tcase, no_deadline_is_early, iterations_between_two_looks);
+    KIND_ADD_TESTS(tcase, close_with_unfinished_tasks,
+                   shutdown_goes_on_until_no_task_is_left);
+    UVA_ADD_TESTS(tcase, sigint_is_a_code);
 }
 
 static void add_by_hand(TCase *tcase)
 {
     tcase_add_checked_fixture(tcase, uva_test_loop_setup,
                               uva_test_loop_teardown);
-    tcase_add_test(tcase, equal_deadlines_run_in_order);
-    tcase_add_test(tcase, run_until_complete_of_null);
-    tcase_add_test(tcase, wrong_thread_is_always_noticed);
+    UVA_ADD_TESTS(tcase, equal_deadlines_run_in_order,
+                  run_until_complete_of_null, wrong_thread_is_always_noticed);
 }
 
 static void add_tasks(TCase *tcase)
 {
-    KIND_ADD_TEST(tcase, names_are_numbered_when_asked_for);
-    KIND_ADD_TEST(tcase, body_that_returns_canceled_is_cancelled);
-    KIND_ADD_TEST(tcase, body_that_returns_more_than_zero);
-    KIND_ADD_TEST(tcase, impossible_await_returns_at_once);
-    KIND_ADD_TEST(tcase, results_are_moved_out);
-    KIND_ADD_TEST(tcase, null_is_a_failed_future);
-    KIND_ADD_TEST(tcase, unseen_failure_is_told_by_the_last_reference);
-    KIND_ADD_TEST(tcase, ring_of_tasks_can_be_cancelled);
-    KIND_ADD_TEST(tcase, ring_by_way_of_gather_can_be_cancelled);
-    KIND_ADD_TEST(tcase, empty_context_is_null);
+    KIND_ADD_TESTS(
+        tcase, names_are_numbered_when_asked_for,
+        body_that_returns_canceled_is_cancelled,
+        body_that_returns_more_than_zero, impossible_await_returns_at_once,
+        results_are_moved_out, null_is_a_failed_future,
+        unseen_failure_is_told_by_the_last_reference,
+        ring_of_tasks_can_be_cancelled, ring_by_way_of_gather_can_be_cancelled,
+        empty_context_is_null);
 }
 
 static void add_waits(TCase *tcase)
 {
-    KIND_ADD_TEST(tcase, gather_fills_each_place_of_a_duplicate);
-    tcase_add_test(tcase, gather_of_what_was_moved_out);
-    KIND_ADD_TEST(tcase, wait_keeps_the_order_of_its_arguments);
-    tcase_add_test(tcase, as_completed_keeps_the_order_of_its_arguments);
-    KIND_ADD_TEST(tcase, late_failure_behind_a_shield);
+    KIND_ADD_TESTS(tcase, gather_fills_each_place_of_a_duplicate);
+    UVA_ADD_TESTS(tcase, gather_of_what_was_moved_out);
+    KIND_ADD_TESTS(tcase, wait_keeps_the_order_of_its_arguments);
+    UVA_ADD_TESTS(tcase, as_completed_keeps_the_order_of_its_arguments);
+    KIND_ADD_TESTS(tcase, late_failure_behind_a_shield);
 }
 
 static void add_scopes(TCase *tcase)
 {
-    tcase_add_test(tcase, scope_costs_an_object);
-    KIND_ADD_TEST(tcase, group_cancels_in_order_of_creation);
-    KIND_ADD_TEST(tcase, group_of_failures_is_a_code);
-    tcase_add_test(tcase, exit_after_eager_children);
+    UVA_ADD_TESTS(tcase, scope_costs_an_object);
+    KIND_ADD_TESTS(tcase, group_cancels_in_order_of_creation,
+                   group_of_failures_is_a_code);
+    UVA_ADD_TESTS(tcase, exit_after_eager_children);
 }
 
 static void add_streams(TCase *tcase)
 {
-    tcase_add_test(tcase, long_line_is_a_limit_overrun);
-    tcase_add_test(tcase, connection_ends_with_its_handler);
-    tcase_add_test(tcase, connections_beyond_the_most_wait);
+    UVA_ADD_TESTS(tcase, long_line_is_a_limit_overrun,
+                  connection_ends_with_its_handler,
+                  connections_beyond_the_most_wait);
 }
 
 int main(void)

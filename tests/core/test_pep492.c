@@ -179,13 +179,13 @@ int main(void)
     TCase *stream = UVA_TCASE(suite, "StreamReader");
     TCase *outside = UVA_TCASE(suite, "Outside");
 
-    KIND_ADD_TEST(coroutine, task_print_stack);
-    tcase_add_test(coroutine, double_await);
-    KIND_ADD_TEST(coroutine, finished_body_called_again);
-    tcase_add_test(coroutine, stackful_await_in_a_stackless_body);
-    KIND_ADD_TEST(stream, readline);
+    KIND_ADD_TESTS(coroutine, task_print_stack);
+    UVA_ADD_TESTS(coroutine, double_await);
+    KIND_ADD_TESTS(coroutine, finished_body_called_again);
+    UVA_ADD_TESTS(coroutine, stackful_await_in_a_stackless_body);
+    KIND_ADD_TESTS(stream, readline);
     tcase_add_checked_fixture(outside, uva_test_loop_setup,
                               uva_test_loop_teardown);
-    tcase_add_test(outside, await_outside_a_task);
+    UVA_ADD_TESTS(outside, await_outside_a_task);
     return uva_test_main(suite);
 }

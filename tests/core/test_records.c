@@ -226,9 +226,8 @@ int main(void)
     TCase *leave = UVA_TCASE(suite, "Leave");
     TCase *memory = UVA_TCASE(suite, "Memory");
 
-    tcase_add_test(leave, wait_leaves_at_once);
-    tcase_add_test(leave, as_completed_leaves_at_once);
-    tcase_add_test(leave, shield_leaves_at_once);
-    tcase_add_test(memory, await_needs_no_memory);
+    UVA_ADD_TESTS(leave, wait_leaves_at_once, as_completed_leaves_at_once,
+                  shield_leaves_at_once);
+    UVA_ADD_TESTS(memory, await_needs_no_memory);
     return uva_test_main(suite);
 }

@@ -1354,36 +1354,36 @@ int main(void)
     TCase *reports = UVA_TCASE(suite, "Reports");
     TCase *texts = UVA_TCASE(suite, "Texts");
 
-    tcase_add_test(loops, unref_of_an_open_loop);
-    tcase_add_test(loops, unref_of_an_open_loop_that_drops_others);
-    tcase_add_test(loops, primitives_outlive_their_loop);
-    tcase_add_test(callbacks, removed_callback_removes_the_next);
-    tcase_add_test(callbacks, removed_callback_drops_the_future);
-    tcase_add_test(closing, destructor_schedules_while_the_loop_closes);
-    tcase_add_test(closing, destructor_schedules_itself_while_the_loop_closes);
-    tcase_add_test(closing, future_is_cancelled_after_its_loop_closed);
-    tcase_add_test(closing, future_is_completed_after_its_loop_closed);
-    tcase_add_test(closing, handler_drops_its_loop);
-    tcase_add_test(closing, handler_acts_on_unfinished_tasks);
-    tcase_add_test(closing, handler_shuts_down_while_a_shutdown_ends);
-    tcase_add_test(calls, cancelled_call_waits_in_its_destructor);
-    tcase_add_test(coroutines, coroutine_that_keeps_itself_at_its_end);
-    tcase_add_test(groups, eager_child_cancels_its_group);
-    tcase_add_test(groups, eager_child_has_a_sibling_that_fails);
-    tcase_add_test(groups, group_waits_for_a_child_that_is_being_made);
-    tcase_add_test(groups, group_is_left_while_a_child_is_made);
-    tcase_add_test(factories, factory_makes_three_tasks);
-    tcase_add_test(factories, bounded_group_holds_its_children_alone);
-    tcase_add_test(factories, bounded_group_of_eager_children);
-    tcase_add_test(queues, comparison_uses_its_queue);
-    tcase_add_test(queues, dropped_items_use_their_queue);
-    KIND_ADD_TEST(queues, queue_is_destroyed_before_those_run_who_wait_no_more);
-    KIND_ADD_TEST(iterators, iteration_ends_before_those_run_who_wait_in_it);
-    tcase_add_test(arguments, destructor_of_arguments_waits);
-    tcase_add_test(scopes, handler_leaves_a_scope_of_the_task_it_is_told_of);
-    tcase_add_test(reports, failure_that_the_handler_keeps_is_told_once);
-    tcase_add_test(reports, handler_starts_a_task_eagerly);
-    tcase_add_test(texts, text_that_is_its_own_source);
-    tcase_add_test(texts, message_that_goes_around_a_ring);
+    UVA_ADD_TESTS(loops, unref_of_an_open_loop,
+                  unref_of_an_open_loop_that_drops_others,
+                  primitives_outlive_their_loop);
+    UVA_ADD_TESTS(callbacks, removed_callback_removes_the_next,
+                  removed_callback_drops_the_future);
+    UVA_ADD_TESTS(closing, destructor_schedules_while_the_loop_closes,
+                  destructor_schedules_itself_while_the_loop_closes,
+                  future_is_cancelled_after_its_loop_closed,
+                  future_is_completed_after_its_loop_closed,
+                  handler_drops_its_loop, handler_acts_on_unfinished_tasks,
+                  handler_shuts_down_while_a_shutdown_ends);
+    UVA_ADD_TESTS(calls, cancelled_call_waits_in_its_destructor);
+    UVA_ADD_TESTS(coroutines, coroutine_that_keeps_itself_at_its_end);
+    UVA_ADD_TESTS(groups, eager_child_cancels_its_group,
+                  eager_child_has_a_sibling_that_fails,
+                  group_waits_for_a_child_that_is_being_made,
+                  group_is_left_while_a_child_is_made);
+    UVA_ADD_TESTS(factories, factory_makes_three_tasks,
+                  bounded_group_holds_its_children_alone,
+                  bounded_group_of_eager_children);
+    UVA_ADD_TESTS(queues, comparison_uses_its_queue,
+                  dropped_items_use_their_queue);
+    KIND_ADD_TESTS(queues,
+                   queue_is_destroyed_before_those_run_who_wait_no_more);
+    KIND_ADD_TESTS(iterators, iteration_ends_before_those_run_who_wait_in_it);
+    UVA_ADD_TESTS(arguments, destructor_of_arguments_waits);
+    UVA_ADD_TESTS(scopes, handler_leaves_a_scope_of_the_task_it_is_told_of);
+    UVA_ADD_TESTS(reports, failure_that_the_handler_keeps_is_told_once,
+                  handler_starts_a_task_eagerly);
+    UVA_ADD_TESTS(texts, text_that_is_its_own_source,
+                  message_that_goes_around_a_ring);
     return uva_test_main(suite);
 }

@@ -298,18 +298,14 @@ int main(void)
     TCase *sizes = UVA_TCASE(suite, "Sizes");
     TCase *words = UVA_TCASE(suite, "Words");
 
-    tcase_add_test(callbacks, missing_callbacks);
-    tcase_add_test(callbacks, missing_handler);
-    tcase_add_test(options, options_of_a_wrong_size);
-    tcase_add_test(options, unknown_flags_and_enumerators);
-    tcase_add_test(sizes, negative_codes_as_sizes_of_a_reader);
-    tcase_add_test(sizes, negative_codes_as_sizes_of_a_write);
-    tcase_add_test(sizes, counts_beyond_reason);
-    tcase_add_test(sizes, negative_static_semaphore);
-    tcase_add_test(words, words_of_objects);
-    tcase_add_test(words, words_of_coroutines_and_contexts);
-    tcase_add_test(words, words_of_loops);
-    tcase_add_test(words, words_of_futures_of_another_loop);
-    tcase_add_test(words, words_of_connections);
+    UVA_ADD_TESTS(callbacks, missing_callbacks, missing_handler);
+    UVA_ADD_TESTS(options, options_of_a_wrong_size,
+                  unknown_flags_and_enumerators);
+    UVA_ADD_TESTS(sizes, negative_codes_as_sizes_of_a_reader,
+                  negative_codes_as_sizes_of_a_write, counts_beyond_reason,
+                  negative_static_semaphore);
+    UVA_ADD_TESTS(words, words_of_objects, words_of_coroutines_and_contexts,
+                  words_of_loops, words_of_futures_of_another_loop,
+                  words_of_connections);
     return uva_test_main(suite);
 }

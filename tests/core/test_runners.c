@@ -736,35 +736,22 @@ static void default_sigint(void)
 
 static void add_run(TCase *tcase)
 {
-    tcase_add_test(tcase, asyncio_run_return);
-    tcase_add_test(tcase, asyncio_run_raises);
-    tcase_add_test(tcase, asyncio_run_debug);
-    tcase_add_test(tcase, failed_run_is_told);
-    tcase_add_test(tcase, asyncio_run_from_running_loop);
-    tcase_add_test(tcase, asyncio_run_cancels_hanging_tasks);
-    tcase_add_test(tcase, asyncio_run_reports_hanging_tasks_errors);
+    UVA_ADD_TESTS(tcase, asyncio_run_return, asyncio_run_raises,
+                  asyncio_run_debug, failed_run_is_told,
+                  asyncio_run_from_running_loop,
+                  asyncio_run_cancels_hanging_tasks,
+                  asyncio_run_reports_hanging_tasks_errors);
     tcase_add_loop_test(tcase, stop_in_a_clean_up, 0, 2);
-    tcase_add_test(tcase, asyncio_run_without_uncancel);
-    tcase_add_test(tcase, asyncio_run_loop_factory);
-    tcase_add_test(tcase, run_without_a_loop);
-    tcase_add_test(tcase, run_drops_its_arguments);
+    UVA_ADD_TESTS(tcase, asyncio_run_without_uncancel, asyncio_run_loop_factory,
+                  run_without_a_loop, run_drops_its_arguments);
 }
 
 static void add_runner(TCase *tcase)
 {
-    tcase_add_test(tcase, non_debug);
-    tcase_add_test(tcase, debug);
-    tcase_add_test(tcase, custom_factory);
-    tcase_add_test(tcase, run);
-    tcase_add_test(tcase, explicit_close);
-    tcase_add_test(tcase, double_close);
-    tcase_add_test(tcase, second_with_block_raises);
-    tcase_add_test(tcase, run_keeps_context);
-    tcase_add_test(tcase, recursive_run);
-    tcase_add_test(tcase, interrupt_call_soon);
-    tcase_add_test(tcase, interrupt_wait);
-    tcase_add_test(tcase, interrupt_cancelled_task);
-    tcase_add_test(tcase, signal_install_not_supported_ok);
+    UVA_ADD_TESTS(tcase, non_debug, debug, custom_factory, run, explicit_close,
+                  double_close, second_with_block_raises, run_keeps_context,
+                  recursive_run, interrupt_call_soon, interrupt_wait,
+                  interrupt_cancelled_task, signal_install_not_supported_ok);
 }
 
 int main(void)

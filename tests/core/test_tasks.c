@@ -703,46 +703,31 @@ int main(void)
     TCase *alone = UVA_TCASE(suite, "CurrentTaskOutside");
     TCase *nap = UVA_TCASE(suite, "Sleep");
 
-    KIND_ADD_TEST(task, task_class);
-    KIND_ADD_TEST(task, task_basics);
-    KIND_ADD_TEST(task, other_loop_future);
-    KIND_ADD_TEST(task, task_awaits_on_itself);
-    KIND_ADD_TEST(task, task_set_methods);
-    KIND_ADD_TEST(task, step_result_future);
-    KIND_ADD_TEST(task, coroutine_non_gen_function);
-    KIND_ADD_TEST(task, coroutine_non_gen_function_return_future);
-    KIND_ADD_TEST(task, stop_while_run_in_complete);
-    KIND_ADD_TEST(task, create_task_with_async_function);
+    KIND_ADD_TESTS(task, task_class, task_basics, other_loop_future,
+                   task_awaits_on_itself, task_set_methods, step_result_future,
+                   coroutine_non_gen_function,
+                   coroutine_non_gen_function_return_future,
+                   stop_while_run_in_complete, create_task_with_async_function);
 
     tcase_add_checked_fixture(create, uva_test_loop_setup,
                               uva_test_loop_teardown);
-    tcase_add_test(create, create_task_with_asynclike_function);
-    tcase_add_test(create, bare_create_task);
-    tcase_add_test(create, bare_create_named_task);
-    tcase_add_test(create, error_in_call_soon);
+    UVA_ADD_TESTS(create, create_task_with_asynclike_function, bare_create_task,
+                  bare_create_named_task, error_in_call_soon);
 
     tcase_add_checked_fixture(ensure, uva_test_loop_setup,
                               uva_test_loop_teardown);
-    tcase_add_test(ensure, ensure_future_coroutine);
-    tcase_add_test(ensure, ensure_future_future);
-    tcase_add_test(ensure, ensure_future_task);
-    tcase_add_test(ensure, ensure_future_awaitable);
-    tcase_add_test(ensure, ensure_future_task_awaitable);
-    tcase_add_test(ensure, ensure_future_error_msg);
+    UVA_ADD_TESTS(ensure, ensure_future_coroutine, ensure_future_future,
+                  ensure_future_task, ensure_future_awaitable,
+                  ensure_future_task_awaitable, ensure_future_error_msg);
 
-    KIND_ADD_TEST(current, current_task);
-    KIND_ADD_TEST(current, current_task_with_implicit_loop);
-    KIND_ADD_TEST(current, current_task_with_interleaving_tasks);
-    KIND_ADD_TEST(current, enter_task);
-    KIND_ADD_TEST(current, enter_task_failure);
-    KIND_ADD_TEST(current, leave_task);
+    KIND_ADD_TESTS(current, current_task, current_task_with_implicit_loop,
+                   current_task_with_interleaving_tasks, enter_task,
+                   enter_task_failure, leave_task);
     tcase_add_checked_fixture(alone, uva_test_loop_setup,
                               uva_test_loop_teardown);
-    tcase_add_test(alone, current_task_no_running_loop);
-    tcase_add_test(alone, current_task_no_running_loop_implicit);
+    UVA_ADD_TESTS(alone, current_task_no_running_loop,
+                  current_task_no_running_loop_implicit);
 
-    KIND_ADD_TEST(nap, sleep_twice);
-    KIND_ADD_TEST(nap, sleep_cancel);
-    KIND_ADD_TEST(nap, sleep_zero);
+    KIND_ADD_TESTS(nap, sleep_twice, sleep_cancel, sleep_zero);
     return uva_test_main(suite);
 }

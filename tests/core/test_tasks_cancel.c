@@ -799,32 +799,21 @@ int main(void)
     TCase *arrive = UVA_TCASE(suite, "Cancel");
     TCase *through = UVA_TCASE(suite, "CancelThrough");
 
-    KIND_ADD_TEST(count, cancelling);
-    KIND_ADD_TEST(count, uncancel_basic);
-    KIND_ADD_TEST(count, uncancel_structured_blocks);
-    KIND_ADD_TEST(count, uncancel_resets_must_cancel);
-    tcase_add_test(count, cancelling_more_often_than_16_bits_count);
-    KIND_ADD_TEST(message, task_cancel_message_getter);
-    KIND_ADD_TEST(message, cancel_with_message_then_future_result);
-    KIND_ADD_TEST(message, cancel_with_message_then_future_exception);
-    KIND_ADD_TEST(message, cancel_with_message_before_starting_task);
-    KIND_ADD_TEST(arrive, cancel);
-    KIND_ADD_TEST(arrive, cancel_yield);
-    KIND_ADD_TEST(arrive, cancel_inner_future);
-    KIND_ADD_TEST(arrive, cancel_both_task_and_inner_future);
-    KIND_ADD_TEST(arrive, task_cancel_waiter_future);
-    KIND_ADD_TEST(arrive, cancel_task_catching);
-    KIND_ADD_TEST(arrive, cancel_task_ignoring);
-    KIND_ADD_TEST(arrive, cancel_current_task);
-    KIND_ADD_TEST(arrive, cancel_at_end);
-    KIND_ADD_TEST(arrive, cancel_awaited_task);
-    KIND_ADD_TEST(arrive, task_cancel_sleeping_task);
-    KIND_ADD_TEST(arrive, baseexception_during_cancel);
-    KIND_ADD_TEST(through, typed_await_of_itself);
-    KIND_ADD_TEST(through, typed_await_with_a_cancel_due);
-    KIND_ADD_TEST(through, typed_await_cancelled_after_its_wake_up);
-    KIND_ADD_TEST(through, yield_future_passes_cancel);
-    KIND_ADD_TEST(through, yield_wait_does_not_shield_cancel);
-    KIND_ADD_TEST(through, tb_logger_not_called_after_cancel);
+    KIND_ADD_TESTS(count, cancelling, uncancel_basic,
+                   uncancel_structured_blocks, uncancel_resets_must_cancel);
+    UVA_ADD_TESTS(count, cancelling_more_often_than_16_bits_count);
+    KIND_ADD_TESTS(message, task_cancel_message_getter,
+                   cancel_with_message_then_future_result,
+                   cancel_with_message_then_future_exception,
+                   cancel_with_message_before_starting_task);
+    KIND_ADD_TESTS(arrive, cancel, cancel_yield, cancel_inner_future,
+                   cancel_both_task_and_inner_future, task_cancel_waiter_future,
+                   cancel_task_catching, cancel_task_ignoring,
+                   cancel_current_task, cancel_at_end, cancel_awaited_task,
+                   task_cancel_sleeping_task, baseexception_during_cancel);
+    KIND_ADD_TESTS(
+        through, typed_await_of_itself, typed_await_with_a_cancel_due,
+        typed_await_cancelled_after_its_wake_up, yield_future_passes_cancel,
+        yield_wait_does_not_shield_cancel, tb_logger_not_called_after_cancel);
     return uva_test_main(suite);
 }

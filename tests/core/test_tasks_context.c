@@ -266,12 +266,8 @@ int main(void)
     Suite *suite = suite_create("tasks_context");
     TCase *copies = UVA_TCASE(suite, "Context");
 
-    KIND_ADD_TEST(copies, context_1);
-    KIND_ADD_TEST(copies, context_2);
-    KIND_ADD_TEST(copies, context_3);
-    KIND_ADD_TEST(copies, context_4);
-    tcase_add_test(copies, context_5);
-    tcase_add_test(copies, context_6);
-    KIND_ADD_TEST(copies, get_context);
+    KIND_ADD_TESTS(copies, context_1, context_2, context_3, context_4);
+    UVA_ADD_TESTS(copies, context_5, context_6);
+    KIND_ADD_TESTS(copies, get_context);
     return uva_test_main(suite);
 }

@@ -506,26 +506,19 @@ int main(void)
     TCase *ring = UVA_TCASE(suite, "Ring");
     TCase *outside = UVA_TCASE(suite, "Outside");
 
-    KIND_ADD_TEST(chain, chain_cancelled);
-    KIND_ADD_TEST(chain, chain_cancelled_in_the_middle);
-    KIND_ADD_TEST(chain, chain_cancelled_in_vain);
-    KIND_ADD_TEST(chain, chain_fails);
-    tcase_add_test(chain, groups_fail);
-    KIND_ADD_TEST(chain, chain_shown);
-    KIND_ADD_TEST(gathers, gathers_cancelled);
-    KIND_ADD_TEST(gathers, gathers_cancelled_by_task);
-    KIND_ADD_TEST(gathers, gather_of_one_twice);
-    KIND_ADD_TEST(ring, ring_cancelled);
-    KIND_ADD_TEST(ring, rings_that_meet);
-    KIND_ADD_TEST(ring, ring_uncancelled);
-    KIND_ADD_TEST(ring, ring_of_gathers_cancelled);
-    KIND_ADD_TEST(ring, ring_shown);
-    tcase_add_test(ring, ring_shut_down);
-    tcase_add_test(chain, chain_shut_down);
+    KIND_ADD_TESTS(chain, chain_cancelled, chain_cancelled_in_the_middle,
+                   chain_cancelled_in_vain, chain_fails);
+    UVA_ADD_TESTS(chain, groups_fail);
+    KIND_ADD_TESTS(chain, chain_shown);
+    KIND_ADD_TESTS(gathers, gathers_cancelled, gathers_cancelled_by_task,
+                   gather_of_one_twice);
+    KIND_ADD_TESTS(ring, ring_cancelled, rings_that_meet, ring_uncancelled,
+                   ring_of_gathers_cancelled, ring_shown);
+    UVA_ADD_TESTS(ring, ring_shut_down);
+    UVA_ADD_TESTS(chain, chain_shut_down);
     tcase_add_checked_fixture(outside, uva_test_loop_setup,
                               uva_test_loop_teardown);
-    tcase_add_test(outside, gathers_of_gathers);
-    tcase_add_test(outside, gathers_of_gathers_done);
+    UVA_ADD_TESTS(outside, gathers_of_gathers, gathers_of_gathers_done);
     tcase_add_loop_test(outside, shields_of_shields, 0, 2);
     return uva_test_main(suite);
 }

@@ -586,26 +586,18 @@ int main(void)
     TCase *awaiting = UVA_TCASE(suite, "AwaitRefused");
     TCase *nowhere = UVA_TCASE(suite, "NoTask");
 
-    KIND_ADD_TEST(error, failure_without_words);
-    KIND_ADD_TEST(error, failure_with_text);
-    KIND_ADD_TEST(error, failure_passed_on);
-    KIND_ADD_TEST(error, failure_turned);
-    KIND_ADD_TEST(error, failure_forgotten);
-    KIND_ADD_TEST(error, failure_raised_again);
-    KIND_ADD_TEST(error, failure_looked_at);
-    KIND_ADD_TEST(error, failure_through_others);
-    KIND_ADD_TEST(error, texts_of_any_length);
-    KIND_ADD_TEST(error, codes_that_are_none);
-    KIND_ADD_TEST(error, failure_seen_by_a_cancelled_task);
+    KIND_ADD_TESTS(error, failure_without_words, failure_with_text,
+                   failure_passed_on, failure_turned, failure_forgotten,
+                   failure_raised_again, failure_looked_at,
+                   failure_through_others, texts_of_any_length,
+                   codes_that_are_none, failure_seen_by_a_cancelled_task);
     tcase_add_checked_fixture(refused, uva_test_loop_setup,
                               uva_test_loop_teardown);
     tcase_add_loop_test(refused, refused_futures, 0, REFUSALS);
-    KIND_ADD_TEST(awaiting, awaiting_refused_futures);
-    KIND_ADD_TEST(awaiting, wrong_loop);
+    KIND_ADD_TESTS(awaiting, awaiting_refused_futures, wrong_loop);
     tcase_add_checked_fixture(nowhere, uva_test_loop_setup,
                               uva_test_loop_teardown);
-    tcase_add_test(nowhere, no_task_outside);
-    tcase_add_test(nowhere, no_task_in_callback);
-    tcase_add_test(nowhere, no_stack_in_stackless);
+    UVA_ADD_TESTS(nowhere, no_task_outside, no_task_in_callback,
+                  no_stack_in_stackless);
     return uva_test_main(suite);
 }

@@ -443,17 +443,17 @@ int main(void)
     TCase *ring = UVA_TCASE(suite, "Ring");
     TCase *memory = UVA_TCASE(suite, "Memory");
 
-    KIND_ADD_TEST(several, first_words_to_who_waits_last_to_who_is_ready);
-    KIND_ADD_TEST(several, words_of_a_request_that_is_taken_back);
-    KIND_ADD_TEST(several, last_words_to_who_has_not_begun_or_is_woken);
-    KIND_ADD_TEST(several, words_of_the_future_come_before_those_of_the_task);
-    tcase_add_test(own, text_of_a_body_that_cancels_itself);
-    tcase_add_test(own, words_outlast_the_clean_up);
-    tcase_add_test(own, words_of_an_earlier_cancellation_are_gone);
-    tcase_add_test(own, words_that_are_passed_on_by_hand);
-    tcase_add_test(through, shield_passes_no_words_on);
-    tcase_add_test(through, words_through_waits_that_go_on);
-    tcase_add_test(ring, ring_closed_by_who_is_to_be_cancelled);
-    tcase_add_test(memory, words_without_memory);
+    KIND_ADD_TESTS(several, first_words_to_who_waits_last_to_who_is_ready,
+                   words_of_a_request_that_is_taken_back,
+                   last_words_to_who_has_not_begun_or_is_woken,
+                   words_of_the_future_come_before_those_of_the_task);
+    UVA_ADD_TESTS(own, text_of_a_body_that_cancels_itself,
+                  words_outlast_the_clean_up,
+                  words_of_an_earlier_cancellation_are_gone,
+                  words_that_are_passed_on_by_hand);
+    UVA_ADD_TESTS(through, shield_passes_no_words_on,
+                  words_through_waits_that_go_on);
+    UVA_ADD_TESTS(ring, ring_closed_by_who_is_to_be_cancelled);
+    UVA_ADD_TESTS(memory, words_without_memory);
     return uva_test_main(suite);
 }

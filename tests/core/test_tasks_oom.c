@@ -755,21 +755,11 @@ int main(void)
     TCase *words = UVA_TCASE(suite, "Words");
     TCase *run = UVA_TCASE(suite, "Run");
 
-    tcase_add_test(make, create_task);
-    tcase_add_test(make, spawn);
-    tcase_add_test(make, spawn_of_children);
-    tcase_add_test(make, names);
-    tcase_add_test(wait, waits);
-    tcase_add_test(wait, waits_for_tasks);
-    tcase_add_test(wait, second_of_a_gathered);
-    tcase_add_test(wait, second_of_a_gathered_typed);
-    tcase_add_test(wait, child_gathered_by_its_body);
-    tcase_add_test(wait, gather_of_other_futures);
-    tcase_add_test(wait, waits_of_stackless);
-    tcase_add_test(words, texts);
-    tcase_add_test(words, cancel_messages);
-    tcase_add_test(words, dumps);
-    tcase_add_test(run, coroutines);
-    tcase_add_test(run, runs);
+    UVA_ADD_TESTS(make, create_task, spawn, spawn_of_children, names);
+    UVA_ADD_TESTS(wait, waits, waits_for_tasks, second_of_a_gathered,
+                  second_of_a_gathered_typed, child_gathered_by_its_body,
+                  gather_of_other_futures, waits_of_stackless);
+    UVA_ADD_TESTS(words, texts, cancel_messages, dumps);
+    UVA_ADD_TESTS(run, coroutines, runs);
     return uva_test_main(suite);
 }

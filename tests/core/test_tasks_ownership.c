@@ -531,13 +531,10 @@ int main(void)
     tcase_add_loop_test(drop, dropped_without_memory, 0, FORMS);
     tcase_add_loop_test(drop, dropped_in_wrong_thread, 0, FORMS);
     tcase_add_loop_test(drop, dropped_without_stack, 0, STACKLESS);
-    tcase_add_test(drop, dropped_for_bad_options);
+    UVA_ADD_TESTS(drop, dropped_for_bad_options);
     tcase_add_loop_test(group, dropped_by_group, 0, FORMS);
-    tcase_add_test(result, result_moved_by_join);
-    tcase_add_test(result, result_dropped);
-    tcase_add_test(result, result_moved_by_others);
-    tcase_add_test(result, result_of_gather_future);
-    tcase_add_test(result, result_of_failed_gather);
-    tcase_add_test(result, result_taken_twice_in_gather);
+    UVA_ADD_TESTS(result, result_moved_by_join, result_dropped,
+                  result_moved_by_others, result_of_gather_future,
+                  result_of_failed_gather, result_taken_twice_in_gather);
     return uva_test_main(suite);
 }

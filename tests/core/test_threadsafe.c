@@ -591,12 +591,11 @@ int main(void)
     tcase_add_loop_test(calls, completed_while_the_loop_closes, 0, 2);
     tcase_add_loop_test(calls, refused_call_is_freed_where_it_may, 0, 2);
     tcase_add_loop_test(calls, cancelled_call_is_freed_by_the_owner, 0, 2);
-    tcase_add_test(calls, cancel_from_another_thread);
-    tcase_add_test(wrong, last_reference_in_a_wrong_thread);
-    tcase_add_test(calls, call_wakes_a_sleeping_loop);
-    tcase_add_test(calls, held_clock_stands_still);
-    tcase_add_test(wrong, wrong_thread_changes_nothing);
+    UVA_ADD_TESTS(calls, cancel_from_another_thread);
+    UVA_ADD_TESTS(wrong, last_reference_in_a_wrong_thread);
+    UVA_ADD_TESTS(calls, call_wakes_a_sleeping_loop, held_clock_stands_still);
+    UVA_ADD_TESTS(wrong, wrong_thread_changes_nothing);
     tcase_add_loop_test(loops, loop_that_changes_threads, 0, 2);
-    tcase_add_test(loops, loops_of_several_threads);
+    UVA_ADD_TESTS(loops, loops_of_several_threads);
     return uva_test_main(suite);
 }

@@ -414,15 +414,13 @@ int main(void)
     TCase *dense = UVA_LOOPS_TCASE(suite, "Dense");
     TCase *changes = UVA_LOOPS_TCASE(suite, "Changes");
 
-    KIND_ADD_TEST(early, sleeps_are_never_too_short);
-    tcase_add_test(early, calls_are_never_early);
-    tcase_add_test(early, chain_of_deadlines);
+    KIND_ADD_TESTS(early, sleeps_are_never_too_short);
+    UVA_ADD_TESTS(early, calls_are_never_early, chain_of_deadlines);
     tcase_add_loop_test(order, order_of_deadlines, 0, 2);
     tcase_add_loop_test(order, equal_deadlines, 0, 2);
-    tcase_add_test(dense, due_in_portions);
-    tcase_add_test(dense, dense_wake_ups_are_further_apart);
-    tcase_add_test(dense, dense_deadlines_share_wake_ups);
-    tcase_add_test(changes, nearest_deadline_changes);
-    KIND_ADD_TEST(changes, delays_beyond_the_clock);
+    UVA_ADD_TESTS(dense, due_in_portions, dense_wake_ups_are_further_apart,
+                  dense_deadlines_share_wake_ups);
+    UVA_ADD_TESTS(changes, nearest_deadline_changes);
+    KIND_ADD_TESTS(changes, delays_beyond_the_clock);
     return uva_test_main(suite);
 }

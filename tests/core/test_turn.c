@@ -383,13 +383,12 @@ int main(void)
     TCase *turns = UVA_HOST_TCASE(suite, "Looks");
     TCase *fairness = UVA_HOST_TCASE(suite, "Fairness");
 
-    KIND_ADD_TEST(turns, iterations_between_two_looks);
+    KIND_ADD_TESTS(turns, iterations_between_two_looks);
     tcase_add_loop_test(turns, asyncio_s_own_interleaving, 0, 2);
-    tcase_add_test(turns, clock_goes_on);
-    KIND_ADD_TEST(fairness, busy_tasks_starve_nobody);
-    KIND_ADD_TEST(fairness, slow_steps_are_few_between_looks);
-    KIND_ADD_TEST(fairness, busy_loop_alone_hears_at_each_look);
-    KIND_ADD_TEST(fairness, slow_loop_alone_hears_soon);
-    KIND_ADD_TEST(fairness, loop_that_was_asked_for_is_polled_at_each_look);
+    UVA_ADD_TESTS(turns, clock_goes_on);
+    KIND_ADD_TESTS(
+        fairness, busy_tasks_starve_nobody, slow_steps_are_few_between_looks,
+        busy_loop_alone_hears_at_each_look, slow_loop_alone_hears_soon,
+        loop_that_was_asked_for_is_polled_at_each_look);
     return uva_test_main(suite);
 }

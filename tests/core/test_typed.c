@@ -636,22 +636,14 @@ int main(void)
     TCase *stackless = UVA_TCASE(suite, "StacklessCalls");
     TCase *mixed = UVA_TCASE(suite, "Mixed");
 
-    tcase_add_test(arguments_case, arguments);
-    tcase_add_test(arguments_case, arguments_are_copied);
-    tcase_add_test(results, results_of_all_sizes);
-    tcase_add_test(results, result_larger_than_a_slab_object);
-    tcase_add_test(results, no_result);
-    tcase_add_test(results, result_taken_once);
-    tcase_add_test(results, result_untouched_on_failure);
-    tcase_add_test(ways, spawn_with_options);
-    tcase_add_test(ways, group_children);
-    tcase_add_test(ways, runs);
-    tcase_add_test(ways, declared_tasks);
-    tcase_add_test(stackless, calls_of_stackless_bodies);
-    tcase_add_test(stackless, cancelled_inside_calls);
-    tcase_add_test(stackless, yield_tells_of_cancellation);
-    tcase_add_test(stackless, ended_body_called_again);
-    tcase_add_test(mixed, kinds_await_each_other);
-    tcase_add_test(mixed, cancelled_through_kinds);
+    UVA_ADD_TESTS(arguments_case, arguments, arguments_are_copied);
+    UVA_ADD_TESTS(results, results_of_all_sizes,
+                  result_larger_than_a_slab_object, no_result,
+                  result_taken_once, result_untouched_on_failure);
+    UVA_ADD_TESTS(ways, spawn_with_options, group_children, runs,
+                  declared_tasks);
+    UVA_ADD_TESTS(stackless, calls_of_stackless_bodies, cancelled_inside_calls,
+                  yield_tells_of_cancellation, ended_body_called_again);
+    UVA_ADD_TESTS(mixed, kinds_await_each_other, cancelled_through_kinds);
     return uva_test_main(suite);
 }

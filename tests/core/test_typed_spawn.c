@@ -477,14 +477,11 @@ int main(void)
     TCase *with = UVA_TCASE(suite, "Options");
 
     tcase_add_loop_test(loops, loop_that_does_not_run, 0, 2);
-    tcase_add_test(loops, loop_beside_the_running_one);
-    tcase_add_test(loops, running_loop);
-    tcase_add_test(loops, loops_that_refuse);
-    tcase_add_test(attached, hosts_callbacks);
-    tcase_add_test(attached, groups_in_hosts_callbacks);
+    UVA_ADD_TESTS(loops, loop_beside_the_running_one, running_loop,
+                  loops_that_refuse);
+    UVA_ADD_TESTS(attached, hosts_callbacks, groups_in_hosts_callbacks);
     tcase_add_loop_test(with, all_options, 0, WAYS);
     tcase_add_loop_test(with, stacks_of_any_size, 0, WAYS);
-    tcase_add_test(with, stacks_that_there_are_not);
-    tcase_add_test(with, group_refuses_options);
+    UVA_ADD_TESTS(with, stacks_that_there_are_not, group_refuses_options);
     return uva_test_main(suite);
 }

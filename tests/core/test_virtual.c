@@ -324,15 +324,12 @@ int main(void)
     TCase *steps = UVA_LOOPS_TCASE(suite, "Steps");
     TCase *stuck = UVA_LOOPS_TCASE(suite, "Stuck");
 
-    tcase_add_test(steps, step_is_an_iteration);
-    KIND_ADD_TEST(steps, iterations_of_a_sleep);
-    tcase_add_test(steps, clock_jumps_when_nothing_is_ready);
-    tcase_add_test(steps, advance);
-    KIND_ADD_TEST(steps, run_until_idle);
-    tcase_add_test(steps, steps_of_the_wrong_loop);
-    KIND_ADD_TEST(stuck, deadlock);
-    KIND_ADD_TEST(stuck, deadlock_without_a_deadline);
-    KIND_ADD_TEST(stuck, real_loop_that_is_stuck);
-    KIND_ADD_TEST(stuck, host_that_may_wake_them);
+    UVA_ADD_TESTS(steps, step_is_an_iteration);
+    KIND_ADD_TESTS(steps, iterations_of_a_sleep);
+    UVA_ADD_TESTS(steps, clock_jumps_when_nothing_is_ready, advance);
+    KIND_ADD_TESTS(steps, run_until_idle);
+    UVA_ADD_TESTS(steps, steps_of_the_wrong_loop);
+    KIND_ADD_TESTS(stuck, deadlock, deadlock_without_a_deadline,
+                   real_loop_that_is_stuck, host_that_may_wake_them);
     return uva_test_main(suite);
 }

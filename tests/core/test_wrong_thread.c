@@ -553,7 +553,7 @@ int main(void)
     Suite *suite = suite_create("wrong_thread");
     TCase *tcase = UVA_TCASE(suite, "Calls");
 
-    tcase_add_test(tcase, wrong_thread_changes_nothing);
-    tcase_add_test(tcase, strange_task_changes_nothing);
+    UVA_ADD_TESTS(tcase, wrong_thread_changes_nothing,
+                  strange_task_changes_nothing);
     return uva_test_main(suite);
 }

@@ -961,37 +961,26 @@ int main(void)
     TCase *cancel = UVA_TCASE(suite, "Cancel");
     TCase *libuv = UVA_TCASE(suite, "Libuv");
 
-    KIND_ADD_TEST(names, numbers);
-    tcase_add_test(names, ipv6);
-    tcase_add_test(names, address_text);
-    KIND_ADD_TEST(names, unknown_host);
-    KIND_ADD_TEST(names, wrong_arguments);
-    tcase_add_test(names, no_ports);
-    tcase_add_test(names, zones);
-    tcase_add_test(names, peer_of_all_addresses);
-    tcase_add_test(names, refusal_has_no_words_of_an_older_failure);
-    tcase_add_test(names, no_task);
+    KIND_ADD_TESTS(names, numbers);
+    UVA_ADD_TESTS(names, ipv6, address_text);
+    KIND_ADD_TESTS(names, unknown_host, wrong_arguments);
+    UVA_ADD_TESTS(names, no_ports, zones, peer_of_all_addresses,
+                  refusal_has_no_words_of_an_older_failure, no_task);
 
-    KIND_ADD_TEST(failures, refused_port);
-    KIND_ADD_TEST(failures, all_refuse);
-    KIND_ADD_TEST(failures, multiple_errors);
-    KIND_ADD_TEST(failures, second_address);
-    KIND_ADD_TEST(failures, family);
-    tcase_add_test(failures, oom_connect);
+    KIND_ADD_TESTS(failures, refused_port, all_refuse, multiple_errors,
+                   second_address, family);
+    UVA_ADD_TESTS(failures, oom_connect);
 
-    KIND_ADD_TEST(eyeballs, staggered);
-    KIND_ADD_TEST(eyeballs, staggered_in_order);
-    KIND_ADD_TEST(eyeballs, interleave);
+    KIND_ADD_TESTS(eyeballs, staggered, staggered_in_order, interleave);
 
-    KIND_ADD_TEST(local, local_address);
-    tcase_add_test(local, each_address_once);
+    KIND_ADD_TESTS(local, local_address);
+    UVA_ADD_TESTS(local, each_address_once);
 
-    KIND_ADD_TEST(cancel, cancel_look_up);
-    tcase_add_test(cancel, look_up_at_the_end);
-    KIND_ADD_TEST(cancel, cancel_after_the_failure);
-    KIND_ADD_TEST(cancel, cancel_connect);
-    KIND_ADD_TEST(cancel, cancel_at_each_iteration);
+    KIND_ADD_TESTS(cancel, cancel_look_up);
+    UVA_ADD_TESTS(cancel, look_up_at_the_end);
+    KIND_ADD_TESTS(cancel, cancel_after_the_failure, cancel_connect,
+                   cancel_at_each_iteration);
 
-    tcase_add_test(libuv, libuv_write_raises_sigpipe);
+    UVA_ADD_TESTS(libuv, libuv_write_raises_sigpipe);
     return uva_test_main(suite);
 }

@@ -1204,63 +1204,38 @@ int main(void)
     TCase *exactly = UVA_TCASE(suite, "ReadExactly");
     TCase *failure = UVA_TCASE(suite, "Failure");
 
-    tcase_add_test(read, feed_empty_data);
-    tcase_add_test(read, feed_nonempty_data);
-    KIND_ADD_TEST(read, read_zero);
-    KIND_ADD_TEST(read, read_waits);
-    KIND_ADD_TEST(read, read_line_breaks);
-    KIND_ADD_TEST(read, read_eof);
-    KIND_ADD_TEST(read, read_until_eof);
-    KIND_ADD_TEST(read, read_all_limit);
-    KIND_ADD_TEST(read, read_all_large);
-    KIND_ADD_TEST(read, read_exception);
-    tcase_add_test(read, invalid_limit);
-    KIND_ADD_TEST(read, read_limit);
+    UVA_ADD_TESTS(read, feed_empty_data, feed_nonempty_data);
+    KIND_ADD_TESTS(read, read_zero, read_waits, read_line_breaks, read_eof,
+                   read_until_eof, read_all_limit, read_all_large,
+                   read_exception);
+    UVA_ADD_TESTS(read, invalid_limit);
+    KIND_ADD_TESTS(read, read_limit);
 
-    tcase_add_test(view, view_stays);
-    KIND_ADD_TEST(view, view_of_nothing_left_holds_no_memory);
-    tcase_add_test(view, many_lines);
+    UVA_ADD_TESTS(view, view_stays);
+    KIND_ADD_TESTS(view, view_of_nothing_left_holds_no_memory);
+    UVA_ADD_TESTS(view, many_lines);
 
-    KIND_ADD_TEST(line, readline_waits);
-    KIND_ADD_TEST(line, readline_limit_with_existing_data);
-    KIND_ADD_TEST(line, at_eof);
-    KIND_ADD_TEST(line, readline_limit);
-    KIND_ADD_TEST(line, readline_nolimit_nowait);
-    KIND_ADD_TEST(line, readline_eof);
-    KIND_ADD_TEST(line, readline_empty_eof);
-    KIND_ADD_TEST(line, readline_read_byte_count);
-    KIND_ADD_TEST(line, readline_exception);
+    KIND_ADD_TESTS(line, readline_waits, readline_limit_with_existing_data,
+                   at_eof, readline_limit, readline_nolimit_nowait,
+                   readline_eof, readline_empty_eof, readline_read_byte_count,
+                   readline_exception);
 
-    KIND_ADD_TEST(until, readuntil_separator);
-    KIND_ADD_TEST(until, readuntil_multi_chunks);
-    KIND_ADD_TEST(until, readuntil_multi_chunks_1);
-    KIND_ADD_TEST(until, readuntil_eof);
-    KIND_ADD_TEST(until, readuntil_limit_found_sep);
-    KIND_ADD_TEST(until, readuntil_multi_separator);
-    KIND_ADD_TEST(until, readuntil_multi_separator_limit);
-    KIND_ADD_TEST(until, readuntil_multi_separator_negative_offset);
-    KIND_ADD_TEST(until, readuntil_bytes);
+    KIND_ADD_TESTS(until, readuntil_separator, readuntil_multi_chunks,
+                   readuntil_multi_chunks_1, readuntil_eof,
+                   readuntil_limit_found_sep, readuntil_multi_separator,
+                   readuntil_multi_separator_limit,
+                   readuntil_multi_separator_negative_offset, readuntil_bytes);
 
-    KIND_ADD_TEST(exactly, readexactly_zero);
-    KIND_ADD_TEST(exactly, readexactly_waits);
-    KIND_ADD_TEST(exactly, readexactly_limit);
-    KIND_ADD_TEST(exactly, readexactly_eof);
-    KIND_ADD_TEST(exactly, readexactly_exception);
+    KIND_ADD_TESTS(exactly, readexactly_zero, readexactly_waits,
+                   readexactly_limit, readexactly_eof, readexactly_exception);
 
-    tcase_add_test(failure, exception);
-    KIND_ADD_TEST(failure, exception_waiter);
-    KIND_ADD_TEST(failure, exception_cancel);
-    KIND_ADD_TEST(failure, cancel_leaves_data);
-    KIND_ADD_TEST(failure, second_reader);
-    KIND_ADD_TEST(failure, second_reader_takes_what_is_there);
-    KIND_ADD_TEST(failure, second_reader_takes_what_was_searched);
-    KIND_ADD_TEST(failure, second_reader_overruns);
-    KIND_ADD_TEST(failure, second_reader_comes_before_the_first_goes_on);
-    KIND_ADD_TEST(failure, at_eof_with_a_part);
-    KIND_ADD_TEST(failure, exception_leaves_a_part);
-    tcase_add_test(failure, no_task);
-    tcase_add_test(failure, no_loop);
-    tcase_add_test(failure, oom);
-    tcase_add_test(failure, oom_after_cancel);
+    UVA_ADD_TESTS(failure, exception);
+    KIND_ADD_TESTS(
+        failure, exception_waiter, exception_cancel, cancel_leaves_data,
+        second_reader, second_reader_takes_what_is_there,
+        second_reader_takes_what_was_searched, second_reader_overruns,
+        second_reader_comes_before_the_first_goes_on, at_eof_with_a_part,
+        exception_leaves_a_part);
+    UVA_ADD_TESTS(failure, no_task, no_loop, oom, oom_after_cancel);
     return uva_test_main(suite);
 }

@@ -1257,21 +1257,15 @@ static void add_more(Suite *suite)
     TCase *many = UVA_TCASE(suite, "Many");
     TCase *memory = UVA_TCASE(suite, "Memory");
 
-    tcase_add_test(addresses, all_addresses);
-    tcase_add_test(addresses, one_family);
-    tcase_add_test(addresses, address_in_use);
-    tcase_add_test(addresses, wrong_options);
-    tcase_add_test(addresses, options_reach_connections);
+    UVA_ADD_TESTS(addresses, all_addresses, one_family, address_in_use,
+                  wrong_options, options_reach_connections);
 
-    tcase_add_test(many, accepts_many_at_once);
-    tcase_add_test(many, max_connections);
-    tcase_add_test(many, emfile);
+    UVA_ADD_TESTS(many, accepts_many_at_once, max_connections, emfile);
 
-    tcase_add_test(memory, oom_start);
-    tcase_add_test(memory, oom_accept);
-    tcase_add_test(many, accept_that_always_fails);
-    tcase_add_test(memory, spawn_refused);
-    KIND_ADD_TEST(memory, start_cancelled);
+    UVA_ADD_TESTS(memory, oom_start, oom_accept);
+    UVA_ADD_TESTS(many, accept_that_always_fails);
+    UVA_ADD_TESTS(memory, spawn_refused);
+    KIND_ADD_TESTS(memory, start_cancelled);
 }
 
 int main(void)
@@ -1281,30 +1275,19 @@ int main(void)
     TCase *serving = UVA_TCASE(suite, "Serving");
     TCase *closing = UVA_TCASE(suite, "Close");
 
-    tcase_add_test(handler, typed_handlers);
-    tcase_add_test(handler, typed_handler_fails);
-    tcase_add_test(handler, unhandled_exception);
-    tcase_add_test(handler, loss_of_a_client);
-    tcase_add_test(handler, handler_gathered_meanwhile);
-    tcase_add_test(handler, unhandled_cancel);
-    tcase_add_test(handler, handler_returns);
-    tcase_add_test(handler, handler_closes_and_keeps);
-    tcase_add_test(handler, context);
+    UVA_ADD_TESTS(handler, typed_handlers, typed_handler_fails,
+                  unhandled_exception, loss_of_a_client,
+                  handler_gathered_meanwhile, unhandled_cancel, handler_returns,
+                  handler_closes_and_keeps, context);
 
-    KIND_ADD_TEST(serving, start_server_1);
-    KIND_ADD_TEST(serving, serve_forever_and_close);
-    KIND_ADD_TEST(serving, serve_forever_twice_cancelled);
-    tcase_add_test(serving, start_serving);
+    KIND_ADD_TESTS(serving, start_server_1, serve_forever_and_close,
+                   serve_forever_twice_cancelled);
+    UVA_ADD_TESTS(serving, start_serving);
 
-    KIND_ADD_TEST(closing, wait_closed_basic);
-    KIND_ADD_TEST(closing, wait_closed_race);
-    KIND_ADD_TEST(closing, wait_closed_cancelled);
-    KIND_ADD_TEST(closing, close_clients);
-    KIND_ADD_TEST(closing, abort_clients);
-    tcase_add_test(closing, close_with_clients);
-    tcase_add_test(closing, accepted_but_not_made);
-    tcase_add_test(closing, unclosed_server);
-    tcase_add_test(closing, run_ends_with_a_server);
+    KIND_ADD_TESTS(closing, wait_closed_basic, wait_closed_race,
+                   wait_closed_cancelled, close_clients, abort_clients);
+    UVA_ADD_TESTS(closing, close_with_clients, accepted_but_not_made,
+                  unclosed_server, run_ends_with_a_server);
     add_more(suite);
     return uva_test_main(suite);
 }

@@ -460,20 +460,17 @@ int main(void)
     TCase *lost = UVA_TCASE(suite, "Lost");
     TCase *collected = UVA_TCASE(suite, "Collected");
 
-    tcase_add_test(view, view_outlives_its_block);
-    tcase_add_test(view, view_outlives_the_stream);
+    UVA_ADD_TESTS(view, view_outlives_its_block, view_outlives_the_stream);
 
-    tcase_add_test(lost, bytes_before_a_reset);
-    tcase_add_test(lost, much_before_a_reset);
-    tcase_add_test(lost, lines_before_a_reset);
-    KIND_ADD_TEST(lost, part_before_a_reset);
-    tcase_add_test(lost, answer_before_a_write_fails);
+    UVA_ADD_TESTS(lost, bytes_before_a_reset, much_before_a_reset,
+                  lines_before_a_reset);
+    KIND_ADD_TESTS(lost, part_before_a_reset);
+    UVA_ADD_TESTS(lost, answer_before_a_write_fails);
 
-    tcase_add_test(collected, collected_bytes_leave_when_the_task_suspends);
-    KIND_ADD_TEST(collected, collected_bytes_of_an_eager_task);
-    tcase_add_test(collected, callbacks_collect_nothing);
-    tcase_add_test(collected, collected_bytes_are_seen_sent);
-    tcase_add_test(collected, long_writes_leave_at_once);
-    tcase_add_test(collected, writelines_of_many_pieces);
+    UVA_ADD_TESTS(collected, collected_bytes_leave_when_the_task_suspends);
+    KIND_ADD_TESTS(collected, collected_bytes_of_an_eager_task);
+    UVA_ADD_TESTS(collected, callbacks_collect_nothing,
+                  collected_bytes_are_seen_sent, long_writes_leave_at_once,
+                  writelines_of_many_pieces);
     return uva_test_main(suite);
 }

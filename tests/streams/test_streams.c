@@ -1603,26 +1603,18 @@ static void add_more(Suite *suite)
     TCase *memory = UVA_TCASE(suite, "Memory");
     TCase *loops = UVA_TCASE(suite, "Loops");
 
-    tcase_add_test(closing, wait_closed_on_close);
-    tcase_add_test(closing, close_sends_what_was_written);
-    tcase_add_test(closing, abort_drops_what_was_written);
-    KIND_ADD_TEST(closing, connection_close);
-    KIND_ADD_TEST(closing, connection_close_when_cancelled);
-    tcase_add_test(closing, connection_close_without_a_task);
+    UVA_ADD_TESTS(closing, wait_closed_on_close, close_sends_what_was_written,
+                  abort_drops_what_was_written);
+    KIND_ADD_TESTS(closing, connection_close, connection_close_when_cancelled);
+    UVA_ADD_TESTS(closing, connection_close_without_a_task);
 
-    KIND_ADD_TEST(cancel, cancel_each);
-    tcase_add_test(cancel, timeout_of_a_read);
+    KIND_ADD_TESTS(cancel, cancel_each);
+    UVA_ADD_TESTS(cancel, timeout_of_a_read);
 
-    tcase_add_test(memory, oom_write);
-    tcase_add_test(memory, oom_write_of_a_part);
-    tcase_add_test(memory, oom_read);
-    tcase_add_test(memory, sizes);
+    UVA_ADD_TESTS(memory, oom_write, oom_write_of_a_part, oom_read, sizes);
 
-    tcase_add_test(loops, virtual_loop);
-    tcase_add_test(loops, wrong_loop);
-    tcase_add_test(loops, references_outlive_the_loop);
-    tcase_add_test(loops, attached);
-    tcase_add_test(loops, attached_shutdown);
+    UVA_ADD_TESTS(loops, virtual_loop, wrong_loop, references_outlive_the_loop,
+                  attached, attached_shutdown);
 }
 
 int main(void)
@@ -1634,40 +1626,29 @@ int main(void)
     TCase *ahead = UVA_TCASE(suite, "ReadAhead");
     TCase *lost = UVA_TCASE(suite, "Lost");
 
-    KIND_ADD_TEST(opening, open_connection);
-    tcase_add_test(opening, open_connection_error);
-    tcase_add_test(opening, references);
-    tcase_add_test(opening, unclosed_resource_warnings);
-    tcase_add_test(opening, addresses);
+    KIND_ADD_TESTS(opening, open_connection);
+    UVA_ADD_TESTS(opening, open_connection_error, references,
+                  unclosed_resource_warnings, addresses);
 
-    tcase_add_test(writing, write_and_half_close);
-    tcase_add_test(writing, write_eof);
-    tcase_add_test(writing, writes_of_a_turn_leave_together);
-    tcase_add_test(writing, write_copies);
-    tcase_add_test(writing, long_printf);
-    tcase_add_test(writing, view_is_sent_on);
-    tcase_add_test(writing, view_of_a_blocked_writer);
+    UVA_ADD_TESTS(writing, write_and_half_close, write_eof,
+                  writes_of_a_turn_leave_together, write_copies, long_printf,
+                  view_is_sent_on, view_of_a_blocked_writer);
 
-    KIND_ADD_TEST(draining, multiple_drain);
-    tcase_add_test(draining, drain_costs_nothing_below_the_mark);
-    KIND_ADD_TEST(draining, drain_goes_on_at_the_low_mark);
-    tcase_add_test(draining, write_buffer_limits);
-    tcase_add_test(draining, drain_raises);
-    tcase_add_test(draining, write_to_a_lost_connection);
-    KIND_ADD_TEST(draining, drain_after_close);
-    KIND_ADD_TEST(draining, drains_wake_when_the_connection_is_lost);
+    KIND_ADD_TESTS(draining, multiple_drain);
+    UVA_ADD_TESTS(draining, drain_costs_nothing_below_the_mark);
+    KIND_ADD_TESTS(draining, drain_goes_on_at_the_low_mark);
+    UVA_ADD_TESTS(draining, write_buffer_limits, drain_raises,
+                  write_to_a_lost_connection);
+    KIND_ADD_TESTS(draining, drain_after_close,
+                   drains_wake_when_the_connection_is_lost);
 
-    tcase_add_test(ahead, back_pressure);
-    tcase_add_test(ahead, reads_come_in_portions);
-    tcase_add_test(ahead, late_connections_are_read_before_the_next_poll);
-    tcase_add_test(ahead, read_budget_ends_with_the_answers);
-    tcase_add_test(ahead, deferred_connections_are_aborted);
-    tcase_add_test(ahead, explicit_pause);
-    KIND_ADD_TEST(ahead, ten_thousand_kib_both_ways);
+    UVA_ADD_TESTS(ahead, back_pressure, reads_come_in_portions,
+                  late_connections_are_read_before_the_next_poll,
+                  read_budget_ends_with_the_answers,
+                  deferred_connections_are_aborted, explicit_pause);
+    KIND_ADD_TESTS(ahead, ten_thousand_kib_both_ways);
 
-    tcase_add_test(lost, reset_while_reading);
-    tcase_add_test(lost, reset_while_writing);
-    tcase_add_test(lost, sigpipe);
+    UVA_ADD_TESTS(lost, reset_while_reading, reset_while_writing, sigpipe);
     add_more(suite);
     return uva_test_main(suite);
 }

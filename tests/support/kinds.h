@@ -21,7 +21,7 @@
  *         return 0;
  *     }
  *
- *     KIND_ADD_TEST(tcase, child_returns);
+ *     KIND_ADD_TESTS(tcase, child_returns);
  *
  * A KIND_TEST is itself the main task. A UVA_TEST, whose main task is stackful,
  * and a KIND_LOOP_TEST, which drives a loop from outside, make tasks of the
@@ -166,8 +166,9 @@ typedef struct kind_ops_s {
 
 /* --- tests --- */
 
-/** Add a test that runs once for each kind. */
-#define KIND_ADD_TEST(tcase, name) tcase_add_loop_test(tcase, name, 0, 2)
+/** Add tests that run once for each kind: KIND_ADD_TESTS(tcase, one, another).
+ */
+#define KIND_ADD_TESTS(tcase, ...) UVA__ADD_TESTS(tcase, 2, __VA_ARGS__)
 
 /** KIND_TEST(name, members...) { body }: a test that is the main task of a
  * fresh virtual loop. Nothing may be left when it returns. */

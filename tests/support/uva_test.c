@@ -32,6 +32,16 @@ TCase *uva_test_case(Suite *suite, TCase *tcase)
     return tcase;
 }
 
+void uva_test_add(TCase *tcase,
+                  int runs,
+                  const TTest *const *tests,
+                  size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        tcase_add_loop_test(tcase, tests[i], 0, runs);
+    }
+}
+
 int uva_test_main(Suite *suite)
 {
     SRunner *runner = srunner_create(suite);

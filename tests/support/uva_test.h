@@ -13,7 +13,7 @@
  *         Suite *suite = suite_create("locks");
  *         TCase *lock = UVA_TCASE(suite, "Lock");
  *
- *         tcase_add_test(lock, lock_acquire);
+ *         UVA_ADD_TESTS(lock, lock_acquire);
  *         return uva_test_main(suite);
  *     }
  */
@@ -28,6 +28,16 @@
 /** Make a case of a suite; the name a literal, CMake reads it. */
 #define UVA_TCASE(suite, name) uva_test_case(suite, tcase_create(name))
 TCase *uva_test_case(Suite *suite, TCase *tcase);
+
+/** Add tests to a case: UVA_ADD_TESTS(tcase, one, another). */
+#define UVA_ADD_TESTS(tcase, ...) UVA__ADD_TESTS(tcase, 1, __VA_ARGS__)
+#define UVA__ADD_TESTS(tcase, runs, ...)                      \
+    uva_test_add(tcase, runs, (const TTest *[]){__VA_ARGS__}, \
+                 sizeof((const TTest *[]){__VA_ARGS__}) / sizeof(TTest *))
+void uva_test_add(TCase *tcase,
+                  int runs,
+                  const TTest *const *tests,
+                  size_t count);
 
 /** Run a suite; what CK_RUN_CASE names if it is set, in processes of their own
  * unless CK_FORK=no. @return The exit status: 1 too if nothing was run. */

@@ -693,32 +693,28 @@ int main(void)
     TCase *tcase;
 
     tcase = UVA_TCASE(suite, "Barrier");
-    tcase_add_test(tcase, barrier_barrier);
-    KIND_ADD_TEST(tcase, barrier_repr);
-    tcase_add_test(tcase, barrier_parties);
-    KIND_ADD_TEST(tcase, barrier_context_manager);
-    tcase_add_test(tcase, barrier_filling_one_task);
-    KIND_ADD_TEST(tcase, barrier_filling_one_task_twice);
-    KIND_ADD_TEST(tcase, barrier_filling_task_by_task);
-    KIND_ADD_TEST(tcase, barrier_filling_tasks_wait_twice);
-    KIND_ADD_TEST(tcase, barrier_draining_state);
-    KIND_ADD_TEST(tcase, barrier_blocking_tasks_while_draining);
-    KIND_ADD_TEST(tcase, barrier_filling_tasks_cancel_one);
-    KIND_ADD_TEST(tcase, barrier_cancelled_on_the_way_in);
-    KIND_ADD_TEST(tcase, barrier_places);
-    KIND_ADD_TEST(tcase, barrier_places_after_a_cancellation);
+    UVA_ADD_TESTS(tcase, barrier_barrier);
+    KIND_ADD_TESTS(tcase, barrier_repr);
+    UVA_ADD_TESTS(tcase, barrier_parties);
+    KIND_ADD_TESTS(tcase, barrier_context_manager);
+    UVA_ADD_TESTS(tcase, barrier_filling_one_task);
+    KIND_ADD_TESTS(
+        tcase, barrier_filling_one_task_twice, barrier_filling_task_by_task,
+        barrier_filling_tasks_wait_twice, barrier_draining_state,
+        barrier_blocking_tasks_while_draining, barrier_filling_tasks_cancel_one,
+        barrier_cancelled_on_the_way_in, barrier_places,
+        barrier_places_after_a_cancellation);
 
     tcase = UVA_TCASE(suite, "Reset");
-    KIND_ADD_TEST(tcase, barrier_reset_barrier);
-    KIND_ADD_TEST(tcase, barrier_reset_barrier_while_tasks_waiting);
-    KIND_ADD_TEST(tcase, barrier_reset_barrier_when_tasks_half_draining);
-    KIND_ADD_TEST(tcase, barrier_broken_when_tasks_half_draining_half_blocking);
-    KIND_ADD_TEST(tcase,
-                  barrier_reset_barrier_while_tasks_waiting_and_waiting_again);
-    KIND_ADD_TEST(tcase, barrier_reset_barrier_while_tasks_draining);
+    KIND_ADD_TESTS(tcase, barrier_reset_barrier,
+                   barrier_reset_barrier_while_tasks_waiting,
+                   barrier_reset_barrier_when_tasks_half_draining,
+                   barrier_broken_when_tasks_half_draining_half_blocking,
+                   barrier_reset_barrier_while_tasks_waiting_and_waiting_again,
+                   barrier_reset_barrier_while_tasks_draining);
 
     tcase = UVA_TCASE(suite, "Abort");
-    KIND_ADD_TEST(tcase, barrier_abort_barrier);
-    KIND_ADD_TEST(tcase, barrier_abort_barrier_when_exception);
+    KIND_ADD_TESTS(tcase, barrier_abort_barrier,
+                   barrier_abort_barrier_when_exception);
     return uva_test_main(suite);
 }

@@ -1670,71 +1670,57 @@ END_TEST
 
 static void add_locks(TCase *tcase)
 {
-    tcase_add_test(tcase, lock_repr);
-    KIND_ADD_TEST(tcase, lock_acquire);
-    KIND_ADD_TEST(tcase, lock_acquire_cancel);
-    KIND_ADD_TEST(tcase, lock_cancel_race);
-    KIND_ADD_TEST(tcase, lock_cancel_release_race);
-    KIND_ADD_TEST(tcase, lock_finished_waiter_cancelled);
-    KIND_ADD_TEST(tcase, lock_woken_waiter_cancelled);
-    KIND_ADD_TEST(tcase, lock_newcomer_waits);
-    KIND_ADD_TEST(tcase, lock_sees_cancelled_waiters_once);
-    tcase_add_test(tcase, lock_release_not_acquired);
-    tcase_add_test(tcase, lock_release_no_waiters);
-    KIND_ADD_TEST(tcase, lock_context_manager);
+    UVA_ADD_TESTS(tcase, lock_repr);
+    KIND_ADD_TESTS(tcase, lock_acquire, lock_acquire_cancel, lock_cancel_race,
+                   lock_cancel_release_race, lock_finished_waiter_cancelled,
+                   lock_woken_waiter_cancelled, lock_newcomer_waits,
+                   lock_sees_cancelled_waiters_once);
+    UVA_ADD_TESTS(tcase, lock_release_not_acquired, lock_release_no_waiters);
+    KIND_ADD_TESTS(tcase, lock_context_manager);
 }
 
 static void add_events(TCase *tcase)
 {
-    KIND_ADD_TEST(tcase, event_repr);
-    KIND_ADD_TEST(tcase, event_wait);
-    tcase_add_test(tcase, event_wait_on_set);
-    KIND_ADD_TEST(tcase, event_wait_cancel);
-    tcase_add_test(tcase, event_clear);
-    KIND_ADD_TEST(tcase, event_clear_with_waiters);
-    KIND_ADD_TEST(tcase, event_set_and_cleared_still_wakes);
+    KIND_ADD_TESTS(tcase, event_repr, event_wait);
+    UVA_ADD_TESTS(tcase, event_wait_on_set);
+    KIND_ADD_TESTS(tcase, event_wait_cancel);
+    UVA_ADD_TESTS(tcase, event_clear);
+    KIND_ADD_TESTS(tcase, event_clear_with_waiters,
+                   event_set_and_cleared_still_wakes);
 }
 
 static void add_conditions(TCase *tcase)
 {
-    KIND_ADD_TEST(tcase, condition_wait);
-    KIND_ADD_TEST(tcase, condition_wait_cancel);
-    KIND_ADD_TEST(tcase, condition_wait_cancel_contested);
-    KIND_ADD_TEST(tcase, condition_wait_cancel_after_notify);
-    KIND_ADD_TEST(tcase, condition_wait_unacquired);
-    KIND_ADD_TEST(tcase, condition_wait_for);
-    tcase_add_test(tcase, condition_wait_for_unacquired);
-    KIND_ADD_TEST(tcase, condition_predicate_fails);
-    KIND_ADD_TEST(tcase, condition_notify);
-    KIND_ADD_TEST(tcase, condition_notify_all);
-    tcase_add_test(tcase, condition_notify_unacquired);
-    KIND_ADD_TEST(tcase, condition_repr);
-    KIND_ADD_TEST(tcase, condition_context_manager);
-    tcase_add_test(tcase, condition_explicit_lock);
-    tcase_add_test(tcase, condition_ambiguous_loops);
-    tcase_add_test(tcase, condition_timeout_in_block);
-    KIND_ADD_TEST(tcase, condition_cancelled_error);
-    KIND_ADD_TEST(tcase, condition_cancelled_wakeup);
-    KIND_ADD_TEST(tcase, condition_cancelled_again_and_again);
-    KIND_ADD_TEST(tcase, condition_wait_with_cancellation_due);
+    KIND_ADD_TESTS(tcase, condition_wait, condition_wait_cancel,
+                   condition_wait_cancel_contested,
+                   condition_wait_cancel_after_notify,
+                   condition_wait_unacquired, condition_wait_for);
+    UVA_ADD_TESTS(tcase, condition_wait_for_unacquired);
+    KIND_ADD_TESTS(tcase, condition_predicate_fails, condition_notify,
+                   condition_notify_all);
+    UVA_ADD_TESTS(tcase, condition_notify_unacquired);
+    KIND_ADD_TESTS(tcase, condition_repr, condition_context_manager);
+    UVA_ADD_TESTS(tcase, condition_explicit_lock, condition_ambiguous_loops,
+                  condition_timeout_in_block);
+    KIND_ADD_TESTS(tcase, condition_cancelled_error, condition_cancelled_wakeup,
+                   condition_cancelled_again_and_again,
+                   condition_wait_with_cancellation_due);
 }
 
 static void add_semaphores(TCase *tcase)
 {
-    tcase_add_test(tcase, semaphore_initial_value_zero);
-    KIND_ADD_TEST(tcase, semaphore_repr);
-    tcase_add_test(tcase, semaphore_value);
-    KIND_ADD_TEST(tcase, semaphore_value_while_tasks_wait);
-    KIND_ADD_TEST(tcase, semaphore_acquire);
-    KIND_ADD_TEST(tcase, semaphore_acquire_cancel);
-    KIND_ADD_TEST(tcase, semaphore_acquire_cancel_before_awoken);
-    KIND_ADD_TEST(tcase, semaphore_acquire_no_hang);
-    tcase_add_test(tcase, semaphore_release_not_acquired);
-    tcase_add_test(tcase, semaphore_release_no_waiters);
-    KIND_ADD_TEST(tcase, semaphore_acquire_fifo_order);
-    KIND_ADD_TEST(tcase, semaphore_acquire_fifo_order_2);
-    KIND_ADD_TEST(tcase, semaphore_acquire_fifo_order_3);
-    KIND_ADD_TEST(tcase, semaphore_acquire_fifo_order_4);
+    UVA_ADD_TESTS(tcase, semaphore_initial_value_zero);
+    KIND_ADD_TESTS(tcase, semaphore_repr);
+    UVA_ADD_TESTS(tcase, semaphore_value);
+    KIND_ADD_TESTS(tcase, semaphore_value_while_tasks_wait, semaphore_acquire,
+                   semaphore_acquire_cancel,
+                   semaphore_acquire_cancel_before_awoken,
+                   semaphore_acquire_no_hang);
+    UVA_ADD_TESTS(tcase, semaphore_release_not_acquired,
+                  semaphore_release_no_waiters);
+    KIND_ADD_TESTS(
+        tcase, semaphore_acquire_fifo_order, semaphore_acquire_fifo_order_2,
+        semaphore_acquire_fifo_order_3, semaphore_acquire_fifo_order_4);
 }
 
 int main(void)
@@ -1747,11 +1733,9 @@ int main(void)
     add_conditions(UVA_TCASE(suite, "Condition"));
     add_semaphores(UVA_TCASE(suite, "Semaphore"));
     extras = UVA_TCASE(suite, "Extras");
-    tcase_add_test(extras, no_task);
-    tcase_add_test(extras, stackful_call_in_stackless_task);
-    tcase_add_test(extras, wrong_loop);
-    tcase_add_test(extras, bound_by_the_first_wait);
-    KIND_ADD_TEST(extras, nothing_is_allocated);
-    tcase_add_test(extras, sizes);
+    UVA_ADD_TESTS(extras, no_task, stackful_call_in_stackless_task, wrong_loop,
+                  bound_by_the_first_wait);
+    KIND_ADD_TESTS(extras, nothing_is_allocated);
+    UVA_ADD_TESTS(extras, sizes);
     return uva_test_main(suite);
 }

@@ -1282,44 +1282,39 @@ END_TEST
 
 static void add_basic(TCase *tcase)
 {
-    KIND_ADD_TEST(tcase, queue_repr);
-    tcase_add_test(tcase, queue_full);
-    tcase_add_test(tcase, queue_order);
-    KIND_ADD_TEST(tcase, queue_maxsize);
+    KIND_ADD_TESTS(tcase, queue_repr);
+    UVA_ADD_TESTS(tcase, queue_full, queue_order);
+    KIND_ADD_TESTS(tcase, queue_maxsize);
 }
 
 static void add_get(TCase *tcase)
 {
-    tcase_add_test(tcase, queue_blocking_put_and_get);
-    KIND_ADD_TEST(tcase, queue_get_with_putters);
-    KIND_ADD_TEST(tcase, queue_blocking_get_wait);
-    tcase_add_test(tcase, queue_nonblocking_put_and_get);
-    tcase_add_test(tcase, queue_nonblocking_get_exception);
-    KIND_ADD_TEST(tcase, queue_get_cancelled_race);
-    KIND_ADD_TEST(tcase, queue_get_with_waiting_putters);
-    KIND_ADD_TEST(tcase, queue_why_are_getters_waiting);
-    KIND_ADD_TEST(tcase,
-                  queue_cancelled_getters_not_being_held_in_self_getters);
+    UVA_ADD_TESTS(tcase, queue_blocking_put_and_get);
+    KIND_ADD_TESTS(tcase, queue_get_with_putters, queue_blocking_get_wait);
+    UVA_ADD_TESTS(tcase, queue_nonblocking_put_and_get,
+                  queue_nonblocking_get_exception);
+    KIND_ADD_TESTS(tcase, queue_get_cancelled_race,
+                   queue_get_with_waiting_putters,
+                   queue_why_are_getters_waiting,
+                   queue_cancelled_getters_not_being_held_in_self_getters);
 }
 
 static void add_put(TCase *tcase)
 {
-    KIND_ADD_TEST(tcase, queue_blocking_put_wait);
-    KIND_ADD_TEST(tcase, queue_get_cancel_drop_one_pending_reader);
-    KIND_ADD_TEST(tcase, queue_get_cancel_drop_many_pending_readers);
-    KIND_ADD_TEST(tcase, queue_put_cancel_drop);
-    tcase_add_test(tcase, queue_nonblocking_put_exception);
-    KIND_ADD_TEST(tcase, queue_put_cancelled);
-    KIND_ADD_TEST(tcase, queue_put_cancelled_race);
-    KIND_ADD_TEST(tcase, queue_put_with_waiting_getters);
-    KIND_ADD_TEST(tcase, queue_why_are_putters_waiting);
-    KIND_ADD_TEST(tcase, queue_cancelled_puts_not_being_held_in_self_putters);
+    KIND_ADD_TESTS(tcase, queue_blocking_put_wait,
+                   queue_get_cancel_drop_one_pending_reader,
+                   queue_get_cancel_drop_many_pending_readers,
+                   queue_put_cancel_drop);
+    UVA_ADD_TESTS(tcase, queue_nonblocking_put_exception);
+    KIND_ADD_TESTS(tcase, queue_put_cancelled, queue_put_cancelled_race,
+                   queue_put_with_waiting_getters,
+                   queue_why_are_putters_waiting,
+                   queue_cancelled_puts_not_being_held_in_self_putters);
 }
 
 static void add_order(TCase *tcase)
 {
-    tcase_add_test(tcase, priority_ties);
-    tcase_add_test(tcase, priority_random);
+    UVA_ADD_TESTS(tcase, priority_ties, priority_random);
 }
 
 static void add_join(TCase *tcase)
@@ -1340,23 +1335,16 @@ static void add_shutdown(TCase *tcase)
 
 static void add_extras(TCase *tcase)
 {
-    KIND_ADD_TEST(tcase, stolen_item);
-    KIND_ADD_TEST(tcase, called_putter_cancelled);
-    KIND_ADD_TEST(tcase, stolen_room);
-    KIND_ADD_TEST(tcase, stolen_and_shut_down);
-    KIND_ADD_TEST(tcase, called_getter_cancelled_among_items);
-    KIND_ADD_TEST(tcase, called_putter_cancelled_among_room);
-    KIND_ADD_TEST(tcase, each_item_calls_one);
+    KIND_ADD_TESTS(tcase, stolen_item, called_putter_cancelled, stolen_room,
+                   stolen_and_shut_down, called_getter_cancelled_among_items,
+                   called_putter_cancelled_among_room, each_item_calls_one);
     tcase_add_loop_test(tcase, class_calls, 0, 6);
-    KIND_ADD_TEST(tcase, cancelled_first_disturbs_nobody);
-    tcase_add_test(tcase, ring_turns_grows_and_shrinks);
-    tcase_add_test(tcase, no_memory);
-    KIND_ADD_TEST(tcase, no_memory_calls_the_next);
-    tcase_add_test(tcase, no_memory_to_shrink);
+    KIND_ADD_TESTS(tcase, cancelled_first_disturbs_nobody);
+    UVA_ADD_TESTS(tcase, ring_turns_grows_and_shrinks, no_memory);
+    KIND_ADD_TESTS(tcase, no_memory_calls_the_next);
+    UVA_ADD_TESTS(tcase, no_memory_to_shrink);
     tcase_add_loop_test(tcase, destructor, 0, 6);
-    tcase_add_test(tcase, no_task);
-    tcase_add_test(tcase, wrong_loop);
-    tcase_add_test(tcase, sizes);
+    UVA_ADD_TESTS(tcase, no_task, wrong_loop, sizes);
 }
 
 int main(void)

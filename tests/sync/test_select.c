@@ -829,45 +829,33 @@ UVA_TEST(wake_first_wrong_thread)
 
 static void add_select(TCase *tcase)
 {
-    tcase_add_test(tcase, select_what_is_there);
-    KIND_ADD_TEST(tcase, select_waits_for_a_get);
-    KIND_ADD_TEST(tcase, select_waits_for_a_put);
-    KIND_ADD_TEST(tcase, select_takes_exactly_one);
-    KIND_ADD_TEST(tcase, select_is_fair);
-    KIND_ADD_TEST(tcase, select_cancelled_passes_on);
-    KIND_ADD_TEST(tcase, select_put_cancelled_passes_on);
-    KIND_ADD_TEST(tcase, select_cancelled_takes_none);
-    tcase_add_test(tcase, select_with_cancellation_due);
-    KIND_ADD_TEST(tcase, select_stolen_item);
-    KIND_ADD_TEST(tcase, select_same_queue_twice);
-    KIND_ADD_TEST(tcase, select_shutdown);
-    tcase_add_test(tcase, select_drains_what_is_shut_down);
-    KIND_ADD_TEST(tcase, select_then_others);
-    KIND_ADD_TEST(tcase, select_is_not_passed);
-    tcase_add_test(tcase, select_timeout);
-    tcase_add_test(tcase, select_nowait);
-    tcase_add_test(tcase, select_no_task);
-    tcase_add_test(tcase, select_wrong_loop);
-    KIND_ADD_TEST(tcase, select_no_memory);
-    KIND_ADD_TEST(tcase, select_wrong_thread);
-    KIND_ADD_TEST(tcase, select_storm);
+    UVA_ADD_TESTS(tcase, select_what_is_there);
+    KIND_ADD_TESTS(tcase, select_waits_for_a_get, select_waits_for_a_put,
+                   select_takes_exactly_one, select_is_fair,
+                   select_cancelled_passes_on, select_put_cancelled_passes_on,
+                   select_cancelled_takes_none);
+    UVA_ADD_TESTS(tcase, select_with_cancellation_due);
+    KIND_ADD_TESTS(tcase, select_stolen_item, select_same_queue_twice,
+                   select_shutdown);
+    UVA_ADD_TESTS(tcase, select_drains_what_is_shut_down);
+    KIND_ADD_TESTS(tcase, select_then_others, select_is_not_passed);
+    UVA_ADD_TESTS(tcase, select_timeout, select_nowait, select_no_task,
+                  select_wrong_loop);
+    KIND_ADD_TESTS(tcase, select_no_memory, select_wrong_thread, select_storm);
 }
 
 static void add_overflow(TCase *tcase)
 {
-    tcase_add_test(tcase, overflow_drop_oldest);
-    tcase_add_test(tcase, overflow_drop_newest);
-    tcase_add_test(tcase, overflow_refused);
-    KIND_ADD_TEST(tcase, overflow_busy);
-    KIND_ADD_TEST(tcase, overflow_never_waits);
-    KIND_ADD_TEST(tcase, overflow_waits_again);
+    UVA_ADD_TESTS(tcase, overflow_drop_oldest, overflow_drop_newest,
+                  overflow_refused);
+    KIND_ADD_TESTS(tcase, overflow_busy, overflow_never_waits,
+                   overflow_waits_again);
 }
 
 static void add_waiters(TCase *tcase)
 {
-    KIND_ADD_TEST(tcase, wake_first_passes_who_is_woken_or_cancelled);
-    KIND_ADD_TEST(tcase, wake_first_then_cancelled);
-    KIND_ADD_TEST(tcase, wake_first_wrong_thread);
+    KIND_ADD_TESTS(tcase, wake_first_passes_who_is_woken_or_cancelled,
+                   wake_first_then_cancelled, wake_first_wrong_thread);
 }
 
 int main(void)

@@ -1062,11 +1062,9 @@ static void add_cases_of_options(Suite *suite)
     int count = sizeof bad_options / sizeof *bad_options;
 
     tcase_add_checked_fixture(options, setup, teardown);
-    tcase_add_test(options, help_and_version);
-    tcase_add_test(options, unknown_words);
+    UVA_ADD_TESTS(options, help_and_version, unknown_words);
     tcase_add_loop_test(options, bad_numbers, 0, count);
-    tcase_add_test(options, missing_value);
-    tcase_add_test(options, options_that_need_urls);
+    UVA_ADD_TESTS(options, missing_value, options_that_need_urls);
 }
 
 static void add_cases_of_files(Suite *suite)
@@ -1074,13 +1072,9 @@ static void add_cases_of_files(Suite *suite)
     TCase *files = UVA_TCASE(suite, "Files");
 
     tcase_add_checked_fixture(files, setup, teardown);
-    tcase_add_test(files, files_of_200_pages);
-    tcase_add_test(files, file_names);
-    tcase_add_test(files, file_link);
-    tcase_add_test(files, files_of_repeats);
-    tcase_add_test(files, files_of_two_crawls);
-    tcase_add_test(files, no_folder);
-    tcase_add_test(files, file_refused);
+    UVA_ADD_TESTS(files, files_of_200_pages, file_names, file_link,
+                  files_of_repeats, files_of_two_crawls, no_folder,
+                  file_refused);
 }
 
 int main(void)
@@ -1093,26 +1087,17 @@ int main(void)
     add_cases_of_options(suite);
     add_cases_of_files(suite);
     tcase_add_checked_fixture(pages, setup, teardown);
-    tcase_add_test(pages, pages_that_come);
-    tcase_add_test(pages, every_failure);
-    tcase_add_test(pages, body_limit);
-    tcase_add_test(pages, refused);
-    tcase_add_test(pages, ipv6_literal);
-    tcase_add_test(pages, pages_at_once);
-    tcase_add_test(pages, few_descriptors);
-    tcase_add_test(pages, standard_output_full);
+    UVA_ADD_TESTS(pages, pages_that_come, every_failure, body_limit, refused,
+                  ipv6_literal, pages_at_once, few_descriptors,
+                  standard_output_full);
     tcase_add_loop_test(pages, interrupted, 0,
                         sizeof endings / sizeof *endings);
     tcase_add_checked_fixture(printed, setup, teardown);
-    tcase_add_test(printed, json_shape);
-    tcase_add_test(printed, index_of_repeats);
-    tcase_add_test(printed, rate);
-    tcase_add_test(printed, bar_on_a_terminal);
-    tcase_add_test(printed, no_bar_in_a_pipe);
+    UVA_ADD_TESTS(printed, json_shape, index_of_repeats, rate,
+                  bar_on_a_terminal, no_bar_in_a_pipe);
     tcase_add_checked_fixture(demo, setup, teardown);
-    tcase_add_test(demo, demonstration);
-    tcase_add_test(demo, demonstration_fails);
-    tcase_add_test(demo, demonstration_killed);
+    UVA_ADD_TESTS(demo, demonstration, demonstration_fails,
+                  demonstration_killed);
     tcase_add_loop_test(demo, blocking_ways, 0, 2);
     return uva_test_main(suite);
 }

@@ -338,21 +338,11 @@ int main(void)
     TCase *answers = UVA_TCASE(suite, "Answers");
     TCase *refusals = UVA_TCASE(suite, "Refusals");
 
-    tcase_add_test(answers, answer_with_length);
-    tcase_add_test(answers, answer_to_the_end);
-    tcase_add_test(answers, answer_without_body);
-    tcase_add_test(answers, interim_answers);
-    tcase_add_test(answers, repeated_headers);
-    tcase_add_test(answers, folded_headers);
-    tcase_add_test(answers, long_lines);
-    tcase_add_test(refusals, no_http);
-    tcase_add_test(refusals, malformed_headers);
-    tcase_add_test(refusals, nul_and_cr_in_headers);
-    tcase_add_test(refusals, transfer_coding);
-    tcase_add_test(refusals, ends_early);
-    tcase_add_test(refusals, body_limit);
-    tcase_add_test(refusals, head_limit);
-    tcase_add_test(refusals, line_without_end);
-    tcase_add_test(refusals, texts);
+    UVA_ADD_TESTS(answers, answer_with_length, answer_to_the_end,
+                  answer_without_body, interim_answers, repeated_headers,
+                  folded_headers, long_lines);
+    UVA_ADD_TESTS(refusals, no_http, malformed_headers, nul_and_cr_in_headers,
+                  transfer_coding, ends_early, body_limit, head_limit,
+                  line_without_end, texts);
     return uva_test_main(suite);
 }

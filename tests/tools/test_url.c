@@ -220,13 +220,8 @@ int main(void)
     TCase *urls = UVA_TCASE(suite, "Url");
     TCase *json = UVA_TCASE(suite, "Json");
 
-    tcase_add_test(urls, parts);
-    tcase_add_test(urls, refused);
-    tcase_add_test(urls, limits);
-    tcase_add_test(urls, requests);
-    tcase_add_test(urls, longest_request);
-    tcase_add_test(urls, file_names);
-    tcase_add_test(json, json_strings);
-    tcase_add_test(json, json_no_utf8);
+    UVA_ADD_TESTS(urls, parts, refused, limits, requests, longest_request,
+                  file_names);
+    UVA_ADD_TESTS(json, json_strings, json_no_utf8);
     return uva_test_main(suite);
 }
