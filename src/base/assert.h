@@ -1,6 +1,6 @@
 /*
  * Assertions on a ladder: UVA_ASSERT_LEVEL 0 none, 1 cheap ones (the default),
- * 2 those that cost something (dev and sanitizer builds). They check what the
+ * 2 checks that cost something (dev and sanitizer builds). They check what the
  * library promises itself, and misuse that asyncio does not define; an error
  * that a caller can make or meet returns a code instead.
  */

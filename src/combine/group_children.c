@@ -106,7 +106,7 @@ static void child_give(const uva__group_child_t *child)
     }
 }
 
-/* What the end of a child means for its group. asyncio: taskgroups.py,
+/* Judge the end of a child for its group. asyncio: taskgroups.py,
  * TaskGroup._on_task_done: a cancelled child is no failure. */
 static void child_ended(uva__group_t *group, const uva__group_child_t *child)
 {

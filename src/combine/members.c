@@ -25,7 +25,7 @@ static size_t members_bytes(const uva__members_ops_t *ops, size_t count)
     return ops->bytes + count * sizeof(uva__member_t);
 }
 
-/* The futures stay alive to the end of the state, since those that a wait
+/* The futures stay alive to the end of the state, since the futures that a wait
  * gives out are borrowed from it. */
 void uva__members_unref(uva__members_t *members)
 {

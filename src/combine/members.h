@@ -19,7 +19,7 @@ typedef struct uva__member_s {
     bool counted; /* Not the second place of the same future. */
 } uva__member_t;
 
-/* What a wait and an as_completed do in their own way. */
+/* The part in which a wait and an as_completed differ. */
 typedef struct uva__members_ops_s {
     size_t bytes; /* Of their state, which begins with a uva__members_t. */
     /** A member is done, and the wait is not over. */

@@ -188,9 +188,10 @@ static void group_uncancel(uva__group_t *group)
     }
 }
 
-/* What the exit returns once no child is left: UVA_EGROUP if anything failed,
- * else a cancellation from outside, else what the body returned. asyncio:
- * taskgroups.py, TaskGroup._aexit, from where no child is left. */
+/* End the group and return its code, once no child is left: UVA_EGROUP if
+ * anything failed, else a cancellation from outside, else what the body
+ * returned. asyncio: taskgroups.py, TaskGroup._aexit, from where no child is
+ * left. */
 static int group_end(uva__group_t *group)
 {
     uva_task_t *parent = group->scope.task;

@@ -23,7 +23,7 @@ typedef struct uva__stack_s uva__stack_t;
 typedef struct uva__stack_slab_s uva__stack_slab_t;
 typedef struct uva__stack_class_s uva__stack_class_t;
 
-/* What uva__stack_is_clean looks at. */
+/* Values of clean in the control block. */
 enum {
     UVA__STACK_DIRTY,  /* Earlier frames have left bytes on the stack. */
     UVA__STACK_CLEAN,  /* All zero when this use began. */
