@@ -171,9 +171,10 @@ class Task:
         if kind == self.library["kind.task"]:
             number = numbers.get(future - self.library["task.base"])
             return place + (f", task {number}" if number else ", a task that has ended")
-        if kind == self.library["kind.gather"]:
-            return place + ", a gathering future"
-        return place + ", a future"
+        loop = pointer(future + self.library["future.loop"])
+        kinds = loop + self.library["loop.kinds"]
+        ops = pointer(kinds + kind * struct.calcsize("P"))
+        return place + ", " + text(pointer(ops + self.library["kind.describe"]))
 
     def suspended(self):
         """Its registers by name; None for one without a stack of its own."""

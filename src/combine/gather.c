@@ -107,7 +107,6 @@ gather_cancel_next(uva_future_t *future, size_t index, uva_future_t **ret_child)
 }
 
 static const uva__kind_ops_t gather_kind = {
-    .kind = UVA__KIND_GATHER,
     .keeps_others = true,
     .describe = "a gathering future",
     .free = gather_free,
@@ -291,7 +290,6 @@ static uva_future_t *gather_new(uva_loop_t *loop,
         return NULL;
     }
     gather = gather_of(outer);
-    gather->outer.cancel_requested = false;
     gather->ops = (uva__ready_ops_t){
         .run = child_done, .waiter = child_waiter, .drop = child_done};
     gather->count = count;

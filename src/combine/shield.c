@@ -36,7 +36,6 @@ static void shield_free(uva_future_t *future)
 }
 
 static const uva__kind_ops_t shield_kind = {
-    .kind = UVA__KIND_SHIELD,
     .settable = true,
     .keeps_others = true,
     .describe = "a future",

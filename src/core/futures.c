@@ -28,7 +28,24 @@
 
 /* --- making and freeing --- */
 
-/* The part that every kind has is zeroed; a kind sets what it has behind. */
+/* The number of a kind on a loop. Numbers are given at the first future, so
+ * that no list of kinds has to be kept on the floor below them. */
+static uint8_t kind_register(uva_loop_t *loop, const uva__kind_ops_t *kind)
+{
+    unsigned number = UVA__KIND_OTHERS;
+
+    while (loop->futures.kinds[number] != kind) {
+        if (loop->futures.kinds[number] == NULL) {
+            UVA__ASSERT(kind->free != NULL && kind->describe != NULL);
+            loop->futures.kinds[number] = kind;
+        } else {
+            number++;
+            UVA__ASSERT(number < UVA__KINDS);
+        }
+    }
+    return (uint8_t)number;
+}
+
 uva_future_t *
 uva__future_new(uva_loop_t *loop, const uva__kind_ops_t *kind, size_t size)
 {
@@ -37,13 +54,11 @@ uva__future_new(uva_loop_t *loop, const uva__kind_ops_t *kind, size_t size)
     if (future == NULL) {
         return NULL;
     }
-    memset(future, 0, sizeof *future);
+    memset(future, 0,
+           kind->cancel_next == NULL ? sizeof *future : sizeof(uva__parent_t));
     future->base.loop = loop;
     future->base.refs = 1;
-    future->base.kind = kind->kind;
-    /* Each kind is known to the loop from its first future on, so that no
-     * list of kinds has to be kept on the floor below them. */
-    loop->futures.kinds[kind->kind] = kind;
+    future->base.kind = kind_register(loop, kind);
     return &future->base;
 }
 
@@ -56,7 +71,6 @@ static void plain_free(uva_future_t *future)
 
 /* Its holder ends it. */
 static const uva__kind_ops_t plain_kind = {
-    .kind = UVA__KIND_PLAIN,
     .settable = true,
     .describe = "a future",
     .free = plain_free,
@@ -178,7 +192,6 @@ static void task_free(uva_future_t *future)
 
 /* Its body ends it. A cancellation asks it, or what it awaits: cancel.c. */
 const uva__kind_ops_t uva__task_kind = {
-    .kind = UVA__KIND_TASK,
     .describe = "a task",
     .free = task_free,
 };

@@ -16,6 +16,8 @@ UVA__INLINE void uva__future_append(uva_future_t *future, uva__record_t *record)
     uva__record_t *last = future->callbacks;
 
     UVA__ASSERT2(future->state == UVA__FUTURE_PENDING);
+    UVA__ASSERT2(record->ready.ops->run != NULL);
+    UVA__ASSERT2(record->ready.ops->drop != NULL);
     if (last == NULL) {
         record->ready.next = &record->ready;
         record->previous = record;
@@ -76,8 +78,9 @@ uva__future_kind(const uva_future_t *future)
 
 extern const uva__kind_ops_t uva__task_kind;
 
-/** Make a pending future of size bytes, which begin with a uva__plain_future_t.
- * What follows is not set. @return NULL without memory. */
+/** Make a pending future of size bytes. They begin with a uva__plain_future_t,
+ * or with a uva__parent_t if the kind has a cancel_next: that part is zeroed,
+ * and what follows is not set. @return NULL without memory. */
 uva_future_t *
 uva__future_new(uva_loop_t *loop, const uva__kind_ops_t *kind, size_t size);
 /** Queue the records of a future that was just done: the ring is cut open

@@ -93,23 +93,23 @@ typedef enum uva__future_state_e {
     UVA__FUTURE_CANCELLED
 } uva__future_state_t;
 
+/* The core itself knows these numbers. A loop gives the others to the kinds
+ * that register, in the order of their first futures. */
 typedef enum uva__future_kind_e {
-    UVA__KIND_PLAIN,
     UVA__KIND_TASK,
-    UVA__KIND_GATHER,
-    UVA__KIND_SHIELD,
     UVA__KIND_COROUTINE, /* No future: a uva_coroutine_t. */
     UVA__KIND_REFUSED,   /* Static; has no loop. */
-    UVA__KINDS
+    UVA__KIND_OTHERS,    /* The first number that a loop gives. */
+    UVA__KINDS = 16
 } uva__future_kind_t;
 
-/* The functions of the futures of one kind. uva__future_new makes a kind known
- * to the loop of the future: loop->futures.kinds. */
+/* The functions of the futures of one kind. uva__future_new registers a kind
+ * with the loop of the future, in loop->futures.kinds. */
 typedef struct uva__kind_ops_s {
-    uint8_t kind;         /* uva__future_kind_t */
     bool settable;        /* uva_future_set_result and the like may end it. */
-    bool keeps_others;    /* Freeing it drops references of other futures. */
-    const char *describe; /* Its name in the call graph. */
+    bool keeps_others;    /* Freeing it drops references of other futures, so
+                             the loop frees these one after another. */
+    const char *describe; /* Its name in reports, with an article. */
     /** Free the memory of a future that nobody refers to, and what it keeps.
      * Its callbacks are gone. */
     void (*free)(uva_future_t *future);
