@@ -205,30 +205,39 @@ task_measure(uva_loop_t *loop, const uva_task_t *task, uva__stack_t *stack)
                     loop->limits.stack_census);
 }
 
+/* End the current task, and go on with the next one. Loop, task and stack are
+ * read anew from thread-local state: the stack that the body ran on may be out
+ * of cache, and nothing here should wait for it. */
+static UVA__NOINLINE void task_end(int r)
+{
+    uva_loop_t *loop = uva__here;
+    uva_task_t *task = loop->step.current;
+    uva__stack_t *stack = flow_stack(uva__task_flow(task));
+    uva__context_t *next;
+
+    if (UVA__UNLIKELY(loop->limits.stack_census ||
+                      uva__stack_is_clean(stack))) {
+        task_measure(loop, task, stack);
+    }
+    uva__task_finish(task, r);
+    stack->owner = NULL;
+    uva__stack_put(&loop->stacks, stack);
+    next = uva__task_next(loop);
+    if (next != &stack->context) {
+        uva__context_jump(&stack->context, next);
+    }
+}
+
 /* Run one task after the other. A new task that is next and gets this stack
  * again needs no switch. */
 static void task_entry(void)
 {
     uva__context_started();
     for (;;) {
-        uva_loop_t *loop = uva__here;
-        uva_task_t *task = loop->step.current;
-        uva__stack_t *stack = flow_stack(uva__task_flow(task));
-        uva__context_t *next;
-        int r = task->coro->enter(uva__task_stackful(task) + 1,
-                                  uva__task_ret(task));
+        uva_task_t *task = uva__here->step.current;
 
-        if (UVA__UNLIKELY(loop->limits.stack_census ||
-                          uva__stack_is_clean(stack))) {
-            task_measure(loop, task, stack);
-        }
-        uva__task_finish(task, r);
-        stack->owner = NULL;
-        uva__stack_put(&loop->stacks, stack);
-        next = uva__task_next(loop);
-        if (next != &stack->context) {
-            uva__context_jump(&stack->context, next);
-        }
+        task_end(task->coro->enter(uva__task_stackful(task) + 1,
+                                   uva__task_ret(task)));
     }
 }
 
