@@ -115,5 +115,5 @@ size_t uva_loop_stack_usage(const uva_loop_t *loop,
 /* Idle stacks only: those of tasks are in use. */
 size_t uva_loop_trim_stacks(uva_loop_t *loop)
 {
-    return uva__loop_owned(loop) ? uva__stack_pool_trim_all(&loop->stacks) : 0;
+    return uva__loop_owned(loop) ? uva__stack_pool_trim(&loop->stacks) : 0;
 }

@@ -269,7 +269,6 @@ void uva__slab_class_destroy(uva__stack_class_t *home, uva__stack_pool_t *pool)
     class_destroy_slabs(home, pool, &home->open);
     class_destroy_slabs(home, pool, &home->full);
     home->idle = NULL;
-    home->cold = NULL;
     home->touched_count = 0;
 }
 

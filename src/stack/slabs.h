@@ -35,7 +35,6 @@ struct uva__stack_slab_s {
 struct uva__stack_class_s {
     /* private */
     uva__stack_t *idle; /* Through next, the last used first. */
-    uva__stack_t *cold; /* Below them: not used since the last trim. */
     uva_list_t open;    /* Of uva__stack_slab_t.link: some slot is untouched. */
     uva_list_t full;    /* The other slabs. */
     size_t slot_bytes;

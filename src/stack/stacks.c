@@ -4,8 +4,7 @@
  *   a slot is   where                           from there to
  *   fresh       a bit in its slab               in use (slab take)
  *   in use      with its holder                 idle (put)
- *   idle        in `idle` of its class          in use (get), cold (trim)
- *   cold        in `cold` of its class          in use (get), fresh (trim)
+ *   idle        in `idle` of its class          in use (get), fresh (trim)
  *
  * Invariant: each slot is in exactly one of these states. touched_count of a
  * class counts all that are not fresh.
@@ -91,23 +90,21 @@ int uva__stack_get_slow(uva__stack_pool_t *pool,
 {
     uva__stack_class_t *home =
         size_bytes == 0 ? pool->standard : pool_class(pool, size_bytes);
-    uva__stack_t **list;
     int r;
 
     if (home == NULL) {
         return UV_EINVAL;
     }
-    list = home->idle != NULL ? &home->idle : &home->cold;
-    if (*list != NULL) {
-        uva__stack_t *stack = *list;
-        *list = stack->next;
+    if (home->idle != NULL) {
+        uva__stack_t *stack = home->idle;
+        home->idle = stack->next;
         uva__stack_unpoison(stack);
         *ret_stack = stack;
         return 0;
     }
     if (pool_limit_reached(pool, home)) {
         /* Idle stacks of other sizes must not count against this one. */
-        uva__stack_pool_trim_all(pool);
+        uva__stack_pool_trim(pool);
         if (pool_limit_reached(pool, home)) {
             return UV_EAGAIN;
         }
@@ -128,9 +125,6 @@ size_t uva__stack_pool_count(const uva__stack_pool_t *pool)
         const uva__stack_class_t *home = &pool->classes[i];
         count += home->touched_count;
         for (const uva__stack_t *s = home->idle; s != NULL; s = s->next) {
-            count--;
-        }
-        for (const uva__stack_t *s = home->cold; s != NULL; s = s->next) {
             count--;
         }
     }

@@ -17,8 +17,7 @@
 #include "stack/slabs.h"
 
 enum {
-    TRIM_BATCH_COUNT = 64, /* Stacks of one system call. */
-    TRIM_CALL_COUNT = 1024 /* Of one call: it must not hold up the loop. */
+    TRIM_BATCH_COUNT = 64 /* Stacks of one system call. */
 };
 
 /* A stack that is being given back. */
@@ -66,9 +65,10 @@ static void stack_keep(uva__stack_t *stack, uva__stack_class_t *home)
     home->idle = stack;
 }
 
-/* Give back one batch of the cold stacks of a class. @return How many; the
- * others are idle again. */
-static size_t class_trim_batch(uva__stack_class_t *home,
+/* Give back the first batch of a list of stacks of a class. @return How many;
+ * the others of the batch are idle again. */
+static size_t class_trim_batch(uva__stack_t **list,
+                               uva__stack_class_t *home,
                                uva__stack_pool_t *pool)
 {
     stack_trim_t entries[TRIM_BATCH_COUNT];
@@ -78,14 +78,14 @@ static size_t class_trim_batch(uva__stack_class_t *home,
     size_t given = 0;
     size_t done;
 
-    for (; count < TRIM_BATCH_COUNT && home->cold != NULL; count++) {
-        uva__stack_t *stack = home->cold;
+    for (; count < TRIM_BATCH_COUNT && *list != NULL; count++) {
+        uva__stack_t *stack = *list;
         char *slot = stack->low - home->guard_bytes;
 
         /* The flow is destroyed when the pages have gone, not by
          * uva__stack_leave_tools: the pages may be refused. */
         entries[count].context = stack->context;
-        home->cold = stack->next;
+        *list = stack->next;
         stack->context.sp = NULL;
         uva__stack_leave_tools(stack);
         range_count = ranges_add(ranges, range_count, stack->slab, slot,
@@ -111,50 +111,26 @@ static size_t class_trim_batch(uva__stack_class_t *home,
     return given;
 }
 
+/* The list is taken aside, so that stacks that are idle again, because their
+ * pages were refused, are tried once. */
+static size_t class_trim(uva__stack_class_t *home, uva__stack_pool_t *pool)
+{
+    uva__stack_t *rest = home->idle;
+    size_t given = 0;
+
+    home->idle = NULL;
+    while (rest != NULL) {
+        given += class_trim_batch(&rest, home, pool);
+    }
+    return given * (home->slot_bytes - home->guard_bytes);
+}
+
 size_t uva__stack_pool_trim(uva__stack_pool_t *pool)
 {
     size_t bytes = 0;
-    size_t count = 0;
 
     for (size_t i = 0; i < UVA__STACK_CLASS_COUNT; i++) {
-        uva__stack_class_t *home = &pool->classes[i];
-        while (home->cold != NULL && count < TRIM_CALL_COUNT) {
-            size_t done = class_trim_batch(home, pool);
-            count += TRIM_BATCH_COUNT;
-            bytes += done * (home->slot_bytes - home->guard_bytes);
-        }
-        if (home->cold == NULL) {
-            home->cold = home->idle;
-            home->idle = NULL;
-        }
-    }
-    return bytes;
-}
-
-static size_t class_trim_all(uva__stack_class_t *home, uva__stack_pool_t *pool)
-{
-    size_t total = 0;
-
-    for (int round = 0; round < 2; round++) { /* The cold, then the idle. */
-        size_t done = 1;
-        while (home->cold != NULL && done > 0) {
-            done = class_trim_batch(home, pool);
-            total += done * (home->slot_bytes - home->guard_bytes);
-        }
-        if (home->cold == NULL) {
-            home->cold = home->idle;
-            home->idle = NULL;
-        }
-    }
-    return total;
-}
-
-size_t uva__stack_pool_trim_all(uva__stack_pool_t *pool)
-{
-    size_t bytes = 0;
-
-    for (size_t i = 0; i < UVA__STACK_CLASS_COUNT; i++) {
-        bytes += class_trim_all(&pool->classes[i], pool);
+        bytes += class_trim(&pool->classes[i], pool);
     }
     return bytes;
 }

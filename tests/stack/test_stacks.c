@@ -344,7 +344,7 @@ static int child_locked(void *arg)
         uva__stack_put(&pool, stacks[i]);
     }
     /* Locked pages cannot be given back; nothing is lost by trying. */
-    sum = uva__stack_pool_trim_all(&pool);
+    sum = uva__stack_pool_trim(&pool);
     if (sum != 0 || uva__stack_pool_count(&pool) != 0 ||
         uva__stack_get(&pool, 0, &stacks[0]) != 0 ||
         uva__stack_is_clean(stacks[0]) ||
@@ -480,34 +480,6 @@ static void put_many(uva__stack_t **stacks, int count)
     }
 }
 
-START_TEST(trim_waits_a_turn)
-{
-    uva__stack_t *stacks[20];
-    size_t bytes;
-
-    pool_begin(NULL);
-    for (int i = 0; i < 20; i++) {
-        stacks[i] = take(0);
-    }
-    put_many(stacks, 20);
-    ck_assert_uint_eq(uva__stack_pool_trim(&pool), 0);
-
-    /* Two are used in between, and stay; the last put is the first taken. */
-    ck_assert_ptr_eq(take(0), stacks[19]);
-    ck_assert_ptr_eq(take(0), stacks[18]);
-    uva__stack_put(&pool, stacks[18]);
-    uva__stack_put(&pool, stacks[19]);
-    bytes = uva__stack_pool_trim(&pool);
-    ck_assert_uint_eq(
-        bytes, 18 * (pool.standard->slot_bytes - pool.standard->guard_bytes));
-    ck_assert_uint_eq(pool.touched_bytes, 2 * pool.standard->slot_bytes);
-    ck_assert_uint_eq(resident_pages(stacks[19]), 1);
-    ck_assert_ptr_eq(take(0), stacks[19]);
-    uva__stack_put(&pool, stacks[19]);
-    pool_end();
-}
-END_TEST
-
 START_TEST(trim_gives_everything_back)
 {
     static uva__stack_t *stacks[600];
@@ -521,9 +493,9 @@ START_TEST(trim_gives_everything_back)
             stacks[i]->low[4096] = 1;
         }
         put_many(stacks, 600);
-        ck_assert_uint_gt(uva__stack_pool_trim_all(&pool), 0);
+        ck_assert_uint_gt(uva__stack_pool_trim(&pool), 0);
         ck_assert_uint_eq(pool.mapped_bytes, 0);
-        ck_assert_uint_eq(uva__stack_pool_trim_all(&pool), 0);
+        ck_assert_uint_eq(uva__stack_pool_trim(&pool), 0);
     }
     pool_end();
 }
@@ -546,7 +518,7 @@ START_TEST(trim_keeps_what_is_in_use)
             free_count++;
         }
     }
-    uva__stack_pool_trim_all(&pool);
+    uva__stack_pool_trim(&pool);
     ck_assert_uint_eq(uva__stack_pool_count(&pool), 600 - free_count);
     for (int i = 0; i < 600; i += 3) {
         ck_assert_int_eq(stacks[i]->low[100], (char)i);
@@ -567,26 +539,6 @@ START_TEST(trim_keeps_what_is_in_use)
         ck_assert(child_died(&child, SIGSEGV, ""));
     }
     put_many(stacks, 600);
-    pool_end();
-}
-END_TEST
-
-START_TEST(trim_is_bounded)
-{
-    static uva__stack_t *stacks[2200];
-    size_t calls = 0;
-
-    pool_begin(NULL);
-    for (int i = 0; i < 2200; i++) {
-        stacks[i] = take(0);
-    }
-    put_many(stacks, 2200);
-    ck_assert_uint_eq(uva__stack_pool_trim(&pool), 0);
-    while (uva__stack_pool_trim(&pool) > 0) {
-        calls++;
-    }
-    ck_assert_uint_ge(calls, 3);
-    ck_assert_uint_eq(pool.mapped_bytes, 0);
     pool_end();
 }
 END_TEST
@@ -744,10 +696,8 @@ static Suite *stacks_suite(void)
 #endif
 
     suite_add_tcase(suite, trim);
-    tcase_add_test(trim, trim_waits_a_turn);
     tcase_add_test(trim, trim_gives_everything_back);
     tcase_add_test(trim, trim_keeps_what_is_in_use);
-    tcase_add_test(trim, trim_is_bounded);
 
     suite_add_tcase(suite, scale);
     tcase_set_timeout(scale, 60);
