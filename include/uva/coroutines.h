@@ -92,6 +92,7 @@ UVA_EXTERN uva_coroutine_t *uva_coroutine_unref(uva_coroutine_t *coroutine);
 
 /**
  * Inside a coroutine: hand a value out and wait to be resumed.
+ * For stackful tasks only.
  *
  * @param ret_sent The value sent in; may be NULL.
  * @retval 0 A value was sent.
@@ -104,6 +105,7 @@ UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_coroutine_yield(void *value,
 /**
  * Inside a coroutine: pass everything on to another until it finishes (yield
  * from): values out, values and errors in.
+ * For stackful tasks only.
  *
  * @param ret_result The inner one's result.
  * @return 0, or the code the inner one failed with.

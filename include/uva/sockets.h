@@ -119,7 +119,8 @@ uva_server_start_serving_poll(uva_server_t *server);
 
 /**
  * Accept until the task is cancelled or the server closed; then close it and
- * wait for its connections.
+ * wait for its connections, which end by themselves or by
+ * uva_server_close_clients.
  *
  * @retval UV_ECANCELED Always, when it served: closing a server cancels this.
  * @retval UV_EPERM     The server is closed, or another task is in this call.

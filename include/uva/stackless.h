@@ -1,6 +1,7 @@
 /**
  * @file
- * Stackless tasks: a few hundred bytes each, for tens of millions at once.
+ * Stackless tasks: their members and 96 bytes each, for tens of millions at
+ * once.
  *
  *     UVA_STACKLESS(size_t, line_length, uva_reader_t *reader;
  *                   uva_buffer_t line;)

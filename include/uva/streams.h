@@ -279,13 +279,17 @@ uva__start_server_callback_poll(uva_start_server_op_t *op,
  * one waits; the waiting task goes on with what comes later. What every
  * function below can return besides its own codes:
  *
- *   UV_ECANCELED  the task was cancelled; what has come stays in the reader
- *   UV_ECONNRESET or another code with which the connection was lost; it comes
- *                 when the bytes that came before the loss do not suffice,
- * takes none of them, and comes again at the next call UV_ENOMEM     there is
- * no memory for the result; the bytes stay in the reader. As the code of a lost
- * connection: there was no memory for bytes that came UV_EPERM      another
- * task waits on the reader UVA_ENOTASK   nothing here can suspend
+ * @retval UV_ECANCELED The task was cancelled; what has come stays in the
+ *                      reader.
+ * @retval UV_ECONNRESET Or another code with which the connection was lost. It
+ *                      comes when the bytes that came before the loss do not
+ *                      suffice, takes none of them, and comes again at the next
+ *                      call.
+ * @retval UV_ENOMEM    There is no memory for the result; the bytes stay in the
+ *                      reader. As the code of a lost connection: there was no
+ *                      memory for bytes that came.
+ * @retval UV_EPERM     Another task waits on the reader.
+ * @retval UVA_ENOTASK  Nothing here can suspend.
  *
  * A count of bytes that is returned stops at INT_MAX.
  *

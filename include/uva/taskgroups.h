@@ -88,7 +88,7 @@ uva_taskgroup_create_task(uva_taskgroup_t *group,
 UVA_EXTERN void uva_taskgroup_cancel(uva_taskgroup_t *group);
 
 /** uva_taskgroup_cancel, then uva_taskgroup_exit of a body that succeeded.
- * Whom the exit refuses cancels nothing. */
+ * Whom the exit refuses cancels nothing. For stackful tasks only. */
 UVA_EXTERN UVA_CORO UVA_NODISCARD int
 uva_taskgroup_cancel_and_wait(uva_taskgroup_t *group);
 

@@ -8,7 +8,8 @@
  * arrays, view it as one. A parameter that is named take_... takes the
  * references it is given, on error too; the others borrow.
  *
- * Each awaiting function has a poll half for stackless coroutines. Where it
+ * Each awaiting function has a poll half for stackless coroutines, unless its
+ * comment says that it is for stackful tasks only. Where it
  * keeps state of its own it takes an operation (uva_..._op_t), zeroed before
  * its first call and left alone until the poll returns something else than
  * UVA_PENDING; it may then be used again.
@@ -401,6 +402,7 @@ typedef struct uva_attempt_s {
  * Start attempts one after another, each when the one before has failed or
  * delay_ns has passed; the first success ends the race: the others are
  * cancelled and waited for.
+ * For stackful tasks only.
  *
  * @param delay_ns   UVA_FOREVER: only after a failure.
  * @param ret_result What the winner gave; may be NULL.

@@ -74,7 +74,8 @@ typedef struct uva_bytes_s {
  * can be used as a C string.
  */
 typedef struct uva_buffer_s {
-    uint8_t *data; /* Owned; NULL when nothing was ever stored. */
+    uint8_t *data; /* Owned, and not from malloc: never freed alone. NULL when
+                      nothing was ever stored. */
     size_t size;   /* Bytes in use. */
     /* private */
     size_t capacity;
