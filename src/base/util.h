@@ -38,4 +38,11 @@
 /** How many elements an array has; not for pointers. */
 #define UVA__COUNT(array) (sizeof(array) / sizeof *(array))
 
+/** Begin to load the line of cache at an address, which is to be written. */
+#if defined(__GNUC__)
+#    define UVA__PREFETCH(address) __builtin_prefetch(address, 1)
+#else
+#    define UVA__PREFETCH(address) ((void)(address))
+#endif
+
 #endif /* UVA__BASE_UTIL_H */

@@ -205,16 +205,39 @@ task_measure(uva_loop_t *loop, const uva_task_t *task, uva__stack_t *stack)
                     loop->limits.stack_census);
 }
 
-/* End the current task, and go on with the next one. Loop, task and stack are
- * read anew from thread-local state: the stack that the body ran on may be out
- * of cache, and nothing here should wait for it. */
-static UVA__NOINLINE void task_end(int r)
+/* Prefetch the control block, and the frames below it, of the task that runs
+ * after the next one: among many stacks they are out of cache. A warm gather of
+ * 10^5 tasks takes half as long again without this. Inlined by force, because
+ * gcc drops the call of a function that only prefetches. */
+UVA__INLINE void task_prefetch(const uva_loop_t *loop)
+{
+    uva__ready_t *next = loop->ready.batch;
+
+    if (next != NULL && next->next != NULL &&
+        next->next->ops == loop->step.resume_ops) {
+        char *flow = (char *)uva__task_flow(uva__task_of_ready(next->next));
+        UVA__PREFETCH(flow);
+        UVA__PREFETCH(flow - 64);
+        UVA__PREFETCH(flow - 128);
+    }
+}
+
+/* A switch that is still to be made. */
+typedef struct task_switch_s {
+    uva__context_t *from;
+    uva__context_t *to; /* The same if the next task is to run right here. */
+} task_switch_t;
+
+/* End the current task, and take the next one. Loop, task and stack are read
+ * anew from thread-local state: the stack that the body ran on may be out of
+ * cache, and nothing here should wait for it. */
+static UVA__NOINLINE task_switch_t task_end(int r)
 {
     uva_loop_t *loop = uva__here;
     uva_task_t *task = loop->step.current;
     uva__stack_t *stack = flow_stack(uva__task_flow(task));
-    uva__context_t *next;
 
+    task_prefetch(loop);
     if (UVA__UNLIKELY(loop->limits.stack_census ||
                       uva__stack_is_clean(stack))) {
         task_measure(loop, task, stack);
@@ -222,10 +245,7 @@ static UVA__NOINLINE void task_end(int r)
     uva__task_finish(task, r);
     stack->owner = NULL;
     uva__stack_put(&loop->stacks, stack);
-    next = uva__task_next(loop);
-    if (next != &stack->context) {
-        uva__context_jump(&stack->context, next);
-    }
+    return (task_switch_t){&stack->context, uva__task_next(loop)};
 }
 
 /* Run one task after the other. A new task that is next and gets this stack
@@ -235,9 +255,12 @@ static void task_entry(void)
     uva__context_started();
     for (;;) {
         uva_task_t *task = uva__here->step.current;
+        task_switch_t next = task_end(task->coro->enter(
+            uva__task_stackful(task) + 1, uva__task_ret(task)));
 
-        task_end(task->coro->enter(uva__task_stackful(task) + 1,
-                                   uva__task_ret(task)));
+        if (next.to != next.from) {
+            uva__context_jump(next.from, next.to);
+        }
     }
 }
 
