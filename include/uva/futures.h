@@ -184,7 +184,7 @@ UVA_EXTERN void uva_future_discard_from_awaited_by(uva_future_t *future,
  * @param[out] ret_result As uva_future_result; may be NULL.
  * @return 0, the code it failed with, or:
  * @retval UV_ECANCELED   It, or the calling task, was cancelled.
- * @retval UVA_EWRONGLOOP It belongs to another loop.
+ * @retval UVA_EWRONGLOOP It is pending, and belongs to another loop.
  * @retval UV_EPERM       The task awaits itself.
  * @retval UVA_ENOTASK    Called where nothing can suspend.
  * @retval UV_ENOMEM      The future is NULL; nothing else needs memory.

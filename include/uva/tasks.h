@@ -388,8 +388,8 @@ uva_as_completed_next(uva_as_completed_t *iterator, uva_future_t **ret_future);
 UVA_EXTERN UVA_NODISCARD int
 uva_as_completed_next_poll(uva_as_completed_t *iterator,
                            uva_future_t **ret_future);
-/** End the iteration, early or not. Tasks that wait for the next future get 0.
- */
+/** End the iteration, early or not. Tasks that wait for the next future get 0;
+ * the iterator stays until these have run. */
 UVA_EXTERN void uva_as_completed_destroy(uva_as_completed_t *iterator);
 
 /** One attempt of a staggered race. */

@@ -69,8 +69,10 @@ static void state_expired(uva__members_t *members)
 static const uva__members_ops_t state_ops = {sizeof(state_t), state_done,
                                              state_expired};
 
-/* The iterator is the caller's memory, which may go at any time after destroy.
- * The records refer to the state alone, which outlives them. */
+/* The iterator is the caller's memory, which may go when it was destroyed and
+ * no task waits on it. The records refer to the state alone, which outlives
+ * them.
+ */
 int uva_as_completed_start(uva_as_completed_t *iterator,
                            const uva_future_ref_t *futures,
                            size_t count,

@@ -117,15 +117,15 @@ static void child_ended(uva__group_t *group, const uva__group_child_t *child)
         return;
     }
     code = uva__future_code(&task->base);
-    if (code >= 0) {
-        child_give(child);
-    }
     if (code < 0) {
         uva__group_add_error(group, code, uva_future_error(&task->base));
         if (group->policy == UVA_GROUP_FAIL_FAST) {
             uva__group_fail(group);
         }
-    } else if (group->policy == UVA_GROUP_FIRST_SUCCESS) {
+        return;
+    }
+    child_give(child);
+    if (group->policy == UVA_GROUP_FIRST_SUCCESS) {
         group->succeeded = true;
         group->cancelled = true;
         uva__group_cancel(group);

@@ -319,6 +319,31 @@ static int handle_give(uva_handle_t *handle, uva_handle_t **ret_handle)
     return 0;
 }
 
+/* Make a call of this thread, in no queue. *loop NULL becomes the running loop.
+ * @return 0, or why there is none: then its data was destroyed. */
+static int call_new(uva_loop_t **loop,
+                    uva_callback_cb callback,
+                    void *data,
+                    const uva_call_options_t *options,
+                    const char *site,
+                    const char *function,
+                    uva_handle_t **ret_handle)
+{
+    int r;
+
+    *loop = *loop == NULL ? uva__running() : *loop;
+    r = call_complete(callback, options) ? loop_schedulable(*loop, function)
+                                         : UV_EINVAL;
+    if (r >= 0) {
+        *ret_handle = handle_new(*loop, callback, data, options, false, site);
+        r = *ret_handle == NULL ? UV_ENOMEM : 0;
+    }
+    if (r < 0) {
+        uva__call_refused(data, options);
+    }
+    return uva__bare(r);
+}
+
 /* asyncio: base_events.py, call_soon. What other threads have scheduled before
  * this call is in the inbox, and is queued first. */
 int uva__loop_call_soon(uva_loop_t *loop,
@@ -329,23 +354,15 @@ int uva__loop_call_soon(uva_loop_t *loop,
                         const char *site)
 {
     uva_handle_t *handle;
-    int r;
+    int r = call_new(&loop, callback, data, options, site, "uva_loop_call_soon",
+                     &handle);
 
-    loop = loop == NULL ? uva__running() : loop;
-    r = call_complete(callback, options)
-            ? loop_schedulable(loop, "uva_loop_call_soon")
-            : UV_EINVAL;
-    if (r >= 0) {
-        handle = handle_new(loop, callback, data, options, false, site);
-        if (handle != NULL) {
-            uva__loop_inbox_first(loop);
-            uva__loop_push(loop, &handle->ready);
-            return handle_give(handle, ret_handle);
-        }
-        r = UV_ENOMEM;
+    if (r < 0) {
+        return r;
     }
-    uva__call_refused(data, options);
-    return uva__bare(r);
+    uva__loop_inbox_first(loop);
+    uva__loop_push(loop, &handle->ready);
+    return handle_give(handle, ret_handle);
 }
 
 /* asyncio: base_events.py, call_at. A call for UVA_FOREVER has no timer: it
@@ -359,33 +376,25 @@ int uva__loop_call_at(uva_loop_t *loop,
                       const char *site)
 {
     uva_handle_t *handle;
-    int r;
+    int r = call_new(&loop, callback, data, options, site, "uva_loop_call_at",
+                     &handle);
 
-    loop = loop == NULL ? uva__running() : loop;
-    r = call_complete(callback, options)
-            ? loop_schedulable(loop, "uva_loop_call_at")
-            : UV_EINVAL;
-    if (r >= 0) {
-        handle = handle_new(loop, callback, data, options, false, site);
-        if (handle == NULL) {
-            r = UV_ENOMEM;
-        } else {
-            r = uva__timer_start(loop, &handle->timer, when_ns,
-                                 handle_run_timer);
-            handle->when_ns = when_ns;
-            handle->timed = true;
-            if (r >= 0) {
-                if (when_ns == UVA_FOREVER) {
-                    uva__list_append(&loop->calls.never, &handle->link);
-                }
-                return handle_give(handle, ret_handle);
-            }
-            handle->destroy = NULL;
-            handle_drop(handle);
-        }
+    if (r < 0) {
+        return r;
     }
-    uva__call_refused(data, options);
-    return uva__bare(r);
+    handle->when_ns = when_ns;
+    handle->timed = true;
+    r = uva__timer_start(loop, &handle->timer, when_ns, handle_run_timer);
+    if (r < 0) {
+        handle->destroy = NULL; /* uva__call_refused destroys the data. */
+        handle_drop(handle);
+        uva__call_refused(data, options);
+        return uva__bare(r);
+    }
+    if (when_ns == UVA_FOREVER) {
+        uva__list_append(&loop->calls.never, &handle->link);
+    }
+    return handle_give(handle, ret_handle);
 }
 
 /* asyncio: base_events.py, call_later. The loop is checked first, as its driver

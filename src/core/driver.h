@@ -15,7 +15,7 @@ enum {
     /* A turn of a shared loop is under way: a call of libuv's comes from code
      * of users in it. */
     UVA__ASIDE_TURNING = 1u << 1,
-    UVA__ASIDE_NESTED = 1u << 2, /* Such a call came in this turn. */
+    UVA__ASIDE_NESTED = 1u << 2, /* libuv was called so in this turn. */
     UVA__ASIDE_FORKED = 1u << 3  /* This is a child, the loop its parent's. */
 };
 
