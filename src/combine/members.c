@@ -145,7 +145,7 @@ int uva__members_new(uva_loop_t *loop,
     }
     members = uva__slab_get(&loop->slab, members_bytes(ops, count));
     if (members == NULL) {
-        return UV_ENOMEM;
+        return uva__bare(UV_ENOMEM);
     }
     memset(members, 0, ops->bytes);
     members->ops = ops;
@@ -160,7 +160,7 @@ int uva__members_new(uva_loop_t *loop,
     }
     if (r < 0) {
         uva__slab_put(&loop->slab, members, members_bytes(ops, count));
-        return r;
+        return uva__bare(r);
     }
     members_fill(members, futures);
     members_attach(members);

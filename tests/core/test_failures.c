@@ -163,6 +163,34 @@ UVA_TEST(bare_failure_has_no_words_of_an_older_one)
     }
 }
 
+/* Waits that find no memory fail in the step of an earlier failure of this
+ * code: they do not tell its words. */
+UVA_TEST_STRICT(no_memory_has_no_words_of_an_older_one)
+{
+    uva_future_t *future = uva_create_future();
+    uva_as_completed_t iterator;
+    int code = UV_ENOMEM;
+    int r;
+
+    ck_assert_int_eq(UVA_JOIN(uva_create_task(says, &code)), UV_ENOMEM);
+    ck_assert_str_eq(uva_error_text(uva_task_error()), "old words");
+    uva_testing_fail_allocation(1, true);
+    r = uva_wait(UVA_FUTURES(&future), 1, UVA_FOREVER, UVA_ALL_COMPLETED, NULL,
+                 NULL);
+    uva_testing_fail_allocation(0, false);
+    ck_assert_int_eq(r, UV_ENOMEM);
+    ck_assert_ptr_null(uva_task_error());
+
+    ck_assert_int_eq(UVA_JOIN(uva_create_task(says, &code)), UV_ENOMEM);
+    uva_testing_fail_allocation(1, true);
+    r = uva_as_completed_start(&iterator, UVA_FUTURES(&future), 1, UVA_FOREVER);
+    uva_testing_fail_allocation(0, false);
+    ck_assert_int_eq(r, UV_ENOMEM);
+    ck_assert_ptr_null(uva_task_error());
+    uva_future_cancel(future);
+    uva_future_unref(future);
+}
+
 /* try: await ... except: await clean_up(); raise */
 static int cleans_up_and_passes_on(void *arg, void **ret_result)
 {
@@ -357,6 +385,7 @@ int main(void)
     TCase *names = UVA_TCASE(suite, "Names");
 
     UVA_ADD_TESTS(record, bare_failure_has_no_words_of_an_older_one,
+                  no_memory_has_no_words_of_an_older_one,
                   words_outlast_the_clean_up, cause_is_a_failure_of_this_step,
                   body_of_a_group_keeps_its_words);
     UVA_ADD_TESTS(codes, codes_that_are_refused, bodies_that_return_no_code);
