@@ -240,7 +240,7 @@ int uva_staggered_race(const uva_attempt_t *attempts,
     }
     race = uva__calloc(1, sizeof *race + count * sizeof race->racers[0]);
     if (race == NULL) {
-        return UV_ENOMEM;
+        return uva__bare(UV_ENOMEM);
     }
     race->attempts = attempts;
     race->count = count;

@@ -134,7 +134,7 @@ int uva_taskgroup_enter_with(uva_taskgroup_t *scope,
     scope->entry = uva__scope_enter(task, scope, &group_ops, sizeof *group);
     if (scope->entry == NULL) {
         scope->code = UV_ENOMEM;
-        return UV_ENOMEM;
+        return uva__bare(UV_ENOMEM);
     }
     group = group_of(scope);
     /* A request that is not delivered yet ends the body at its first await,

@@ -126,7 +126,7 @@ int uva_timeout_enter_at(uva_timeout_t *timeout, uint64_t when_ns)
         /* No block runs without its deadline: it ends at its first await. */
         timeout->code = UV_ENOMEM;
         (void)uva_task_cancel(task);
-        return UV_ENOMEM;
+        return uva__bare(UV_ENOMEM);
     }
     entry = timeout_entry(timeout);
     entry->timer = (uva__timer_t){.fire = NULL};
@@ -136,7 +136,7 @@ int uva_timeout_enter_at(uva_timeout_t *timeout, uint64_t when_ns)
     if (r < 0) {
         entry_expire(entry, r);
     }
-    return r;
+    return uva__bare(r);
 }
 
 int uva_timeout_enter(uva_timeout_t *timeout, uint64_t delay_ns)

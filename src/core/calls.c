@@ -495,7 +495,7 @@ int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
     handle = handle_new(loop, callback, data, options, true, site);
     if (handle == NULL) {
         uva__call_refused(data, options);
-        return UV_ENOMEM;
+        return uva__bare(UV_ENOMEM);
     }
     uv_mutex_lock(&loop->mutex);
     if (loop->closed) {

@@ -139,7 +139,7 @@ int uva_context_var_set(uva_context_var_t *var,
     int r;
 
     if (context == NULL) {
-        return UV_ENOMEM;
+        return uva__bare(UV_ENOMEM);
     }
     token.was_set = uva_context_get(context, var, &token.value);
     r = uva__context_put(context, var, value, true);
@@ -189,7 +189,7 @@ int uva_context_run(uva_context_t *context,
     if (task != NULL) {
         uva__extra_t *extra = uva__future_extra(&task->base);
         if (extra == NULL) {
-            return UV_ENOMEM;
+            return uva__bare(UV_ENOMEM);
         }
         outer = extra->context;
         extra->context = uva_context_ref(context);

@@ -82,7 +82,7 @@ int uva_task_set_name(uva_task_t *task, const char *name)
     extra = task == NULL ? NULL : uva__future_extra(&task->base);
     copy = extra == NULL ? NULL : uva__strdup(name);
     if (copy == NULL) {
-        return UV_ENOMEM;
+        return uva__bare(UV_ENOMEM);
     }
     uva__free(extra->name);
     extra->name = copy;

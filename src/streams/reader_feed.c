@@ -67,7 +67,7 @@ int uva_reader_new(size_t limit_bytes, uva_reader_t **ret_reader)
     }
     reader = uva__calloc(1, sizeof *reader);
     if (reader == NULL) {
-        return UV_ENOMEM;
+        return uva__bare(UV_ENOMEM);
     }
     uva__input_init(&reader->in, uva_loop_ref(uva_get_running_loop()), NULL,
                     limit_bytes == 0 ? UVA_STREAM_LIMIT : limit_bytes);

@@ -197,7 +197,7 @@ int uva__start_server_poll(uva_start_server_op_t *op,
     if (op->state == NULL) {
         service = service_new(coro, args);
         if (service == NULL) {
-            return UV_ENOMEM;
+            return uva__bare(UV_ENOMEM);
         }
         service->reader_offset = reader_offset;
         service->writer_offset = writer_offset;

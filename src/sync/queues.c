@@ -144,7 +144,7 @@ static UVA__NOINLINE int queue_store_slow(uva_queue_t *queue, void *item)
     if (uva_queue_full(queue)) {
         return queue_overflow(queue, item);
     }
-    return uva__items_push(queue, item);
+    return uva__bare(uva__items_push(queue, item));
 }
 
 /* A put that does not wait; function is the public one, for the log. */
