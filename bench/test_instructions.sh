@@ -221,8 +221,8 @@ program 'queue item, 1'                600 10000 chan @ 1
 program 'queue item, 1, stackless'     590 10000 --stackless chan @ 1
 program 'queue item, 128'              165 20000 chan @ 128
 program 'queue item, 128, stackless'   145 20000 --stackless chan @ 128
-echo_row 'echo of 1 KiB'               650 echo stream
-echo_row 'echo of 1 KiB, stackless'    580 --stackless echo stream
+echo_row 'echo of 1 KiB'               660 echo stream
+echo_row 'echo of 1 KiB, stackless'    590 --stackless echo stream
 
 if command -v strace >/dev/null 2>&1 && strace -o /dev/null true 2>/dev/null; then
     echo "system calls of 20000 echoes"

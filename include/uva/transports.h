@@ -34,6 +34,11 @@ typedef struct uva_address_s {
     uva_family_t family;
 } uva_address_t;
 
+/** What a transport stands on. */
+typedef enum uva_medium_kind_e {
+    UVA_MEDIUM_TCP /* A TCP socket. */
+} uva_medium_kind_t;
+
 /** Take a reference. @return transport itself; NULL for NULL. */
 UVA_EXTERN uva_transport_t *uva_transport_ref(uva_transport_t *transport);
 /** Drop a reference; the last one of an open transport closes it and warns in

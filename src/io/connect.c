@@ -3,12 +3,12 @@
  * _connect_sock; asyncio.staggered).
  *
  * An operation, the dial, looks up the host, then the local host, then tries
- * the addresses. An attempt is a transport that is CONNECTING. The next attempt
- * starts when one has failed or, with a delay, when the delay has passed.
+ * the addresses. An attempt is a medium that connects. The next attempt starts
+ * when one has failed or, with a delay, when the delay has passed.
  *
- * Invariant: attempts and look-ups point to the dial and the dial to them, so
- * each can end without the other; libuv never holds memory of the dial. At most
- * one transport outlives it: the winner. A dial that is done has no attempt.
+ * Invariant: look-ups point to the dial and the dial to them, so each can end
+ * without the other; libuv never holds memory of the dial. At most one medium
+ * outlives it: the winner's. A dial that is done has no attempt.
  */
 #include <errno.h>
 #include <string.h>
@@ -39,7 +39,7 @@ typedef struct uva__dial_s {
     uva__addresses_t remote; /* To connect to. */
     uva__addresses_t local;  /* To connect from. */
     size_t next;             /* Of remote: the next one to try. */
-    uva_list_t attempts;     /* Of uva_transport_t.link. */
+    uva_list_t attempts;     /* Of attempt_t.link. */
     uva__timer_t timer;      /* Runs for delay_ns. */
     uva_transport_t *winner; /* Owned until it is opened; in no list. */
     bool done;               /* status is the result. */
@@ -50,7 +50,38 @@ typedef struct uva__dial_s {
     char text[TEXT_BYTES]; /* The failures, in order. */
 } dial_t;
 
+/* A socket that connects. It counts as an operation of the loop. */
+typedef struct attempt_s {
+    uva_list_t link;                /* Of dial_t.attempts. */
+    dial_t *dial;                   /* Borrowed: it owns this. */
+    uva__medium_t *medium;          /* Owned. */
+    const uva__sockaddr_t *address; /* Borrowed: of dial->remote. */
+} attempt_t;
+
 static void connect_next(dial_t *dial);
+
+/* The attempt is over; its medium was closed, or has gone to a transport. */
+static void attempt_free(attempt_t *attempt)
+{
+    uva_loop_t *loop = attempt->dial->loop;
+
+    uva__list_remove(&attempt->link);
+    uva__slab_put(&loop->slab, attempt, sizeof *attempt);
+    uva__loop_op_end(loop);
+}
+
+static void attempt_drop(attempt_t *attempt)
+{
+    attempt->medium->ops->close(attempt->medium);
+    attempt_free(attempt);
+}
+
+static void connect_drop_attempts(dial_t *dial)
+{
+    while (!uva__list_empty(&dial->attempts)) {
+        attempt_drop(UVA__LIST_FIRST(&dial->attempts, attempt_t, link));
+    }
+}
 
 /* --- ending --- */
 
@@ -63,10 +94,7 @@ static void connect_release(dial_t *dial)
         uva__resolve_cancel(dial->resolve);
     }
     uva__timer_stop(loop, &dial->timer);
-    while (!uva__list_empty(&dial->attempts)) {
-        uva__transport_discard(
-            UVA__LIST_FIRST(&dial->attempts, uva_transport_t, link));
-    }
+    connect_drop_attempts(dial);
     uva__addresses_clear(&dial->remote);
     uva__addresses_clear(&dial->local);
     uva__slab_put(&loop->slab, dial, sizeof *dial);
@@ -108,45 +136,45 @@ connect_note(dial_t *dial, const uva__sockaddr_t *address, int status)
 /* --- attempts --- */
 
 /* The first socket that is connected ends the other attempts. */
-static void connect_won(dial_t *dial, uva_transport_t *transport)
+static void connect_won(attempt_t *attempt)
 {
-    socklen_t size = sizeof transport->peer;
+    dial_t *dial = attempt->dial;
+    uva__medium_t *medium = attempt->medium;
+    uva__sockaddr_t peer = *attempt->address;
+    socklen_t size = sizeof peer;
+    int r;
 
     /* "0.0.0.0" and "::" connect to one of this host's addresses: ask which. */
-    (void)getpeername(transport->fd, &transport->peer.any, &size);
-    uva__list_remove(&transport->link);
-    transport->of.owner = NULL; /* of.dial ends here: the same memory. */
-    (void)uv_poll_stop(&transport->poll);
-    transport->events = 0;
-    dial->winner = transport;
-    connect_done(dial, 0);
-    while (!uva__list_empty(&dial->attempts)) {
-        uva__transport_discard(
-            UVA__LIST_FIRST(&dial->attempts, uva_transport_t, link));
-    }
+    (void)getpeername(medium->ops->fileno(medium), &peer.any, &size);
+    (void)medium->ops->watch(medium, 0);
+    attempt_free(attempt);
+    r = uva__transport_new(&dial->kind, medium, &peer, NULL, &dial->winner);
+    connect_done(dial, r);
+    connect_drop_attempts(dial);
 }
 
-/* An attempt has ended. The poll says only that it has; SO_ERROR says how, and
- * is cleared by being read. asyncio: selector_events.py, _sock_connect_cb. */
-static void connect_poll_cb(uv_poll_t *poll, int status, int events)
+/* An attempt has ended. The medium says only that it has; SO_ERROR says how,
+ * and is cleared by being read. asyncio: selector_events.py, _sock_connect_cb.
+ */
+static void connect_ready(void *upper, int events)
 {
-    uva_transport_t *transport = UVA__CONTAINER_OF(poll, uva_transport_t, poll);
-    dial_t *dial = transport->of.dial;
+    attempt_t *attempt = upper;
+    dial_t *dial = attempt->dial;
     int error = 0;
     socklen_t size = sizeof error;
 
-    (void)events;
-    if (getsockopt(transport->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0) {
+    if (getsockopt(attempt->medium->ops->fileno(attempt->medium), SOL_SOCKET,
+                   SO_ERROR, &error, &size) < 0) {
         error = errno;
     }
-    if (error == 0 && status >= 0) { /* status: libuv's own failure. */
-        connect_won(dial, transport);
+    if (error == 0 && events >= 0) { /* Negative: libuv's own failure. */
+        connect_won(attempt);
         return;
     }
-    connect_note(dial, &dial->remote.items[transport->address_index],
-                 error != 0 ? uv_translate_sys_error(error) : status);
-    uva__transport_discard(transport); /* Before connect_next, which asks
-                                          whether an attempt is left. */
+    connect_note(dial, attempt->address,
+                 error != 0 ? uv_translate_sys_error(error) : events);
+    attempt_drop(attempt); /* Before connect_next, which asks whether an attempt
+                              is left. */
     connect_next(dial);
 }
 
@@ -173,19 +201,20 @@ static int connect_bind(const dial_t *dial, int fd, int family)
     return r;
 }
 
-/* Start an attempt: a transport that is CONNECTING, in the list of attempts. A
- * connect that is through at once is told by the poll like any other. */
+/* Start an attempt. A connect that is through at once is told by the medium
+ * like any other. */
 static int connect_start(dial_t *dial, const uva__sockaddr_t *address)
 {
     int family = address->any.sa_family;
     int fd = uva__socket_open(family);
-    uva_transport_t *transport;
+    attempt_t *attempt;
     int r;
 
     if (fd < 0) {
         return fd;
     }
-    r = connect_bind(dial, fd, family);
+    attempt = uva__slab_get(&dial->loop->slab, sizeof *attempt);
+    r = attempt == NULL ? UV_ENOMEM : connect_bind(dial, fd, family);
     if (r >= 0) {
         do {
             r = connect(fd, &address->any, uva__sockaddr_bytes(address));
@@ -194,23 +223,25 @@ static int connect_start(dial_t *dial, const uva__sockaddr_t *address)
     }
     if (r < 0) {
         close(fd);
-        return r;
+    } else { /* The descriptor is the medium's, also on failure. */
+        r = uva__medium_socket(dial->loop, fd, &attempt->medium);
     }
-    /* From here on the descriptor is the transport's, also on failure. */
-    r = uva__transport_new(dial->loop, &dial->kind, fd, address,
-                           UVA__TRANSPORT_CONNECTING, &transport);
     if (r < 0) {
+        if (attempt != NULL) {
+            uva__slab_put(&dial->loop->slab, attempt, sizeof *attempt);
+        }
         return r;
     }
-    transport->of.dial = dial;
-    transport->address_index = (uint32_t)(address - dial->remote.items);
-    r = uv_poll_start(&transport->poll, UV_WRITABLE, connect_poll_cb);
+    attempt->dial = dial;
+    attempt->address = address;
+    uva__loop_op_begin(dial->loop); /* Ends in attempt_free. */
+    uva__list_append(&dial->attempts, &attempt->link);
+    uva__medium_give(attempt->medium, connect_ready, attempt);
+    r = attempt->medium->ops->watch(attempt->medium, UV_WRITABLE);
     if (r < 0) {
-        uva__transport_discard(transport);
-        return r;
+        attempt_drop(attempt);
     }
-    uva__list_append(&dial->attempts, &transport->link);
-    return 0;
+    return r;
 }
 
 /* The delay has passed: try the next address beside the ones under way. */
@@ -332,7 +363,7 @@ connect_resolved(void *data, int status, uva__addresses_t *take_addresses)
 /* Check the options and keep them; NULL stands for the defaults. */
 static int connect_options(dial_t *dial,
                            const uva_connection_options_t *options,
-                           const uva__direct_ops_t *ops)
+                           const uva__consumer_ops_t *ops)
 {
     if (options == NULL) {
         return uva__transport_kind(&dial->kind, ops, 0, 0, 0);
@@ -373,7 +404,7 @@ static int connect_begin(void **op,
                          const char *host,
                          const char *port,
                          const uva_connection_options_t *options,
-                         const uva__direct_ops_t *ops)
+                         const uva__consumer_ops_t *ops)
 {
     uva_loop_t *loop = uva__running();
     uva__addresses_t found = {0};
@@ -444,7 +475,7 @@ int uva__connect_poll(void **op,
                       const char *host,
                       const char *port,
                       const uva_connection_options_t *options,
-                      const uva__direct_ops_t *ops,
+                      const uva__consumer_ops_t *ops,
                       uva_transport_t **ret_transport)
 {
     uva_waiter_t *self = uva_waiter_current();

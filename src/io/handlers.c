@@ -3,7 +3,7 @@
  * (asyncio.streams, StreamReaderProtocol.connection_made, its _task and the
  * task's done callback).
  *
- * Invariant: while transport->task is set, the transport has a reference for
+ * Invariant: while transport->handler is set, the transport has a reference for
  * it. When the task ends, the transport is closed and the reference dropped,
  * so the handler's reader and writer are valid until the handler returns.
  */
@@ -26,13 +26,13 @@ static bool client_was_lost(const uva_transport_t *transport, int code)
 }
 
 /* Log the loss of a connection for debugging: a peer must not fill a log. */
-static void client_tell(const uva_transport_t *transport, int code)
+static void client_tell(const uva__handler_t *handler, int code)
 {
     char where[UVA__ADDRESS_TEXT];
 
-    uva__address_format(&transport->peer, where);
+    uva__address_format(&handler->transport->peer, where);
     uva__log(UVA_LOG_DEBUG, "%s: the connection with %s was lost: %s (%s)",
-             uva__task_function(transport->task), where, uva_strerror(code),
+             uva__task_function(handler->task), where, uva_strerror(code),
              uva_err_name(code));
 }
 
@@ -41,20 +41,21 @@ static void client_tell(const uva_transport_t *transport, int code)
  * the task returns normally, and closes it when the writer is collected. */
 static void client_served(uva__ready_t *ready)
 {
-    uva_transport_t *transport =
-        UVA__CONTAINER_OF(ready, uva_transport_t, task_record.ready);
-    uva_future_t *future = &transport->task->base;
+    uva__handler_t *handler =
+        UVA__CONTAINER_OF(ready, uva__handler_t, record.ready);
+    uva_transport_t *transport = handler->transport;
+    uva_future_t *future = &handler->task->base;
     int r = uva__future_code(future);
 
     if (r < 0 && client_was_lost(transport, r)) {
-        client_tell(transport, r);
+        client_tell(handler, r);
     } else if (r < 0 && r != UV_ECANCELED) {
         uva__report(transport->loop, future, r,
                     "Unhandled exception in client_connected_cb");
     }
     /* The task's name and code are read above: the unref may free the task. The
      * transport's own reference goes last, as it may free the transport. */
-    transport->task = NULL;
+    transport->handler = NULL;
     uva__future_unref(future);
     uva_transport_close(transport);
     (void)uva_transport_unref(transport);
@@ -63,7 +64,9 @@ static void client_served(uva__ready_t *ready)
 static const uva__ready_ops_t client_ops = {.run = client_served,
                                             .drop = client_served};
 
-void uva__transport_serve(uva_transport_t *transport, uva_task_t *take_task)
+void uva__transport_serve(uva_transport_t *transport,
+                          uva__handler_t *handler,
+                          uva_task_t *take_task)
 {
     uva_future_t *future = UVA_FUTURE(take_task);
 
@@ -75,12 +78,15 @@ void uva__transport_serve(uva_transport_t *transport, uva_task_t *take_task)
         return;
     }
     transport->refs++;
-    transport->task = take_task;
-    transport->task_record.ready.ops = &client_ops;
-    uva__future_add(future, &transport->task_record);
+    handler->transport = transport;
+    handler->task = take_task;
+    handler->record.ready.ops = &client_ops;
+    transport->handler = handler;
+    uva__future_add(future, &handler->record);
 }
 
 bool uva__transport_served(const uva_transport_t *transport)
 {
-    return transport->task != NULL && transport->task == uva__task_current();
+    return transport->handler != NULL &&
+           transport->handler->task == uva__task_current();
 }

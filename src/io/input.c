@@ -35,6 +35,8 @@ void uva__input_init(uva__input_t *in,
     in->transport = transport;
     in->limit = limit;
     in->expected = CLASS_LEAST;
+    in->data = (uint8_t *)in; /* Some address: data + size is looked at before
+                                 there is a block, and NULL allows no sum. */
 }
 
 /* --- blocks --- */
@@ -147,7 +149,7 @@ void uva__input_maybe_pause(uva__input_t *in)
     if (uva__input_full(in) && !in->paused && in->transport != NULL &&
         in->wants != UVA__WANTS_ALL) {
         in->paused = true;
-        in->set_paused(in->transport, true);
+        uva_transport_pause_reading(in->transport);
     }
 }
 
@@ -294,7 +296,7 @@ static inline void input_maybe_resume(uva__input_t *in)
 {
     if (UVA__UNLIKELY(in->paused) && in->size <= in->limit) {
         in->paused = false;
-        in->set_paused(in->transport, false);
+        uva_transport_resume_reading(in->transport);
     }
 }
 
@@ -427,7 +429,7 @@ int uva__input_wait(uva__input_t *in, uva__input_wants_t wants)
      * paused will make deadlock, so prevent it." */
     if (UVA__UNLIKELY(in->paused)) {
         in->paused = false;
-        in->set_paused(in->transport, false);
+        uva_transport_resume_reading(in->transport);
     }
     in->waiter = &uva__task_current()->waiter;
     in->wants = (uint8_t)wants;

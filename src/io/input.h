@@ -11,10 +11,6 @@
 #include "io/blocks.h"
 #include "io/stream_door.h"
 
-/** The connection is lost; code: why, or 0 for a close. Wakes the waiting task.
- * Bytes that have come can still be read; the code is told behind them. If the
- * input has an exception already, nothing happens. */
-void uva__input_lose(uva__input_t *in, int code);
 /** Nothing was read into the place that was reserved: give its memory back. */
 void uva__input_unused(uva__input_t *in);
 

@@ -152,7 +152,7 @@ static int listen_bind(const listen_t *listen, uva_server_t *server)
 /* Make the server, bind it, and let it listen unless that is deferred. On
  * failure the server is closed, has no reference, and destroys data when it is
  * freed. */
-static int listen_make(listen_t *listen, const uva__direct_ops_t *ops)
+static int listen_make(listen_t *listen, const uva__consumer_ops_t *ops)
 {
     const uva_server_options_t *options = &listen->options;
     uva_loop_t *loop = listen->loop;
@@ -202,7 +202,7 @@ static int listen_make(listen_t *listen, const uva__direct_ops_t *ops)
 /* Check the options and keep a copy; NULL stands for the defaults. */
 static int listen_options(listen_t *listen,
                           const uva_server_options_t *options,
-                          const uva__direct_ops_t *ops)
+                          const uva__consumer_ops_t *ops)
 {
     if (options != NULL) {
         if (options->size < sizeof *options ||
@@ -266,7 +266,7 @@ static int listen_begin(listen_t *listen,
                         const char *host,
                         const char *port,
                         const uva_server_options_t *options,
-                        const uva__direct_ops_t *ops)
+                        const uva__consumer_ops_t *ops)
 {
     uva_loop_t *loop = listen->loop;
     uva__name_t name = {.host = host, .port = port, .passive = true};
@@ -309,7 +309,7 @@ static int listen_end(void **op, int r, uva_server_t **ret_server)
 }
 
 /* After the look-up: make the server. */
-static int listen_go_on(listen_t *listen, const uva__direct_ops_t *ops)
+static int listen_go_on(listen_t *listen, const uva__consumer_ops_t *ops)
 {
     int r = listen->status;
 
@@ -324,7 +324,7 @@ int uva__listen_poll(void **op,
                      const char *host,
                      const char *port,
                      const uva_server_options_t *options,
-                     const uva__direct_ops_t *ops,
+                     const uva__consumer_ops_t *ops,
                      void *take_data,
                      uva_destroy_cb destroy,
                      uva_server_t **ret_server)

@@ -175,7 +175,6 @@ static void listener_failed(uva__listener_t *listener, int code)
 /* The transport becomes a client, and will hear connection_made. */
 static void server_accepted(uva_server_t *server, uva_transport_t *transport)
 {
-    transport->of.owner = &server->owner;
     uva__list_append(&server->clients, &transport->link);
     server->client_count++;
     uva__transport_open(transport);
@@ -228,6 +227,7 @@ static void listener_poll_cb(uv_poll_t *poll, int status, int events)
     }
     for (int i = 0; i <= server->backlog_count; i++) {
         uva_transport_t *transport;
+        uva__medium_t *medium;
         uva__sockaddr_t peer = {.any = {.sa_family = AF_UNSPEC}};
         int r = uva__socket_accept(listener->fd, &peer);
         if (r == UV_EAGAIN) {
@@ -237,8 +237,11 @@ static void listener_poll_cb(uv_poll_t *poll, int status, int events)
             continue; /* The peer was gone before its turn came. */
         }
         if (r >= 0) {
-            r = uva__transport_new(server->loop, &server->kind, r, &peer,
-                                   UVA__TRANSPORT_ACCEPTED, &transport);
+            r = uva__medium_socket(server->loop, r, &medium);
+        }
+        if (r >= 0) {
+            r = uva__transport_new(&server->kind, medium, &peer, &server->owner,
+                                   &transport);
         }
         if (r < 0) {
             listener_failed(listener, r);
@@ -315,9 +318,9 @@ static void server_wake(uva_server_t *server)
 void uva__server_client_left(uva_transport_t *transport)
 {
     uva_server_t *server =
-        UVA__CONTAINER_OF(transport->of.owner, uva_server_t, owner);
+        UVA__CONTAINER_OF(transport->owner, uva_server_t, owner);
 
-    transport->of.owner = NULL;
+    transport->owner = NULL;
     server->client_count--;
     if (server->state == UVA__SERVER_SERVING) {
         server_watch(server); /* It may have been full. */

@@ -3,34 +3,39 @@
  * src/io beside the public headers. Read this first to put something else on a
  * connection.
  *
- * What stands on a transport is a table of functions (uva__direct_ops_t) and a
- * state behind the transport, as asyncio's Protocol stands on its Transport:
+ * What stands on a transport, its consumer, is a table of functions
+ * (uva__consumer_ops_t) and a state, as asyncio's Protocol stands on its
+ * Transport:
  *
  *   1. uva__connect_poll and uva__listen_poll take the table. For each
  *      connection they make a transport with ops->state_bytes behind it, and
  *      call ops->init.
- *   2. Bytes that arrive go to the transport's input. There is no
- * data_received: a task takes them from the input by a poll (uva__input_begin,
- * look at data and size, then take, or uva__input_wait and return UVA_PENDING).
+ *   2. Bytes that arrive go to the input that ops->init gave to the transport
+ *      (uva__transport_set_input). A task takes them from there by a poll
+ *      (uva__input_begin, look at data and size, then take, or
+ *      uva__input_wait and return UVA_PENDING). A consumer without an input
+ *      takes them by ops->read.
  *   3. Bytes leave by uva_transport_write. ops->pause_writing and
  *      ops->resume_writing tell when a task should wait.
- *   4. The end comes once, by ops->connection_lost; reads have been told
- * before.
+ *   4. The end comes once, by ops->connection_lost.
  *
- * Transport, input and state are one piece of memory, and every reference is
- * one of the transport's (uva_transport_ref). All of it belongs to the loop's
- * thread. Polls are called by tasks; io calls the table, and runs no code of a
- * user but by connection_made.
+ * Transport and state are one piece of memory, and every reference is one of
+ * the transport's (uva_transport_ref). All of it belongs to the loop's thread.
+ * Polls are called by tasks; io calls the table.
  *
- * Each function is defined in the file that is named above it. This header
- * includes public ones only, so that no other private thing comes with it.
+ * Each function is defined in the file that is named above it. The one private
+ * header that comes with it is that of the record in uva__handler_t.
  */
 #ifndef UVA__IO_STREAM_DOOR_H
 #define UVA__IO_STREAM_DOOR_H
 
+#include <sys/types.h>
+
 #include "uva/sockets.h"
 #include "uva/transports.h"
 #include "uva/types.h"
+
+#include "core/object.h"
 
 /* --- input.c --- */
 
@@ -57,7 +62,7 @@ typedef enum uva__input_wants_e {
 
 /*
  * An input: the bytes that came in and were not taken, and the task that waits
- * for more. It lies in a transport, or in a reader that its user feeds.
+ * for more. It lies behind a transport, or in a reader that its user feeds.
  *
  * The bytes lie in a block, which is gone when there are none, so that an idle
  * connection holds no memory. A view that was given out lies in front of them,
@@ -93,16 +98,14 @@ typedef struct uva__input_s {
     size_t consumed;            /* The result of uva_reader_consumed. */
     struct uva__block_s *held;  /* Owned: an earlier block, with the view. */
     uva_loop_t *loop;           /* Borrowed. A reader of its own keeps it. */
-    uva_transport_t *transport; /* Borrowed: this lies in it; NULL for a
+    uva_transport_t *transport; /* Borrowed: this lies behind it; NULL for a
                                    reader of its own. */
-    /* Pauses or resumes the transport; NULL without one. */
-    void (*set_paused)(uva_transport_t *transport, bool paused);
     int32_t exception; /* Why reading fails: a code; 0 if it does not. */
     uint32_t refs;     /* Of a reader of its own; else unused. */
 } uva__input_t;
 
 /** Make an empty input; *in is zeroed. transport is NULL for a reader of its
- * own; a transport sets set_paused afterwards. Cannot fail. */
+ * own. Cannot fail. */
 void uva__input_init(uva__input_t *in,
                      uva_loop_t *loop,
                      uva_transport_t *transport,
@@ -114,6 +117,10 @@ void uva__input_destroy(uva__input_t *in);
  * @retval UV_ENOMEM Bytes that fitted at the waiting task's place are there;
  * the others are not kept. */
 int uva__input_append(uva__input_t *in, const uint8_t *data, size_t size);
+/** The connection is lost; code: why, or 0 for a close. Wakes the waiting task.
+ * Bytes that have come can still be read; the code is told behind them. If the
+ * input has an exception already, nothing happens. */
+void uva__input_lose(uva__input_t *in, int code);
 /** No more will come, and the waiting task is woken. code 0: the end of the
  * stream, which the reads find behind the bytes. A negative code: every read
  * fails with it from now on. */
@@ -173,60 +180,85 @@ int uva__input_detach(uva__input_t *in, uva_buffer_t *ret_buffer);
 /* --- transports.c --- */
 
 /**
- * What stands on a transport, and hears of what happens to it. The table is
- * static; no slot may be NULL. The state lies in one piece with the transport,
- * and lives as long.
+ * The consumer of a transport: what takes its bytes, and hears of what happens
+ * to it. The table is static; no slot but read may be NULL. The state lies in
+ * one piece with the transport, and lives as long.
  *
  *   slot             called                             how often
  *   init             inside connect or accept           once
- *   connection_made  from the ready queue               once if accepted, never
- *                                                       if connected
+ *   connection_made  from the ready queue               once if accepted, or if
+ *                                                       hears_connect
+ *   read             from the ready queue               while there are bytes,
+ *                                                       reading is on, and
+ *                                                       there is no input
+ *   eof_received     inside the poll; from the ready    once at most
+ *                    queue without an input
  *   pause_writing,   inside a write, a flush or the     in turns, pause first
  *   resume_writing   poll
- *   connection_lost  from the ready queue, in the end   once if connection_made
- *                                                       ran, or the connect
- *                                                       succeeded; else never
+ *   connection_lost  from the ready queue, in the end   once if the consumer
+ *                                                       was told of it
+ *   destroy          when the transport is freed        once
  *
  * The slots that are not called from the ready queue store and wake, and run no
- * code of a user. connection_made may. (asyncio: protocols.py, Protocol.)
+ * code of a user. (asyncio: protocols.py, Protocol.)
  */
-typedef struct uva__direct_ops_s {
+typedef struct uva__consumer_ops_s {
     size_t state_bytes; /* Of the state. */
+    bool hears_connect; /* connection_made comes for connected ones too. */
     /** The state is there, zeroed; the connection may still be opening. There
      * is no end to come if the connect fails: own nothing yet. Must not fail.
+     * limit_bytes: of the input. */
+    void (*init)(void *state, uva_transport_t *transport, size_t limit_bytes);
+    /** The connection is there. data: what uva__listen_poll was given; NULL if
+     * it was connected. It may be lost already: connection_lost follows then.
      */
-    void (*init)(void *state, uva_transport_t *transport);
-    /** A server has accepted the connection; data: what uva__listen_poll was
-     * given. It may be lost already: connection_lost follows then. */
     void (*connection_made)(void *state, void *data);
-    /** The connection is closed; status: 0 for a close, or why it was lost. The
-     * input was told before. References may live on, and the state with them.
-     */
-    void (*connection_lost)(void *state, int status);
+    /** Receive once. *ret_room: how many bytes there was room for; more may
+     * wait if all of it was filled. NULL with an input. @return Bytes, 0 at the
+     * end of the stream, UV_EAGAIN, or why the connection is to be lost. */
+    ssize_t (*read)(void *state, size_t *ret_room);
+    /** The peer has sent its end of stream. */
+    void (*eof_received)(void *state);
     /** Unsent bytes rose above the high mark: tasks should wait. */
     void (*pause_writing)(void *state);
     /** Unsent bytes fell to the low mark: tasks may go on. Does not come if the
      * connection is lost first. */
     void (*resume_writing)(void *state);
-} uva__direct_ops_t;
+    /** The connection is closed; status: 0 for a close, or why it was lost.
+     * References may live on, and the state with them. */
+    void (*connection_lost)(void *state, int status);
+    /** Free what the state owns. */
+    void (*destroy)(void *state);
+} uva__consumer_ops_t;
 
-/** The input of a transport. Borrowed; lives as long as the transport. */
-uva__input_t *uva__transport_input(uva_transport_t *transport);
-/** The state of what stands on a transport. Borrowed, likewise. */
+/** Let the bytes that arrive go to an input from now on, or to ops->read again
+ * (NULL). Borrowed. */
+void uva__transport_set_input(uva_transport_t *transport, uva__input_t *in);
+/** The state of the consumer. Borrowed; lives as long as the transport. */
 void *uva__transport_state(uva_transport_t *transport);
 /** Why a transport was lost; 0 while it is not, or if it was closed here. */
 int uva__transport_status(const uva_transport_t *transport);
 
 /* --- handlers.c --- */
 
+/* The task that serves a connection. It lies in the state of the consumer. */
+typedef struct uva__handler_s {
+    uva__record_t record;       /* In the task's callbacks: its end. */
+    uva_transport_t *transport; /* Borrowed: it has a reference for this. */
+    uva_task_t *task;           /* Counted. */
+} uva__handler_t;
+
 /**
  * Let a task serve an accepted connection: keep the connection until the task
  * has ended, report a failure of the task to the exception handler, and close.
  * To be called once, in connection_made.
  *
+ * @param handler   Zeroed memory that lives as long as the transport.
  * @param take_task NULL or a refusal is reported and closes the connection.
  */
-void uva__transport_serve(uva_transport_t *transport, uva_task_t *take_task);
+void uva__transport_serve(uva_transport_t *transport,
+                          uva__handler_t *handler,
+                          uva_task_t *take_task);
 /** Whether the running task serves this connection. Its references are the
  * connection's own, so it must not drop them. */
 bool uva__transport_served(const uva_transport_t *transport);
@@ -251,7 +283,7 @@ UVA_NODISCARD int uva__connect_poll(void **op,
                                     const char *host,
                                     const char *port,
                                     const uva_connection_options_t *options,
-                                    const uva__direct_ops_t *ops,
+                                    const uva__consumer_ops_t *ops,
                                     uva_transport_t **ret_transport);
 
 /**
@@ -269,7 +301,7 @@ UVA_NODISCARD int uva__listen_poll(void **op,
                                    const char *host,
                                    const char *port,
                                    const uva_server_options_t *options,
-                                   const uva__direct_ops_t *ops,
+                                   const uva__consumer_ops_t *ops,
                                    void *take_data,
                                    uva_destroy_cb destroy,
                                    uva_server_t **ret_server);

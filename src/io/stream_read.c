@@ -1,5 +1,5 @@
 /*
- * How bytes enter from a connected socket: read(2) when the poll says so, into
+ * How bytes enter: the consumer receives when the medium has something, into
  * the place that its input reserves (asyncio.selector_events,
  * _SelectorSocketTransport, _read_ready and what it calls).
  *
@@ -14,7 +14,7 @@
 #include "core/object.h"
 #include "core/ready.h"
 #include "core/turn.h"
-#include "io/sockets.h"
+#include "io/input.h"
 
 /* Bytes after which a socket has had its turn: what a block of 32 KiB holds.
  * Reading on would make the block grow, and move the bytes in it. */
@@ -22,25 +22,39 @@
 
 /* --- one read --- */
 
-/* Read once, into the place that was reserved, and end the reservation. @return
- * Bytes, 0 at the end of the stream, UV_EAGAIN, or why the connection is to be
- * lost (UV_ENOMEM too: the bytes are gone). */
-UVA__INLINE ssize_t transport_read_into(uva_transport_t *transport,
-                                        uva__place_t place)
+/* Receive once, into the place that the input reserves. @return As
+ * transport_receive. */
+static inline ssize_t transport_fill_input(uva_transport_t *transport,
+                                           size_t *ret_room)
 {
-    ssize_t count = uva__socket_read(transport->fd, place.data, place.room);
+    uva__input_t *in = transport->in;
+    uva__place_t place = uva__input_reserve(in);
+    ssize_t count =
+        uva__medium_receive(transport->medium, place.data, place.room);
     int r;
 
+    *ret_room = place.room;
     if (UVA__UNLIKELY(count <= 0)) {
-        uva__input_unused(&transport->in);
+        uva__input_unused(in);
         return count;
     }
-    r = uva__input_commit(&transport->in, place, (size_t)count);
+    r = uva__input_commit(in, place, (size_t)count);
     return UVA__UNLIKELY(r < 0) ? r : count;
 }
 
+/* Receive once. @return Bytes, 0 at the end of the stream, UV_EAGAIN, or why
+ * the connection is to be lost (UV_ENOMEM too: the bytes are gone). *ret_room:
+ * how many there was room for. */
+static inline ssize_t transport_receive(uva_transport_t *transport,
+                                        size_t *ret_room)
+{
+    return UVA__LIKELY(transport->in != NULL)
+               ? transport_fill_input(transport, ret_room)
+               : transport->ops->read(transport->consumer, ret_room);
+}
+
 /* A read has found the end of the stream, an error, or nothing. The end of the
- * stream closes one direction only: the task may go on writing, so the
+ * stream closes one direction only: the consumer may go on writing, so the
  * transport stays open and is watched for readability no more (it would always
  * be readable). asyncio: streams.py, StreamReaderProtocol.eof_received. */
 static UVA__NOINLINE void transport_read_end(uva_transport_t *transport,
@@ -49,7 +63,7 @@ static UVA__NOINLINE void transport_read_end(uva_transport_t *transport,
     if (count == 0) {
         transport->read_eof = true;
         uva__transport_watch(transport);
-        uva__input_end(&transport->in, 0);
+        transport->ops->eof_received(transport->consumer);
     } else if (count != UV_EAGAIN) {
         uva__transport_fail(transport, (int)count);
     }
@@ -133,17 +147,17 @@ static const uva__ready_ops_t go_on_ops = {.run = reads_go_on,
 /* --- reading --- */
 
 /*
- * The policy of reading, all of it. A socket is read until a read does not fill
- * its place (the socket is empty then, and a read that says UV_EAGAIN is
- * saved); until it has had its turn; until its input has paused it; or until
+ * The policy of reading, all of it. A medium is read until a read does not fill
+ * its place (the medium is empty then, and a read that says UV_EAGAIN is
+ * saved); until it has had its turn; until its consumer has paused it; or until
  * the connection is gone. It is read at all only while the turn's budget is not
  * spent. asyncio reads once for each poll, up to 256 KiB.
  */
 void uva__transport_read(uva_transport_t *transport)
 {
     uva__io_t *io = UVA__IO_OF(transport->loop);
-    uva__place_t place;
     size_t total = 0;
+    size_t room;
     ssize_t count;
 
     if (UVA__UNLIKELY(io->spent_bytes >= UVA__READ_BUDGET_BYTES)) {
@@ -151,26 +165,34 @@ void uva__transport_read(uva_transport_t *transport)
         return;
     }
     do {
-        place = uva__input_reserve(&transport->in);
-        count = transport_read_into(transport, place);
+        count = transport_receive(transport, &room);
         if (UVA__UNLIKELY(count <= 0)) {
             transport_read_end(transport, count);
             return;
         }
         reads_spend(io, (size_t)count);
         total += (size_t)count;
-    } while (UVA__UNLIKELY((size_t)count == place.room) && total < TURN_BYTES &&
+    } while (UVA__UNLIKELY((size_t)count == room) && total < TURN_BYTES &&
              (transport->events & UV_READABLE) != 0);
 }
 
 /* A peer that answers and then resets the connection: its answer lies in the
- * socket while our send fails. Without this the answer would be lost. */
+ * socket while our send fails. Without this the answer would be lost. Reading
+ * may be paused; so the bytes are bounded by a read budget of its own. A
+ * consumer that runs code of users cannot be asked inside a write: it loses the
+ * answer, as in asyncio. */
 void uva__transport_read_ahead(uva_transport_t *transport)
 {
-    uva__input_t *in = &transport->in;
+    size_t total = 0;
+    size_t room;
+    ssize_t count = 1;
 
-    while (transport->state == UVA__TRANSPORT_OPEN && !transport->read_eof &&
-           !uva__input_full(in) &&
-           transport_read_into(transport, uva__input_reserve(in)) > 0) {
+    if (transport->reads_in_drain || transport->state != UVA__TRANSPORT_OPEN ||
+        transport->read_eof) {
+        return;
+    }
+    while (count > 0 && total < UVA__READ_BUDGET_BYTES) {
+        count = transport_receive(transport, &room);
+        total += count > 0 ? (size_t)count : 0;
     }
 }

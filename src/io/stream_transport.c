@@ -1,6 +1,6 @@
 /*
- * A connected socket as a transport of bytes: what opens it, what its poll
- * says, what ends it (asyncio.selector_events, _SelectorSocketTransport).
+ * A transport of bytes: what opens it, what its medium tells, what ends it
+ * (asyncio.selector_events, _SelectorSocketTransport).
  *
  * Invariant: close sends everything that was written before it ends the
  * connection. abort offers collected bytes to the system once, as asyncio's
@@ -11,62 +11,117 @@
 #include "base/log.h"
 #include "core/life.h"
 #include "core/owner.h"
+#include "core/ready.h"
 #include "io/stream_read.h"
 #include "io/stream_write.h"
 
-/* --- opening and polling --- */
+/* --- what the medium tells --- */
 
-/* The poll says that the socket has an error; libuv has stopped the poll then
- * (uv_poll_cb with a status). The bytes that came before it are read first, as
- * far as they are wanted. The read or the send that finds nothing else tells
- * the error itself, so status is not looked at. */
-static UVA__NOINLINE void transport_poll_failed(uva_transport_t *transport)
+static const uva__ready_ops_t readable_ops;
+
+/* Let what the medium has be read in the drain. */
+static UVA__NOINLINE void transport_queue_read(uva_transport_t *transport)
 {
+    if (!transport->queued_read) {
+        transport->queued_read = true;
+        transport->readable.ops = &readable_ops;
+        uva__loop_push(transport->loop, &transport->readable);
+    }
+}
+
+/* The medium has bytes, its end, or an error: read it, now or in the drain. */
+static inline void transport_readable(uva_transport_t *transport)
+{
+    if (UVA__LIKELY(!transport->reads_in_drain)) {
+        uva__transport_read(transport);
+    } else {
+        transport_queue_read(transport);
+    }
+}
+
+/* The medium has bytes for a consumer that takes them in the drain. Whatever
+ * ran earlier in the same iteration may have paused or ended the transport.
+ * asyncio: selector_events.py, remove_reader cancels the reader's handle. */
+static void transport_run_readable(uva__ready_t *ready)
+{
+    uva_transport_t *transport =
+        UVA__CONTAINER_OF(ready, uva_transport_t, readable);
+
+    transport->queued_read = false;
     if ((transport->events & UV_READABLE) != 0) {
         uva__transport_read(transport);
+    } else {
+        uva__transport_maybe_free(transport);
+    }
+}
+
+/* A closing loop empties its queue: nothing is read any more. */
+static void transport_drop_readable(uva__ready_t *ready)
+{
+    uva_transport_t *transport =
+        UVA__CONTAINER_OF(ready, uva_transport_t, readable);
+
+    transport->queued_read = false;
+    uva__transport_maybe_free(transport);
+}
+
+static const uva__ready_ops_t readable_ops = {.run = transport_run_readable,
+                                              .drop = transport_drop_readable};
+
+/* The medium has an error, and is watched no more. The bytes that came before
+ * it are read first, as far as they are wanted. The read or the send that finds
+ * nothing else tells the error itself. */
+static UVA__NOINLINE void transport_medium_failed(uva_transport_t *transport)
+{
+    if ((transport->events & UV_READABLE) != 0) {
+        transport_readable(transport);
     }
     if ((transport->events & UV_WRITABLE) != 0) {
         uva__transport_writable(transport);
     }
     if (transport->state < UVA__TRANSPORT_LOST) {
-        /* Bytes are left: start the poll again, which events must not hide. */
+        /* Bytes are left: watch again, which events must not hide. */
         transport->events = 0;
         uva__transport_watch(transport);
     }
 }
 
-/* The callback of an open transport's poll. Runs inside libuv, in no task. */
-static void transport_poll_cb(uv_poll_t *poll, int status, int events)
+/* The uva__medium_ready_cb of a transport. */
+static void transport_ready(void *upper, int events)
 {
-    uva_transport_t *transport = UVA__CONTAINER_OF(poll, uva_transport_t, poll);
+    uva_transport_t *transport = upper;
 
-    if (UVA__UNLIKELY(status < 0)) {
-        transport_poll_failed(transport);
+    if (UVA__UNLIKELY(events < 0)) {
+        transport_medium_failed(transport);
         return;
     }
-    /* transport->events is looked at each time: the poll's events were
-     * collected before other callbacks ran, and a read may pause or lose the
-     * transport. */
     if ((events & transport->events & UV_READABLE) != 0) {
-        uva__transport_read(transport);
+        transport_readable(transport);
     }
-    if ((events & transport->events & UV_WRITABLE) != 0) {
+    /* transport->events is looked at again: a read may lose the transport, and
+     * the events were collected before other callbacks ran. */
+    if (UVA__UNLIKELY((events & UV_WRITABLE) != 0) &&
+        (transport->events & UV_WRITABLE) != 0) {
         uva__transport_writable(transport);
     }
 }
 
+/* --- opening --- */
+
 void uva__transport_open(uva_transport_t *transport)
 {
-    transport->poll_cb = transport_poll_cb;
-    if (transport->of.owner != NULL) {  /* A server has accepted it. */
-        uva__transport_push(transport); /* connection_made comes first. */
-        return;
+    uva__medium_give(transport->medium, transport_ready, transport);
+    if (transport->owner == NULL) {
+        uva__list_append(&UVA__IO_OF(transport->loop)->transports,
+                         &transport->link);
+        if (!transport->ops->hears_connect) {
+            transport->state = UVA__TRANSPORT_OPEN;
+            transport->made = true;
+            uva__transport_watch(transport);
+            return;
+        }
     }
-    transport->state = UVA__TRANSPORT_OPEN;
-    transport->made = true;
-    uva__list_append(&UVA__IO_OF(transport->loop)->transports,
-                     &transport->link);
-    uva__transport_watch(transport);
+    uva__transport_push(transport); /* connection_made comes first. */
 }
 
 /* --- ending --- */

@@ -8,10 +8,10 @@
 #include "io/transports.h"
 
 /**
- * The connection is there. An accepted transport queues connection_made and
- * reads after it; a connected one is OPEN and read from here on.
+ * The connection is there. A transport whose consumer hears connection_made
+ * queues it and reads after it; any other is OPEN and read from here on.
  *
- * The transport is CONNECTING and in no list, or ACCEPTED and in its owner's.
+ * A connected transport is in no list yet, an accepted one in its owner's.
  */
 void uva__transport_open(uva_transport_t *transport);
 

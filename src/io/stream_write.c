@@ -1,26 +1,19 @@
 /*
- * How bytes leave by a connected socket (asyncio.selector_events,
+ * How bytes leave by a medium (asyncio.selector_events,
  * _SelectorSocketTransport, write and _write_ready); stream_read.c has how they
  * enter.
  *
- * A transport is a uv_poll_t and not a uv_tcp_t: what uv_write queues is sent
- * by write(2) when the socket is writable again. If the peer has closed
- * meanwhile, that raises SIGPIPE, which a library may not ignore for its
- * process.
- *
- * Invariant: the poll is asked for writability exactly while the system has
+ * Invariant: the medium is watched for writability exactly while it has
  * refused some of the output (blocked). A transport that has output and is not
  * blocked is dirty, and is flushed before another task runs.
  */
 #include "io/stream_write.h"
 
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include "base/log.h"
 #include "core/object.h"
 #include "core/owner.h"
-#include "io/sockets.h"
 #include "io/stream_read.h"
 
 /* At most so many bytes of a task's short writes are collected, or as many as
@@ -41,7 +34,7 @@
  * _maybe_resume_protocol: pause above the high mark, resume at the low one. */
 static void transport_check_marks(uva_transport_t *transport)
 {
-    void *state = uva__transport_behind(transport);
+    void *state = transport->consumer;
 
     if (transport->writing_paused) {
         if (transport->out.bytes <= transport->low_bytes) {
@@ -63,7 +56,7 @@ static void transport_sent(uva_transport_t *transport)
         uva__transport_fail(transport, 0);
     } else if (transport->write_eof && !transport->write_shut) {
         transport->write_shut = true;
-        (void)shutdown(transport->fd, SHUT_WR);
+        transport->medium->ops->shut(transport->medium);
     }
 }
 
@@ -108,8 +101,8 @@ static UVA__NOINLINE bool transport_sent_less(uva_transport_t *transport,
  * blocked transport sends nothing: bytes must not overtake those refused
  * before.
  * @return Whether the connection is still there. */
-static inline bool transport_send(uva_transport_t *transport,
-                                  uva__supply_t *supply)
+UVA__INLINE bool transport_send(uva_transport_t *transport,
+                                uva__supply_t *supply)
 {
     size_t left = transport->out.bytes + supply->bytes;
 
@@ -118,7 +111,7 @@ static inline bool transport_send(uva_transport_t *transport,
         size_t total;
         size_t count =
             uva__output_pieces(&transport->out, supply, pieces, PIECES, &total);
-        ssize_t sent = uva__socket_send(transport->fd, pieces, count);
+        ssize_t sent = uva__medium_send(transport->medium, pieces, count);
         if (UVA__UNLIKELY(sent < (ssize_t)total)) {
             return transport_sent_less(transport, supply, sent);
         }

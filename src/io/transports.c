@@ -4,23 +4,20 @@
  * asyncio.selector_events).
  *
  * Invariant: the memory goes when no user has a reference, the transport is
- * CLOSED, its handle's close_cb has come, no queue has it, and its handler has
- * ended. What stands on the transport hears connection_made and connection_lost
- * from the ready queue, in this order, and connection_lost of every transport
- * that it was told of. transports.h has the table of the states.
+ * CLOSED, no queue has it, and its handler has ended. The consumer hears
+ * connection_made and connection_lost from the ready queue, in this order, and
+ * connection_lost of every transport that it was told of. transports.h has the
+ * table of the states.
  */
 #include "io/transports.h"
 
 #include <string.h>
-#include <unistd.h>
 
-#include "core/driver_uv_close.h"
 #include "core/life.h"
 #include "core/loop.h"
 #include "core/object.h"
 #include "core/owner.h"
 #include "core/ready.h"
-#include "io/sockets.h"
 
 #define HIGH_BYTES  65536u /* asyncio: _set_write_buffer_limits, 64 KiB. */
 #define LIMIT_BYTES 65536u /* asyncio: streams.py, _DEFAULT_LIMIT. */
@@ -44,7 +41,7 @@ int uva__transport_marks(size_t none, size_t *high_bytes, size_t *low_bytes)
 }
 
 int uva__transport_kind(uva__transport_kind_t *kind,
-                        const uva__direct_ops_t *ops,
+                        const uva__consumer_ops_t *ops,
                         size_t limit_bytes,
                         size_t high_bytes,
                         size_t low_bytes)
@@ -62,113 +59,62 @@ int uva__transport_kind(uva__transport_kind_t *kind,
 void uva__transport_maybe_free(uva_transport_t *transport)
 {
     uva_loop_t *loop = transport->loop;
-    size_t bytes = sizeof *transport + transport->ops->state_bytes;
 
     if (transport->refs > 0 || transport->state != UVA__TRANSPORT_CLOSED ||
-        transport->handle_open || transport->queued || transport->dirty ||
-        transport->deferred || transport->task != NULL) {
+        transport->queued || transport->queued_read || transport->dirty ||
+        transport->deferred || transport->handler != NULL) {
         return;
     }
-    uva__input_destroy(&transport->in);
-    uva__slab_put(&loop->slab, transport, bytes);
+    transport->ops->destroy(transport->consumer);
+    uva__slab_put(&loop->slab, transport,
+                  sizeof *transport + transport->behind_bytes);
     if (loop->closed) { /* The loop's memory waits for its last object. */
         uva__loop_maybe_free(loop);
     }
 }
 
-/* libuv is done with the handle, so the memory around it may go. */
-static void transport_close_cb(uv_handle_t *handle)
-{
-    uva_transport_t *transport =
-        UVA__CONTAINER_OF(handle, uva_transport_t, poll);
-
-    transport->handle_open = false;
-    uva__transport_maybe_free(transport);
-}
-
-/* Close the descriptor at once, and the handle when libuv says so: its memory
- * must stay until close_cb, which comes in a later phase of libuv's loop. */
-static void transport_close_handle(uva_transport_t *transport)
-{
-    int fd = transport->fd;
-
-    /* The output's blocks go at once: users may keep a lost transport for long.
-     */
-    uva__output_clear(&transport->out, transport->loop);
-    transport->blocked = false;
-    transport->fd = -1;
-    transport->events = 0;
-    /* If a host has closed the handle and libuv is through with it, close_cb is
-     * called here and may free the transport: fd was copied, nothing else is
-     * touched. The handle goes before its descriptor: libuv still removes the
-     * descriptor from epoll, where a new socket may have the same number. */
-    uva__uv_handle_close((uv_handle_t *)&transport->poll, transport_close_cb);
-    close(fd);
-}
-
 static const uva__ready_ops_t transport_ops;
 
-/* The input pauses its transport by this pointer, as it must not know
- * transports. asyncio: StreamReader calls transport.pause_reading. */
-static void transport_set_paused(uva_transport_t *transport, bool paused)
-{
-    if (paused) {
-        uva_transport_pause_reading(transport);
-    } else {
-        uva_transport_resume_reading(transport);
-    }
-}
-
-int uva__transport_new(uva_loop_t *loop,
-                       const uva__transport_kind_t *kind,
-                       int take_fd,
+int uva__transport_new(const uva__transport_kind_t *kind,
+                       uva__medium_t *take_medium,
                        const uva__sockaddr_t *peer,
-                       uva__transport_state_t state,
+                       uva__owner_t *owner,
                        uva_transport_t **ret_transport)
 {
+    uva_loop_t *loop = take_medium->loop;
     size_t bytes = sizeof(uva_transport_t) + kind->ops->state_bytes;
     uva_transport_t *transport = uva__slab_get(&loop->slab, bytes);
-    uv_loop_t *uv;
-    int r;
 
     if (transport == NULL) {
-        close(take_fd);
+        take_medium->ops->close(take_medium);
         return UV_ENOMEM;
     }
     memset(transport, 0, bytes); /* Its state too: init may rely on it. */
-    uv = uva__loop_uv(loop);     /* NULL once the host has closed it. */
-    r = uv == NULL ? UV_ECANCELED : uv_poll_init(uv, &transport->poll, take_fd);
-    if (r < 0) {
-        uva__slab_put(&loop->slab, transport, bytes);
-        close(take_fd);
-        return r;
-    }
-    uva__socket_prepare(take_fd);
     transport->loop = loop;
     transport->ready.ops = &transport_ops;
     transport->ops = kind->ops;
+    transport->consumer = uva__transport_behind(transport);
+    transport->behind_bytes = (uint32_t)kind->ops->state_bytes;
+    transport->reads_in_drain = true; /* Unless init sets an input. */
     transport->high_bytes = kind->high_bytes;
     transport->low_bytes = kind->low_bytes;
-    transport->fd = take_fd;
     transport->peer = *peer;
-    transport->state = (uint8_t)state;
-    transport->handle_open = true;
-    uva__loop_op_begin(loop); /* Ends in transport_lost or _discard. */
-    uva__input_init(&transport->in, loop, transport, kind->limit_bytes);
-    transport->in.set_paused = transport_set_paused;
-    kind->ops->init(uva__transport_behind(transport), transport);
+    transport->state = UVA__TRANSPORT_ACCEPTED;
+    transport->owner = owner;
+    transport->medium = take_medium;
+    uva__loop_op_begin(loop); /* Ends in transport_lost. */
+    kind->ops->init(transport->consumer, transport, kind->limit_bytes);
     *ret_transport = transport;
     return 0;
 }
 
 void uva__transport_discard(uva_transport_t *transport)
 {
-    uva_loop_t *loop = transport->loop;
-
     transport->state = UVA__TRANSPORT_CLOSED;
-    uva__list_remove(&transport->link);
-    transport_close_handle(transport); /* Last: it may free the transport. */
-    uva__loop_op_end(loop);
+    transport->medium->ops->close(transport->medium);
+    transport->medium = NULL;
+    uva__loop_op_end(transport->loop);
+    uva__transport_maybe_free(transport);
 }
 
 /* --- from the ready queue --- */
@@ -181,7 +127,7 @@ void uva__transport_push(uva_transport_t *transport)
     }
 }
 
-/* connection_made of an accepted connection. A connection that was lost before
+/* connection_made. A connection that was lost before
  * it still hears connection_made, and connection_lost in the next iteration:
  * asyncio queues both by call_soon. Reading begins after connection_made, never
  * before (asyncio: selector_events.py, _SelectorSocketTransport.__init__). */
@@ -193,8 +139,9 @@ static void transport_made(uva_transport_t *transport)
     if (!lost) {
         transport->state = UVA__TRANSPORT_OPEN;
     }
-    transport->ops->connection_made(uva__transport_behind(transport),
-                                    transport->of.owner->data);
+    transport->ops->connection_made(
+        transport->consumer,
+        transport->owner == NULL ? NULL : transport->owner->data);
     if (lost) {
         uva__transport_push(transport);
     } else if (transport->state == UVA__TRANSPORT_OPEN) {
@@ -210,14 +157,11 @@ static void transport_lost(uva_transport_t *transport)
     uva_loop_t *loop = transport->loop;
 
     transport->state = UVA__TRANSPORT_CLOSED;
-    /* The input first: what stands on the transport may ask it. */
-    uva__input_lose(&transport->in, transport->status);
-    transport->ops->connection_lost(uva__transport_behind(transport),
-                                    transport->status);
+    transport->ops->connection_lost(transport->consumer, transport->status);
     uva__list_remove(&transport->link);
     uva__loop_op_end(loop);
-    if (transport->of.owner != NULL) {
-        transport->of.owner->left(transport); /* May free the owner. */
+    if (transport->owner != NULL) {
+        transport->owner->left(transport); /* May free the owner. */
     }
     uva__transport_maybe_free(transport);
 }
@@ -242,8 +186,21 @@ static const uva__ready_ops_t transport_ops = {.run = transport_run,
 
 /* --- ending --- */
 
-/* asyncio: selector_events.py, _SelectorTransport._force_close. The descriptor
- * is closed here and not in connection_lost, so that the peer hears at once. */
+/* Let the medium go. Unsent bytes go at once: users may keep a lost transport
+ * for long. */
+static void transport_close_medium(uva_transport_t *transport)
+{
+    uva__medium_t *medium = transport->medium;
+
+    uva__output_clear(&transport->out, transport->loop);
+    transport->blocked = false;
+    transport->medium = NULL;
+    transport->events = 0;
+    medium->ops->close(medium);
+}
+
+/* asyncio: selector_events.py, _SelectorTransport._force_close. The medium is
+ * closed here and not in connection_lost, so that the peer hears at once. */
 void uva__transport_fail(uva_transport_t *transport, int status)
 {
     if (transport->state >= UVA__TRANSPORT_LOST) {
@@ -252,7 +209,7 @@ void uva__transport_fail(uva_transport_t *transport, int status)
     transport->state = UVA__TRANSPORT_LOST;
     transport->ending = true;
     transport->status = status;
-    transport_close_handle(transport);
+    transport_close_medium(transport);
     uva__transport_push(transport);
 }
 
@@ -275,7 +232,7 @@ void uva__transports_look(uva_list_t *transports)
         uva__list_remove(&transport->link);
         uva__list_append(transports, &transport->link);
         if (transport->state < UVA__TRANSPORT_LOST &&
-            uv_is_closing((uv_handle_t *)&transport->poll)) {
+            transport->medium->ops->is_gone(transport->medium)) {
             uva__transport_fail(transport, UV_ECONNABORTED);
         }
     }
@@ -286,7 +243,7 @@ void uva__transports_look(uva_list_t *transports)
 void uva__transport_watch(uva_transport_t *transport)
 {
     int events = 0;
-    int r = 0;
+    int r;
 
     /* A CLOSING transport reads no more (asyncio: _SelectorTransport.close). */
     if (transport->state == UVA__TRANSPORT_OPEN && !transport->read_eof &&
@@ -297,17 +254,10 @@ void uva__transport_watch(uva_transport_t *transport)
         events |= UV_WRITABLE;
     }
     if (events == transport->events) {
-        return; /* Most calls: uv_poll_start would cost an epoll_ctl. */
+        return; /* Most calls: to ask would cost an epoll_ctl. */
     }
     transport->events = (uint8_t)events;
-    if (uv_is_closing((const uv_handle_t *)&transport->poll)) {
-        /* The host has closed the handle; uv_poll_start would assert. */
-        r = UV_ECONNABORTED;
-    } else if (events == 0) {
-        (void)uv_poll_stop(&transport->poll);
-    } else {
-        r = uv_poll_start(&transport->poll, events, transport->poll_cb);
-    }
+    r = transport->medium->ops->watch(transport->medium, events);
     if (r < 0) {
         uva__transport_fail(transport, r);
     }
@@ -320,7 +270,7 @@ bool uva_transport_is_reading(const uva_transport_t *transport)
 }
 
 /* asyncio: selector_events.py, _SelectorTransport.pause_reading: nothing when
- * it is closing or paused. Before connection_made the poll is not asked:
+ * it is closing or paused. Before connection_made the medium is not asked:
  * reading begins behind it, and looks at reading_paused then. */
 void uva_transport_pause_reading(uva_transport_t *transport)
 {
@@ -364,7 +314,9 @@ uva_loop_t *uva_transport_get_loop(const uva_transport_t *transport)
 
 int uva_transport_fileno(const uva_transport_t *transport)
 {
-    return transport->fd;
+    return transport->medium == NULL
+               ? -1
+               : transport->medium->ops->fileno(transport->medium);
 }
 
 int uva_transport_get_peername(const uva_transport_t *transport,
@@ -377,22 +329,25 @@ int uva_transport_get_peername(const uva_transport_t *transport,
 int uva_transport_get_sockname(const uva_transport_t *transport,
                                uva_address_t *ret_address)
 {
-    if (transport->fd < 0) {
+    int fd = uva_transport_fileno(transport);
+
+    if (fd < 0) {
         return uva__bare(UV_ENOTCONN);
     }
-    return uva__address_of_socket(transport->fd, ret_address);
+    return uva__address_of_socket(fd, ret_address);
 }
 
 /* --- for what stands on it --- */
 
-void *uva__transport_state(uva_transport_t *transport)
+void uva__transport_set_input(uva_transport_t *transport, uva__input_t *in)
 {
-    return uva__transport_behind(transport);
+    transport->in = in;
+    transport->reads_in_drain = in == NULL;
 }
 
-uva__input_t *uva__transport_input(uva_transport_t *transport)
+void *uva__transport_state(uva_transport_t *transport)
 {
-    return &transport->in;
+    return transport->consumer;
 }
 
 int uva__transport_status(const uva_transport_t *transport)

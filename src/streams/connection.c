@@ -60,7 +60,7 @@ int uva_connection_close_poll(uva_reader_t *take_reader,
 {
     uva_transport_t *transport = connection_transport(take_reader, take_writer);
     uva_waiter_t *self = uva_waiter_current();
-    uva_writer_t *writer;
+    uva__stream_t *stream;
     int r;
 
     if (transport == NULL) {
@@ -80,9 +80,9 @@ int uva_connection_close_poll(uva_reader_t *take_reader,
     /* Wait for unsent bytes only. Without any the connection is closed already,
      * and connection_lost is on its way: there is nothing to learn from it. */
     if (uva_transport_get_write_buffer_size(transport) > 0) {
-        writer = uva__transport_state(transport);
-        r = uva_waiter_suspend(self, &writer->reader->in.loop,
-                               &writer->closers);
+        stream = uva__transport_state(transport);
+        r = uva_waiter_suspend(self, &stream->reader.in.loop,
+                               &stream->writer.closers);
         if (r == UVA_PENDING) {
             return r;
         }

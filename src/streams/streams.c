@@ -28,41 +28,65 @@ typedef struct service_s {
 
 /* --- the protocol --- */
 
-/* The writer begins to exist, zeroed, behind its transport. The connection may
- * still fail to open; so it owns nothing that would have to be freed. */
-static void stream_init(void *state, uva_transport_t *transport)
+/* The streams begin to exist, zeroed, behind their transport. The connection
+ * may still fail to open; so they own nothing that would have to be freed. */
+static void
+stream_init(void *state, uva_transport_t *transport, size_t limit_bytes)
 {
-    uva_writer_t *writer = state;
+    uva__stream_t *stream = state;
 
-    writer->transport = transport;
-    writer->reader = uva__reader_of(transport);
-    uva__list_init(&writer->drainers);
-    uva__list_init(&writer->closers);
+    uva__input_init(&stream->reader.in, uva_transport_get_loop(transport),
+                    transport, limit_bytes);
+    uva__transport_set_input(transport, &stream->reader.in);
+    stream->writer.transport = transport;
+    stream->writer.reader = &stream->reader;
+    uva__list_init(&stream->writer.drainers);
+    uva__list_init(&stream->writer.closers);
+}
+
+static void stream_eof_received(void *state)
+{
+    uva__stream_t *stream = state;
+
+    uva__input_end(&stream->reader.in, 0);
 }
 
 /* Inside a write: only remembered, as drain looks at it. */
 static void stream_pause_writing(void *state)
 {
-    uva_writer_t *writer = state;
+    uva__stream_t *stream = state;
 
-    writer->paused = true;
+    stream->writer.paused = true;
 }
 
 static void stream_resume_writing(void *state)
 {
-    uva__writer_resume(state);
+    uva__stream_t *stream = state;
+
+    uva__writer_resume(&stream->writer);
 }
 
+/* The reads hear of the loss first: whoever waits on the writer may ask them.
+ */
 static void stream_connection_lost(void *state, int status)
 {
-    (void)status; /* The transport keeps it for drain and wait_closed. */
-    uva__writer_lost(state);
+    uva__stream_t *stream = state;
+
+    uva__input_lose(&stream->reader.in, status);
+    uva__writer_lost(&stream->writer);
+}
+
+static void stream_destroy(void *state)
+{
+    uva__stream_t *stream = state;
+
+    uva__input_destroy(&stream->reader.in);
 }
 
 /* A connection that was accepted, and the service that serves it: the argument
  * of stream_spawn. */
 typedef struct accepted_s {
-    uva_writer_t *writer;
+    uva__stream_t *stream;
     service_t *service;
 } accepted_t;
 
@@ -73,14 +97,14 @@ static void stream_spawn(void *data)
 {
     const accepted_t *accepted = data;
     service_t *service = accepted->service;
-    uva_writer_t *writer = accepted->writer;
-    uva_reader_t *reader = writer->reader;
+    uva_writer_t *writer = &accepted->stream->writer;
+    uva_reader_t *reader = &accepted->stream->reader;
     char *args = (char *)service->args;
 
     memcpy(args + service->reader_offset, &reader, sizeof reader);
     memcpy(args + service->writer_offset, &writer, sizeof writer);
     uva__transport_serve(
-        writer->transport,
+        writer->transport, &accepted->stream->handler,
         uva__spawn(service->coro, args, NULL, "uva_start_server"));
 }
 
@@ -88,7 +112,7 @@ static void stream_spawn(void *data)
  * connection hears it, from the ready queue: a task may be spawned here. */
 static void stream_connection_made(void *state, void *data)
 {
-    accepted_t accepted = {.writer = state, .service = data};
+    accepted_t accepted = {.stream = state, .service = data};
 
     /* asyncio: the handle that accepts keeps the context of start_server, and
      * create_task copies it. If the context cannot be entered, the handler runs
@@ -99,15 +123,17 @@ static void stream_connection_made(void *state, void *data)
     }
 }
 
-/* asyncio: streams.py, StreamReaderProtocol. Its data_received and eof_received
- * have no counterpart: the socket is read into the input. */
-static const uva__direct_ops_t stream_ops = {
-    .state_bytes = sizeof(uva_writer_t),
+/* asyncio: streams.py, StreamReaderProtocol. Its data_received has no
+ * counterpart: what comes is read into the input. */
+static const uva__consumer_ops_t stream_ops = {
+    .state_bytes = sizeof(uva__stream_t),
     .init = stream_init,
     .connection_made = stream_connection_made,
-    .connection_lost = stream_connection_lost,
+    .eof_received = stream_eof_received,
     .pause_writing = stream_pause_writing,
     .resume_writing = stream_resume_writing,
+    .connection_lost = stream_connection_lost,
+    .destroy = stream_destroy,
 };
 
 /* --- open_connection --- */
@@ -125,9 +151,10 @@ int uva_open_connection_poll(uva_open_connection_op_t *op,
                               &transport);
 
     if (r >= 0) {
+        uva__stream_t *stream = uva__transport_state(transport);
         /* The reader gets the reference that connect has made. */
-        *ret_reader = uva__reader_of(transport);
-        *ret_writer = uva_writer_ref(uva__transport_state(transport));
+        *ret_reader = &stream->reader;
+        *ret_writer = uva_writer_ref(&stream->writer);
     }
     return r;
 }

@@ -2,8 +2,7 @@
  * A reader and a writer in memory. A connection is one piece of memory, with
  * one count of references:
  *
- *   uva_transport_t { ... uva__input_t in ... } uva_writer_t
- *                     `-- the reader is this    `-- ops->state_bytes behind it
+ *   uva_transport_t, and behind it uva__stream_t { reader, writer, handler }
  *
  * A reader of its own, which a user feeds, is a uva_reader_t and nothing else.
  */
@@ -29,11 +28,12 @@ struct uva_writer_s {
     bool lost; /* connection_lost came; the transport knows why. */
 };
 
-/** The reader of a transport. Borrowed; lives as long as the transport. */
-static inline uva_reader_t *uva__reader_of(uva_transport_t *transport)
-{
-    return (uva_reader_t *)uva__transport_input(transport);
-}
+/* The consumer of a transport on which streams stand. */
+typedef struct uva__stream_s {
+    uva_reader_t reader;
+    uva_writer_t writer;
+    uva__handler_t handler;
+} uva__stream_t;
 
 /** resume_writing: the writer goes on, wake the tasks that drain. */
 void uva__writer_resume(uva_writer_t *writer);

@@ -1,0 +1,106 @@
+/*
+ * Media: what a transport stands on. A medium moves bytes and knows nothing of
+ * writes, marks, states or of what reads them: transports.h has those.
+ *
+ * Every medium is one piece of memory of its own that begins with a
+ * uva__medium_t. So it may live on when its transport is gone, until libuv has
+ * done with its handle. A filter is a medium too, with another one below it.
+ *
+ * A medium is asked: receive and send take what is possible now. It tells by
+ * ready, a function of what stands on it, that more is possible, and only if
+ * watch has asked for that. ready runs no code of a user.
+ */
+#ifndef UVA__IO_MEDIUM_H
+#define UVA__IO_MEDIUM_H
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <uv.h>
+
+#include "uva/transports.h"
+
+#include "io/sockets.h"
+
+typedef struct uva__medium_s uva__medium_t;
+
+/* The functions of a kind of medium. No slot is NULL unless it says so. */
+typedef struct uva__medium_ops_s {
+    uva_medium_kind_t kind;
+    /** Read once; size is above 0. @return Bytes, 0 at the end of the stream,
+     * UV_EAGAIN when there are none, or why the connection is lost. */
+    ssize_t (*receive)(uva__medium_t *medium, void *data, size_t size);
+    /** Send pieces in order, once; none is empty. SIGPIPE is never raised.
+     * @return Bytes that were taken, perhaps less than all, UV_EAGAIN, or why
+     * the connection is lost. */
+    ssize_t (*send)(uva__medium_t *medium, struct iovec *pieces, size_t count);
+    /** Tell by ready when more can be received (UV_READABLE) or sent
+     * (UV_WRITABLE); 0 stops both. @return 0, or why the connection is lost. */
+    int (*watch)(uva__medium_t *medium, int events);
+    /** Send the end of the stream behind what was sent. */
+    void (*shut)(uva__medium_t *medium);
+    /** Close at once: the peer hears of it, ready comes no more, and the medium
+     * frees itself, now or later. */
+    void (*close)(uva__medium_t *take_medium);
+    /** Whether a host has closed the handle of libuv. */
+    bool (*is_gone)(const uva__medium_t *medium);
+    /** @return The descriptor, borrowed; -1 without one. */
+    int (*fileno)(const uva__medium_t *medium);
+} uva__medium_ops_t;
+
+/* events: UV_READABLE, UV_WRITABLE, or both; or a negative code: the medium has
+ * an error. libuv watches it no more then; receive and send tell the error, as
+ * far as bytes that came before it let them. May close the medium. */
+typedef void (*uva__medium_ready_cb)(void *upper, int events);
+
+struct uva__medium_s {
+    const uva__medium_ops_t *ops; /* Static. */
+    uva__medium_ready_cb ready;   /* Of upper; NULL before it is watched. */
+    void *upper;                  /* Borrowed: what stands on the medium. */
+    uva_loop_t *loop;             /* Borrowed. */
+    int fd; /* Owned: of a plain socket, else -1; see uva__medium_receive. */
+};
+
+/*
+ * Receive and send once. A plain socket is the medium of nearly all connections
+ * and has its system calls inline: without that an echo would miss the number
+ * of instructions that the project promises (bench/test_instructions.sh).
+ */
+
+static inline ssize_t
+uva__medium_receive(uva__medium_t *medium, void *data, size_t size)
+{
+    return UVA__LIKELY(medium->fd >= 0)
+               ? uva__socket_read(medium->fd, data, size)
+               : medium->ops->receive(medium, data, size);
+}
+
+static inline ssize_t
+uva__medium_send(uva__medium_t *medium, struct iovec *pieces, size_t count)
+{
+    return UVA__LIKELY(medium->fd >= 0)
+               ? uva__socket_send(medium->fd, pieces, count)
+               : medium->ops->send(medium, pieces, count);
+}
+
+/** Let upper stand on the medium: it hears of it from now on. Nothing may be
+ * watched. */
+static inline void
+uva__medium_give(uva__medium_t *medium, uva__medium_ready_cb ready, void *upper)
+{
+    medium->ready = ready;
+    medium->upper = upper;
+}
+
+/**
+ * Make a medium of a stream socket, connected or connecting.
+ *
+ * @param take_fd Taken, on failure too: it is closed then.
+ * @retval UV_ENOMEM    There is no memory.
+ * @retval UV_ECANCELED The host has closed the uv_loop_t.
+ */
+int uva__medium_socket(uva_loop_t *loop,
+                       int take_fd,
+                       uva__medium_t **ret_medium);
+
+#endif /* UVA__IO_MEDIUM_H */
