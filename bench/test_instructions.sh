@@ -223,6 +223,7 @@ program 'queue item, 128'              165 20000 chan @ 128
 program 'queue item, 128, stackless'   145 20000 --stackless chan @ 128
 echo_row 'echo of 1 KiB'               660 echo stream
 echo_row 'echo of 1 KiB, stackless'    590 --stackless echo stream
+echo_row 'echo of 1 KiB, protocol'     465 echo protocol
 
 if command -v strace >/dev/null 2>&1 && strace -o /dev/null true 2>/dev/null; then
     echo "system calls of 20000 echoes"

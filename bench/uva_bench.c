@@ -29,7 +29,7 @@ static const struct {
     {"timers", bench_sleeps, "COUNT"},
     {"naps", bench_naps, "COUNT"},
     {"chan", bench_chan, "COUNT CAPACITY"},
-    {"echo", bench_echo, "stream|read [--port N]"},
+    {"echo", bench_echo, "stream|read|protocol [--port N]"},
     {"crawl", bench_crawl, "PORT COUNT"},
 };
 

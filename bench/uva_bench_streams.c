@@ -97,14 +97,44 @@ UVA_STACKLESS(int, echo_view_s, uva_reader_t *reader; uva_writer_t * writer;
     return 0;
 }
 
-UVA_TASK(int, echo_main, const char *port; bool view;)
+/* The same without a task: what comes is written inside the callback. */
+typedef struct echoing_s {
+    uva_protocol_t base;
+} echoing_t;
+
+static int echo_data_received(uva_protocol_t *protocol, uva_bytes_t data)
+{
+    return uva_transport_write(protocol->transport, data.data, data.size);
+}
+
+static void echo_pause_writing(uva_protocol_t *protocol)
+{
+    uva_transport_pause_reading(protocol->transport);
+}
+
+static void echo_resume_writing(uva_protocol_t *protocol)
+{
+    uva_transport_resume_reading(protocol->transport);
+}
+
+static const uva_protocol_ops_t echo_ops = {
+    UVA_PROTOCOL_OPS(echoing_t),
+    .data_received = echo_data_received,
+    .pause_writing = echo_pause_writing,
+    .resume_writing = echo_resume_writing,
+};
+
+UVA_TASK(int, echo_main, const char *port; bool view; bool protocol;)
 {
     uva_server_options_t options = UVA_SERVER_OPTIONS_INIT;
     uva_server_t *server;
     int r;
 
     options.backlog_count = 4096;
-    if (args->view) {
+    if (args->protocol) {
+        r = uva_create_server(&echo_ops, NULL, "127.0.0.1", args->port,
+                              &options, &server);
+    } else if (args->view) {
         r = bench_stackless ? uva_start_server(echo_view_s, "127.0.0.1",
                                                args->port, &options, &server)
                             : uva_start_server(echo_view, "127.0.0.1",
@@ -137,12 +167,14 @@ void bench_echo(int argc, char **argv)
             port = argv[i + 1];
         }
     }
-    if (strcmp(mode, "stream") != 0 && strcmp(mode, "read") != 0) {
-        fputs("uva_bench: echo stream|read [--port N]\n", stderr);
+    if (strcmp(mode, "stream") != 0 && strcmp(mode, "read") != 0 &&
+        strcmp(mode, "protocol") != 0) {
+        fputs("uva_bench: echo stream|read|protocol [--port N]\n", stderr);
         exit(2);
     }
     r = uva_run_task(echo_main, NULL, NULL, .port = port,
-                     .view = strcmp(mode, "stream") == 0);
+                     .view = strcmp(mode, "stream") == 0,
+                     .protocol = strcmp(mode, "protocol") == 0);
     if (r != UV_EINTR) {
         bench_check(r, "echo");
     }

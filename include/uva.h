@@ -14,6 +14,7 @@
 #include "uva/graph.h"
 #include "uva/locks.h"
 #include "uva/platform.h"
+#include "uva/protocols.h"
 #include "uva/queues.h"
 #include "uva/repr.h"
 #include "uva/runners.h"

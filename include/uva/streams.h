@@ -533,6 +533,25 @@ uva_writer_wait_closed(uva_writer_t *writer);
 /** The poll half of uva_writer_wait_closed. */
 UVA_EXTERN UVA_NODISCARD int uva_writer_wait_closed_poll(uva_writer_t *writer);
 
+/**
+ * Let a reader and a writer stand on a transport on which a protocol stands
+ * (protocols.h). The protocol hears nothing more. If the transport had streams
+ * before, they are the same reader and writer again.
+ *
+ * @param limit_bytes Of the reader; 0 for the default. Ignored if the transport
+ *                    had streams before.
+ * @param ret_reader, ret_writer New references.
+ * @retval UV_EPERM  The transport is closing.
+ * @retval UV_EINVAL The limit is above 1 GiB.
+ * @retval UV_ENOMEM Nothing has changed.
+ * @suspends Never.
+ * @asyncio set_protocol(StreamReaderProtocol(reader)), StreamWriter
+ */
+UVA_EXTERN UVA_NODISCARD int uva_stream_on(uva_transport_t *transport,
+                                           size_t limit_bytes,
+                                           uva_reader_t **ret_reader,
+                                           uva_writer_t **ret_writer);
+
 /** The transport below, for its marks, its addresses, its socket,
  * uva_transport_abort; borrowed.
  * @asyncio StreamWriter.transport, StreamWriter.get_extra_info */

@@ -41,7 +41,9 @@ typedef struct uva__dial_s {
     size_t next;             /* Of remote: the next one to try. */
     uva_list_t attempts;     /* Of attempt_t.link. */
     uva__timer_t timer;      /* Runs for delay_ns. */
-    uva_transport_t *winner; /* Owned until it is opened; in no list. */
+    uva_transport_t *winner; /* Owned; counted once it is opened. */
+    uint8_t turns;           /* Iterations since it was opened, from 1 on; 0
+                                before. */
     bool done;               /* status is the result. */
     int status;              /* The first failure. */
     bool differ;             /* Not all failures were alike. */
@@ -363,10 +365,10 @@ connect_resolved(void *data, int status, uva__addresses_t *take_addresses)
 /* Check the options and keep them; NULL stands for the defaults. */
 static int connect_options(dial_t *dial,
                            const uva_connection_options_t *options,
-                           const uva__consumer_ops_t *ops)
+                           const uva__factory_t *factory)
 {
     if (options == NULL) {
-        return uva__transport_kind(&dial->kind, ops, 0, 0, 0);
+        return uva__transport_kind(&dial->kind, factory, 0, 0, 0);
     }
     if (options->size < sizeof *options || options->family > UVA_FAMILY_IPV6) {
         return UV_EINVAL;
@@ -380,7 +382,7 @@ static int connect_options(dial_t *dial,
     dial->family = uva__family(options->family);
     dial->local_host = options->local_host;
     dial->local_port = options->local_port;
-    return uva__transport_kind(&dial->kind, ops, options->limit_bytes,
+    return uva__transport_kind(&dial->kind, factory, options->limit_bytes,
                                options->high_bytes, options->low_bytes);
 }
 
@@ -404,7 +406,7 @@ static int connect_begin(void **op,
                          const char *host,
                          const char *port,
                          const uva_connection_options_t *options,
-                         const uva__consumer_ops_t *ops)
+                         const uva__factory_t *factory)
 {
     uva_loop_t *loop = uva__running();
     uva__addresses_t found = {0};
@@ -433,7 +435,7 @@ static int connect_begin(void **op,
     dial->loop = loop;
     dial->host = host;
     uva__list_init(&dial->attempts);
-    r = uva__bare(connect_options(dial, options, ops));
+    r = uva__bare(connect_options(dial, options, factory));
     if (r >= 0) {
         name.family = dial->family;
         r = uva__resolve(loop, &name, connect_resolved, dial, &found,
@@ -457,17 +459,35 @@ static int connect_end(void **op, int r, uva_transport_t **ret_transport)
     if (dial == NULL) {
         return r;
     }
-    if (dial->winner != NULL) {
-        if (r >= 0) {
-            /* Opened here and not when it won: until the task goes on no task
-             * would take the bytes or hear of a loss. */
-            uva__transport_open(dial->winner);
-            *ret_transport = uva_transport_ref(dial->winner);
-        } else {
-            uva__transport_discard(dial->winner);
-        }
+    if (r >= 0) {
+        *ret_transport = dial->winner;
+    } else if (dial->turns > 0) { /* asyncio: create_connection, its except. */
+        uva_transport_close(dial->winner);
+        (void)uva_transport_unref(dial->winner);
+    } else if (dial->winner != NULL) {
+        uva__transport_discard(dial->winner);
     }
     connect_release(dial);
+    return r;
+}
+
+/* The task goes on with a connection. It is opened here and not when it won:
+ * until now no task would have taken its bytes or heard of its loss. If the
+ * consumer hears connection_made, that comes before the task goes on: asyncio's
+ * create_connection waits for a future that is set behind it.
+ * @return 0, or UVA_PENDING while there is something to wait for. */
+static int connect_open(dial_t *dial)
+{
+    int r = 0;
+
+    if (dial->turns == 0) {
+        uva__transport_open(uva_transport_ref(dial->winner));
+    }
+    if (dial->kind.factory.ops->hears_connect && dial->turns < 2) {
+        r = uva_waiter_suspend(dial->waiter, NULL, NULL);
+        (void)uva_waiter_wake(dial->waiter);
+    }
+    dial->turns++;
     return r;
 }
 
@@ -475,7 +495,7 @@ int uva__connect_poll(void **op,
                       const char *host,
                       const char *port,
                       const uva_connection_options_t *options,
-                      const uva__consumer_ops_t *ops,
+                      const uva__factory_t *factory,
                       uva_transport_t **ret_transport)
 {
     uva_waiter_t *self = uva_waiter_current();
@@ -486,9 +506,10 @@ int uva__connect_poll(void **op,
         /* A cancellation wins over a result that came before the task ran. */
         r = uva_waiter_finish(self);
         r = r < 0 ? r : connect_result(*op);
-        return connect_end(op, r, ret_transport);
+        r = r < 0 ? r : connect_open(*op);
+        return r == UVA_PENDING ? r : connect_end(op, r, ret_transport);
     }
-    r = connect_begin(op, host, port, options, ops);
+    r = connect_begin(op, host, port, options, factory);
     if (r < 0) {
         return connect_end(op, r, ret_transport);
     }

@@ -140,6 +140,25 @@ static void input_unread(uva__input_t *in, const uint8_t *data, size_t size)
     in->size += size;
 }
 
+/* Bytes at the waiter's place go back to the others, where another task or a
+ * loss can find them. The waiter's want is put as a count of bytes in the block
+ * instead: into_bytes - 1 is passed exactly when into_bytes are there. */
+static UVA__NOINLINE void input_take_back(uva__input_t *in)
+{
+    size_t filled = in->filled;
+
+    if (in->wants == UVA__WANTS_EXACT) {
+        in->wants = UVA__WANTS_ALL;
+        in->into_bytes--;
+    } else {
+        in->wants = UVA__WANTS_ANY;
+    }
+    in->filled = 0;
+    if (filled > 0) {
+        input_unread(in, in->into, filled);
+    }
+}
+
 /* --- what comes --- */
 
 /* asyncio: streams.py, StreamReader.feed_data. A task that wants all bytes up
@@ -243,25 +262,6 @@ int uva__input_append(uva__input_t *in, const uint8_t *data, size_t size)
     return 0;
 }
 
-/* Bytes at the waiter's place go back to the others, where another task or a
- * loss can find them. The waiter's want is put as a count of bytes in the block
- * instead: into_bytes - 1 is passed exactly when into_bytes are there. */
-static UVA__NOINLINE void input_take_back(uva__input_t *in)
-{
-    size_t filled = in->filled;
-
-    if (in->wants == UVA__WANTS_EXACT) {
-        in->wants = UVA__WANTS_ALL;
-        in->into_bytes--;
-    } else {
-        in->wants = UVA__WANTS_ANY;
-    }
-    in->filled = 0;
-    if (filled > 0) {
-        input_unread(in, in->into, filled);
-    }
-}
-
 void uva__input_end(uva__input_t *in, int code)
 {
     if (code < 0) {
@@ -323,10 +323,14 @@ void uva__input_consume(uva__input_t *in, size_t size)
  * block. The moved bytes leave room for the closing 0 where the head was. */
 int uva__input_detach(uva__input_t *in, uva_buffer_t *ret_buffer)
 {
-    uva__block_t *block = in->block;
+    uva__block_t *block;
     uva_buffer_t buffer = {0};
     int r;
 
+    if (in->wants == UVA__WANTS_EXACT && in->filled < in->into_bytes) {
+        input_take_back(in);
+    }
+    block = in->block;
     if (in->size > 0 && !in->viewed) {
         buffer.capacity = block->bytes;
         buffer.size = in->size;

@@ -31,6 +31,14 @@ static inline bool uva__input_full(const uva__input_t *in)
     return in->size > 2 * in->limit;
 }
 
+/** Whether bytes are there that were not taken, also at the place of a task
+ * that waits for more of them. */
+static inline bool uva__input_holds(const uva__input_t *in)
+{
+    return in->size > 0 || (in->wants == UVA__WANTS_EXACT && in->filled > 0 &&
+                            in->filled < in->into_bytes);
+}
+
 /**
  * Reserve a place for the next bytes. Cannot fail: without memory it is the
  * scratch of the loop. Ends with uva__input_commit or uva__input_unused, before

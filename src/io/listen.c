@@ -152,7 +152,7 @@ static int listen_bind(const listen_t *listen, uva_server_t *server)
 /* Make the server, bind it, and let it listen unless that is deferred. On
  * failure the server is closed, has no reference, and destroys data when it is
  * freed. */
-static int listen_make(listen_t *listen, const uva__consumer_ops_t *ops)
+static int listen_make(listen_t *listen, const uva__factory_t *factory)
 {
     const uva_server_options_t *options = &listen->options;
     uva_loop_t *loop = listen->loop;
@@ -180,7 +180,7 @@ static int listen_make(listen_t *listen, const uva__consumer_ops_t *ops)
     /* Both end in uva_server_close, which a failure below calls as well. */
     uva__list_append(&UVA__IO_OF(loop)->servers, &server->link);
     uva__loop_op_begin(loop);
-    r = uva__transport_kind(&server->kind, ops, options->limit_bytes,
+    r = uva__transport_kind(&server->kind, factory, options->limit_bytes,
                             options->high_bytes, options->low_bytes);
     if (r >= 0) {
         r = listen_bind(listen, server);
@@ -202,7 +202,7 @@ static int listen_make(listen_t *listen, const uva__consumer_ops_t *ops)
 /* Check the options and keep a copy; NULL stands for the defaults. */
 static int listen_options(listen_t *listen,
                           const uva_server_options_t *options,
-                          const uva__consumer_ops_t *ops)
+                          const uva__factory_t *factory)
 {
     if (options != NULL) {
         if (options->size < sizeof *options ||
@@ -212,9 +212,9 @@ static int listen_options(listen_t *listen,
         }
         listen->options = *options;
     }
-    return uva__transport_kind(&listen->kind, ops, listen->options.limit_bytes,
-                               listen->options.high_bytes,
-                               listen->options.low_bytes);
+    return uva__transport_kind(
+        &listen->kind, factory, listen->options.limit_bytes,
+        listen->options.high_bytes, listen->options.low_bytes);
 }
 
 /* The look-up has ended. It runs inside the poll, so it only wakes the task,
@@ -266,11 +266,11 @@ static int listen_begin(listen_t *listen,
                         const char *host,
                         const char *port,
                         const uva_server_options_t *options,
-                        const uva__consumer_ops_t *ops)
+                        const uva__factory_t *factory)
 {
     uva_loop_t *loop = listen->loop;
     uva__name_t name = {.host = host, .port = port, .passive = true};
-    int r = uva__bare(listen_options(listen, options, ops));
+    int r = uva__bare(listen_options(listen, options, factory));
 
     listen->host = host;
     if (r >= 0) {
@@ -278,7 +278,7 @@ static int listen_begin(listen_t *listen,
         r = uva__resolve(loop, &name, listen_resolved, listen, &listen->found,
                          &listen->resolve);
     }
-    return r > 0 ? listen_make(listen, ops) : r;
+    return r > 0 ? listen_make(listen, factory) : r;
 }
 
 /* The last call, with its result r: give the server out, or close it. A
@@ -309,7 +309,7 @@ static int listen_end(void **op, int r, uva_server_t **ret_server)
 }
 
 /* After the look-up: make the server. */
-static int listen_go_on(listen_t *listen, const uva__consumer_ops_t *ops)
+static int listen_go_on(listen_t *listen, const uva__factory_t *factory)
 {
     int r = listen->status;
 
@@ -317,14 +317,14 @@ static int listen_go_on(listen_t *listen, const uva__consumer_ops_t *ops)
     if (r < 0) {
         return r == UV_ENOMEM ? r : uva__resolve_failed(listen->host, r);
     }
-    return listen_make(listen, ops);
+    return listen_make(listen, factory);
 }
 
 int uva__listen_poll(void **op,
                      const char *host,
                      const char *port,
                      const uva_server_options_t *options,
-                     const uva__consumer_ops_t *ops,
+                     const uva__factory_t *factory,
                      void *take_data,
                      uva_destroy_cb destroy,
                      uva_server_t **ret_server)
@@ -339,14 +339,14 @@ int uva__listen_poll(void **op,
             return r;
         }
         listen = *op;
-        r = listen_begin(listen, host, port, options, ops);
+        r = listen_begin(listen, host, port, options, factory);
     } else {
         listen = *op;
         r = uva_waiter_finish(self);
         if (r >= 0 && listen->server != NULL) { /* The iteration is over. */
             return listen_end(op, 0, ret_server);
         }
-        r = r < 0 ? r : listen_go_on(listen, ops);
+        r = r < 0 ? r : listen_go_on(listen, factory);
     }
     if (r < 0) {
         return listen_end(op, r, ret_server);

@@ -26,7 +26,7 @@ typedef struct uva__medium_s uva__medium_t;
 
 /* The functions of a kind of medium. No slot is NULL unless it says so. */
 typedef struct uva__medium_ops_s {
-    uva_medium_kind_t kind;
+    uva_medium_kind_t kind; /* What transports stand on that stand on it. */
     /** Read once; size is above 0. @return Bytes, 0 at the end of the stream,
      * UV_EAGAIN when there are none, or why the connection is lost. */
     ssize_t (*receive)(uva__medium_t *medium, void *data, size_t size);

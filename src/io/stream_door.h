@@ -7,9 +7,9 @@
  * (uva__consumer_ops_t) and a state, as asyncio's Protocol stands on its
  * Transport:
  *
- *   1. uva__connect_poll and uva__listen_poll take the table. For each
- *      connection they make a transport with ops->state_bytes behind it, and
- *      call ops->init.
+ *   1. uva__connect_poll and uva__listen_poll take a factory with the table.
+ * For each connection they make a transport with factory->state_bytes behind
+ *      it, and call ops->init.
  *   2. Bytes that arrive go to the input that ops->init gave to the transport
  *      (uva__transport_set_input). A task takes them from there by a poll
  *      (uva__input_begin, look at data and size, then take, or
@@ -179,10 +179,19 @@ int uva__input_detach(uva__input_t *in, uva_buffer_t *ret_buffer);
 
 /* --- transports.c --- */
 
+/* Makes the consumer of each connection. (asyncio: protocol_factory.) */
+typedef struct uva__factory_s {
+    const struct uva__consumer_ops_s *ops; /* Static. */
+    size_t state_bytes;                    /* Of the state. */
+    const void *callbacks; /* Static: of a protocol; NULL for streams. */
+    void *arg;             /* Borrowed: of a protocol. */
+} uva__factory_t;
+
 /**
  * The consumer of a transport: what takes its bytes, and hears of what happens
- * to it. The table is static; no slot but read may be NULL. The state lies in
- * one piece with the transport, and lives as long.
+ * to it. The table is static; no slot but read may be NULL. The state lies
+ * behind the transport, in one piece with it, and lives as long; or it belongs
+ * to a user, if it has replaced another one.
  *
  *   slot             called                             how often
  *   init             inside connect or accept           once
@@ -197,22 +206,28 @@ int uva__input_detach(uva__input_t *in, uva_buffer_t *ret_buffer);
  *   resume_writing   poll
  *   connection_lost  from the ready queue, in the end   once if the consumer
  *                                                       was told of it
+ *   replaced         inside a call of a user            instead of
+ *                                                       connection_lost
  *   destroy          when the transport is freed        once
  *
  * The slots that are not called from the ready queue store and wake, and run no
  * code of a user. (asyncio: protocols.py, Protocol.)
  */
 typedef struct uva__consumer_ops_s {
-    size_t state_bytes; /* Of the state. */
     bool hears_connect; /* connection_made comes for connected ones too. */
     /** The state is there, zeroed; the connection may still be opening. There
      * is no end to come if the connect fails: own nothing yet. Must not fail.
      * limit_bytes: of the input. */
-    void (*init)(void *state, uva_transport_t *transport, size_t limit_bytes);
+    void (*init)(void *state,
+                 uva_transport_t *transport,
+                 const uva__factory_t *factory,
+                 size_t limit_bytes);
     /** The connection is there. data: what uva__listen_poll was given; NULL if
      * it was connected. It may be lost already: connection_lost follows then.
      */
-    void (*connection_made)(void *state, void *data);
+    void (*connection_made)(void *state,
+                            uva_transport_t *transport,
+                            void *data);
     /** Receive once. *ret_room: how many bytes there was room for; more may
      * wait if all of it was filled. NULL with an input. @return Bytes, 0 at the
      * end of the stream, UV_EAGAIN, or why the connection is to be lost. */
@@ -227,6 +242,9 @@ typedef struct uva__consumer_ops_s {
     /** The connection is closed; status: 0 for a close, or why it was lost.
      * References may live on, and the state with them. */
     void (*connection_lost)(void *state, int status);
+    /** Another consumer replaces this one, which hears nothing more but
+     * destroy: wake all that wait. */
+    void (*replaced)(void *state);
     /** Free what the state owns. */
     void (*destroy)(void *state);
 } uva__consumer_ops_t;
@@ -234,6 +252,34 @@ typedef struct uva__consumer_ops_s {
 /** Let the bytes that arrive go to an input from now on, or to ops->read again
  * (NULL). Borrowed. */
 void uva__transport_set_input(uva_transport_t *transport, uva__input_t *in);
+/* --- consumers.c --- */
+
+/**
+ * Let another consumer stand on a transport that is open. Bytes that the input
+ * of the last one still holds come to it first.
+ *
+ * @param consumer Borrowed: its state. Its input, if it has one, is set
+ *                 afterwards.
+ * @retval UV_ENOMEM Nothing has changed.
+ */
+int uva__transport_replace(uva_transport_t *transport,
+                           const uva__consumer_ops_t *ops,
+                           void *consumer);
+/**
+ * Let a consumer of a factory that has one state for a transport stand on it,
+ * again or for the first time: ops->init is called either way. Nothing if it
+ * does already.
+ *
+ * @param ret_state Borrowed; lives as long as the transport.
+ * @retval UV_ENOMEM Nothing has changed.
+ */
+int uva__transport_stand(uva_transport_t *transport,
+                         const uva__factory_t *factory,
+                         size_t limit_bytes,
+                         void **ret_state);
+
+/* --- transports.c --- */
+
 /** The state of the consumer. Borrowed; lives as long as the transport. */
 void *uva__transport_state(uva_transport_t *transport);
 /** Why a transport was lost; 0 while it is not, or if it was closed here. */
@@ -276,21 +322,21 @@ bool uva__transport_served(const uva_transport_t *transport);
  * Connect to a host.
  *
  * @param host, port, options Borrowed until the last call.
- * @param ops                 What is to stand on the connection; static.
+ * @param factory             What is to stand on the connection; copied.
  * @param ret_transport       New reference, OPEN; written on success alone.
  */
 UVA_NODISCARD int uva__connect_poll(void **op,
                                     const char *host,
                                     const char *port,
                                     const uva_connection_options_t *options,
-                                    const uva__consumer_ops_t *ops,
+                                    const uva__factory_t *factory,
                                     uva_transport_t **ret_transport);
 
 /**
  * Listen on the addresses of a host.
  *
  * @param host, port, options Borrowed until the last call.
- * @param ops        What is to stand on each accepted connection; static.
+ * @param factory    What is to stand on each accepted connection; copied.
  * @param take_data  Given to each connection_made. Taken in the first call.
  * @param destroy    Frees take_data, once, when the server is freed; after an
  *                   error at the latest when libuv is done with its handles.
@@ -301,7 +347,7 @@ UVA_NODISCARD int uva__listen_poll(void **op,
                                    const char *host,
                                    const char *port,
                                    const uva_server_options_t *options,
-                                   const uva__consumer_ops_t *ops,
+                                   const uva__factory_t *factory,
                                    void *take_data,
                                    uva_destroy_cb destroy,
                                    uva_server_t **ret_server);

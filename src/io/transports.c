@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
 #include "core/life.h"
 #include "core/loop.h"
 #include "core/object.h"
@@ -41,12 +42,12 @@ int uva__transport_marks(size_t none, size_t *high_bytes, size_t *low_bytes)
 }
 
 int uva__transport_kind(uva__transport_kind_t *kind,
-                        const uva__consumer_ops_t *ops,
+                        const uva__factory_t *factory,
                         size_t limit_bytes,
                         size_t high_bytes,
                         size_t low_bytes)
 {
-    kind->ops = ops; /* Zero stands for "not given" in all three numbers. */
+    kind->factory = *factory; /* Zero stands for "not given" in all numbers. */
     kind->limit_bytes = limit_bytes == 0 ? LIMIT_BYTES : limit_bytes;
     kind->high_bytes = high_bytes;
     kind->low_bytes = low_bytes;
@@ -65,7 +66,11 @@ void uva__transport_maybe_free(uva_transport_t *transport)
         transport->deferred || transport->handler != NULL) {
         return;
     }
-    transport->ops->destroy(transport->consumer);
+    transport->born->destroy(uva__transport_behind(transport));
+    if (transport->beside != NULL) {
+        transport->beside->ops->destroy(transport->beside->state);
+        uva__free(transport->beside);
+    }
     uva__slab_put(&loop->slab, transport,
                   sizeof *transport + transport->behind_bytes);
     if (loop->closed) { /* The loop's memory waits for its last object. */
@@ -82,7 +87,8 @@ int uva__transport_new(const uva__transport_kind_t *kind,
                        uva_transport_t **ret_transport)
 {
     uva_loop_t *loop = take_medium->loop;
-    size_t bytes = sizeof(uva_transport_t) + kind->ops->state_bytes;
+    const uva__factory_t *factory = &kind->factory;
+    size_t bytes = sizeof(uva_transport_t) + factory->state_bytes;
     uva_transport_t *transport = uva__slab_get(&loop->slab, bytes);
 
     if (transport == NULL) {
@@ -92,9 +98,10 @@ int uva__transport_new(const uva__transport_kind_t *kind,
     memset(transport, 0, bytes); /* Its state too: init may rely on it. */
     transport->loop = loop;
     transport->ready.ops = &transport_ops;
-    transport->ops = kind->ops;
+    transport->ops = factory->ops;
+    transport->born = factory->ops;
     transport->consumer = uva__transport_behind(transport);
-    transport->behind_bytes = (uint32_t)kind->ops->state_bytes;
+    transport->behind_bytes = (uint32_t)factory->state_bytes;
     transport->reads_in_drain = true; /* Unless init sets an input. */
     transport->high_bytes = kind->high_bytes;
     transport->low_bytes = kind->low_bytes;
@@ -103,7 +110,8 @@ int uva__transport_new(const uva__transport_kind_t *kind,
     transport->owner = owner;
     transport->medium = take_medium;
     uva__loop_op_begin(loop); /* Ends in transport_lost. */
-    kind->ops->init(transport->consumer, transport, kind->limit_bytes);
+    factory->ops->init(transport->consumer, transport, factory,
+                       kind->limit_bytes);
     *ret_transport = transport;
     return 0;
 }
@@ -140,7 +148,7 @@ static void transport_made(uva_transport_t *transport)
         transport->state = UVA__TRANSPORT_OPEN;
     }
     transport->ops->connection_made(
-        transport->consumer,
+        transport->consumer, transport,
         transport->owner == NULL ? NULL : transport->owner->data);
     if (lost) {
         uva__transport_push(transport);

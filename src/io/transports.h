@@ -8,6 +8,8 @@
 #ifndef UVA__IO_TRANSPORTS_H
 #define UVA__IO_TRANSPORTS_H
 
+#include <stddef.h>
+
 #include "core/object.h"
 #include "io/address.h"
 #include "io/io.h"
@@ -44,18 +46,27 @@ typedef struct uva__owner_s {
     void (*left)(uva_transport_t *transport);
 } uva__owner_t;
 
+/* The state of a consumer that was made when its transport had one already. */
+typedef struct uva__beside_s {
+    const uva__consumer_ops_t *ops; /* Static. */
+    max_align_t state[];
+} uva__beside_t;
+
 struct uva_transport_s {
     uva__ready_t ready;    /* Runs connection_made, then connection_lost. */
     uva__ready_t readable; /* Reads in the drain; see reads_in_drain. */
     uva_list_t link;       /* Of a server's clients, or of
                               uva__io_t.transports. */
-    const uva__consumer_ops_t *ops; /* Static. */
-    void *consumer;                 /* What ops is of. Borrowed. */
-    uva__input_t *in;               /* Borrowed: where bytes go; NULL: to
-                                       ops->read. */
-    uva__medium_t *medium;          /* Owned; NULL from LOST on. */
-    uva__owner_t *owner; /* Borrowed: a server lives as long as its clients.
-                            NULL if it was not accepted. */
+    const uva__consumer_ops_t *ops;  /* Static. */
+    void *consumer;                  /* What ops is of. Borrowed. */
+    const uva__consumer_ops_t *born; /* Static: of the state behind this. */
+    uva__beside_t *beside; /* Owned: the state of a consumer that was made
+                              later; NULL without one. */
+    uva__input_t *in;      /* Borrowed: where bytes go; NULL: to
+                              ops->read. */
+    uva__medium_t *medium; /* Owned; NULL from LOST on. */
+    uva__owner_t *owner;   /* Borrowed: a server lives as long as its clients.
+                              NULL if it was not accepted. */
     uva_transport_t *next_dirty;    /* Of uva__io_t.dirty. */
     uva__fifo_link_t deferred_link; /* Of uva__io_t.deferred. */
     uva__output_t out;
@@ -101,8 +112,8 @@ static inline void *uva__transport_behind(uva_transport_t *transport)
 
 /* The common part of all connections of one server, or of one connect. */
 typedef struct uva__transport_kind_s {
-    const uva__consumer_ops_t *ops; /* Static. */
-    size_t limit_bytes;             /* Of the input. */
+    uva__factory_t factory;
+    size_t limit_bytes; /* Of the input. */
     size_t high_bytes;
     size_t low_bytes;
 } uva__transport_kind_t;
@@ -112,11 +123,11 @@ typedef struct uva__transport_kind_s {
  * uva_transport_set_write_buffer_limits.
  * @retval UV_EINVAL high_bytes < low_bytes. */
 int uva__transport_marks(size_t none, size_t *high_bytes, size_t *low_bytes);
-/** Make a kind of options: check them, and fill in what is 0. ops is borrowed
- * for ever. @retval UV_EINVAL A limit is too large, or high_bytes < low_bytes.
+/** Make a kind of options: check them, and fill in what is 0. @retval UV_EINVAL
+ * A limit is too large, or high_bytes < low_bytes.
  */
 int uva__transport_kind(uva__transport_kind_t *kind,
-                        const uva__consumer_ops_t *ops,
+                        const uva__factory_t *factory,
                         size_t limit_bytes,
                         size_t high_bytes,
                         size_t low_bytes);

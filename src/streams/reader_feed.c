@@ -13,8 +13,6 @@
 #include "base/errors.h"
 #include "streams/streams.h"
 
-#define LIMIT_MOST ((size_t)1024 * 1024 * 1024)
-
 /* --- the feeding side --- */
 
 /* asyncio: streams.py, StreamReader.feed_data, which asserts that the end of
@@ -62,7 +60,7 @@ int uva_reader_new(size_t limit_bytes, uva_reader_t **ret_reader)
     if (uva_get_running_loop() == NULL) {
         return uva__bare(UVA_ENOLOOP);
     }
-    if (limit_bytes > LIMIT_MOST) {
+    if (limit_bytes > UVA__STREAM_LIMIT_MOST) {
         return uva__bare(UV_EINVAL);
     }
     reader = uva__calloc(1, sizeof *reader);

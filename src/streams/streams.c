@@ -30,18 +30,27 @@ typedef struct service_s {
 
 /* The streams begin to exist, zeroed, behind their transport. The connection
  * may still fail to open; so they own nothing that would have to be freed. */
-static void
-stream_init(void *state, uva_transport_t *transport, size_t limit_bytes)
+static void stream_init(void *state,
+                        uva_transport_t *transport,
+                        const uva__factory_t *factory,
+                        size_t limit_bytes)
 {
     uva__stream_t *stream = state;
 
-    uva__input_init(&stream->reader.in, uva_transport_get_loop(transport),
-                    transport, limit_bytes);
+    (void)factory;
+    if (stream->writer.transport == NULL) {
+        uva__input_init(&stream->reader.in, uva_transport_get_loop(transport),
+                        transport, limit_bytes);
+        stream->writer.transport = transport;
+        stream->writer.reader = &stream->reader;
+        uva__list_init(&stream->writer.drainers);
+        uva__list_init(&stream->writer.closers);
+    }
+    /* Streams that stood here before go on: what has replaced them is over. */
+    stream->reader.in.exception = 0;
+    stream->reader.in.eof = false;
+    stream->writer.lost = false;
     uva__transport_set_input(transport, &stream->reader.in);
-    stream->writer.transport = transport;
-    stream->writer.reader = &stream->reader;
-    uva__list_init(&stream->writer.drainers);
-    uva__list_init(&stream->writer.closers);
 }
 
 static void stream_eof_received(void *state)
@@ -73,6 +82,16 @@ static void stream_connection_lost(void *state, int status)
     uva__stream_t *stream = state;
 
     uva__input_lose(&stream->reader.in, status);
+    uva__writer_lost(&stream->writer);
+}
+
+/* Every read and drain fails from now on, those that wait too. */
+static void stream_replaced(void *state)
+{
+    uva__stream_t *stream = state;
+
+    uva__input_end(&stream->reader.in, UV_EPERM);
+    stream->writer.paused = false;
     uva__writer_lost(&stream->writer);
 }
 
@@ -110,9 +129,12 @@ static void stream_spawn(void *data)
 
 /* asyncio: streams.py, StreamReaderProtocol.connection_made. Only an accepted
  * connection hears it, from the ready queue: a task may be spawned here. */
-static void stream_connection_made(void *state, void *data)
+static void
+stream_connection_made(void *state, uva_transport_t *transport, void *data)
 {
     accepted_t accepted = {.stream = state, .service = data};
+
+    (void)transport;
 
     /* asyncio: the handle that accepts keeps the context of start_server, and
      * create_task copies it. If the context cannot be entered, the handler runs
@@ -126,15 +148,48 @@ static void stream_connection_made(void *state, void *data)
 /* asyncio: streams.py, StreamReaderProtocol. Its data_received has no
  * counterpart: what comes is read into the input. */
 static const uva__consumer_ops_t stream_ops = {
-    .state_bytes = sizeof(uva__stream_t),
     .init = stream_init,
     .connection_made = stream_connection_made,
     .eof_received = stream_eof_received,
     .pause_writing = stream_pause_writing,
     .resume_writing = stream_resume_writing,
     .connection_lost = stream_connection_lost,
+    .replaced = stream_replaced,
     .destroy = stream_destroy,
 };
+
+static const uva__factory_t stream_factory = {
+    .ops = &stream_ops,
+    .state_bytes = sizeof(uva__stream_t),
+};
+
+int uva_stream_on(uva_transport_t *transport,
+                  size_t limit_bytes,
+                  uva_reader_t **ret_reader,
+                  uva_writer_t **ret_writer)
+{
+    void *state;
+    uva__stream_t *stream;
+    int r;
+
+    if (!uva_loop_owned(uva_transport_get_loop(transport), __func__) ||
+        uva_transport_is_closing(transport)) {
+        return uva__bare(UV_EPERM);
+    }
+    if (limit_bytes > UVA__STREAM_LIMIT_MOST) {
+        return uva__bare(UV_EINVAL);
+    }
+    r = uva__transport_stand(transport, &stream_factory,
+                             limit_bytes == 0 ? UVA_STREAM_LIMIT : limit_bytes,
+                             &state);
+    if (r < 0) {
+        return uva__bare(r);
+    }
+    stream = state;
+    *ret_reader = uva_reader_ref(&stream->reader);
+    *ret_writer = uva_writer_ref(&stream->writer);
+    return 0;
+}
 
 /* --- open_connection --- */
 
@@ -147,7 +202,7 @@ int uva_open_connection_poll(uva_open_connection_op_t *op,
                              uva_writer_t **ret_writer)
 {
     uva_transport_t *transport;
-    int r = uva__connect_poll(&op->state, host, port, options, &stream_ops,
+    int r = uva__connect_poll(&op->state, host, port, options, &stream_factory,
                               &transport);
 
     if (r >= 0) {
@@ -229,7 +284,7 @@ int uva__start_server_poll(uva_start_server_op_t *op,
         service->reader_offset = reader_offset;
         service->writer_offset = writer_offset;
     }
-    return uva__listen_poll(&op->state, host, port, options, &stream_ops,
+    return uva__listen_poll(&op->state, host, port, options, &stream_factory,
                             service, service_free, ret_server);
 }
 

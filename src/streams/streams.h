@@ -13,7 +13,9 @@
 
 #include "io/stream_door.h"
 
-/* Nothing but the input: uva__reader_of relies on it. */
+/* The largest limit of a reader: twice of it fits 32 bits. */
+#define UVA__STREAM_LIMIT_MOST ((size_t)1024 * 1024 * 1024)
+
 struct uva_reader_s {
     uva__input_t in;
 };

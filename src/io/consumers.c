@@ -1,0 +1,79 @@
+/*
+ * One consumer of a transport takes the place of another (asyncio.transports,
+ * BaseTransport.set_protocol).
+ *
+ * Invariant: no byte is lost. What the input of the last consumer holds goes
+ * back into the medium, where the next one finds it; an end of stream is
+ * received again.
+ */
+#include "base/alloc.h"
+#include "io/input.h"
+#include "io/medium_unread.h"
+#include "io/transports.h"
+
+int uva__transport_replace(uva_transport_t *transport,
+                           const uva__consumer_ops_t *ops,
+                           void *consumer)
+{
+    uva__input_t *old = transport->in;
+    int r = 0;
+
+    if (old != NULL && uva__input_holds(old)) {
+        r = uva__medium_unread(&transport->medium, old);
+    }
+    if (r < 0) {
+        return r;
+    }
+    if (old != NULL && old->paused) { /* Nobody would resume it. */
+        old->paused = false;
+        transport->reading_paused = false;
+    }
+    transport->ops->replaced(transport->consumer);
+    transport->ops = ops;
+    transport->consumer = consumer;
+    uva__transport_set_input(transport, NULL);
+    transport->read_eof = false;
+    transport->events = 0; /* Of the medium below: ask the new one. */
+    uva__transport_watch(transport);
+    return 0;
+}
+
+/* The state for a consumer of a factory: that behind the transport if it was
+ * made with the same factory, else the one beside it. NULL without memory. */
+static void *transport_state_for(uva_transport_t *transport,
+                                 const uva__factory_t *factory)
+{
+    if (transport->born == factory->ops) {
+        return uva__transport_behind(transport);
+    }
+    if (transport->beside == NULL) {
+        transport->beside =
+            uva__calloc(1, sizeof *transport->beside + factory->state_bytes);
+        if (transport->beside == NULL) {
+            return NULL;
+        }
+        transport->beside->ops = factory->ops;
+    }
+    return transport->beside->state;
+}
+
+int uva__transport_stand(uva_transport_t *transport,
+                         const uva__factory_t *factory,
+                         size_t limit_bytes,
+                         void **ret_state)
+{
+    void *state = transport_state_for(transport, factory);
+    int r = 0;
+
+    if (state == NULL) {
+        return UV_ENOMEM;
+    }
+    if (transport->consumer != state) {
+        r = uva__transport_replace(transport, factory->ops, state);
+        if (r >= 0) {
+            factory->ops->init(state, transport, factory, limit_bytes);
+        }
+    }
+    *ret_state = state;
+    return r;
+}

@@ -1,0 +1,313 @@
+/*
+ * Protocols that users write, as consumers of transports (asyncio.protocols;
+ * asyncio.selector_events, _SelectorSocketTransport, what it calls of its
+ * protocol).
+ *
+ * Invariant: every callback runs in the drain, but pause_writing, which comes
+ * inside the write that passes the mark. A callback may pause, close, abort or
+ * replace: nothing of the transport is kept over it.
+ */
+#include "uva/protocols.h"
+
+#include "base/log.h"
+#include "core/owner.h"
+#include "core/reports.h"
+#include "io/stream_transport.h"
+
+void *uva__protocol_cast_failed(const char *type)
+{
+    uva__log(UVA_LOG_ERROR,
+             "UVA_PROTOCOL: the callbacks were not made for a %s", type);
+    return NULL;
+}
+
+/* A callback has failed: report it, and lose the connection with its code.
+ * asyncio: selector_events.py, _SelectorTransport._fatal_error. */
+static void
+protocol_failed(uva_transport_t *transport, int code, const char *message)
+{
+    uva_loop_t *loop = transport->loop;
+
+    uva__transport_fail(transport, code);
+    uva__report(loop, NULL, code, message);
+}
+
+/* --- the consumer --- */
+
+static void protocol_init(void *state,
+                          uva_transport_t *transport,
+                          const uva__factory_t *factory,
+                          size_t limit_bytes)
+{
+    uva_protocol_t *protocol = state;
+
+    (void)transport; /* It is told when the connection is made. */
+    (void)limit_bytes;
+    protocol->ops = factory->callbacks;
+    protocol->arg = factory->arg;
+}
+
+/* data would be of the server; a protocol has its own arg. */
+static void protocol_made(void *state, uva_transport_t *transport, void *data)
+{
+    uva_protocol_t *protocol = state;
+    int r = 0;
+
+    (void)data;
+    protocol->transport = transport;
+    if (protocol->ops->connection_made != NULL) {
+        r = protocol->ops->connection_made(protocol);
+    }
+    if (r < 0) {
+        protocol_failed(transport, r,
+                        "Fatal error: protocol.connection_made() call failed.");
+    }
+}
+
+/* Receive into the memory that all sockets of the loop share, and let the
+ * protocol have it. asyncio: _read_ready__data_received. */
+static ssize_t protocol_read_data(uva_protocol_t *protocol, size_t *ret_room)
+{
+    uva_transport_t *transport = protocol->transport;
+    uint8_t *scratch = uva__blocks_of(transport->loop)->scratch;
+    ssize_t count =
+        uva__medium_receive(transport->medium, scratch, UVA__READ_BYTES);
+    int r = 0;
+
+    *ret_room = UVA__READ_BYTES;
+    if (count > 0 && protocol->ops->data_received != NULL) {
+        r = protocol->ops->data_received(protocol,
+                                         (uva_bytes_t){scratch, (size_t)count});
+    }
+    if (r < 0) {
+        protocol_failed(transport, r,
+                        "Fatal error: protocol.data_received() call failed.");
+    }
+    return count;
+}
+
+/* Receive into the protocol's own memory. asyncio:
+ * _read_ready__get_buffer. */
+static ssize_t protocol_read_buffer(uva_protocol_t *protocol, size_t *ret_room)
+{
+    uva_transport_t *transport = protocol->transport;
+    void *data = NULL;
+    size_t room = protocol->ops->get_buffer(protocol, 0, &data);
+    ssize_t count;
+    int r = 0;
+
+    *ret_room = 0;
+    if (room == 0) {
+        protocol_failed(transport, UV_ENOBUFS,
+                        "Fatal error: protocol.get_buffer() call failed.");
+        return UV_EAGAIN;
+    }
+    if (transport->medium == NULL) { /* get_buffer has aborted. */
+        return UV_EAGAIN;
+    }
+    count = uva__medium_receive(transport->medium, data, room);
+    *ret_room = room;
+    if (count > 0 && protocol->ops->buffer_updated != NULL) {
+        r = protocol->ops->buffer_updated(protocol, (size_t)count);
+    }
+    if (r < 0) {
+        protocol_failed(transport, r,
+                        "Fatal error: protocol.buffer_updated() call failed.");
+    }
+    return count;
+}
+
+static ssize_t protocol_read(void *state, size_t *ret_room)
+{
+    uva_protocol_t *protocol = state;
+
+    return protocol->ops->get_buffer == NULL
+               ? protocol_read_data(protocol, ret_room)
+               : protocol_read_buffer(protocol, ret_room);
+}
+
+/* asyncio: _read_ready__on_eof. */
+static void protocol_eof_received(void *state)
+{
+    uva_protocol_t *protocol = state;
+    uva_transport_t *transport = protocol->transport;
+    int r = 0;
+
+    if (protocol->ops->eof_received != NULL) {
+        r = protocol->ops->eof_received(protocol);
+    }
+    if (r < 0) {
+        protocol_failed(transport, r,
+                        "Fatal error: protocol.eof_received() call failed.");
+    } else if (r == 0) {
+        uva_transport_close(transport);
+    }
+}
+
+static void protocol_pause_writing(void *state)
+{
+    uva_protocol_t *protocol = state;
+
+    if (protocol->ops->pause_writing != NULL) {
+        protocol->ops->pause_writing(protocol);
+    }
+}
+
+static void protocol_resume_writing(void *state)
+{
+    uva_protocol_t *protocol = state;
+
+    if (protocol->ops->resume_writing != NULL) {
+        protocol->ops->resume_writing(protocol);
+    }
+}
+
+static void protocol_lost(void *state, int status)
+{
+    uva_protocol_t *protocol = state;
+
+    if (protocol->ops->connection_lost != NULL) {
+        protocol->ops->connection_lost(protocol, status);
+    }
+    protocol->transport = NULL;
+}
+
+static void protocol_replaced(void *state)
+{
+    uva_protocol_t *protocol = state;
+
+    protocol->transport = NULL;
+}
+
+/* What a protocol owns it frees in connection_lost. */
+static void protocol_destroy(void *state)
+{
+    (void)state;
+}
+
+static const uva__consumer_ops_t protocol_ops = {
+    .hears_connect = true,
+    .init = protocol_init,
+    .connection_made = protocol_made,
+    .read = protocol_read,
+    .eof_received = protocol_eof_received,
+    .pause_writing = protocol_pause_writing,
+    .resume_writing = protocol_resume_writing,
+    .connection_lost = protocol_lost,
+    .replaced = protocol_replaced,
+    .destroy = protocol_destroy,
+};
+
+/* --- which protocol --- */
+
+/* Whether a table of callbacks is one of this version. */
+static bool protocol_ops_fit(const uva_protocol_ops_t *ops)
+{
+    return ops != NULL && ops->size == sizeof *ops &&
+           ops->protocol_bytes >= sizeof(uva_protocol_t);
+}
+
+uva_protocol_t *uva_transport_get_protocol(const uva_transport_t *transport)
+{
+    return transport->ops == &protocol_ops ? transport->consumer : NULL;
+}
+
+int uva_transport_set_protocol(uva_transport_t *transport,
+                               uva_protocol_t *protocol)
+{
+    int r = 0;
+
+    if (!uva__loop_owned(transport->loop) || !transport->made ||
+        transport->state >= UVA__TRANSPORT_CLOSING) {
+        return uva__bare(UV_EPERM);
+    }
+    if (protocol == NULL || !protocol_ops_fit(protocol->ops)) {
+        return uva__bare(UV_EINVAL);
+    }
+    if (transport->consumer != protocol) {
+        r = uva__transport_replace(transport, &protocol_ops, protocol);
+    }
+    if (r >= 0) {
+        protocol->transport = transport;
+    }
+    return uva__bare(r);
+}
+
+/* --- create_connection, create_server --- */
+
+/* @retval UV_EINVAL The table of callbacks is not one. */
+static int protocol_factory(const uva_protocol_ops_t *ops,
+                            void *arg,
+                            uva__factory_t *ret_factory)
+{
+    if (!protocol_ops_fit(ops)) {
+        return UV_EINVAL;
+    }
+    *ret_factory = (uva__factory_t){.ops = &protocol_ops,
+                                    .state_bytes = ops->protocol_bytes,
+                                    .callbacks = ops,
+                                    .arg = arg};
+    return 0;
+}
+
+int uva_create_connection_poll(uva_create_connection_op_t *op,
+                               const uva_protocol_ops_t *ops,
+                               void *arg,
+                               const char *host,
+                               const char *port,
+                               const uva_connection_options_t *options,
+                               uva_transport_t **ret_transport)
+{
+    uva__factory_t factory;
+    int r = uva__bare(protocol_factory(ops, arg, &factory));
+
+    return r < 0 ? r
+                 : uva__connect_poll(&op->state, host, port, options, &factory,
+                                     ret_transport);
+}
+
+int uva_create_connection(const uva_protocol_ops_t *ops,
+                          void *arg,
+                          const char *host,
+                          const char *port,
+                          const uva_connection_options_t *options,
+                          uva_transport_t **ret_transport)
+{
+    uva_create_connection_op_t op = {NULL};
+    int r;
+
+    UVA_DRIVE(r, uva_create_connection, &op, ops, arg, host, port, options,
+              ret_transport);
+    return r;
+}
+
+int uva_create_server_poll(uva_create_server_op_t *op,
+                           const uva_protocol_ops_t *ops,
+                           void *arg,
+                           const char *host,
+                           const char *port,
+                           const uva_server_options_t *options,
+                           uva_server_t **ret_server)
+{
+    uva__factory_t factory;
+    int r = uva__bare(protocol_factory(ops, arg, &factory));
+
+    return r < 0 ? r
+                 : uva__listen_poll(&op->state, host, port, options, &factory,
+                                    NULL, NULL, ret_server);
+}
+
+int uva_create_server(const uva_protocol_ops_t *ops,
+                      void *arg,
+                      const char *host,
+                      const char *port,
+                      const uva_server_options_t *options,
+                      uva_server_t **ret_server)
+{
+    uva_create_server_op_t op = {NULL};
+    int r;
+
+    UVA_DRIVE(r, uva_create_server, &op, ops, arg, host, port, options,
+              ret_server);
+    return r;
+}

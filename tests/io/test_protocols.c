@@ -1,0 +1,189 @@
+/*
+ * Protocols: the order of callbacks, and what takes the place of what in the
+ * middle of a stream.
+ */
+#include "net.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "uva/protocols.h"
+
+/* --- a protocol that writes down what it hears --- */
+
+typedef struct notes_s {
+    char text[512];
+    uva_protocol_t *protocol; /* The last one that was made. */
+} notes_t;
+
+typedef struct noting_s {
+    uva_protocol_t base;
+    int made;
+} noting_t;
+
+static void
+note(uva_protocol_t *self, const char *what, const void *data, size_t size)
+{
+    notes_t *notes = self->arg;
+    size_t used = strlen(notes->text);
+
+    (void)snprintf(notes->text + used, sizeof notes->text - used, "%s%.*s;",
+                   what, (int)size, (const char *)data);
+}
+
+static int noting_made(uva_protocol_t *self)
+{
+    ((notes_t *)self->arg)->protocol = self;
+    UVA_PROTOCOL(noting_t, self)->made++;
+    note(self, "made", "", 0);
+    return 0;
+}
+
+static int noting_data(uva_protocol_t *self, uva_bytes_t data)
+{
+    note(self, "data ", data.data, data.size);
+    return 0;
+}
+
+static int noting_eof(uva_protocol_t *self)
+{
+    note(self, "eof", "", 0);
+    return 0;
+}
+
+static void noting_lost(uva_protocol_t *self, int status)
+{
+    note(self, "lost ", uva_err_name(status), strlen(uva_err_name(status)));
+}
+
+static const uva_protocol_ops_t noting_ops = {
+    UVA_PROTOCOL_OPS(noting_t),     .connection_made = noting_made,
+    .data_received = noting_data,   .eof_received = noting_eof,
+    .connection_lost = noting_lost,
+};
+
+static bool heard(const notes_t *notes, const char *text)
+{
+    return strstr(notes->text, text) != NULL;
+}
+
+/* --- the order --- */
+
+UVA_NET_TEST(server_hears_in_order)
+{
+    notes_t notes = {{0}, NULL};
+    uva_server_t *server;
+    int fd;
+
+    ck_assert_int_eq(
+        uva_create_server(&noting_ops, &notes, "127.0.0.1", "0", NULL, &server),
+        0);
+    fd = uva_test_dial(uva_server_port(server));
+    uva_test_send(fd, "abc");
+    UVA_TEST_UNTIL(heard(&notes, "data"));
+    ck_assert_int_eq(
+        uva_transport_write(notes.protocol->transport, "answer", 6), 0);
+    uva_test_expect(fd, "answer");
+    close(fd);
+    UVA_TEST_UNTIL(heard(&notes, "lost"));
+    ck_assert_str_eq(notes.text, "made;data abc;eof;lost OK;");
+    uva_server_close(server);
+    ck_assert_int_eq(uva_server_wait_closed(server), 0);
+    uva_server_unref(server);
+}
+
+UVA_NET_TEST(client_has_heard_connection_made)
+{
+    notes_t notes = {{0}, NULL};
+    uva_transport_t *transport;
+    uint16_t port;
+    int listener = uva_test_listen(UVA_FAMILY_IPV4, 1, &port);
+    int fd;
+
+    ck_assert_int_eq(uva_create_connection(&noting_ops, &notes, "127.0.0.1",
+                                           uva_test_port(port), NULL,
+                                           &transport),
+                     0);
+    ck_assert_str_eq(notes.text, "made;");
+    ck_assert_ptr_eq(uva_transport_get_protocol(transport), notes.protocol);
+    fd = uva_test_accept(listener);
+    uva_test_reset(fd);
+    UVA_TEST_UNTIL(heard(&notes, "lost"));
+    ck_assert_str_eq(notes.text, "made;lost ECONNRESET;");
+    uva_transport_unref(transport);
+    close(listener);
+}
+
+/* --- in the middle of a stream --- */
+
+UVA_NET_TEST(streams_then_protocol_then_streams)
+{
+    /* All came in one segment; each takes its part. */
+    notes_t notes = {{0}, NULL};
+    noting_t protocol = {.base = {.ops = &noting_ops, .arg = &notes}};
+    uva_test_link_t link;
+    uva_reader_t *reader;
+    uva_writer_t *writer;
+    uva_transport_t *transport;
+    uva_bytes_t line;
+
+    uva_test_link(&link, NULL);
+    transport = uva_writer_transport(link.writer);
+    uva_test_send(link.fd, "PROXY\nrest");
+    ck_assert_int_eq(uva_reader_readline_view(link.reader, &line), 6);
+    ck_assert_int_eq(uva_transport_set_protocol(transport, &protocol.base), 0);
+    UVA_TEST_UNTIL(heard(&notes, "rest"));
+    ck_assert_int_eq(uva_reader_readline_view(link.reader, &line), UV_EPERM);
+    uva_test_send(link.fd, " more");
+    UVA_TEST_UNTIL(heard(&notes, "more"));
+    ck_assert_str_eq(notes.text, "data rest;data  more;");
+    ck_assert_int_eq(uva_stream_on(transport, 0, &reader, &writer), 0);
+    ck_assert_ptr_eq(reader, link.reader);
+    ck_assert_ptr_null(protocol.base.transport);
+    uva_test_send(link.fd, "line\n");
+    ck_assert_int_eq(uva_reader_readline_view(reader, &line), 5);
+    uva_reader_unref(reader);
+    uva_writer_unref(writer);
+    uva_test_unlink(&link);
+}
+
+UVA_NET_TEST(protocol_then_streams)
+{
+    notes_t notes = {{0}, NULL};
+    uva_transport_t *transport;
+    uva_reader_t *reader;
+    uva_writer_t *writer;
+    uva_bytes_t line;
+    uint16_t port;
+    int listener = uva_test_listen(UVA_FAMILY_IPV4, 1, &port);
+    int fd;
+
+    ck_assert_int_eq(uva_create_connection(&noting_ops, &notes, "127.0.0.1",
+                                           uva_test_port(port), NULL,
+                                           &transport),
+                     0);
+    fd = uva_test_accept(listener);
+    ck_assert_int_eq(uva_stream_on(transport, 0, &reader, &writer), 0);
+    uva_test_send(fd, "a line\n");
+    ck_assert_int_eq(uva_reader_readline_view(reader, &line), 7);
+    close(fd);
+    ck_assert_int_eq(uva_reader_readline_view(reader, &line), 0);
+    ck_assert_int_eq(uva_connection_close(reader, writer), 0);
+    ck_assert_str_eq(notes.text, "made;");
+    uva_transport_unref(transport);
+    close(listener);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("protocols");
+    TCase *order = UVA_TCASE(suite, "Order");
+    TCase *middle = UVA_TCASE(suite, "Middle");
+
+    UVA_ADD_TESTS(order, server_hears_in_order,
+                  client_has_heard_connection_made);
+    UVA_ADD_TESTS(middle, streams_then_protocol_then_streams,
+                  protocol_then_streams);
+    return uva_test_main(suite);
+}
