@@ -66,7 +66,7 @@ static void protocol_made(void *state, uva_transport_t *transport, void *data)
 
 /* Receive into the memory that all sockets of the loop share, and let the
  * protocol have it. asyncio: _read_ready__data_received. */
-static ssize_t protocol_read_data(uva_protocol_t *protocol, size_t *ret_room)
+static uva__received_t protocol_read_data(uva_protocol_t *protocol)
 {
     uva_transport_t *transport = protocol->transport;
     uint8_t *scratch = uva__blocks_of(transport->loop)->scratch;
@@ -74,7 +74,6 @@ static ssize_t protocol_read_data(uva_protocol_t *protocol, size_t *ret_room)
         uva__medium_receive(transport->medium, scratch, UVA__READ_BYTES);
     int r = 0;
 
-    *ret_room = UVA__READ_BYTES;
     if (count > 0 && protocol->ops->data_received != NULL) {
         r = protocol->ops->data_received(protocol,
                                          (uva_bytes_t){scratch, (size_t)count});
@@ -83,12 +82,12 @@ static ssize_t protocol_read_data(uva_protocol_t *protocol, size_t *ret_room)
         protocol_failed(transport, r,
                         "Fatal error: protocol.data_received() call failed.");
     }
-    return count;
+    return (uva__received_t){count, UVA__READ_BYTES};
 }
 
 /* Receive into the protocol's own memory. asyncio:
  * _read_ready__get_buffer. */
-static ssize_t protocol_read_buffer(uva_protocol_t *protocol, size_t *ret_room)
+static uva__received_t protocol_read_buffer(uva_protocol_t *protocol)
 {
     uva_transport_t *transport = protocol->transport;
     void *data = NULL;
@@ -96,17 +95,15 @@ static ssize_t protocol_read_buffer(uva_protocol_t *protocol, size_t *ret_room)
     ssize_t count;
     int r = 0;
 
-    *ret_room = 0;
     if (room == 0) {
         protocol_failed(transport, UV_ENOBUFS,
                         "Fatal error: protocol.get_buffer() call failed.");
-        return UV_EAGAIN;
+        return (uva__received_t){UV_EAGAIN, 0};
     }
     if (transport->medium == NULL) { /* get_buffer has aborted. */
-        return UV_EAGAIN;
+        return (uva__received_t){UV_EAGAIN, 0};
     }
     count = uva__medium_receive(transport->medium, data, room);
-    *ret_room = room;
     if (count > 0 && protocol->ops->buffer_updated != NULL) {
         r = protocol->ops->buffer_updated(protocol, (size_t)count);
     }
@@ -114,16 +111,15 @@ static ssize_t protocol_read_buffer(uva_protocol_t *protocol, size_t *ret_room)
         protocol_failed(transport, r,
                         "Fatal error: protocol.buffer_updated() call failed.");
     }
-    return count;
+    return (uva__received_t){count, room};
 }
 
-static ssize_t protocol_read(void *state, size_t *ret_room)
+static uva__received_t protocol_read(void *state)
 {
     uva_protocol_t *protocol = state;
 
-    return protocol->ops->get_buffer == NULL
-               ? protocol_read_data(protocol, ret_room)
-               : protocol_read_buffer(protocol, ret_room);
+    return protocol->ops->get_buffer == NULL ? protocol_read_data(protocol)
+                                             : protocol_read_buffer(protocol);
 }
 
 /* asyncio: _read_ready__on_eof. */

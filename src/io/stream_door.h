@@ -187,6 +187,14 @@ typedef struct uva__factory_s {
     void *arg;             /* Borrowed: of a protocol. */
 } uva__factory_t;
 
+/* What a consumer has received by one call. */
+typedef struct uva__received_s {
+    ssize_t count; /* Bytes, 0 at the end of the stream, UV_EAGAIN, or why the
+                      connection is to be lost. */
+    size_t room;   /* How many there was room for: if all of it was filled, more
+                      may wait. */
+} uva__received_t;
+
 /**
  * The consumer of a transport: what takes its bytes, and hears of what happens
  * to it. The table is static; no slot but read may be NULL. The state lies
@@ -228,10 +236,8 @@ typedef struct uva__consumer_ops_s {
     void (*connection_made)(void *state,
                             uva_transport_t *transport,
                             void *data);
-    /** Receive once. *ret_room: how many bytes there was room for; more may
-     * wait if all of it was filled. NULL with an input. @return Bytes, 0 at the
-     * end of the stream, UV_EAGAIN, or why the connection is to be lost. */
-    ssize_t (*read)(void *state, size_t *ret_room);
+    /** Receive once. NULL with an input. */
+    uva__received_t (*read)(void *state);
     /** The peer has sent its end of stream. */
     void (*eof_received)(void *state);
     /** Unsent bytes rose above the high mark: tasks should wait. */

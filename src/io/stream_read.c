@@ -22,35 +22,30 @@
 
 /* --- one read --- */
 
-/* Receive once, into the place that the input reserves. @return As
- * transport_receive. */
-static inline ssize_t transport_fill_input(uva_transport_t *transport,
-                                           size_t *ret_room)
+/* Receive once, into the place that the input reserves. UV_ENOMEM: the bytes
+ * are gone. */
+static inline uva__received_t transport_fill_input(uva_transport_t *transport)
 {
     uva__input_t *in = transport->in;
     uva__place_t place = uva__input_reserve(in);
     ssize_t count =
         uva__medium_receive(transport->medium, place.data, place.room);
-    int r;
 
-    *ret_room = place.room;
     if (UVA__UNLIKELY(count <= 0)) {
         uva__input_unused(in);
-        return count;
+    } else {
+        int r = uva__input_commit(in, place, (size_t)count);
+        count = UVA__UNLIKELY(r < 0) ? r : count;
     }
-    r = uva__input_commit(in, place, (size_t)count);
-    return UVA__UNLIKELY(r < 0) ? r : count;
+    return (uva__received_t){count, place.room};
 }
 
-/* Receive once. @return Bytes, 0 at the end of the stream, UV_EAGAIN, or why
- * the connection is to be lost (UV_ENOMEM too: the bytes are gone). *ret_room:
- * how many there was room for. */
-static inline ssize_t transport_receive(uva_transport_t *transport,
-                                        size_t *ret_room)
+/* Let the consumer receive once. */
+static inline uva__received_t transport_receive(uva_transport_t *transport)
 {
     return UVA__LIKELY(transport->in != NULL)
-               ? transport_fill_input(transport, ret_room)
-               : transport->ops->read(transport->consumer, ret_room);
+               ? transport_fill_input(transport)
+               : transport->ops->read(transport->consumer);
 }
 
 /* A read has found the end of the stream, an error, or nothing. The end of the
@@ -156,24 +151,23 @@ static const uva__ready_ops_t go_on_ops = {.run = reads_go_on,
 void uva__transport_read(uva_transport_t *transport)
 {
     uva__io_t *io = UVA__IO_OF(transport->loop);
+    uva__received_t received;
     size_t total = 0;
-    size_t room;
-    ssize_t count;
 
     if (UVA__UNLIKELY(io->spent_bytes >= UVA__READ_BUDGET_BYTES)) {
         transport_defer(transport);
         return;
     }
     do {
-        count = transport_receive(transport, &room);
-        if (UVA__UNLIKELY(count <= 0)) {
-            transport_read_end(transport, count);
+        received = transport_receive(transport);
+        if (UVA__UNLIKELY(received.count <= 0)) {
+            transport_read_end(transport, received.count);
             return;
         }
-        reads_spend(io, (size_t)count);
-        total += (size_t)count;
-    } while (UVA__UNLIKELY((size_t)count == room) && total < TURN_BYTES &&
-             (transport->events & UV_READABLE) != 0);
+        reads_spend(io, (size_t)received.count);
+        total += (size_t)received.count;
+    } while (UVA__UNLIKELY((size_t)received.count == received.room) &&
+             total < TURN_BYTES && (transport->events & UV_READABLE) != 0);
 }
 
 /* A peer that answers and then resets the connection: its answer lies in the
@@ -184,7 +178,6 @@ void uva__transport_read(uva_transport_t *transport)
 void uva__transport_read_ahead(uva_transport_t *transport)
 {
     size_t total = 0;
-    size_t room;
     ssize_t count = 1;
 
     if (transport->reads_in_drain || transport->state != UVA__TRANSPORT_OPEN ||
@@ -192,7 +185,7 @@ void uva__transport_read_ahead(uva_transport_t *transport)
         return;
     }
     while (count > 0 && total < UVA__READ_BUDGET_BYTES) {
-        count = transport_receive(transport, &room);
+        count = transport_receive(transport).count;
         total += count > 0 ? (size_t)count : 0;
     }
 }
