@@ -9,6 +9,11 @@
  * A medium is asked: receive and send take what is possible now. It tells by
  * ready, a function of what stands on it, that more is possible, and only if
  * watch has asked for that. ready runs no code of a user.
+ *
+ * A medium may hold bytes that it has taken and that cannot leave yet, as libuv
+ * and filters do. They count as unsent (held_bytes). When it begins to hold
+ * some it tells so by ready, inside send, and when it holds none again it tells
+ * that it is writable.
  */
 #ifndef UVA__IO_MEDIUM_H
 #define UVA__IO_MEDIUM_H
@@ -37,8 +42,12 @@ typedef struct uva__medium_ops_s {
     /** Tell by ready when more can be received (UV_READABLE) or sent
      * (UV_WRITABLE); 0 stops both. @return 0, or why the connection is lost. */
     int (*watch)(uva__medium_t *medium, int events);
-    /** Send the end of the stream behind what was sent. */
+    /** Send the end of the stream behind what was sent. Nothing is held. */
     void (*shut)(uva__medium_t *medium);
+    /** All was sent, and the connection is to be closed: say goodbye. Asked
+     * again each time the medium tells that it is writable. NULL: there is none
+     * to say. @retval 0 Done. @retval UVA_PENDING Not yet. */
+    int (*end)(uva__medium_t *medium);
     /** Close at once: the peer hears of it, ready comes no more, and the medium
      * frees itself, now or later. */
     void (*close)(uva__medium_t *take_medium);
@@ -48,9 +57,14 @@ typedef struct uva__medium_ops_s {
     int (*fileno)(const uva__medium_t *medium);
 } uva__medium_ops_t;
 
-/* events: UV_READABLE, UV_WRITABLE, or both; or a negative code: the medium has
- * an error. libuv watches it no more then; receive and send tell the error, as
- * far as bytes that came before it let them. May close the medium. */
+/* In events of ready: the medium has begun to hold bytes. Told whether or not
+ * watch has asked for anything. */
+#define UVA__MEDIUM_HOLDS 256
+
+/* events: UV_READABLE, UV_WRITABLE, or both; UVA__MEDIUM_HOLDS; or a negative
+ * code: the medium has an error. libuv watches it no more then; receive and
+ * send tell the error, as far as bytes that came before it let them. May close
+ * the medium. */
 typedef void (*uva__medium_ready_cb)(void *upper, int events);
 
 struct uva__medium_s {
@@ -58,6 +72,7 @@ struct uva__medium_s {
     uva__medium_ready_cb ready;   /* Of upper; NULL before it is watched. */
     void *upper;                  /* Borrowed: what stands on the medium. */
     uva_loop_t *loop;             /* Borrowed. */
+    size_t held_bytes;            /* Bytes that were taken and have not left. */
     int fd; /* Owned: of a plain socket, else -1; see uva__medium_receive. */
 };
 

@@ -100,8 +100,13 @@ static void transport_ready(void *upper, int events)
     }
     /* transport->events is looked at again: a read may lose the transport, and
      * the events were collected before other callbacks ran. */
-    if (UVA__UNLIKELY((events & UV_WRITABLE) != 0) &&
-        (transport->events & UV_WRITABLE) != 0) {
+    if (UVA__LIKELY((events & ~UV_READABLE) == 0)) {
+        return;
+    }
+    if ((events & UVA__MEDIUM_HOLDS) != 0) {
+        transport->blocked = true;
+    }
+    if ((events & transport->events & UV_WRITABLE) != 0) {
         uva__transport_writable(transport);
     }
 }

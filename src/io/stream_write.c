@@ -28,6 +28,14 @@
  * (UIO_FASTIOV), and allocates for more. */
 #define PIECES 8
 
+/* Bytes that were written and have not left, also those that the medium holds.
+ */
+static inline size_t transport_unsent(const uva_transport_t *transport)
+{
+    return transport->out.bytes +
+           (transport->medium == NULL ? 0 : transport->medium->held_bytes);
+}
+
 /* --- marks --- */
 
 /* asyncio: transports.py, _FlowControlMixin, _maybe_pause_protocol and
@@ -35,13 +43,14 @@
 static void transport_check_marks(uva_transport_t *transport)
 {
     void *state = transport->consumer;
+    size_t unsent = transport_unsent(transport);
 
     if (transport->writing_paused) {
-        if (transport->out.bytes <= transport->low_bytes) {
+        if (unsent <= transport->low_bytes) {
             transport->writing_paused = false;
             transport->ops->resume_writing(state);
         }
-    } else if (transport->out.bytes > transport->high_bytes) {
+    } else if (unsent > transport->high_bytes) {
         transport->writing_paused = true;
         transport->ops->pause_writing(state);
     }
@@ -52,11 +61,18 @@ static void transport_check_marks(uva_transport_t *transport)
  * the descriptor's close sends the end of stream too. */
 static void transport_sent(uva_transport_t *transport)
 {
+    uva__medium_t *medium = transport->medium;
+
     if (transport->state == UVA__TRANSPORT_CLOSING) {
-        uva__transport_fail(transport, 0);
+        if (medium->ops->end != NULL &&
+            medium->ops->end(medium) == UVA_PENDING) {
+            transport->blocked = true; /* It tells when it is writable. */
+        } else {
+            uva__transport_fail(transport, 0);
+        }
     } else if (transport->write_eof && !transport->write_shut) {
         transport->write_shut = true;
-        transport->medium->ops->shut(transport->medium);
+        medium->ops->shut(medium);
     }
 }
 
@@ -66,7 +82,8 @@ static void transport_sent(uva_transport_t *transport)
 static inline void transport_settle(uva_transport_t *transport)
 {
     transport_check_marks(transport);
-    if (transport->out.bytes == 0) {
+    if (transport->state < UVA__TRANSPORT_LOST &&
+        transport_unsent(transport) == 0) {
         transport_sent(transport);
     }
     if (UVA__LIKELY(transport->state < UVA__TRANSPORT_LOST)) {
@@ -163,7 +180,7 @@ bool uva__transport_flush(uva_transport_t *transport)
     if (transport->state < UVA__TRANSPORT_LOST) {
         (void)transport_push_out(transport, &nothing);
     }
-    return transport->out.bytes == 0;
+    return transport_unsent(transport) == 0;
 }
 
 void uva__transport_send_collected(uva_transport_t *transport)
@@ -397,5 +414,5 @@ size_t uva_transport_get_write_buffer_size(uva_transport_t *transport)
     if (uva__loop_owned(transport->loop)) {
         uva__transport_send_collected(transport);
     }
-    return transport->out.bytes;
+    return transport_unsent(transport);
 }
