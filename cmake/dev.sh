@@ -119,6 +119,10 @@ package()
     pacman:clang-tidy | pacman:clang-format) echo clang ;;
     brew:clang-tidy) ;;
     pacman:python3) echo python ;;
+    apt-get:nc | apk:nc) echo netcat-openbsd ;;
+    dnf:nc) echo netcat ;;
+    pacman:nc) echo openbsd-netcat ;;
+    brew:nc) ;; # The system has it.
     apt-get:aarch64-gcc) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross ;;
     apt-get:qemu-aarch64) echo qemu-user ;;
     # Elsewhere they come without a static libc, or not at all.
@@ -160,6 +164,18 @@ prepare()
     fi
 }
 
+# Clients for the servers of examples/: without one its tests are skipped.
+prepare_test()
+{
+    for tool in python3 curl nc socat; do
+        if ! have "$tool"; then
+            names=$(package "$tool")
+            # shellcheck disable=SC2086 # a list of names
+            [ -z "$names" ] || install_packages $names || say "going on without $tool"
+        fi
+    done
+}
+
 # Debian has the runtime of clang's sanitizers in a package of its own.
 clang_sanitizes()
 {
@@ -199,7 +215,7 @@ prepare_check()
         fi
     done
     for tool in gcc:cc clang:clang g++:c++ valgrind:valgrind doxygen:doxygen \
-        python3:python3 clang-tidy:clang-tidy clang-format:clang-format \
+        clang-tidy:clang-tidy clang-format:clang-format \
         aarch64-linux-gnu-gcc:aarch64-gcc qemu-aarch64:qemu-aarch64; do
         if ! have "${tool%%:*}" || { [ "$tool" = clang:clang ] && ! clang_sanitizes; }; then
             names=$(package "${tool#*:}")
@@ -335,6 +351,7 @@ run_preset()
 check()
 {
     prepare
+    prepare_test
     prepare_check
     cmake --list-presets >/dev/null 2>&1 || die "check needs CMake 3.25, for the presets"
     mkdir -p build/check
@@ -381,6 +398,7 @@ demo)
     ;;
 test)
     shift
+    prepare_test
     configure_release
     build_release "the library, the programs and the tests"
     say "testing"

@@ -1,0 +1,60 @@
+/*
+ * A server that sends back whatever it gets: echo_server [--port N]. Port 0 is
+ * one that the system chooses. Ctrl-C ends it in order, with status 0.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <uva.h>
+
+/* One connection, in a task of its own. When it returns, what it has written
+ * is sent and the connection closed: a client that sends, ends its half and
+ * reads on gets every byte. */
+UVA_TASK(void, echo, uva_reader_t *reader; uva_writer_t * writer;)
+{
+    uva_bytes_t bytes; /* They lie in the reader until it reads again. */
+    int r;
+
+    while ((r = uva_reader_read_view(args->reader, UVA_NO_LIMIT, &bytes)) > 0) {
+        r = uva_writer_write(args->writer, bytes.data, bytes.size);
+        if (r >= 0) {
+            r = uva_writer_drain(args->writer); /* Waits for a slow client. */
+        }
+        if (r < 0) {
+            return r;
+        }
+    }
+    return r;
+}
+
+UVA_TASK(void, serve, const char *port;)
+{
+    uva_server_t *server;
+
+    int r = uva_start_server(echo, "127.0.0.1", args->port, NULL, &server);
+    if (r < 0) {
+        return r;
+    }
+    printf("listening on 127.0.0.1:%u\n", (unsigned)uva_server_port(server));
+    fflush(stdout);
+    int end = uva_sleep(UVA_FOREVER); /* Until Ctrl-C cancels this task. */
+    uva_server_close(server);
+    uva_server_close_clients(server);
+    UVA_TIMEOUT (r, UVA_SEC(1)) {
+        r = uva_server_wait_closed(server);
+    }
+    uva_server_abort_clients(server); /* Those that do not read. */
+    uva_server_unref(server);
+    return end == UV_ECANCELED ? 0 : end;
+}
+
+int main(int argc, char **argv)
+{
+    bool has_port = argc == 3 && strcmp(argv[1], "--port") == 0;
+
+    if (argc != 1 && !has_port) {
+        fprintf(stderr, "usage: %s [--port N]\n", argv[0]);
+        return 2;
+    }
+    return uva_main(serve, .port = has_port ? argv[2] : "0");
+}

@@ -1,0 +1,136 @@
+"""The chat server, with people who read at different speeds."""
+import asyncio
+import socket
+
+import served
+from served import main, reset, send, usage_status, within
+
+
+class Chat(served.Served):
+    async def join(self, nick, server=None, **options):
+        reader, writer = await self.connect(server, **options)
+        await self.hears(reader, "your nick?")
+        await send(writer, nick.encode() + b"\n")
+        await self.hears(reader, f"{nick} joined")
+        return reader, writer
+
+    async def hears(self, reader, words):
+        self.assertEqual(words + "\n", (await within(reader.readline())).decode())
+
+    async def test_talk(self):
+        alice, to_alice = await self.join("alice")
+        bob, to_bob = await self.join("bob")
+        await self.hears(alice, "bob joined")
+        await send(to_alice, b"hello\r\n")
+        for reader in (alice, bob):
+            await self.hears(reader, "alice: hello")
+        to_bob.write_eof()
+        for reader in (alice, bob):
+            await self.hears(reader, "bob left: good-bye")
+        self.assertEqual(b"", await within(bob.read()))
+
+    async def test_lost(self):
+        alice, _ = await self.join("alice")
+        _, to_bob = await self.join("bob")
+        await self.hears(alice, "bob joined")
+        reset(to_bob)
+        await self.hears(alice, "bob left: connection reset by peer")
+
+    async def test_nicks(self):
+        alice, _ = await self.join("alice")
+        reader, writer = await self.connect()
+        await self.hears(reader, "your nick?")
+        for nick in ("alice", "", "a" * 21):
+            await send(writer, nick.encode() + b"\n")
+            await self.hears(reader, "taken, empty or too long; your nick?")
+        await send(writer, b"a" * 20 + b"\n")
+        for each in (alice, reader):
+            await self.hears(each, "a" * 20 + " joined")
+
+    async def test_nick_is_free_again(self):
+        for _ in range(2):
+            alice, to_alice = await self.join("alice")
+            to_alice.write_eof()
+            await self.hears(alice, "alice left: good-bye")
+            self.assertEqual(b"", await within(alice.read()))
+
+    async def test_long_line(self):
+        alice, _ = await self.join("alice")
+        bob, to_bob = await self.join("bob")
+        await self.hears(alice, "bob joined")
+        await send(to_bob, b"x" * 1000 + b"\n")
+        await self.hears(alice, "bob: " + "x" * 1000)
+        await send(to_bob, b"x" * 1001 + b"\n")
+        await self.hears(alice, "bob left: separator not found within the limit")
+
+    async def test_slow_reader(self):
+        alice, to_alice = await self.join("alice")
+        small = socket.socket()
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        small.setblocking(False)
+        address = self.server.host, self.server.port
+        await within(asyncio.get_running_loop().sock_connect(small, address))
+        reader, writer = await within(asyncio.open_connection(sock=small, limit=1000))
+        self.addAsyncCleanup(served.close, writer)
+        await send(writer, b"carol\n")
+        await self.hears(alice, "carol joined")
+        bob, _ = await self.join("bob")
+        await self.hears(alice, "bob joined")
+        # Ten times what the system holds for carol. Alice and bob miss nothing:
+        # there are never more lines under way than a queue holds.
+        count = 0
+        for _ in range(250):
+            lines = [f"{count + i} ".ljust(990, "x") for i in range(50)]
+            count += len(lines)
+            await send(to_alice, "".join(line + "\n" for line in lines).encode())
+            for line in lines:
+                await self.hears(alice, "alice: " + line)
+                await self.hears(bob, "alice: " + line)
+        # Carol got the first ones, missed some, and gets the last ones.
+        heard = []
+        while not heard or heard[-1] < count - 1:
+            words = (await within(reader.readline())).decode().split()
+            if words[0] == "alice:":
+                heard.append(int(words[1]))
+        self.assertEqual(sorted(set(heard)), heard)
+        self.assertEqual(list(range(10)), heard[:10])
+        self.assertEqual(list(range(count - 100, count)), heard[-100:])
+        self.assertLess(len(heard), count)
+
+    async def test_idle(self):
+        server = self.start("--idle", "1")
+        alice, to_alice = await self.join("alice", server)
+        silent, _ = await self.connect(server)
+        bob, _ = await self.join("bob", server)
+        # Alice talks until bob is gone.
+        line = ""
+        while line != "bob left: connection timed out\n":
+            await send(to_alice, b"are you there?\n")
+            line = (await within(alice.readline())).decode()
+        self.assertTrue((await within(bob.read())).endswith(line.encode()))
+        self.assertEqual(b"your nick?\n", await within(silent.read()))
+
+    async def test_nc(self):
+        heard = self.nc(b"alice\nhello\n")
+        self.assertEqual(
+            b"your nick?\nalice joined\nalice: hello\nalice left: good-bye\n", heard)
+
+    async def test_socat(self):
+        heard = self.socat(b"alice\nhello\n")
+        self.assertEqual(
+            b"your nick?\nalice joined\nalice: hello\nalice left: good-bye\n", heard)
+
+    async def test_interrupt(self):
+        people = [await self.join(nick) for nick in ("alice", "bob", "carol")]
+        people.append(await self.connect())
+        self.server.interrupt()
+        for reader, _ in people:
+            await within(reader.read())
+        self.ended(self.server)
+
+    async def test_usage(self):
+        self.assertEqual(2, usage_status("--pot", "1"))
+        self.assertEqual(2, usage_status("--idle"))
+
+
+main()

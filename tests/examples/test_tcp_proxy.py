@@ -1,0 +1,185 @@
+"""The proxy, between clients and backends of asyncio, curl, nc and socat."""
+import asyncio
+import collections
+
+import served
+from served import (
+    MIB, exchange, main, refusing_port, reset, send, serve_pages, usage_status, within)
+
+
+class Backend:
+    """A server of asyncio's that counts its connections."""
+
+    def __init__(self, serve):
+        self.serve = serve
+        self.failures = []
+        self.served = 0
+
+    async def start(self, case):
+        self.listener = await asyncio.start_server(self.connected, "127.0.0.1", 0)
+        self.port = self.listener.sockets[0].getsockname()[1]
+        case.addCleanup(lambda: case.assertEqual([], self.failures))
+        case.addAsyncCleanup(self.stop)
+        return f"127.0.0.1:{self.port}"
+
+    async def stop(self):
+        self.listener.close()
+
+    async def connected(self, reader, writer):
+        self.served += 1
+        try:
+            await self.serve(reader, writer)
+        except Exception as failure:
+            self.failures.append(repr(failure))
+        finally:
+            writer.close()
+
+
+async def echo_whole(reader, writer):
+    """Answer when the client has ended, not before."""
+    await send(writer, await within(reader.read()))
+
+
+class TcpProxy(served.Served):
+    async def asyncSetUp(self):
+        # The other setUp has no loop yet, and the backends come first.
+        await super().asyncSetUp()
+        self.backend = Backend(echo_whole)
+        self.server = self.start(await self.backend.start(self))
+
+    def setUp(self):
+        pass
+
+    async def test_half_close_of_the_client(self):
+        for size in (0, 1, 1 << 20):
+            reader, writer = await self.connect()
+            self.assertEqual(MIB[:size], await exchange(reader, writer, MIB[:size]))
+
+    async def test_half_close_of_the_backend(self):
+        got = asyncio.get_running_loop().create_future()
+
+        async def talk_then_listen(reader, writer):
+            await send(writer, MIB, eof=True)
+            got.set_result(await within(reader.read()))
+
+        server = self.start(await Backend(talk_then_listen).start(self))
+        reader, writer = await self.connect(server)
+        self.assertEqual(MIB, await within(reader.read()))
+        await send(writer, MIB[::-1], eof=True)
+        self.assertEqual(MIB[::-1], await within(got))
+
+    async def test_turns(self):
+        def named(name):
+            async def serve(reader, writer):
+                await within(reader.read())
+                await send(writer, name)
+            return Backend(serve)
+
+        port, keeper = refusing_port()
+        with keeper:
+            server = self.start(
+                await named(b"a").start(self), f"127.0.0.1:{port}", await named(b"b").start(self))
+            heard = collections.Counter()
+            for _ in range(8):
+                reader, writer = await self.connect(server)
+                heard[await exchange(reader, writer, b"")] += 1
+        self.assertEqual({b"a": 4, b"b": 4}, heard)
+
+    async def test_reset_of_the_backend(self):
+        async def begin_and_leave(reader, writer):
+            await send(writer, b"begin")
+            await within(reader.readexactly(1))
+            reset(writer)
+
+        server = self.start(await Backend(begin_and_leave).start(self))
+        reader, writer = await self.connect(server)
+        self.assertEqual(b"begin", await within(reader.readexactly(5)))
+        await send(writer, b"x")
+        try:
+            self.assertEqual(b"", await within(reader.read()))
+        except ConnectionResetError:
+            pass
+
+    async def test_reset_of_the_client(self):
+        gone = asyncio.get_running_loop().create_future()
+
+        async def wait_for_the_end(reader, writer):
+            await within(reader.readexactly(1))
+            try:
+                gone.set_result(await within(reader.read()))
+            except ConnectionResetError:
+                gone.set_result(b"")
+
+        server = self.start(await Backend(wait_for_the_end).start(self))
+        reader, writer = await self.connect(server)
+        await send(writer, b"x")
+        reset(writer)
+        self.assertEqual(b"", await within(gone))
+
+    async def test_slow_client(self):
+        async def much(reader, writer):
+            for _ in range(20):
+                await send(writer, MIB)
+
+        server = self.start(await Backend(much).start(self))
+        reader, writer = await self.connect(server, limit=1000)
+        for _ in range(20):
+            self.assertEqual(MIB, await within(reader.readexactly(len(MIB))))
+        self.assertEqual(b"", await within(reader.read()))
+
+    async def test_interrupt(self):
+        clients = [await self.connect() for _ in range(3)]
+        for _, writer in clients:
+            await send(writer, b"here")
+        while self.backend.served < 3:
+            await asyncio.sleep(0)
+        self.server.interrupt()
+        for reader, _ in clients:
+            await within(reader.read())
+        self.ended(self.server)
+
+    async def by_program(self, client):
+        return await asyncio.get_running_loop().run_in_executor(None, client, MIB)
+
+    async def test_nc(self):
+        self.assertEqual(MIB, await self.by_program(self.nc))
+
+    async def test_socat(self):
+        self.assertEqual(MIB, await self.by_program(self.socat))
+
+    async def test_usage(self):
+        for args in ((), ("--port", "0"), ("nowhere",), ("--pot", "0", "a:1")):
+            self.assertEqual(2, usage_status(*args))
+
+
+class NoBackend(served.Served):
+    """Nobody is there; each client is told so by the end."""
+
+    quiet = False
+
+    def setUp(self):
+        port, keeper = refusing_port()
+        self.addCleanup(keeper.close)
+        self.server = self.start(f"127.0.0.1:{port}")
+
+    async def test_all_refuse(self):
+        reader, _ = await self.connect()
+        self.assertEqual(b"", await within(reader.read()))
+        self.server.interrupt()
+        status, said = self.server.end()
+        self.assertEqual(0, status)
+        self.assertIn("connection refused", said)
+
+
+class Curl(served.Served):
+    """A page through the proxy."""
+
+    def setUp(self):
+        self.server = self.start(f"127.0.0.1:{serve_pages(self)}")
+
+    async def test_page(self):
+        url = f"http://{self.server.host}:{self.server.port}/"
+        self.assertEqual(MIB, self.run_client("curl", "-sS", "--noproxy", "*", url))
+
+
+main()
