@@ -18,25 +18,27 @@ typedef struct client_s {
     struct client_s *next;
 } client_t;
 
-static client_t *clients;
+static client_t *room; /* The clients that have a nick. */
 static uint64_t idle_ns = UVA_SEC(300);
 
-/* Tell a client something, or all that have a nick if it is NULL. A client for
- * whose copy there is no memory misses the line. */
-static void tell(client_t *only, const char *a, const char *b, const char *c)
+/* A client for whose copy there is no memory misses the line. */
+static void tell(client_t *client, const char *a, const char *b, const char *c)
 {
-    for (client_t *client = clients; client != NULL; client = client->next) {
-        if (only == NULL ? client->nick[0] != 0 : client == only) {
-            size_t size = strlen(a) + strlen(b) + strlen(c) + 2;
-            char *line = malloc(size);
-            if (line != NULL) {
-                snprintf(line, size, "%s%s%s\n", a, b, c);
-            }
-            if (line == NULL ||
-                uva_queue_put_nowait(&client->lines, line) < 0) {
-                free(line);
-            }
+    size_t size = strlen(a) + strlen(b) + strlen(c) + 2;
+    char *line = malloc(size);
+
+    if (line != NULL) {
+        snprintf(line, size, "%s%s%s\n", a, b, c);
+        if (uva_queue_put_nowait(&client->lines, line) < 0) {
+            free(line);
         }
+    }
+}
+
+static void tell_all(const char *a, const char *b, const char *c)
+{
+    for (client_t *client = room; client != NULL; client = client->next) {
+        tell(client, a, b, c);
     }
 }
 
@@ -63,15 +65,15 @@ UVA_TASK(void, deliver, uva_queue_t *lines; uva_writer_t * writer;)
     return r == UV_ECANCELED ? r : 0;
 }
 
-/* The empty one is not: the client that asks has it. */
-static bool nick_is_free(const char *nick)
+/* The place in the list of the client with a nick: at the end if none has. */
+static client_t **find(const char *nick)
 {
-    client_t *client = clients;
+    client_t **place = &room;
 
-    while (client != NULL && strcmp(client->nick, nick) != 0) {
-        client = client->next;
+    while (*place != NULL && strcmp((*place)->nick, nick) != 0) {
+        place = &(*place)->next;
     }
-    return client == NULL;
+    return place;
 }
 
 /* Read lines until the client ends, is idle for too long, or is lost. */
@@ -91,12 +93,14 @@ static int listen_to(client_t *me, uva_reader_t *reader)
         char *text = (char *)line.data; /* There is a 0 behind it. */
         text[strcspn(text, "\r\n")] = 0;
         if (me->nick[0] != 0) {
-            tell(NULL, me->nick, ": ", text);
-        } else if (strlen(text) < sizeof me->nick && nick_is_free(text)) {
-            memcpy(me->nick, text, strlen(text));
-            tell(NULL, me->nick, " joined", "");
-        } else {
+            tell_all(me->nick, ": ", text);
+        } else if (text[0] == 0 || strlen(text) >= sizeof me->nick ||
+                   *find(text) != NULL) {
             tell(me, "taken, empty or too long; your nick?", "", "");
+        } else {
+            memcpy(me->nick, text, strlen(text));
+            *find(text) = me;
+            tell_all(me->nick, " joined", "");
         }
         uva_buffer_clear(&line);
         r = uva_sleep(0); /* Let the lines be sent before there are many. */
@@ -106,26 +110,21 @@ static int listen_to(client_t *me, uva_reader_t *reader)
 
 UVA_TASK(void, chat, uva_reader_t *reader; uva_writer_t * writer;)
 {
-    client_t me = {"", UVA_QUEUE_INIT(100), clients};
-    client_t **link = &clients;
+    client_t me = {"", UVA_QUEUE_INIT(100), NULL};
     uva_taskgroup_t group;
 
     uva_queue_set_destroy(&me.lines, free);
     uva_queue_set_overflow(&me.lines, UVA_QUEUE_DROP_OLDEST);
-    clients = &me;
     uva_taskgroup_enter(&group);
     uva_taskgroup_spawn(&group, deliver, .lines = &me.lines,
                         .writer = args->writer);
     int r = listen_to(&me, args->reader);
     if (me.nick[0] != 0) {
-        tell(NULL, me.nick, " left: ", r < 0 ? uva_strerror(r) : "good-bye");
+        tell_all(me.nick, " left: ", r < 0 ? uva_strerror(r) : "good-bye");
+        *find(me.nick) = me.next;
     }
     uva_queue_shutdown(&me.lines, false); /* What is in it is still sent. */
     r = uva_taskgroup_exit(&group, r == UV_ECANCELED ? r : 0);
-    while (*link != &me) {
-        link = &(*link)->next;
-    }
-    *link = me.next;
     uva_queue_destroy(&me.lines);
     return r;
 }
@@ -142,15 +141,11 @@ UVA_TASK(void, serve, const char *port;)
     }
     printf("listening on 127.0.0.1:%u\n", (unsigned)uva_server_port(server));
     fflush(stdout);
-    int end = uva_sleep(UVA_FOREVER); /* Until Ctrl-C cancels this task. */
+    r = uva_sleep(UVA_FOREVER); /* Until Ctrl-C cancels this task. */
     uva_server_close(server);
-    uva_server_close_clients(server);
-    UVA_TIMEOUT (r, UVA_SEC(1)) {
-        r = uva_server_wait_closed(server);
-    }
-    uva_server_abort_clients(server); /* Those that do not read. */
+    uva_server_abort_clients(server); /* uva_main ends their tasks. */
     uva_server_unref(server);
-    return end == UV_ECANCELED ? 0 : end;
+    return r == UV_ECANCELED ? 0 : r;
 }
 
 int main(int argc, char **argv)

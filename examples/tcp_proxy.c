@@ -108,15 +108,11 @@ UVA_TASK(void, serve, const char *port;)
     }
     printf("listening on 127.0.0.1:%u\n", (unsigned)uva_server_port(server));
     fflush(stdout);
-    int end = uva_sleep(UVA_FOREVER); /* Until Ctrl-C cancels this task. */
+    r = uva_sleep(UVA_FOREVER); /* Until Ctrl-C cancels this task. */
     uva_server_close(server);
-    uva_server_close_clients(server);
-    UVA_TIMEOUT (r, UVA_SEC(1)) {
-        r = uva_server_wait_closed(server);
-    }
-    uva_server_abort_clients(server); /* Those that do not read. */
+    uva_server_abort_clients(server); /* uva_main ends their tasks. */
     uva_server_unref(server);
-    return end == UV_ECANCELED ? 0 : end;
+    return r == UV_ECANCELED ? 0 : r;
 }
 
 int main(int argc, char **argv)

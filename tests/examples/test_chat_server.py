@@ -29,6 +29,16 @@ class Chat(served.Served):
             await self.hears(reader, "bob left: good-bye")
         self.assertEqual(b"", await within(bob.read()))
 
+    async def test_burst(self):
+        # More than a queue holds; who reads misses nothing.
+        alice, to_alice = await self.join("alice")
+        bob, _ = await self.join("bob")
+        await self.hears(alice, "bob joined")
+        await send(to_alice, b"".join(b"%d\n" % i for i in range(2000)))
+        for i in range(2000):
+            await self.hears(alice, f"alice: {i}")
+            await self.hears(bob, f"alice: {i}")
+
     async def test_lost(self):
         alice, _ = await self.join("alice")
         _, to_bob = await self.join("bob")
