@@ -156,7 +156,8 @@ int main(int argc, char **argv)
         const char *value = argv[i + 1]; /* NULL behind the last one. */
         if (value != NULL && strcmp(argv[i], "--port") == 0) {
             port = value;
-        } else if (value != NULL && strcmp(argv[i], "--idle") == 0) {
+        } else if (value != NULL && strcmp(argv[i], "--idle") == 0 &&
+                   atof(value) > 0 && atof(value) < 1e9) {
             idle_ns = (uint64_t)(atof(value) * 1e9);
         } else {
             fprintf(stderr, "usage: %s [--port N] [--idle SECONDS]\n", argv[0]);

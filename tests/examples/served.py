@@ -116,6 +116,13 @@ class Served(unittest.IsolatedAsyncioTestCase):
         self.addAsyncCleanup(close, writer)
         return reader, writer
 
+    async def fill(self, writer):
+        """Send until nobody takes more for half a second."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            while True:
+                writer.write(MIB)
+                await asyncio.wait_for(writer.drain(), 0.5)
+
     def run_client(self, *command, data=b"", statuses=(0,)):
         """A program as client. @return What it has printed."""
         if not shutil.which(command[0]):

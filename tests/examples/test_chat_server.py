@@ -141,6 +141,8 @@ class Chat(served.Served):
     async def test_usage(self):
         self.assertEqual(2, usage_status("--pot", "1"))
         self.assertEqual(2, usage_status("--idle"))
+        for idle in ("0", "-1", "inf", "nan", "long"):
+            self.assertEqual(2, usage_status("--idle", idle))
 
 
 main()

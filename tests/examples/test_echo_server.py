@@ -51,12 +51,7 @@ class EchoServer(served.Served):
 
     async def test_interrupt_of_a_client_that_does_not_read(self):
         reader, writer = await self.connect(limit=1000)
-        while True:
-            writer.write(MIB)
-            try:
-                await asyncio.wait_for(writer.drain(), 0.5)
-            except asyncio.TimeoutError:
-                break
+        await self.fill(writer)
         self.server.interrupt()
         self.ended(self.server)
 

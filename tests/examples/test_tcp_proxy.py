@@ -1,6 +1,7 @@
 """The proxy, between clients and backends of asyncio, curl, nc and socat."""
 import asyncio
 import collections
+import socket
 
 import served
 from served import (
@@ -137,6 +138,15 @@ class TcpProxy(served.Served):
         for reader, _ in clients:
             await within(reader.read())
         self.ended(self.server)
+
+    async def test_interrupt_of_a_backend_that_does_not_read(self):
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        server = self.start(f"127.0.0.1:{listener.getsockname()[1]}")
+        reader, writer = await self.connect(server)
+        await self.fill(writer)
+        server.interrupt()
+        self.ended(server)
 
     async def by_program(self, client):
         return await asyncio.get_running_loop().run_in_executor(None, client, MIB)
