@@ -16,13 +16,33 @@
 #include "core/results.h"
 #include "io/transports.h"
 
-/* Whether a handler has failed because its own connection was lost: with the
- * code of the loss, or with the UV_ECONNRESET of a drain. Any peer can cause
- * this failure at will, so it must not reach the exception handler. */
-static bool client_was_lost(const uva_transport_t *transport, int code)
+/* Whether a code tells the loss of a connection: its own code, or the
+ * UV_ECONNRESET of a drain. */
+static bool code_is_the_loss(const uva_transport_t *transport, int code)
 {
-    return transport->state >= UVA__TRANSPORT_LOST &&
-           (code == transport->status || code == UV_ECONNRESET);
+    return code == transport->status || code == UV_ECONNRESET;
+}
+
+/* Whether a handler has failed because its own connection was lost; also by a
+ * group whose tasks have all failed so. Any peer can cause this failure at
+ * will, so it must not reach the exception handler. */
+static bool client_was_lost(const uva_transport_t *transport,
+                            uva_future_t *future)
+{
+    int code = uva__future_code(future);
+    const uva_error_t *error = uva_future_error(future);
+    size_t count = error == NULL ? 0 : uva_error_member_count(error);
+
+    if (transport->state < UVA__TRANSPORT_LOST) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!code_is_the_loss(transport,
+                              uva_error_code(uva_error_member(error, i)))) {
+            return false;
+        }
+    }
+    return code == UVA_EGROUP ? count > 0 : code_is_the_loss(transport, code);
 }
 
 /* Log the loss of a connection for debugging: a peer must not fill a log. */
@@ -47,7 +67,7 @@ static void client_served(uva__ready_t *ready)
     uva_future_t *future = &handler->task->base;
     int r = uva__future_code(future);
 
-    if (r < 0 && client_was_lost(transport, r)) {
+    if (r < 0 && client_was_lost(transport, future)) {
         client_tell(handler, r);
     } else if (r < 0 && r != UV_ECANCELED) {
         uva__report(transport->loop, future, r,

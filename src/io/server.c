@@ -314,6 +314,15 @@ static void server_wake(uva_server_t *server)
     }
 }
 
+/* The loop knows a server until it is closed and its last client has left: a
+ * loop that ends aborts the clients of a closed server too. */
+static void server_maybe_leave(uva_server_t *server)
+{
+    if (server->state == UVA__SERVER_CLOSED && server->client_count == 0) {
+        uva__list_remove(&server->link);
+    }
+}
+
 /* asyncio: base_events.py, Server._detach. */
 void uva__server_client_left(uva_transport_t *transport)
 {
@@ -322,6 +331,7 @@ void uva__server_client_left(uva_transport_t *transport)
 
     transport->owner = NULL;
     server->client_count--;
+    server_maybe_leave(server);
     if (server->state == UVA__SERVER_SERVING) {
         server_watch(server); /* It may have been full. */
     }
@@ -400,7 +410,7 @@ void uva_server_close(uva_server_t *server)
         close(listener->fd);
     }
     server->listener_count = 0;
-    uva__list_remove(&server->link);
+    server_maybe_leave(server);
     uva__loop_op_end(server->loop);
     if (server->forever != NULL) {
         (void)uva_waiter_wake(server->forever);
@@ -433,17 +443,27 @@ void uva__servers_look(uva__io_t *io)
     }
 }
 
-/* From the front each time: the log's hook is a user's code and may close other
- * servers, which would break a walk along the list. */
+/* Each server that is there now, once. From the front each time: the log's hook
+ * is a user's code and may close other servers, which would break a walk along
+ * the list. */
 void uva__servers_abandon(uva__io_t *io)
 {
-    while (!uva__list_empty(&io->servers)) {
-        uva_server_t *server =
-            UVA__LIST_FIRST(&io->servers, uva_server_t, link);
+    uva_list_t left;
 
+    uva__list_init(&left);
+    while (!uva__list_empty(&io->servers)) {
+        uva_list_t *link = io->servers.next;
+        uva__list_remove(link);
+        uva__list_append(&left, link);
+    }
+    while (!uva__list_empty(&left)) {
+        uva_server_t *server = UVA__LIST_FIRST(&left, uva_server_t, link);
+        bool open = server->state != UVA__SERVER_CLOSED;
+        uva__list_remove(&server->link);
+        uva__list_append(&io->servers, &server->link);
         uva_server_abort_clients(server);
         uva_server_close(server);
-        if (io->loop->debug.enabled) { /* The log's hook may close others. */
+        if (open && io->loop->debug.enabled) { /* The hook may close others. */
             uva__log(UVA_LOG_WARNING, "a server was not closed");
         }
     }

@@ -29,7 +29,8 @@ struct uva_server_s {
     uva__owner_t owner;    /* Of its clients; data is owned if destroy is not
                               NULL. */
     uva_loop_t *loop;      /* Borrowed. */
-    uva_list_t link;       /* Of uva__io_t.servers, until it is closed. */
+    uva_list_t link;       /* Of uva__io_t.servers, until it is closed and has
+                              no client. */
     uva_list_t clients;    /* Of uva_transport_t.link. */
     uva_list_t waiters;    /* Of uva_waiter_t.link: wait_closed. */
     uva_waiter_t *forever; /* Borrowed: of the task that serves for ever. */

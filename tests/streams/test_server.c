@@ -269,6 +269,53 @@ serve_to_the_loss(uva_reader_t *reader, uva_writer_t *writer, void *arg)
     return *(int *)arg == 2 && r < 0 ? UVA_EUSER : r;
 }
 
+UVA_TASK(void, read_byte, uva_reader_t *reader; int fails;)
+{
+    char byte;
+    int r = uva_reader_read(args->reader, &byte, 1);
+
+    (void)ret;
+    return r < 0 && args->fails != 0 ? args->fails : r;
+}
+
+/* Lets a child read. */
+static int
+serve_by_group(uva_reader_t *reader, UVA_UNUSED uva_writer_t *writer, void *arg)
+{
+    uva_taskgroup_t group;
+
+    uva_taskgroup_enter(&group);
+    uva_taskgroup_spawn(&group, read_byte, .reader = reader,
+                        .fails = *(int *)arg);
+    return uva_taskgroup_exit(&group, 0);
+}
+
+UVA_NET_TEST(loss_in_a_group)
+{
+    /* A group whose children have all failed by the loss tells the loss. */
+    int codes[] = {0, UVA_EUSER};
+
+    for (int i = 0; i < 2; i++) {
+        uva_test_reports_t reports;
+        uva_server_t *server;
+        int fd;
+        ck_assert_int_eq(uva_start_server_callback(serve_by_group, &codes[i],
+                                                   "127.0.0.1", "0", NULL,
+                                                   &server),
+                         0);
+        uva_test_collect_reports(&reports);
+        fd = uva_test_dial(uva_server_port(server));
+        UVA_TEST_UNTIL(uva_server_connection_count(server) == 1);
+        uva_test_reset(fd);
+        UVA_TEST_UNTIL(uva_server_connection_count(server) == 0);
+        for (int ticks = 0; ticks < 30; ticks++) {
+            UVA_TICK();
+        }
+        ck_assert_int_eq(reports.count, i);
+        stop(server);
+    }
+}
+
 UVA_NET_TEST(loss_of_a_client)
 {
     /* A peer that resets writes nothing into the log of a server but for
@@ -830,6 +877,41 @@ START_TEST(run_ends_with_a_server)
 }
 END_TEST
 
+/* Sends more than the system takes, and closes; nobody reads it. */
+static int serve_much(UVA_UNUSED uva_reader_t *reader,
+                      uva_writer_t *writer,
+                      UVA_UNUSED void *arg)
+{
+    static char much[64 * 1024 * 1024];
+
+    return uva_writer_write(writer, much, sizeof much);
+}
+
+static int leave_a_closed_server(void *arg, UVA_UNUSED void **ret_result)
+{
+    int *fd = arg;
+    uva_server_t *server = start(serve_much, NULL, NULL);
+
+    *fd = uva_test_dial(uva_server_port(server));
+    UVA_TEST_UNTIL(uva_test_drop(*fd, 1) == 1);
+    uva_server_close(server);
+    uva_server_close_clients(server);
+    uva_server_unref(server);
+    return 0;
+}
+
+START_TEST(run_ends_with_a_client_that_does_not_read)
+{
+    /* The server is closed; its client is closing, and would for ever. */
+    uva_test_mark_t mark = uva_test_net_mark();
+    int fd;
+
+    ck_assert_int_eq(uva_run(leave_a_closed_server, &fd, NULL, NULL), 0);
+    close(fd);
+    uva_test_nothing_left(mark);
+}
+END_TEST
+
 /* --- addresses --- */
 
 UVA_NET_TEST(all_addresses)
@@ -1276,7 +1358,7 @@ int main(void)
     TCase *closing = UVA_TCASE(suite, "Close");
 
     UVA_ADD_TESTS(handler, typed_handlers, typed_handler_fails,
-                  unhandled_exception, loss_of_a_client,
+                  unhandled_exception, loss_of_a_client, loss_in_a_group,
                   handler_gathered_meanwhile, unhandled_cancel, handler_returns,
                   handler_closes_and_keeps, context);
 
@@ -1287,7 +1369,8 @@ int main(void)
     KIND_ADD_TESTS(closing, wait_closed_basic, wait_closed_race,
                    wait_closed_cancelled, close_clients, abort_clients);
     UVA_ADD_TESTS(closing, close_with_clients, accepted_but_not_made,
-                  unclosed_server, run_ends_with_a_server);
+                  unclosed_server, run_ends_with_a_server,
+                  run_ends_with_a_client_that_does_not_read);
     add_more(suite);
     return uva_test_main(suite);
 }
