@@ -6,6 +6,7 @@
 #define UVA_H
 
 #include "uva/alloc.h"
+#include "uva/connections.h"
 #include "uva/context.h"
 #include "uva/coroutines.h"
 #include "uva/errors.h"

@@ -1,7 +1,7 @@
 /**
  * @file
  * TCP sockets: addresses, options of connections and servers, and the server
- * itself. Connections are opened, and servers started, by streams.h.
+ * itself. Connections are opened, and servers started, by connections.h.
  *
  * Every descriptor is closed on exec. TCP_NODELAY is set on every connection.
  */
