@@ -1,7 +1,8 @@
 /**
  * @file
- * Connections with streams: opening and closing them, and servers of them.
- * streams.h has what is done with them, and includes this.
+ * Connections with streams: opening and closing them, and servers of them, over
+ * TCP and unix sockets. streams.h has what is done with them, and includes
+ * this.
  */
 #ifndef UVA_CONNECTIONS_H
 #define UVA_CONNECTIONS_H
@@ -41,6 +42,7 @@ typedef struct uva_open_connection_op_s {
  * @retval UV_ECANCELED The task was cancelled; nothing is left open.
  * @retval UV_ENOMEM    Likewise.
  * @retval UV_EINVAL    port is not one, or an option is out of its range.
+ * @retval UV_ENAMETOOLONG host has more than 255 bytes.
  * @retval UV_ENOTSUP   The loop has no sockets.
  * @retval UV_EAI_NONAME The host is unknown; other UV_EAI_... codes likewise.
  * @suspends Always, unless it fails at once.
@@ -60,6 +62,74 @@ uva_open_connection_poll(uva_open_connection_op_t *op,
                          const uva_connection_options_t *options,
                          uva_reader_t **ret_reader,
                          uva_writer_t **ret_writer);
+
+/**
+ * Connect to a unix socket and make a stream of it.
+ *
+ * A path that begins with "@" is an abstract name, which Linux has; write
+ * "./@file" for a file that is called so. The other end has its path for an
+ * address, this end none.
+ *
+ * @param[in]  path       Of the socket.
+ * @param[in]  options    NULL for the defaults.
+ * @param[out] ret_reader New reference.
+ * @param[out] ret_writer New reference.
+ * @retval UV_ENOENT       Nothing is there.
+ * @retval UV_ECONNREFUSED Nobody listens there; other codes of the system
+ *                         likewise.
+ * @retval UV_EAGAIN       The server's backlog is full. Nothing tells when it
+ *                         has room: try again later. (asyncio gives out a
+ *                         connection that is none.)
+ * @retval UV_EINVAL       The path is NULL or empty, or an option is out of its
+ *                         range.
+ * @retval UV_ENAMETOOLONG The path is longer than the system allows: 107 bytes
+ *                         on Linux.
+ * @retval UV_ENOTSUP      The loop has no sockets, or the system no abstract
+ *                         names.
+ * @retval UV_ECANCELED    The task was cancelled; nothing is left open.
+ * @retval UV_ENOMEM       Likewise.
+ * @suspends Always, unless it fails at once.
+ * @asyncio open_unix_connection
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_open_unix_connection(const char *path,
+                         const uva_connection_options_t *options,
+                         uva_reader_t **ret_reader,
+                         uva_writer_t **ret_writer);
+/** The poll half of uva_open_unix_connection. */
+UVA_EXTERN UVA_NODISCARD int
+uva_open_unix_connection_poll(uva_open_connection_op_t *op,
+                              const char *path,
+                              const uva_connection_options_t *options,
+                              uva_reader_t **ret_reader,
+                              uva_writer_t **ret_writer);
+
+/**
+ * Make a stream of a socket that is connected already: of a pair, accepted
+ * elsewhere, or passed in by another process. Callbacks may do so too.
+ *
+ * @param[in]  take_fd    Taken, on error too: it is closed then. It becomes
+ *                        non-blocking and closed on exec.
+ * @param[in]  options    NULL for the defaults.
+ * @param[out] ret_reader New reference.
+ * @param[out] ret_writer New reference.
+ * @retval UV_EBADF    take_fd is not open.
+ * @retval UV_ENOTSOCK It is no socket.
+ * @retval UV_EINVAL   It is a socket that listens, or of datagrams; or an
+ *                     option is out of its range.
+ * @retval UV_ENOTCONN It is not connected.
+ * @retval UV_EEXIST   The loop watches it already.
+ * @retval UV_ENOTSUP  The loop has no sockets.
+ * @retval UVA_ENOLOOP No loop runs here.
+ * @retval UV_ENOMEM   There is no memory.
+ * @suspends Never.
+ * @asyncio open_connection(sock=), open_unix_connection(sock=)
+ */
+UVA_EXTERN UVA_NODISCARD int
+uva_open_connection_fd(int take_fd,
+                       const uva_connection_options_t *options,
+                       uva_reader_t **ret_reader,
+                       uva_writer_t **ret_writer);
 
 /**
  * Send what was written, close the connection, drop both references.
@@ -127,13 +197,18 @@ typedef struct uva_start_server_op_s {
  * host is a name or a numeric address; NULL or "" for all addresses of this
  * host, of both families. port is as for uva_open_connection; "0" lets the
  * system choose, see uva_server_port. options is NULL for the defaults; server
- * becomes a new reference.
+ * becomes a new reference. With the option fds, host and port are NULL.
  *
  * @retval UV_EADDRINUSE Another socket listens there; other codes of the system
  *                       likewise. Nothing is left open.
  * @retval UV_ECANCELED  The task was cancelled; likewise.
  * @retval UV_ENOMEM     Likewise.
- * @retval UV_EINVAL     port is not one, or an option is out of its range.
+ * @retval UV_EINVAL     port is not one, or an option is out of its range; one
+ *                       of fds is connected, or of datagrams, or comes twice.
+ * @retval UV_ENAMETOOLONG host has more than 255 bytes.
+ * @retval UV_EBADF      One of fds is not open.
+ * @retval UV_ENOTSOCK   One of fds is no socket.
+ * @retval UV_EEXIST     The loop watches one of fds already.
  * @retval UV_ENOTSUP    The loop has no sockets.
  * @suspends Always, unless it fails at once.
  * @asyncio start_server
@@ -230,6 +305,115 @@ uva__start_server_callback_poll(uva_start_server_op_t *op,
                                        ret_server)                            \
     uva__start_server_callback_poll(op, #handler, handler, arg, host, port,   \
                                     options, ret_server)
+
+/**
+ * Listen on a unix socket and run a task for each connection:
+ * uva_start_unix_server(name, path, &options, &server, ...).
+ *
+ * As uva_start_server, but for the address. A path that begins with "@" is an
+ * abstract name, which Linux has. With the option fds, path is NULL.
+ *
+ * A file that stands at the path is replaced if it is a socket on which nobody
+ * listens; to find out, it is connected once. So two servers that start at the
+ * same path at the same moment may both succeed, and the one that binds first
+ * is not found any more; likewise a server that is deferred. The file of the
+ * socket is removed when the server closes, if it is still the same.
+ *
+ *     r = uva_start_unix_server(serve, "/run/app.socket", NULL, &server);
+ *
+ * @retval UV_EADDRINUSE   A server listens there, or the file is no socket;
+ *                         other codes of the system likewise. Nothing is left
+ *                         open, and no file.
+ * @retval UV_ECANCELED    The task was cancelled; likewise.
+ * @retval UV_ENOMEM       Likewise.
+ * @retval UV_EINVAL       The path is NULL or empty, or an option is out of its
+ *                         range; one of fds is no unix socket, is connected, or
+ *                         of datagrams, or comes twice.
+ * @retval UV_ENAMETOOLONG The path is longer than the system allows: 107 bytes
+ *                         on Linux.
+ * @retval UV_EBADF        One of fds is not open.
+ * @retval UV_ENOTSOCK     One of fds is no socket.
+ * @retval UV_EEXIST       The loop watches one of fds already.
+ * @retval UV_ENOTSUP      The loop has no sockets, or the system no abstract
+ *                         names.
+ * @suspends Always, unless it fails at once.
+ * @asyncio start_unix_server; differs: a path in use is refused, see the option
+ *          steal_path.
+ */
+#define uva_start_unix_server(...) \
+    UVA__START_UNIX_SERVER(__VA_ARGS__, .uva__z = 0)
+#define UVA__START_UNIX_SERVER(name, path, options, ret_server, ...)       \
+    uva__start_unix_server(UVA__HANDLER(name, __VA_ARGS__), path, options, \
+                           ret_server)
+/** The poll half of uva_start_unix_server. */
+#define uva_start_unix_server_poll(op, ...) \
+    UVA__START_UNIX_SERVER_POLL(op, __VA_ARGS__, .uva__z = 0)
+#define UVA__START_UNIX_SERVER_POLL(op, name, path, options, ret_server, ...) \
+    uva__start_unix_server_poll(op, UVA__HANDLER(name, __VA_ARGS__), path,    \
+                                options, ret_server)
+
+/** private */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva__start_unix_server(const uva__coro_t *coro,
+                       const void *args,
+                       size_t reader_offset,
+                       size_t writer_offset,
+                       const char *path,
+                       const uva_server_options_t *options,
+                       uva_server_t **ret_server);
+/** private */
+UVA_EXTERN UVA_NODISCARD int
+uva__start_unix_server_poll(uva_start_server_op_t *op,
+                            const uva__coro_t *coro,
+                            const void *args,
+                            size_t reader_offset,
+                            size_t writer_offset,
+                            const char *path,
+                            const uva_server_options_t *options,
+                            uva_server_t **ret_server);
+
+/** uva_start_unix_server with a callback, as uva_start_server_callback. */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_start_unix_server_callback(uva_client_connected_cb handler,
+                               void *arg,
+                               const char *path,
+                               const uva_server_options_t *options,
+                               uva_server_t **ret_server);
+/** The poll half of uva_start_unix_server_callback. */
+UVA_EXTERN UVA_NODISCARD int
+uva_start_unix_server_callback_poll(uva_start_server_op_t *op,
+                                    uva_client_connected_cb handler,
+                                    void *arg,
+                                    const char *path,
+                                    const uva_server_options_t *options,
+                                    uva_server_t **ret_server);
+/** private: function is the handler's name, or NULL. */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva__start_unix_server_callback(const char *function,
+                                uva_client_connected_cb handler,
+                                void *arg,
+                                const char *path,
+                                const uva_server_options_t *options,
+                                uva_server_t **ret_server);
+/** private */
+UVA_EXTERN UVA_NODISCARD int
+uva__start_unix_server_callback_poll(uva_start_server_op_t *op,
+                                     const char *function,
+                                     uva_client_connected_cb handler,
+                                     void *arg,
+                                     const char *path,
+                                     const uva_server_options_t *options,
+                                     uva_server_t **ret_server);
+/** The function, with the name of the handler, which its tasks bear. */
+#define uva_start_unix_server_callback(handler, arg, path, options,        \
+                                       ret_server)                         \
+    uva__start_unix_server_callback(#handler, handler, arg, path, options, \
+                                    ret_server)
+/** The function, likewise. */
+#define uva_start_unix_server_callback_poll(op, handler, arg, path, options, \
+                                            ret_server)                      \
+    uva__start_unix_server_callback_poll(op, #handler, handler, arg, path,   \
+                                         options, ret_server)
 
 UVA_END_DECLS
 

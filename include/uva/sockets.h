@@ -1,9 +1,11 @@
 /**
  * @file
- * TCP sockets: addresses, options of connections and servers, and the server
+ * TCP and unix sockets: options of connections and servers, and the server
  * itself. Connections are opened, and servers started, by connections.h.
  *
- * Every descriptor is closed on exec. TCP_NODELAY is set on every connection.
+ * Every descriptor is closed on exec. TCP_NODELAY is set on every connection of
+ * TCP. Options that are about addresses or ports of TCP mean nothing to unix
+ * sockets.
  */
 #ifndef UVA_SOCKETS_H
 #define UVA_SOCKETS_H
@@ -59,13 +61,27 @@ typedef struct uva_server_options_s {
     bool reuse_port;        /* Set SO_REUSEPORT. */
     bool deferred;          /* Bound, but not listening before
                                uva_server_start_serving. */
+    const int *fds;     /* Borrowed: sockets to listen on instead of a host or a
+                           path, which are NULL then: bound, as systemd passes
+                           them. The server has them once it was started, and
+                           closes them; if it could not be started they are the
+                           caller's as before, but non-blocking and closed on
+                           exec. */
+    size_t fd_count;    /* How many fds there are; 0 for none. */
+    unsigned unix_mode; /* Permissions of the file of a unix socket, as of chmod
+                           and at most 07777; default what the umask leaves. */
+    bool steal_path;    /* Take a path over though a server listens on it, as
+                           asyncio does. */
+    bool keep_path;     /* Leave the file of a unix socket when the server
+                           closes. */
+    bool keep_alive;    /* Set SO_KEEPALIVE. */
 } uva_server_options_t;
 
 /** The defaults. */
 #define UVA_SERVER_OPTIONS_INIT                                             \
     {                                                                       \
         sizeof(uva_server_options_t), 0, 0, 0, 0, 0, UVA_FAMILY_ANY, false, \
-            false, false                                                    \
+            false, false, NULL, 0, 0, false, false, false                   \
     }
 
 /**
@@ -93,7 +109,8 @@ UVA_EXTERN size_t uva_server_socket_count(const uva_server_t *server);
  */
 UVA_EXTERN UVA_NODISCARD int uva_server_get_sockname(
     const uva_server_t *server, size_t index, uva_address_t *ret_address);
-/** The port of a server's first socket; 0 once the server is closed. */
+/** The port of a server's first socket; 0 once the server is closed, and for
+ * unix sockets. */
 UVA_EXTERN uint16_t uva_server_port(const uva_server_t *server);
 /** How many accepted connections are not closed. */
 UVA_EXTERN size_t uva_server_connection_count(const uva_server_t *server);
@@ -135,6 +152,11 @@ uva_server_serve_forever_poll(uva_server_t *server);
 
 /**
  * Stop listening at once. Connections live on. Idempotent.
+ *
+ * The file of a unix socket is removed, if it is still the server's own and
+ * the server was started with the path of it, or with descriptors by
+ * uva_start_unix_server.
+ *
  * @suspends Never.
  * @asyncio Server.close
  */

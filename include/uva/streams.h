@@ -1,6 +1,6 @@
 /**
  * @file
- * Streams over TCP: a reader and a writer for each connection.
+ * Streams over TCP and unix sockets: a reader and a writer for each connection.
  *
  *     uva_reader_t *reader;
  *     uva_writer_t *writer;

@@ -20,17 +20,21 @@
 
 UVA_BEGIN_DECLS
 
-/** Kinds of internet addresses. */
+/** Kinds of addresses. */
 typedef enum uva_family_e {
-    UVA_FAMILY_ANY,  /* In options: both. */
+    UVA_FAMILY_ANY,  /* In options: both of the internet. */
     UVA_FAMILY_IPV4, /* AF_INET. */
-    UVA_FAMILY_IPV6  /* AF_INET6. */
+    UVA_FAMILY_IPV6, /* AF_INET6. */
+    UVA_FAMILY_UNIX  /* AF_UNIX; not in options. */
 } uva_family_t;
 
 /** The address of one end of a connection. */
 typedef struct uva_address_s {
-    char host[64]; /* Numeric: "127.0.0.1", "::1", "fe80::1%eth0". */
-    uint16_t port; /* A number as it is printed, not in network order. */
+    char host[112]; /* Numeric: "127.0.0.1", "::1", "fe80::1%eth0"; of a unix
+                       socket its path, "@name" for an abstract one, "" for one
+                       without a name. */
+    uint16_t port;  /* A number as it is printed, not in network order; 0 of a
+                       unix socket. */
     uva_family_t family;
 } uva_address_t;
 

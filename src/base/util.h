@@ -4,7 +4,9 @@
 #ifndef UVA__BASE_UTIL_H
 #define UVA__BASE_UTIL_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "uva/platform.h"
 
@@ -34,6 +36,31 @@
  * const away: the result is as changeable as the object is. */
 #define UVA__CONTAINER_OF(pointer, type, member) \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+/**
+ * Copy the options of a user, whose program may be older than the library: it
+ * has fewer members then, and the others are 0, which is their default.
+ *
+ * @param ret_options Of size bytes.
+ * @param first_size  Of the struct in the first version that has it.
+ * @param options     Its first member is its size in the user's program.
+ * @return Whether the size is that of a version.
+ */
+static inline bool uva__options_copy(void *ret_options,
+                                     size_t size,
+                                     size_t first_size,
+                                     const void *options)
+{
+    size_t has;
+
+    memcpy(&has, options, sizeof has);
+    if (has < first_size) {
+        return false;
+    }
+    memset(ret_options, 0, size);
+    memcpy(ret_options, options, has < size ? has : size);
+    return true;
+}
 
 /** How many elements an array has; not for pointers. */
 #define UVA__COUNT(array) (sizeof(array) / sizeof *(array))

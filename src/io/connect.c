@@ -3,8 +3,9 @@
  * _connect_sock; asyncio.staggered).
  *
  * An operation, the dial, looks up the host, then the local host, then tries
- * the addresses. An attempt is a medium that connects. The next attempt starts
- * when one has failed or, with a delay, when the delay has passed.
+ * the addresses; a path is one address, a descriptor is connected already. An
+ * attempt is a medium that connects. The next attempt starts when one has
+ * failed or, with a delay, when the delay has passed.
  *
  * Invariant: look-ups point to the dial and the dial to them, so each can end
  * without the other; libuv never holds memory of the dial. At most one medium
@@ -142,12 +143,13 @@ static void connect_won(attempt_t *attempt)
 {
     dial_t *dial = attempt->dial;
     uva__medium_t *medium = attempt->medium;
-    uva__sockaddr_t peer = *attempt->address;
-    socklen_t size = sizeof peer;
+    uva__sockaddr_t peer;
     int r;
 
     /* "0.0.0.0" and "::" connect to one of this host's addresses: ask which. */
-    (void)getpeername(medium->ops->fileno(medium), &peer.any, &size);
+    if (uva__sockaddr_of_peer(medium->ops->fileno(medium), &peer) < 0) {
+        peer = *attempt->address;
+    }
     (void)medium->ops->watch(medium, 0);
     attempt_free(attempt);
     r = uva__transport_new(&dial->kind, medium, &peer, NULL, &dial->winner);
@@ -195,7 +197,7 @@ static int connect_bind(const dial_t *dial, int fd, int family)
         if (local->any.sa_family != family) {
             continue; /* It is for the attempts of the other family. */
         }
-        if (bind(fd, &local->any, uva__sockaddr_bytes(local)) == 0) {
+        if (bind(fd, &local->any, local->size) == 0) {
             return 0;
         }
         r = uv_translate_sys_error(errno);
@@ -204,7 +206,10 @@ static int connect_bind(const dial_t *dial, int fd, int family)
 }
 
 /* Start an attempt. A connect that is through at once is told by the medium
- * like any other. */
+ * like any other. A unix socket whose backlog is full answers UV_EAGAIN, and
+ * nothing tells when it has room: that is a failure. asyncio waits until the
+ * socket is writable, which it is at once, and gives out a connection that is
+ * none (selector_events.py, _sock_connect). */
 static int connect_start(dial_t *dial, const uva__sockaddr_t *address)
 {
     int family = address->any.sa_family;
@@ -219,7 +224,7 @@ static int connect_start(dial_t *dial, const uva__sockaddr_t *address)
     r = attempt == NULL ? UV_ENOMEM : connect_bind(dial, fd, family);
     if (r >= 0) {
         do {
-            r = connect(fd, &address->any, uva__sockaddr_bytes(address));
+            r = connect(fd, &address->any, address->size);
         } while (r < 0 && errno == EINTR);
         r = r == 0 || errno == EINPROGRESS ? 0 : uv_translate_sys_error(errno);
     }
@@ -360,6 +365,39 @@ connect_resolved(void *data, int status, uva__addresses_t *take_addresses)
     }
 }
 
+/* --- paths and descriptors --- */
+
+/* A unix socket is an address like others, with no name to look up. */
+static int connect_path(dial_t *dial, const char *path)
+{
+    int r = uva__addresses_unix(path, &dial->remote);
+
+    if (r >= 0) {
+        connect_next(dial);
+    }
+    return r;
+}
+
+/* A descriptor is connected already: it wins. */
+static int connect_descriptor(dial_t *dial, int take_fd)
+{
+    uva__sockaddr_t peer;
+    uva__medium_t *medium;
+    int r;
+
+    if (uva__sockaddr_of_peer(take_fd, &peer) < 0) {
+        peer.any.sa_family = AF_UNSPEC; /* It has left: the reads will tell. */
+    }
+    r = uva__medium_socket(dial->loop, take_fd, &medium);
+    if (r >= 0) {
+        r = uva__transport_new(&dial->kind, medium, &peer, NULL, &dial->winner);
+    }
+    if (r >= 0) {
+        connect_done(dial, 0);
+    }
+    return uva__bare(r);
+}
+
 /* --- the operation --- */
 
 /* Check the options and keep them; NULL stands for the defaults. */
@@ -371,7 +409,7 @@ static int connect_options(dial_t *dial,
         return uva__transport_kind(&dial->kind, factory, 0, 0, 0);
     }
     if (options->size < sizeof *options || options->family > UVA_FAMILY_IPV6) {
-        return UV_EINVAL;
+        return UV_EINVAL; /* All versions of the library have all members. */
     }
     dial->delay_ns = options->happy_eyeballs_delay_ns;
     dial->interleave = options->interleave;
@@ -400,32 +438,18 @@ static int connect_result(const dial_t *dial)
                     dial->differ ? "Multiple exceptions: " : "", dial->text);
 }
 
-/* The first call: look the host up. A numeric host is connected at once.
- * @return 0 when there is something to wait for. */
-static int connect_begin(void **op,
-                         const char *host,
-                         const char *port,
-                         const uva_connection_options_t *options,
-                         const uva__factory_t *factory)
+/* Make the dial, and check its options. */
+static int connect_new(void **op,
+                       const uva_connection_options_t *options,
+                       const uva__factory_t *factory)
 {
     uva_loop_t *loop = uva__running();
-    uva__addresses_t found = {0};
-    uva__name_t name = {.host = host, .port = port};
-    dial_t *dial;
     uva__io_t *io;
-    int r = uva__task_current() == NULL ? UVA_ENOTASK
-                                        : uva__bare(uva__io_get(loop, &io));
+    dial_t *dial;
+    int r = loop == NULL ? UVA_ENOLOOP : uva__io_get(loop, &io);
 
-    /* Both ports are checked before anything is looked up: a bad one fails the
-     * call at once, and not after a time that depends on a resolver. */
-    if (r >= 0) {
-        r = uva__port_check(port);
-    }
-    if (r >= 0 && options != NULL && options->local_port != NULL) {
-        r = uva__port_check(options->local_port);
-    }
     if (r < 0) {
-        return r;
+        return uva__bare(r);
     }
     dial = uva__slab_get(&loop->slab, sizeof *dial);
     if (dial == NULL) {
@@ -433,20 +457,60 @@ static int connect_begin(void **op,
     }
     memset(dial, 0, sizeof *dial);
     dial->loop = loop;
-    dial->host = host;
     uva__list_init(&dial->attempts);
-    r = uva__bare(connect_options(dial, options, factory));
+    *op = dial; /* On failure too: connect_end frees it. */
+    return uva__bare(connect_options(dial, options, factory));
+}
+
+/* Look the host up; a numeric one is connected at once. The local names are
+ * checked here too: a bad one fails the call at once, and not after a time that
+ * depends on a resolver. */
+static int connect_host(dial_t *dial, const char *host, const char *port)
+{
+    uva__addresses_t found = {0};
+    uva__name_t name = {.host = host, .port = port, .family = dial->family};
+    int r = uva__name_check(dial->local_host,
+                            dial->local_port == NULL ? "0" : dial->local_port);
+
+    dial->host = host;
     if (r >= 0) {
-        name.family = dial->family;
-        r = uva__resolve(loop, &name, connect_resolved, dial, &found,
+        r = uva__resolve(dial->loop, &name, connect_resolved, dial, &found,
                          &dial->resolve);
     }
-    *op = dial;  /* On failure too: connect_end frees it. */
-    if (r > 0) { /* Numeric. All attempts may have failed already. */
+    if (r > 0) { /* Numeric. */
         connect_resolved(dial, 0, &found);
-        r = dial->done ? connect_result(dial) : 0;
     }
-    return r;
+    return r < 0 ? r : 0;
+}
+
+/* The first call. @return 0 when there is something to wait for, or when the
+ * dial is done. */
+static int connect_begin(void **op,
+                         const uva__target_t *target,
+                         const uva_connection_options_t *options,
+                         const uva__factory_t *factory)
+{
+    bool is_fd = target->kind == UVA__TARGET_FD;
+    bool waits = !is_fd || factory->ops->hears_connect;
+    int r = waits && uva__task_current() == NULL
+                ? UVA_ENOTASK
+                : connect_new(op, options, factory);
+
+    if (r >= 0 && is_fd) {
+        r = uva__socket_adopt(target->fd, false);
+    }
+    if (r < 0) {
+        if (is_fd) {
+            close(target->fd);
+        }
+        return r;
+    }
+    if (is_fd) {
+        return connect_descriptor(*op, target->fd);
+    }
+    return target->kind == UVA__TARGET_PATH
+               ? connect_path(*op, target->name)
+               : connect_host(*op, target->name, target->port);
 }
 
 /* The last call, with its result r: give the winner out, or close it, as a
@@ -492,8 +556,7 @@ static int connect_open(dial_t *dial)
 }
 
 int uva__connect_poll(void **op,
-                      const char *host,
-                      const char *port,
+                      const uva__target_t *target,
                       const uva_connection_options_t *options,
                       const uva__factory_t *factory,
                       uva_transport_t **ret_transport)
@@ -502,18 +565,20 @@ int uva__connect_poll(void **op,
     dial_t *dial;
     int r;
 
-    if (uva_waiter_resumed(self)) {
+    if (*op != NULL) {
         /* A cancellation wins over a result that came before the task ran. */
         r = uva_waiter_finish(self);
-        r = r < 0 ? r : connect_result(*op);
-        r = r < 0 ? r : connect_open(*op);
-        return r == UVA_PENDING ? r : connect_end(op, r, ret_transport);
+    } else {
+        r = connect_begin(op, target, options, factory);
+        dial = *op;
+        if (r >= 0) {
+            dial->waiter = self;
+        }
+        if (r >= 0 && !dial->done) { /* All attempts may have failed already. */
+            return uva_waiter_suspend(self, NULL, NULL);
+        }
     }
-    r = connect_begin(op, host, port, options, factory);
-    if (r < 0) {
-        return connect_end(op, r, ret_transport);
-    }
-    dial = *op;
-    dial->waiter = self;
-    return uva_waiter_suspend(self, NULL, NULL);
+    r = r < 0 ? r : connect_result(*op);
+    r = r < 0 ? r : connect_open(*op);
+    return r == UVA_PENDING ? r : connect_end(op, r, ret_transport);
 }

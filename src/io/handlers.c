@@ -50,7 +50,7 @@ static void client_tell(const uva__handler_t *handler, int code)
 {
     char where[UVA__ADDRESS_TEXT];
 
-    uva__address_format(&handler->transport->peer, where);
+    uva__peer_format(&handler->transport->peer, where);
     uva__log(UVA_LOG_DEBUG, "%s: the connection with %s was lost: %s (%s)",
              uva__task_function(handler->task), where, uva_strerror(code),
              uva_err_name(code));

@@ -2,10 +2,12 @@
  * Starting a server (asyncio.base_events, create_server).
  *
  * The operation looks the host up, makes the server and binds its sockets, then
- * waits for an iteration. A numeric host is bound in the first call.
+ * waits for an iteration. A numeric host, a path and descriptors are bound in
+ * the first call.
  *
  * Invariant: either every address of the host that this system has is bound, or
- * none. take_data has one owner at each moment, the operation or the server;
+ * none; descriptors of the user are the server's only once it is given out.
+ * take_data has one owner at each moment, the operation or the server;
  * destroy is NULL in the operation once the server has it.
  */
 #include <errno.h>
@@ -13,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/util.h"
 #include "core/loop.h"
 #include "core/owner.h"
 #include "io/resolver.h"
@@ -23,6 +26,7 @@
 #define BACKLOG          100       /* asyncio: create_server, backlog. */
 #define CONNECTIONS      65536u    /* Unless an option says otherwise. */
 #define CONNECTIONS_MOST 16777216u /* 2^24. */
+#define FDS_MOST         1024u     /* Of descriptors in the options. */
 
 typedef struct listen_s {
     uva_loop_t *loop;        /* Borrowed. */
@@ -33,7 +37,7 @@ typedef struct listen_s {
     uva__transport_kind_t kind;
     uva_server_t *server;   /* Owned. NULL until the last phase, in which the
                                task waits for an iteration only. */
-    const char *host;       /* Borrowed. */
+    uva__target_t target;   /* A copy; what it points to is borrowed. */
     int status;             /* Of the look-up. */
     void *data;             /* Owned, until the server has it. */
     uva_destroy_cb destroy; /* For data; NULL once the server has it. */
@@ -56,6 +60,9 @@ static int listen_socket(const listen_t *listen, const uva__sockaddr_t *address)
     if (!listen->options.exclusive_address) {
         (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     }
+    if (listen->options.keep_alive) { /* Accepted sockets inherit it. */
+        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    }
     if (listen->options.reuse_port) { /* Asked for, so its lack is a failure. */
 #if defined(SO_REUSEPORT)
         r = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
@@ -70,7 +77,7 @@ static int listen_socket(const listen_t *listen, const uva__sockaddr_t *address)
         r = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
     }
     if (r == 0) {
-        r = bind(fd, &address->any, uva__sockaddr_bytes(address));
+        r = bind(fd, &address->any, address->size);
     }
     if (r < 0) {
         r = uv_translate_sys_error(errno); /* Before close sets errno. */
@@ -112,39 +119,108 @@ static bool listen_is_repeated(const uva__addresses_t *found, size_t index)
     return false;
 }
 
+/* The failure of an address, with a text as asyncio has it: base_events.py,
+ * create_server, and unix_events.py, create_unix_server. */
+static int listen_failed(const uva__sockaddr_t *address, int code)
+{
+    char where[UVA__ADDRESS_TEXT];
+
+    uva__address_format(address, where);
+    if (code == UV_ENOMEM) {
+        return uva__bare(code);
+    }
+    if (code == UV_EADDRINUSE && address->any.sa_family == AF_UNIX) {
+        return uva_fail(code, "Address %s is already in use", where);
+    }
+    return uva_fail(code, "error while attempting to bind on address %s: %s",
+                    where, uva_strerror(code));
+}
+
 /* Bind a socket to each address, in the order of the resolver. The first
  * failure is the failure of all; the caller closes the listeners that are made.
  */
-static int listen_bind(const listen_t *listen, uva_server_t *server)
+static int listen_host(const listen_t *listen, uva_server_t *server)
 {
+    const char *host = listen->target.name;
+
     for (size_t i = 0; i < listen->found.count; i++) {
         const uva__sockaddr_t *address = &listen->found.items[i];
         uva__listener_t *listener = &server->listeners[server->listener_count];
-        char where[UVA__ADDRESS_TEXT];
+        int fd;
         int r;
         if (listen_is_repeated(&listen->found, i)) {
             continue;
         }
-        r = listen_socket(listen, address); /* A descriptor, or a code. */
-        if (r < 0 && listen_passes_over(r, address)) {
+        fd = listen_socket(listen, address);
+        if (fd < 0 && listen_passes_over(fd, address)) {
             continue;
         }
-        if (r >= 0) {
-            r = uva__listener_init(listener, server, r);
-        }
+        r = fd < 0 ? fd : uva__listener_init(listener, server, fd);
         if (r < 0) {
-            uva__address_format(address, where);
-            return uva_fail(r,
-                            "error while attempting to bind on address %s: %s",
-                            where, uva_strerror(r));
+            if (fd >= 0) {
+                close(fd);
+            }
+            return listen_failed(address, r);
         }
     }
     if (server->listener_count == 0) { /* Every address was passed over. */
         return uva_fail(UV_EADDRNOTAVAIL,
                         "could not bind on any address of '%s'",
-                        listen->host == NULL ? "" : listen->host);
+                        host == NULL ? "" : host);
     }
     return 0;
+}
+
+/* Bind a unix socket to its path. */
+static int listen_path(const listen_t *listen, uva_server_t *server)
+{
+    const uva__sockaddr_t *address = listen->found.items;
+    uva__socket_file_t *file = NULL;
+    int fd = uva__socket_open(AF_UNIX);
+    int r = fd;
+
+    if (r >= 0) {
+        r = uva__socket_file_bind(fd, address, listen->options.unix_mode,
+                                  listen->options.steal_path, &file);
+    }
+    if (r >= 0) {
+        r = uva__listener_init(server->listeners, server, fd);
+    }
+    if (r < 0) {
+        uva__socket_file_end(file, true);
+        if (fd >= 0) {
+            close(fd);
+        }
+        return listen_failed(address, r);
+    }
+    server->listeners[0].file = file;
+    return 0;
+}
+
+/* Take the sockets of the options, which were checked. Their files are removed
+ * for a unix server alone, as in asyncio. */
+static int listen_fds(const listen_t *listen, uva_server_t *server)
+{
+    for (size_t i = 0; i < listen->options.fd_count; i++) {
+        uva__listener_t *listener = &server->listeners[i];
+        int fd = listen->options.fds[i];
+        int r = uva__listener_init(listener, server, fd);
+        if (r >= 0 && listen->target.kind == UVA__TARGET_PATH) {
+            r = uva__socket_file_find(fd, &listener->file);
+        }
+        if (r < 0) { /* UV_EEXIST: the loop watches the descriptor already. */
+            return uva__bare(r);
+        }
+    }
+    return 0;
+}
+
+static int listen_bind(const listen_t *listen, uva_server_t *server)
+{
+    return listen->options.fd_count > 0 ? listen_fds(listen, server)
+           : listen->target.kind == UVA__TARGET_PATH
+               ? listen_path(listen, server)
+               : listen_host(listen, server);
 }
 
 /* --- the server --- */
@@ -156,7 +232,9 @@ static int listen_make(listen_t *listen, const uva__factory_t *factory)
 {
     const uva_server_options_t *options = &listen->options;
     uva_loop_t *loop = listen->loop;
-    size_t bytes = uva__server_bytes(listen->found.count);
+    size_t count =
+        options->fd_count > 0 ? options->fd_count : listen->found.count;
+    size_t bytes = uva__server_bytes(count);
     uva_server_t *server = uva__slab_get(&loop->slab, bytes);
     int r;
 
@@ -165,7 +243,9 @@ static int listen_make(listen_t *listen, const uva__factory_t *factory)
     }
     memset(server, 0, bytes);
     server->loop = loop;
-    server->made_count = listen->found.count;
+    server->made_count = count;
+    server->owns_fds = options->fd_count == 0;
+    server->removes_files = server->owns_fds;
     server->refs = 1; /* For listen_end to give out. */
     server->owner.data = listen->data;
     server->owner.left = uva__server_client_left;
@@ -204,13 +284,15 @@ static int listen_options(listen_t *listen,
                           const uva_server_options_t *options,
                           const uva__factory_t *factory)
 {
-    if (options != NULL) {
-        if (options->size < sizeof *options ||
-            options->max_connections > CONNECTIONS_MOST ||
-            options->backlog_count < 0 || options->family > UVA_FAMILY_IPV6) {
-            return UV_EINVAL;
-        }
-        listen->options = *options;
+    if (options != NULL &&
+        (!uva__options_copy(&listen->options, sizeof listen->options,
+                            offsetof(uva_server_options_t, fds), options) ||
+         listen->options.max_connections > CONNECTIONS_MOST ||
+         listen->options.backlog_count < 0 ||
+         listen->options.family > UVA_FAMILY_IPV6 ||
+         listen->options.unix_mode > 07777 ||
+         listen->options.fd_count > FDS_MOST)) {
+        return UV_EINVAL;
     }
     return uva__transport_kind(
         &listen->kind, factory, listen->options.limit_bytes,
@@ -260,25 +342,69 @@ static int listen_new(void **op, void *take_data, uva_destroy_cb destroy)
     return 0;
 }
 
-/* The first call: look the host up; a numeric host is bound at once.
+/* Check the descriptors of the options. asyncio: create_server and
+ * create_unix_server, which take an address or a socket, and of the latter what
+ * can listen. */
+static int listen_check_fds(const listen_t *listen)
+{
+    const uva_server_options_t *options = &listen->options;
+
+    if (listen->target.name != NULL || listen->target.port != NULL ||
+        options->fds == NULL) {
+        return uva_fail(UV_EINVAL, "an address and descriptors exclude each "
+                                   "other");
+    }
+    for (size_t i = 0; i < options->fd_count; i++) {
+        int fd = options->fds[i];
+        uva__sockaddr_t address;
+        int r = uva__socket_adopt(fd, true);
+        for (size_t k = 0; k < i && r >= 0; k++) {
+            if (options->fds[k] == fd) { /* It would be closed twice. */
+                r = uva_fail(UV_EINVAL, "the descriptor %d comes twice", fd);
+            }
+        }
+        if (r >= 0 && listen->target.kind == UVA__TARGET_PATH) {
+            r = uva__bare(uva__sockaddr_of_socket(fd, &address));
+            if (r >= 0 && address.any.sa_family != AF_UNIX) {
+                r = uva_fail(UV_EINVAL, "the descriptor %d is no unix socket",
+                             fd);
+            }
+        }
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+/* The first call: look the host up. All but a name is bound at once.
  * @return 0 when there is something to wait for, or a code. */
 static int listen_begin(listen_t *listen,
-                        const char *host,
-                        const char *port,
+                        const uva__target_t *target,
                         const uva_server_options_t *options,
                         const uva__factory_t *factory)
 {
-    uva_loop_t *loop = listen->loop;
-    uva__name_t name = {.host = host, .port = port, .passive = true};
+    uva__name_t name = {
+        .host = target->name, .port = target->port, .passive = true};
     int r = uva__bare(listen_options(listen, options, factory));
 
-    listen->host = host;
-    if (r >= 0) {
-        name.family = uva__family(listen->options.family);
-        r = uva__resolve(loop, &name, listen_resolved, listen, &listen->found,
-                         &listen->resolve);
+    listen->target = *target;
+    if (r < 0) {
+        return r;
     }
-    return r > 0 ? listen_make(listen, factory) : r;
+    if (listen->options.fd_count > 0) {
+        r = listen_check_fds(listen);
+    } else if (target->kind == UVA__TARGET_PATH) {
+        r = uva__addresses_unix(target->name, &listen->found);
+    } else {
+        name.family = uva__family(listen->options.family);
+        r = uva__resolve(listen->loop, &name, listen_resolved, listen,
+                         &listen->found, &listen->resolve);
+        if (r == 0) {
+            return 0; /* listen_resolved comes. */
+        }
+    }
+    return r < 0 ? r : listen_make(listen, factory);
 }
 
 /* The last call, with its result r: give the server out, or close it. A
@@ -291,6 +417,8 @@ static int listen_end(void **op, int r, uva_server_t **ret_server)
 
     *op = NULL;
     if (r >= 0) {
+        server->owns_fds = true;
+        server->removes_files = !listen->options.keep_path;
         *ret_server = server;
     } else if (server != NULL) {
         uva_server_abort_clients(server);
@@ -315,14 +443,13 @@ static int listen_go_on(listen_t *listen, const uva__factory_t *factory)
 
     /* Here and not in the callback: a text of an error belongs to the task. */
     if (r < 0) {
-        return r == UV_ENOMEM ? r : uva__resolve_failed(listen->host, r);
+        return r == UV_ENOMEM ? r : uva__resolve_failed(listen->target.name, r);
     }
     return listen_make(listen, factory);
 }
 
 int uva__listen_poll(void **op,
-                     const char *host,
-                     const char *port,
+                     const uva__target_t *target,
                      const uva_server_options_t *options,
                      const uva__factory_t *factory,
                      void *take_data,
@@ -339,7 +466,7 @@ int uva__listen_poll(void **op,
             return r;
         }
         listen = *op;
-        r = listen_begin(listen, host, port, options, factory);
+        r = listen_begin(listen, target, options, factory);
     } else {
         listen = *op;
         r = uva_waiter_finish(self);

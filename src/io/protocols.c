@@ -254,11 +254,12 @@ int uva_create_connection_poll(uva_create_connection_op_t *op,
                                const uva_connection_options_t *options,
                                uva_transport_t **ret_transport)
 {
+    uva__target_t target = {UVA__TARGET_HOST, host, port, -1};
     uva__factory_t factory;
     int r = uva__bare(protocol_factory(ops, arg, &factory));
 
     return r < 0 ? r
-                 : uva__connect_poll(&op->state, host, port, options, &factory,
+                 : uva__connect_poll(&op->state, &target, options, &factory,
                                      ret_transport);
 }
 
@@ -285,11 +286,12 @@ int uva_create_server_poll(uva_create_server_op_t *op,
                            const uva_server_options_t *options,
                            uva_server_t **ret_server)
 {
+    uva__target_t target = {UVA__TARGET_HOST, host, port, -1};
     uva__factory_t factory;
     int r = uva__bare(protocol_factory(ops, arg, &factory));
 
     return r < 0 ? r
-                 : uva__listen_poll(&op->state, host, port, options, &factory,
+                 : uva__listen_poll(&op->state, &target, options, &factory,
                                     NULL, NULL, ret_server);
 }
 

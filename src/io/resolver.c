@@ -22,6 +22,8 @@
 /* How long the end of a loop waits for a look-up before the log names it. */
 #define LOG_NS UVA_SEC(1)
 
+#define HOST_MOST 255 /* Bytes of a host, which no name of DNS exceeds. */
+
 struct uva__resolve_s {
     uv_getaddrinfo_t request; /* data is the loop; NULL once that has ended. */
     uva_list_t link;          /* Of uva__io_t.look_ups. */
@@ -58,9 +60,16 @@ static bool port_is_name(const char *port)
     return false;
 }
 
-/* Checked here, as getaddrinfo takes "70000" modulo 65536 without a word. */
-int uva__port_check(const char *port)
+/* Checked here, as getaddrinfo takes "70000" modulo 65536 without a word, and
+ * libuv tells nothing of a host that is too long but UV_EINVAL. */
+int uva__name_check(const char *host, const char *port)
 {
+    size_t length = host == NULL ? 0 : strlen(host);
+
+    if (length > HOST_MOST) {
+        return uva_fail(UV_ENAMETOOLONG, "a host has %d bytes at most, not %zu",
+                        HOST_MOST, length);
+    }
     if (port != NULL && (port_is_name(port) || number_port(port) >= 0)) {
         return 0;
     }
@@ -76,10 +85,12 @@ static bool number_host(const char *host,
                         uva__sockaddr_t *ret_address)
 {
     memset(ret_address, 0, sizeof *ret_address);
+    ret_address->size = sizeof ret_address->in;
     if (family != AF_INET6 && uv_ip4_addr(host, port, &ret_address->in) == 0) {
         return true;
     }
     memset(ret_address, 0, sizeof *ret_address); /* uv_ip4_addr wrote to it. */
+    ret_address->size = sizeof ret_address->in6;
     /* uv_ip6_addr takes an unknown zone ("%nope") for none, and the connection
      * would leave by any interface; the resolver refuses it. */
     return family != AF_INET && strchr(host, '%') == NULL &&
@@ -154,10 +165,12 @@ static int resolve_collect(const struct addrinfo *found,
         return UV_ENOMEM;
     }
     for (const struct addrinfo *i = found; i != NULL; i = i->ai_next) {
-        if (i->ai_addrlen <= sizeof *ret_addresses->items &&
+        if (i->ai_addrlen <= UVA__SOCKADDR_MOST &&
             (i->ai_family == AF_INET || i->ai_family == AF_INET6)) {
-            memcpy(&ret_addresses->items[ret_addresses->count++], i->ai_addr,
-                   i->ai_addrlen);
+            uva__sockaddr_t *address =
+                &ret_addresses->items[ret_addresses->count++];
+            address->size = i->ai_addrlen;
+            memcpy(&address->any, i->ai_addr, i->ai_addrlen);
         }
     }
     if (ret_addresses->count == 0) { /* A success has one address at least. */
@@ -268,7 +281,7 @@ int uva__resolve(uva_loop_t *loop,
                  uva__addresses_t *ret_addresses,
                  uva__resolve_t **ret_resolve)
 {
-    int r = uva__port_check(name->port);
+    int r = uva__name_check(name->host, name->port);
 
     if (r >= 0) {
         r = uva__bare(resolve_numbers(name, ret_addresses));

@@ -41,8 +41,10 @@ int uva__resolve(uva_loop_t *loop,
                  uva__resolve_t **ret_resolve);
 /** Set the text of an error: this host could not be looked up. @return code. */
 int uva__resolve_failed(const char *host, int code);
-/** Whether a text can be a port. @return 0, or UV_EINVAL with a text. */
-int uva__port_check(const char *port);
+/** Whether a host and a port can be looked up. @return 0, or a code with a
+ * text: UV_ENAMETOOLONG for the host, UV_EINVAL for the port. host may be NULL.
+ */
+int uva__name_check(const char *host, const char *port);
 /** The host has closed the loop's handles: leave all look-ups to themselves, so
  * that the loop can end. Each is freed when libuv calls back; if the host does
  * not run its uv_loop_t again, that never happens. */

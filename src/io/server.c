@@ -280,20 +280,16 @@ static void listener_watch(uva__listener_t *listener, bool wanted)
     }
 }
 
-int uva__listener_init(uva__listener_t *listener,
-                       uva_server_t *server,
-                       int take_fd)
+int uva__listener_init(uva__listener_t *listener, uva_server_t *server, int fd)
 {
     uv_loop_t *uv = uva__loop_uv(server->loop);
-    int r =
-        uv == NULL ? UV_ECANCELED : uv_poll_init(uv, &listener->poll, take_fd);
+    int r = uv == NULL ? UV_ECANCELED : uv_poll_init(uv, &listener->poll, fd);
 
     if (r < 0) {
-        close(take_fd);
         return r;
     }
     listener->server = server;
-    listener->fd = take_fd;
+    listener->fd = fd;
     listener->report.ops = &report_ops;
     /* Only here: uva_server_close closes the first listener_count of them. */
     server->handle_count++;
@@ -407,7 +403,11 @@ void uva_server_close(uva_server_t *server)
         uva__timer_stop(server->loop, &listener->timer);
         /* Before its descriptor: libuv takes that out of epoll. */
         uva__uv_handle_close((uv_handle_t *)&listener->poll, listener_close_cb);
-        close(listener->fd);
+        /* Before its descriptor too: see uva__socket_file_end. */
+        uva__socket_file_end(listener->file, server->removes_files);
+        if (server->owns_fds) {
+            close(listener->fd);
+        }
     }
     server->listener_count = 0;
     server_maybe_leave(server);

@@ -5,6 +5,7 @@
 #ifndef UVA__IO_SERVER_H
 #define UVA__IO_SERVER_H
 
+#include "io/socket_file.h"
 #include "io/transports.h"
 
 typedef enum uva__server_state_e {
@@ -17,12 +18,14 @@ typedef enum uva__server_state_e {
 typedef struct uva__listener_s {
     uv_poll_t poll;       /* data is NULL: hosts may look at it. */
     uva_server_t *server; /* Borrowed: this lies in it. */
-    int fd;               /* Owned, until the server is closed. */
-    int code;             /* Of the last failed accept: to be reported. */
-    bool watched;         /* poll is started. */
-    bool reporting;       /* report is in the ready queue. */
-    uva__timer_t timer;   /* Runs for a second after a failed accept. */
-    uva__ready_t report;  /* Calls the exception handler. */
+    int fd;               /* Owned until the server is closed, if it owns_fds.
+                           */
+    uva__socket_file_t *file; /* Owned; NULL without one. */
+    int code;                 /* Of the last failed accept: to be reported. */
+    bool watched;             /* poll is started. */
+    bool reporting;           /* report is in the ready queue. */
+    uva__timer_t timer;       /* Runs for a second after a failed accept. */
+    uva__ready_t report;      /* Calls the exception handler. */
 } uva__listener_t;
 
 struct uva_server_s {
@@ -45,6 +48,9 @@ struct uva_server_s {
     uint32_t waiting_count; /* Tasks in wait_closed and serve_forever. */
     uint8_t state;          /* uva__server_state_t */
     bool full_logged;       /* The log has told that it is full. */
+    bool owns_fds;          /* Its close closes them. Those of the options are
+                               the user's until the server is given out. */
+    bool removes_files;     /* Its close removes the files of its sockets. */
     size_t made_count;      /* How many listeners there is memory for. */
     size_t listener_count;  /* 0 once it is closed. */
     uva__listener_t listeners[];
@@ -64,11 +70,9 @@ int uva__server_serve(uva_server_t *server);
 /** Free the server if nothing needs it: see the invariant of server.c. To be
  * called after one of its counts was lowered. */
 void uva__server_maybe_free(uva_server_t *server);
-/** Add a listener on a bound descriptor, which is taken: on failure it is
- * closed. listener is the next of server->listeners, zeroed. */
-int uva__listener_init(uva__listener_t *listener,
-                       uva_server_t *server,
-                       int take_fd);
+/** Add a listener on a bound descriptor: the server's on success, else still
+ * the caller's. listener is the next of server->listeners, zeroed. */
+int uva__listener_init(uva__listener_t *listener, uva_server_t *server, int fd);
 /** Look at one server, the next one at each call: if the host has closed one of
  * its handles, it is closed. Looks at some of its clients too. */
 void uva__servers_look(uva__io_t *io);

@@ -44,12 +44,11 @@ int uva__socket_open(int family)
 
 int uva__socket_accept(int listener, uva__sockaddr_t *ret_peer)
 {
-    socklen_t size;
     int fd;
 
     do {
-        size = sizeof *ret_peer;
-        fd = accept(listener, &ret_peer->any, &size);
+        ret_peer->size = UVA__SOCKADDR_MOST;
+        fd = accept(listener, &ret_peer->any, &ret_peer->size);
     } while (fd < 0 && errno == EINTR);
     return fd < 0 ? uv_translate_sys_error(errno) : socket_flags(fd);
 }
@@ -66,12 +65,11 @@ int uva__socket_open(int family)
 
 int uva__socket_accept(int listener, uva__sockaddr_t *ret_peer)
 {
-    socklen_t size;
     int fd;
 
     do {
-        size = sizeof *ret_peer; /* The call overwrites it. */
-        fd = accept4(listener, &ret_peer->any, &size,
+        ret_peer->size = UVA__SOCKADDR_MOST; /* The call overwrites it. */
+        fd = accept4(listener, &ret_peer->any, &ret_peer->size,
                      SOCK_NONBLOCK | SOCK_CLOEXEC);
     } while (fd < 0 && errno == EINTR);
     return fd < 0 ? uv_translate_sys_error(errno) : fd;
@@ -89,6 +87,60 @@ void uva__socket_prepare(int fd)
 #if defined(SO_NOSIGPIPE) /* macOS, which has no MSG_NOSIGNAL. */
     (void)setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
 #endif
+}
+
+/* --- descriptors of users --- */
+
+/* asyncio: base_events.py, create_connection and create_server: a socket that
+ * is given must be of SOCK_STREAM. asyncio finds out the rest when the socket
+ * is first used; here a user's mistake is told before anything is made. */
+static int socket_check(int fd, bool listener, const char **ret_wrong)
+{
+    uva__sockaddr_t peer;
+    socklen_t size = sizeof(int);
+    int type;
+    int listens = 0;
+    int r;
+
+    *ret_wrong = NULL;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0) {
+        return uv_translate_sys_error(errno); /* UV_EBADF, UV_ENOTSOCK. */
+    }
+    if (type != SOCK_STREAM) {
+        *ret_wrong = "is no stream socket";
+        return UV_EINVAL;
+    }
+    (void)getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
+    if (listens != 0) {
+        *ret_wrong = listener ? NULL : "listens";
+        return listener ? 0 : UV_EINVAL;
+    }
+    r = uva__sockaddr_of_peer(fd, &peer);
+    if (listener && r >= 0) {
+        *ret_wrong = "is connected";
+        return UV_EINVAL;
+    }
+    return listener ? 0 : r;
+}
+
+int uva__socket_adopt(int fd, bool listener)
+{
+    const char *wrong;
+    int r = socket_check(fd, listener, &wrong);
+    int flags;
+
+    if (r < 0) {
+        return wrong != NULL
+                   ? uva_fail(r, "the descriptor %d %s", fd, wrong)
+                   : uva_fail(r, "the descriptor %d cannot be used: %s", fd,
+                              uva_strerror(r));
+    }
+    flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+        return uva__bare(uv_translate_sys_error(errno));
+    }
+    return 0;
 }
 
 /* --- bytes --- */

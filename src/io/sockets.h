@@ -18,12 +18,25 @@
 #    define MSG_NOSIGNAL 0 /* uva__socket_prepare sets SO_NOSIGPIPE. */
 #endif
 
-/** Open a stream socket, non-blocking, closed on exec; family: AF_INET or
- * AF_INET6. @return The descriptor, or a code. */
+/** Open a stream socket, non-blocking, closed on exec; family: AF_INET,
+ * AF_INET6 or AF_UNIX. @return The descriptor, or a code. */
 int uva__socket_open(int family);
 /** Accept a connection of a listening socket, non-blocking, closed on exec.
  * @return The descriptor, UV_EAGAIN when none waits, or another code. */
 int uva__socket_accept(int listener, uva__sockaddr_t *ret_peer);
+/**
+ * Check a descriptor of a user, and make it non-blocking and closed on exec.
+ * It stays the user's.
+ *
+ * @param listener Whether it is to listen, not to be a connection.
+ * @return 0, or a code with a text:
+ * @retval UV_EBADF    It is not open.
+ * @retval UV_ENOTSOCK It is no socket.
+ * @retval UV_EINVAL   It is of datagrams, or a listener instead of a
+ *                     connection, or a connection instead of a listener.
+ * @retval UV_ENOTCONN It is to be a connection, and not connected.
+ */
+int uva__socket_adopt(int fd, bool listener);
 /** Set the options that every connection has; a refusal is ignored. */
 void uva__socket_prepare(int fd);
 

@@ -317,31 +317,49 @@ bool uva__transport_served(const uva_transport_t *transport);
 
 /* --- connect.c, listen.c --- */
 
+/* Where a connection goes to, or a server listens. */
+typedef enum uva__target_kind_e {
+    UVA__TARGET_HOST, /* name and port, of TCP. */
+    UVA__TARGET_PATH, /* name is the path of a unix socket. */
+    UVA__TARGET_FD    /* fd, which is connected; not for servers. */
+} uva__target_kind_t;
+
+typedef struct uva__target_s {
+    uva__target_kind_t kind;
+    const char *name; /* Borrowed. */
+    const char *port; /* Borrowed. */
+    int fd;           /* Taken by uva__connect_poll. */
+} uva__target_t;
+
 /*
  * Both are polls: the task calls them again with the same arguments until the
  * result is not UVA_PENDING. *op is their state, NULL before the first call and
  * after the last one. What they return besides UVA_PENDING is documented at
- * uva_open_connection and uva_start_server; after an error nothing is open.
+ * uva_open_connection and uva_start_server, and their kin; after an error
+ * nothing is open.
  */
 
 /**
- * Connect to a host.
+ * Connect to a target. One that is connected already is done in the first call,
+ * which no task has to make, unless the consumer hears connection_made.
  *
- * @param host, port, options Borrowed until the last call.
- * @param factory             What is to stand on the connection; copied.
- * @param ret_transport       New reference, OPEN; written on success alone.
+ * @param target        What it points to is borrowed until the last call.
+ * @param options       Likewise.
+ * @param factory       What is to stand on the connection; copied.
+ * @param ret_transport New reference, OPEN; written on success alone.
  */
 UVA_NODISCARD int uva__connect_poll(void **op,
-                                    const char *host,
-                                    const char *port,
+                                    const uva__target_t *target,
                                     const uva_connection_options_t *options,
                                     const uva__factory_t *factory,
                                     uva_transport_t **ret_transport);
 
 /**
- * Listen on the addresses of a host.
+ * Listen on a target: on all addresses of a host, on a path, or on the
+ * descriptors of the options.
  *
- * @param host, port, options Borrowed until the last call.
+ * @param target     What it points to is borrowed until the last call.
+ * @param options    Likewise.
  * @param factory    What is to stand on each accepted connection; copied.
  * @param take_data  Given to each connection_made. Taken in the first call.
  * @param destroy    Frees take_data, once, when the server is freed; after an
@@ -350,8 +368,7 @@ UVA_NODISCARD int uva__connect_poll(void **op,
  * @param ret_server New reference; written on success alone.
  */
 UVA_NODISCARD int uva__listen_poll(void **op,
-                                   const char *host,
-                                   const char *port,
+                                   const uva__target_t *target,
                                    const uva_server_options_t *options,
                                    const uva__factory_t *factory,
                                    void *take_data,

@@ -248,7 +248,7 @@ static int transport_write_dropped(uva_transport_t *transport)
      * not be able to fill a log. */
     if (transport->dropped == DROPPED_WRITES_LOGGED) {
         char where[UVA__ADDRESS_TEXT];
-        uva__address_format(&transport->peer, where);
+        uva__peer_format(&transport->peer, where);
         uva__log(transport->status < 0 ? UVA_LOG_DEBUG : UVA_LOG_WARNING,
                  "writes to the connection with %s, which is lost, are dropped",
                  where);

@@ -71,6 +71,7 @@ void uva__transport_maybe_free(uva_transport_t *transport)
         transport->beside->ops->destroy(transport->beside->state);
         uva__free(transport->beside);
     }
+    uva__peer_clear(&transport->peer);
     uva__slab_put(&loop->slab, transport,
                   sizeof *transport + transport->behind_bytes);
     if (loop->closed) { /* The loop's memory waits for its last object. */
@@ -90,12 +91,19 @@ int uva__transport_new(const uva__transport_kind_t *kind,
     const uva__factory_t *factory = &kind->factory;
     size_t bytes = sizeof(uva_transport_t) + factory->state_bytes;
     uva_transport_t *transport = uva__slab_get(&loop->slab, bytes);
+    int r = transport == NULL ? UV_ENOMEM : 0;
 
-    if (transport == NULL) {
-        take_medium->ops->close(take_medium);
-        return UV_ENOMEM;
+    if (r >= 0) {
+        memset(transport, 0, bytes); /* Its state too: init may rely on it. */
+        r = uva__peer_set(&transport->peer, peer);
     }
-    memset(transport, 0, bytes); /* Its state too: init may rely on it. */
+    if (r < 0) {
+        if (transport != NULL) {
+            uva__slab_put(&loop->slab, transport, bytes);
+        }
+        take_medium->ops->close(take_medium);
+        return r;
+    }
     transport->loop = loop;
     transport->ready.ops = &transport_ops;
     transport->ops = factory->ops;
@@ -105,7 +113,6 @@ int uva__transport_new(const uva__transport_kind_t *kind,
     transport->reads_in_drain = true; /* Unless init sets an input. */
     transport->high_bytes = kind->high_bytes;
     transport->low_bytes = kind->low_bytes;
-    transport->peer = *peer;
     transport->state = UVA__TRANSPORT_ACCEPTED;
     transport->owner = owner;
     transport->medium = take_medium;
@@ -330,7 +337,9 @@ int uva_transport_fileno(const uva_transport_t *transport)
 int uva_transport_get_peername(const uva_transport_t *transport,
                                uva_address_t *ret_address)
 {
-    return uva__address_from(&transport->peer, ret_address);
+    uva__sockaddr_t peer = uva__peer_get(&transport->peer);
+
+    return uva__address_from(&peer, ret_address);
 }
 
 /* Unlike the peer's address, this end's is not kept: the socket knows it. */

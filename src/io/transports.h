@@ -99,7 +99,7 @@ struct uva_transport_s {
             bool ending : 1;         /* It is CLOSING, LOST or CLOSED. */
         };
     };
-    uva__sockaddr_t peer;
+    uva__peer_t peer;
     uva_loop_t *loop; /* Borrowed. */
 };
 

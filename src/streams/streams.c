@@ -1,6 +1,6 @@
 /*
- * open_connection, start_server, and the protocol that stands between a
- * transport and its streams (asyncio.streams, StreamReaderProtocol).
+ * open_connection, start_server, their unix kin, and the protocol that stands
+ * between a transport and its streams (asyncio.streams, StreamReaderProtocol).
  *
  * Invariant: reader, writer and transport are one object; every reference of
  * any of them is one of the transport's. The handler of a server has none: the
@@ -193,17 +193,15 @@ int uva_stream_on(uva_transport_t *transport,
 
 /* --- open_connection --- */
 
-/* asyncio: streams.py, open_connection. */
-int uva_open_connection_poll(uva_open_connection_op_t *op,
-                             const char *host,
-                             const char *port,
-                             const uva_connection_options_t *options,
-                             uva_reader_t **ret_reader,
-                             uva_writer_t **ret_writer)
+/* asyncio: streams.py, open_connection and open_unix_connection. */
+static int stream_connect_poll(void **op,
+                               const uva__target_t *target,
+                               const uva_connection_options_t *options,
+                               uva_reader_t **ret_reader,
+                               uva_writer_t **ret_writer)
 {
     uva_transport_t *transport;
-    int r = uva__connect_poll(&op->state, host, port, options, &stream_factory,
-                              &transport);
+    int r = uva__connect_poll(op, target, options, &stream_factory, &transport);
 
     if (r >= 0) {
         uva__stream_t *stream = uva__transport_state(transport);
@@ -212,6 +210,19 @@ int uva_open_connection_poll(uva_open_connection_op_t *op,
         *ret_writer = uva_writer_ref(&stream->writer);
     }
     return r;
+}
+
+int uva_open_connection_poll(uva_open_connection_op_t *op,
+                             const char *host,
+                             const char *port,
+                             const uva_connection_options_t *options,
+                             uva_reader_t **ret_reader,
+                             uva_writer_t **ret_writer)
+{
+    uva__target_t target = {UVA__TARGET_HOST, host, port, -1};
+
+    return stream_connect_poll(&op->state, &target, options, ret_reader,
+                               ret_writer);
 }
 
 int uva_open_connection(const char *host,
@@ -226,6 +237,42 @@ int uva_open_connection(const char *host,
     UVA_DRIVE(r, uva_open_connection, &op, host, port, options, ret_reader,
               ret_writer);
     return r;
+}
+
+int uva_open_unix_connection_poll(uva_open_connection_op_t *op,
+                                  const char *path,
+                                  const uva_connection_options_t *options,
+                                  uva_reader_t **ret_reader,
+                                  uva_writer_t **ret_writer)
+{
+    uva__target_t target = {UVA__TARGET_PATH, path, NULL, -1};
+
+    return stream_connect_poll(&op->state, &target, options, ret_reader,
+                               ret_writer);
+}
+
+int uva_open_unix_connection(const char *path,
+                             const uva_connection_options_t *options,
+                             uva_reader_t **ret_reader,
+                             uva_writer_t **ret_writer)
+{
+    uva_open_connection_op_t op = {NULL};
+    int r;
+
+    UVA_DRIVE(r, uva_open_unix_connection, &op, path, options, ret_reader,
+              ret_writer);
+    return r;
+}
+
+int uva_open_connection_fd(int take_fd,
+                           const uva_connection_options_t *options,
+                           uva_reader_t **ret_reader,
+                           uva_writer_t **ret_writer)
+{
+    uva__target_t target = {UVA__TARGET_FD, NULL, NULL, take_fd};
+    void *op = NULL;
+
+    return stream_connect_poll(&op, &target, options, ret_reader, ret_writer);
 }
 
 /* --- start_server --- */
@@ -261,8 +308,32 @@ static service_t *service_new(const uva__coro_t *coro, const void *args)
     return service;
 }
 
-/* asyncio: streams.py, start_server. The first call makes the service;
- * uva__listen_poll takes it, and frees it on failure. */
+/* asyncio: streams.py, start_server and start_unix_server. The first call makes
+ * the service; uva__listen_poll takes it, and frees it on failure. */
+static int service_listen_poll(void **op,
+                               const uva__coro_t *coro,
+                               const void *args,
+                               size_t reader_offset,
+                               size_t writer_offset,
+                               const uva__target_t *target,
+                               const uva_server_options_t *options,
+                               uva_server_t **ret_server)
+{
+    service_t *service = NULL;
+
+    /* A second service would leak: only the first call makes one. */
+    if (*op == NULL) {
+        service = service_new(coro, args);
+        if (service == NULL) {
+            return uva__bare(UV_ENOMEM);
+        }
+        service->reader_offset = reader_offset;
+        service->writer_offset = writer_offset;
+    }
+    return uva__listen_poll(op, target, options, &stream_factory, service,
+                            service_free, ret_server);
+}
+
 int uva__start_server_poll(uva_start_server_op_t *op,
                            const uva__coro_t *coro,
                            const void *args,
@@ -273,19 +344,10 @@ int uva__start_server_poll(uva_start_server_op_t *op,
                            const uva_server_options_t *options,
                            uva_server_t **ret_server)
 {
-    service_t *service = NULL;
+    uva__target_t target = {UVA__TARGET_HOST, host, port, -1};
 
-    /* A second service would leak: only the first call makes one. */
-    if (op->state == NULL) {
-        service = service_new(coro, args);
-        if (service == NULL) {
-            return uva__bare(UV_ENOMEM);
-        }
-        service->reader_offset = reader_offset;
-        service->writer_offset = writer_offset;
-    }
-    return uva__listen_poll(&op->state, host, port, options, &stream_factory,
-                            service, service_free, ret_server);
+    return service_listen_poll(&op->state, coro, args, reader_offset,
+                               writer_offset, &target, options, ret_server);
 }
 
 int uva__start_server(const uva__coro_t *coro,
@@ -302,6 +364,37 @@ int uva__start_server(const uva__coro_t *coro,
 
     UVA_DRIVE(r, uva__start_server, &op, coro, args, reader_offset,
               writer_offset, host, port, options, ret_server);
+    return r;
+}
+
+int uva__start_unix_server_poll(uva_start_server_op_t *op,
+                                const uva__coro_t *coro,
+                                const void *args,
+                                size_t reader_offset,
+                                size_t writer_offset,
+                                const char *path,
+                                const uva_server_options_t *options,
+                                uva_server_t **ret_server)
+{
+    uva__target_t target = {UVA__TARGET_PATH, path, NULL, -1};
+
+    return service_listen_poll(&op->state, coro, args, reader_offset,
+                               writer_offset, &target, options, ret_server);
+}
+
+int uva__start_unix_server(const uva__coro_t *coro,
+                           const void *args,
+                           size_t reader_offset,
+                           size_t writer_offset,
+                           const char *path,
+                           const uva_server_options_t *options,
+                           uva_server_t **ret_server)
+{
+    uva_start_server_op_t op = {NULL};
+    int r;
+
+    UVA_DRIVE(r, uva__start_unix_server, &op, coro, args, reader_offset,
+              writer_offset, path, options, ret_server);
     return r;
 }
 
@@ -360,6 +453,37 @@ int uva__start_server_callback(const char *function,
     return r;
 }
 
+int uva__start_unix_server_callback_poll(uva_start_server_op_t *op,
+                                         const char *function,
+                                         uva_client_connected_cb handler,
+                                         void *arg,
+                                         const char *path,
+                                         const uva_server_options_t *options,
+                                         uva_server_t **ret_server)
+{
+    if (handler == NULL) {
+        return uva__bare(UV_EINVAL);
+    }
+    return uva_start_unix_server_poll(op, client_connected_cb, path, options,
+                                      ret_server, .function = function,
+                                      .handler = handler, .arg = arg);
+}
+
+int uva__start_unix_server_callback(const char *function,
+                                    uva_client_connected_cb handler,
+                                    void *arg,
+                                    const char *path,
+                                    const uva_server_options_t *options,
+                                    uva_server_t **ret_server)
+{
+    uva_start_server_op_t op = {NULL};
+    int r;
+
+    UVA_DRIVE(r, uva__start_unix_server_callback, &op, function, handler, arg,
+              path, options, ret_server);
+    return r;
+}
+
 /* The functions behind the macros of the same name, for pointers to functions
  * and other languages: the handler's name is not known. */
 
@@ -384,4 +508,25 @@ int(uva_start_server_callback)(uva_client_connected_cb handler,
 {
     return uva__start_server_callback(NULL, handler, arg, host, port, options,
                                       ret_server);
+}
+
+int(uva_start_unix_server_callback_poll)(uva_start_server_op_t *op,
+                                         uva_client_connected_cb handler,
+                                         void *arg,
+                                         const char *path,
+                                         const uva_server_options_t *options,
+                                         uva_server_t **ret_server)
+{
+    return uva__start_unix_server_callback_poll(op, NULL, handler, arg, path,
+                                                options, ret_server);
+}
+
+int(uva_start_unix_server_callback)(uva_client_connected_cb handler,
+                                    void *arg,
+                                    const char *path,
+                                    const uva_server_options_t *options,
+                                    uva_server_t **ret_server)
+{
+    return uva__start_unix_server_callback(NULL, handler, arg, path, options,
+                                           ret_server);
 }

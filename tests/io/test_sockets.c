@@ -229,10 +229,56 @@ START_TEST(address_text)
     }
     uva__address_format(&from, text);
     ck_assert_int_eq(strncmp(text, "('fe80::1", 9), 0);
-    from.any.sa_family = AF_UNIX;
+    from.any.sa_family = AF_UNSPEC;
     ck_assert_int_eq(uva__address_from(&from, &address), UV_EAFNOSUPPORT);
     uva__address_format(&from, text);
     ck_assert_str_eq(text, "(?)");
+}
+END_TEST
+
+/* A unix socket's address of size bytes behind the family, as the system gives
+ * it: the text and what is kept of it. */
+static void ck_unix_text(const char *name, size_t size, const char *wanted)
+{
+    uva__sockaddr_t from;
+    uva__sockaddr_t kept;
+    uva__peer_t peer;
+    uva_address_t address;
+    char text[UVA__ADDRESS_TEXT];
+
+    memset(&from, 'x', sizeof from); /* What lies behind it counts not. */
+    memset(&peer, 0, sizeof peer);
+    from.un.sun_family = AF_UNIX;
+    memcpy(from.un.sun_path, name, size);
+    from.size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size);
+    ck_assert_int_eq(uva__address_from(&from, &address), 0);
+    ck_assert_str_eq(address.host, wanted);
+    ck_assert_int_eq(address.family, UVA_FAMILY_UNIX);
+    ck_assert_uint_eq(address.port, 0);
+    ck_assert_int_eq(uva__peer_set(&peer, &from), 0);
+    kept = uva__peer_get(&peer);
+    ck_assert_int_eq(uva__address_from(&kept, &address), 0);
+    ck_assert_str_eq(address.host, wanted);
+    uva__peer_format(&peer, text);
+    ck_assert_int_eq(text[0], '\'');
+    ck_assert_int_eq(strncmp(text + 1, wanted, strlen(wanted)), 0);
+    ck_assert_str_eq(text + 1 + strlen(wanted), "'");
+    uva__peer_clear(&peer);
+}
+
+START_TEST(unix_address_text)
+{
+    char longest[109];
+
+    ck_unix_text("", 0, "");
+    ck_unix_text("/run/x", 6, "/run/x");
+    ck_unix_text("/run/x\0", 7, "/run/x");
+    ck_unix_text("/run/x\0\0", 8, "/run/x");
+    ck_unix_text("\0name", 5, "@name");
+    ck_unix_text("\0a\0b", 4, "@a@b");
+    memset(longest, 'p', sizeof longest);
+    longest[108] = '\0';
+    ck_unix_text(longest, 108, longest);
 }
 END_TEST
 
@@ -962,7 +1008,7 @@ int main(void)
     TCase *libuv = UVA_TCASE(suite, "Libuv");
 
     KIND_ADD_TESTS(names, numbers);
-    UVA_ADD_TESTS(names, ipv6, address_text);
+    UVA_ADD_TESTS(names, ipv6, address_text, unix_address_text);
     KIND_ADD_TESTS(names, unknown_host, wrong_arguments);
     UVA_ADD_TESTS(names, no_ports, zones, peer_of_all_addresses,
                   refusal_has_no_words_of_an_older_failure, no_task);
