@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -245,12 +246,39 @@ size_t uva_test_stuff(int fd, size_t size)
 
 /* --- both ends --- */
 
+bool uva_test_link_is_tcp(void)
+{
+    const char *kind = getenv("UVA_TEST_LINK");
+
+    return kind == NULL || strcmp(kind, "unix") != 0;
+}
+
+/* Both ends of a unix connection. */
+static void link_unix(uva_test_link_t *link,
+                      const uva_connection_options_t *options)
+{
+    int fds[2];
+
+    ck_assert_int_eq(
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
+        0);
+    ck_assert_int_eq(
+        uva_open_connection_fd(fds[0], options, &link->reader, &link->writer),
+        0);
+    link->fd = fds[1];
+}
+
 void uva_test_link(uva_test_link_t *link,
                    const uva_connection_options_t *options)
 {
     uint16_t port = 0;
-    int listener = uva_test_listen(UVA_FAMILY_IPV4, 1, &port);
+    int listener;
 
+    if (!uva_test_link_is_tcp()) {
+        link_unix(link, options);
+        return;
+    }
+    listener = uva_test_listen(UVA_FAMILY_IPV4, 1, &port);
     ck_assert_int_eq(uva_open_connection("127.0.0.1", uva_test_port(port),
                                          options, &link->reader, &link->writer),
                      0);

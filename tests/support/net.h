@@ -69,6 +69,9 @@ typedef struct uva_test_link_s {
     uva_writer_t *writer;
     int fd;
 } uva_test_link_t;
+/** Whether links are connections of TCP, which have addresses, and peers that
+ * reset them. They are unless UVA_TEST_LINK is "unix". */
+bool uva_test_link_is_tcp(void);
 /** Make one; options may be NULL. */
 void uva_test_link(uva_test_link_t *link,
                    const uva_connection_options_t *options);
