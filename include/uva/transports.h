@@ -111,10 +111,12 @@ UVA_EXTERN UVA_NODISCARD int uva_transport_writelines(
     uva_transport_t *transport, const uva_bytes_t *lines, size_t count);
 /**
  * Send end of stream behind what was written; reading goes on. Idempotent.
+ * @retval UV_ENOTSUP The transport has no such end: a filter of it has none.
  * @asyncio WriteTransport.write_eof
  */
 UVA_EXTERN int uva_transport_write_eof(uva_transport_t *transport);
-/** Always true for TCP. @asyncio WriteTransport.can_write_eof */
+/** Whether uva_transport_write_eof works; a socket without filters always can.
+ * @asyncio WriteTransport.can_write_eof */
 UVA_EXTERN bool uva_transport_can_write_eof(const uva_transport_t *transport);
 
 /**

@@ -18,13 +18,15 @@ int uva__transport_replace(uva_transport_t *transport,
     uva__input_t *old = transport->in;
     int r = 0;
 
-    if (old != NULL && uva__input_holds(old)) {
-        r = uva__medium_unread(&transport->medium, old);
+    bool paused = old != NULL && old->paused;
+
+    if (old != NULL) {
+        r = uva__medium_unread_input(&transport->medium, old);
     }
     if (r < 0) {
         return r;
     }
-    if (old != NULL && old->paused) { /* Nobody would resume it. */
+    if (paused) { /* The input did: nobody else would resume it. */
         old->paused = false;
         transport->reading_paused = false;
     }

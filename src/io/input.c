@@ -262,6 +262,13 @@ int uva__input_append(uva__input_t *in, const uint8_t *data, size_t size)
     return 0;
 }
 
+void uva__input_gather(uva__input_t *in)
+{
+    if (in->wants == UVA__WANTS_EXACT && in->filled < in->into_bytes) {
+        input_take_back(in);
+    }
+}
+
 void uva__input_end(uva__input_t *in, int code)
 {
     if (code < 0) {
@@ -269,13 +276,16 @@ void uva__input_end(uva__input_t *in, int code)
          * that were not read. A loss does not: uva__input_lose. */
         in->exception = code;
         in->behind = false;
-        if (in->wants == UVA__WANTS_EXACT && in->filled < in->into_bytes) {
-            input_take_back(in); /* A failed readexactly takes nothing. */
-        }
+        uva__input_gather(in); /* A failed readexactly takes nothing. */
     } else {
         in->eof = true;
     }
     uva__input_wake(in);
+}
+
+void uva__input_go_on(uva__input_t *in)
+{
+    in->eof = false;
 }
 
 /* Differs from asyncio, where a loss makes bytes that came before unreadable:
@@ -323,14 +333,10 @@ void uva__input_consume(uva__input_t *in, size_t size)
  * block. The moved bytes leave room for the closing 0 where the head was. */
 int uva__input_detach(uva__input_t *in, uva_buffer_t *ret_buffer)
 {
-    uva__block_t *block;
+    uva__block_t *block = in->block;
     uva_buffer_t buffer = {0};
     int r;
 
-    if (in->wants == UVA__WANTS_EXACT && in->filled < in->into_bytes) {
-        input_take_back(in);
-    }
-    block = in->block;
     if (in->size > 0 && !in->viewed) {
         buffer.capacity = block->bytes;
         buffer.size = in->size;

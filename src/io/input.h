@@ -31,13 +31,13 @@ static inline bool uva__input_full(const uva__input_t *in)
     return in->size > 2 * in->limit;
 }
 
-/** Whether bytes are there that were not taken, also at the place of a task
- * that waits for more of them. */
-static inline bool uva__input_holds(const uva__input_t *in)
-{
-    return in->size > 0 || (in->wants == UVA__WANTS_EXACT && in->filled > 0 &&
-                            in->filled < in->into_bytes);
-}
+/** Put bytes that lie at the place of a task which waits for more of them back
+ * to the others. */
+void uva__input_gather(uva__input_t *in);
+
+/** More comes behind an end of the stream: it was that of a filter, which has
+ * gone. */
+void uva__input_go_on(uva__input_t *in);
 
 /**
  * Reserve a place for the next bytes. Cannot fail: without memory it is the

@@ -42,7 +42,8 @@ typedef struct uva__medium_ops_s {
     /** Tell by ready when more can be received (UV_READABLE) or sent
      * (UV_WRITABLE); 0 stops both. @return 0, or why the connection is lost. */
     int (*watch)(uva__medium_t *medium, int events);
-    /** Send the end of the stream behind what was sent. Nothing is held. */
+    /** Send the end of the stream behind what was sent. Nothing is held. NULL:
+     * there is no such end but a close. */
     void (*shut)(uva__medium_t *medium);
     /** All was sent, and the connection is to be closed: say goodbye. Asked
      * again each time the medium tells that it is writable. NULL: there is none
@@ -60,11 +61,14 @@ typedef struct uva__medium_ops_s {
 /* In events of ready: the medium has begun to hold bytes. Told whether or not
  * watch has asked for anything. */
 #define UVA__MEDIUM_HOLDS 256
+/* In events of ready: it is called in the drain, where code of users may run.
+ */
+#define UVA__MEDIUM_IN_DRAIN 512
 
-/* events: UV_READABLE, UV_WRITABLE, or both; UVA__MEDIUM_HOLDS; or a negative
- * code: the medium has an error. libuv watches it no more then; receive and
- * send tell the error, as far as bytes that came before it let them. May close
- * the medium. */
+/* events: UV_READABLE, UV_WRITABLE, UVA__MEDIUM_HOLDS, UVA__MEDIUM_IN_DRAIN; or
+ * a negative code: the medium has an error. libuv watches it no more then;
+ * receive and send tell the error, as far as bytes that came before it let
+ * them. May close the medium. */
 typedef void (*uva__medium_ready_cb)(void *upper, int events);
 
 struct uva__medium_s {
@@ -72,7 +76,9 @@ struct uva__medium_s {
     uva__medium_ready_cb ready;   /* Of upper; NULL before it is watched. */
     void *upper;                  /* Borrowed: what stands on the medium. */
     uva_loop_t *loop;             /* Borrowed. */
-    size_t held_bytes;            /* Bytes that were taken and have not left. */
+    uva__medium_t *below; /* Owned: what this stands on; NULL for none, and once
+                             it is closed. */
+    size_t held_bytes;    /* Bytes that were taken and have not left. */
     int fd; /* Owned: of a plain socket, else -1; see uva__medium_receive. */
 };
 

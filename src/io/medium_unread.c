@@ -13,15 +13,14 @@
 #include "base/util.h"
 #include "core/loop.h"
 #include "core/ready.h"
+#include "io/input.h"
 
 typedef struct unread_s {
-    uva__medium_t base;   /* First: a medium is cast to it. */
-    uva__medium_t *below; /* Owned; NULL once it is closed. */
-    uva_buffer_t bytes;   /* Owned. */
-    size_t taken;         /* Of bytes. */
-    uva__ready_t ready;   /* Queued while bytes are left and are asked for. */
-    bool queued;          /* ready is in the queue. */
-    uint8_t events;       /* Asked for. */
+    uva__medium_t base;  /* First: a medium is cast to it. */
+    uva__output_t bytes; /* What was given back, and not received. */
+    uva__ready_t ready;  /* Queued while bytes are left and are asked for. */
+    bool queued;         /* ready is in the queue. */
+    uint8_t events;      /* Asked for. */
 } unread_t;
 
 static inline unread_t *unread_of(const uva__medium_t *medium)
@@ -29,14 +28,9 @@ static inline unread_t *unread_of(const uva__medium_t *medium)
     return (unread_t *)(uintptr_t)medium;
 }
 
-static bool unread_has_bytes(const unread_t *self)
-{
-    return self->taken < self->bytes.size;
-}
-
 static void unread_free(unread_t *self)
 {
-    uva_buffer_clear(&self->bytes);
+    uva__output_clear(&self->bytes, self->base.loop);
     uva__slab_put(&self->base.loop->slab, self, sizeof *self);
 }
 
@@ -46,10 +40,10 @@ static void unread_tell(uva__ready_t *ready)
     unread_t *self = UVA__CONTAINER_OF(ready, unread_t, ready);
 
     self->queued = false;
-    if (self->below == NULL) {
+    if (self->base.below == NULL) {
         unread_free(self);
-    } else if ((self->events & UV_READABLE) != 0 && unread_has_bytes(self)) {
-        self->base.ready(self->base.upper, UV_READABLE);
+    } else if ((self->events & UV_READABLE) != 0 && self->bytes.bytes > 0) {
+        self->base.ready(self->base.upper, UV_READABLE | UVA__MEDIUM_IN_DRAIN);
     }
 }
 
@@ -58,7 +52,7 @@ static void unread_drop(uva__ready_t *ready)
     unread_t *self = UVA__CONTAINER_OF(ready, unread_t, ready);
 
     self->queued = false;
-    if (self->below == NULL) {
+    if (self->base.below == NULL) {
         unread_free(self);
     }
 }
@@ -72,42 +66,42 @@ static int unread_watch(uva__medium_t *medium, int events)
     int below = events;
 
     self->events = (uint8_t)events;
-    if (unread_has_bytes(self)) {
+    if (self->bytes.bytes > 0) {
         below &= ~UV_READABLE;
         if ((events & UV_READABLE) != 0 && !self->queued) {
             self->queued = true;
             uva__loop_push(medium->loop, &self->ready);
         }
     }
-    return self->below->ops->watch(self->below, below);
+    return self->base.below->ops->watch(self->base.below, below);
 }
 
 static ssize_t unread_receive(uva__medium_t *medium, void *data, size_t size)
 {
     unread_t *self = unread_of(medium);
-    size_t left = self->bytes.size - self->taken;
-    size_t part = left < size ? left : size;
+    size_t part;
 
-    if (left == 0) {
-        return uva__medium_receive(self->below, data, size);
+    if (self->bytes.bytes == 0) {
+        return uva__medium_receive(medium->below, data, size);
     }
-    memcpy(data, self->bytes.data + self->taken, part);
-    self->taken += part;
+    part = uva__output_take(&self->bytes, medium->loop, data, size);
     /* Watch again: the medium below if these were the last bytes, else the
      * node. A refusal of the medium below is told by its own receive. */
     (void)unread_watch(medium, self->events);
     return (ssize_t)part;
 }
 
+/* A medium that begins to hold bytes tells so before the send returns: it finds
+ * its own count in held_bytes here. */
 static ssize_t
 unread_send(uva__medium_t *medium, struct iovec *pieces, size_t count)
 {
-    return uva__medium_send(unread_of(medium)->below, pieces, count);
+    return uva__medium_send(medium->below, pieces, count);
 }
 
 static void unread_shut(uva__medium_t *medium)
 {
-    uva__medium_t *below = unread_of(medium)->below;
+    uva__medium_t *below = medium->below;
 
     below->ops->shut(below);
 }
@@ -115,25 +109,32 @@ static void unread_shut(uva__medium_t *medium)
 static void unread_close(uva__medium_t *take_medium)
 {
     unread_t *self = unread_of(take_medium);
-    uva__medium_t *below = self->below;
+    uva__medium_t *below = self->base.below;
 
-    self->below = NULL;
+    self->base.below = NULL;
     if (!self->queued) { /* Else the node frees it. */
         unread_free(self);
     }
     below->ops->close(below);
 }
 
+static int unread_end(uva__medium_t *medium)
+{
+    uva__medium_t *below = medium->below;
+
+    return below->ops->end == NULL ? 0 : below->ops->end(below);
+}
+
 static bool unread_is_gone(const uva__medium_t *medium)
 {
-    const uva__medium_t *below = unread_of(medium)->below;
+    const uva__medium_t *below = medium->below;
 
     return below->ops->is_gone(below);
 }
 
 static int unread_fileno(const uva__medium_t *medium)
 {
-    const uva__medium_t *below = unread_of(medium)->below;
+    const uva__medium_t *below = medium->below;
 
     return below->ops->fileno(below);
 }
@@ -143,6 +144,7 @@ static const uva__medium_ops_t unread_ops = {
     .send = unread_send,
     .watch = unread_watch,
     .shut = unread_shut,
+    .end = unread_end,
     .close = unread_close,
     .is_gone = unread_is_gone,
     .fileno = unread_fileno,
@@ -153,32 +155,53 @@ static void unread_ready(void *upper, int events)
 {
     unread_t *self = upper;
 
+    self->base.held_bytes = self->base.below->held_bytes;
     self->base.ready(self->base.upper, events);
 }
 
-int uva__medium_unread(uva__medium_t **medium, uva__input_t *in)
+int uva__medium_unread(uva__medium_t **medium, uva__output_t *take_bytes)
 {
     uva__medium_t *below = *medium;
     unread_t *self = uva__slab_get(&below->loop->slab, sizeof *self);
-    int r;
 
     if (self == NULL) {
         return UV_ENOMEM;
     }
     memset(self, 0, sizeof *self);
-    r = uva__input_detach(in, &self->bytes);
-    if (r < 0) {
-        uva__slab_put(&below->loop->slab, self, sizeof *self);
-        return r;
-    }
     self->base = (uva__medium_t){.ops = &unread_ops,
                                  .ready = below->ready,
                                  .upper = below->upper,
                                  .loop = below->loop,
+                                 .below = below,
+                                 .held_bytes = below->held_bytes,
                                  .fd = -1};
-    self->below = below;
+    self->bytes = *take_bytes;
+    *take_bytes = (uva__output_t){0};
     self->ready.ops = &unread_ready_ops;
     uva__medium_give(below, unread_ready, self);
     *medium = &self->base;
+    return 0;
+}
+
+int uva__medium_unread_input(uva__medium_t **medium, uva__input_t *in)
+{
+    uva__output_t bytes = {0};
+    uva__supply_t supply;
+    int r;
+
+    uva__input_gather(in);
+    if (in->size == 0) {
+        return 0;
+    }
+    supply = (uva__supply_t){.first = {in->data, in->size}, .bytes = in->size};
+    r = uva__output_keep(&bytes, &supply, in->loop);
+    if (r >= 0) {
+        r = uva__medium_unread(medium, &bytes);
+    }
+    if (r < 0) {
+        uva__output_clear(&bytes, in->loop);
+        return r;
+    }
+    uva__input_consume(in, in->size);
     return 0;
 }

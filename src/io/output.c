@@ -92,6 +92,17 @@ void uva__output_consume_slow(uva__output_t *out,
     }
 }
 
+size_t
+uva__output_take(uva__output_t *out, uva_loop_t *loop, void *data, size_t size)
+{
+    uva__block_t *block = UVA__FIFO_FIRST(&out->blocks, uva__block_t, link);
+    size_t part = block->size < size ? block->size : size;
+
+    memcpy(data, block->data, part);
+    uva__output_consume_slow(out, NULL, loop, part);
+    return part;
+}
+
 void uva__output_clear(uva__output_t *out, uva_loop_t *loop)
 {
     /* As if all had been sent; no supply is touched. */

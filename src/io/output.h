@@ -83,6 +83,10 @@ static inline void uva__output_consume(uva__output_t *out,
 int uva__output_keep(uva__output_t *out,
                      uva__supply_t *supply,
                      uva_loop_t *loop);
+/** Copy the first bytes out, and drop them: at most size, of one block. There
+ * are some. @return How many. */
+size_t
+uva__output_take(uva__output_t *out, uva_loop_t *loop, void *data, size_t size);
 /** Drop all that is unsent, and give the blocks back. */
 void uva__output_clear(uva__output_t *out, uva_loop_t *loop);
 

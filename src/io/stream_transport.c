@@ -30,9 +30,10 @@ static UVA__NOINLINE void transport_queue_read(uva_transport_t *transport)
 }
 
 /* The medium has bytes, its end, or an error: read it, now or in the drain. */
-static inline void transport_readable(uva_transport_t *transport)
+static inline void transport_readable(uva_transport_t *transport, int events)
 {
-    if (UVA__LIKELY(!transport->reads_in_drain)) {
+    if (UVA__LIKELY(!transport->reads_in_drain) ||
+        (events & UVA__MEDIUM_IN_DRAIN) != 0) {
         uva__transport_read(transport);
     } else {
         transport_queue_read(transport);
@@ -73,8 +74,10 @@ static const uva__ready_ops_t readable_ops = {.run = transport_run_readable,
  * nothing else tells the error itself. */
 static UVA__NOINLINE void transport_medium_failed(uva_transport_t *transport)
 {
+    int events = 0; /* It is not told in the drain. */
+
     if ((transport->events & UV_READABLE) != 0) {
-        transport_readable(transport);
+        transport_readable(transport, events);
     }
     if ((transport->events & UV_WRITABLE) != 0) {
         uva__transport_writable(transport);
@@ -96,7 +99,7 @@ static void transport_ready(void *upper, int events)
         return;
     }
     if ((events & transport->events & UV_READABLE) != 0) {
-        transport_readable(transport);
+        transport_readable(transport, events);
     }
     /* transport->events is looked at again: a read may lose the transport, and
      * the events were collected before other callbacks ran. */

@@ -85,6 +85,8 @@ static inline void transport_settle(uva_transport_t *transport)
     if (transport->state < UVA__TRANSPORT_LOST &&
         transport_unsent(transport) == 0) {
         transport_sent(transport);
+    } else if (transport->medium != NULL && transport->medium->held_bytes > 0) {
+        transport->blocked = true; /* It tells when it holds none. */
     }
     if (UVA__LIKELY(transport->state < UVA__TRANSPORT_LOST)) {
         uva__transport_watch(transport);
@@ -361,6 +363,9 @@ int uva_transport_write_eof(uva_transport_t *transport)
     if (!uva__loop_owned(transport->loop)) {
         return uva__bare(UV_EPERM);
     }
+    if (!uva_transport_can_write_eof(transport)) {
+        return uva__bare(UV_ENOTSUP);
+    }
     if (transport->state >= UVA__TRANSPORT_CLOSING || transport->write_eof) {
         return 0;
     }
@@ -369,11 +374,16 @@ int uva_transport_write_eof(uva_transport_t *transport)
     return 0;
 }
 
-/* asyncio: true for every transport but TLS. */
+/* asyncio: true for every transport but TLS. A lost one says true: nobody would
+ * hear the end of its stream, as nobody hears its writes. */
 bool uva_transport_can_write_eof(const uva_transport_t *transport)
 {
-    (void)transport;
-    return true;
+    const uva__medium_t *medium = transport->medium;
+
+    while (medium != NULL && medium->ops->shut != NULL) {
+        medium = medium->below;
+    }
+    return medium == NULL;
 }
 
 /* --- the limits of unsent bytes --- */

@@ -83,6 +83,7 @@ struct uva_transport_s {
     bool queued_read : 1; /* readable is in the queue. */
     bool reads_in_drain : 1; /* Reading runs code of users, so that it has to
                                 wait for the drain. */
+    bool filtering : 1;      /* A task pushes or pops a filter. */
     bool dirty : 1;          /* In uva__io_t.dirty. */
     bool deferred : 1;       /* In uva__io_t.deferred. */
     bool reading_paused : 1; /* By the consumer or by the user. */

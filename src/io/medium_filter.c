@@ -1,0 +1,587 @@
+/*
+ * Filters as media (asyncio.sslproto, SSLProtocol, without its SSL).
+ *
+ * An engine is called in the drain, or inside a write. The medium below tells
+ * its news anywhere, so they wait for the filter's node.
+ *
+ * Invariant: what the engine has made for above is received before anything
+ * else is read from below, and what it has made for below is sent before it is
+ * given more to write. So neither side holds more than what one call of the
+ * engine makes.
+ */
+#include "io/medium_filter.h"
+
+#include <string.h>
+
+#include "base/util.h"
+#include "core/loop.h"
+#include "core/owner.h"
+#include "core/ready.h"
+#include "io/transports.h"
+
+#define OPENING_NS      UVA_SEC(60) /* asyncio: SSL_HANDSHAKE_TIMEOUT. */
+#define CLOSING_NS      UVA_SEC(5)
+#define LINGERING_BYTES 65536u
+
+/* Reads from below in one call: some bring nothing for above, and other
+ * connections have to have their turn. */
+#define PULLS 4
+
+/* Pieces to one send of the medium below. */
+#define PIECES 8
+
+/* --- the state --- */
+
+static const uva__medium_ops_t filter_ops;
+static const uva__medium_ops_t filter_ops_no_eof;
+
+uva_filter_t *uva__filter_of(uva__medium_t *medium)
+{
+    return medium->ops == &filter_ops || medium->ops == &filter_ops_no_eof
+               ? (uva_filter_t *)(void *)medium
+               : NULL;
+}
+
+static inline uva_filter_t *filter_of(uva__medium_t *medium)
+{
+    return (uva_filter_t *)(void *)medium;
+}
+
+void uva__filter_queue(uva_filter_t *self)
+{
+    if (!self->queued) {
+        self->queued = true;
+        uva__loop_push(self->base.loop, &self->ready);
+    }
+}
+
+void uva__filter_set_phase(uva_filter_t *self, uva__filter_phase_t phase)
+{
+    self->phase = (uint8_t)phase;
+    uva__timer_stop(self->base.loop, &self->timer);
+    if (self->on_phase != NULL) {
+        self->on_phase(self->on_phase_data);
+    }
+}
+
+void uva__filter_fail(uva_filter_t *self, int code)
+{
+    if (self->status == 0) {
+        self->status = code;
+        uva__filter_set_phase(self, UVA__FILTER_CLOSED);
+        uva__filter_queue(self);
+    }
+}
+
+static bool filter_can_send(const uva_filter_t *self)
+{
+    return self->phase == UVA__FILTER_OPEN && self->base.held_bytes == 0;
+}
+
+/* --- below --- */
+
+void uva__filter_flush(uva_filter_t *self)
+{
+    uva__medium_t *below = self->base.below;
+    uva__output_t *wire = &self->wire.bytes;
+    uva__supply_t nothing = {0};
+    size_t total = 1;
+    ssize_t sent = 1;
+
+    if (below == NULL || self->calls > 0) {
+        return; /* After the call of the engine, which may make more. */
+    }
+    while (wire->bytes > 0 && sent == (ssize_t)total) {
+        struct iovec pieces[PIECES];
+        size_t count =
+            uva__output_pieces(wire, &nothing, pieces, PIECES, &total);
+        sent = uva__medium_send(below, pieces, count);
+        if (sent > 0) {
+            uva__output_consume_slow(wire, NULL, self->base.loop, (size_t)sent);
+        }
+    }
+    if (sent < 0 && sent != UV_EAGAIN) {
+        uva__output_clear(wire, self->base.loop);
+        uva__filter_fail(self, (int)sent);
+    }
+    self->base.held_bytes = wire->bytes + below->held_bytes;
+}
+
+/* A call of the engine has ended: send what it has made. */
+static void filter_called(uva_filter_t *self)
+{
+    self->calls--;
+    uva__filter_flush(self);
+}
+
+/* The medium below has ended. */
+static void filter_raw_eof(uva_filter_t *self)
+{
+    const uva_filter_ops_t *ops = self->kind->ops;
+    int r = 0;
+
+    self->raw_eof = true;
+    if (ops->ended != NULL) {
+        self->calls++;
+        r = ops->ended(self->state);
+        filter_called(self);
+    }
+    if (r >= 0 && self->phase == UVA__FILTER_OPENING) {
+        r = UV_ECONNRESET; /* asyncio: sslproto.py, "Connection lost during". */
+    }
+    if (r < 0) {
+        uva__filter_fail(self, r);
+    } else {
+        self->eof = true;
+        if (self->phase == UVA__FILTER_CLOSING) {
+            uva__filter_set_phase(self, UVA__FILTER_CLOSED);
+        }
+        uva__filter_queue(self);
+    }
+}
+
+/* Bytes came from below: the engine takes them. */
+static void
+filter_give_engine(uva_filter_t *self, const void *data, size_t size)
+{
+    size_t most = self->kind->lingering_bytes == 0
+                      ? LINGERING_BYTES
+                      : self->kind->lingering_bytes;
+    int r;
+
+    if (self->phase == UVA__FILTER_CLOSING) {
+        self->lingering += size;
+        if (self->lingering > most) { /* It does not listen: cut it. */
+            uva__filter_fail(self, UV_ECONNABORTED);
+            return;
+        }
+    }
+    self->calls++;
+    r = self->kind->ops->received(self->state, (uva_bytes_t){data, size});
+    filter_called(self);
+    if (r < 0) {
+        uva__filter_fail(self, r);
+    }
+}
+
+/* Read from below once, into the memory that all sockets of the loop share, and
+ * let the engine have it. @return Whether there was something. */
+static bool filter_pull(uva_filter_t *self)
+{
+    uint8_t *scratch = uva__blocks_of(self->base.loop)->scratch;
+    ssize_t count;
+
+    if (self->base.below == NULL || self->raw_eof || self->status < 0 ||
+        self->phase == UVA__FILTER_CLOSED) {
+        self->has_raw = false;
+        return false;
+    }
+    count = uva__medium_receive(self->base.below, scratch, UVA__READ_BYTES);
+    self->has_raw = count == (ssize_t)UVA__READ_BYTES;
+    if (count > 0) {
+        filter_give_engine(self, scratch, (size_t)count);
+    } else if (count == 0) {
+        filter_raw_eof(self);
+    } else if (count != UV_EAGAIN) {
+        uva__filter_fail(self, (int)count);
+    }
+    return count > 0;
+}
+
+/* --- the medium's functions --- */
+
+static ssize_t filter_receive(uva__medium_t *medium, void *data, size_t size)
+{
+    uva_filter_t *self = filter_of(medium);
+    int pulls = 0;
+
+    while (self->plain.bytes.bytes == 0 && !self->eof && pulls < PULLS &&
+           filter_pull(self)) {
+        pulls++;
+    }
+    if (self->plain.bytes.bytes > 0) {
+        return (ssize_t)uva__output_take(&self->plain.bytes, medium->loop, data,
+                                         size);
+    }
+    if (self->status < 0 || self->eof) {
+        return self->status;
+    }
+    if (pulls == PULLS) { /* More may be there: go on in the next iteration. */
+        self->has_raw = true;
+        uva__filter_queue(self);
+    }
+    return UV_EAGAIN;
+}
+
+/* Let the engine encode pieces, PIECES at most. @return Their bytes. */
+static ssize_t
+filter_write(uva_filter_t *self, const struct iovec *pieces, size_t count)
+{
+    uva_bytes_t views[PIECES];
+    ssize_t total = 0;
+    int r;
+
+    for (size_t i = 0; i < count; i++) {
+        views[i] = (uva_bytes_t){pieces[i].iov_base, pieces[i].iov_len};
+        total += (ssize_t)pieces[i].iov_len;
+    }
+    self->calls++;
+    r = self->kind->ops->write(self->state, views, count);
+    filter_called(self);
+    if (r < 0) {
+        uva__filter_fail(self, r);
+    }
+    return total;
+}
+
+static ssize_t
+filter_send(uva__medium_t *medium, struct iovec *pieces, size_t count)
+{
+    uva_filter_t *self = filter_of(medium);
+    ssize_t total;
+
+    if (self->status < 0) {
+        return self->status;
+    }
+    if (!filter_can_send(self)) {
+        /* A peer that has said goodbye reads no more; while a task pops the
+         * filter, bytes wait for the medium below. */
+        return self->phase == UVA__FILTER_CLOSED && !self->transport->filtering
+                   ? UV_EPIPE
+                   : UV_EAGAIN;
+    }
+    count = count < PIECES ? count : PIECES;
+    total = filter_write(self, pieces, count);
+    if (self->status < 0) {
+        return self->status;
+    }
+    if (self->base.held_bytes > 0 && medium->ready != NULL) {
+        medium->ready(medium->upper, UVA__MEDIUM_HOLDS);
+    }
+    return total;
+}
+
+/* Whether what stands above is to be told something that it has asked for. */
+static int filter_news(const uva_filter_t *self)
+{
+    int events = 0;
+
+    if (self->phase != UVA__FILTER_OPENING &&
+        (self->plain.bytes.bytes > 0 || self->eof || self->has_raw ||
+         self->status < 0)) {
+        events |= UV_READABLE;
+    }
+    if (filter_can_send(self) || self->status < 0 ||
+        (self->phase == UVA__FILTER_CLOSED && self->base.held_bytes == 0)) {
+        events |= UV_WRITABLE;
+    }
+    return events & self->events;
+}
+
+static int filter_watch_below(uva_filter_t *self, int events)
+{
+    uva__medium_t *below = self->base.below;
+
+    if (events == self->below_events) {
+        return 0; /* To ask would cost an epoll_ctl. */
+    }
+    self->below_events = (uint8_t)events;
+    return below->ops->watch(below, events);
+}
+
+static int filter_watch(uva__medium_t *medium, int events)
+{
+    uva_filter_t *self = filter_of(medium);
+    bool reads = self->phase == UVA__FILTER_OPENING ||
+                 self->phase == UVA__FILTER_CLOSING ||
+                 ((events & UV_READABLE) != 0 && self->plain.bytes.bytes == 0 &&
+                  !self->has_raw);
+    int below = 0;
+
+    self->events = (uint8_t)events;
+    if (reads && !self->raw_eof && self->status == 0) {
+        below |= UV_READABLE;
+    }
+    if (self->base.held_bytes > 0) {
+        below |= UV_WRITABLE;
+    }
+    if (filter_news(self) != 0) {
+        uva__filter_queue(self);
+    }
+    return filter_watch_below(self, below);
+}
+
+static void filter_shut(uva__medium_t *medium)
+{
+    uva_filter_t *self = filter_of(medium);
+    int r = 0;
+
+    if (self->phase == UVA__FILTER_OPEN) {
+        self->calls++;
+        r = self->kind->ops->write_eof(self->state);
+        filter_called(self);
+    }
+    if (r < 0) {
+        uva__filter_fail(self, r);
+    }
+}
+
+static int filter_end(uva__medium_t *medium)
+{
+    uva_filter_t *self = filter_of(medium);
+    uva__medium_t *below = medium->below;
+
+    if (self->phase == UVA__FILTER_OPENING || self->status < 0) {
+        return 0;
+    }
+    uva__filter_close(self);
+    if (self->phase != UVA__FILTER_CLOSED || self->base.held_bytes > 0) {
+        return UVA_PENDING;
+    }
+    return below->ops->end == NULL ? 0 : below->ops->end(below);
+}
+
+/* The engine is destroyed by the node, as that runs code of users. */
+static void filter_close(uva__medium_t *take_medium)
+{
+    uva_filter_t *self = filter_of(take_medium);
+    uva__medium_t *below = take_medium->below;
+
+    take_medium->below = NULL;
+    take_medium->ready = NULL;
+    if (self->status == 0) {
+        self->status = UV_ECANCELED;
+    }
+    uva__filter_set_phase(self, UVA__FILTER_CLOSED);
+    uva__filter_queue(self);
+    below->ops->close(below);
+}
+
+static bool filter_is_gone(const uva__medium_t *medium)
+{
+    return medium->below->ops->is_gone(medium->below);
+}
+
+static int filter_fileno(const uva__medium_t *medium)
+{
+    return medium->below->ops->fileno(medium->below);
+}
+
+static const uva__medium_ops_t filter_ops = {
+    .receive = filter_receive,
+    .send = filter_send,
+    .watch = filter_watch,
+    .shut = filter_shut,
+    .end = filter_end,
+    .close = filter_close,
+    .is_gone = filter_is_gone,
+    .fileno = filter_fileno,
+};
+
+/* Of an engine that has no end of stream in one direction. */
+static const uva__medium_ops_t filter_ops_no_eof = {
+    .receive = filter_receive,
+    .send = filter_send,
+    .watch = filter_watch,
+    .end = filter_end,
+    .close = filter_close,
+    .is_gone = filter_is_gone,
+    .fileno = filter_fileno,
+};
+
+/* --- the node --- */
+
+static void filter_free(uva_filter_t *self)
+{
+    uva_loop_t *loop = self->base.loop;
+
+    if (self->started && self->kind->ops->destroy != NULL) {
+        self->kind->ops->destroy(self->state);
+    }
+    uva__flow_clear(&self->plain, loop);
+    uva__flow_clear(&self->wire, loop);
+    uva__output_clear(&self->unread.bytes, loop);
+    uva__slab_put(&loop->slab, self, sizeof *self);
+}
+
+/* Tell what stands above. A failure ends the transport here if nobody above
+ * would ask: it has taken all, or is closing. */
+static void filter_tell(uva_filter_t *self)
+{
+    int events = filter_news(self);
+
+    if (self->phase == UVA__FILTER_CLOSED && self->on_phase != NULL) {
+        self->on_phase(self->on_phase_data); /* All may have been sent now. */
+    }
+    if (self->status < 0 && (self->plain.bytes.bytes == 0 ||
+                             uva_transport_is_closing(self->transport))) {
+        uva__transport_fail(self->transport, self->status);
+    } else if (events != 0 && self->base.ready != NULL) {
+        self->base.ready(self->base.upper, events | UVA__MEDIUM_IN_DRAIN);
+    }
+}
+
+/* In the drain: let the engine read while it opens or closes, tell what stands
+ * above, and ask the medium below for what is wanted now. */
+static void filter_run(uva__ready_t *ready)
+{
+    uva_filter_t *self = UVA__CONTAINER_OF(ready, uva_filter_t, ready);
+    int pulls = 0;
+    int r;
+
+    self->queued = false;
+    self->calls++; /* Keeps the filter until the end. */
+    while (self->has_raw && pulls++ < PULLS &&
+           (self->phase == UVA__FILTER_OPENING ||
+            self->phase == UVA__FILTER_CLOSING)) {
+        (void)filter_pull(self);
+    }
+    filter_called(self);
+    if (self->base.below != NULL) {
+        filter_tell(self);
+    }
+    if (self->base.below == NULL) {
+        if (!self->queued) {
+            filter_free(self);
+        }
+        return;
+    }
+    r = filter_watch(&self->base, self->events);
+    if (r < 0) {
+        uva__filter_fail(self, r);
+    }
+}
+
+static void filter_drop(uva__ready_t *ready)
+{
+    uva_filter_t *self = UVA__CONTAINER_OF(ready, uva_filter_t, ready);
+
+    self->queued = false;
+    if (self->base.below == NULL) {
+        filter_free(self);
+    }
+}
+
+static const uva__ready_ops_t filter_ready_ops = {.run = filter_run,
+                                                  .drop = filter_drop};
+
+/* The medium below tells something. */
+static void filter_below_ready(void *upper, int events)
+{
+    uva_filter_t *self = upper;
+
+    if (events < 0) {
+        self->below_events = 0; /* It is watched no more. */
+        self->has_raw = true;
+    }
+    if (events < 0 || (events & UV_READABLE) != 0) {
+        self->has_raw = true;
+        uva__filter_queue(self);
+    }
+    if (events > 0 && (events & UV_WRITABLE) != 0) {
+        uva__filter_flush(self);
+        uva__filter_queue(self);
+    }
+}
+
+/* --- opening, closing --- */
+
+static void filter_timed_out(uva__timer_t *timer)
+{
+    uva__filter_fail(UVA__CONTAINER_OF(timer, uva_filter_t, timer),
+                     UV_ETIMEDOUT);
+}
+
+int uva__filter_new(uva_transport_t *transport,
+                    uva__medium_t **medium,
+                    uva__output_t *out,
+                    const uva_filter_kind_t *kind,
+                    bool is_server,
+                    const char *host)
+{
+    uva_loop_t *loop = transport->loop;
+    uva__medium_t *below = *medium;
+    uva_filter_t *self = uva__slab_get(&loop->slab, sizeof *self);
+    uint64_t opening_ns = kind->opening_ns == 0 ? OPENING_NS : kind->opening_ns;
+    int r;
+
+    if (self == NULL) {
+        return UV_ENOMEM;
+    }
+    memset(self, 0, sizeof *self);
+    r = uva__timer_start(loop, &self->timer,
+                         uva__loop_deadline(loop, opening_ns),
+                         filter_timed_out);
+    if (r < 0) {
+        uva__slab_put(&loop->slab, self, sizeof *self);
+        return r;
+    }
+    self->base = (uva__medium_t){
+        .ops = kind->ops->write_eof == NULL ? &filter_ops_no_eof : &filter_ops,
+        .ready = below->ready,
+        .upper = below->upper,
+        .loop = loop,
+        .below = below,
+        .fd = -1,
+    };
+    self->ready.ops = &filter_ready_ops;
+    self->kind = kind;
+    self->transport = transport;
+    self->wire.bytes = *out;
+    *out = (uva__output_t){0};
+    (void)below->ops->watch(below, 0);
+    uva__medium_give(below, filter_below_ready, self);
+    *medium = &self->base;
+    self->calls++;
+    r = kind->ops->start(self, kind->data, is_server, host, &self->state);
+    self->started = r >= 0;
+    filter_called(self);
+    if (r < 0) {
+        uva__filter_fail(self, r);
+    }
+    uva__filter_queue(
+        self); /* It asks the medium below for what the engine wants. */
+    return 0;
+}
+
+void uva__filter_write_all(uva_filter_t *self, uva__output_t *out)
+{
+    uva__supply_t nothing = {0};
+
+    while (out->bytes > 0 && self->status == 0) {
+        struct iovec pieces[PIECES];
+        size_t total;
+        size_t count =
+            uva__output_pieces(out, &nothing, pieces, PIECES, &total);
+        (void)filter_write(self, pieces, count);
+        uva__output_consume_slow(out, NULL, self->base.loop, total);
+    }
+}
+
+void uva__filter_close(uva_filter_t *self)
+{
+    uint64_t closing_ns =
+        self->kind->closing_ns == 0 ? CLOSING_NS : self->kind->closing_ns;
+    int r = 0;
+
+    if (self->phase != UVA__FILTER_OPEN) {
+        return;
+    }
+    self->phase = UVA__FILTER_CLOSING;
+    if (self->kind->ops->close != NULL) {
+        self->calls++;
+        r = self->kind->ops->close(self->state);
+        filter_called(self);
+    }
+    if (r == UVA_PENDING && self->phase == UVA__FILTER_CLOSING) {
+        r = uva__timer_start(self->base.loop, &self->timer,
+                             uva__loop_deadline(self->base.loop, closing_ns),
+                             filter_timed_out);
+    } else if (r == 0 && self->phase == UVA__FILTER_CLOSING) {
+        uva__filter_set_phase(self, UVA__FILTER_CLOSED);
+    }
+    if (r < 0 && r != UVA_PENDING) {
+        uva__filter_fail(self, r);
+    }
+    uva__filter_queue(self);
+}
