@@ -36,13 +36,17 @@ typedef struct uva_connection_options_s {
     unsigned interleave; /* Addresses of the first family before one of the
                             other; default 1 with a delay, else the order of
                             the resolver. */
+    uint64_t close_timeout_ns; /* After a close the peer has so long to take
+                            what is unsent; then the connection is lost with
+                            UV_ETIMEDOUT, or with UV_ENOMEM at once if there is
+                            no memory for the deadline. Default: for ever. */
 } uva_connection_options_t;
 
 /** The defaults. */
 #define UVA_CONNECTION_OPTIONS_INIT                                            \
     {                                                                          \
         sizeof(uva_connection_options_t), 0, 0, 0, UVA_FAMILY_ANY, NULL, NULL, \
-            0, 0                                                               \
+            0, 0, 0                                                            \
     }
 
 /** Settings of a server; zero means the default. */
@@ -75,13 +79,15 @@ typedef struct uva_server_options_s {
     bool keep_path;     /* Leave the file of a unix socket when the server
                            closes. */
     bool keep_alive;    /* Set SO_KEEPALIVE. */
+    uint64_t close_timeout_ns; /* As of a connection, for each that is accepted.
+                                */
 } uva_server_options_t;
 
 /** The defaults. */
 #define UVA_SERVER_OPTIONS_INIT                                             \
     {                                                                       \
         sizeof(uva_server_options_t), 0, 0, 0, 0, 0, UVA_FAMILY_ANY, false, \
-            false, false, NULL, 0, 0, false, false, false                   \
+            false, false, NULL, 0, 0, false, false, false, 0                \
     }
 
 /**

@@ -405,23 +405,29 @@ static int connect_options(dial_t *dial,
                            const uva_connection_options_t *options,
                            const uva__factory_t *factory)
 {
+    uva_connection_options_t has;
+
     if (options == NULL) {
-        return uva__transport_kind(&dial->kind, factory, 0, 0, 0);
+        return uva__transport_kind(&dial->kind, factory, 0, 0, 0, 0);
     }
-    if (options->size < sizeof *options || options->family > UVA_FAMILY_IPV6) {
-        return UV_EINVAL; /* All versions of the library have all members. */
+    if (!uva__options_copy(&has, sizeof has,
+                           offsetof(uva_connection_options_t, close_timeout_ns),
+                           options) ||
+        has.family > UVA_FAMILY_IPV6) {
+        return UV_EINVAL;
     }
-    dial->delay_ns = options->happy_eyeballs_delay_ns;
-    dial->interleave = options->interleave;
+    dial->delay_ns = has.happy_eyeballs_delay_ns;
+    dial->interleave = has.interleave;
     /* asyncio: base_events.py, create_connection. */
     if (dial->interleave == 0 && dial->delay_ns > 0) {
         dial->interleave = 1;
     }
-    dial->family = uva__family(options->family);
-    dial->local_host = options->local_host;
-    dial->local_port = options->local_port;
-    return uva__transport_kind(&dial->kind, factory, options->limit_bytes,
-                               options->high_bytes, options->low_bytes);
+    dial->family = uva__family(has.family);
+    dial->local_host = has.local_host;
+    dial->local_port = has.local_port;
+    return uva__transport_kind(&dial->kind, factory, has.limit_bytes,
+                               has.high_bytes, has.low_bytes,
+                               has.close_timeout_ns);
 }
 
 /* The result of a dial that is done, with a text that names its attempts or the

@@ -261,7 +261,8 @@ static int listen_make(listen_t *listen, const uva__factory_t *factory)
     uva__list_append(&UVA__IO_OF(loop)->servers, &server->link);
     uva__loop_op_begin(loop);
     r = uva__transport_kind(&server->kind, factory, options->limit_bytes,
-                            options->high_bytes, options->low_bytes);
+                            options->high_bytes, options->low_bytes,
+                            options->close_timeout_ns);
     if (r >= 0) {
         r = listen_bind(listen, server);
     }
@@ -296,7 +297,8 @@ static int listen_options(listen_t *listen,
     }
     return uva__transport_kind(
         &listen->kind, factory, listen->options.limit_bytes,
-        listen->options.high_bytes, listen->options.low_bytes);
+        listen->options.high_bytes, listen->options.low_bytes,
+        listen->options.close_timeout_ns);
 }
 
 /* The look-up has ended. It runs inside the poll, so it only wakes the task,

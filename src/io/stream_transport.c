@@ -12,6 +12,7 @@
 #include "core/life.h"
 #include "core/owner.h"
 #include "core/ready.h"
+#include "core/timers.h"
 #include "io/stream_read.h"
 #include "io/stream_write.h"
 
@@ -142,6 +143,31 @@ void uva_transport_abort(uva_transport_t *transport)
     }
 }
 
+/* The peer has not taken in time what was left when the transport was closed.
+ */
+static void close_limit_fire(uva__timer_t *timer)
+{
+    uva__close_limit_t *limit =
+        UVA__CONTAINER_OF(timer, uva__close_limit_t, timer);
+
+    uva__transport_fail(limit->transport, UV_ETIMEDOUT);
+}
+
+/* Without memory for the timer the connection ends at once: without the limit
+ * it might hold its descriptor for ever. */
+static void transport_limit_close(uva_transport_t *transport)
+{
+    uva_loop_t *loop = transport->loop;
+    uva__close_limit_t *limit = uva__transport_close_limit(transport);
+    int r = uva__timer_start(loop, &limit->timer,
+                             uva__loop_deadline(loop, limit->timeout_ns),
+                             close_limit_fire);
+
+    if (r < 0) {
+        uva__transport_fail(transport, r);
+    }
+}
+
 /* asyncio: selector_events.py, _SelectorTransport.close: with nothing to send
  * it is lost at once, else when the last byte has left. Reading ends here: the
  * flush asks the poll for what a CLOSING transport wants. */
@@ -154,6 +180,9 @@ void uva_transport_close(uva_transport_t *transport)
     transport->state = UVA__TRANSPORT_CLOSING;
     transport->ending = true;
     (void)uva__transport_flush(transport);
+    if (transport->close_limited && transport->state < UVA__TRANSPORT_LOST) {
+        transport_limit_close(transport);
+    }
 }
 
 /* Drop a user's reference. asyncio: selector_events.py,

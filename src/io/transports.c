@@ -19,6 +19,7 @@
 #include "core/object.h"
 #include "core/owner.h"
 #include "core/ready.h"
+#include "core/timers.h"
 
 #define HIGH_BYTES  65536u /* asyncio: _set_write_buffer_limits, 64 KiB. */
 #define LIMIT_BYTES 65536u /* asyncio: streams.py, _DEFAULT_LIMIT. */
@@ -45,12 +46,14 @@ int uva__transport_kind(uva__transport_kind_t *kind,
                         const uva__factory_t *factory,
                         size_t limit_bytes,
                         size_t high_bytes,
-                        size_t low_bytes)
+                        size_t low_bytes,
+                        uint64_t close_timeout_ns)
 {
     kind->factory = *factory; /* Zero stands for "not given" in all numbers. */
     kind->limit_bytes = limit_bytes == 0 ? LIMIT_BYTES : limit_bytes;
     kind->high_bytes = high_bytes;
     kind->low_bytes = low_bytes;
+    kind->close_timeout_ns = close_timeout_ns;
     if (kind->limit_bytes > LIMIT_MOST) {
         return UV_EINVAL;
     }
@@ -81,6 +84,17 @@ void uva__transport_maybe_free(uva_transport_t *transport)
 
 static const uva__ready_ops_t transport_ops;
 
+/* Bytes behind a transport: the state, and the limit if there is one. */
+static size_t transport_behind_bytes(const uva__transport_kind_t *kind)
+{
+    size_t bytes = kind->factory.state_bytes;
+    size_t align = _Alignof(uva__close_limit_t);
+
+    return kind->close_timeout_ns == 0 ? bytes
+                                       : (bytes + align - 1) / align * align +
+                                             sizeof(uva__close_limit_t);
+}
+
 int uva__transport_new(const uva__transport_kind_t *kind,
                        uva__medium_t *take_medium,
                        const uva__sockaddr_t *peer,
@@ -89,7 +103,8 @@ int uva__transport_new(const uva__transport_kind_t *kind,
 {
     uva_loop_t *loop = take_medium->loop;
     const uva__factory_t *factory = &kind->factory;
-    size_t bytes = sizeof(uva_transport_t) + factory->state_bytes;
+    size_t behind = transport_behind_bytes(kind);
+    size_t bytes = sizeof(uva_transport_t) + behind;
     uva_transport_t *transport = uva__slab_get(&loop->slab, bytes);
     int r = transport == NULL ? UV_ENOMEM : 0;
 
@@ -109,13 +124,18 @@ int uva__transport_new(const uva__transport_kind_t *kind,
     transport->ops = factory->ops;
     transport->born = factory->ops;
     transport->consumer = uva__transport_behind(transport);
-    transport->behind_bytes = (uint32_t)factory->state_bytes;
+    transport->behind_bytes = (uint32_t)behind;
     transport->reads_in_drain = true; /* Unless init sets an input. */
     transport->high_bytes = kind->high_bytes;
     transport->low_bytes = kind->low_bytes;
     transport->state = UVA__TRANSPORT_ACCEPTED;
     transport->owner = owner;
     transport->medium = take_medium;
+    if (kind->close_timeout_ns > 0) {
+        transport->close_limited = true;
+        *uva__transport_close_limit(transport) = (uva__close_limit_t){
+            .transport = transport, .timeout_ns = kind->close_timeout_ns};
+    }
     uva__loop_op_begin(loop); /* Ends in transport_lost. */
     factory->ops->init(transport->consumer, transport, factory,
                        kind->limit_bytes);
@@ -207,6 +227,10 @@ static void transport_close_medium(uva_transport_t *transport)
 {
     uva__medium_t *medium = transport->medium;
 
+    if (transport->close_limited) {
+        uva__timer_stop(transport->loop,
+                        &uva__transport_close_limit(transport)->timer);
+    }
     uva__output_clear(&transport->out, transport->loop);
     transport->blocked = false;
     transport->medium = NULL;

@@ -46,6 +46,14 @@ typedef struct uva__owner_s {
     void (*left)(uva_transport_t *transport);
 } uva__owner_t;
 
+/* Of a transport with a close_timeout_ns, behind the state of its consumer: the
+ * others do not pay for it. */
+typedef struct uva__close_limit_s {
+    uva__timer_t timer; /* Runs from close until the transport is LOST. */
+    uva_transport_t *transport; /* Borrowed: this lies behind it. */
+    uint64_t timeout_ns;
+} uva__close_limit_t;
+
 /* The state of a consumer that was made when its transport had one already. */
 typedef struct uva__beside_s {
     const uva__consumer_ops_t *ops; /* Static. */
@@ -74,7 +82,8 @@ struct uva_transport_s {
     size_t low_bytes;        /* No more unsent bytes resume it. */
     uva__handler_t *handler; /* Owned: handlers.c; NULL without a task. */
     uint32_t refs;           /* Of users: reader, writer, handler. */
-    uint32_t behind_bytes;   /* Of the consumer's state behind this. */
+    uint32_t behind_bytes;   /* Of the consumer's state behind this, and of the
+                                uva__close_limit_t if it is close_limited. */
     int status;              /* Why it is LOST: a code, or 0 for a close. */
     uint8_t state;           /* uva__transport_state_t */
     uint8_t events;       /* Asked of the medium: UV_READABLE, UV_WRITABLE. */
@@ -89,6 +98,7 @@ struct uva_transport_s {
     bool reading_paused : 1; /* By the consumer or by the user. */
     bool read_eof : 1;       /* The peer has sent its end of stream. */
     bool made : 1;           /* connection_made ran, or none is due. */
+    bool close_limited : 1;  /* There is a uva__close_limit_t. */
     union {
         uint8_t write_special; /* All flags below: 0 if a write has nothing to
                                   do but to send. */
@@ -104,11 +114,19 @@ struct uva_transport_s {
     uva_loop_t *loop; /* Borrowed. */
 };
 
-/** The state of the consumer that a transport was made with: behind_bytes of
- * it. */
+/** The state of the consumer that a transport was made with. */
 static inline void *uva__transport_behind(uva_transport_t *transport)
 {
     return transport + 1;
+}
+
+/** The limit of a transport that is close_limited: the last bytes of it. */
+static inline uva__close_limit_t *
+uva__transport_close_limit(uva_transport_t *transport)
+{
+    char *end = (char *)(transport + 1) + transport->behind_bytes;
+
+    return (uva__close_limit_t *)(void *)(end - sizeof(uva__close_limit_t));
 }
 
 /* The common part of all connections of one server, or of one connect. */
@@ -117,6 +135,7 @@ typedef struct uva__transport_kind_s {
     size_t limit_bytes; /* Of the input. */
     size_t high_bytes;
     size_t low_bytes;
+    uint64_t close_timeout_ns; /* 0: none. */
 } uva__transport_kind_t;
 
 /** Derive a mark whose value is none from the other one; both from the
@@ -131,7 +150,8 @@ int uva__transport_kind(uva__transport_kind_t *kind,
                         const uva__factory_t *factory,
                         size_t limit_bytes,
                         size_t high_bytes,
-                        size_t low_bytes);
+                        size_t low_bytes,
+                        uint64_t close_timeout_ns);
 /**
  * Make a transport on a medium that is connected. It has no reference and is in
  * no list: the caller puts it into its list if it was accepted, and ends with
