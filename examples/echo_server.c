@@ -29,23 +29,20 @@ UVA_TASK(void, echo, uva_reader_t *reader; uva_writer_t * writer;)
 
 UVA_TASK(void, serve, const char *port;)
 {
+    uva_server_options_t options = UVA_SERVER_OPTIONS_INIT;
     uva_server_t *server;
 
-    int r = uva_start_server(echo, "127.0.0.1", args->port, NULL, &server);
+    options.end_idle = true; /* Silent clients do not hold up the end. */
+    int r = uva_start_server(echo, "127.0.0.1", args->port, &options, &server);
     if (r < 0) {
         return r;
     }
     printf("listening on 127.0.0.1:%u\n", (unsigned)uva_server_port(server));
     fflush(stdout);
     int end = uva_sleep(UVA_FOREVER); /* Until Ctrl-C cancels this task. */
-    uva_server_close(server);
-    uva_server_close_clients(server);
-    UVA_TIMEOUT (r, UVA_SEC(1)) {
-        r = uva_server_wait_closed(server);
-    }
-    uva_server_abort_clients(server); /* Those that do not read. */
+    r = uva_server_shutdown(server, UVA_SEC(1)); /* Aborts who does not read. */
     uva_server_unref(server);
-    return end == UV_ECANCELED ? 0 : end;
+    return r < 0 ? r : end == UV_ECANCELED ? 0 : end;
 }
 
 int main(int argc, char **argv)

@@ -81,13 +81,17 @@ typedef struct uva_server_options_s {
     bool keep_alive;    /* Set SO_KEEPALIVE. */
     uint64_t close_timeout_ns; /* As of a connection, for each that is accepted.
                                 */
+    bool end_idle; /* Once the server is closing, a reader that waits for
+                      the first byte of a read, with nothing buffered,
+                      reads the end of the stream, as if the peer had
+                      closed. Streams alone. */
 } uva_server_options_t;
 
 /** The defaults. */
 #define UVA_SERVER_OPTIONS_INIT                                             \
     {                                                                       \
         sizeof(uva_server_options_t), 0, 0, 0, 0, 0, UVA_FAMILY_ANY, false, \
-            false, false, NULL, 0, 0, false, false, false, 0                \
+            false, false, NULL, 0, 0, false, false, false, 0, false         \
     }
 
 /**
@@ -157,7 +161,8 @@ UVA_EXTERN UVA_NODISCARD int
 uva_server_serve_forever_poll(uva_server_t *server);
 
 /**
- * Stop listening at once. Connections live on. Idempotent.
+ * Stop listening at once. Connections live on, but for the option end_idle.
+ * Idempotent.
  *
  * The file of a unix socket is removed, if it is still the server's own and
  * the server was started with the path of it, or with descriptors by
@@ -179,6 +184,56 @@ UVA_EXTERN UVA_CORO UVA_NODISCARD int
 uva_server_wait_closed(uva_server_t *server);
 /** The poll half of uva_server_wait_closed. */
 UVA_EXTERN UVA_NODISCARD int uva_server_wait_closed_poll(uva_server_t *server);
+
+/**
+ * Whether a server is closed or shut down, so that its connections should end:
+ * a handler asks between two requests. A protocol asks as well; it hears
+ * nothing by itself.
+ */
+UVA_EXTERN bool uva_server_closing(const uva_server_t *server);
+/**
+ * Wait until uva_server_closing. A handler that waits for something else too
+ * awaits it in a task of its own, and both with uva_wait.
+ *
+ * @retval UV_ECANCELED The task was cancelled.
+ * @suspends Unless it is closing already.
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_server_wait_closing(uva_server_t *server);
+/** The poll half of uva_server_wait_closing. */
+UVA_EXTERN UVA_NODISCARD int uva_server_wait_closing_poll(uva_server_t *server);
+
+/**
+ * The server that has accepted a connection, for its handler or protocol.
+ * Borrowed while the connection is not closed; a reference keeps it longer.
+ * NULL for other connections, and once it is closed.
+ */
+UVA_EXTERN uva_server_t *
+uva_transport_get_server(const uva_transport_t *transport);
+
+/**
+ * Close a server, let its connections end by themselves, abort those that have
+ * not ended when grace_ns is over, and wait until all are closed.
+ *
+ * Handlers learn of it by uva_server_closing and uva_server_wait_closing, and
+ * idle ones end by the option end_idle. Those of aborted connections see the
+ * loss, and have some iterations to end. Handlers that ignore even that are not
+ * waited for: the log tells how many they are, and the function of one. If
+ * several tasks shut a server down, the earliest end of a grace counts.
+ *
+ * @param grace_ns From now; 0 aborts at once, UVA_FOREVER never.
+ * @return How many connections this and earlier calls have aborted, or a
+ *         negative code:
+ * @retval UV_ECANCELED The task was cancelled: the connections that were left
+ *                      are aborted at once. Not waited for.
+ * @retval UV_ENOMEM    Nothing has changed. A grace of 0 needs no memory.
+ * @suspends Unless there is no connection.
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_server_shutdown(uva_server_t *server,
+                                                          uint64_t grace_ns);
+/** The poll half of uva_server_shutdown. */
+UVA_EXTERN UVA_NODISCARD int uva_server_shutdown_poll(uva_server_t *server,
+                                                      uint64_t grace_ns);
 
 /** Close every connection once what was written is sent.
  * @asyncio Server.close_clients */

@@ -16,6 +16,7 @@
 #include "core/owner.h"
 #include "core/step.h"
 #include "core/waiters.h"
+#include "io/transports.h"
 
 /* Classes of blocks that an input asks for. */
 #define CLASS_LEAST 1u /* 2 KiB: the first one of a connection. */
@@ -427,6 +428,28 @@ int uva__input_check(const uva__input_t *in)
     return 0;
 }
 
+/* A waiter that was woken has its bytes, or its cancellation, already. */
+bool uva__input_ends_idle(const uva__input_t *in)
+{
+    return in->ends_idle && in->waiter != NULL && in->size == 0 &&
+           (in->wants != UVA__WANTS_EXACT || in->filled == 0) &&
+           !uva_waiter_woken(in->waiter) && !uva_waiter_cancelled(in->waiter);
+}
+
+/* What a wait does to the transport. No byte comes to a paused one; asyncio:
+ * "Waiting for data while paused will make deadlock, so prevent it." One whose
+ * idle reads end asks its medium once more. */
+static UVA__NOINLINE void input_wait_special(uva__input_t *in)
+{
+    if (in->paused) {
+        in->paused = false;
+        uva_transport_resume_reading(in->transport);
+    }
+    if (in->ends_idle) {
+        uva__transport_push_read(in->transport);
+    }
+}
+
 /* asyncio: streams.py, StreamReader._wait_for_data. */
 int uva__input_wait(uva__input_t *in, uva__input_wants_t wants)
 {
@@ -435,11 +458,8 @@ int uva__input_wait(uva__input_t *in, uva__input_wants_t wants)
     if (UVA__UNLIKELY(r < 0)) {
         return r;
     }
-    /* No byte comes to a paused transport. asyncio: "Waiting for data while
-     * paused will make deadlock, so prevent it." */
-    if (UVA__UNLIKELY(in->paused)) {
-        in->paused = false;
-        uva_transport_resume_reading(in->transport);
+    if (UVA__UNLIKELY(in->wait_special != 0)) {
+        input_wait_special(in);
     }
     in->waiter = &uva__task_current()->waiter;
     in->wants = (uint8_t)wants;

@@ -39,6 +39,10 @@ void uva__input_gather(uva__input_t *in);
  * gone. */
 void uva__input_go_on(uva__input_t *in);
 
+/** Whether a task waits for the first byte of a read, and is to find the end of
+ * the stream instead. */
+bool uva__input_ends_idle(const uva__input_t *in);
+
 /**
  * Reserve a place for the next bytes. Cannot fail: without memory it is the
  * scratch of the loop. Ends with uva__input_commit or uva__input_unused, before

@@ -257,6 +257,10 @@ static int listen_make(listen_t *listen, const uva__factory_t *factory)
         options->max_connections == 0 ? CONNECTIONS : options->max_connections;
     uva__list_init(&server->clients);
     uva__list_init(&server->waiters);
+    uva__list_init(&server->closers);
+    uva__list_init(&server->served);
+    server->grace_end_ns = UVA_FOREVER;
+    server->end_idle = options->end_idle;
     /* Both end in uva_server_close, which a failure below calls as well. */
     uva__list_append(&UVA__IO_OF(loop)->servers, &server->link);
     uva__loop_op_begin(loop);

@@ -327,6 +327,10 @@ void uva__server_client_left(uva_transport_t *transport)
 
     transport->owner = NULL;
     server->client_count--;
+    if (server->shutting_count > 0 && transport->handler != NULL) {
+        transport->refs++;
+        uva__list_append(&server->served, &transport->link);
+    }
     server_maybe_leave(server);
     if (server->state == UVA__SERVER_SERVING) {
         server_watch(server); /* It may have been full. */
@@ -386,6 +390,20 @@ static void listener_close_cb(uv_handle_t *handle)
     uva__server_maybe_free(listener->server);
 }
 
+/* Tell what depends on the server that it is closing: the tasks that wait for
+ * it, and its idle clients. */
+static void server_tell_closing(uva_server_t *server)
+{
+    UVA__LIST_FOREACH (waiter, &server->closers, uva_waiter_t, link) {
+        (void)uva_waiter_wake(waiter);
+    }
+    if (server->end_idle) {
+        UVA__LIST_FOREACH (client, &server->clients, uva_transport_t, link) {
+            uva__transport_end_idle(client);
+        }
+    }
+}
+
 /* The descriptors are closed at once, so that the address is free when this
  * returns; the handles when libuv says so. Clients live on: asyncio,
  * Server.close. */
@@ -412,6 +430,7 @@ void uva_server_close(uva_server_t *server)
     server->listener_count = 0;
     server_maybe_leave(server);
     uva__loop_op_end(server->loop);
+    server_tell_closing(server);
     if (server->forever != NULL) {
         (void)uva_waiter_wake(server->forever);
     }
@@ -474,6 +493,18 @@ void uva__servers_abandon(uva__io_t *io)
 uva_loop_t *uva_server_get_loop(const uva_server_t *server)
 {
     return server->loop;
+}
+
+uva_server_t *uva_transport_get_server(const uva_transport_t *transport)
+{
+    return transport->owner == NULL
+               ? NULL
+               : UVA__CONTAINER_OF(transport->owner, uva_server_t, owner);
+}
+
+bool uva_server_closing(const uva_server_t *server)
+{
+    return server->state == UVA__SERVER_CLOSED;
 }
 
 bool uva_server_is_serving(const uva_server_t *server)

@@ -1,6 +1,7 @@
 /*
- * A server in memory: listen.c makes it, server.c runs it, server_wait.c has
- * the calls that wait for it. server.c has the table of the states.
+ * A server in memory: listen.c makes it, server.c runs it, server_wait.c and
+ * server_shutdown.c have the calls that wait for it. server.c has the table of
+ * the states.
  */
 #ifndef UVA__IO_SERVER_H
 #define UVA__IO_SERVER_H
@@ -35,24 +36,35 @@ struct uva_server_s {
     uva_list_t link;       /* Of uva__io_t.servers, until it is closed and has
                               no client. */
     uva_list_t clients;    /* Of uva_transport_t.link. */
-    uva_list_t waiters;    /* Of uva_waiter_t.link: wait_closed. */
+    uva_list_t waiters;    /* Of uva_waiter_t.link: wait_closed, shutdown, and
+                              serve_forever in its end. */
+    uva_list_t closers;    /* Of uva_waiter_t.link: wait_closing. */
+    uva_list_t served;     /* Of uva_transport_t.link, with a reference: CLOSED
+                              ones whose handler had not ended; while a task is
+                              in shutdown. */
+    uva__timer_t grace;    /* Aborts the clients at grace_end_ns; runs while a
+                              task is in shutdown. */
+    uint64_t grace_end_ns; /* UVA_FOREVER while none runs. */
     uva_waiter_t *forever; /* Borrowed: of the task that serves for ever. */
     uva__transport_kind_t kind;
-    uva_destroy_cb destroy; /* For owner.data, when the server is freed. */
-    size_t client_count;    /* In clients. */
-    size_t max_connections; /* With so many clients it accepts no more. */
-    int backlog_count;      /* For listen(2), and accepts of one poll. */
-    uint32_t refs;          /* Of users. */
-    uint32_t handle_count;  /* Polls whose close_cb has not come. */
-    uint32_t report_count;  /* Reports in the ready queue. */
-    uint32_t waiting_count; /* Tasks in wait_closed and serve_forever. */
-    uint8_t state;          /* uva__server_state_t */
-    bool full_logged;       /* The log has told that it is full. */
-    bool owns_fds;          /* Its close closes them. Those of the options are
-                               the user's until the server is given out. */
-    bool removes_files;     /* Its close removes the files of its sockets. */
-    size_t made_count;      /* How many listeners there is memory for. */
-    size_t listener_count;  /* 0 once it is closed. */
+    uva_destroy_cb destroy;  /* For owner.data, when the server is freed. */
+    size_t client_count;     /* In clients. */
+    size_t max_connections;  /* With so many clients it accepts no more. */
+    int backlog_count;       /* For listen(2), and accepts of one poll. */
+    uint32_t refs;           /* Of users. */
+    uint32_t handle_count;   /* Polls whose close_cb has not come. */
+    uint32_t report_count;   /* Reports in the ready queue. */
+    uint32_t waiting_count;  /* Tasks in all calls that wait. */
+    uint32_t shutting_count; /* Tasks in shutdown. */
+    uint32_t aborted_count;  /* Clients that shutdown has aborted. */
+    uint8_t state;           /* uva__server_state_t */
+    bool full_logged;        /* The log has told that it is full. */
+    bool owns_fds;           /* Its close closes them. Those of the options are
+                                the user's until the server is given out. */
+    bool removes_files;      /* Its close removes the files of its sockets. */
+    bool end_idle;           /* Its close ends the reads of idle clients. */
+    size_t made_count;       /* How many listeners there is memory for. */
+    size_t listener_count;   /* 0 once it is closed. */
     uva__listener_t listeners[];
 };
 

@@ -71,7 +71,8 @@ typedef enum uva__input_wants_e {
  * while the block is empty; if the task is cancelled they come back.
  *
  * Another floor may read every member; it writes searched and consumed, and
- * refs in a reader of its own. The rest is written by input.c alone.
+ * refs in a reader of its own. The transport writes ends_idle. The rest is
+ * written by input.c alone.
  */
 typedef struct uva__input_s {
     struct uva__block_s *block; /* Owned; NULL when there are no bytes and no
@@ -81,13 +82,20 @@ typedef struct uva__input_s {
     uva_waiter_t *waiter; /* Borrowed: of the waiting task; NULL if none. */
     uint8_t expected;     /* Class of the next block, by the last reads. */
     uint8_t wants;        /* uva__input_wants_t. */
-    bool eof;             /* No more will come; not by a loss with a code. */
-    bool paused;          /* This input has paused its transport. */
-    bool viewed;          /* A view lies in the block. */
-    bool behind;          /* exception is told behind the bytes: a loss. */
-    size_t limit;         /* More than twice as many bytes pause reading. */
-    uint8_t *into;        /* Borrowed from the waiting task's call. */
-    size_t into_bytes;    /* Room at into; with ALL the most bytes wanted. */
+    union {
+        uint16_t wait_special; /* Both below: 0 if a wait has nothing to do. */
+        struct {
+            bool paused;    /* This input has paused its transport. */
+            bool ends_idle; /* A task that would wait for the first byte of a
+                               read finds the end of the stream. */
+        };
+    };
+    bool eof;          /* No more will come; not by a loss with a code. */
+    bool viewed;       /* A view lies in the block. */
+    bool behind;       /* exception is told behind the bytes: a loss. */
+    size_t limit;      /* More than twice as many bytes pause reading. */
+    uint8_t *into;     /* Borrowed from the waiting task's call. */
+    size_t into_bytes; /* Room at into; with ALL the most bytes wanted. */
     /* One task waits at a time, for one of these: wants says which is valid.
      * After uva__input_begin has returned 1 the poll finds the value there. */
     union {

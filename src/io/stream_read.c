@@ -55,6 +55,10 @@ static inline uva__received_t transport_receive(uva_transport_t *transport)
 static UVA__NOINLINE void transport_read_end(uva_transport_t *transport,
                                              ssize_t count)
 {
+    if (count == UV_EAGAIN && transport->in != NULL &&
+        uva__input_ends_idle(transport->in)) {
+        count = 0;
+    }
     if (count == 0) {
         transport->read_eof = true;
         uva__transport_watch(transport);

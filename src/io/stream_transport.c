@@ -18,18 +18,6 @@
 
 /* --- what the medium tells --- */
 
-static const uva__ready_ops_t readable_ops;
-
-/* Let what the medium has be read in the drain. */
-static UVA__NOINLINE void transport_queue_read(uva_transport_t *transport)
-{
-    if (!transport->queued_read) {
-        transport->queued_read = true;
-        transport->readable.ops = &readable_ops;
-        uva__loop_push(transport->loop, &transport->readable);
-    }
-}
-
 /* The medium has bytes, its end, or an error: read it, now or in the drain. */
 static inline void transport_readable(uva_transport_t *transport, int events)
 {
@@ -37,7 +25,7 @@ static inline void transport_readable(uva_transport_t *transport, int events)
         (events & UVA__MEDIUM_IN_DRAIN) != 0) {
         uva__transport_read(transport);
     } else {
-        transport_queue_read(transport);
+        uva__transport_push_read(transport);
     }
 }
 
@@ -119,6 +107,7 @@ static void transport_ready(void *upper, int events)
 
 void uva__transport_open(uva_transport_t *transport)
 {
+    transport->readable.ops = &readable_ops;
     uva__medium_give(transport->medium, transport_ready, transport);
     if (transport->owner == NULL) {
         uva__list_append(&UVA__IO_OF(transport->loop)->transports,

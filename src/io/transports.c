@@ -162,6 +162,26 @@ void uva__transport_push(uva_transport_t *transport)
     }
 }
 
+void uva__transport_push_read(uva_transport_t *transport)
+{
+    if (!transport->queued_read) {
+        transport->queued_read = true;
+        uva__loop_push(transport->loop, &transport->readable);
+    }
+}
+
+/* A task that waits already is told by the read that is queued here, one that
+ * waits later by that of uva__input_wait: each asks the medium, so that bytes
+ * which have arrived are never taken for idleness. */
+void uva__transport_end_idle(uva_transport_t *transport)
+{
+    transport->ends_idle = true;
+    if (transport->in != NULL) {
+        transport->in->ends_idle = true;
+        uva__transport_push_read(transport);
+    }
+}
+
 /* connection_made. A connection that was lost before
  * it still hears connection_made, and connection_lost in the next iteration:
  * asyncio queues both by call_soon. Reading begins after connection_made, never
@@ -384,6 +404,9 @@ void uva__transport_set_input(uva_transport_t *transport, uva__input_t *in)
 {
     transport->in = in;
     transport->reads_in_drain = in == NULL;
+    if (in != NULL) {
+        in->ends_idle = transport->ends_idle;
+    }
 }
 
 void *uva__transport_state(uva_transport_t *transport)

@@ -64,7 +64,8 @@ struct uva_transport_s {
     uva__ready_t ready;    /* Runs connection_made, then connection_lost. */
     uva__ready_t readable; /* Reads in the drain; see reads_in_drain. */
     uva_list_t link;       /* Of a server's clients, or of
-                              uva__io_t.transports. */
+                              uva__io_t.transports; CLOSED: of a server's
+                              served, or none. */
     const uva__consumer_ops_t *ops;  /* Static. */
     void *consumer;                  /* What ops is of. Borrowed. */
     const uva__consumer_ops_t *born; /* Static: of the state behind this. */
@@ -99,6 +100,7 @@ struct uva_transport_s {
     bool read_eof : 1;       /* The peer has sent its end of stream. */
     bool made : 1;           /* connection_made ran, or none is due. */
     bool close_limited : 1;  /* There is a uva__close_limit_t. */
+    bool ends_idle : 1;      /* As of its input. */
     union {
         uint8_t write_special; /* All flags below: 0 if a write has nothing to
                                   do but to send. */
@@ -172,6 +174,11 @@ void uva__transport_maybe_free(uva_transport_t *transport);
 /** Queue the ready node: connection_made if it has not run, else
  * connection_lost. Nothing if it is queued. */
 void uva__transport_push(uva_transport_t *transport);
+/** Queue the node that reads in the drain. Nothing if it is queued. */
+void uva__transport_push_read(uva_transport_t *transport);
+/** From now on a task that waits for the first byte of a read finds the end of
+ * the stream there, once the medium has nothing. */
+void uva__transport_end_idle(uva_transport_t *transport);
 /** Close at once a transport that its consumer has not heard of: the connect
  * was cancelled when it had succeeded. No callback comes. */
 void uva__transport_discard(uva_transport_t *transport);
