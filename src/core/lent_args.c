@@ -16,6 +16,10 @@
 
 #include <string.h>
 
+#if defined(UVA_HAVE_VALGRIND)
+#    include <valgrind/memcheck.h>
+#endif
+
 /* The stack that a stackful task runs on; it has begun and has not ended. */
 static const uva__stack_t *task_stack(const uva_task_t *task)
 {
@@ -51,7 +55,8 @@ static uva__lent_args_t *lent_new(uva_task_t *lender, const char *address)
 
 /* Every whole word of the arguments is taken for a pointer, and compared. Only
  * words before the place of uva__z count, so that none is of the padding behind
- * it; the macros clear the padding between arguments. */
+ * it; the macros clear the padding between arguments where the compiler can
+ * (UVA__CLEAR_PADDING). */
 void uva__lent_args_note(uva_task_t *task, const void *args)
 {
     size_t size = task->coro == &uva__plain_coro ? sizeof(uva__plain_frame_t)
@@ -66,6 +71,10 @@ void uva__lent_args_note(uva_task_t *task, const void *args)
     for (size_t i = 0; i + sizeof(char *) <= size; i += sizeof(char *)) {
         const char *address;
         memcpy(&address, words + i, sizeof address);
+#if defined(UVA_HAVE_VALGRIND)
+        /* It may be padding that the compiler cannot clear. */
+        (void)VALGRIND_MAKE_MEM_DEFINED(&address, sizeof address);
+#endif
         if (stack_has(task_stack(lender), address)) {
             extra->lent = lent_new(lender, address);
             return;

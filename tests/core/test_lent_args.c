@@ -67,8 +67,8 @@ UVA_TASK(void, lender, borrower_task_t **ret_task;)
     return 0;
 }
 
-/* Padding is no pointer, whatever stands in it: Valgrind is told of no look at
- * it. */
+/* Padding is no pointer, whatever stands in it; Valgrind does not complain of a
+ * look at it. */
 UVA_TASK(void, padded, char first; int *lent; char second;)
 {
     return args->lent != NULL && args->first == args->second ? 0 : UV_EINVAL;
