@@ -664,8 +664,11 @@ static int go_on_in_child(void *data)
         return 1;
     }
     (void)uv_run(&host, UV_RUN_DEFAULT);
-    return !uva_future_done(UVA_FUTURE(task)) || uva_loop_close(guest) < 0 ? 2
-                                                                           : 0;
+    if (!uva_future_done(UVA_FUTURE(task)) || uva_loop_close(guest) < 0) {
+        return 2;
+    }
+    uva_task_unref(task); /* The child's own copy of the parent's. */
+    return 0;
 }
 
 /* Both sides sleep on, each by its own timer. */
