@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 static side_t *sides;
+static bool all_spoiled; /* Those to come too. */
 
 side_t *side_new(bool is_client, uint16_t client_port, uint16_t server_port)
 {
@@ -17,6 +18,7 @@ side_t *side_new(bool is_client, uint16_t client_port, uint16_t server_port)
         side->ports = (uint32_t)client_port << 16 | server_port;
     }
     side->salt = (uint8_t)stress_below(256);
+    side->untold = all_spoiled;
     side->next = sides;
     sides = side;
     return side;
@@ -29,8 +31,15 @@ void sides_spoil(void)
     }
 }
 
+void sides_spoil_all(void)
+{
+    all_spoiled = true;
+    sides_spoil();
+}
+
 void sides_free(void)
 {
+    all_spoiled = false;
     while (sides != NULL) {
         side_t *side = sides;
         sides = side->next;

@@ -110,6 +110,24 @@ ACTOR(client, char port[8]; uva_open_connection_op_t open;
     return self->r == UV_ECANCELED ? self->r : 0;
 }
 
+/* From the first call on it may cut any conversation. */
+ACTOR(shut_down, uva_server_t *server; uint64_t grace_ns;)
+{
+    UVA_BEGIN
+    if (server == NULL || !stress_once_in(20)) {
+        return 0;
+    }
+    sides_spoil_all();
+    self->server = uva_server_ref(server);
+    self->grace_ns = stress_delay();
+    AWAIT(self->r, uva_server_shutdown, self->server, self->grace_ns);
+    STRESS_CHECK(self->r < 0 || uva_server_connection_count(self->server) == 0,
+                 "a server that was shut down has connections");
+    (void)uva_server_unref(self->server);
+    UVA_END
+    return self->r == UV_ECANCELED ? self->r : 0;
+}
+
 /* --- the part --- */
 
 static void sockets_start(void)
@@ -195,6 +213,7 @@ static void sockets_closed(void)
 
 static const actor_kind_t sockets_kinds[] = {
     ACTOR_KIND(client),
+    ACTOR_KIND(shut_down),
     {NULL, 0, NULL, false},
 };
 

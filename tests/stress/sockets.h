@@ -46,6 +46,8 @@ void side_lost(const side_t *side);
 side_t *side_other(const side_t *side);
 /** Connections of the server are aborted: nothing is known of their ends. */
 void sides_spoil(void);
+/** Likewise, also those to come. */
+void sides_spoil_all(void);
 void sides_free(void);
 
 /* --- plain sockets, which the director moves --- */
