@@ -701,6 +701,38 @@ UVA_NET_TEST(hundred_connections)
     ck_assert_int_eq(uva_sleep(0), 0);
 }
 
+/* --- a protocol that asks --- */
+
+typedef struct asking_s {
+    uva_protocol_t base;
+} asking_t;
+
+static uva_server_t *asked; /* The server that the last protocol has found. */
+static int lost_count;
+
+static int asking_data(uva_protocol_t *self, uva_bytes_t data)
+{
+    asked = uva_transport_get_server(self->transport);
+    if (uva_server_closing(asked)) {
+        uva_transport_close(self->transport);
+        return 0;
+    }
+    return uva_transport_write(self->transport, data.data, data.size);
+}
+
+static void asking_lost(uva_protocol_t *self, int status)
+{
+    ck_assert_int_eq(status, 0);
+    ck_assert_ptr_nonnull(uva_transport_get_server(self->transport));
+    lost_count++;
+}
+
+static const uva_protocol_ops_t asking_ops = {
+    UVA_PROTOCOL_OPS(asking_t),
+    .data_received = asking_data,
+    .connection_lost = asking_lost,
+};
+
 /* --- idle handlers --- */
 
 typedef int read_fn(uva_reader_t *reader);
@@ -732,7 +764,7 @@ static int by_count(uva_reader_t *reader)
     size_t partial;
     int r = uva_reader_readexactly(reader, data, sizeof data, &partial);
 
-    return r == UVA_EINCOMPLETEREAD && partial == 0 ? 0 : -1;
+    return r == UVA_EINCOMPLETEREAD && partial == 0 ? 0 : r;
 }
 
 static int by_all(uva_reader_t *reader)
@@ -816,6 +848,64 @@ UVA_NET_TEST(requests_that_arrived_are_served)
     ck_assert_int_eq(told.lines, 3);
     ck_assert_int_eq(told.ends, 2);
     close_all(fds, 2);
+    uva_server_unref(server);
+}
+
+UVA_NET_TEST(begun_exact_read_goes_on)
+{
+    /* Its bytes lie at the place of the task, not in the buffer. */
+    uva_server_options_t options = UVA_SERVER_OPTIONS_INIT;
+    idle_t idle = {.next = 3};
+    uva_server_t *server;
+    int fd;
+
+    options.end_idle = true;
+    server = start(serve_idle, &idle, &options);
+    fd = uva_test_dial(uva_server_port(server));
+    UVA_TEST_UNTIL(idle.begun == 1);
+    uva_test_send(fd, "half");
+    for (int i = 0; i < 50; i++) {
+        ck_assert_int_eq(uva_sleep(0), 0);
+    }
+    uva_server_close(server);
+    for (int i = 0; i < 50; i++) {
+        ck_assert_int_eq(uva_sleep(0), 0);
+    }
+    ck_assert_uint_eq(uva_server_connection_count(server), 1);
+    uva_test_send(fd, "full");
+    ck_assert_int_eq(uva_server_wait_closed(server), 0);
+    ck_assert_int_eq(idle.results, 8);
+    ck_assert_int_eq(idle.at_eof, 0);
+    close(fd);
+    uva_server_unref(server);
+}
+
+UVA_NET_TEST(streams_that_come_later_end_too)
+{
+    /* A protocol stood there when the server was closed. */
+    uva_server_options_t options = UVA_SERVER_OPTIONS_INIT;
+    uva_server_t *server;
+    uva_transport_t *transport;
+    uva_reader_t *reader;
+    uva_writer_t *writer;
+    uva_bytes_t line;
+    int fd;
+
+    options.end_idle = true;
+    ck_assert_int_eq(uva_create_server(&asking_ops, NULL, "127.0.0.1", "0",
+                                       &options, &server),
+                     0);
+    fd = uva_test_dial(uva_server_port(server));
+    UVA_TEST_UNTIL(uva_server_connection_count(server) == 1);
+    transport = UVA__LIST_FIRST(&server->clients, uva_transport_t, link);
+    UVA_TEST_UNTIL(transport->made);
+    uva_server_close(server);
+    ck_assert_int_eq(uva_sleep(0), 0);
+    ck_assert_int_eq(uva_stream_on(transport, 0, &reader, &writer), 0);
+    ck_assert_int_eq(uva_reader_readline_view(reader, &line), 0);
+    ck_assert_int_eq(uva_connection_close(reader, writer), 0);
+    ck_assert_int_eq(uva_server_wait_closed(server), 0);
+    close(fd);
     uva_server_unref(server);
 }
 
@@ -911,38 +1001,6 @@ UVA_NET_TEST(server_of_a_transport)
     uva_test_unlink(&link);
 }
 
-/* --- protocols --- */
-
-typedef struct asking_s {
-    uva_protocol_t base;
-} asking_t;
-
-static uva_server_t *asked; /* The server that the last protocol has found. */
-static int lost_count;
-
-static int asking_data(uva_protocol_t *self, uva_bytes_t data)
-{
-    asked = uva_transport_get_server(self->transport);
-    if (uva_server_closing(asked)) {
-        uva_transport_close(self->transport);
-        return 0;
-    }
-    return uva_transport_write(self->transport, data.data, data.size);
-}
-
-static void asking_lost(uva_protocol_t *self, int status)
-{
-    ck_assert_int_eq(status, 0);
-    ck_assert_ptr_nonnull(uva_transport_get_server(self->transport));
-    lost_count++;
-}
-
-static const uva_protocol_ops_t asking_ops = {
-    UVA_PROTOCOL_OPS(asking_t),
-    .data_received = asking_data,
-    .connection_lost = asking_lost,
-};
-
 UVA_NET_TEST(protocols_ask)
 {
     uva_server_options_t options = UVA_SERVER_OPTIONS_INIT;
@@ -996,8 +1054,9 @@ int main(void)
     KIND_ADD_TESTS(ignoring, stubborn_handlers, full_server_shuts_down,
                    hundred_connections);
     KIND_ADD_TESTS(idle, idle_reads_end, requests_that_arrived_are_served);
-    UVA_ADD_TESTS(idle, idle_handlers_live_on_without_the_option,
-                  accepted_late_and_idle);
+    UVA_ADD_TESTS(
+        idle, begun_exact_read_goes_on, streams_that_come_later_end_too,
+        idle_handlers_live_on_without_the_option, accepted_late_and_idle);
     KIND_ADD_TESTS(asking, handlers_wait_for_closing, protocols_ask);
     UVA_ADD_TESTS(asking, server_of_a_transport);
     return uva_test_main(suite);
