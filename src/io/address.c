@@ -128,43 +128,51 @@ int uva__addresses_unix(const char *path, uva__addresses_t *ret_addresses)
 
 int uva__peer_set(uva__peer_t *peer, const uva__sockaddr_t *address)
 {
-    peer->any.sa_family = address->any.sa_family;
-    if (address->any.sa_family == AF_INET) {
-        peer->in = address->in;
-    } else if (address->any.sa_family == AF_INET6) {
-        peer->in6 = address->in6;
-    } else if (address->any.sa_family == AF_UNIX && unix_length(address) > 0) {
-        peer->un.name = uva__malloc(sizeof *peer->un.name);
-        if (peer->un.name == NULL) {
+    peer->family = address->any.sa_family;
+    if (peer->family == AF_INET) {
+        peer->port = address->in.sin_port;
+        peer->in = address->in.sin_addr;
+    } else if (peer->family == AF_INET6) {
+        peer->port = address->in6.sin6_port;
+        peer->zone = address->in6.sin6_scope_id;
+        peer->in6 = address->in6.sin6_addr;
+    } else if (peer->family == AF_UNIX && unix_length(address) > 0) {
+        peer->name = uva__malloc(sizeof *peer->name);
+        if (peer->name == NULL) {
             return UV_ENOMEM;
         }
-        *peer->un.name = *address;
+        *peer->name = *address;
     }
     return 0;
 }
 
 void uva__peer_clear(uva__peer_t *peer)
 {
-    if (peer->any.sa_family == AF_UNIX) {
-        uva__free(peer->un.name);
+    if (peer->family == AF_UNIX) {
+        uva__free(peer->name);
     }
     memset(peer, 0, sizeof *peer);
 }
 
 uva__sockaddr_t uva__peer_get(const uva__peer_t *peer)
 {
-    uva__sockaddr_t address = {.size = sizeof address.any};
+    uva__sockaddr_t address;
 
-    address.any.sa_family = peer->any.sa_family;
-    if (peer->any.sa_family == AF_INET) {
-        address.in = peer->in;
-        address.size = sizeof peer->in;
-    } else if (peer->any.sa_family == AF_INET6) {
-        address.in6 = peer->in6;
-        address.size = sizeof peer->in6;
-    } else if (peer->any.sa_family == AF_UNIX && peer->un.name != NULL) {
-        address = *peer->un.name;
-    } else if (peer->any.sa_family == AF_UNIX) {
+    memset(&address, 0, sizeof address);
+    address.size = sizeof address.any;
+    address.any.sa_family = peer->family;
+    if (peer->family == AF_INET) {
+        address.in.sin_port = peer->port;
+        address.in.sin_addr = peer->in;
+        address.size = sizeof address.in;
+    } else if (peer->family == AF_INET6) {
+        address.in6.sin6_port = peer->port;
+        address.in6.sin6_scope_id = peer->zone;
+        address.in6.sin6_addr = peer->in6;
+        address.size = sizeof address.in6;
+    } else if (peer->family == AF_UNIX && peer->name != NULL) {
+        address = *peer->name;
+    } else if (peer->family == AF_UNIX) {
         address.size = SUN_PATH_OFFSET;
     }
     return address;

@@ -28,17 +28,17 @@ typedef struct uva__sockaddr_s {
 /** The most bytes that the system may write into one. */
 #define UVA__SOCKADDR_MOST ((socklen_t)sizeof(struct sockaddr_un))
 
-/* The address of a peer, as a transport keeps it: an address of the internet
- * lies in it, the name of a unix socket beside it, as the name is four times as
- * long and most peers have none. */
-typedef union uva__peer_u {
-    struct sockaddr any; /* Of all: the family. */
-    struct sockaddr_in in;
-    struct sockaddr_in6 in6;
-    struct {
-        struct sockaddr any;
-        uva__sockaddr_t *name; /* Owned; NULL for a socket without a name. */
-    } un;
+/* The address of a peer, as a transport keeps it: the name of a unix socket
+ * lies beside it, as it is long and most peers have none. */
+typedef struct uva__peer_s {
+    sa_family_t family; /* Which member of the union is valid. */
+    in_port_t port;     /* Of the internet, in network order. */
+    uint32_t zone;      /* Of IPv6. */
+    union {
+        struct in_addr in;
+        struct in6_addr in6;
+        uva__sockaddr_t *name; /* Owned: of a unix socket; NULL without one. */
+    };
 } uva__peer_t;
 
 /* The addresses of a name, in the order of the resolver. Zeroed: none. */

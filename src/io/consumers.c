@@ -11,16 +11,28 @@
 #include "io/medium_unread.h"
 #include "io/transports.h"
 
+/* Keep what the state behind the transport is of, as another consumer comes. */
+static int transport_remember(uva_transport_t *transport)
+{
+    if (transport->replaced == NULL) {
+        transport->replaced = uva__calloc(1, sizeof *transport->replaced);
+        if (transport->replaced == NULL) {
+            return UV_ENOMEM;
+        }
+        transport->replaced->born = transport->ops;
+    }
+    return 0;
+}
+
 int uva__transport_replace(uva_transport_t *transport,
                            const uva__consumer_ops_t *ops,
                            void *consumer)
 {
     uva__input_t *old = transport->in;
-    int r = 0;
-
     bool paused = old != NULL && old->paused;
+    int r = transport_remember(transport);
 
-    if (old != NULL) {
+    if (r >= 0 && old != NULL) {
         r = uva__medium_unread_input(&transport->medium, old);
     }
     if (r < 0) {
@@ -45,18 +57,20 @@ int uva__transport_replace(uva_transport_t *transport,
 static void *transport_state_for(uva_transport_t *transport,
                                  const uva__factory_t *factory)
 {
-    if (transport->born == factory->ops) {
+    uva__replaced_t *replaced;
+
+    if (transport_remember(transport) < 0) {
+        return NULL;
+    }
+    replaced = transport->replaced;
+    if (replaced->born == factory->ops) {
         return uva__transport_behind(transport);
     }
-    if (transport->beside == NULL) {
-        transport->beside =
-            uva__calloc(1, sizeof *transport->beside + factory->state_bytes);
-        if (transport->beside == NULL) {
-            return NULL;
-        }
-        transport->beside->ops = factory->ops;
+    if (replaced->beside == NULL) {
+        replaced->beside = uva__calloc(1, factory->state_bytes);
+        replaced->beside_ops = replaced->beside == NULL ? NULL : factory->ops;
     }
-    return transport->beside->state;
+    return replaced->beside;
 }
 
 int uva__transport_stand(uva_transport_t *transport,

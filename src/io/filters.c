@@ -101,7 +101,7 @@ static int change_wait(change_t *change)
         return filter->status;
     }
     if (filter->phase >= change->wanted &&
-        (change->wanted == UVA__FILTER_OPEN || filter->base.held_bytes == 0)) {
+        (change->wanted == UVA__FILTER_OPEN || filter->held_bytes == 0)) {
         return 0;
     }
     return uva_waiter_suspend(change->waiter, NULL, NULL);
@@ -117,12 +117,20 @@ static int change_resumed(change_t *change)
 
 /* --- push --- */
 
+/* The medium below one; NULL if there is none. */
+static uva__medium_t *medium_next(uva__medium_t *medium)
+{
+    uva__medium_t **below = uva__medium_below(medium);
+
+    return below == NULL ? NULL : *below;
+}
+
 static size_t transport_filter_count(const uva_transport_t *transport)
 {
     size_t count = 0;
 
     for (uva__medium_t *medium = transport->medium; medium != NULL;
-         medium = medium->below) {
+         medium = medium_next(medium)) {
         count += uva__filter_of(medium) != NULL;
     }
     return count;
@@ -216,10 +224,10 @@ static uva__medium_t **transport_last_filter(uva_transport_t *transport)
 {
     uva__medium_t **place = &transport->medium;
 
-    while (*place != NULL && uva__filter_of(*place) == NULL) {
-        place = &(*place)->below;
+    while (place != NULL && *place != NULL && uva__filter_of(*place) == NULL) {
+        place = uva__medium_below(*place);
     }
-    return *place == NULL ? NULL : place;
+    return place == NULL || *place == NULL ? NULL : place;
 }
 
 /* Leave a filter that is closed and has sent all: the medium below takes its
@@ -228,7 +236,7 @@ static uva__medium_t **transport_last_filter(uva_transport_t *transport)
  * changed. */
 static int pop_leave(uva_filter_t *self, uva__medium_t **medium)
 {
-    uva__medium_t *below = self->base.below;
+    uva__medium_t *below = self->below;
     int r = 0;
 
     if (self->unread.bytes.bytes > 0) {
@@ -238,12 +246,12 @@ static int pop_leave(uva_filter_t *self, uva__medium_t **medium)
         r = uva__medium_unread(&below, &self->plain.bytes);
     }
     if (r < 0) {
-        self->base.below = below; /* What was given back stays there. */
+        self->below = below; /* What was given back stays there. */
         return r;
     }
     (void)below->ops->watch(below, 0);
     uva__medium_give(below, self->base.ready, self->base.upper);
-    self->base.below = NULL;
+    self->below = NULL;
     self->base.ready = NULL;
     *medium = below;
     uva__filter_queue(self); /* The node frees it. */
@@ -320,7 +328,7 @@ int uva_transport_get_extra(const uva_transport_t *transport,
                             void *ret_value)
 {
     for (uva__medium_t *medium = transport->medium; medium != NULL;
-         medium = medium->below) {
+         medium = medium_next(medium)) {
         const uva_filter_t *filter = uva__filter_of(medium);
         if (filter != NULL && filter->started &&
             filter->kind->ops->extra != NULL) {

@@ -49,6 +49,10 @@ typedef struct uva__medium_ops_s {
      * again each time the medium tells that it is writable. NULL: there is none
      * to say. @retval 0 Done. @retval UVA_PENDING Not yet. */
     int (*end)(uva__medium_t *medium);
+    /** How many bytes were taken and have not left. NULL: none ever. */
+    size_t (*held)(const uva__medium_t *medium);
+    /** Where the medium is kept on which this one stands. NULL: on none. */
+    uva__medium_t **(*below)(uva__medium_t *medium);
     /** Close at once: the peer hears of it, ready comes no more, and the medium
      * frees itself, now or later. */
     void (*close)(uva__medium_t *take_medium);
@@ -76,9 +80,6 @@ struct uva__medium_s {
     uva__medium_ready_cb ready;   /* Of upper; NULL before it is watched. */
     void *upper;                  /* Borrowed: what stands on the medium. */
     uva_loop_t *loop;             /* Borrowed. */
-    uva__medium_t *below; /* Owned: what this stands on; NULL for none, and once
-                             it is closed. */
-    size_t held_bytes;    /* Bytes that were taken and have not left. */
     int fd; /* Owned: of a plain socket, else -1; see uva__medium_receive. */
 };
 
@@ -102,6 +103,19 @@ uva__medium_send(uva__medium_t *medium, struct iovec *pieces, size_t count)
     return UVA__LIKELY(medium->fd >= 0)
                ? uva__socket_send(medium->fd, pieces, count)
                : medium->ops->send(medium, pieces, count);
+}
+
+/** How many bytes a medium has taken that have not left. */
+static inline size_t uva__medium_held(const uva__medium_t *medium)
+{
+    return medium->ops->held == NULL ? 0 : medium->ops->held(medium);
+}
+
+/** Where the medium is kept on which another one stands; NULL if that stands on
+ * none. */
+static inline uva__medium_t **uva__medium_below(uva__medium_t *medium)
+{
+    return medium->ops->below == NULL ? NULL : medium->ops->below(medium);
 }
 
 /** Let upper stand on the medium: it hears of it from now on. Nothing may be

@@ -75,14 +75,14 @@ void uva__filter_fail(uva_filter_t *self, int code)
 
 static bool filter_can_send(const uva_filter_t *self)
 {
-    return self->phase == UVA__FILTER_OPEN && self->base.held_bytes == 0;
+    return self->phase == UVA__FILTER_OPEN && self->held_bytes == 0;
 }
 
 /* --- below --- */
 
 void uva__filter_flush(uva_filter_t *self)
 {
-    uva__medium_t *below = self->base.below;
+    uva__medium_t *below = self->below;
     uva__output_t *wire = &self->wire.bytes;
     uva__supply_t nothing = {0};
     size_t total = 1;
@@ -104,7 +104,7 @@ void uva__filter_flush(uva_filter_t *self)
         uva__output_clear(wire, self->base.loop);
         uva__filter_fail(self, (int)sent);
     }
-    self->base.held_bytes = wire->bytes + below->held_bytes;
+    self->held_bytes = wire->bytes + uva__medium_held(below);
 }
 
 /* A call of the engine has ended: send what it has made. */
@@ -171,12 +171,12 @@ static bool filter_pull(uva_filter_t *self)
     uint8_t *scratch = uva__blocks_of(self->base.loop)->scratch;
     ssize_t count;
 
-    if (self->base.below == NULL || self->raw_eof || self->status < 0 ||
+    if (self->below == NULL || self->raw_eof || self->status < 0 ||
         self->phase == UVA__FILTER_CLOSED) {
         self->has_raw = false;
         return false;
     }
-    count = uva__medium_receive(self->base.below, scratch, UVA__READ_BYTES);
+    count = uva__medium_receive(self->below, scratch, UVA__READ_BYTES);
     self->has_raw = count == (ssize_t)UVA__READ_BYTES;
     if (count > 0) {
         filter_give_engine(self, scratch, (size_t)count);
@@ -255,7 +255,7 @@ filter_send(uva__medium_t *medium, struct iovec *pieces, size_t count)
     if (self->status < 0) {
         return self->status;
     }
-    if (self->base.held_bytes > 0 && medium->ready != NULL) {
+    if (self->held_bytes > 0 && medium->ready != NULL) {
         medium->ready(medium->upper, UVA__MEDIUM_HOLDS);
     }
     return total;
@@ -272,7 +272,7 @@ static int filter_news(const uva_filter_t *self)
         events |= UV_READABLE;
     }
     if (filter_can_send(self) || self->status < 0 ||
-        (self->phase == UVA__FILTER_CLOSED && self->base.held_bytes == 0)) {
+        (self->phase == UVA__FILTER_CLOSED && self->held_bytes == 0)) {
         events |= UV_WRITABLE;
     }
     return events & self->events;
@@ -280,7 +280,7 @@ static int filter_news(const uva_filter_t *self)
 
 static int filter_watch_below(uva_filter_t *self, int events)
 {
-    uva__medium_t *below = self->base.below;
+    uva__medium_t *below = self->below;
 
     if (events == self->below_events) {
         return 0; /* To ask would cost an epoll_ctl. */
@@ -302,7 +302,7 @@ static int filter_watch(uva__medium_t *medium, int events)
     if (reads && !self->raw_eof && self->status == 0) {
         below |= UV_READABLE;
     }
-    if (self->base.held_bytes > 0) {
+    if (self->held_bytes > 0) {
         below |= UV_WRITABLE;
     }
     if (filter_news(self) != 0) {
@@ -329,13 +329,13 @@ static void filter_shut(uva__medium_t *medium)
 static int filter_end(uva__medium_t *medium)
 {
     uva_filter_t *self = filter_of(medium);
-    uva__medium_t *below = medium->below;
+    uva__medium_t *below = self->below;
 
     if (self->phase == UVA__FILTER_OPENING || self->status < 0) {
         return 0;
     }
     uva__filter_close(self);
-    if (self->phase != UVA__FILTER_CLOSED || self->base.held_bytes > 0) {
+    if (self->phase != UVA__FILTER_CLOSED || self->held_bytes > 0) {
         return UVA_PENDING;
     }
     return below->ops->end == NULL ? 0 : below->ops->end(below);
@@ -345,9 +345,9 @@ static int filter_end(uva__medium_t *medium)
 static void filter_close(uva__medium_t *take_medium)
 {
     uva_filter_t *self = filter_of(take_medium);
-    uva__medium_t *below = take_medium->below;
+    uva__medium_t *below = self->below;
 
-    take_medium->below = NULL;
+    self->below = NULL;
     take_medium->ready = NULL;
     if (self->status == 0) {
         self->status = UV_ECANCELED;
@@ -357,14 +357,30 @@ static void filter_close(uva__medium_t *take_medium)
     below->ops->close(below);
 }
 
+static size_t filter_held(const uva__medium_t *medium)
+{
+    return ((const uva_filter_t *)(const void *)medium)->held_bytes;
+}
+
+static uva__medium_t **filter_below(uva__medium_t *medium)
+{
+    return &filter_of(medium)->below;
+}
+
 static bool filter_is_gone(const uva__medium_t *medium)
 {
-    return medium->below->ops->is_gone(medium->below);
+    const uva__medium_t *below =
+        ((const uva_filter_t *)(const void *)medium)->below;
+
+    return below->ops->is_gone(below);
 }
 
 static int filter_fileno(const uva__medium_t *medium)
 {
-    return medium->below->ops->fileno(medium->below);
+    const uva__medium_t *below =
+        ((const uva_filter_t *)(const void *)medium)->below;
+
+    return below->ops->fileno(below);
 }
 
 static const uva__medium_ops_t filter_ops = {
@@ -373,6 +389,8 @@ static const uva__medium_ops_t filter_ops = {
     .watch = filter_watch,
     .shut = filter_shut,
     .end = filter_end,
+    .held = filter_held,
+    .below = filter_below,
     .close = filter_close,
     .is_gone = filter_is_gone,
     .fileno = filter_fileno,
@@ -384,6 +402,8 @@ static const uva__medium_ops_t filter_ops_no_eof = {
     .send = filter_send,
     .watch = filter_watch,
     .end = filter_end,
+    .held = filter_held,
+    .below = filter_below,
     .close = filter_close,
     .is_gone = filter_is_gone,
     .fileno = filter_fileno,
@@ -437,10 +457,10 @@ static void filter_run(uva__ready_t *ready)
         (void)filter_pull(self);
     }
     filter_called(self);
-    if (self->base.below != NULL) {
+    if (self->below != NULL) {
         filter_tell(self);
     }
-    if (self->base.below == NULL) {
+    if (self->below == NULL) {
         if (!self->queued) {
             filter_free(self);
         }
@@ -457,7 +477,7 @@ static void filter_drop(uva__ready_t *ready)
     uva_filter_t *self = UVA__CONTAINER_OF(ready, uva_filter_t, ready);
 
     self->queued = false;
-    if (self->base.below == NULL) {
+    if (self->below == NULL) {
         filter_free(self);
     }
 }
@@ -521,9 +541,9 @@ int uva__filter_new(uva_transport_t *transport,
         .ready = below->ready,
         .upper = below->upper,
         .loop = loop,
-        .below = below,
         .fd = -1,
     };
+    self->below = below;
     self->ready.ops = &filter_ready_ops;
     self->kind = kind;
     self->transport = transport;

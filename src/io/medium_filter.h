@@ -20,6 +20,7 @@ typedef enum uva__filter_phase_e {
 
 struct uva_filter_s {
     uva__medium_t base;            /* First: a medium is cast to its filter. */
+    uva__medium_t *below;          /* Owned; NULL once it is closed or left. */
     const uva_filter_kind_t *kind; /* Borrowed. */
     void *state;                   /* Of the engine, which destroys it. */
     uva_transport_t *transport;    /* Borrowed: it owns this. */
@@ -32,16 +33,17 @@ struct uva_filter_s {
                                      failed; NULL if nobody waits. */
     void *on_phase_data;          /* Borrowed. */
     size_t lingering;             /* Bytes that came while it was closing. */
-    int status;                   /* Why it has failed: a code, or 0. */
-    uint8_t phase;                /* uva__filter_phase_t */
-    uint8_t events;               /* Asked for by what stands above. */
-    uint8_t below_events;         /* Asked of the medium below. */
-    uint8_t calls;                /* Calls of the engine under way. */
-    bool started : 1;             /* start has succeeded: destroy is due. */
-    bool queued : 1;              /* ready is in the queue. */
-    bool has_raw : 1;             /* The medium below may have something. */
-    bool raw_eof : 1;             /* It has ended. */
-    bool eof : 1;                 /* No more comes for above. */
+    size_t held_bytes;    /* Of wire, and what the medium below holds. */
+    int status;           /* Why it has failed: a code, or 0. */
+    uint8_t phase;        /* uva__filter_phase_t */
+    uint8_t events;       /* Asked for by what stands above. */
+    uint8_t below_events; /* Asked of the medium below. */
+    uint8_t calls;        /* Calls of the engine under way. */
+    bool started : 1;     /* start has succeeded: destroy is due. */
+    bool queued : 1;      /* ready is in the queue. */
+    bool has_raw : 1;     /* The medium below may have something. */
+    bool raw_eof : 1;     /* It has ended. */
+    bool eof : 1;         /* No more comes for above. */
 };
 
 /** Let the node run in the drain. */

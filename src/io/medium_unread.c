@@ -16,11 +16,12 @@
 #include "io/input.h"
 
 typedef struct unread_s {
-    uva__medium_t base;  /* First: a medium is cast to it. */
-    uva__output_t bytes; /* What was given back, and not received. */
-    uva__ready_t ready;  /* Queued while bytes are left and are asked for. */
-    bool queued;         /* ready is in the queue. */
-    uint8_t events;      /* Asked for. */
+    uva__medium_t base;   /* First: a medium is cast to it. */
+    uva__medium_t *below; /* Owned; NULL once it is closed. */
+    uva__output_t bytes;  /* What was given back, and not received. */
+    uva__ready_t ready;   /* Queued while bytes are left and are asked for. */
+    bool queued;          /* ready is in the queue. */
+    uint8_t events;       /* Asked for. */
 } unread_t;
 
 static inline unread_t *unread_of(const uva__medium_t *medium)
@@ -40,7 +41,7 @@ static void unread_tell(uva__ready_t *ready)
     unread_t *self = UVA__CONTAINER_OF(ready, unread_t, ready);
 
     self->queued = false;
-    if (self->base.below == NULL) {
+    if (self->below == NULL) {
         unread_free(self);
     } else if ((self->events & UV_READABLE) != 0 && self->bytes.bytes > 0) {
         self->base.ready(self->base.upper, UV_READABLE | UVA__MEDIUM_IN_DRAIN);
@@ -52,7 +53,7 @@ static void unread_drop(uva__ready_t *ready)
     unread_t *self = UVA__CONTAINER_OF(ready, unread_t, ready);
 
     self->queued = false;
-    if (self->base.below == NULL) {
+    if (self->below == NULL) {
         unread_free(self);
     }
 }
@@ -73,7 +74,7 @@ static int unread_watch(uva__medium_t *medium, int events)
             uva__loop_push(medium->loop, &self->ready);
         }
     }
-    return self->base.below->ops->watch(self->base.below, below);
+    return self->below->ops->watch(self->below, below);
 }
 
 static ssize_t unread_receive(uva__medium_t *medium, void *data, size_t size)
@@ -82,7 +83,7 @@ static ssize_t unread_receive(uva__medium_t *medium, void *data, size_t size)
     size_t part;
 
     if (self->bytes.bytes == 0) {
-        return uva__medium_receive(medium->below, data, size);
+        return uva__medium_receive(unread_of(medium)->below, data, size);
     }
     part = uva__output_take(&self->bytes, medium->loop, data, size);
     /* Watch again: the medium below if these were the last bytes, else the
@@ -91,17 +92,15 @@ static ssize_t unread_receive(uva__medium_t *medium, void *data, size_t size)
     return (ssize_t)part;
 }
 
-/* A medium that begins to hold bytes tells so before the send returns: it finds
- * its own count in held_bytes here. */
 static ssize_t
 unread_send(uva__medium_t *medium, struct iovec *pieces, size_t count)
 {
-    return uva__medium_send(medium->below, pieces, count);
+    return uva__medium_send(unread_of(medium)->below, pieces, count);
 }
 
 static void unread_shut(uva__medium_t *medium)
 {
-    uva__medium_t *below = medium->below;
+    uva__medium_t *below = unread_of(medium)->below;
 
     below->ops->shut(below);
 }
@@ -109,9 +108,9 @@ static void unread_shut(uva__medium_t *medium)
 static void unread_close(uva__medium_t *take_medium)
 {
     unread_t *self = unread_of(take_medium);
-    uva__medium_t *below = self->base.below;
+    uva__medium_t *below = self->below;
 
-    self->base.below = NULL;
+    self->below = NULL;
     if (!self->queued) { /* Else the node frees it. */
         unread_free(self);
     }
@@ -120,21 +119,31 @@ static void unread_close(uva__medium_t *take_medium)
 
 static int unread_end(uva__medium_t *medium)
 {
-    uva__medium_t *below = medium->below;
+    uva__medium_t *below = unread_of(medium)->below;
 
     return below->ops->end == NULL ? 0 : below->ops->end(below);
 }
 
+static size_t unread_held(const uva__medium_t *medium)
+{
+    return uva__medium_held(unread_of(medium)->below);
+}
+
+static uva__medium_t **unread_below(uva__medium_t *medium)
+{
+    return &unread_of(medium)->below;
+}
+
 static bool unread_is_gone(const uva__medium_t *medium)
 {
-    const uva__medium_t *below = medium->below;
+    const uva__medium_t *below = unread_of(medium)->below;
 
     return below->ops->is_gone(below);
 }
 
 static int unread_fileno(const uva__medium_t *medium)
 {
-    const uva__medium_t *below = medium->below;
+    const uva__medium_t *below = unread_of(medium)->below;
 
     return below->ops->fileno(below);
 }
@@ -145,6 +154,8 @@ static const uva__medium_ops_t unread_ops = {
     .watch = unread_watch,
     .shut = unread_shut,
     .end = unread_end,
+    .held = unread_held,
+    .below = unread_below,
     .close = unread_close,
     .is_gone = unread_is_gone,
     .fileno = unread_fileno,
@@ -155,7 +166,6 @@ static void unread_ready(void *upper, int events)
 {
     unread_t *self = upper;
 
-    self->base.held_bytes = self->base.below->held_bytes;
     self->base.ready(self->base.upper, events);
 }
 
@@ -172,9 +182,8 @@ int uva__medium_unread(uva__medium_t **medium, uva__output_t *take_bytes)
                                  .ready = below->ready,
                                  .upper = below->upper,
                                  .loop = below->loop,
-                                 .below = below,
-                                 .held_bytes = below->held_bytes,
                                  .fd = -1};
+    self->below = below;
     self->bytes = *take_bytes;
     *take_bytes = (uva__output_t){0};
     self->ready.ops = &unread_ready_ops;

@@ -29,35 +29,6 @@ static inline void transport_readable(uva_transport_t *transport, int events)
     }
 }
 
-/* The medium has bytes for a consumer that takes them in the drain. Whatever
- * ran earlier in the same iteration may have paused or ended the transport.
- * asyncio: selector_events.py, remove_reader cancels the reader's handle. */
-static void transport_run_readable(uva__ready_t *ready)
-{
-    uva_transport_t *transport =
-        UVA__CONTAINER_OF(ready, uva_transport_t, readable);
-
-    transport->queued_read = false;
-    if ((transport->events & UV_READABLE) != 0) {
-        uva__transport_read(transport);
-    } else {
-        uva__transport_maybe_free(transport);
-    }
-}
-
-/* A closing loop empties its queue: nothing is read any more. */
-static void transport_drop_readable(uva__ready_t *ready)
-{
-    uva_transport_t *transport =
-        UVA__CONTAINER_OF(ready, uva_transport_t, readable);
-
-    transport->queued_read = false;
-    uva__transport_maybe_free(transport);
-}
-
-static const uva__ready_ops_t readable_ops = {.run = transport_run_readable,
-                                              .drop = transport_drop_readable};
-
 /* The medium has an error, and is watched no more. The bytes that came before
  * it are read first, as far as they are wanted. The read or the send that finds
  * nothing else tells the error itself. */
@@ -107,7 +78,6 @@ static void transport_ready(void *upper, int events)
 
 void uva__transport_open(uva_transport_t *transport)
 {
-    transport->readable.ops = &readable_ops;
     uva__medium_give(transport->medium, transport_ready, transport);
     if (transport->owner == NULL) {
         uva__list_append(&UVA__IO_OF(transport->loop)->transports,

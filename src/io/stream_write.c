@@ -32,8 +32,9 @@
  */
 static inline size_t transport_unsent(const uva_transport_t *transport)
 {
-    return transport->out.bytes +
-           (transport->medium == NULL ? 0 : transport->medium->held_bytes);
+    return transport->out.bytes + (transport->medium == NULL
+                                       ? 0
+                                       : uva__medium_held(transport->medium));
 }
 
 /* --- marks --- */
@@ -85,7 +86,8 @@ static inline void transport_settle(uva_transport_t *transport)
     if (transport->state < UVA__TRANSPORT_LOST &&
         transport_unsent(transport) == 0) {
         transport_sent(transport);
-    } else if (transport->medium != NULL && transport->medium->held_bytes > 0) {
+    } else if (transport->medium != NULL &&
+               uva__medium_held(transport->medium) > 0) {
         transport->blocked = true; /* It tells when it holds none. */
     }
     if (UVA__LIKELY(transport->state < UVA__TRANSPORT_LOST)) {
@@ -378,12 +380,16 @@ int uva_transport_write_eof(uva_transport_t *transport)
  * hear the end of its stream, as nobody hears its writes. */
 bool uva_transport_can_write_eof(const uva_transport_t *transport)
 {
-    const uva__medium_t *medium = transport->medium;
+    uva__medium_t *medium = transport->medium;
 
-    while (medium != NULL && medium->ops->shut != NULL) {
-        medium = medium->below;
+    while (medium != NULL) {
+        uva__medium_t **below = uva__medium_below(medium);
+        if (medium->ops->shut == NULL) {
+            return false;
+        }
+        medium = below == NULL ? NULL : *below;
     }
-    return medium == NULL;
+    return true;
 }
 
 /* --- the limits of unsent bytes --- */

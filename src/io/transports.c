@@ -60,20 +60,34 @@ int uva__transport_kind(uva__transport_kind_t *kind,
     return uva__transport_marks(0, &kind->high_bytes, &kind->low_bytes);
 }
 
+/* Destroy the states of the consumers: that behind the transport, and, if a
+ * consumer was replaced, perhaps one beside it. */
+static void transport_destroy_states(uva_transport_t *transport)
+{
+    uva__replaced_t *replaced = transport->replaced;
+    const uva__consumer_ops_t *born =
+        replaced == NULL ? transport->ops : replaced->born;
+
+    born->destroy(uva__transport_behind(transport));
+    if (replaced != NULL) {
+        if (replaced->beside_ops != NULL) {
+            replaced->beside_ops->destroy(replaced->beside);
+            uva__free(replaced->beside);
+        }
+        uva__free(replaced);
+    }
+}
+
 void uva__transport_maybe_free(uva_transport_t *transport)
 {
     uva_loop_t *loop = transport->loop;
 
     if (transport->refs > 0 || transport->state != UVA__TRANSPORT_CLOSED ||
-        transport->queued || transport->queued_read || transport->dirty ||
-        transport->deferred || transport->handler != NULL) {
+        transport->queued || transport->dirty || transport->deferred ||
+        transport->handler != NULL) {
         return;
     }
-    transport->born->destroy(uva__transport_behind(transport));
-    if (transport->beside != NULL) {
-        transport->beside->ops->destroy(transport->beside->state);
-        uva__free(transport->beside);
-    }
+    transport_destroy_states(transport);
     uva__peer_clear(&transport->peer);
     uva__slab_put(&loop->slab, transport,
                   sizeof *transport + transport->behind_bytes);
@@ -122,7 +136,6 @@ int uva__transport_new(const uva__transport_kind_t *kind,
     transport->loop = loop;
     transport->ready.ops = &transport_ops;
     transport->ops = factory->ops;
-    transport->born = factory->ops;
     transport->consumer = uva__transport_behind(transport);
     transport->behind_bytes = (uint32_t)behind;
     transport->reads_in_drain = true; /* Unless init sets an input. */
@@ -164,10 +177,8 @@ void uva__transport_push(uva_transport_t *transport)
 
 void uva__transport_push_read(uva_transport_t *transport)
 {
-    if (!transport->queued_read) {
-        transport->queued_read = true;
-        uva__loop_push(transport->loop, &transport->readable);
-    }
+    transport->read_due = true;
+    uva__transport_push(transport);
 }
 
 /* A task that waits already is told by the read that is queued here, one that
@@ -221,23 +232,60 @@ static void transport_lost(uva_transport_t *transport)
     uva__transport_maybe_free(transport);
 }
 
-/* The ready node. drop, which comes instead when a closing loop empties its
- * queue, does the same: otherwise the transport would never be freed. */
+/* A read is due that had to wait for the drain. Whatever ran earlier in the
+ * same iteration may have paused or ended the transport: a loss is told in the
+ * next one. asyncio: selector_events.py, remove_reader cancels the reader's
+ * handle.
+ */
+static void transport_read_due(uva_transport_t *transport)
+{
+    uva__medium_t *medium = transport->medium;
+
+    transport->read_due = false;
+    if (transport->state == UVA__TRANSPORT_LOST) {
+        uva__transport_push(transport);
+    } else {
+        medium->ready(medium->upper, UV_READABLE | UVA__MEDIUM_IN_DRAIN);
+    }
+}
+
+/* The ready node: connection_made, a read that is due, connection_lost. */
 static void transport_run(uva__ready_t *ready)
 {
     uva_transport_t *transport =
         UVA__CONTAINER_OF(ready, uva_transport_t, ready);
 
-    transport->queued = false; /* Before both, which may queue it again. */
+    transport->queued = false; /* Before all, which may queue it again. */
     if (!transport->made) {
         transport_made(transport);
+        if (transport->read_due) {
+            uva__transport_push(transport);
+        }
+    } else if (transport->read_due) {
+        transport_read_due(transport);
     } else {
         transport_lost(transport);
     }
 }
 
+/* A closing loop empties its queue: nothing is read any more, but the end is
+ * told, or the transport would never be freed. */
+static void transport_drop(uva__ready_t *ready)
+{
+    uva_transport_t *transport =
+        UVA__CONTAINER_OF(ready, uva_transport_t, ready);
+
+    transport->queued = false;
+    transport->read_due = false;
+    if (!transport->made) {
+        transport_made(transport);
+    } else if (transport->state == UVA__TRANSPORT_LOST) {
+        transport_lost(transport);
+    }
+}
+
 static const uva__ready_ops_t transport_ops = {.run = transport_run,
-                                               .drop = transport_run};
+                                               .drop = transport_drop};
 
 /* --- ending --- */
 

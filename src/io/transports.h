@@ -54,28 +54,28 @@ typedef struct uva__close_limit_s {
     uint64_t timeout_ns;
 } uva__close_limit_t;
 
-/* The state of a consumer that was made when its transport had one already. */
-typedef struct uva__beside_s {
-    const uva__consumer_ops_t *ops; /* Static. */
-    max_align_t state[];
-} uva__beside_t;
+/* What a transport keeps of its consumers once one was replaced. */
+typedef struct uva__replaced_s {
+    const uva__consumer_ops_t *born;       /* Static: of the state behind it. */
+    const uva__consumer_ops_t *beside_ops; /* Static: of beside. */
+    void *beside; /* Owned: the state of a consumer that was made later; NULL
+                     without one. */
+} uva__replaced_t;
 
 struct uva_transport_s {
-    uva__ready_t ready;    /* Runs connection_made, then connection_lost. */
-    uva__ready_t readable; /* Reads in the drain; see reads_in_drain. */
-    uva_list_t link;       /* Of a server's clients, or of
-                              uva__io_t.transports; CLOSED: of a server's
-                              served, or none. */
-    const uva__consumer_ops_t *ops;  /* Static. */
-    void *consumer;                  /* What ops is of. Borrowed. */
-    const uva__consumer_ops_t *born; /* Static: of the state behind this. */
-    uva__beside_t *beside; /* Owned: the state of a consumer that was made
-                              later; NULL without one. */
-    uva__input_t *in;      /* Borrowed: where bytes go; NULL: to
-                              ops->read. */
-    uva__medium_t *medium; /* Owned; NULL from LOST on. */
-    uva__owner_t *owner;   /* Borrowed: a server lives as long as its clients.
-                              NULL if it was not accepted. */
+    uva__ready_t ready; /* Runs connection_made, reads in the drain, and
+                           connection_lost. */
+    uva_list_t link;    /* Of a server's clients, or of
+                           uva__io_t.transports; CLOSED: of a server's
+                           served, or none. */
+    const uva__consumer_ops_t *ops; /* Static. */
+    void *consumer;                 /* What ops is of. Borrowed. */
+    uva__replaced_t *replaced; /* Owned; NULL if no consumer was replaced. */
+    uva__input_t *in;          /* Borrowed: where bytes go; NULL: to
+                                  ops->read. */
+    uva__medium_t *medium;     /* Owned; NULL from LOST on. */
+    uva__owner_t *owner; /* Borrowed: a server lives as long as its clients.
+                            NULL if it was not accepted. */
     uva_transport_t *next_dirty;    /* Of uva__io_t.dirty. */
     uva__fifo_link_t deferred_link; /* Of uva__io_t.deferred. */
     uva__output_t out;
@@ -87,10 +87,10 @@ struct uva_transport_s {
                                 uva__close_limit_t if it is close_limited. */
     int status;              /* Why it is LOST: a code, or 0 for a close. */
     uint8_t state;           /* uva__transport_state_t */
-    uint8_t events;       /* Asked of the medium: UV_READABLE, UV_WRITABLE. */
-    uint8_t dropped;      /* Writes after the loss, for the warning. */
-    bool queued : 1;      /* ready is in the queue. */
-    bool queued_read : 1; /* readable is in the queue. */
+    uint8_t events;    /* Asked of the medium: UV_READABLE, UV_WRITABLE. */
+    uint8_t dropped;   /* Writes after the loss, for the warning. */
+    bool queued : 1;   /* ready is in the queue. */
+    bool read_due : 1; /* A read waits for the drain; ready is queued. */
     bool reads_in_drain : 1; /* Reading runs code of users, so that it has to
                                 wait for the drain. */
     bool filtering : 1;      /* A task pushes or pops a filter. */
