@@ -75,7 +75,7 @@ static void attempt_free(attempt_t *attempt)
 
 static void attempt_drop(attempt_t *attempt)
 {
-    attempt->medium->ops->close(attempt->medium);
+    attempt->medium->ops->close(attempt->medium, attempt->dial->loop);
     attempt_free(attempt);
 }
 
@@ -152,7 +152,8 @@ static void connect_won(attempt_t *attempt)
     }
     (void)medium->ops->watch(medium, 0);
     attempt_free(attempt);
-    r = uva__transport_new(&dial->kind, medium, &peer, NULL, &dial->winner);
+    r = uva__transport_new(dial->loop, &dial->kind, medium, &peer, NULL,
+                           &dial->winner);
     connect_done(dial, r);
     connect_drop_attempts(dial);
 }
@@ -390,7 +391,8 @@ static int connect_descriptor(dial_t *dial, int take_fd)
     }
     r = uva__medium_socket(dial->loop, take_fd, &medium);
     if (r >= 0) {
-        r = uva__transport_new(&dial->kind, medium, &peer, NULL, &dial->winner);
+        r = uva__transport_new(dial->loop, &dial->kind, medium, &peer, NULL,
+                               &dial->winner);
     }
     if (r >= 0) {
         connect_done(dial, 0);

@@ -21,7 +21,7 @@ void uva_filter_ready(uva_filter_t *filter, int status)
 
 int uva_filter_send(uva_filter_t *filter, const void *data, size_t size)
 {
-    int r = uva__flow_put(&filter->wire, filter->base.loop, data, size);
+    int r = uva__flow_put(&filter->wire, filter->loop, data, size);
 
     uva__filter_flush(filter);
     return r;
@@ -31,8 +31,7 @@ void *uva_filter_send_room(uva_filter_t *filter,
                            size_t wanted_bytes,
                            size_t *ret_room)
 {
-    return uva__flow_room(&filter->wire, filter->base.loop, wanted_bytes,
-                          ret_room);
+    return uva__flow_room(&filter->wire, filter->loop, wanted_bytes, ret_room);
 }
 
 void uva_filter_send_filled(uva_filter_t *filter, size_t size)
@@ -51,7 +50,7 @@ static void filter_given(uva_filter_t *filter)
 
 int uva_filter_give(uva_filter_t *filter, const void *data, size_t size)
 {
-    int r = uva__flow_put(&filter->plain, filter->base.loop, data, size);
+    int r = uva__flow_put(&filter->plain, filter->loop, data, size);
 
     filter_given(filter);
     return r;
@@ -61,8 +60,7 @@ void *uva_filter_give_room(uva_filter_t *filter,
                            size_t wanted_bytes,
                            size_t *ret_room)
 {
-    return uva__flow_room(&filter->plain, filter->base.loop, wanted_bytes,
-                          ret_room);
+    return uva__flow_room(&filter->plain, filter->loop, wanted_bytes, ret_room);
 }
 
 void uva_filter_give_filled(uva_filter_t *filter, size_t size)
@@ -88,7 +86,7 @@ void uva_filter_closed(uva_filter_t *filter)
 
 int uva_filter_unread(uva_filter_t *filter, const void *data, size_t size)
 {
-    return uva__flow_put(&filter->unread, filter->base.loop, data, size);
+    return uva__flow_put(&filter->unread, filter->loop, data, size);
 }
 
 uva_transport_t *uva_filter_transport(const uva_filter_t *filter)

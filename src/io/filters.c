@@ -240,10 +240,10 @@ static int pop_leave(uva_filter_t *self, uva__medium_t **medium)
     int r = 0;
 
     if (self->unread.bytes.bytes > 0) {
-        r = uva__medium_unread(&below, &self->unread.bytes);
+        r = uva__medium_unread(&below, self->loop, &self->unread.bytes);
     }
     if (r >= 0 && self->plain.bytes.bytes > 0) {
-        r = uva__medium_unread(&below, &self->plain.bytes);
+        r = uva__medium_unread(&below, self->loop, &self->plain.bytes);
     }
     if (r < 0) {
         self->below = below; /* What was given back stays there. */

@@ -55,7 +55,7 @@ typedef struct uva__medium_ops_s {
     uva__medium_t **(*below)(uva__medium_t *medium);
     /** Close at once: the peer hears of it, ready comes no more, and the medium
      * frees itself, now or later. */
-    void (*close)(uva__medium_t *take_medium);
+    void (*close)(uva__medium_t *take_medium, uva_loop_t *loop);
     /** Whether a host has closed the handle of libuv. */
     bool (*is_gone)(const uva__medium_t *medium);
     /** @return The descriptor, borrowed; -1 without one. */
@@ -79,7 +79,6 @@ struct uva__medium_s {
     const uva__medium_ops_t *ops; /* Static. */
     uva__medium_ready_cb ready;   /* Of upper; NULL before it is watched. */
     void *upper;                  /* Borrowed: what stands on the medium. */
-    uva_loop_t *loop;             /* Borrowed. */
     int fd; /* Owned: of a plain socket, else -1; see uva__medium_receive. */
 };
 

@@ -51,14 +51,14 @@ void uva__filter_queue(uva_filter_t *self)
 {
     if (!self->queued) {
         self->queued = true;
-        uva__loop_push(self->base.loop, &self->ready);
+        uva__loop_push(self->loop, &self->ready);
     }
 }
 
 void uva__filter_set_phase(uva_filter_t *self, uva__filter_phase_t phase)
 {
     self->phase = (uint8_t)phase;
-    uva__timer_stop(self->base.loop, &self->timer);
+    uva__timer_stop(self->loop, &self->timer);
     if (self->on_phase != NULL) {
         self->on_phase(self->on_phase_data);
     }
@@ -97,11 +97,11 @@ void uva__filter_flush(uva_filter_t *self)
             uva__output_pieces(wire, &nothing, pieces, PIECES, &total);
         sent = uva__medium_send(below, pieces, count);
         if (sent > 0) {
-            uva__output_consume_slow(wire, NULL, self->base.loop, (size_t)sent);
+            uva__output_consume_slow(wire, NULL, self->loop, (size_t)sent);
         }
     }
     if (sent < 0 && sent != UV_EAGAIN) {
-        uva__output_clear(wire, self->base.loop);
+        uva__output_clear(wire, self->loop);
         uva__filter_fail(self, (int)sent);
     }
     self->held_bytes = wire->bytes + uva__medium_held(below);
@@ -168,7 +168,7 @@ filter_give_engine(uva_filter_t *self, const void *data, size_t size)
  * let the engine have it. @return Whether there was something. */
 static bool filter_pull(uva_filter_t *self)
 {
-    uint8_t *scratch = uva__blocks_of(self->base.loop)->scratch;
+    uint8_t *scratch = uva__blocks_of(self->loop)->scratch;
     ssize_t count;
 
     if (self->below == NULL || self->raw_eof || self->status < 0 ||
@@ -200,7 +200,7 @@ static ssize_t filter_receive(uva__medium_t *medium, void *data, size_t size)
         pulls++;
     }
     if (self->plain.bytes.bytes > 0) {
-        return (ssize_t)uva__output_take(&self->plain.bytes, medium->loop, data,
+        return (ssize_t)uva__output_take(&self->plain.bytes, self->loop, data,
                                          size);
     }
     if (self->status < 0 || self->eof) {
@@ -342,7 +342,7 @@ static int filter_end(uva__medium_t *medium)
 }
 
 /* The engine is destroyed by the node, as that runs code of users. */
-static void filter_close(uva__medium_t *take_medium)
+static void filter_close(uva__medium_t *take_medium, uva_loop_t *loop)
 {
     uva_filter_t *self = filter_of(take_medium);
     uva__medium_t *below = self->below;
@@ -354,7 +354,7 @@ static void filter_close(uva__medium_t *take_medium)
     }
     uva__filter_set_phase(self, UVA__FILTER_CLOSED);
     uva__filter_queue(self);
-    below->ops->close(below);
+    below->ops->close(below, loop);
 }
 
 static size_t filter_held(const uva__medium_t *medium)
@@ -413,7 +413,7 @@ static const uva__medium_ops_t filter_ops_no_eof = {
 
 static void filter_free(uva_filter_t *self)
 {
-    uva_loop_t *loop = self->base.loop;
+    uva_loop_t *loop = self->loop;
 
     if (self->started && self->kind->ops->destroy != NULL) {
         self->kind->ops->destroy(self->state);
@@ -540,13 +540,13 @@ int uva__filter_new(uva_transport_t *transport,
         .ops = kind->ops->write_eof == NULL ? &filter_ops_no_eof : &filter_ops,
         .ready = below->ready,
         .upper = below->upper,
-        .loop = loop,
         .fd = -1,
     };
     self->below = below;
     self->ready.ops = &filter_ready_ops;
     self->kind = kind;
     self->transport = transport;
+    self->loop = loop;
     self->wire.bytes = *out;
     *out = (uva__output_t){0};
     (void)below->ops->watch(below, 0);
@@ -574,7 +574,7 @@ void uva__filter_write_all(uva_filter_t *self, uva__output_t *out)
         size_t count =
             uva__output_pieces(out, &nothing, pieces, PIECES, &total);
         (void)filter_write(self, pieces, count);
-        uva__output_consume_slow(out, NULL, self->base.loop, total);
+        uva__output_consume_slow(out, NULL, self->loop, total);
     }
 }
 
@@ -594,8 +594,8 @@ void uva__filter_close(uva_filter_t *self)
         filter_called(self);
     }
     if (r == UVA_PENDING && self->phase == UVA__FILTER_CLOSING) {
-        r = uva__timer_start(self->base.loop, &self->timer,
-                             uva__loop_deadline(self->base.loop, closing_ns),
+        r = uva__timer_start(self->loop, &self->timer,
+                             uva__loop_deadline(self->loop, closing_ns),
                              filter_timed_out);
     } else if (r == 0 && self->phase == UVA__FILTER_CLOSING) {
         uva__filter_set_phase(self, UVA__FILTER_CLOSED);

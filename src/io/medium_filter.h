@@ -24,6 +24,7 @@ struct uva_filter_s {
     const uva_filter_kind_t *kind; /* Borrowed. */
     void *state;                   /* Of the engine, which destroys it. */
     uva_transport_t *transport;    /* Borrowed: it owns this. */
+    uva_loop_t *loop;              /* Borrowed. */
     uva__flow_t plain;             /* For above: decoded, and not taken. */
     uva__flow_t wire;              /* For below: encoded, and not sent. */
     uva__flow_t unread;           /* Came from below behind the engine's end. */

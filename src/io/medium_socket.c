@@ -69,7 +69,7 @@ static void socket_shut(uva__medium_t *medium)
 static void socket_close_cb(uv_handle_t *handle)
 {
     socket_t *self = UVA__CONTAINER_OF(handle, socket_t, poll);
-    uva_loop_t *loop = self->base.loop;
+    uva_loop_t *loop = self->base.upper; /* Set by socket_close. */
 
     uva__slab_put(&loop->slab, self, sizeof *self);
     if (loop->closed) { /* The loop's memory waits for its last object. */
@@ -81,11 +81,12 @@ static void socket_close_cb(uv_handle_t *handle)
  * called inside uva__uv_handle_close: fd is copied before. The handle goes
  * before its descriptor: libuv still removes the descriptor from epoll, where a
  * new socket may have the same number. */
-static void socket_close(uva__medium_t *take_medium)
+static void socket_close(uva__medium_t *take_medium, uva_loop_t *loop)
 {
     socket_t *self = socket_of(take_medium);
     int fd = self->base.fd;
 
+    take_medium->upper = loop; /* For close_cb: nothing stands on it now. */
     uva__uv_handle_close((uv_handle_t *)&self->poll, socket_close_cb);
     close(fd);
 }
@@ -132,7 +133,6 @@ int uva__medium_socket(uva_loop_t *loop,
     }
     uva__socket_prepare(take_fd);
     self->base.ops = &socket_ops;
-    self->base.loop = loop;
     self->base.fd = take_fd;
     *ret_medium = &self->base;
     return 0;

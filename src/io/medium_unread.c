@@ -18,6 +18,7 @@
 typedef struct unread_s {
     uva__medium_t base;   /* First: a medium is cast to it. */
     uva__medium_t *below; /* Owned; NULL once it is closed. */
+    uva_loop_t *loop;     /* Borrowed. */
     uva__output_t bytes;  /* What was given back, and not received. */
     uva__ready_t ready;   /* Queued while bytes are left and are asked for. */
     bool queued;          /* ready is in the queue. */
@@ -31,8 +32,8 @@ static inline unread_t *unread_of(const uva__medium_t *medium)
 
 static void unread_free(unread_t *self)
 {
-    uva__output_clear(&self->bytes, self->base.loop);
-    uva__slab_put(&self->base.loop->slab, self, sizeof *self);
+    uva__output_clear(&self->bytes, self->loop);
+    uva__slab_put(&self->loop->slab, self, sizeof *self);
 }
 
 /* The node: tell that there are bytes, unless they were taken meanwhile. */
@@ -71,7 +72,7 @@ static int unread_watch(uva__medium_t *medium, int events)
         below &= ~UV_READABLE;
         if ((events & UV_READABLE) != 0 && !self->queued) {
             self->queued = true;
-            uva__loop_push(medium->loop, &self->ready);
+            uva__loop_push(self->loop, &self->ready);
         }
     }
     return self->below->ops->watch(self->below, below);
@@ -85,7 +86,7 @@ static ssize_t unread_receive(uva__medium_t *medium, void *data, size_t size)
     if (self->bytes.bytes == 0) {
         return uva__medium_receive(unread_of(medium)->below, data, size);
     }
-    part = uva__output_take(&self->bytes, medium->loop, data, size);
+    part = uva__output_take(&self->bytes, self->loop, data, size);
     /* Watch again: the medium below if these were the last bytes, else the
      * node. A refusal of the medium below is told by its own receive. */
     (void)unread_watch(medium, self->events);
@@ -105,7 +106,7 @@ static void unread_shut(uva__medium_t *medium)
     below->ops->shut(below);
 }
 
-static void unread_close(uva__medium_t *take_medium)
+static void unread_close(uva__medium_t *take_medium, uva_loop_t *loop)
 {
     unread_t *self = unread_of(take_medium);
     uva__medium_t *below = self->below;
@@ -114,7 +115,7 @@ static void unread_close(uva__medium_t *take_medium)
     if (!self->queued) { /* Else the node frees it. */
         unread_free(self);
     }
-    below->ops->close(below);
+    below->ops->close(below, loop);
 }
 
 static int unread_end(uva__medium_t *medium)
@@ -169,10 +170,12 @@ static void unread_ready(void *upper, int events)
     self->base.ready(self->base.upper, events);
 }
 
-int uva__medium_unread(uva__medium_t **medium, uva__output_t *take_bytes)
+int uva__medium_unread(uva__medium_t **medium,
+                       uva_loop_t *loop,
+                       uva__output_t *take_bytes)
 {
     uva__medium_t *below = *medium;
-    unread_t *self = uva__slab_get(&below->loop->slab, sizeof *self);
+    unread_t *self = uva__slab_get(&loop->slab, sizeof *self);
 
     if (self == NULL) {
         return UV_ENOMEM;
@@ -181,9 +184,9 @@ int uva__medium_unread(uva__medium_t **medium, uva__output_t *take_bytes)
     self->base = (uva__medium_t){.ops = &unread_ops,
                                  .ready = below->ready,
                                  .upper = below->upper,
-                                 .loop = below->loop,
                                  .fd = -1};
     self->below = below;
+    self->loop = loop;
     self->bytes = *take_bytes;
     *take_bytes = (uva__output_t){0};
     self->ready.ops = &unread_ready_ops;
@@ -205,7 +208,7 @@ int uva__medium_unread_input(uva__medium_t **medium, uva__input_t *in)
     supply = (uva__supply_t){.first = {in->data, in->size}, .bytes = in->size};
     r = uva__output_keep(&bytes, &supply, in->loop);
     if (r >= 0) {
-        r = uva__medium_unread(medium, &bytes);
+        r = uva__medium_unread(medium, in->loop, &bytes);
     }
     if (r < 0) {
         uva__output_clear(&bytes, in->loop);

@@ -15,7 +15,9 @@
  * @param take_bytes Empty afterwards.
  * @retval UV_ENOMEM Nothing has changed.
  */
-int uva__medium_unread(uva__medium_t **medium, uva__output_t *take_bytes);
+int uva__medium_unread(uva__medium_t **medium,
+                       uva_loop_t *loop,
+                       uva__output_t *take_bytes);
 /** The same with all bytes of an input, which is empty afterwards. Without any
  * nothing is changed. */
 int uva__medium_unread_input(uva__medium_t **medium, uva__input_t *in);

@@ -240,8 +240,8 @@ static void listener_poll_cb(uv_poll_t *poll, int status, int events)
             r = uva__medium_socket(server->loop, r, &medium);
         }
         if (r >= 0) {
-            r = uva__transport_new(&server->kind, medium, &peer, &server->owner,
-                                   &transport);
+            r = uva__transport_new(server->loop, &server->kind, medium, &peer,
+                                   &server->owner, &transport);
         }
         if (r < 0) {
             listener_failed(listener, r);

@@ -245,7 +245,7 @@ static void transport_mark_dirty(uva_transport_t *transport)
  */
 static int transport_write_dropped(uva_transport_t *transport)
 {
-    if (transport->dropped < UINT8_MAX) {
+    if (transport->dropped <= DROPPED_WRITES_LOGGED) {
         transport->dropped++;
     }
     /* Logged once; for debugging only if the peer caused the loss: a peer must

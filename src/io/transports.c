@@ -109,13 +109,13 @@ static size_t transport_behind_bytes(const uva__transport_kind_t *kind)
                                              sizeof(uva__close_limit_t);
 }
 
-int uva__transport_new(const uva__transport_kind_t *kind,
+int uva__transport_new(uva_loop_t *loop,
+                       const uva__transport_kind_t *kind,
                        uva__medium_t *take_medium,
                        const uva__sockaddr_t *peer,
                        uva__owner_t *owner,
                        uva_transport_t **ret_transport)
 {
-    uva_loop_t *loop = take_medium->loop;
     const uva__factory_t *factory = &kind->factory;
     size_t behind = transport_behind_bytes(kind);
     size_t bytes = sizeof(uva_transport_t) + behind;
@@ -130,7 +130,7 @@ int uva__transport_new(const uva__transport_kind_t *kind,
         if (transport != NULL) {
             uva__slab_put(&loop->slab, transport, bytes);
         }
-        take_medium->ops->close(take_medium);
+        take_medium->ops->close(take_medium, loop);
         return r;
     }
     transport->loop = loop;
@@ -159,7 +159,7 @@ int uva__transport_new(const uva__transport_kind_t *kind,
 void uva__transport_discard(uva_transport_t *transport)
 {
     transport->state = UVA__TRANSPORT_CLOSED;
-    transport->medium->ops->close(transport->medium);
+    transport->medium->ops->close(transport->medium, transport->loop);
     transport->medium = NULL;
     uva__loop_op_end(transport->loop);
     uva__transport_maybe_free(transport);
@@ -303,7 +303,7 @@ static void transport_close_medium(uva_transport_t *transport)
     transport->blocked = false;
     transport->medium = NULL;
     transport->events = 0;
-    medium->ops->close(medium);
+    medium->ops->close(medium, transport->loop);
 }
 
 /* asyncio: selector_events.py, _SelectorTransport._force_close. The medium is
@@ -363,7 +363,7 @@ void uva__transport_watch(uva_transport_t *transport)
     if (events == transport->events) {
         return; /* Most calls: to ask would cost an epoll_ctl. */
     }
-    transport->events = (uint8_t)events;
+    transport->events = (unsigned)events & 3u;
     r = transport->medium->ops->watch(transport->medium, events);
     if (r < 0) {
         uva__transport_fail(transport, r);

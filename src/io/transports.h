@@ -87,10 +87,10 @@ struct uva_transport_s {
                                 uva__close_limit_t if it is close_limited. */
     int status;              /* Why it is LOST: a code, or 0 for a close. */
     uint8_t state;           /* uva__transport_state_t */
-    uint8_t events;    /* Asked of the medium: UV_READABLE, UV_WRITABLE. */
-    uint8_t dropped;   /* Writes after the loss, for the warning. */
-    bool queued : 1;   /* ready is in the queue. */
-    bool read_due : 1; /* A read waits for the drain; ready is queued. */
+    uint16_t events : 2;  /* Asked of the medium: UV_READABLE, UV_WRITABLE. */
+    uint16_t dropped : 3; /* Writes after the loss, for the warning. */
+    bool queued : 1;      /* ready is in the queue. */
+    bool read_due : 1;    /* A read waits for the drain; ready is queued. */
     bool reads_in_drain : 1; /* Reading runs code of users, so that it has to
                                 wait for the drain. */
     bool filtering : 1;      /* A task pushes or pops a filter. */
@@ -163,7 +163,8 @@ int uva__transport_kind(uva__transport_kind_t *kind,
  * @param owner       Borrowed: the server that accepted it, or NULL.
  * @retval UV_ENOMEM There is no memory.
  */
-int uva__transport_new(const uva__transport_kind_t *kind,
+int uva__transport_new(uva_loop_t *loop,
+                       const uva__transport_kind_t *kind,
                        uva__medium_t *take_medium,
                        const uva__sockaddr_t *peer,
                        uva__owner_t *owner,
