@@ -40,7 +40,8 @@ typedef struct uva_address_s {
 
 /** What a transport stands on. */
 typedef enum uva_medium_kind_e {
-    UVA_MEDIUM_TCP /* A TCP socket. */
+    UVA_MEDIUM_TCP, /* A TCP socket. */
+    UVA_MEDIUM_UNIX /* A unix socket; also another socket of streams. */
 } uva_medium_kind_t;
 
 /** Take a reference. @return transport itself; NULL for NULL. */
@@ -51,6 +52,9 @@ UVA_EXTERN uva_transport_t *uva_transport_unref(uva_transport_t *transport);
 /** The loop of a transport. Borrowed. */
 UVA_EXTERN uva_loop_t *uva_transport_get_loop(const uva_transport_t *transport);
 
+/** What a transport stands on, also when the connection is closed. */
+UVA_EXTERN uva_medium_kind_t
+uva_transport_medium(const uva_transport_t *transport);
 /** The descriptor of the socket; -1 once it is closed. Borrowed: to set options
  * and to look at, not to read, write or close.
  * @asyncio get_extra_info('socket') */

@@ -101,16 +101,15 @@ static int socket_fileno(const uva__medium_t *medium)
     return medium->fd;
 }
 
-static const uva__medium_ops_t socket_ops = {
-    .kind = UVA_MEDIUM_TCP,
-    .receive = socket_receive,
-    .send = socket_send,
-    .watch = socket_watch,
-    .shut = socket_shut,
-    .close = socket_close,
-    .is_gone = socket_is_gone,
-    .fileno = socket_fileno,
-};
+#define SOCKET_OPS(medium_kind)                                                \
+    {                                                                          \
+        .kind = (medium_kind), .receive = socket_receive, .send = socket_send, \
+        .watch = socket_watch, .shut = socket_shut, .close = socket_close,     \
+        .is_gone = socket_is_gone, .fileno = socket_fileno,                    \
+    }
+
+static const uva__medium_ops_t tcp_ops = SOCKET_OPS(UVA_MEDIUM_TCP);
+static const uva__medium_ops_t unix_ops = SOCKET_OPS(UVA_MEDIUM_UNIX);
 
 int uva__medium_socket(uva_loop_t *loop,
                        int take_fd,
@@ -131,8 +130,7 @@ int uva__medium_socket(uva_loop_t *loop,
         close(take_fd);
         return r;
     }
-    uva__socket_prepare(take_fd);
-    self->base.ops = &socket_ops;
+    self->base.ops = uva__socket_prepare(take_fd) ? &tcp_ops : &unix_ops;
     self->base.fd = take_fd;
     *ret_medium = &self->base;
     return 0;

@@ -79,14 +79,16 @@ int uva__socket_accept(int listener, uva__sockaddr_t *ret_peer)
 
 /* asyncio: base_events.py, _set_nodelay: short writes leave without waiting for
  * the peer's acknowledgement. A socket that refuses an option still works. */
-void uva__socket_prepare(int fd)
+bool uva__socket_prepare(int fd)
 {
     int on = 1;
+    /* No other socket has this option. */
+    int r = setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 #if defined(SO_NOSIGPIPE) /* macOS, which has no MSG_NOSIGNAL. */
     (void)setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
 #endif
+    return r == 0;
 }
 
 /* --- descriptors of users --- */

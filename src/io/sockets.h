@@ -37,8 +37,9 @@ int uva__socket_accept(int listener, uva__sockaddr_t *ret_peer);
  * @retval UV_ENOTCONN It is to be a connection, and not connected.
  */
 int uva__socket_adopt(int fd, bool listener);
-/** Set the options that every connection has; a refusal is ignored. */
-void uva__socket_prepare(int fd);
+/** Set the options that every connection has; a refusal is ignored. @return
+ * Whether the socket is one of TCP. */
+bool uva__socket_prepare(int fd);
 
 /** The rest of uva__socket_read when the system call failed. */
 ssize_t uva__socket_read_failed(int fd, void *data, size_t size);

@@ -149,6 +149,7 @@ int uva__transport_new(uva_loop_t *loop,
         *uva__transport_close_limit(transport) = (uva__close_limit_t){
             .transport = transport, .timeout_ns = kind->close_timeout_ns};
     }
+    transport->medium_kind = (uint8_t)take_medium->ops->kind;
     uva__loop_op_begin(loop); /* Ends in transport_lost. */
     factory->ops->init(transport->consumer, transport, factory,
                        kind->limit_bytes);
@@ -417,6 +418,11 @@ uva_transport_t *uva_transport_ref(uva_transport_t *transport)
 uva_loop_t *uva_transport_get_loop(const uva_transport_t *transport)
 {
     return transport->loop;
+}
+
+uva_medium_kind_t uva_transport_medium(const uva_transport_t *transport)
+{
+    return (uva_medium_kind_t)transport->medium_kind;
 }
 
 int uva_transport_fileno(const uva_transport_t *transport)

@@ -86,7 +86,8 @@ struct uva_transport_s {
     uint32_t behind_bytes;   /* Of the consumer's state behind this, and of the
                                 uva__close_limit_t if it is close_limited. */
     int status;              /* Why it is LOST: a code, or 0 for a close. */
-    uint8_t state;           /* uva__transport_state_t */
+    uint8_t state : 4;       /* uva__transport_state_t */
+    uint8_t medium_kind : 4; /* uva_medium_kind_t; outlives the medium. */
     uint16_t events : 2;  /* Asked of the medium: UV_READABLE, UV_WRITABLE. */
     uint16_t dropped : 3; /* Writes after the loss, for the warning. */
     bool queued : 1;      /* ready is in the queue. */
