@@ -59,7 +59,8 @@ typedef struct uva_protocol_s {
  * closes or replaces holds from the next callback on.
  *
  * A negative code of a callback is reported to the loop's exception handler,
- * and the connection is lost with it.
+ * and the connection is lost with it. data_received and buffer_updated come at
+ * most once for each iteration.
  *
  * @asyncio Protocol, BufferedProtocol; differs: a connection whose
  * connection_made fails is lost.
@@ -133,7 +134,7 @@ uva_transport_get_protocol(const uva_transport_t *transport);
  * @param protocol Borrowed until it was replaced or connection_lost has ended;
  *                 its ops must be set. uva_stream_on (streams.h) brings
  *                 streams back.
- * @retval UV_EPERM  The transport is closing.
+ * @retval UV_EPERM  connection_lost has begun, or connection_made has not.
  * @retval UV_EINVAL The table of callbacks has another size.
  * @retval UV_ENOMEM Nothing has changed.
  * @suspends Never.
@@ -177,6 +178,57 @@ uva_create_connection_poll(uva_create_connection_op_t *op,
                            const uva_connection_options_t *options,
                            uva_transport_t **ret_transport);
 
+/**
+ * Connect to a unix socket, and let a new protocol stand on the connection.
+ *
+ * As uva_create_connection, but for the address.
+ *
+ * @return Codes as of uva_create_connection and uva_open_unix_connection.
+ * @suspends Always, unless it fails at once.
+ * @asyncio loop.create_unix_connection
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_create_unix_connection(const uva_protocol_ops_t *ops,
+                           void *arg,
+                           const char *path,
+                           const uva_connection_options_t *options,
+                           uva_transport_t **ret_transport);
+/** The poll half of uva_create_unix_connection. */
+UVA_EXTERN UVA_NODISCARD int
+uva_create_unix_connection_poll(uva_create_connection_op_t *op,
+                                const uva_protocol_ops_t *ops,
+                                void *arg,
+                                const char *path,
+                                const uva_connection_options_t *options,
+                                uva_transport_t **ret_transport);
+
+/**
+ * Let a new protocol stand on a socket that is connected already: of a pair,
+ * accepted elsewhere, or passed in by another process.
+ *
+ * @param take_fd Taken, on error too: it is closed then. It becomes
+ *                non-blocking and closed on exec.
+ * @retval UV_ECANCELED The task was cancelled; take_fd is closed.
+ * @return Other codes as of uva_create_connection and uva_open_connection_fd.
+ * @suspends Always, unless it fails at once.
+ * @asyncio loop.create_connection(sock=), loop.create_unix_connection(sock=),
+ *          loop.connect_accepted_socket
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_create_connection_fd(const uva_protocol_ops_t *ops,
+                         void *arg,
+                         int take_fd,
+                         const uva_connection_options_t *options,
+                         uva_transport_t **ret_transport);
+/** The poll half of uva_create_connection_fd; the first call takes take_fd. */
+UVA_EXTERN UVA_NODISCARD int
+uva_create_connection_fd_poll(uva_create_connection_op_t *op,
+                              const uva_protocol_ops_t *ops,
+                              void *arg,
+                              int take_fd,
+                              const uva_connection_options_t *options,
+                              uva_transport_t **ret_transport);
+
 /** State of one call of uva_create_server; zeroed before the first. */
 typedef struct uva_create_server_op_s {
     void *state;
@@ -190,7 +242,8 @@ typedef struct uva_create_server_op_s {
  * @param arg        Borrowed as long as the server and its connections live:
  *                   becomes the arg of each protocol.
  * @param ret_server New reference.
- * @return Codes as of uva_create_connection and uva_start_server.
+ * @return Codes as of uva_create_connection and uva_start_server. With the
+ *         option fds, host and port are NULL.
  * @suspends Always.
  * @asyncio loop.create_server
  */
@@ -210,6 +263,32 @@ uva_create_server_poll(uva_create_server_op_t *op,
                        const char *port,
                        const uva_server_options_t *options,
                        uva_server_t **ret_server);
+
+/**
+ * Listen on a unix socket, and let a new protocol stand on each connection.
+ *
+ * As uva_create_server, but for the address: uva_start_unix_server tells what
+ * happens to a file at the path, and to that of the server.
+ *
+ * @return Codes as of uva_create_server and uva_start_unix_server.
+ * @suspends Always, unless it fails at once.
+ * @asyncio loop.create_unix_server; differs: a path in use is refused, see the
+ *          option steal_path.
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_create_unix_server(const uva_protocol_ops_t *ops,
+                       void *arg,
+                       const char *path,
+                       const uva_server_options_t *options,
+                       uva_server_t **ret_server);
+/** The poll half of uva_create_unix_server. */
+UVA_EXTERN UVA_NODISCARD int
+uva_create_unix_server_poll(uva_create_server_op_t *op,
+                            const uva_protocol_ops_t *ops,
+                            void *arg,
+                            const char *path,
+                            const uva_server_options_t *options,
+                            uva_server_t **ret_server);
 
 UVA_END_DECLS
 

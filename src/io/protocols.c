@@ -9,6 +9,8 @@
  */
 #include "uva/protocols.h"
 
+#include <unistd.h>
+
 #include "base/log.h"
 #include "core/owner.h"
 #include "core/reports.h"
@@ -26,10 +28,8 @@ void *uva__protocol_cast_failed(const char *type)
 static void
 protocol_failed(uva_transport_t *transport, int code, const char *message)
 {
-    uva_loop_t *loop = transport->loop;
-
+    uva__report(transport->loop, NULL, code, message);
     uva__transport_fail(transport, code);
-    uva__report(loop, NULL, code, message);
 }
 
 /* --- the consumer --- */
@@ -100,7 +100,9 @@ static uva__received_t protocol_read_buffer(uva_protocol_t *protocol)
                         "Fatal error: protocol.get_buffer() call failed.");
         return (uva__received_t){UV_EAGAIN, 0};
     }
-    if (transport->medium == NULL) { /* get_buffer has aborted. */
+    /* get_buffer may have aborted, or set another protocol, which is asked in a
+     * later read. */
+    if (transport->medium == NULL || transport->consumer != protocol) {
         return (uva__received_t){UV_EAGAIN, 0};
     }
     count = uva__medium_receive(transport->medium, data, room);
@@ -214,7 +216,7 @@ int uva_transport_set_protocol(uva_transport_t *transport,
     int r = 0;
 
     if (!uva__loop_owned(transport->loop) || !transport->made ||
-        transport->state >= UVA__TRANSPORT_CLOSING) {
+        transport->state == UVA__TRANSPORT_CLOSED) {
         return uva__bare(UV_EPERM);
     }
     if (protocol == NULL || !protocol_ops_fit(protocol->ops)) {
@@ -237,13 +239,50 @@ static int protocol_factory(const uva_protocol_ops_t *ops,
                             uva__factory_t *ret_factory)
 {
     if (!protocol_ops_fit(ops)) {
-        return UV_EINVAL;
+        return uva__bare(UV_EINVAL);
     }
     *ret_factory = (uva__factory_t){.ops = &protocol_ops,
                                     .state_bytes = ops->protocol_bytes,
                                     .callbacks = ops,
                                     .arg = arg};
     return 0;
+}
+
+/* The poll of every create_connection. A descriptor is taken at once. */
+static int protocol_connect(uva_create_connection_op_t *op,
+                            const uva_protocol_ops_t *ops,
+                            void *arg,
+                            const uva__target_t *target,
+                            const uva_connection_options_t *options,
+                            uva_transport_t **ret_transport)
+{
+    uva__factory_t factory;
+    int r = protocol_factory(ops, arg, &factory);
+
+    if (r < 0) {
+        if (target->kind == UVA__TARGET_FD) {
+            close(target->fd);
+        }
+        return r;
+    }
+    return uva__connect_poll(&op->state, target, options, &factory,
+                             ret_transport);
+}
+
+/* The poll of every create_server. */
+static int protocol_listen(uva_create_server_op_t *op,
+                           const uva_protocol_ops_t *ops,
+                           void *arg,
+                           const uva__target_t *target,
+                           const uva_server_options_t *options,
+                           uva_server_t **ret_server)
+{
+    uva__factory_t factory;
+    int r = protocol_factory(ops, arg, &factory);
+
+    return r < 0 ? r
+                 : uva__listen_poll(&op->state, target, options, &factory, NULL,
+                                    NULL, ret_server);
 }
 
 int uva_create_connection_poll(uva_create_connection_op_t *op,
@@ -255,12 +294,8 @@ int uva_create_connection_poll(uva_create_connection_op_t *op,
                                uva_transport_t **ret_transport)
 {
     uva__target_t target = {UVA__TARGET_HOST, host, port, -1};
-    uva__factory_t factory;
-    int r = uva__bare(protocol_factory(ops, arg, &factory));
 
-    return r < 0 ? r
-                 : uva__connect_poll(&op->state, &target, options, &factory,
-                                     ret_transport);
+    return protocol_connect(op, ops, arg, &target, options, ret_transport);
 }
 
 int uva_create_connection(const uva_protocol_ops_t *ops,
@@ -278,6 +313,61 @@ int uva_create_connection(const uva_protocol_ops_t *ops,
     return r;
 }
 
+int uva_create_unix_connection_poll(uva_create_connection_op_t *op,
+                                    const uva_protocol_ops_t *ops,
+                                    void *arg,
+                                    const char *path,
+                                    const uva_connection_options_t *options,
+                                    uva_transport_t **ret_transport)
+{
+    uva__target_t target = {UVA__TARGET_PATH, path, NULL, -1};
+
+    return protocol_connect(op, ops, arg, &target, options, ret_transport);
+}
+
+int uva_create_unix_connection(const uva_protocol_ops_t *ops,
+                               void *arg,
+                               const char *path,
+                               const uva_connection_options_t *options,
+                               uva_transport_t **ret_transport)
+{
+    uva_create_connection_op_t op = {NULL};
+    int r;
+
+    UVA_DRIVE(r, uva_create_unix_connection, &op, ops, arg, path, options,
+              ret_transport);
+    return r;
+}
+
+int uva_create_connection_fd_poll(uva_create_connection_op_t *op,
+                                  const uva_protocol_ops_t *ops,
+                                  void *arg,
+                                  int take_fd,
+                                  const uva_connection_options_t *options,
+                                  uva_transport_t **ret_transport)
+{
+    uva__target_t target = {UVA__TARGET_FD, NULL, NULL, take_fd};
+
+    return protocol_connect(op, ops, arg, &target, options, ret_transport);
+}
+
+int uva_create_connection_fd(const uva_protocol_ops_t *ops,
+                             void *arg,
+                             int take_fd,
+                             const uva_connection_options_t *options,
+                             uva_transport_t **ret_transport)
+{
+    uva_create_connection_op_t op = {NULL};
+    int r;
+
+    UVA_DRIVE(r, uva_create_connection_fd, &op, ops, arg, take_fd, options,
+              ret_transport);
+    if (r == UVA_ENOTASK) { /* The poll was not called. */
+        close(take_fd);
+    }
+    return r;
+}
+
 int uva_create_server_poll(uva_create_server_op_t *op,
                            const uva_protocol_ops_t *ops,
                            void *arg,
@@ -287,12 +377,8 @@ int uva_create_server_poll(uva_create_server_op_t *op,
                            uva_server_t **ret_server)
 {
     uva__target_t target = {UVA__TARGET_HOST, host, port, -1};
-    uva__factory_t factory;
-    int r = uva__bare(protocol_factory(ops, arg, &factory));
 
-    return r < 0 ? r
-                 : uva__listen_poll(&op->state, &target, options, &factory,
-                                    NULL, NULL, ret_server);
+    return protocol_listen(op, ops, arg, &target, options, ret_server);
 }
 
 int uva_create_server(const uva_protocol_ops_t *ops,
@@ -306,6 +392,32 @@ int uva_create_server(const uva_protocol_ops_t *ops,
     int r;
 
     UVA_DRIVE(r, uva_create_server, &op, ops, arg, host, port, options,
+              ret_server);
+    return r;
+}
+
+int uva_create_unix_server_poll(uva_create_server_op_t *op,
+                                const uva_protocol_ops_t *ops,
+                                void *arg,
+                                const char *path,
+                                const uva_server_options_t *options,
+                                uva_server_t **ret_server)
+{
+    uva__target_t target = {UVA__TARGET_PATH, path, NULL, -1};
+
+    return protocol_listen(op, ops, arg, &target, options, ret_server);
+}
+
+int uva_create_unix_server(const uva_protocol_ops_t *ops,
+                           void *arg,
+                           const char *path,
+                           const uva_server_options_t *options,
+                           uva_server_t **ret_server)
+{
+    uva_create_server_op_t op = {NULL};
+    int r;
+
+    UVA_DRIVE(r, uva_create_unix_server, &op, ops, arg, path, options,
               ret_server);
     return r;
 }

@@ -2,77 +2,16 @@
  * Protocols: the order of callbacks, and what takes the place of what in the
  * middle of a stream.
  */
-#include "net.h"
+#include "noting.h"
 
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "uva/protocols.h"
-
-/* --- a protocol that writes down what it hears --- */
-
-typedef struct notes_s {
-    char text[512];
-    uva_protocol_t *protocol; /* The last one that was made. */
-} notes_t;
-
-typedef struct noting_s {
-    uva_protocol_t base;
-    int made;
-} noting_t;
-
-static void
-note(uva_protocol_t *self, const char *what, const void *data, size_t size)
-{
-    notes_t *notes = self->arg;
-    size_t used = strlen(notes->text);
-
-    (void)snprintf(notes->text + used, sizeof notes->text - used, "%s%.*s;",
-                   what, (int)size, (const char *)data);
-}
-
-static int noting_made(uva_protocol_t *self)
-{
-    ((notes_t *)self->arg)->protocol = self;
-    UVA_PROTOCOL(noting_t, self)->made++;
-    note(self, "made", "", 0);
-    return 0;
-}
-
-static int noting_data(uva_protocol_t *self, uva_bytes_t data)
-{
-    note(self, "data ", data.data, data.size);
-    return 0;
-}
-
-static int noting_eof(uva_protocol_t *self)
-{
-    note(self, "eof", "", 0);
-    return 0;
-}
-
-static void noting_lost(uva_protocol_t *self, int status)
-{
-    note(self, "lost ", uva_err_name(status), strlen(uva_err_name(status)));
-}
-
-static const uva_protocol_ops_t noting_ops = {
-    UVA_PROTOCOL_OPS(noting_t),     .connection_made = noting_made,
-    .data_received = noting_data,   .eof_received = noting_eof,
-    .connection_lost = noting_lost,
-};
-
-static bool heard(const notes_t *notes, const char *text)
-{
-    return strstr(notes->text, text) != NULL;
-}
 
 /* --- the order --- */
 
 UVA_NET_TEST(server_hears_in_order)
 {
-    notes_t notes = {{0}, NULL};
+    notes_t notes = {0};
     uva_server_t *server;
     int fd;
 
@@ -83,7 +22,7 @@ UVA_NET_TEST(server_hears_in_order)
     uva_test_send(fd, "abc");
     UVA_TEST_UNTIL(heard(&notes, "data"));
     ck_assert_int_eq(
-        uva_transport_write(notes.protocol->transport, "answer", 6), 0);
+        uva_transport_write(notes.protocol->base.transport, "answer", 6), 0);
     uva_test_expect(fd, "answer");
     close(fd);
     UVA_TEST_UNTIL(heard(&notes, "lost"));
@@ -95,7 +34,7 @@ UVA_NET_TEST(server_hears_in_order)
 
 UVA_NET_TEST(client_has_heard_connection_made)
 {
-    notes_t notes = {{0}, NULL};
+    notes_t notes = {0};
     uva_transport_t *transport;
     uint16_t port;
     int listener = uva_test_listen(UVA_FAMILY_IPV4, 1, &port);
@@ -106,7 +45,8 @@ UVA_NET_TEST(client_has_heard_connection_made)
                                            &transport),
                      0);
     ck_assert_str_eq(notes.text, "made;");
-    ck_assert_ptr_eq(uva_transport_get_protocol(transport), notes.protocol);
+    ck_assert_ptr_eq(uva_transport_get_protocol(transport),
+                     &notes.protocol->base);
     fd = uva_test_accept(listener);
     uva_test_reset(fd);
     UVA_TEST_UNTIL(heard(&notes, "lost"));
@@ -120,7 +60,7 @@ UVA_NET_TEST(client_has_heard_connection_made)
 UVA_NET_TEST(streams_then_protocol_then_streams)
 {
     /* All came in one segment; each takes its part. */
-    notes_t notes = {{0}, NULL};
+    notes_t notes = {0};
     noting_t protocol = {.base = {.ops = &noting_ops, .arg = &notes}};
     uva_test_link_t link;
     uva_reader_t *reader;
@@ -150,7 +90,7 @@ UVA_NET_TEST(streams_then_protocol_then_streams)
 
 UVA_NET_TEST(protocol_then_streams)
 {
-    notes_t notes = {{0}, NULL};
+    notes_t notes = {0};
     uva_transport_t *transport;
     uva_reader_t *reader;
     uva_writer_t *writer;
