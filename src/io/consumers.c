@@ -4,7 +4,8 @@
  *
  * Invariant: no byte is lost. What the input of the last consumer holds goes
  * back into the medium, where the next one finds it; an end of stream is
- * received again.
+ * received again. On a transport that is closing nothing is left to read; the
+ * next consumer hears of the loss.
  */
 #include "base/alloc.h"
 #include "io/input.h"
@@ -30,9 +31,10 @@ int uva__transport_replace(uva_transport_t *transport,
 {
     uva__input_t *old = transport->in;
     bool paused = old != NULL && old->paused;
+    bool reads = transport->state < UVA__TRANSPORT_CLOSING;
     int r = transport_remember(transport);
 
-    if (r >= 0 && old != NULL) {
+    if (r >= 0 && old != NULL && reads) {
         r = uva__medium_unread_input(&transport->medium, old);
     }
     if (r < 0) {
@@ -46,9 +48,11 @@ int uva__transport_replace(uva_transport_t *transport,
     transport->ops = ops;
     transport->consumer = consumer;
     uva__transport_set_input(transport, NULL);
-    transport->read_eof = false;
-    transport->events = 0; /* Of the medium below: ask the new one. */
-    uva__transport_watch(transport);
+    if (reads) {
+        transport->read_eof = false;
+        transport->events = 0; /* Of the medium below: ask the new one. */
+        uva__transport_watch(transport);
+    }
     return 0;
 }
 

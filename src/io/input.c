@@ -446,7 +446,7 @@ static UVA__NOINLINE void input_wait_special(uva__input_t *in)
         uva_transport_resume_reading(in->transport);
     }
     if (in->ends_idle) {
-        uva__transport_push_read(in->transport);
+        uva__transport_push_told(in->transport, UV_READABLE);
     }
 }
 

@@ -269,8 +269,8 @@ void uva__transport_set_input(uva_transport_t *transport, uva__input_t *in);
 /* --- consumers.c --- */
 
 /**
- * Let another consumer stand on a transport that is open. Bytes that the input
- * of the last one still holds come to it first.
+ * Let another consumer stand on a transport that is not CLOSED. Bytes that the
+ * input of the last one still holds come to it first.
  *
  * @param consumer Borrowed: its state. Its input, if it has one, is set
  *                 afterwards.

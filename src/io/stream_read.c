@@ -150,7 +150,8 @@ static const uva__ready_ops_t go_on_ops = {.run = reads_go_on,
  * its place (the medium is empty then, and a read that says UV_EAGAIN is
  * saved); until it has had its turn; until its consumer has paused it; or until
  * the connection is gone. It is read at all only while the turn's budget is not
- * spent. asyncio reads once for each poll, up to 256 KiB.
+ * spent. A protocol is let read once, as in asyncio (there up to 256 KiB): what
+ * it has woken must run before it is asked for room again.
  */
 void uva__transport_read(uva_transport_t *transport)
 {
@@ -171,7 +172,8 @@ void uva__transport_read(uva_transport_t *transport)
         reads_spend(io, (size_t)received.count);
         total += (size_t)received.count;
     } while (UVA__UNLIKELY((size_t)received.count == received.room) &&
-             total < TURN_BYTES && (transport->events & UV_READABLE) != 0);
+             transport->in != NULL && total < TURN_BYTES &&
+             (transport->events & UV_READABLE) != 0);
 }
 
 /* A peer that answers and then resets the connection: its answer lies in the

@@ -18,14 +18,25 @@
 
 /* --- what the medium tells --- */
 
-/* The medium has bytes, its end, or an error: read it, now or in the drain. */
-static inline void transport_readable(uva_transport_t *transport, int events)
+/* What the medium tells must wait for the drain, as it would run code of users,
+ * and this is not called there. */
+static inline bool transport_waits(const uva_transport_t *transport, int events)
 {
-    if (UVA__LIKELY(!transport->reads_in_drain) ||
-        (events & UVA__MEDIUM_IN_DRAIN) != 0) {
+    return UVA__UNLIKELY(transport->reads_in_drain) &&
+           (events & UVA__MEDIUM_IN_DRAIN) == 0;
+}
+
+/* Read and send what the medium has told of and the transport still asks for:
+ * whatever ran between may have paused or ended it. asyncio:
+ * selector_events.py, remove_reader cancels the reader's handle. */
+static void transport_told(uva_transport_t *transport, int events)
+{
+    if ((events & transport->events & UV_READABLE) != 0) {
         uva__transport_read(transport);
-    } else {
-        uva__transport_push_read(transport);
+    }
+    /* Asked again: a read may have lost the transport. */
+    if ((events & transport->events & UV_WRITABLE) != 0) {
+        uva__transport_writable(transport);
     }
 }
 
@@ -34,13 +45,12 @@ static inline void transport_readable(uva_transport_t *transport, int events)
  * nothing else tells the error itself. */
 static UVA__NOINLINE void transport_medium_failed(uva_transport_t *transport)
 {
-    int events = 0; /* It is not told in the drain. */
+    int events = transport->events;
 
-    if ((transport->events & UV_READABLE) != 0) {
-        transport_readable(transport, events);
-    }
-    if ((transport->events & UV_WRITABLE) != 0) {
-        uva__transport_writable(transport);
+    if (transport_waits(transport, 0)) { /* It is not told in the drain. */
+        uva__transport_push_told(transport, events);
+    } else {
+        transport_told(transport, events);
     }
     if (transport->state < UVA__TRANSPORT_LOST) {
         /* Bytes are left: watch again, which events must not hide. */
@@ -58,19 +68,13 @@ static void transport_ready(void *upper, int events)
         transport_medium_failed(transport);
         return;
     }
-    if ((events & transport->events & UV_READABLE) != 0) {
-        transport_readable(transport, events);
-    }
-    /* transport->events is looked at again: a read may lose the transport, and
-     * the events were collected before other callbacks ran. */
-    if (UVA__LIKELY((events & ~UV_READABLE) == 0)) {
-        return;
-    }
-    if ((events & UVA__MEDIUM_HOLDS) != 0) {
+    if (UVA__UNLIKELY((events & UVA__MEDIUM_HOLDS) != 0)) {
         transport->blocked = true;
     }
-    if ((events & transport->events & UV_WRITABLE) != 0) {
-        uva__transport_writable(transport);
+    if (transport_waits(transport, events)) {
+        uva__transport_push_told(transport, events & transport->events);
+    } else {
+        transport_told(transport, events);
     }
 }
 

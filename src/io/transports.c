@@ -176,10 +176,12 @@ void uva__transport_push(uva_transport_t *transport)
     }
 }
 
-void uva__transport_push_read(uva_transport_t *transport)
+void uva__transport_push_told(uva_transport_t *transport, int events)
 {
-    transport->read_due = true;
-    uva__transport_push(transport);
+    if (events != 0) { /* Else the node would tell of a loss. */
+        transport->told_events |= (uint8_t)events;
+        uva__transport_push(transport);
+    }
 }
 
 /* A task that waits already is told by the read that is queued here, one that
@@ -190,7 +192,7 @@ void uva__transport_end_idle(uva_transport_t *transport)
     transport->ends_idle = true;
     if (transport->in != NULL) {
         transport->in->ends_idle = true;
-        uva__transport_push_read(transport);
+        uva__transport_push_told(transport, UV_READABLE);
     }
 }
 
@@ -233,24 +235,24 @@ static void transport_lost(uva_transport_t *transport)
     uva__transport_maybe_free(transport);
 }
 
-/* A read is due that had to wait for the drain. Whatever ran earlier in the
- * same iteration may have paused or ended the transport: a loss is told in the
- * next one. asyncio: selector_events.py, remove_reader cancels the reader's
- * handle.
- */
-static void transport_read_due(uva_transport_t *transport)
+/* What the medium has told of had to wait for the drain. Whatever ran earlier
+ * in the same iteration may have paused or ended the transport: a loss is told
+ * in the next one. asyncio: selector_events.py, remove_reader cancels the
+ * reader's handle. */
+static void transport_run_told(uva_transport_t *transport)
 {
     uva__medium_t *medium = transport->medium;
+    int events = transport->told_events;
 
-    transport->read_due = false;
+    transport->told_events = 0;
     if (transport->state == UVA__TRANSPORT_LOST) {
         uva__transport_push(transport);
     } else {
-        medium->ready(medium->upper, UV_READABLE | UVA__MEDIUM_IN_DRAIN);
+        medium->ready(medium->upper, events | UVA__MEDIUM_IN_DRAIN);
     }
 }
 
-/* The ready node: connection_made, a read that is due, connection_lost. */
+/* The ready node: connection_made, what was told, connection_lost. */
 static void transport_run(uva__ready_t *ready)
 {
     uva_transport_t *transport =
@@ -259,11 +261,11 @@ static void transport_run(uva__ready_t *ready)
     transport->queued = false; /* Before all, which may queue it again. */
     if (!transport->made) {
         transport_made(transport);
-        if (transport->read_due) {
+        if (transport->told_events != 0) {
             uva__transport_push(transport);
         }
-    } else if (transport->read_due) {
-        transport_read_due(transport);
+    } else if (transport->told_events != 0) {
+        transport_run_told(transport);
     } else {
         transport_lost(transport);
     }
@@ -277,7 +279,7 @@ static void transport_drop(uva__ready_t *ready)
         UVA__CONTAINER_OF(ready, uva_transport_t, ready);
 
     transport->queued = false;
-    transport->read_due = false;
+    transport->told_events = 0;
     if (!transport->made) {
         transport_made(transport);
     } else if (transport->state == UVA__TRANSPORT_LOST) {

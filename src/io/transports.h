@@ -63,8 +63,8 @@ typedef struct uva__replaced_s {
 } uva__replaced_t;
 
 struct uva_transport_s {
-    uva__ready_t ready; /* Runs connection_made, reads in the drain, and
-                           connection_lost. */
+    uva__ready_t ready; /* Runs connection_made, then reads and sends
+                           in the drain, then connection_lost. */
     uva_list_t link;    /* Of a server's clients, or of
                            uva__io_t.transports; CLOSED: of a server's
                            served, or none. */
@@ -86,14 +86,15 @@ struct uva_transport_s {
     uint32_t behind_bytes;   /* Of the consumer's state behind this, and of the
                                 uva__close_limit_t if it is close_limited. */
     int status;              /* Why it is LOST: a code, or 0 for a close. */
-    uint8_t state : 4;       /* uva__transport_state_t */
-    uint8_t medium_kind : 4; /* uva_medium_kind_t; outlives the medium. */
-    uint16_t events : 2;  /* Asked of the medium: UV_READABLE, UV_WRITABLE. */
-    uint16_t dropped : 3; /* Writes after the loss, for the warning. */
-    bool queued : 1;      /* ready is in the queue. */
-    bool read_due : 1;    /* A read waits for the drain; ready is queued. */
-    bool reads_in_drain : 1; /* Reading runs code of users, so that it has to
-                                wait for the drain. */
+    uint8_t state : 3;       /* uva__transport_state_t */
+    uint8_t medium_kind : 3; /* uva_medium_kind_t; outlives the medium. */
+    uint8_t told_events : 2; /* UV_READABLE, UV_WRITABLE: what the medium has
+                                told waits for the drain; ready is queued. */
+    uint16_t events : 2;     /* Asked of the medium: UV_READABLE, UV_WRITABLE. */
+    uint16_t dropped : 3;    /* Writes after the loss, for the warning. */
+    bool queued : 1;         /* ready is in the queue. */
+    bool reads_in_drain : 1; /* Reading and resume_writing run code of users,
+                                so that they have to wait for the drain. */
     bool filtering : 1;      /* A task pushes or pops a filter. */
     bool dirty : 1;          /* In uva__io_t.dirty. */
     bool deferred : 1;       /* In uva__io_t.deferred. */
@@ -176,8 +177,9 @@ void uva__transport_maybe_free(uva_transport_t *transport);
 /** Queue the ready node: connection_made if it has not run, else
  * connection_lost. Nothing if it is queued. */
 void uva__transport_push(uva_transport_t *transport);
-/** Queue the node that reads in the drain. Nothing if it is queued. */
-void uva__transport_push_read(uva_transport_t *transport);
+/** Let the drain read (UV_READABLE) and send (UV_WRITABLE), if the transport
+ * still asks the medium for that then. */
+void uva__transport_push_told(uva_transport_t *transport, int events);
 /** From now on a task that waits for the first byte of a read finds the end of
  * the stream there, once the medium has nothing. */
 void uva__transport_end_idle(uva_transport_t *transport);
