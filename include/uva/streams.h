@@ -292,6 +292,21 @@ UVA_EXTERN UVA_CORO UVA_NODISCARD int uva_writer_drain(uva_writer_t *writer);
 /** The poll half of uva_writer_drain. */
 UVA_EXTERN UVA_NODISCARD int uva_writer_drain_poll(uva_writer_t *writer);
 
+/**
+ * Write, then drain: a write that waits by itself while too much is unsent.
+ *
+ * @param data Borrowed until the call returns; what cannot leave is copied.
+ * @return 0, or a code of uva_writer_write, after which nothing was awaited, or
+ *         of uva_writer_drain.
+ * @retval UV_ECANCELED The task was cancelled; what was written stays.
+ * @suspends As uva_writer_drain.
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_writer_send(uva_writer_t *writer, const void *data, size_t size);
+/** The poll half of uva_writer_send. */
+UVA_EXTERN UVA_NODISCARD int
+uva_writer_send_poll(uva_writer_t *writer, const void *data, size_t size);
+
 /** Send end of stream behind what was written; reading goes on. Idempotent.
  * @asyncio StreamWriter.write_eof */
 UVA_EXTERN int uva_writer_write_eof(uva_writer_t *writer);

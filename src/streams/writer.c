@@ -190,6 +190,24 @@ int uva_writer_drain(uva_writer_t *writer)
     return r;
 }
 
+int uva_writer_send_poll(uva_writer_t *writer, const void *data, size_t size)
+{
+    int r = 0;
+
+    if (!uva_waiter_resumed(uva_waiter_current())) { /* Not written yet. */
+        r = uva_writer_write(writer, data, size);
+    }
+    return r < 0 ? r : uva_writer_drain_poll(writer);
+}
+
+int uva_writer_send(uva_writer_t *writer, const void *data, size_t size)
+{
+    int r;
+
+    UVA_DRIVE(r, uva_writer_send, writer, data, size);
+    return r;
+}
+
 /* --- closing --- */
 
 void uva_writer_close(uva_writer_t *writer)

@@ -571,6 +571,81 @@ UVA_NET_TEST(write_buffer_limits)
     uva_test_unlink(&link);
 }
 
+/* Send a message of its own again and again, until it fails. */
+KIND_TASK(int, send_all, uva_writer_t *writer; int *count; char message[9000];
+          int r;)
+{
+    UVA_BEGIN
+    do {
+        memset(self->message, 'x', sizeof self->message);
+        AWAIT(self->r, uva_writer_send, self->writer, self->message,
+              sizeof self->message);
+        memset(self->message, '-', sizeof self->message); /* It is its own. */
+        *self->count += self->r >= 0;
+    } while (self->r >= 0);
+    UVA_END
+    return self->r;
+}
+
+UVA_NET_TEST(send_writes_and_drains)
+{
+    uva_test_link_t link;
+    send_all_task_t *task;
+    char got[4096];
+    size_t received = 0;
+    int count = 0;
+    int paused;
+
+    uva_test_link(&link, NULL);
+    task = KIND_SPAWN(send_all, link.writer, &count);
+    UVA_TEST_UNTIL(link.writer->paused);
+    paused = count;
+    for (int i = 0; i < 20; i++) {
+        UVA_TICK();
+    }
+    ck_assert_int_eq(count, paused);
+    /* Each message is written once, though the poll is called twice. */
+    while (count < paused + 50) {
+        ssize_t part = recv(link.fd, got, sizeof got, MSG_DONTWAIT);
+        for (ssize_t i = 0; i < part; i++) {
+            ck_assert_int_eq(got[i], 'x');
+        }
+        received += part > 0 ? (size_t)part : 0;
+        UVA_TICK();
+    }
+    UVA_TEST_UNTIL(link.writer->paused);
+    uva_task_cancel(UVA_ERASE(task));
+    ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
+    /* What was written stays, that of the cancelled call too. */
+    uva_writer_close(link.writer);
+    for (;;) {
+        long part = uva_test_drop(link.fd, 1 << 20);
+        if (part < 0) {
+            break;
+        }
+        received += (size_t)part;
+        UVA_TICK();
+    }
+    ck_assert_uint_eq(received, ((size_t)count + 1) * 9000);
+    uva_test_unlink(&link);
+}
+
+UVA_NET_TEST(send_fails_as_write_and_as_drain)
+{
+    uva_test_link_t link;
+    int count = 0;
+
+    uva_test_link(&link, NULL);
+    ck_assert_int_eq(uva_writer_send(link.writer, "x", 1), 0);
+    uva_test_expect(link.fd, "x");
+    ck_assert_int_eq(uva_writer_send(link.writer, "x", SIZE_MAX), UV_EINVAL);
+    uva_transport_abort(uva_writer_transport(link.writer));
+    ck_assert_int_eq(UVA_JOIN(KIND_SPAWN(send_all, link.writer, &count)),
+                     UV_ECONNRESET);
+    ck_assert_int_eq(count, 0);
+    uva_test_unlink(&link);
+}
+
 UVA_NET_TEST(drain_raises)
 {
     /* test_streams.py, StreamTests.test_drain_raises */
@@ -1640,7 +1715,8 @@ int main(void)
                   writes_of_a_turn_leave_together, write_copies, long_printf,
                   view_is_sent_on, view_of_a_blocked_writer);
 
-    KIND_ADD_TESTS(draining, multiple_drain);
+    KIND_ADD_TESTS(draining, multiple_drain, send_writes_and_drains,
+                   send_fails_as_write_and_as_drain);
     UVA_ADD_TESTS(draining, drain_costs_nothing_below_the_mark);
     KIND_ADD_TESTS(draining, drain_goes_on_at_the_low_mark);
     UVA_ADD_TESTS(draining, write_buffer_limits, drain_raises,
