@@ -1,7 +1,7 @@
 """Compare the tests of CPython 3.13 that can be ported with those that are.
 
-cpython-tests.tsv lists the former: the semantics of asyncio's core, and unix
-sockets. A listed test is ported when a test here, one that is added to a case,
+cpython-tests.tsv lists the former: the semantics of asyncio's core, of
+transports, protocols and servers. A listed test is ported when a test here, one that is added to a case,
 names it in its comment as "test_x.py, Class.test_name". One that is not has to
 stand, with its reason, in the table of docs/asyncio-parity.md; what comes with
 a later part of the library is counted apart.

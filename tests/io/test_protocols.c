@@ -11,13 +11,19 @@
 
 UVA_NET_TEST(server_hears_in_order)
 {
+    /* test_events.py, EventLoopTestsMixin.test_create_server
+     * test_events.py, TestServer.test_get_loop
+     * test_events.py, EventLoopTestsMixin.test_server_close */
     notes_t notes = {0};
     uva_server_t *server;
+    uva_transport_t *transport;
+    uint16_t port;
     int fd;
 
     ck_assert_int_eq(
         uva_create_server(&noting_ops, &notes, "127.0.0.1", "0", NULL, &server),
         0);
+    ck_assert_ptr_eq(uva_server_get_loop(server), uva_get_running_loop());
     fd = uva_test_dial(uva_server_port(server));
     uva_test_send(fd, "abc");
     UVA_TEST_UNTIL(heard(&notes, "data"));
@@ -27,9 +33,37 @@ UVA_NET_TEST(server_hears_in_order)
     close(fd);
     UVA_TEST_UNTIL(heard(&notes, "lost"));
     ck_assert_str_eq(notes.text, "made;data abc;eof;lost OK;");
+    port = uva_server_port(server);
     uva_server_close(server);
     ck_assert_int_eq(uva_server_wait_closed(server), 0);
     uva_server_unref(server);
+    ck_assert_int_eq(uva_create_connection(&noting_ops, &notes, "127.0.0.1",
+                                           uva_test_port(port), NULL,
+                                           &transport),
+                     UV_ECONNREFUSED);
+}
+
+UVA_NET_TEST(no_callbacks)
+{
+    /* test_protocols.py, ProtocolsAbsTests.test_base_protocol
+     * test_protocols.py, ProtocolsAbsTests.test_protocol
+     * test_protocols.py, ProtocolsAbsTests.test_buffered_protocol
+     * Each may be missing, which does nothing. */
+    static const uva_protocol_ops_t nothing = {UVA_PROTOCOL_OPS(noting_t)};
+    static const uva_protocol_ops_t room = {UVA_PROTOCOL_OPS(noting_t),
+                                            .get_buffer = noting_buffer};
+    const uva_protocol_ops_t *tables[] = {&nothing, &room};
+
+    for (int i = 0; i < 2; i++) {
+        notes_t notes = {0};
+        int fd;
+        uva_transport_t *transport = noting_link(tables[i], &notes, &fd);
+        (void)uva_test_stuff(fd, 1 << 16);
+        shutdown(fd, SHUT_WR);
+        UVA_TEST_UNTIL(uva_transport_is_closing(transport));
+        uva_transport_unref(transport);
+        close(fd);
+    }
 }
 
 UVA_NET_TEST(client_has_heard_connection_made)
@@ -122,7 +156,7 @@ int main(void)
     TCase *middle = UVA_TCASE(suite, "Middle");
 
     UVA_ADD_TESTS(order, server_hears_in_order,
-                  client_has_heard_connection_made);
+                  client_has_heard_connection_made, no_callbacks);
     UVA_ADD_TESTS(middle, streams_then_protocol_then_streams,
                   protocol_then_streams);
     return uva_test_main(suite);

@@ -26,6 +26,8 @@ typedef enum call_e {
 
 /* Instead of an error: as much as a byte is read or sent. */
 #define SHORT (-1)
+/* Likewise: nothing is sent, and that is no error. */
+#define NOTHING (-2)
 
 /* Which call is to fail, and how. */
 static struct {
@@ -90,7 +92,9 @@ UVA_EXTERN ssize_t send(int fd, const void *data, size_t size, int flags)
         real("send", &next);
     }
     if (fault_hits(CALL_SEND, fd)) {
-        return fault.error == SHORT ? next(fd, data, 1, flags) : -1;
+        return fault.error == SHORT     ? next(fd, data, 1, flags)
+               : fault.error == NOTHING ? 0
+                                        : -1;
     }
     return next(fd, data, size, flags);
 }
@@ -105,7 +109,9 @@ UVA_EXTERN ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
     if (fault_hits(CALL_SENDMSG, fd)) {
         struct iovec piece = {message->msg_iov->iov_base, 1};
         struct msghdr less = {.msg_iov = &piece, .msg_iovlen = 1};
-        return fault.error == SHORT ? next(fd, &less, flags) : -1;
+        return fault.error == SHORT     ? next(fd, &less, flags)
+               : fault.error == NOTHING ? 0
+                                        : -1;
     }
     return next(fd, message, flags);
 }
@@ -194,8 +200,30 @@ static const uva_protocol_ops_t end_ops = {
     UVA_PROTOCOL_OPS(end_t), .connection_made = end_made,
     .data_received = end_data, .connection_lost = end_lost};
 
+/* The same with memory of its own. */
+static uint8_t end_memory[700];
+
+static size_t end_buffer(uva_protocol_t *self, size_t hint_bytes, void **ret)
+{
+    (void)self;
+    (void)hint_bytes;
+    *ret = end_memory;
+    return sizeof end_memory;
+}
+
+static int end_updated(uva_protocol_t *self, size_t size)
+{
+    return end_data(self, (uva_bytes_t){end_memory, size});
+}
+
+static const uva_protocol_ops_t end_buffered_ops = {
+    UVA_PROTOCOL_OPS(end_t), .connection_made = end_made,
+    .get_buffer = end_buffer, .buffer_updated = end_updated,
+    .connection_lost = end_lost};
+
 typedef struct echo_s {
     const char *path; /* NULL: TCP. */
+    const uva_protocol_ops_t *ops;
     side_t client;
     side_t server;
     int started;   /* What create_server has returned. */
@@ -209,10 +237,10 @@ static int echo_connect(const echo_t *echo,
                         uva_transport_t **ret_transport)
 {
     return echo->path == NULL
-               ? uva_create_connection(&end_ops, side, "127.0.0.1",
+               ? uva_create_connection(echo->ops, side, "127.0.0.1",
                                        uva_test_port(uva_server_port(server)),
                                        NULL, ret_transport)
-               : uva_create_unix_connection(&end_ops, side, echo->path, NULL,
+               : uva_create_unix_connection(echo->ops, side, echo->path, NULL,
                                             ret_transport);
 }
 
@@ -247,9 +275,9 @@ static void echo_run(echo_t *echo)
     uva_test_collect_reports(&echo->reports);
     echo->connected = UV_EAI_NODATA; /* It was not tried. */
     echo->started = echo->path == NULL
-                        ? uva_create_server(&end_ops, &echo->server,
+                        ? uva_create_server(echo->ops, &echo->server,
                                             "127.0.0.1", "0", NULL, &server)
-                        : uva_create_unix_server(&end_ops, &echo->server,
+                        : uva_create_unix_server(echo->ops, &echo->server,
                                                  echo->path, NULL, &server);
     if (echo->started >= 0) {
         echo->connected = echo_connect(echo, server, &echo->client, &transport);
@@ -291,11 +319,13 @@ static const row_t rows[] = {
     {CALL_SEND, EINTR, EXPECT_NOTHING},
     {CALL_SEND, EAGAIN, EXPECT_NOTHING},
     {CALL_SEND, SHORT, EXPECT_NOTHING},
+    {CALL_SEND, NOTHING, EXPECT_NOTHING},
     {CALL_SEND, ECONNRESET, EXPECT_LOSS},
     {CALL_SEND, ENOBUFS, EXPECT_LOSS},
     {CALL_SENDMSG, EINTR, EXPECT_NOTHING},
     {CALL_SENDMSG, EAGAIN, EXPECT_NOTHING},
     {CALL_SENDMSG, SHORT, EXPECT_NOTHING},
+    {CALL_SENDMSG, NOTHING, EXPECT_NOTHING},
     {CALL_SENDMSG, ECONNRESET, EXPECT_LOSS},
     {CALL_SENDMSG, ENOBUFS, EXPECT_LOSS},
     {CALL_ACCEPT, EINTR, EXPECT_NOTHING},
@@ -318,7 +348,7 @@ static bool is_end(int status)
 
 static void row_check(const row_t *row, const echo_t *echo)
 {
-    int code = row->error == SHORT ? 0 : uv_translate_sys_error(row->error);
+    int code = row->error < 0 ? 0 : uv_translate_sys_error(row->error);
 
     switch (row->expect) {
     case EXPECT_NOTHING:
@@ -348,12 +378,13 @@ static void row_check(const row_t *row, const echo_t *echo)
 }
 
 /* Let each call of a kind fail in turn. */
-static void row_run(const row_t *row, const char *path)
+static void
+row_run(const row_t *row, const char *path, const uva_protocol_ops_t *ops)
 {
     int hits = 0;
 
     for (int nth = 1;; nth++) {
-        echo_t echo = {.path = path};
+        echo_t echo = {.path = path, .ops = ops};
         bool hit;
         ck_assert_int_lt(nth, 100);
         fault.error = row->error;
@@ -399,6 +430,14 @@ UVA_NET_TEST(each_system_call_fails)
      * test_selector_events.py,
      * SelectorSocketTransportTests.test_read_ready_err
      * test_selector_events.py, SelectorTransportTests.test_fatal_error
+     * test_selector_events.py, SelectorSocketTransportBufferedProtocolTests.
+     * test_read_ready_conn_reset
+     * test_selector_events.py, SelectorSocketTransportBufferedProtocolTests.
+     * test_read_ready_err
+     * test_selector_events.py,
+     * SelectorSocketTransportTests.test_write_partial_none
+     * test_selector_events.py,
+     * SelectorSocketTransportTests.test_write_ready_partial_none
      * test_selector_events.py, SelectorSocketTransportTests.test_write_partial
      * test_selector_events.py, SelectorSocketTransportTests.test_write_buffer
      * test_selector_events.py, SelectorSocketTransportTests.test_write_tryagain
@@ -426,8 +465,8 @@ UVA_NET_TEST(each_system_call_fails)
     const char *path = place_make();
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        row_run(&rows[i], NULL);
-        row_run(&rows[i], path);
+        row_run(&rows[i], NULL, &end_ops);
+        row_run(&rows[i], path, &end_buffered_ops);
     }
     place_end(path);
 }
@@ -436,12 +475,12 @@ UVA_NET_TEST_STRICT(each_allocation_fails)
 {
     /* Whatever is refused, all ends, and nothing is left. */
     const char *path = place_make();
-    echo_t whole = {.path = path};
+    echo_t whole = {.path = path, .ops = &end_ops};
     int wholes = 0;
 
     echo_run(&whole); /* The loop's own part comes first. */
     for (uint64_t n = 1; wholes < 3; n++) {
-        echo_t echo = {.path = path};
+        echo_t echo = {.path = path, .ops = &end_ops};
         ck_assert_uint_lt(n, 1000);
         uva_testing_fail_allocation(n, false);
         echo_run(&echo);

@@ -333,6 +333,53 @@ UVA_NET_TEST(descriptors_that_are_no_connection)
     }
 }
 
+UVA_NET_TEST(listeners_that_are_none)
+{
+    /* test_base_events.py,
+     * BaseEventLoopWithSelectorTests.test_create_server_wrong_sock
+     * test_base_events.py,
+     * BaseEventLoopWithSelectorTests.test_create_server_stream_bittype
+     * test_base_events.py,
+     * BaseEventLoopWithSelectorTests.test_create_server_host_port_sock */
+    static const struct {
+        int type;
+        const char *host;
+        int code;
+    } rows[] = {{SOCK_DGRAM, NULL, UV_EINVAL},
+                {SOCK_STREAM | SOCK_NONBLOCK, NULL, 0},
+                {SOCK_STREAM, "127.0.0.1", UV_EINVAL}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uva_server_options_t options = UVA_SERVER_OPTIONS_INIT;
+        struct sockaddr_in address = {
+            .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        notes_t notes = {0};
+        int fd = socket(AF_INET, rows[i].type | SOCK_CLOEXEC, 0);
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address),
+                         0);
+        options.fds = &fd;
+        options.fd_count = 1;
+        ck_assert_int_eq(UVA_JOIN(KIND_SPAWN(serve, BY_HOST, &noting_ops,
+                                             &notes, rows[i].host, &options)),
+                         rows[i].code);
+        ck_assert(is_open(fd) == (rows[i].code < 0));
+        if (rows[i].code < 0) {
+            close(fd);
+        }
+    }
+}
+
+UVA_NET_TEST(server_of_ipv6)
+{
+    /* test_base_events.py,
+     * BaseEventLoopWithSelectorTests.test_create_server_ipv6 */
+    notes_t notes = {0};
+    int r = UVA_JOIN(KIND_SPAWN(serve, BY_HOST, &noting_ops, &notes, "::1"));
+
+    ck_assert(r == 0 || r == UV_EADDRNOTAVAIL); /* Without IPv6. */
+}
+
 static void no_task(void *data)
 {
     uva_transport_t *transport;
@@ -361,6 +408,8 @@ UVA_NET_TEST(descriptor_outside_of_a_task)
 
 UVA_NET_TEST(connection_cancelled_at_each_iteration)
 {
+    /* test_base_events.py,
+     * BaseEventLoopWithSelectorTests.test_create_connection_timeout */
     for (size_t i = 0; i < WAYS; i++) {
         target_t target;
         int r = UV_ECANCELED;
@@ -495,7 +544,8 @@ int main(void)
     KIND_ADD_TESTS(ways_case, made_when_it_returns);
     UVA_ADD_TESTS(ways_case, unix_server_serves, server_of_descriptors);
     KIND_ADD_TESTS(refused, tables_that_are_none,
-                   descriptors_that_are_no_connection);
+                   descriptors_that_are_no_connection, listeners_that_are_none,
+                   server_of_ipv6);
     UVA_ADD_TESTS(refused, descriptor_outside_of_a_task);
     KIND_ADD_TESTS(failures, connection_cancelled_at_each_iteration,
                    server_cancelled_at_each_iteration);

@@ -231,6 +231,9 @@ UVA_NET_TEST(each_callback_does_each_thing)
      * test_selector_events.py,
      * SelectorSocketTransportTests.test_write_eof_after_close
      * test_selector_events.py, SelectorSocketTransportTests.test_ctor
+     * test_selector_events.py, SelectorTransportTests.test__add_reader
+     * test_selector_events.py,
+     * SelectorSocketTransportTests.test_transport_close_remove_writer
      * test_proactor_events.py,
      * ProactorSocketTransportTests.test_force_close_idempotent
      * test_proactor_events.py,
@@ -459,6 +462,65 @@ UVA_NET_TEST(aborted_in_pause_writing)
     close(fd);
 }
 
+UVA_NET_TEST(writes_until_the_mark)
+{
+    /* test_proactor_events.py,
+     * ProactorSocketTransportTests.test_pause_writing_2write
+     * test_proactor_events.py,
+     * ProactorSocketTransportTests.test_pause_writing_3write */
+    static const char zeros[65536];
+    notes_t notes = {0};
+    int fd;
+    uva_transport_t *transport = noting_link(&noting_ops, &notes, &fd);
+    size_t unsent;
+
+    ck_assert_int_eq(
+        uva_transport_set_write_buffer_limits(transport, SIZE_MAX / 2, 0), 0);
+    do {
+        ck_assert_int_eq(uva_transport_write(transport, zeros, sizeof zeros),
+                         0);
+        unsent = uva_transport_get_write_buffer_size(transport);
+    } while (unsent == 0);
+    ck_assert_int_eq(
+        uva_transport_set_write_buffer_limits(transport, unsent + 4, 0), 0);
+    ck_assert_int_eq(uva_transport_write(transport, "12", 2), 0);
+    ck_assert_int_eq(uva_transport_write(transport, "34", 2), 0);
+    ck_assert_str_eq(notes.text, "made;"); /* At the mark is not above it. */
+    ck_assert_int_eq(uva_transport_write(transport, "5", 1), 0);
+    ck_assert_str_eq(notes.text, "made;pause;");
+    ck_assert_int_eq(uva_transport_write(transport, "6", 1), 0);
+    uva_transport_abort(transport);
+    noting_ends(transport, &notes, "made;pause;lost OK;");
+    close(fd);
+}
+
+UVA_NET_TEST(nothing_and_lines)
+{
+    /* test_selector_events.py, SelectorSocketTransportTests.test_write_no_data
+     * test_selector_events.py,
+     * SelectorSocketTransportTests.test_write_sendmsg_no_data
+     * test_transports.py, TransportTests.test_writelines
+     * test_transports.py, TransportTests.test_get_extra_info */
+    uva_bytes_t lines[] = {
+        {(const uint8_t *)"ab", 2}, {NULL, 0}, {(const uint8_t *)"cde", 3}};
+    notes_t notes = {0};
+    int fd;
+    uva_transport_t *transport = noting_link(&noting_ops, &notes, &fd);
+    uva_address_t address;
+
+    ck_assert_int_eq(uva_transport_write(transport, "", 0), 0);
+    ck_assert_int_eq(uva_transport_writelines(transport, NULL, 0), 0);
+    ck_assert_int_eq(uva_transport_writelines(transport, lines, 3), 0);
+    uva_test_expect(fd, "abcde");
+    ck_assert_int_eq(uva_transport_get_peername(transport, &address), 0);
+    ck_assert_str_eq(address.host, "127.0.0.1");
+    ck_assert_int_eq(uva_transport_get_sockname(transport, &address), 0);
+    ck_assert_int_ge(uva_transport_fileno(transport), 0);
+    uva_transport_close(transport);
+    noting_ends(transport, &notes, "made;lost OK;");
+    close(fd);
+}
+
 UVA_NET_TEST(close_sends_what_was_written)
 {
     /* test_selector_events.py, SelectorTransportTests.test_close_write_buffer
@@ -551,6 +613,7 @@ int main(void)
                   set_in_data_received);
     UVA_ADD_TESTS(writing, writing_pauses_and_resumes,
                   marks_set_in_pause_writing, aborted_in_pause_writing,
-                  close_sends_what_was_written, reset_while_bytes_are_left);
+                  close_sends_what_was_written, reset_while_bytes_are_left,
+                  writes_until_the_mark, nothing_and_lines);
     return uva_test_main(suite);
 }

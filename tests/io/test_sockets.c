@@ -24,6 +24,7 @@
 /* What fake.test stands for; slow.test too, once it is let go. */
 static const char *const *fake_hosts;
 static size_t fake_count;
+static uint16_t fake_port; /* What service.test stands for. */
 static uv_sem_t slow_begun;
 static uv_sem_t slow_goes_on;
 
@@ -79,7 +80,9 @@ UVA_EXTERN int getaddrinfo(const char *node,
     } else if (node != NULL && strcmp(node, "fake.test") != 0) {
         return EAI_NONAME;
     }
-    if (*end != '\0' || port > 65535) {
+    if (strcmp(service, "service.test") == 0) {
+        port = fake_port;
+    } else if (*end != '\0' || port > 65535) {
         return EAI_SERVICE;
     }
     for (size_t i = 0; i < fake_count; i++) {
@@ -152,7 +155,9 @@ static int dialled(dial_task_t *take_task, char *ret_text, size_t size)
 
 UVA_NET_TEST(numbers)
 {
-    /* test_base_events.py, BaseEventTests.test_ipaddr_info: numeric hosts are
+    /* test_base_events.py,
+     * BaseEventLoopWithSelectorTests.test_create_connection_ip_addr
+     * test_base_events.py, BaseEventTests.test_ipaddr_info: numeric hosts are
      * not looked up. */
     uint16_t port = 0;
     int listener = uva_test_listen(UVA_FAMILY_IPV4, 10, &port);
@@ -167,6 +172,21 @@ UVA_NET_TEST(numbers)
     for (int i = 0; i < 3; i++) {
         close(uva_test_accept(listener));
     }
+    close(listener);
+}
+
+UVA_NET_TEST(service_name)
+{
+    /* test_base_events.py,
+     * BaseEventLoopWithSelectorTests.test_create_connection_service_name */
+    int listener = uva_test_listen(UVA_FAMILY_IPV4, 10, &fake_port);
+
+    FAKE("127.0.0.1");
+    ck_assert_int_eq(dialled(DIAL("fake.test", "service.test", NULL), NULL, 0),
+                     0);
+    close(uva_test_accept(listener));
+    ck_assert_int_eq(dialled(DIAL("fake.test", "nonsense", NULL), NULL, 0),
+                     UV_EAI_SERVICE);
     close(listener);
 }
 
@@ -284,6 +304,8 @@ END_TEST
 
 UVA_NET_TEST(unknown_host)
 {
+    /* test_base_events.py,
+     * BaseEventLoopWithSelectorTests.test_create_connection_no_getaddrinfo */
     char text[256];
 
     ck_assert_int_eq(
@@ -325,6 +347,9 @@ UVA_NET_TEST(refusal_has_no_words_of_an_older_failure)
 
 UVA_NET_TEST(wrong_arguments)
 {
+    /* test_base_events.py,
+     * BaseEventLoopWithSelectorTests.test_create_connection_no_host_port_sock
+     */
     uva_connection_options_t options = UVA_CONNECTION_OPTIONS_INIT;
 
     ck_assert_int_eq(dialled(DIAL("127.0.0.1", NULL, NULL), NULL, 0),
@@ -411,7 +436,11 @@ UVA_NET_TEST(peer_of_all_addresses)
 
 UVA_NET_TEST(zones)
 {
-    /* A zone is the resolver's: libuv takes one that it does not know for
+    /* test_base_events.py,
+     * BaseEventLoopWithSelectorTests.test_create_connection_ipv6_scope
+     * test_base_events.py,
+     * BaseEventLoopWithSelectorTests.test_create_server_no_getaddrinfo
+     * A zone is the resolver's: libuv takes one that it does not know for
      * none. */
     uva_server_t *server;
 
@@ -484,8 +513,8 @@ UVA_NET_TEST(all_refuse)
 
 UVA_NET_TEST(multiple_errors)
 {
-    /* test_base_events.py, BaseEventLoopWithSelectorTests
-     * .test_create_connection_multiple_errors: the code is that of the first,
+    /* test_base_events.py, BaseEventLoopWithSelectorTests.
+     * test_create_connection_multiple_errors: the code is that of the first,
      * the words tell all. */
     char number[8];
     char text[512];
@@ -696,8 +725,15 @@ UVA_NET_TEST(each_address_once)
 
 UVA_NET_TEST(local_address)
 {
-    /* test_events.py, EventLoopTestsMixin.test_create_connection_local_addr,
-     * ..._skip_different_family, ..._nomatch_family, ..._in_use */
+    /* test_events.py, EventLoopTestsMixin.test_create_connection_local_addr
+     * test_events.py, EventLoopTestsMixin.
+     * test_create_connection_local_addr_skip_different_family
+     * test_events.py, EventLoopTestsMixin.
+     * test_create_connection_local_addr_nomatch_family
+     * test_events.py,
+     * EventLoopTestsMixin.test_create_connection_local_addr_in_use
+     * test_base_events.py, BaseEventLoopWithSelectorTests.
+     * test_create_connection_no_local_addr */
     uint16_t port = 0;
     uint16_t taken_port = 0;
     int listener = uva_test_listen(UVA_FAMILY_IPV4, 10, &port);
@@ -1007,7 +1043,7 @@ int main(void)
     TCase *cancel = UVA_TCASE(suite, "Cancel");
     TCase *libuv = UVA_TCASE(suite, "Libuv");
 
-    KIND_ADD_TESTS(names, numbers);
+    KIND_ADD_TESTS(names, numbers, service_name);
     UVA_ADD_TESTS(names, ipv6, address_text, unix_address_text);
     KIND_ADD_TESTS(names, unknown_host, wrong_arguments);
     UVA_ADD_TESTS(names, no_ports, zones, peer_of_all_addresses,

@@ -949,6 +949,8 @@ UVA_NET_TEST(all_addresses)
 
 UVA_NET_TEST(one_family)
 {
+    /* test_base_events.py,
+     * BaseEventLoopWithSelectorTests.test_create_server_empty_host */
     uva_server_options_t options = UVA_SERVER_OPTIONS_INIT;
     uva_server_t *server;
     uva_address_t address;
@@ -966,7 +968,11 @@ UVA_NET_TEST(one_family)
 
 UVA_NET_TEST(address_in_use)
 {
-    /* test_events.py, EventLoopTestsMixin.test_create_server_addr_in_use */
+    /* test_base_events.py,
+     * BaseEventLoopWithSelectorTests.test_create_server_cant_bind
+     * test_events.py,
+     * EventLoopTestsMixin.test_create_server_reuse_port
+     * test_events.py, EventLoopTestsMixin.test_create_server_addr_in_use */
     uva_server_t *server = start(serve_hello, NULL, NULL);
     uva_server_options_t options = UVA_SERVER_OPTIONS_INIT;
     uva_server_t *second;
@@ -997,6 +1003,8 @@ UVA_NET_TEST(address_in_use)
 
 UVA_NET_TEST(wrong_options)
 {
+    /* test_base_events.py,
+     * BaseEventLoopWithSelectorTests.test_create_server_no_host_port_sock */
     uva_server_options_t options = UVA_SERVER_OPTIONS_INIT;
     uva_server_t *server;
 
@@ -1047,7 +1055,6 @@ static int options_of(uva_reader_t *reader, uva_writer_t *writer, void *arg)
 
     uva_transport_get_write_buffer_limits(uva_writer_transport(writer), &high,
                                           &low);
-    /* test_base_events.py, BaseEventLoopWithSelectorTests.test_set_nodelay */
     (void)getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &size);
     *(bool *)arg = high == 4000 && low == 1000 && on != 0 &&
                    reader->in.limit == 77 &&
@@ -1058,6 +1065,8 @@ static int options_of(uva_reader_t *reader, uva_writer_t *writer, void *arg)
 
 UVA_NET_TEST(options_reach_connections)
 {
+    /* test_base_events.py,
+     * TestSelectorUtils.test_set_nodelay */
     uva_server_options_t options = UVA_SERVER_OPTIONS_INIT;
     bool good = false;
     uva_server_t *server;
