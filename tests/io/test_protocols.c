@@ -43,6 +43,62 @@ UVA_NET_TEST(server_hears_in_order)
                      UV_ECONNREFUSED);
 }
 
+UVA_NET_TEST(aborted_before_connection_made)
+{
+    /* Between its arrival and connection_made: both are heard. */
+    notes_t notes = {0};
+    uva_server_t *server;
+    int fd;
+
+    ck_assert_int_eq(
+        uva_create_server(&noting_ops, &notes, "127.0.0.1", "0", NULL, &server),
+        0);
+    fd = uva_test_dial(uva_server_port(server));
+    uva_test_send(fd, "never read");
+    UVA_TEST_UNTIL(uva_server_connection_count(server) == 1);
+    ck_assert_int_eq(notes.made, 0);
+    uva_server_abort_clients(server);
+    uva_server_close(server);
+    ck_assert_int_eq(uva_server_wait_closed(server), 0);
+    ck_assert_str_eq(notes.text, "made;lost OK;");
+    uva_server_unref(server);
+    close(fd);
+}
+
+static uva_server_t *closing_server;
+
+static int close_server(noting_t *self)
+{
+    (void)self;
+    uva_server_close(closing_server);
+    return 0;
+}
+
+UVA_NET_TEST(server_closed_in_connection_made)
+{
+    /* Those that were accepted live on; the others are refused or reset. */
+    notes_t notes = {.on_made = close_server};
+    int fds[5];
+
+    ck_assert_int_eq(uva_create_server(&noting_ops, &notes, "127.0.0.1", "0",
+                                       NULL, &closing_server),
+                     0);
+    for (int i = 0; i < 5; i++) {
+        fds[i] = uva_test_dial(uva_server_port(closing_server));
+    }
+    UVA_TEST_UNTIL(notes.made > 0);
+    UVA_TEST_UNTIL((size_t)notes.made ==
+                   uva_server_connection_count(closing_server));
+    ck_assert(!uva_server_is_serving(closing_server));
+    ck_assert_int_eq(notes.ended, 0);
+    for (int i = 0; i < 5; i++) {
+        close(fds[i]);
+    }
+    ck_assert_int_eq(uva_server_wait_closed(closing_server), 0);
+    ck_assert_int_eq(notes.made, notes.ended);
+    uva_server_unref(closing_server);
+}
+
 UVA_NET_TEST(no_callbacks)
 {
     /* test_protocols.py, ProtocolsAbsTests.test_base_protocol
@@ -156,7 +212,9 @@ int main(void)
     TCase *middle = UVA_TCASE(suite, "Middle");
 
     UVA_ADD_TESTS(order, server_hears_in_order,
-                  client_has_heard_connection_made, no_callbacks);
+                  client_has_heard_connection_made, no_callbacks,
+                  aborted_before_connection_made,
+                  server_closed_in_connection_made);
     UVA_ADD_TESTS(middle, streams_then_protocol_then_streams,
                   protocol_then_streams);
     return uva_test_main(suite);

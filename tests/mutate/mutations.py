@@ -238,4 +238,20 @@ INVARIANTS = (
          "false;",
          "a busy loop hears other threads only when it polls"),
     )),
+    ("A protocol hears of what happens from the ready queue, once for each iteration.", (
+        ("return UVA__UNLIKELY(transport->reads_in_drain) && (events & UVA__MEDIUM_IN_DRAIN) == 0;",
+         "return transport->reads_in_drain && (events & UVA__MEDIUM_IN_DRAIN) == 0 && (events & UV_WRITABLE) == 0;",
+         "resume_writing runs inside the poll"),
+        ("transport->in != NULL && total < TURN_BYTES",
+         "total < TURN_BYTES",
+         "get_buffer is asked again before what buffer_updated has called for"),
+        ("if (transport->medium == NULL || transport->consumer != protocol) {",
+         "if (transport->medium == NULL) {",
+         "a protocol that was replaced in get_buffer gets the bytes"),
+    )),
+    ("A send writes once.", (
+        ("if (!uva_waiter_resumed(uva_waiter_current())) { /* Not written yet. */",
+         "if (writer != NULL) {",
+         "a send that waits writes its bytes again"),
+    )),
 )
