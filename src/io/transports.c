@@ -149,7 +149,7 @@ int uva__transport_new(uva_loop_t *loop,
         *uva__transport_close_limit(transport) = (uva__close_limit_t){
             .transport = transport, .timeout_ns = kind->close_timeout_ns};
     }
-    transport->medium_kind = (uint8_t)take_medium->ops->kind;
+    transport->medium_kind = take_medium->ops->kind & 7u;
     uva__loop_op_begin(loop); /* Ends in transport_lost. */
     factory->ops->init(transport->consumer, transport, factory,
                        kind->limit_bytes);
@@ -179,7 +179,8 @@ void uva__transport_push(uva_transport_t *transport)
 void uva__transport_push_told(uva_transport_t *transport, int events)
 {
     if (events != 0) { /* Else the node would tell of a loss. */
-        transport->told_events |= (uint8_t)events;
+        transport->told_events =
+            ((unsigned)events | transport->told_events) & 3u;
         uva__transport_push(transport);
     }
 }

@@ -90,9 +90,9 @@ struct uva_transport_s {
     uint8_t medium_kind : 3; /* uva_medium_kind_t; outlives the medium. */
     uint8_t told_events : 2; /* UV_READABLE, UV_WRITABLE: what the medium has
                                 told waits for the drain; ready is queued. */
-    uint16_t events : 2;     /* Asked of the medium: UV_READABLE, UV_WRITABLE. */
-    uint16_t dropped : 3;    /* Writes after the loss, for the warning. */
-    bool queued : 1;         /* ready is in the queue. */
+    uint16_t events : 2;  /* Asked of the medium: UV_READABLE, UV_WRITABLE. */
+    uint16_t dropped : 3; /* Writes after the loss, for the warning. */
+    bool queued : 1;      /* ready is in the queue. */
     bool reads_in_drain : 1; /* Reading and resume_writing run code of users,
                                 so that they have to wait for the drain. */
     bool filtering : 1;      /* A task pushes or pops a filter. */
