@@ -383,31 +383,17 @@ static int filter_fileno(const uva__medium_t *medium)
     return below->ops->fileno(below);
 }
 
-static const uva__medium_ops_t filter_ops = {
-    .receive = filter_receive,
-    .send = filter_send,
-    .watch = filter_watch,
-    .shut = filter_shut,
-    .end = filter_end,
-    .held = filter_held,
-    .below = filter_below,
-    .close = filter_close,
-    .is_gone = filter_is_gone,
-    .fileno = filter_fileno,
-};
+#define FILTER_OPS(shut_function)                                              \
+    {                                                                          \
+        .receive = filter_receive, .send = filter_send, .watch = filter_watch, \
+        .shut = (shut_function), .end = filter_end, .held = filter_held,       \
+        .below = filter_below, .close = filter_close,                          \
+        .is_gone = filter_is_gone, .fileno = filter_fileno,                    \
+    }
 
+static const uva__medium_ops_t filter_ops = FILTER_OPS(filter_shut);
 /* Of an engine that has no end of stream in one direction. */
-static const uva__medium_ops_t filter_ops_no_eof = {
-    .receive = filter_receive,
-    .send = filter_send,
-    .watch = filter_watch,
-    .end = filter_end,
-    .held = filter_held,
-    .below = filter_below,
-    .close = filter_close,
-    .is_gone = filter_is_gone,
-    .fileno = filter_fileno,
-};
+static const uva__medium_ops_t filter_ops_no_eof = FILTER_OPS(NULL);
 
 /* --- the node --- */
 
