@@ -2,7 +2,8 @@
  * A load client for echo servers: a closed loop, one message outstanding on
  * each connection.
  *
- *     load_echo PORT [-c CONNECTIONS] [-s BYTES] [-t SECONDS | -n REQUESTS]
+ *     load_echo PORT|PATH [-c CONNECTIONS] [-s BYTES] [-t SECONDS | -n
+ * REQUESTS]
  *               [-w WARM_UP_SECONDS] [-p SERVER_PID] [-i IDLE] [-L LABEL]
  *
  * The server's CPU time is that of all its threads, over the measured part. -n
@@ -12,6 +13,7 @@
  */
 #include <dirent.h>
 #include <stdbool.h>
+#include <sys/un.h>
 
 #include "bench_net.h"
 
@@ -38,7 +40,8 @@ static struct {
     int64_t requests;
     long pid;
     const char *label;
-} options = {0, 1, 0, 1024, 1, 0.2, 0, 0, ""};
+    const char *path; /* Of a unix socket; NULL for TCP. */
+} options = {0, 1, 0, 1024, 1, 0.2, 0, 0, "", NULL};
 
 static char *message;
 static char buffer[262144];
@@ -134,12 +137,32 @@ static void nap(int64_t ns)
     nanosleep(&time, NULL);
 }
 
+static int dial_unix(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s",
+                   options.path);
+    while (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+        if (errno != EAGAIN) { /* The backlog is full. */
+            bench_die("connect");
+        }
+        nap(1000000);
+    }
+    return fd;
+}
+
 static int dial(void)
 {
     struct sockaddr_in address = bench_loopback(options.port);
     int one = 1;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int fd;
 
+    if (options.path != NULL) {
+        return dial_unix();
+    }
+    fd = socket(AF_INET, SOCK_STREAM, 0);
     if (fd < 0 ||
         connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
         bench_die("connect");
@@ -316,7 +339,11 @@ static void usage(void)
 
 static void parse(int argc, char **argv)
 {
-    options.port = (int)bench_arg(argc, argv, 1, 0);
+    if (argc > 1 && strchr(argv[1], '/') != NULL) {
+        options.path = argv[1];
+    } else {
+        options.port = (int)bench_arg(argc, argv, 1, 0);
+    }
     for (int i = 2; i < argc; i += 2) {
         int option = argv[i][0] == '-' && argv[i][1] != '\0' ? argv[i][1] : '?';
         double number;

@@ -131,7 +131,14 @@ UVA_TASK(int, echo_main, const char *port; bool view; bool protocol;)
     int r;
 
     options.backlog_count = 4096;
-    if (args->protocol) {
+    if (strchr(args->port, '/') != NULL) { /* The path of a unix socket. */
+        r = args->protocol ? uva_create_unix_server(&echo_ops, NULL, args->port,
+                                                    &options, &server)
+            : bench_stackless ? uva_start_unix_server(echo_view_s, args->port,
+                                                      &options, &server)
+                              : uva_start_unix_server(echo_view, args->port,
+                                                      &options, &server);
+    } else if (args->protocol) {
         r = uva_create_server(&echo_ops, NULL, "127.0.0.1", args->port,
                               &options, &server);
     } else if (args->view) {
@@ -148,7 +155,11 @@ UVA_TASK(int, echo_main, const char *port; bool view; bool protocol;)
     if (r < 0) {
         return r;
     }
-    printf("listening on 127.0.0.1:%d\n", uva_server_port(server));
+    if (strchr(args->port, '/') != NULL) {
+        printf("listening on unix:%s\n", args->port);
+    } else {
+        printf("listening on 127.0.0.1:%d\n", uva_server_port(server));
+    }
     fflush(stdout);
     r = uva_server_serve_forever(server);
     uva_server_unref(server);
@@ -169,7 +180,7 @@ void bench_echo(int argc, char **argv)
     }
     if (strcmp(mode, "stream") != 0 && strcmp(mode, "read") != 0 &&
         strcmp(mode, "protocol") != 0) {
-        fputs("uva_bench: echo stream|read|protocol [--port N]\n", stderr);
+        fputs("uva_bench: echo stream|read|protocol [--port N|PATH]\n", stderr);
         exit(2);
     }
     r = uva_run_task(echo_main, NULL, NULL, .port = port,
