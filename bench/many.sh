@@ -1,6 +1,6 @@
 #!/bin/sh
 # many.sh BIN [COUNT]: COUNT connections at once (10,000) to an echo server, each
-# echoing, then idle, then closed: of streams of both kinds of task and of a
+# echoing, then closed: of streams of both kinds of task and of a
 # protocol, over TCP and over a unix socket. The client is a process of its own.
 # Fails at an error, or if the server keeps a socket. Prints one line a run.
 set -eu
@@ -16,7 +16,7 @@ failed=0
 # How many sockets the server has.
 descriptors()
 {
-    ls -l "/proc/$server/fd" | grep -c socket
+    ls -l "/proc/$server/fd" 2>/dev/null | grep -c socket
 }
 
 # wait_for COMMAND...: until it succeeds, for ten seconds.
