@@ -30,6 +30,7 @@ static const struct {
     {"naps", bench_naps, "COUNT"},
     {"chan", bench_chan, "COUNT CAPACITY"},
     {"echo", bench_echo, "stream|read|protocol [--port N]"},
+    {"pair", bench_pair, "COUNT"},
     {"crawl", bench_crawl, "PORT COUNT"},
 };
 

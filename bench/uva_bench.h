@@ -37,6 +37,7 @@ void bench_sleeps(int argc, char **argv);
 void bench_naps(int argc, char **argv);
 void bench_chan(int argc, char **argv);
 void bench_echo(int argc, char **argv);
+void bench_pair(int argc, char **argv);
 void bench_crawl(int argc, char **argv);
 
 #endif /* UVA_BENCH_H */

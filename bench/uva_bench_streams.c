@@ -191,6 +191,67 @@ void bench_echo(int argc, char **argv)
     }
 }
 
+/* --- a pair in memory --- */
+
+enum {
+    PAIR_BYTES = 64
+};
+
+/* Messages there and back: one side asks, the other answers. */
+UVA_TASK(void, pair_side, uva_reader_t *reader; uva_writer_t * writer;
+         int64_t count;
+         bool asks;)
+{
+    char data[PAIR_BYTES] = {0};
+    uva_bytes_t got;
+    int r = 0;
+
+    (void)ret;
+    for (int64_t i = 0; i < args->count && r >= 0; i++) {
+        if (args->asks) {
+            r = uva_writer_write(args->writer, data, sizeof data);
+        }
+        if (r >= 0) {
+            r = uva_reader_read_view(args->reader, sizeof data, &got);
+        }
+        if (r >= 0 && !args->asks) {
+            r = uva_writer_write(args->writer, got.data, got.size);
+        }
+    }
+    return r;
+}
+
+UVA_TASK(void, pair_main, int64_t count;)
+{
+    uva_reader_t *readers[2];
+    uva_writer_t *writers[2];
+    pair_side_task_t *answers;
+    int r = uva_open_memory_connection(0, readers, writers);
+
+    (void)ret;
+    if (r < 0) {
+        return r;
+    }
+    answers = uva_spawn(pair_side, readers[1], writers[1], args->count, false);
+    r = pair_side_await(
+        uva_spawn(pair_side, readers[0], writers[0], args->count, true), NULL);
+    if (r >= 0) {
+        r = pair_side_await(answers, NULL);
+    }
+    uva_connection_close(readers[0], writers[0]);
+    uva_connection_close(readers[1], writers[1]);
+    return r < 0 ? r : 0;
+}
+
+void bench_pair(int argc, char **argv)
+{
+    int64_t count = bench_arg(argc, argv, 1, 1000000);
+    bench_mark_t mark = bench_begin();
+
+    bench_check(uva_run_task(pair_main, NULL, NULL, .count = count), "pair");
+    bench_end(mark, "pair", bench_peer(), (double)count);
+}
+
 /* --- crawl --- */
 
 #define CRAWL_REQUEST "GET / HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n"

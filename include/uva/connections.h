@@ -132,6 +132,24 @@ uva_open_connection_fd(int take_fd,
                        uva_writer_t **ret_writer);
 
 /**
+ * Make two streams that are each other's peer in memory: for tests, and for
+ * parts of one program that talk by bytes. They need no descriptor, so virtual
+ * loops have them too.
+ *
+ * @param capacity_bytes What one side may have sent and the other not received
+ *                       before its transport keeps it; 0 is 64 KiB.
+ * @param ret_readers, ret_writers Two new references each: of the first side
+ *                       and of the second.
+ * @retval UVA_ENOLOOP No loop runs here.
+ * @retval UV_ENOMEM   Nothing was made.
+ * @suspends Never.
+ */
+UVA_EXTERN UVA_NODISCARD int
+uva_open_memory_connection(size_t capacity_bytes,
+                           uva_reader_t *ret_readers[2],
+                           uva_writer_t *ret_writers[2]);
+
+/**
  * Send what was written, close the connection, drop both references.
  *
  * Waits until the last byte was handed to the system. If the task is cancelled

@@ -229,6 +229,27 @@ uva_create_connection_fd_poll(uva_create_connection_op_t *op,
                               const uva_connection_options_t *options,
                               uva_transport_t **ret_transport);
 
+/**
+ * Make two transports that are each other's peer in memory, each with a new
+ * protocol. They need no descriptor, so virtual loops have them too. Both hear
+ * connection_made from the ready queue. A side that closes with bytes it has
+ * not received resets the connection, as with TCP.
+ *
+ * @param capacity_bytes What one side may have sent and the other not received
+ *                       before it has to wait; 0 is 64 KiB.
+ * @param ops, arg       Two of each: of the first side and of the second.
+ * @param ret_transports Two new references.
+ * @retval UVA_ENOLOOP No loop runs here.
+ * @retval UV_EINVAL   A table of callbacks has another size.
+ * @retval UV_ENOMEM   Nothing was made.
+ * @suspends Never.
+ */
+UVA_EXTERN UVA_NODISCARD int
+uva_transport_pair(size_t capacity_bytes,
+                   const uva_protocol_ops_t *const ops[2],
+                   void *const arg[2],
+                   uva_transport_t *ret_transports[2]);
+
 /** State of one call of uva_create_server; zeroed before the first. */
 typedef struct uva_create_server_op_s {
     void *state;

@@ -40,8 +40,9 @@ typedef struct uva_address_s {
 
 /** What a transport stands on. */
 typedef enum uva_medium_kind_e {
-    UVA_MEDIUM_TCP, /* A TCP socket. */
-    UVA_MEDIUM_UNIX /* A unix socket; also another socket of streams. */
+    UVA_MEDIUM_TCP,   /* A TCP socket. */
+    UVA_MEDIUM_UNIX,  /* A unix socket; also another socket of streams. */
+    UVA_MEDIUM_MEMORY /* The memory of this process: uva_transport_pair. */
 } uva_medium_kind_t;
 
 /** Take a reference. @return transport itself; NULL for NULL. */

@@ -454,7 +454,7 @@ static int connect_new(void **op,
     uva_loop_t *loop = uva__running();
     uva__io_t *io;
     dial_t *dial;
-    int r = loop == NULL ? UVA_ENOLOOP : uva__io_get(loop, &io);
+    int r = loop == NULL ? UVA_ENOLOOP : uva__io_get_sockets(loop, &io);
 
     if (r < 0) {
         return uva__bare(r);

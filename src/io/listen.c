@@ -327,7 +327,8 @@ static int listen_new(void **op, void *take_data, uva_destroy_cb destroy)
     uva_loop_t *loop = uva__running();
     listen_t *listen = NULL;
     uva__io_t *io;
-    int r = uva__task_current() == NULL ? UVA_ENOTASK : uva__io_get(loop, &io);
+    int r = uva__task_current() == NULL ? UVA_ENOTASK
+                                        : uva__io_get_sockets(loop, &io);
 
     if (r >= 0) {
         listen = uva__slab_get(&loop->slab, sizeof *listen);

@@ -421,3 +421,19 @@ int uva_create_unix_server(const uva_protocol_ops_t *ops,
               ret_server);
     return r;
 }
+
+int uva_transport_pair(size_t capacity_bytes,
+                       const uva_protocol_ops_t *const ops[2],
+                       void *const arg[2],
+                       uva_transport_t *ret_transports[2])
+{
+    uva__factory_t factories[2];
+    int r = 0;
+
+    for (int i = 0; r >= 0 && i < 2; i++) {
+        r = protocol_factory(ops[i], arg[i], &factories[i]);
+    }
+    return r < 0
+               ? uva__bare(r)
+               : uva__transport_pair(capacity_bytes, factories, ret_transports);
+}

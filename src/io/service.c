@@ -90,15 +90,10 @@ static const uva__service_ops_t io_ops = {
     .closed = io_closed,
 };
 
-/* Make io's part of a loop whose driver has a uv_loop_t. */
 static UVA__NOINLINE int io_make(uva_loop_t *loop)
 {
-    uva__io_t *io;
+    uva__io_t *io = uva__calloc(1, sizeof *io);
 
-    if (uva__loop_uv(loop) == NULL) {
-        return UV_ENOTSUP;
-    }
-    io = uva__calloc(1, sizeof *io);
     if (io == NULL || uva__blocks_init(&io->base.blocks, loop) < 0) {
         uva__free(io);
         return UV_ENOMEM;
@@ -126,4 +121,15 @@ int uva__io_get(uva_loop_t *loop, uva__io_t **ret_io)
         *ret_io = UVA__IO_OF(loop);
     }
     return r;
+}
+
+int uva__io_get_sockets(uva_loop_t *loop, uva__io_t **ret_io)
+{
+    /* A host may close the uv_loop_t later; what then fails, fails by itself.
+     */
+    if (uva__loop_uv(loop) == NULL &&
+        (UVA__IO_OF(loop) == NULL || !loop->driver.lost)) {
+        return loop->closing ? UV_EPERM : UV_ENOTSUP;
+    }
+    return uva__io_get(loop, ret_io);
 }

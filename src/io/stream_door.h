@@ -323,6 +323,23 @@ void uva__transport_serve(uva_transport_t *transport,
  * connection's own, so it must not drop them. */
 bool uva__transport_served(const uva_transport_t *transport);
 
+/* --- pair.c --- */
+
+/**
+ * Make two transports in memory that are each other's peer, on the running
+ * loop. Never suspends.
+ *
+ * @param capacity_bytes What one side may have sent and the other not received;
+ *                       0 is 64 KiB.
+ * @param factories      What is to stand on them; copied.
+ * @param ret_transports New references; written on success alone.
+ * @retval UVA_ENOLOOP No loop runs here.
+ * @retval UV_ENOMEM   Nothing was made.
+ */
+int uva__transport_pair(size_t capacity_bytes,
+                        const uva__factory_t factories[2],
+                        uva_transport_t *ret_transports[2]);
+
 /* --- connect.c, listen.c --- */
 
 /* Where a connection goes to, or a server listens. */

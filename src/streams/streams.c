@@ -163,6 +163,23 @@ static const uva__factory_t stream_factory = {
     .state_bytes = sizeof(uva__stream_t),
 };
 
+int uva_open_memory_connection(size_t capacity_bytes,
+                               uva_reader_t *ret_readers[2],
+                               uva_writer_t *ret_writers[2])
+{
+    const uva__factory_t factories[2] = {stream_factory, stream_factory};
+    uva_transport_t *transports[2];
+    int r = uva__transport_pair(capacity_bytes, factories, transports);
+
+    for (int i = 0; r >= 0 && i < 2; i++) {
+        uva__stream_t *stream = uva__transport_state(transports[i]);
+        /* The reader gets the reference that was made. */
+        ret_readers[i] = &stream->reader;
+        ret_writers[i] = uva_writer_ref(&stream->writer);
+    }
+    return r;
+}
+
 int uva_stream_on(uva_transport_t *transport,
                   size_t limit_bytes,
                   uva_reader_t **ret_reader,
