@@ -32,10 +32,7 @@ UVA_TASK(void, pump, uva_reader_t *from; uva_writer_t * to;)
     int r;
 
     while ((r = uva_reader_read_view(args->from, UVA_NO_LIMIT, &bytes)) > 0) {
-        r = uva_writer_write(args->to, bytes.data, bytes.size);
-        if (r >= 0) {
-            r = uva_writer_drain(args->to); /* No faster than they are read. */
-        }
+        r = uva_writer_send(args->to, bytes.data, bytes.size);
         if (r < 0) {
             return r;
         }

@@ -1,5 +1,9 @@
 """Tests that every echo server passes, asked by asyncio, nc and socat."""
 import asyncio
+import os
+import subprocess
+import tempfile
+import unittest
 
 import served
 from served import MIB, close, exchange, reset, send, usage_status, within
@@ -59,3 +63,23 @@ class EchoServer(served.Served):
         self.assertEqual(2, usage_status("--pot", "1"))
         self.assertEqual(2, usage_status("--port"))
         self.assertEqual(1, usage_status("--port", str(self.server.port)))
+
+
+class OnUnixSocket(unittest.IsolatedAsyncioTestCase):
+    """The same program with --unix."""
+
+    async def test_unix(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "echo")
+            process = subprocess.Popen(
+                [served.PROGRAM, "--unix", path], stdout=subprocess.PIPE,
+                preexec_fn=served.before_exec)
+            served.started.append(process)
+            self.assertEqual(f"listening on {path}\n".encode(), process.stdout.readline())
+            reader, writer = await within(asyncio.open_unix_connection(path))
+            self.assertEqual(MIB, await exchange(reader, writer, MIB))
+            writer.close()
+            process.send_signal(served.signal.SIGINT)
+            self.assertEqual(0, process.wait(served.STEP_S))
+            process.stdout.close()
+            self.assertEqual([], os.listdir(folder))
