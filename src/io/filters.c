@@ -83,6 +83,8 @@ static int change_end(void **op, int r)
     }
     if (r == UV_ECANCELED) {
         uva__transport_fail(transport, 0);
+    } else if (r >= 0) { /* What was written meanwhile, and its end. */
+        (void)uva__transport_flush(transport);
     }
     uva__slab_put(&transport->loop->slab, change, sizeof *change);
     (void)uva_transport_unref(transport);
@@ -162,6 +164,9 @@ static int push_begin(change_t *change,
     if (r >= 0) {
         r = uva__filter_new(transport, &transport->medium, &transport->out,
                             kind, is_server, host);
+    }
+    if (transport->state >= UVA__TRANSPORT_LOST) { /* By start. */
+        return transport->status < 0 ? transport->status : UV_ECANCELED;
     }
     transport->events = 0; /* Those of the medium below. */
     transport->read_eof = false;
@@ -273,7 +278,6 @@ static int pop_finish(change_t *change)
             uva__input_go_on(transport->in);
         }
         transport->blocked = false;
-        (void)uva__transport_flush(transport); /* What was written meanwhile. */
         uva__transport_watch(transport);
     }
     return r;

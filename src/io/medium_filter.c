@@ -42,9 +42,9 @@ uva_filter_t *uva__filter_of(uva__medium_t *medium)
                : NULL;
 }
 
-static inline uva_filter_t *filter_of(uva__medium_t *medium)
+static inline uva_filter_t *filter_of(const uva__medium_t *medium)
 {
-    return (uva_filter_t *)(void *)medium;
+    return (uva_filter_t *)(uintptr_t)medium;
 }
 
 void uva__filter_queue(uva_filter_t *self)
@@ -98,6 +98,9 @@ void uva__filter_flush(uva_filter_t *self)
         sent = uva__medium_send(below, pieces, count);
         if (sent > 0) {
             uva__output_consume_slow(wire, NULL, self->loop, (size_t)sent);
+        }
+        if (self->below == NULL) {
+            return; /* An engine below has aborted the connection. */
         }
     }
     if (sent < 0 && sent != UV_EAGAIN) {
@@ -243,6 +246,9 @@ filter_send(uva__medium_t *medium, struct iovec *pieces, size_t count)
     if (self->status < 0) {
         return self->status;
     }
+    if (self->calls > 0) {
+        return UV_EAGAIN; /* Behind what the engine is called with. */
+    }
     if (!filter_can_send(self)) {
         /* A peer that has said goodbye reads no more; while a task pops the
          * filter, bytes wait for the medium below. */
@@ -334,8 +340,14 @@ static int filter_end(uva__medium_t *medium)
     if (self->phase == UVA__FILTER_OPENING || self->status < 0) {
         return 0;
     }
-    uva__filter_close(self);
-    if (self->phase != UVA__FILTER_CLOSED || self->held_bytes > 0) {
+    if (self->calls == 0) { /* Else the engine may have more to send. */
+        uva__filter_close(self);
+    }
+    if (self->below == NULL) {
+        return 0; /* An engine has aborted the connection. */
+    }
+    if (self->calls > 0 || self->phase != UVA__FILTER_CLOSED ||
+        self->held_bytes > 0) {
         return UVA_PENDING;
     }
     return below->ops->end == NULL ? 0 : below->ops->end(below);
@@ -359,7 +371,7 @@ static void filter_close(uva__medium_t *take_medium, uva_loop_t *loop)
 
 static size_t filter_held(const uva__medium_t *medium)
 {
-    return ((const uva_filter_t *)(const void *)medium)->held_bytes;
+    return filter_of(medium)->held_bytes;
 }
 
 static uva__medium_t **filter_below(uva__medium_t *medium)
@@ -369,16 +381,14 @@ static uva__medium_t **filter_below(uva__medium_t *medium)
 
 static bool filter_is_gone(const uva__medium_t *medium)
 {
-    const uva__medium_t *below =
-        ((const uva_filter_t *)(const void *)medium)->below;
+    const uva__medium_t *below = filter_of(medium)->below;
 
     return below->ops->is_gone(below);
 }
 
 static int filter_fileno(const uva__medium_t *medium)
 {
-    const uva__medium_t *below =
-        ((const uva_filter_t *)(const void *)medium)->below;
+    const uva__medium_t *below = filter_of(medium)->below;
 
     return below->ops->fileno(below);
 }
@@ -478,7 +488,6 @@ static void filter_below_ready(void *upper, int events)
 
     if (events < 0) {
         self->below_events = 0; /* It is watched no more. */
-        self->has_raw = true;
     }
     if (events < 0 || (events & UV_READABLE) != 0) {
         self->has_raw = true;
@@ -545,8 +554,7 @@ int uva__filter_new(uva_transport_t *transport,
     if (r < 0) {
         uva__filter_fail(self, r);
     }
-    uva__filter_queue(
-        self); /* It asks the medium below for what the engine wants. */
+    uva__filter_queue(self); /* It asks the medium below for bytes. */
     return 0;
 }
 

@@ -71,7 +71,8 @@ static void transport_sent(uva_transport_t *transport)
         } else {
             uva__transport_fail(transport, 0);
         }
-    } else if (transport->write_eof && !transport->write_shut) {
+    } else if (transport->write_eof && !transport->write_shut &&
+               !transport->filtering) { /* The filter may not take it yet. */
         transport->write_shut = true;
         medium->ops->shut(medium);
     }
