@@ -263,6 +263,24 @@ static int pop_leave(uva_filter_t *self, uva__medium_t **medium)
     return 0;
 }
 
+/* Let the engine have all that was written, then close it. What was written for
+ * an engine that is closed already must not leave without it. */
+static void pop_begin(change_t *change)
+{
+    uva_transport_t *transport = change->transport;
+    uva_filter_t *filter = uva__filter_of(*transport_last_filter(transport));
+
+    change->filter = filter;
+    filter->on_phase = change_on_phase;
+    filter->on_phase_data = change;
+    if (filter->phase == UVA__FILTER_OPEN) {
+        uva__filter_write_all(filter, &transport->out);
+    } else if (transport->out.bytes > 0) {
+        uva__filter_fail(filter, UV_EPIPE);
+    }
+    uva__filter_close(filter);
+}
+
 /* The filter has said goodbye: go on with the medium below. */
 static int pop_finish(change_t *change)
 {
@@ -286,7 +304,6 @@ static int pop_finish(change_t *change)
 int uva_transport_pop_filter_poll(uva_filter_op_t *op,
                                   uva_transport_t *transport)
 {
-    change_t *change;
     int r;
 
     if (op->state != NULL) {
@@ -302,13 +319,8 @@ int uva_transport_pop_filter_poll(uva_filter_op_t *op,
         if (r < 0) {
             return uva__bare(r);
         }
-        change = op->state;
-        change->filter = uva__filter_of(*transport_last_filter(transport));
-        change->filter->on_phase = change_on_phase;
-        change->filter->on_phase_data = change;
-        uva__filter_write_all(change->filter, &transport->out);
-        uva__filter_close(change->filter);
-        r = change_wait(change);
+        pop_begin(op->state);
+        r = change_wait(op->state);
     }
     if (r == 0) {
         r = pop_finish(op->state);

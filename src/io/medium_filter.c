@@ -286,13 +286,11 @@ static int filter_news(const uva_filter_t *self)
 
 static int filter_watch_below(uva_filter_t *self, int events)
 {
-    uva__medium_t *below = self->below;
-
     if (events == self->below_events) {
         return 0; /* To ask would cost an epoll_ctl. */
     }
     self->below_events = (uint8_t)events;
-    return below->ops->watch(below, events);
+    return self->below->ops->watch(self->below, events);
 }
 
 static int filter_watch(uva__medium_t *medium, int events)

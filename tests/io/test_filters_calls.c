@@ -25,6 +25,7 @@ typedef struct probe_s {
     void (*act)(uva_transport_t *transport); /* In the call; may be NULL. */
     call_t call;
     bool waits;           /* The test calls uva_filter_ready and _closed. */
+    int writes;           /* Calls of write. */
     uva_filter_t *filter; /* Borrowed: the last one. */
 } probe_t;
 
@@ -71,6 +72,7 @@ static int probe_write(void *state, const uva_bytes_t *pieces, size_t count)
     probe_t *probe = state;
     int r = 0;
 
+    probe->writes++;
     for (size_t i = 0; i < count && r >= 0; i++) {
         r = uva_filter_send(probe->filter, pieces[i].data, pieces[i].size);
     }
@@ -288,6 +290,47 @@ UVA_NET_TEST(eof_during_pop)
     end_free(&end);
 }
 
+/* --- what was written for an engine that is closed --- */
+
+UVA_NET_TEST(pop_of_a_closed_one)
+{
+    enum {
+        MUCH = 1 << 20
+    };
+    static char much[MUCH];
+    probe_t probe = {.waits = false};
+    uva_filter_kind_t kind = kind_of(&probe);
+    end_t end = end_make();
+
+    ck_assert_int_eq(
+        uva_transport_push_filter(end.transport, &kind, true, NULL), 0);
+    ck_assert_int_eq(uva_writer_write(end.writer, much, MUCH), 0);
+    ck_assert_int_eq(uva_writer_write(end.writer, "secret", 6), 0);
+    uva_filter_closed(probe.filter);
+    probe.writes = 0;
+    ck_assert_int_eq(uva_transport_pop_filter(end.transport), UV_EPIPE);
+    ck_assert_int_eq(probe.writes, 0);
+    ck_assert_int_eq(uva_writer_wait_closed(end.writer), UV_EPIPE);
+    end_free(&end);
+}
+
+UVA_NET_TEST(pause_in_received)
+{
+    probe_t probe = {.call = CALL_RECEIVED, .act = uva_transport_pause_reading};
+    uva_filter_kind_t kind = kind_of(&probe);
+    end_t end = end_make();
+    char got[4];
+
+    ck_assert_int_eq(
+        uva_transport_push_filter(end.transport, &kind, true, NULL), 0);
+    ck_assert_int_eq(send(end.fd, "in", 2, 0), 2);
+    ck_assert_int_eq(uva_reader_readexactly(end.reader, got, 2, NULL), 2);
+    uva_transport_resume_reading(end.transport);
+    ck_assert_int_eq(send(end.fd, "on", 2, 0), 2);
+    ck_assert_int_eq(uva_reader_readexactly(end.reader, got, 2, NULL), 2);
+    end_free(&end);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("filters_calls");
@@ -295,7 +338,8 @@ int main(void)
     TCase *ends = UVA_TCASE(suite, "Ends");
 
     UVA_ADD_TESTS(acting, ends_its_transport, close_in_write_sends_once,
-                  lower_one_aborts);
-    UVA_ADD_TESTS(ends, eof_during_push, eof_alone_during_push, eof_during_pop);
+                  lower_one_aborts, pause_in_received);
+    UVA_ADD_TESTS(ends, eof_during_push, eof_alone_during_push, eof_during_pop,
+                  pop_of_a_closed_one);
     return uva_test_main(suite);
 }
