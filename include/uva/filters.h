@@ -133,6 +133,7 @@ typedef struct uva_filter_op_s {
  * @retval UV_EPERM     The connection is closing, its end of stream was sent,
  *                      or another task is in a call like this.
  * @retval UV_EINVAL    kind is none.
+ * @retval UV_ENOTSUP   It is one end of a pipe.
  * @retval UV_E2BIG     It has UVA_FILTERS_MOST filters.
  * @retval UV_ETIMEDOUT The filter was not ready in time. The connection is
  *                      lost, as after every other code of the filter.

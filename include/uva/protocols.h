@@ -250,6 +250,72 @@ uva_transport_pair(size_t capacity_bytes,
                    void *const arg[2],
                    uva_transport_t *ret_transports[2]);
 
+/** State of one call of uva_connect_read_pipe or uva_connect_write_pipe; zeroed
+ * before the first. */
+typedef struct uva_connect_pipe_op_s {
+    void *state;
+} uva_connect_pipe_op_t;
+
+/**
+ * Let a new protocol stand on the reading end of a pipe or FIFO, on a terminal
+ * or another character device, or on a socket that is only to be read.
+ *
+ * The transport only reads: a write fails with UV_ENOTSUP. At the end of the
+ * stream eof_received comes and then, whatever it returned, connection_lost
+ * with 0.
+ *
+ * @param ops           Static: its callbacks.
+ * @param arg           Borrowed as long as the protocol lives.
+ * @param take_fd       Taken, on error too: it is closed then. Until it is
+ *                      closed it is non-blocking for all that share it, but for
+ *                      a terminal that could be opened anew.
+ * @param ret_transport New reference, with connection_made behind it.
+ * @retval UV_EINVAL    take_fd is a file, a directory or a listening socket, or
+ *                      is not open in this direction; or ops has another size.
+ * @retval UV_EBADF     take_fd is not open.
+ * @retval UV_EPERM     The system cannot watch it; /dev/null is such a device.
+ * @retval UV_ECANCELED The task was cancelled; take_fd is closed.
+ * @suspends Always, unless it fails at once.
+ * @asyncio loop.connect_read_pipe
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_connect_read_pipe(const uva_protocol_ops_t *ops,
+                      void *arg,
+                      int take_fd,
+                      uva_transport_t **ret_transport);
+/** The poll half of uva_connect_read_pipe; the first call takes take_fd. */
+UVA_EXTERN UVA_NODISCARD int
+uva_connect_read_pipe_poll(uva_connect_pipe_op_t *op,
+                           const uva_protocol_ops_t *ops,
+                           void *arg,
+                           int take_fd,
+                           uva_transport_t **ret_transport);
+
+/**
+ * Let a new protocol stand on the writing end of a pipe or FIFO, on a terminal
+ * or another character device, or on a socket that is only to be written.
+ *
+ * When the reader leaves, connection_lost comes: with UV_EPIPE if a write found
+ * it gone or bytes are unsent, else with 0. Neither raises SIGPIPE. A character
+ * device does not tell. uva_transport_write_eof closes.
+ *
+ * @return Parameters and codes as of uva_connect_read_pipe.
+ * @suspends Always, unless it fails at once.
+ * @asyncio loop.connect_write_pipe
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_connect_write_pipe(const uva_protocol_ops_t *ops,
+                       void *arg,
+                       int take_fd,
+                       uva_transport_t **ret_transport);
+/** The poll half of uva_connect_write_pipe; the first call takes take_fd. */
+UVA_EXTERN UVA_NODISCARD int
+uva_connect_write_pipe_poll(uva_connect_pipe_op_t *op,
+                            const uva_protocol_ops_t *ops,
+                            void *arg,
+                            int take_fd,
+                            uva_transport_t **ret_transport);
+
 /** State of one call of uva_create_server; zeroed before the first. */
 typedef struct uva_create_server_op_s {
     void *state;

@@ -40,9 +40,11 @@ typedef struct uva_address_s {
 
 /** What a transport stands on. */
 typedef enum uva_medium_kind_e {
-    UVA_MEDIUM_TCP,   /* A TCP socket. */
-    UVA_MEDIUM_UNIX,  /* A unix socket; also another socket of streams. */
-    UVA_MEDIUM_MEMORY /* The memory of this process: uva_transport_pair. */
+    UVA_MEDIUM_TCP,    /* A TCP socket. */
+    UVA_MEDIUM_UNIX,   /* A unix socket; also another socket of streams. */
+    UVA_MEDIUM_MEMORY, /* The memory of this process: uva_transport_pair. */
+    UVA_MEDIUM_PIPE,   /* One end of a pipe or FIFO, or a character device. */
+    UVA_MEDIUM_TTY     /* A terminal, read or written. */
 } uva_medium_kind_t;
 
 /** Take a reference. @return transport itself; NULL for NULL. */
@@ -101,6 +103,7 @@ UVA_EXTERN void uva_transport_resume_reading(uva_transport_t *transport);
  * debugging if the peer caused the loss.
  *
  * @retval UV_EPERM  After write_eof.
+ * @retval UV_ENOTSUP The transport only reads: it is the end of a pipe.
  * @retval UV_ENOMEM Nothing was kept; if some of it was sent already, the
  *                   connection is lost too.
  * @retval UV_EINVAL size is above PTRDIFF_MAX: likely a negative code that was
@@ -116,11 +119,15 @@ UVA_EXTERN UVA_NODISCARD int uva_transport_writelines(
     uva_transport_t *transport, const uva_bytes_t *lines, size_t count);
 /**
  * Send end of stream behind what was written; reading goes on. Idempotent.
- * @retval UV_ENOTSUP The transport has no such end: a filter of it has none.
+ * On the writing end of a pipe it is uva_transport_close, as in asyncio.
+ *
+ * @retval UV_ENOTSUP The transport has no such end: a filter of it has none, or
+ *                    it only reads.
  * @asyncio WriteTransport.write_eof
  */
 UVA_EXTERN int uva_transport_write_eof(uva_transport_t *transport);
-/** Whether uva_transport_write_eof works; a socket without filters always can.
+/** Whether uva_transport_write_eof works; a socket without filters always can,
+ * and so can the writing end of a pipe.
  * @asyncio WriteTransport.can_write_eof */
 UVA_EXTERN bool uva_transport_can_write_eof(const uva_transport_t *transport);
 

@@ -380,16 +380,19 @@ static int connect_path(dial_t *dial, const char *path)
 }
 
 /* A descriptor is connected already: it wins. */
-static int connect_descriptor(dial_t *dial, int take_fd)
+static int connect_descriptor(dial_t *dial, const uva__target_t *target)
 {
+    bool writes = target->kind == UVA__TARGET_WRITE_PIPE;
     uva__sockaddr_t peer;
     uva__medium_t *medium;
     int r;
 
-    if (uva__sockaddr_of_peer(take_fd, &peer) < 0) {
-        peer.any.sa_family = AF_UNSPEC; /* It has left: the reads will tell. */
+    if (uva__sockaddr_of_peer(target->fd, &peer) < 0) {
+        peer.any.sa_family = AF_UNSPEC; /* It has left, or has no address. */
     }
-    r = uva__medium_socket(dial->loop, take_fd, &medium);
+    r = target->kind == UVA__TARGET_FD
+            ? uva__medium_socket(dial->loop, target->fd, &medium)
+            : uva__medium_pipe(dial->loop, target->fd, writes, &medium);
     if (r >= 0) {
         r = uva__transport_new(dial->loop, &dial->kind, medium, &peer, NULL,
                                &dial->winner);
@@ -397,7 +400,7 @@ static int connect_descriptor(dial_t *dial, int take_fd)
     if (r >= 0) {
         connect_done(dial, 0);
     }
-    return uva__bare(r);
+    return r;
 }
 
 /* --- the operation --- */
@@ -498,13 +501,13 @@ static int connect_begin(void **op,
                          const uva_connection_options_t *options,
                          const uva__factory_t *factory)
 {
-    bool is_fd = target->kind == UVA__TARGET_FD;
+    bool is_fd = target->kind >= UVA__TARGET_FD;
     bool waits = !is_fd || factory->ops->hears_connect;
     int r = waits && uva__task_current() == NULL
                 ? UVA_ENOTASK
                 : connect_new(op, options, factory);
 
-    if (r >= 0 && is_fd) {
+    if (r >= 0 && target->kind == UVA__TARGET_FD) {
         r = uva__socket_adopt(target->fd, false);
     }
     if (r < 0) {
@@ -514,7 +517,7 @@ static int connect_begin(void **op,
         return r;
     }
     if (is_fd) {
-        return connect_descriptor(*op, target->fd);
+        return connect_descriptor(*op, target);
     }
     return target->kind == UVA__TARGET_PATH
                ? connect_path(*op, target->name)

@@ -194,6 +194,9 @@ int uva_transport_push_filter_poll(uva_filter_op_t *op,
         if (r >= 0 && !kind_is_one(kind)) {
             r = UV_EINVAL;
         }
+        if (r >= 0 && (transport->unreadable || transport->unwritable)) {
+            r = UV_ENOTSUP; /* An engine talks in both directions. */
+        }
         if (r >= 0 && transport_filter_count(transport) >= UVA_FILTERS_MOST) {
             r = UV_E2BIG;
         }

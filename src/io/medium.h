@@ -29,9 +29,19 @@
 
 typedef struct uva__medium_s uva__medium_t;
 
+/* In which directions a medium moves bytes. One that has one direction ends as
+ * a whole when the other end of the pipe is gone: receive returns 0 then, also
+ * that of one that is only written. */
+typedef enum uva__medium_way_e {
+    UVA__MEDIUM_BOTH,
+    UVA__MEDIUM_READS,
+    UVA__MEDIUM_WRITES
+} uva__medium_way_t;
+
 /* The functions of a kind of medium. No slot is NULL unless it says so. */
 typedef struct uva__medium_ops_s {
     uva_medium_kind_t kind; /* What transports stand on that stand on it. */
+    uva__medium_way_t way;
     /** Read once; size is above 0. @return Bytes, 0 at the end of the stream,
      * UV_EAGAIN when there are none, or why the connection is lost. */
     ssize_t (*receive)(uva__medium_t *medium, void *data, size_t size);
@@ -136,5 +146,21 @@ uva__medium_give(uva__medium_t *medium, uva__medium_ready_cb ready, void *upper)
 int uva__medium_socket(uva_loop_t *loop,
                        int take_fd,
                        uva__medium_t **ret_medium);
+
+/**
+ * Make a medium of one end of a pipe, a terminal, a character device, or a
+ * socket that is used in one direction.
+ *
+ * @param take_fd Taken, on failure too: it is closed then.
+ * @param writes  Whether it is written, not read.
+ * @retval UV_EBADF     As of uva__pipe_adopt, with a text; so is UV_EINVAL.
+ * @retval UV_EPERM     The system cannot watch it: /dev/null is such a device.
+ * @retval UV_ENOMEM    There is no memory.
+ * @retval UV_ECANCELED The host has closed the uv_loop_t.
+ */
+int uva__medium_pipe(uva_loop_t *loop,
+                     int take_fd,
+                     bool writes,
+                     uva__medium_t **ret_medium);
 
 #endif /* UVA__IO_MEDIUM_H */

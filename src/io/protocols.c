@@ -249,7 +249,7 @@ static int protocol_factory(const uva_protocol_ops_t *ops,
 }
 
 /* The poll of every create_connection. A descriptor is taken at once. */
-static int protocol_connect(uva_create_connection_op_t *op,
+static int protocol_connect(void **op,
                             const uva_protocol_ops_t *ops,
                             void *arg,
                             const uva__target_t *target,
@@ -260,13 +260,12 @@ static int protocol_connect(uva_create_connection_op_t *op,
     int r = protocol_factory(ops, arg, &factory);
 
     if (r < 0) {
-        if (target->kind == UVA__TARGET_FD) {
+        if (target->kind >= UVA__TARGET_FD) {
             close(target->fd);
         }
         return r;
     }
-    return uva__connect_poll(&op->state, target, options, &factory,
-                             ret_transport);
+    return uva__connect_poll(op, target, options, &factory, ret_transport);
 }
 
 /* The poll of every create_server. */
@@ -295,7 +294,8 @@ int uva_create_connection_poll(uva_create_connection_op_t *op,
 {
     uva__target_t target = {UVA__TARGET_HOST, host, port, -1};
 
-    return protocol_connect(op, ops, arg, &target, options, ret_transport);
+    return protocol_connect(&op->state, ops, arg, &target, options,
+                            ret_transport);
 }
 
 int uva_create_connection(const uva_protocol_ops_t *ops,
@@ -322,7 +322,8 @@ int uva_create_unix_connection_poll(uva_create_connection_op_t *op,
 {
     uva__target_t target = {UVA__TARGET_PATH, path, NULL, -1};
 
-    return protocol_connect(op, ops, arg, &target, options, ret_transport);
+    return protocol_connect(&op->state, ops, arg, &target, options,
+                            ret_transport);
 }
 
 int uva_create_unix_connection(const uva_protocol_ops_t *ops,
@@ -348,7 +349,8 @@ int uva_create_connection_fd_poll(uva_create_connection_op_t *op,
 {
     uva__target_t target = {UVA__TARGET_FD, NULL, NULL, take_fd};
 
-    return protocol_connect(op, ops, arg, &target, options, ret_transport);
+    return protocol_connect(&op->state, ops, arg, &target, options,
+                            ret_transport);
 }
 
 int uva_create_connection_fd(const uva_protocol_ops_t *ops,
@@ -362,6 +364,58 @@ int uva_create_connection_fd(const uva_protocol_ops_t *ops,
 
     UVA_DRIVE(r, uva_create_connection_fd, &op, ops, arg, take_fd, options,
               ret_transport);
+    if (r == UVA_ENOTASK) { /* The poll was not called. */
+        close(take_fd);
+    }
+    return r;
+}
+
+int uva_connect_read_pipe_poll(uva_connect_pipe_op_t *op,
+                               const uva_protocol_ops_t *ops,
+                               void *arg,
+                               int take_fd,
+                               uva_transport_t **ret_transport)
+{
+    uva__target_t target = {UVA__TARGET_READ_PIPE, NULL, NULL, take_fd};
+
+    return protocol_connect(&op->state, ops, arg, &target, NULL, ret_transport);
+}
+
+int uva_connect_read_pipe(const uva_protocol_ops_t *ops,
+                          void *arg,
+                          int take_fd,
+                          uva_transport_t **ret_transport)
+{
+    uva_connect_pipe_op_t op = {NULL};
+    int r;
+
+    UVA_DRIVE(r, uva_connect_read_pipe, &op, ops, arg, take_fd, ret_transport);
+    if (r == UVA_ENOTASK) { /* The poll was not called. */
+        close(take_fd);
+    }
+    return r;
+}
+
+int uva_connect_write_pipe_poll(uva_connect_pipe_op_t *op,
+                                const uva_protocol_ops_t *ops,
+                                void *arg,
+                                int take_fd,
+                                uva_transport_t **ret_transport)
+{
+    uva__target_t target = {UVA__TARGET_WRITE_PIPE, NULL, NULL, take_fd};
+
+    return protocol_connect(&op->state, ops, arg, &target, NULL, ret_transport);
+}
+
+int uva_connect_write_pipe(const uva_protocol_ops_t *ops,
+                           void *arg,
+                           int take_fd,
+                           uva_transport_t **ret_transport)
+{
+    uva_connect_pipe_op_t op = {NULL};
+    int r;
+
+    UVA_DRIVE(r, uva_connect_write_pipe, &op, ops, arg, take_fd, ret_transport);
     if (r == UVA_ENOTASK) { /* The poll was not called. */
         close(take_fd);
     }

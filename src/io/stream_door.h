@@ -346,7 +346,10 @@ int uva__transport_pair(size_t capacity_bytes,
 typedef enum uva__target_kind_e {
     UVA__TARGET_HOST, /* name and port, of TCP. */
     UVA__TARGET_PATH, /* name is the path of a unix socket. */
-    UVA__TARGET_FD    /* fd, which is connected; not for servers. */
+    /* fd, which is connected; not for servers. */
+    UVA__TARGET_FD,        /* A socket. */
+    UVA__TARGET_READ_PIPE, /* What uva__medium_pipe takes. */
+    UVA__TARGET_WRITE_PIPE
 } uva__target_kind_t;
 
 typedef struct uva__target_s {

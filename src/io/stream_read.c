@@ -48,6 +48,23 @@ static inline uva__received_t transport_receive(uva_transport_t *transport)
                : transport->ops->read(transport->consumer);
 }
 
+/* The other end of a pipe is gone, and so ends this one, whatever eof_received
+ * returns. What was written and not taken is lost by that. asyncio:
+ * unix_events.py, _read_ready of _UnixReadPipeTransport and of
+ * _UnixWritePipeTransport. */
+static void transport_pipe_end(uva_transport_t *transport)
+{
+    int status = transport->out.bytes > 0 ? UV_EPIPE : 0;
+
+    if (transport->unwritable) {
+        transport->state = UVA__TRANSPORT_CLOSING;
+        transport->ending = true;
+        uva__transport_watch(transport);
+        transport->ops->eof_received(transport->consumer);
+    }
+    uva__transport_fail(transport, status);
+}
+
 /* A read has found the end of the stream, an error, or nothing. The end of the
  * stream closes one direction only: the consumer may go on writing, so the
  * transport stays open and is watched for readability no more (it would always
@@ -59,7 +76,9 @@ static UVA__NOINLINE void transport_read_end(uva_transport_t *transport,
         uva__input_ends_idle(transport->in)) {
         count = 0;
     }
-    if (count == 0) {
+    if (count == 0 && (transport->unreadable || transport->unwritable)) {
+        transport_pipe_end(transport);
+    } else if (count == 0) {
         transport->read_eof = true;
         uva__transport_watch(transport);
         transport->ops->eof_received(transport->consumer);

@@ -148,6 +148,27 @@ void uva_transport_close(uva_transport_t *transport)
     }
 }
 
+int uva_transport_write_eof(uva_transport_t *transport)
+{
+    if (!uva__loop_owned(transport->loop)) {
+        return uva__bare(UV_EPERM);
+    }
+    if (!uva_transport_can_write_eof(transport)) {
+        return uva__bare(UV_ENOTSUP);
+    }
+    if (transport->state >= UVA__TRANSPORT_CLOSING || transport->write_eof) {
+        return 0;
+    }
+    if (transport->unreadable) {
+        /* asyncio: unix_events.py, _UnixWritePipeTransport.close. */
+        uva_transport_close(transport);
+        return 0;
+    }
+    transport->write_eof = true; /* The flush shuts it if all is sent. */
+    (void)uva__transport_flush(transport);
+    return 0;
+}
+
 /* Drop a user's reference. asyncio: selector_events.py,
  * _SelectorTransport.__del__ warns and closes too; a close that has still to
  * send goes on without any reference. */

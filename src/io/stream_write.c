@@ -284,17 +284,21 @@ static inline bool supply_is_crumbs(const uva__supply_t *supply)
 
 /* Whether a write must not be made, or has nothing to write; *ret_r is its
  * result then. The order is asyncio's: write_eof, then an empty write, then a
- * loss. */
+ * loss. The writing end of a pipe takes nothing from its close on. */
 static UVA__NOINLINE bool
 transport_refuses(uva_transport_t *transport, size_t size, int *ret_r)
 {
-    if (transport->write_eof) {
+    if (transport->unwritable) {
+        *ret_r = uva__bare(UV_ENOTSUP);
+    } else if (transport->write_eof) {
         *ret_r = uva__bare(UV_EPERM);
     } else if (size == 0) {
         *ret_r = 0;
     } else if (size > PTRDIFF_MAX) {
         *ret_r = uva__bare(UV_EINVAL);
-    } else if (transport->state >= UVA__TRANSPORT_LOST) {
+    } else if (transport->state >= (transport->unreadable
+                                        ? UVA__TRANSPORT_CLOSING
+                                        : UVA__TRANSPORT_LOST)) {
         *ret_r = transport_write_dropped(transport);
     } else {
         return false;
@@ -361,28 +365,15 @@ int uva_transport_writelines(uva_transport_t *transport,
     return transport_write(transport, &supply);
 }
 
-int uva_transport_write_eof(uva_transport_t *transport)
-{
-    if (!uva__loop_owned(transport->loop)) {
-        return uva__bare(UV_EPERM);
-    }
-    if (!uva_transport_can_write_eof(transport)) {
-        return uva__bare(UV_ENOTSUP);
-    }
-    if (transport->state >= UVA__TRANSPORT_CLOSING || transport->write_eof) {
-        return 0;
-    }
-    transport->write_eof = true; /* The flush shuts it if all is sent. */
-    (void)uva__transport_flush(transport);
-    return 0;
-}
-
 /* asyncio: true for every transport but TLS. A lost one says true: nobody would
  * hear the end of its stream, as nobody hears its writes. */
 bool uva_transport_can_write_eof(const uva_transport_t *transport)
 {
-    uva__medium_t *medium = transport->medium;
+    uva__medium_t *medium = transport->unreadable ? NULL : transport->medium;
 
+    if (transport->unwritable) {
+        return false;
+    }
     while (medium != NULL) {
         uva__medium_t **below = uva__medium_below(medium);
         if (medium->ops->shut == NULL) {

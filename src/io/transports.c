@@ -150,6 +150,8 @@ int uva__transport_new(uva_loop_t *loop,
             .transport = transport, .timeout_ns = kind->close_timeout_ns};
     }
     transport->medium_kind = take_medium->ops->kind & 7u;
+    transport->unreadable = take_medium->ops->way == UVA__MEDIUM_WRITES;
+    transport->unwritable = take_medium->ops->way == UVA__MEDIUM_READS;
     uva__loop_op_begin(loop); /* Ends in transport_lost. */
     factory->ops->init(transport->consumer, transport, factory,
                        kind->limit_bytes);
@@ -377,7 +379,7 @@ void uva__transport_watch(uva_transport_t *transport)
 bool uva_transport_is_reading(const uva_transport_t *transport)
 {
     return transport->state <= UVA__TRANSPORT_OPEN &&
-           !transport->reading_paused;
+           !transport->reading_paused && !transport->unreadable;
 }
 
 /* asyncio: selector_events.py, _SelectorTransport.pause_reading: nothing when

@@ -103,6 +103,7 @@ struct uva_transport_s {
     bool made : 1;           /* connection_made ran, or none is due. */
     bool close_limited : 1;  /* There is a uva__close_limit_t. */
     bool ends_idle : 1;      /* As of its input. */
+    bool unreadable : 1;     /* It is the writing end of a pipe. */
     union {
         uint8_t write_special; /* All flags below: 0 if a write has nothing to
                                   do but to send. */
@@ -112,6 +113,7 @@ struct uva_transport_s {
             bool write_eof : 1;      /* The user has asked for it. */
             bool write_shut : 1;     /* The end of stream was sent. */
             bool ending : 1;         /* It is CLOSING, LOST or CLOSED. */
+            bool unwritable : 1;     /* It is the reading end of a pipe. */
         };
     };
     uva__peer_t peer;
