@@ -265,7 +265,8 @@ UVA_EXTERN int uva_reader_set_exception(uva_reader_t *reader, int code);
  */
 UVA_EXTERN UVA_NODISCARD int
 uva_writer_write(uva_writer_t *writer, const void *data, size_t size);
-/** Write an owned buffer, which is empty afterwards, also on error. */
+/** Write an owned buffer, which is empty afterwards, also on error. What cannot
+ * leave yet is kept without a copy. */
 UVA_EXTERN UVA_NODISCARD int uva_writer_write_take(uva_writer_t *writer,
                                                    uva_buffer_t *take_buffer);
 /** Write several pieces as if they were one. @asyncio StreamWriter.writelines

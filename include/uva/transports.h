@@ -113,6 +113,10 @@ UVA_EXTERN void uva_transport_resume_reading(uva_transport_t *transport);
  */
 UVA_EXTERN UVA_NODISCARD int
 uva_transport_write(uva_transport_t *transport, const void *data, size_t size);
+/** Write an owned buffer, which is empty afterwards, also on error. What cannot
+ * leave yet is kept without a copy; codes as of uva_transport_write. */
+UVA_EXTERN UVA_NODISCARD int
+uva_transport_write_take(uva_transport_t *transport, uva_buffer_t *take_buffer);
 /** Write several pieces as if they were one; codes as of uva_transport_write.
  * @asyncio WriteTransport.writelines */
 UVA_EXTERN UVA_NODISCARD int uva_transport_writelines(

@@ -3,12 +3,16 @@
  * _SelectorSocketTransport, its _buffer and _adjust_leftover_buffer).
  *
  * Invariant: out->bytes is the sum of the sizes of the blocks, and no block is
- * empty. New bytes go to the last block's room first; the room of the blocks
- * before it stays unused, as their bytes would come out of order.
+ * empty. A block's data lies in the block, or in a buffer that was taken and
+ * whose memory the block frees. New bytes go to the last block's room first;
+ * the room of the blocks before it stays unused, as their bytes would come out
+ * of order.
  */
 #include "io/output.h"
 
 #include <string.h>
+
+#include "base/alloc.h"
 
 /* Add a line to pieces, unless it is empty: a send of empty pieces alone would
  * return 0 and look as if nothing could be sent. @return How many there are. */
@@ -68,6 +72,16 @@ static void supply_consume(uva__supply_t *supply, size_t count)
     supply->first.size -= count;
 }
 
+/* Give a block back, with the buffer that it stands for, if it does. */
+static void block_drop(uva_loop_t *loop, uva__block_t *block)
+{
+    if (block->data < uva__block_begin(block) ||
+        block->data >= uva__block_end(block)) {
+        uva__free(*(void **)(void *)uva__block_begin(block));
+    }
+    uva__block_put(loop, block);
+}
+
 void uva__output_consume_slow(uva__output_t *out,
                               uva__supply_t *supply,
                               uva_loop_t *loop,
@@ -85,7 +99,7 @@ void uva__output_consume_slow(uva__output_t *out,
         out->bytes -= block->size;
         /* Out of the queue first: the reserve uses the same link. */
         (void)uva__fifo_pop(&out->blocks);
-        uva__block_put(loop, block);
+        block_drop(loop, block);
     }
     if (count > 0) {
         supply_consume(supply, count);
@@ -135,6 +149,22 @@ output_new_block(const uva__output_t *out, uva_loop_t *loop, size_t room)
     return block;
 }
 
+/* Let a block stand for the buffer of the supply, whose memory begins where the
+ * block keeps it. @return NULL without memory. */
+static uva__block_t *output_wrap(const uva__supply_t *supply, uva_loop_t *loop)
+{
+    uva__block_t *block = uva__block_get(loop, sizeof(void *));
+
+    if (block != NULL) {
+        *(void **)(void *)uva__block_begin(block) = supply->take->data;
+        *supply->take = (uva_buffer_t){0};
+        block->data = (uint8_t *)(uintptr_t)supply->first.data;
+        block->size = supply->first.size;
+        block->room = 0;
+    }
+    return block;
+}
+
 /* Copy a line to the room of the last block, and what does not fit to the fresh
  * one. Either may be NULL if the other one has room for the line. */
 static void
@@ -159,19 +189,23 @@ int uva__output_keep(uva__output_t *out,
     uva__block_t *last = uva__fifo_empty(&out->blocks)
                              ? NULL
                              : UVA__FIFO_LAST(&out->blocks, uva__block_t, link);
+    bool wraps = supply->take != NULL && supply->bytes >= UVA__BLOCK_BYTES(0);
     size_t room = last == NULL ? 0 : last->room;
     uva__block_t *fresh = NULL;
 
     /* Before anything is copied: without memory nothing may have changed. */
-    if (supply->bytes > room) {
-        fresh = output_new_block(out, loop, supply->bytes - room);
+    if (wraps || supply->bytes > room) {
+        fresh = wraps ? output_wrap(supply, loop)
+                      : output_new_block(out, loop, supply->bytes - room);
         if (UVA__UNLIKELY(fresh == NULL)) {
             return UV_ENOMEM;
         }
     }
-    output_copy(last, fresh, supply->first);
-    for (size_t i = 0; i < supply->rest_count; i++) {
-        output_copy(last, fresh, supply->rest[i]);
+    if (!wraps) {
+        output_copy(last, fresh, supply->first);
+        for (size_t i = 0; i < supply->rest_count; i++) {
+            output_copy(last, fresh, supply->rest[i]);
+        }
     }
     if (fresh != NULL) { /* Not empty: supply->bytes > room filled it. */
         uva__fifo_append(&out->blocks, &fresh->link);

@@ -1,7 +1,8 @@
 /*
  * Unsent bytes, in two forms. An output is what was written and is kept by the
  * transport. A supply is what one call of write brings: it is sent from the
- * caller's memory, and copied to the output only if the system refuses it.
+ * caller's memory, and copied to the output only if the system refuses it. A
+ * buffer that the caller gives away is not even copied then.
  *
  * Order on the wire: all of the output, then the supply.
  */
@@ -27,6 +28,8 @@ typedef struct uva__supply_s {
     size_t rest_count;       /* Lines in rest. */
     size_t bytes;            /* In first and rest. */
     bool begun;              /* Some bytes were sent. */
+    uva_buffer_t *take;      /* Owned: where first lies, with no lines behind
+                                it. NULL: the memory stays the caller's. */
 } uva__supply_t;
 
 /** uva__output_pieces where there is an output, or a supply of lines. */
@@ -78,7 +81,8 @@ static inline void uva__output_consume(uva__output_t *out,
     }
 }
 
-/** Copy the supply to the end of the output; it is empty then.
+/** Copy the supply to the end of the output; it is empty then. A buffer that is
+ * to be taken goes there itself, unless it is cheaper to copy.
  * @retval UV_ENOMEM Nothing has changed. */
 int uva__output_keep(uva__output_t *out,
                      uva__supply_t *supply,

@@ -346,6 +346,22 @@ int uva_transport_write(uva_transport_t *transport,
     return transport_write(transport, &supply);
 }
 
+/* What was sent or copied is done with, so that a caller need not look at the
+ * result to free it. */
+int uva_transport_write_take(uva_transport_t *transport,
+                             uva_buffer_t *take_buffer)
+{
+    uva__supply_t supply = {.first = {take_buffer->data, take_buffer->size},
+                            .bytes = take_buffer->size,
+                            .take = take_buffer};
+    int r = uva__loop_owned(transport->loop)
+                ? transport_write(transport, &supply)
+                : uva__bare(UV_EPERM);
+
+    uva_buffer_clear(take_buffer);
+    return r;
+}
+
 int uva_transport_writelines(uva_transport_t *transport,
                              const uva_bytes_t *lines,
                              size_t count)

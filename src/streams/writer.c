@@ -26,15 +26,9 @@ int uva_writer_write(uva_writer_t *writer, const void *data, size_t size)
     return uva_transport_write(writer->transport, data, size);
 }
 
-/* The transport has sent or copied all, or refused it: the buffer is done with
- * either way, so that a caller need not look at the result to free it. */
 int uva_writer_write_take(uva_writer_t *writer, uva_buffer_t *take_buffer)
 {
-    int r = uva_transport_write(writer->transport, take_buffer->data,
-                                take_buffer->size);
-
-    uva_buffer_clear(take_buffer);
-    return r;
+    return uva_transport_write_take(writer->transport, take_buffer);
 }
 
 int uva_writer_writelines(uva_writer_t *writer,
