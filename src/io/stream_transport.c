@@ -59,11 +59,10 @@ static UVA__NOINLINE void transport_medium_failed(uva_transport_t *transport)
     }
 }
 
-/* The uva__medium_ready_cb of a transport. */
-static void transport_ready(void *upper, int events)
+/* What a medium tells beside bytes to be read. */
+static UVA__NOINLINE void transport_ready_more(uva_transport_t *transport,
+                                               int events)
 {
-    uva_transport_t *transport = upper;
-
     if (UVA__UNLIKELY(events < 0)) {
         transport_medium_failed(transport);
         return;
@@ -75,6 +74,18 @@ static void transport_ready(void *upper, int events)
         uva__transport_push_told(transport, events & transport->events);
     } else {
         transport_told(transport, events);
+    }
+}
+
+/* The uva__medium_ready_cb of a transport. */
+static void transport_ready(void *upper, int events)
+{
+    uva_transport_t *transport = upper;
+
+    if (UVA__UNLIKELY(events != UV_READABLE || transport->reads_in_drain)) {
+        transport_ready_more(transport, events);
+    } else if ((transport->events & UV_READABLE) != 0) {
+        uva__transport_read(transport); /* Nearly always. */
     }
 }
 
