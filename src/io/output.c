@@ -151,13 +151,15 @@ output_new_block(const uva__output_t *out, uva_loop_t *loop, size_t room)
 
 /* Let a block stand for the buffer of the supply, whose memory begins where the
  * block keeps it. @return NULL without memory. */
-static uva__block_t *output_wrap(const uva__supply_t *supply, uva_loop_t *loop)
+static uva__block_t *output_wrap(uva__supply_t *supply, uva_loop_t *loop)
 {
+    uva_buffer_t *take =
+        UVA__CONTAINER_OF(supply, uva__taken_supply_t, supply)->take;
     uva__block_t *block = uva__block_get(loop, sizeof(void *));
 
     if (block != NULL) {
-        *(void **)(void *)uva__block_begin(block) = supply->take->data;
-        *supply->take = (uva_buffer_t){0};
+        *(void **)(void *)uva__block_begin(block) = take->data;
+        *take = (uva_buffer_t){0};
         block->data = (uint8_t *)(uintptr_t)supply->first.data;
         block->size = supply->first.size;
         block->room = 0;
@@ -189,7 +191,7 @@ int uva__output_keep(uva__output_t *out,
     uva__block_t *last = uva__fifo_empty(&out->blocks)
                              ? NULL
                              : UVA__FIFO_LAST(&out->blocks, uva__block_t, link);
-    bool wraps = supply->take != NULL && supply->bytes >= UVA__BLOCK_BYTES(0);
+    bool wraps = supply->takes && supply->bytes >= UVA__BLOCK_BYTES(0);
     size_t room = last == NULL ? 0 : last->room;
     uva__block_t *fresh = NULL;
 

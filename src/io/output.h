@@ -28,9 +28,15 @@ typedef struct uva__supply_s {
     size_t rest_count;       /* Lines in rest. */
     size_t bytes;            /* In first and rest. */
     bool begun;              /* Some bytes were sent. */
-    uva_buffer_t *take;      /* Owned: where first lies, with no lines behind
-                                it. NULL: the memory stays the caller's. */
+    bool takes;              /* It is a uva__taken_supply_t. */
 } uva__supply_t;
+
+/* A supply of one line that lies in a buffer which the caller gives away. The
+ * pointer is no member of every supply: each write would have to clear it. */
+typedef struct uva__taken_supply_s {
+    uva__supply_t supply;
+    uva_buffer_t *take; /* Borrowed; emptied if the output has its memory. */
+} uva__taken_supply_t;
 
 /** uva__output_pieces where there is an output, or a supply of lines. */
 size_t uva__output_pieces_slow(const uva__output_t *out,

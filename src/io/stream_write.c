@@ -351,11 +351,13 @@ int uva_transport_write(uva_transport_t *transport,
 int uva_transport_write_take(uva_transport_t *transport,
                              uva_buffer_t *take_buffer)
 {
-    uva__supply_t supply = {.first = {take_buffer->data, take_buffer->size},
-                            .bytes = take_buffer->size,
-                            .take = take_buffer};
+    uva__taken_supply_t taken = {
+        .supply = {.first = {take_buffer->data, take_buffer->size},
+                   .bytes = take_buffer->size,
+                   .takes = true},
+        .take = take_buffer};
     int r = uva__loop_owned(transport->loop)
-                ? transport_write(transport, &supply)
+                ? transport_write(transport, &taken.supply)
                 : uva__bare(UV_EPERM);
 
     uva_buffer_clear(take_buffer);

@@ -729,7 +729,7 @@ static int try_end(bool writes)
         uva_transport_abort(transport);
         uva_transport_unref(transport);
     }
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 200; i++) { /* Several polls. */
         UVA_TICK();
     }
     ck_assert_int_lt(fcntl(fds[writes], F_GETFD), 0);
