@@ -73,6 +73,24 @@ UVA_EXTERN UVA_NODISCARD int
 uva_transport_get_sockname(const uva_transport_t *transport,
                            uva_address_t *ret_address);
 
+/** Who is at the other end of a unix socket: as it was when the connection was
+ * made, or the socket pair. */
+typedef struct uva_peercred_s {
+    int64_t pid; /* -1 where the system does not tell. */
+    uint32_t uid;
+    uint32_t gid;
+} uva_peercred_t;
+/**
+ * The process at the other end, as the system knows it.
+ * @retval UV_ENOTSUP  It is no unix socket, or the system does not tell.
+ * @retval UV_ENOTCONN The connection is closed.
+ * @suspends Never.
+ * @asyncio get_extra_info('socket').getsockopt(SO_PEERCRED)
+ */
+UVA_EXTERN UVA_NODISCARD int
+uva_transport_get_peercred(const uva_transport_t *transport,
+                           uva_peercred_t *ret_peer);
+
 /**
  * Stop reading, send what was written, close. Idempotent.
  * @suspends Never.

@@ -145,6 +145,28 @@ int uva__socket_adopt(int fd, bool listener)
     return 0;
 }
 
+int uva__socket_peercred(int fd, uva_peercred_t *ret_peer)
+{
+#if defined(SO_PEERCRED) && defined(__linux__)
+    struct {
+        pid_t pid;
+        uid_t uid;
+        gid_t gid;
+    } peer; /* struct ucred, which C11 without extensions hides. */
+    socklen_t size = sizeof peer;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
+        return uv_translate_sys_error(errno);
+    }
+    *ret_peer = (uva_peercred_t){peer.pid, peer.uid, peer.gid};
+    return 0;
+#else
+    (void)fd;
+    (void)ret_peer;
+    return UV_ENOTSUP;
+#endif
+}
+
 /* --- bytes --- */
 
 /* The code of a failed call. EAGAIN and EWOULDBLOCK may differ by number; both

@@ -21,6 +21,9 @@
 /** Open a stream socket, non-blocking, closed on exec; family: AF_INET,
  * AF_INET6 or AF_UNIX. @return The descriptor, or a code. */
 int uva__socket_open(int family);
+/** The process at the other end of a unix socket. @return 0, UV_ENOTSUP where
+ * the system does not tell, or another code. */
+int uva__socket_peercred(int fd, uva_peercred_t *ret_peer);
 /** Accept a connection of a listening socket, non-blocking, closed on exec.
  * @return The descriptor, UV_EAGAIN when none waits, or another code. */
 int uva__socket_accept(int listener, uva__sockaddr_t *ret_peer);

@@ -457,6 +457,16 @@ int uva_transport_get_sockname(const uva_transport_t *transport,
     return uva__address_of_socket(fd, ret_address);
 }
 
+int uva_transport_get_peercred(const uva_transport_t *transport,
+                               uva_peercred_t *ret_peer)
+{
+    int fd = uva_transport_fileno(transport);
+
+    return uva__bare(transport->medium_kind != UVA_MEDIUM_UNIX ? UV_ENOTSUP
+                     : fd < 0                                  ? UV_ENOTCONN
+                              : uva__socket_peercred(fd, ret_peer));
+}
+
 /* --- for what stands on it --- */
 
 void uva__transport_set_input(uva_transport_t *transport, uva__input_t *in)

@@ -1304,6 +1304,27 @@ UVA_NET_TEST(cancelled_at_each_iteration)
     place_end(&place);
 }
 
+UVA_NET_TEST(who_is_there)
+{
+    uva_reader_t *reader;
+    uva_writer_t *writer;
+    uva_transport_t *transport;
+    uva_peercred_t peer = {0};
+    int fds[2];
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    ck_assert_int_eq(uva_open_connection_fd(fds[0], NULL, &reader, &writer), 0);
+    transport = uva_transport_ref(uva_writer_transport(writer));
+    ck_assert_int_eq(uva_transport_get_peercred(transport, &peer), 0);
+    ck_assert_int_eq(peer.pid, getpid());
+    ck_assert_uint_eq(peer.uid, getuid());
+    ck_assert_uint_eq(peer.gid, getgid());
+    ck_assert_int_eq(uva_connection_close(reader, writer), 0);
+    ck_assert_int_eq(uva_transport_get_peercred(transport, &peer), UV_ENOTCONN);
+    uva_transport_unref(transport);
+    close(fds[1]);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("unix");
@@ -1333,7 +1354,7 @@ int main(void)
                   descriptor_without_a_loop, no_connections,
                   listening_descriptors, no_listeners);
     KIND_ADD_TESTS(descriptors, no_unix_listeners);
-    UVA_ADD_TESTS(descriptors, keep_alive_reaches_connections);
+    UVA_ADD_TESTS(descriptors, who_is_there, keep_alive_reaches_connections);
 
     UVA_ADD_TESTS(failures, oom_unix);
     KIND_ADD_TESTS(failures, emfile_unix, cancelled_at_each_iteration);
