@@ -23,8 +23,9 @@ typedef struct uva_filter_s uva_filter_t; /**< One engine on one transport. */
 
 /**
  * The functions of an engine. They run from the loop's ready queue, or inside a
- * write, and may not await. A negative code of any but close loses the
- * connection with that code.
+ * write, and may not await. They may close or abort the transport; to replace
+ * what stands on it is UV_EPERM there. A negative code of any but close loses
+ * the connection with that code.
  */
 typedef struct uva_filter_ops_s {
     size_t size;      /* sizeof(uva_filter_ops_t). */
@@ -160,6 +161,8 @@ uva_transport_push_filter_poll(uva_filter_op_t *op,
  * reader, that one reads on.
  *
  * @retval UV_ENOENT    There is no filter.
+ * @retval UV_EPIPE     Bytes waited for an engine that is closed; they are not
+ *                      sent without it: the connection is lost.
  * @retval UV_EPERM     As of uva_transport_push_filter.
  * @retval UV_ETIMEDOUT The filter did not end in time: the connection is lost.
  * @retval UV_ECANCELED The connection is aborted.

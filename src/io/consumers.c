@@ -9,6 +9,7 @@
  */
 #include "base/alloc.h"
 #include "io/input.h"
+#include "io/medium_filter.h"
 #include "io/medium_unread.h"
 #include "io/transports.h"
 
@@ -25,6 +26,23 @@ static int transport_remember(uva_transport_t *transport)
     return 0;
 }
 
+/* Whether an engine of a filter is being called: the bytes of that call have
+ * their place in the consumer that asked for them. */
+static bool transport_in_engine(const uva_transport_t *transport)
+{
+    uva__medium_t *medium = transport->medium;
+
+    while (medium != NULL) {
+        const uva_filter_t *filter = uva__filter_of(medium);
+        uva__medium_t **below = uva__medium_below(medium);
+        if (filter != NULL && filter->calls > 0) {
+            return true;
+        }
+        medium = below == NULL ? NULL : *below;
+    }
+    return false;
+}
+
 int uva__transport_replace(uva_transport_t *transport,
                            const uva__consumer_ops_t *ops,
                            void *consumer)
@@ -32,7 +50,8 @@ int uva__transport_replace(uva_transport_t *transport,
     uva__input_t *old = transport->in;
     bool paused = old != NULL && old->paused;
     bool reads = transport->state < UVA__TRANSPORT_CLOSING;
-    int r = transport_remember(transport);
+    int r = transport_in_engine(transport) ? UV_EPERM
+                                           : transport_remember(transport);
 
     if (r >= 0 && old != NULL && reads) {
         r = uva__medium_unread_input(&transport->medium, old);

@@ -274,6 +274,7 @@ void uva__transport_set_input(uva_transport_t *transport, uva__input_t *in);
  *
  * @param consumer Borrowed: its state. Its input, if it has one, is set
  *                 afterwards.
+ * @retval UV_EPERM  An engine of a filter is being called. Nothing has changed.
  * @retval UV_ENOMEM Nothing has changed.
  */
 int uva__transport_replace(uva_transport_t *transport,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "uva/connections.h"
+#include "uva/protocols.h"
 
 /* --- an engine that changes nothing, and acts on its transport --- */
 
@@ -331,6 +332,47 @@ UVA_NET_TEST(pause_in_received)
     end_free(&end);
 }
 
+static int replaced_with; /* What an engine got for replacing the consumer. */
+
+typedef struct idle_s {
+    uva_protocol_t base;
+} idle_t;
+
+static int no_data(uva_protocol_t *self, uva_bytes_t data)
+{
+    (void)self;
+    (void)data;
+    return 0;
+}
+
+static const uva_protocol_ops_t idle_ops = {
+    UVA_PROTOCOL_OPS(idle_t),
+    .data_received = no_data,
+};
+
+static void replace_consumer(uva_transport_t *transport)
+{
+    static idle_t protocol = {.base = {.ops = &idle_ops}};
+
+    replaced_with = uva_transport_set_protocol(transport, &protocol.base);
+}
+
+UVA_NET_TEST(replace_in_received)
+{
+    /* The bytes of the call have their place in the reader that asked. */
+    probe_t probe = {.call = CALL_RECEIVED, .act = replace_consumer};
+    uva_filter_kind_t kind = kind_of(&probe);
+    end_t end = end_make();
+    char got[2];
+
+    ck_assert_int_eq(
+        uva_transport_push_filter(end.transport, &kind, true, NULL), 0);
+    ck_assert_int_eq(send(end.fd, "in", 2, 0), 2);
+    ck_assert_int_eq(uva_reader_readexactly(end.reader, got, 2, NULL), 2);
+    ck_assert_int_eq(replaced_with, UV_EPERM);
+    end_free(&end);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("filters_calls");
@@ -338,7 +380,7 @@ int main(void)
     TCase *ends = UVA_TCASE(suite, "Ends");
 
     UVA_ADD_TESTS(acting, ends_its_transport, close_in_write_sends_once,
-                  lower_one_aborts, pause_in_received);
+                  lower_one_aborts, pause_in_received, replace_in_received);
     UVA_ADD_TESTS(ends, eof_during_push, eof_alone_during_push, eof_during_pop,
                   pop_of_a_closed_one);
     return uva_test_main(suite);
