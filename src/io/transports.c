@@ -208,7 +208,7 @@ static void transport_made(uva_transport_t *transport)
     bool lost = transport->state == UVA__TRANSPORT_LOST;
 
     transport->made = true;
-    if (!lost) {
+    if (transport->state == UVA__TRANSPORT_ACCEPTED) { /* Else it is closing. */
         transport->state = UVA__TRANSPORT_OPEN;
     }
     transport->ops->connection_made(
