@@ -100,6 +100,17 @@ UVA_EXTERN uva_loop_t *uva_loop_unref(uva_loop_t *loop);
 UVA_EXTERN uv_loop_t *uva_loop_uv(uva_loop_t *loop);
 
 /**
+ * Count an operation of the application's own: until uva_loop_op_end an
+ * attached loop keeps uv_run going, tasks that wait are not reported as stuck,
+ * and a close or a shutdown waits for the operation.
+ *
+ * @retval UV_EPERM The loop is closing, or belongs to another thread.
+ */
+UVA_EXTERN int uva_loop_op_begin(uva_loop_t *loop);
+/** The operation has ended. Once for each uva_loop_op_begin that succeeded. */
+UVA_EXTERN void uva_loop_op_end(uva_loop_t *loop);
+
+/**
  * Make the calling thread the one that the loop belongs to.
  *
  * For a host that is about to be turned in another thread than before, and

@@ -53,6 +53,40 @@ int uva_loop_set_inside(uva_loop_t *loop, uva_inside_t inside)
     return 0;
 }
 
+/* --- operations of the host --- */
+
+/* A loop that had nothing to do holds no reference of its uv_loop_t: a turn
+ * takes one, or gives it back. */
+static void hosts_attend(uva_loop_t *loop)
+{
+    if (!loop->ready.draining) {
+        loop->driver.ops->attend(loop);
+    }
+}
+
+int uva_loop_op_begin(uva_loop_t *loop)
+{
+    int r = loop == NULL ? UVA_ENOLOOP : uva__loop_refuses(loop, __func__);
+
+    if (r < 0) {
+        return uva__bare(r);
+    }
+    uva__loop_op_begin(loop);
+    hosts_attend(loop);
+    return 0;
+}
+
+/* The loop may have been lost to its host since. */
+void uva_loop_op_end(uva_loop_t *loop)
+{
+    if (uva__loop_owned(loop)) {
+        uva__loop_op_end(loop);
+        if (!loop->closing) {
+            hosts_attend(loop);
+        }
+    }
+}
+
 /* --- the host's end --- */
 
 /* The host ends before its loop: all tasks end before this returns. If the host

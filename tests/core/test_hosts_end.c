@@ -359,6 +359,24 @@ START_TEST(host_walks_while_a_name_is_looked_up)
 }
 END_TEST
 
+/* An operation of the host's own keeps uv_run going, and the guest open. */
+START_TEST(operations_of_the_host)
+{
+    ck_assert_int_eq(uva_loop_op_begin(guest), 0);
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_ne(uv_run(&host, UV_RUN_NOWAIT), 0);
+    }
+    uva_test_log_begin();
+    ck_assert_int_eq(uva_loop_close(guest), UV_EBUSY);
+    uva_test_log_end();
+    uva_loop_op_end(guest);
+    ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
+    ck_assert_int_eq(uva_loop_close(guest), 0);
+    ck_assert_int_eq(uva_loop_op_begin(guest), UV_EPERM);
+    ck_assert_int_eq(uva_loop_op_begin(NULL), UVA_ENOLOOP);
+}
+END_TEST
+
 static void close_poll(uv_handle_t *handle, void *data)
 {
     (void)data;
@@ -825,7 +843,7 @@ int main(void)
     tcase_add_loop_test(walkers, guest_ends_before_the_host_has_turned, 0, 2);
     tcase_add_loop_test(walkers, host_walks_with_connections_open, 0, 2);
     tcase_add_loop_test(walkers, host_walks_while_a_name_is_looked_up, 0, 2);
-    UVA_ADD_TESTS(walkers, host_closes_some_handles);
+    UVA_ADD_TESTS(walkers, operations_of_the_host, host_closes_some_handles);
     UVA_ADD_TESTS(detach, detached_before_the_host_goes,
                   detach_of_loops_of_ones_own, detach_of_one_that_swallows);
     UVA_ADD_TESTS(shutdown, shutdown_in_virtual_time,
