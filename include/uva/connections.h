@@ -150,6 +150,21 @@ uva_open_memory_connection(size_t capacity_bytes,
                            uva_writer_t *ret_writers[2]);
 
 /**
+ * Make a stream of a stream handle of libuv that the application owns. Rules
+ * and codes as of uva_transport_from_uv (protocols.h): the handle is not
+ * closed, and is the application's again when the connection is lost.
+ *
+ * @param limit_bytes Of the reader; 0 for the default.
+ * @param ret_reader, ret_writer New references.
+ * @retval UV_EINVAL The limit is above 1 GiB.
+ * @suspends Never.
+ */
+UVA_EXTERN UVA_NODISCARD int uva_open_uv_stream(uv_stream_t *stream,
+                                                size_t limit_bytes,
+                                                uva_reader_t **ret_reader,
+                                                uva_writer_t **ret_writer);
+
+/**
  * Send what was written, close the connection, drop both references.
  *
  * Waits until the last byte was handed to the system. If the task is cancelled

@@ -230,6 +230,45 @@ uva_create_connection_fd_poll(uva_create_connection_op_t *op,
                               uva_transport_t **ret_transport);
 
 /**
+ * Let a new protocol stand on a stream handle of libuv that the application
+ * owns: a connected uv_tcp_t or uv_pipe_t, or a uv_tty_t. It hears
+ * connection_made from the ready queue.
+ *
+ * Until connection_lost the library reads the handle, and uses its data; the
+ * application does neither, and may write only what may come between the
+ * transport's own bytes. Then the handle is the application's again, with its
+ * data as it was: closing the transport sends what was written and stops
+ * reading, and never closes the handle. After an abort libuv may still have up
+ * to 256 bytes to send.
+ *
+ * The application may close the handle at any time: the connection is lost with
+ * UV_ECONNABORTED. Memory of a handle that is closed in a callback of a
+ * uv_check_t stays until connection_lost; docs/hosts.md has the rules.
+ *
+ * Writing may raise SIGPIPE, as with every handle of libuv: ignore it.
+ *
+ * @param stream        Of the uv_loop_t of the running loop.
+ * @param ops           Static: the callbacks.
+ * @param arg           Borrowed as long as the protocol lives.
+ * @param ret_transport New reference.
+ * @retval UVA_ENOLOOP    No loop runs here.
+ * @retval UV_ENOTSUP     The loop is virtual.
+ * @retval UVA_EWRONGLOOP The handle is one of another uv_loop_t.
+ * @retval UV_EINVAL      It is NULL or another kind of handle; or ops has
+ *                        another size.
+ * @retval UV_EBADF       It is closing.
+ * @retval UV_ENOTCONN    It is not connected.
+ * @retval UV_EALREADY    It is read already, or has a transport.
+ * @retval UV_ENOMEM      Nothing has changed.
+ * @suspends Never.
+ */
+UVA_EXTERN UVA_NODISCARD int
+uva_transport_from_uv(uv_stream_t *stream,
+                      const uva_protocol_ops_t *ops,
+                      void *arg,
+                      uva_transport_t **ret_transport);
+
+/**
  * Make two transports that are each other's peer in memory, each with a new
  * protocol. They need no descriptor, so virtual loops have them too. Both hear
  * connection_made from the ready queue. A side that closes with bytes it has

@@ -44,7 +44,8 @@ typedef enum uva_medium_kind_e {
     UVA_MEDIUM_UNIX,   /* A unix socket; also another socket of streams. */
     UVA_MEDIUM_MEMORY, /* The memory of this process: uva_transport_pair. */
     UVA_MEDIUM_PIPE,   /* One end of a pipe or FIFO, or a character device. */
-    UVA_MEDIUM_TTY     /* A terminal, read or written. */
+    UVA_MEDIUM_TTY,    /* A terminal, read or written. */
+    UVA_MEDIUM_UV      /* A uv_stream_t of the application. */
 } uva_medium_kind_t;
 
 /** Take a reference. @return transport itself; NULL for NULL. */
@@ -152,6 +153,16 @@ UVA_EXTERN int uva_transport_write_eof(uva_transport_t *transport);
  * and so can the writing end of a pipe.
  * @asyncio WriteTransport.can_write_eof */
 UVA_EXTERN bool uva_transport_can_write_eof(const uva_transport_t *transport);
+
+/** What a transport can do. */
+enum {
+    UVA_CAN_READ = 1u << 0,
+    UVA_CAN_WRITE = 1u << 1,
+    UVA_CAN_WRITE_EOF = 1u << 2 /* uva_transport_write_eof works. */
+};
+/** What a transport can do, by its medium and its filters: UVA_CAN_... Pausing,
+ * closing and a loss do not count. */
+UVA_EXTERN unsigned uva_transport_can(const uva_transport_t *transport);
 
 /**
  * Set the marks of unsent bytes: above high_bytes writers should wait, at

@@ -12,6 +12,8 @@
 
 /** Opaque here; a program that makes one includes <uv.h>. */
 typedef struct uv_loop_s uv_loop_t;
+/** Likewise. */
+typedef struct uv_stream_s uv_stream_t;
 
 #ifdef UV__E2BIG
 #    define UV_E2BIG UV__E2BIG

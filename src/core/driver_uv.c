@@ -181,6 +181,7 @@ static UVA__NOINLINE bool driver_enter(uv_driver_t *driver)
         loop->driver.aside |= UVA__ASIDE_NESTED;
         (void)uv_idle_stop(&driver->idle);
         driver_reference(driver, false);
+        uva__services_look(loop); /* The turn around this one cannot. */
         return false;
     }
     if (!loop->running) {
@@ -209,6 +210,7 @@ static UVA__NOINLINE void driver_turn_shared(uv_driver_t *driver)
     if (driver->closing || driver_lost(loop) || loop->driver.forked) {
         return;
     }
+    uva__services_look(loop); /* Before libuv calls the callbacks of a close. */
     uva__uv_deadline_lost(driver);
     (void)driver_settle(driver);
     if ((loop->driver.aside & UVA__ASIDE_NESTED) != 0) {

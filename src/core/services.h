@@ -22,8 +22,10 @@ typedef struct uva__service_ops_s {
     void (*flush)(uva__service_t *service);
     /** No task is left, and operations are in flight: end them. */
     void (*abandon)(uva__service_t *service);
-    /** In each turn of a loop whose uv_loop_t others have too: they may have
-     * closed handles of the service, of which libuv tells nothing. */
+    /** At the begin and the end of each turn of a loop whose uv_loop_t others
+     * have too: they may have closed handles of the service, of which libuv
+     * tells nothing. Their memory may go when libuv calls back for a close:
+     * behind the turn. */
     void (*look)(uva__service_t *service);
     /** The loop is closed: free the service, and take it out of the loop. */
     void (*closed)(uva__service_t *service);

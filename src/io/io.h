@@ -43,6 +43,8 @@ typedef struct uva__io_s {
 
     uva_list_t transports; /* Of uva_transport_t.link: open and not accepted by
                               a server, which has a list of its own. */
+    uva_list_t lent;       /* Of media of handles of the application:
+                              medium_uv.c. */
     uva_list_t servers;    /* Of uva_server_t.link: those that are not closed
                               or have clients. */
     uva_list_t look_ups;   /* Of uva__resolve_t.link: those not answered. */

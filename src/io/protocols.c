@@ -491,3 +491,14 @@ int uva_transport_pair(size_t capacity_bytes,
                ? uva__bare(r)
                : uva__transport_pair(capacity_bytes, factories, ret_transports);
 }
+
+int uva_transport_from_uv(uv_stream_t *stream,
+                          const uva_protocol_ops_t *ops,
+                          void *arg,
+                          uva_transport_t **ret_transport)
+{
+    uva__factory_t factory;
+    int r = protocol_factory(ops, arg, &factory);
+
+    return r < 0 ? r : uva__transport_adopt(stream, &factory, 0, ret_transport);
+}

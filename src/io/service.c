@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "core/loop.h"
 #include "core/services.h"
+#include "io/medium_uv.h"
 #include "io/resolver.h"
 #include "io/server.h"
 #include "io/stream_read.h"
@@ -54,6 +55,7 @@ static void io_look(uva__service_t *service)
 {
     uva__io_t *io = io_of_service(service);
 
+    uva__media_uv_look(io);
     uva__servers_look(io);
     uva__transports_look(&io->transports);
 }
@@ -103,6 +105,7 @@ static UVA__NOINLINE int io_make(uva_loop_t *loop)
     io->send.ops = &uva__writes_send_ops;
     /* go_on.ops stays NULL: the mark that it is not queued. */
     uva__list_init(&io->transports);
+    uva__list_init(&io->lent);
     uva__list_init(&io->servers);
     uva__list_init(&io->look_ups);
     io->base.service.ops = &io_ops;

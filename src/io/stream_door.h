@@ -300,6 +300,22 @@ void *uva__transport_state(uva_transport_t *transport);
 /** Why a transport was lost; 0 while it is not, or if it was closed here. */
 int uva__transport_status(const uva_transport_t *transport);
 
+/* --- adopt.c --- */
+
+/**
+ * Make a transport on a stream handle of the application.
+ *
+ * @param stream        Borrowed until connection_lost. Codes as of
+ *                      uva_transport_from_uv.
+ * @param factory       What is to stand on it; copied.
+ * @param limit_bytes   Of the input; 0 for the default.
+ * @param ret_transport New reference; written on success alone.
+ */
+int uva__transport_adopt(uv_stream_t *stream,
+                         const uva__factory_t *factory,
+                         size_t limit_bytes,
+                         uva_transport_t **ret_transport);
+
 /* --- handlers.c --- */
 
 /* The task that serves a connection. It lies in the state of the consumer. */

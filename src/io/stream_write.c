@@ -402,6 +402,13 @@ bool uva_transport_can_write_eof(const uva_transport_t *transport)
     return true;
 }
 
+unsigned uva_transport_can(const uva_transport_t *transport)
+{
+    return (transport->unreadable ? 0 : UVA_CAN_READ) |
+           (transport->unwritable ? 0 : UVA_CAN_WRITE) |
+           (uva_transport_can_write_eof(transport) ? UVA_CAN_WRITE_EOF : 0);
+}
+
 /* --- the limits of unsent bytes --- */
 
 int uva_transport_set_write_buffer_limits(uva_transport_t *transport,

@@ -292,6 +292,23 @@ int uva_open_connection_fd(int take_fd,
     return stream_connect_poll(&op, &target, options, ret_reader, ret_writer);
 }
 
+int uva_open_uv_stream(uv_stream_t *stream,
+                       size_t limit_bytes,
+                       uva_reader_t **ret_reader,
+                       uva_writer_t **ret_writer)
+{
+    uva_transport_t *transport;
+    int r =
+        uva__transport_adopt(stream, &stream_factory, limit_bytes, &transport);
+
+    if (r >= 0) {
+        uva__stream_t *self = uva__transport_state(transport);
+        *ret_reader = &self->reader;
+        *ret_writer = uva_writer_ref(&self->writer);
+    }
+    return r;
+}
+
 /* --- start_server --- */
 
 /* The server is gone, and no handler runs; or it was never made: then
