@@ -45,7 +45,8 @@ typedef struct uva__medium_ops_s {
     /** Read once; size is above 0. @return Bytes, 0 at the end of the stream,
      * UV_EAGAIN when there are none, or why the connection is lost. */
     ssize_t (*receive)(uva__medium_t *medium, void *data, size_t size);
-    /** Send pieces in order, once; none is empty. SIGPIPE is never raised.
+    /** Send pieces in order, once; none is empty. SIGPIPE is never raised, but
+     * by libuv for a handle of the application.
      * @return Bytes that were taken, perhaps less than all, UV_EAGAIN, or why
      * the connection is lost. */
     ssize_t (*send)(uva__medium_t *medium, struct iovec *pieces, size_t count);
