@@ -138,13 +138,18 @@ bool uva__pipe_reader_left(int fd)
 
 /* --- writing --- */
 
-/* Take the SIGPIPE that a write of this thread has raised. */
+/* Take the SIGPIPE that a write of this thread may have raised. */
 static void sigpipe_take(const sigset_t *pipe_set)
 {
-#if defined(__APPLE__) /* It has no sigtimedwait. */
+#if defined(__APPLE__) /* It has no sigtimedwait, and sigwait would wait. */
+    sigset_t pending;
     int number;
 
-    (void)sigwait(pipe_set, &number);
+    sigemptyset(&pending);
+    (void)sigpending(&pending);
+    if (sigismember(&pending, SIGPIPE) == 1) {
+        (void)sigwait(pipe_set, &number);
+    }
 #else
     const struct timespec now = {0, 0};
 
@@ -153,9 +158,10 @@ static void sigpipe_take(const sigset_t *pipe_set)
 #endif
 }
 
-/* writev with SIGPIPE blocked in this thread, to which the system sends it. One
- * that was pending before is left to whoever waits for it. errno is that of
- * writev. */
+/* writev with SIGPIPE blocked in this thread, to which the system sends it:
+ * also if the reader leaves when some bytes were written, and their count is
+ * returned. One that was pending before is left to whoever waits for it. errno
+ * is that of writev. */
 static ssize_t
 pipe_write_masked(int fd, const struct iovec *pieces, size_t count)
 {
@@ -172,7 +178,7 @@ pipe_write_masked(int fd, const struct iovec *pieces, size_t count)
     (void)pthread_sigmask(SIG_BLOCK, &pipe_set, &before);
     sent = writev(fd, pieces, (int)count);
     error = errno;
-    if (sent < 0 && error == EPIPE && sigismember(&pending, SIGPIPE) == 0) {
+    if ((sent >= 0 || error == EPIPE) && sigismember(&pending, SIGPIPE) == 0) {
         sigpipe_take(&pipe_set);
     }
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);

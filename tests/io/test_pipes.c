@@ -24,6 +24,8 @@ static struct {
     int read_error;   /* errno of the next read; 0: none. */
     int write_error;  /* The same of a write. */
     bool write_short; /* The next write takes one byte. */
+    bool raises;      /* writev raises SIGPIPE then, as if the reader had left
+                         behind that byte. */
     bool no_nosignal; /* The kernel does not know RWF_NOSIGNAL. */
 } fault;
 
@@ -74,6 +76,9 @@ UVA_EXTERN ssize_t writev(int fd, const struct iovec *pieces, int count)
     if (fault.write_short) {
         struct iovec piece = {pieces->iov_base, 1};
         fault.write_short = false;
+        if (fault.raises) {
+            (void)raise(SIGPIPE);
+        }
         return next(fd, &piece, 1);
     }
     return next(fd, pieces, count);
@@ -539,6 +544,27 @@ UVA_NET_TEST(no_sigpipe_without_rwf_nosignal)
     ck_assert_int_eq(sigpipes, 1);
 }
 
+UVA_NET_TEST(no_sigpipe_by_a_short_write)
+{
+    notes_t notes = {0};
+    char got[3] = "";
+    int other;
+    uva_transport_t *transport = link_pipe(true, &notes, &other);
+
+    count_sigpipes();
+    fault.no_nosignal = true;
+    fault.write_short = true;
+    fault.raises = true;
+    ck_assert_int_eq(uva_transport_write(transport, "ab", 2), 0);
+    UVA_TEST_UNTIL(uva_transport_get_write_buffer_size(transport) == 0);
+    ck_assert(!fault.write_short);
+    ck_assert_int_eq(read(other, got, 2), 2);
+    ck_assert_str_eq(got, "ab");
+    ck_assert_int_eq(sigpipes, 0);
+    close(other);
+    noting_ends(transport, &notes, "made;lost OK;");
+}
+
 /* --- other kinds --- */
 
 UVA_NET_TEST(fifo)
@@ -762,7 +788,8 @@ int main(void)
     KIND_ADD_TESTS(writing, write_and_close, write_partly, write_eof_waits,
                    write_abort, write_fails);
     KIND_ADD_TESTS(leaving, reader_leaves, reader_leaves_unsent_bytes,
-                   no_sigpipe, no_sigpipe_without_rwf_nosignal);
+                   no_sigpipe, no_sigpipe_without_rwf_nosignal,
+                   no_sigpipe_by_a_short_write);
     KIND_ADD_TESTS(others, fifo, socket_in_one_direction, terminal,
                    master_of_a_terminal, refusals, cancelled);
     UVA_ADD_TESTS(others, oom);
