@@ -20,8 +20,9 @@ UVA_TASK(void, echo, uva_reader_t *reader; uva_writer_t * writer;)
     int r;
 
     while ((r = uva_reader_read_view(args->reader, UVA_NO_LIMIT, &bytes)) > 0) {
+        /* Waits for a client that reads slowly. */
         r = uva_writer_send(args->writer, bytes.data, bytes.size);
-        if (r < 0) { /* It waits for a slow client. */
+        if (r < 0) {
             return r;
         }
     }

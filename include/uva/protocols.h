@@ -134,7 +134,8 @@ uva_transport_get_protocol(const uva_transport_t *transport);
  * @param protocol Borrowed until it was replaced or connection_lost has ended;
  *                 its ops must be set. uva_stream_on (streams.h) brings
  *                 streams back.
- * @retval UV_EPERM  connection_lost has begun, or connection_made has not.
+ * @retval UV_EPERM  connection_lost has begun, or connection_made has not; or
+ *                   the engine of a filter is being called.
  * @retval UV_EINVAL The table of callbacks has another size.
  * @retval UV_ENOMEM Nothing has changed.
  * @suspends Never.

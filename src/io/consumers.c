@@ -30,15 +30,12 @@ static int transport_remember(uva_transport_t *transport)
  * their place in the consumer that asked for them. */
 static bool transport_in_engine(const uva_transport_t *transport)
 {
-    uva__medium_t *medium = transport->medium;
-
-    while (medium != NULL) {
+    for (uva__medium_t *medium = transport->medium; medium != NULL;
+         medium = uva__medium_next(medium)) {
         const uva_filter_t *filter = uva__filter_of(medium);
-        uva__medium_t **below = uva__medium_below(medium);
         if (filter != NULL && filter->calls > 0) {
             return true;
         }
-        medium = below == NULL ? NULL : *below;
     }
     return false;
 }
@@ -102,17 +99,17 @@ int uva__transport_stand(uva_transport_t *transport,
                          void **ret_state)
 {
     void *state = transport_state_for(transport, factory);
-    int r = 0;
 
     if (state == NULL) {
         return UV_ENOMEM;
     }
     if (transport->consumer != state) {
-        r = uva__transport_replace(transport, factory->ops, state);
-        if (r >= 0) {
-            factory->ops->init(state, transport, factory, limit_bytes);
+        int r = uva__transport_replace(transport, factory->ops, state);
+        if (r < 0) {
+            return r;
         }
+        factory->ops->init(state, transport, factory, limit_bytes);
     }
     *ret_state = state;
-    return r;
+    return 0;
 }

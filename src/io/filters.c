@@ -119,20 +119,12 @@ static int change_resumed(change_t *change)
 
 /* --- push --- */
 
-/* The medium below one; NULL if there is none. */
-static uva__medium_t *medium_next(uva__medium_t *medium)
-{
-    uva__medium_t **below = uva__medium_below(medium);
-
-    return below == NULL ? NULL : *below;
-}
-
 static size_t transport_filter_count(const uva_transport_t *transport)
 {
     size_t count = 0;
 
     for (uva__medium_t *medium = transport->medium; medium != NULL;
-         medium = medium_next(medium)) {
+         medium = uva__medium_next(medium)) {
         count += uva__filter_of(medium) != NULL;
     }
     return count;
@@ -347,7 +339,7 @@ int uva_transport_get_extra(const uva_transport_t *transport,
                             void *ret_value)
 {
     for (uva__medium_t *medium = transport->medium; medium != NULL;
-         medium = medium_next(medium)) {
+         medium = uva__medium_next(medium)) {
         const uva_filter_t *filter = uva__filter_of(medium);
         if (filter != NULL && filter->started &&
             filter->kind->ops->extra != NULL) {

@@ -11,7 +11,7 @@
  * watch has asked for that. ready runs no code of a user.
  *
  * A medium may hold bytes that it has taken and that cannot leave yet, as libuv
- * and filters do. They count as unsent (held_bytes). When it begins to hold
+ * and filters do. They count as unsent (held). When it begins to hold
  * some it tells so by ready, inside send, and when it holds none again it tells
  * that it is writable.
  */
@@ -126,6 +126,14 @@ static inline size_t uva__medium_held(const uva__medium_t *medium)
 static inline uva__medium_t **uva__medium_below(uva__medium_t *medium)
 {
     return medium->ops->below == NULL ? NULL : medium->ops->below(medium);
+}
+
+/** The medium on which another one stands; NULL if that stands on none. */
+static inline uva__medium_t *uva__medium_next(uva__medium_t *medium)
+{
+    uva__medium_t **below = uva__medium_below(medium);
+
+    return below == NULL ? NULL : *below;
 }
 
 /** Let upper stand on the medium: it hears of it from now on. Nothing may be

@@ -84,7 +84,7 @@ static ssize_t unread_receive(uva__medium_t *medium, void *data, size_t size)
     size_t part;
 
     if (self->bytes.bytes == 0) {
-        return uva__medium_receive(unread_of(medium)->below, data, size);
+        return uva__medium_receive(self->below, data, size);
     }
     part = uva__output_take(&self->bytes, self->loop, data, size);
     /* Watch again: the medium below if these were the last bytes, else the

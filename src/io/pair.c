@@ -15,21 +15,22 @@ int uva__transport_pair(size_t capacity_bytes,
 {
     uva_loop_t *loop = uva__running();
     uva__sockaddr_t nobody = {.any = {.sa_family = AF_UNSPEC}};
+    uva__transport_kind_t kinds[2];
     uva__medium_t *media[2];
     uva_transport_t *transports[2];
     uva__io_t *io;
     int r = loop == NULL ? UVA_ENOLOOP : uva__io_get(loop, &io);
 
+    for (int i = 0; r >= 0 && i < 2; i++) {
+        r = uva__transport_kind(&kinds[i], &factories[i], 0, 0, 0, 0);
+    }
     if (r >= 0) {
         r = uva__medium_memory_pair(
             loop, capacity_bytes == 0 ? CAPACITY_BYTES : capacity_bytes, media);
     }
     for (int i = 0; r >= 0 && i < 2; i++) {
-        uva__transport_kind_t kind;
-        r = uva__transport_kind(&kind, &factories[i], 0, 0, 0, 0);
-        r = r < 0 ? r
-                  : uva__transport_new(loop, &kind, media[i], &nobody, NULL,
-                                       &transports[i]);
+        r = uva__transport_new(loop, &kinds[i], media[i], &nobody, NULL,
+                               &transports[i]);
         if (r < 0 && i == 0) { /* Its own medium is closed already. */
             media[1]->ops->close(media[1], loop);
         } else if (r < 0) {

@@ -77,7 +77,8 @@ static UVA__NOINLINE void transport_ready_more(uva_transport_t *transport,
     }
 }
 
-/* The uva__medium_ready_cb of a transport. */
+/* The uva__medium_ready_cb of a transport. Bytes for an input are nearly all
+ * that is ever told: they are read here, as transport_told would. */
 static void transport_ready(void *upper, int events)
 {
     uva_transport_t *transport = upper;
@@ -85,7 +86,7 @@ static void transport_ready(void *upper, int events)
     if (UVA__UNLIKELY(events != UV_READABLE || transport->reads_in_drain)) {
         transport_ready_more(transport, events);
     } else if ((transport->events & UV_READABLE) != 0) {
-        uva__transport_read(transport); /* Nearly always. */
+        uva__transport_read(transport);
     }
 }
 

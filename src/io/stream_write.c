@@ -392,14 +392,10 @@ bool uva_transport_can_write_eof(const uva_transport_t *transport)
     if (transport->unwritable) {
         return false;
     }
-    while (medium != NULL) {
-        uva__medium_t **below = uva__medium_below(medium);
-        if (medium->ops->shut == NULL) {
-            return false;
-        }
-        medium = below == NULL ? NULL : *below;
+    while (medium != NULL && medium->ops->shut != NULL) {
+        medium = uva__medium_next(medium);
     }
-    return true;
+    return medium == NULL;
 }
 
 unsigned uva_transport_can(const uva_transport_t *transport)

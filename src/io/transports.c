@@ -199,10 +199,10 @@ void uva__transport_end_idle(uva_transport_t *transport)
     }
 }
 
-/* connection_made. A connection that was lost before
- * it still hears connection_made, and connection_lost in the next iteration:
- * asyncio queues both by call_soon. Reading begins after connection_made, never
- * before (asyncio: selector_events.py, _SelectorSocketTransport.__init__). */
+/* connection_made. A connection that was lost before it still hears it, and
+ * connection_lost in the next iteration: asyncio queues both by call_soon.
+ * Reading begins after connection_made, never before (asyncio:
+ * selector_events.py, _SelectorSocketTransport.__init__). */
 static void transport_made(uva_transport_t *transport)
 {
     bool lost = transport->state == UVA__TRANSPORT_LOST;
