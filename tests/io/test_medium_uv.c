@@ -46,7 +46,7 @@ static void lent_open(lent_t *lent, bool tcp)
     lent->h = calloc(1, sizeof *lent->h);
     lent->closed = false;
     if (tcp) {
-        uint16_t port;
+        uint16_t port = 0;
         int listener = uva_test_listen(UVA_FAMILY_IPV4, 1, &port);
         fds[0] = uva_test_dial(port);
         fds[1] = uva_test_accept(listener);
@@ -466,6 +466,7 @@ UVA_NET_TEST(refusals)
     ck_assert_int_eq(
         uva_open_uv_stream(&lent.h->stream, SIZE_MAX, &reader, &writer),
         UV_EINVAL);
+    UVA_TEST_UNTIL(notes.ended == 1);
     lent_close(&lent);
 }
 
