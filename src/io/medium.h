@@ -71,6 +71,9 @@ typedef struct uva__medium_ops_s {
     bool (*is_gone)(const uva__medium_t *medium);
     /** @return The descriptor, borrowed; -1 without one. */
     int (*fileno)(const uva__medium_t *medium);
+    /** The address of this end, of family AF_UNSPEC if there is none. NULL: the
+     * descriptor is asked, or the medium below. */
+    uva__sockaddr_t (*sockname)(const uva__medium_t *medium);
 } uva__medium_ops_t;
 
 /* In events of ready: the medium has begun to hold bytes. Told whether or not

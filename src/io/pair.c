@@ -25,8 +25,11 @@ int uva__transport_pair(size_t capacity_bytes,
         r = uva__transport_kind(&kinds[i], &factories[i], 0, 0, 0, 0);
     }
     if (r >= 0) {
-        r = uva__medium_memory_pair(
-            loop, capacity_bytes == 0 ? CAPACITY_BYTES : capacity_bytes, media);
+        const uva__memory_pair_t pair = {
+            .loops = {loop, loop},
+            .capacity_bytes =
+                capacity_bytes == 0 ? CAPACITY_BYTES : capacity_bytes};
+        r = uva__medium_memory_pair(&pair, media);
     }
     for (int i = 0; r >= 0 && i < 2; i++) {
         r = uva__transport_new(loop, &kinds[i], media[i], &nobody, NULL,

@@ -445,16 +445,27 @@ int uva_transport_get_peername(const uva_transport_t *transport,
     return uva__address_from(&peer, ret_address);
 }
 
-/* Unlike the peer's address, this end's is not kept: the socket knows it. */
+/* Unlike the peer's address, this end's is not kept: the lowest medium, or its
+ * socket, knows it. */
 int uva_transport_get_sockname(const uva_transport_t *transport,
                                uva_address_t *ret_address)
 {
-    int fd = uva_transport_fileno(transport);
+    uva__medium_t *medium = transport->medium;
+    uva__sockaddr_t address;
 
-    if (fd < 0) {
+    if (medium == NULL) {
         return uva__bare(UV_ENOTCONN);
     }
-    return uva__address_of_socket(fd, ret_address);
+    while (uva__medium_below(medium) != NULL) {
+        medium = *uva__medium_below(medium);
+    }
+    if (medium->ops->sockname == NULL) {
+        int fd = medium->ops->fileno(medium);
+        return fd < 0 ? uva__bare(UV_ENOTCONN)
+                      : uva__address_of_socket(fd, ret_address);
+    }
+    address = medium->ops->sockname(medium);
+    return uva__address_from(&address, ret_address);
 }
 
 int uva_transport_get_peercred(const uva_transport_t *transport,
