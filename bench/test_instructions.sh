@@ -221,7 +221,7 @@ program 'queue item, 1'                600 10000 chan @ 1
 program 'queue item, 1, stackless'     590 10000 --stackless chan @ 1
 program 'queue item, 128'              165 20000 chan @ 128
 program 'queue item, 128, stackless'   145 20000 --stackless chan @ 128
-program 'round trip in memory'        2700 20000 pair @
+program 'round trip in memory'        2500 20000 pair @
 echo_row 'echo of 1 KiB'               660 echo stream
 echo_row 'echo of 1 KiB, stackless'    590 --stackless echo stream
 echo_row 'echo of 1 KiB, protocol'     465 echo protocol

@@ -43,7 +43,6 @@ typedef struct uva_open_connection_op_s {
  * @retval UV_ENOMEM    Likewise.
  * @retval UV_EINVAL    port is not one, or an option is out of its range.
  * @retval UV_ENAMETOOLONG host has more than 255 bytes.
- * @retval UV_ENOTSUP   The loop has no sockets.
  * @retval UV_EAI_NONAME The host is unknown; other UV_EAI_... codes likewise.
  * @suspends Always, unless it fails at once.
  * @asyncio open_connection
@@ -242,7 +241,7 @@ typedef struct uva_start_server_op_s {
  * @retval UV_EBADF      One of fds is not open.
  * @retval UV_ENOTSOCK   One of fds is no socket.
  * @retval UV_EEXIST     The loop watches one of fds already.
- * @retval UV_ENOTSUP    The loop has no sockets.
+ * @retval UV_ENOTSUP    There are fds, and the loop has no sockets.
  * @suspends Always, unless it fails at once.
  * @asyncio start_server
  */

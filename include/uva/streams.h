@@ -20,8 +20,8 @@
  * UVA_AWAIT(r, uva_reader_readline, self->reader, &self->line). Its
  * arguments must be the same at each call of one await.
  *
- * A loop made by uva_loop_new_virtual has no sockets: opening and starting
- * return UV_ENOTSUP there; readers made by uva_reader_new work.
+ * On a loop made by uva_loop_new_virtual hosts are those of a network in memory
+ * (testing.h); paths and descriptors return UV_ENOTSUP there.
  */
 #ifndef UVA_STREAMS_H
 #define UVA_STREAMS_H

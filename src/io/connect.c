@@ -18,6 +18,8 @@
 #include "base/format.h"
 #include "core/owner.h"
 #include "core/timers.h"
+#include "io/medium_memory.h"
+#include "io/network.h"
 #include "io/resolver.h"
 #include "io/service.h"
 #include "io/sockets.h"
@@ -32,23 +34,24 @@ typedef struct uva__dial_s {
     uva__transport_kind_t kind;
     uint64_t delay_ns;   /* Until the next attempt; 0: only after a failure. */
     unsigned interleave; /* As uva_connection_options_t has it. */
-    const char *host;    /* Borrowed: the name that is looked up. */
-    int family;          /* AF_UNSPEC, AF_INET, AF_INET6. */
-    const char *local_host;  /* Borrowed. */
-    const char *local_port;  /* Borrowed. */
-    uva__resolve_t *resolve; /* In flight, or NULL. */
-    uva__addresses_t remote; /* To connect to. */
-    uva__addresses_t local;  /* To connect from. */
-    size_t next;             /* Of remote: the next one to try. */
-    uva_list_t attempts;     /* Of attempt_t.link. */
-    uva__timer_t timer;      /* Runs for delay_ns. */
-    uva_transport_t *winner; /* Owned; counted once it is opened. */
-    uint8_t turns;           /* Iterations since it was opened, from 1 on; 0
-                                before. */
-    bool done;               /* status is the result. */
-    int status;              /* The first failure. */
-    bool differ;             /* Not all failures were alike. */
-    size_t failures;         /* Attempts that failed. */
+    uva_testing_network_t *network; /* Borrowed: of the loop; NULL: sockets. */
+    const char *host;               /* Borrowed: the name that is looked up. */
+    int family;                     /* AF_UNSPEC, AF_INET, AF_INET6. */
+    const char *local_host;         /* Borrowed. */
+    const char *local_port;         /* Borrowed. */
+    uva__resolve_t *resolve;        /* In flight, or NULL. */
+    uva__addresses_t remote;        /* To connect to. */
+    uva__addresses_t local;         /* To connect from. */
+    size_t next;                    /* Of remote: the next one to try. */
+    uva_list_t attempts;            /* Of attempt_t.link. */
+    uva__timer_t timer;             /* Runs for delay_ns. */
+    uva_transport_t *winner;        /* Owned; counted once it is opened. */
+    uint8_t turns;   /* Iterations since it was opened, from 1 on; 0
+                        before. */
+    bool done;       /* status is the result. */
+    int status;      /* The first failure. */
+    bool differ;     /* Not all failures were alike. */
+    size_t failures; /* Attempts that failed. */
     size_t text_bytes;
     char text[TEXT_BYTES]; /* The failures, in order. */
 } dial_t;
@@ -158,52 +161,40 @@ static void connect_won(attempt_t *attempt)
     connect_drop_attempts(dial);
 }
 
-/* An attempt has ended. The medium says only that it has; SO_ERROR says how,
- * and is cleared by being read. asyncio: selector_events.py, _sock_connect_cb.
- */
+/* An attempt has ended. The medium says only that it has; the socket's error
+ * says how. asyncio: selector_events.py, _sock_connect_cb. */
 static void connect_ready(void *upper, int events)
 {
     attempt_t *attempt = upper;
+    uva__medium_t *medium = attempt->medium;
     dial_t *dial = attempt->dial;
-    int error = 0;
-    socklen_t size = sizeof error;
+    int r = dial->network != NULL
+                ? uva__medium_memory_status(medium)
+                : uva__socket_error(medium->ops->fileno(medium));
 
-    if (getsockopt(attempt->medium->ops->fileno(attempt->medium), SOL_SOCKET,
-                   SO_ERROR, &error, &size) < 0) {
-        error = errno;
-    }
-    if (error == 0 && events >= 0) { /* Negative: libuv's own failure. */
+    if (r == 0 && events >= 0) { /* Negative: libuv's own failure. */
         connect_won(attempt);
         return;
     }
-    connect_note(dial, attempt->address,
-                 error != 0 ? uv_translate_sys_error(error) : events);
+    connect_note(dial, attempt->address, r < 0 ? r : events);
     attempt_drop(attempt); /* Before connect_next, which asks whether an attempt
                               is left. */
     connect_next(dial);
 }
 
-/* Bind a socket to the first local address of its family that the system takes.
- * No local address of the family: UV_EADDRNOTAVAIL. asyncio: base_events.py,
- * _connect_sock. */
-static int connect_bind(const dial_t *dial, int fd, int family)
+/* Begin to connect a medium. */
+static int connect_medium(const dial_t *dial,
+                          const uva__sockaddr_t *address,
+                          uva__medium_t **ret_medium)
 {
-    int r = UV_EADDRNOTAVAIL;
+    int fd;
 
-    if (dial->local.count == 0) {
-        return 0;
+    if (dial->network != NULL) {
+        return uva__network_connect(dial->network, dial->loop, address,
+                                    &dial->local, ret_medium);
     }
-    for (size_t i = 0; i < dial->local.count; i++) {
-        const uva__sockaddr_t *local = &dial->local.items[i];
-        if (local->any.sa_family != family) {
-            continue; /* It is for the attempts of the other family. */
-        }
-        if (bind(fd, &local->any, local->size) == 0) {
-            return 0;
-        }
-        r = uv_translate_sys_error(errno);
-    }
-    return r;
+    fd = uva__socket_connect(address, &dial->local);
+    return fd < 0 ? fd : uva__medium_socket(dial->loop, fd, ret_medium);
 }
 
 /* Start an attempt. A connect that is through at once is told by the medium
@@ -213,27 +204,10 @@ static int connect_bind(const dial_t *dial, int fd, int family)
  * none (selector_events.py, _sock_connect). */
 static int connect_start(dial_t *dial, const uva__sockaddr_t *address)
 {
-    int family = address->any.sa_family;
-    int fd = uva__socket_open(family);
-    attempt_t *attempt;
-    int r;
+    attempt_t *attempt = uva__slab_get(&dial->loop->slab, sizeof *attempt);
+    int r = attempt == NULL ? UV_ENOMEM
+                            : connect_medium(dial, address, &attempt->medium);
 
-    if (fd < 0) {
-        return fd;
-    }
-    attempt = uva__slab_get(&dial->loop->slab, sizeof *attempt);
-    r = attempt == NULL ? UV_ENOMEM : connect_bind(dial, fd, family);
-    if (r >= 0) {
-        do {
-            r = connect(fd, &address->any, address->size);
-        } while (r < 0 && errno == EINTR);
-        r = r == 0 || errno == EINPROGRESS ? 0 : uv_translate_sys_error(errno);
-    }
-    if (r < 0) {
-        close(fd);
-    } else { /* The descriptor is the medium's, also on failure. */
-        r = uva__medium_socket(dial->loop, fd, &attempt->medium);
-    }
     if (r < 0) {
         if (attempt != NULL) {
             uva__slab_put(&dial->loop->slab, attempt, sizeof *attempt);
@@ -451,13 +425,16 @@ static int connect_result(const dial_t *dial)
 
 /* Make the dial, and check its options. */
 static int connect_new(void **op,
+                       const uva__target_t *target,
                        const uva_connection_options_t *options,
                        const uva__factory_t *factory)
 {
     uva_loop_t *loop = uva__running();
     uva__io_t *io;
     dial_t *dial;
-    int r = loop == NULL ? UVA_ENOLOOP : uva__io_get_sockets(loop, &io);
+    int r = loop == NULL                       ? UVA_ENOLOOP
+            : target->kind == UVA__TARGET_HOST ? uva__io_get_hosts(loop, &io)
+                                               : uva__io_get_sockets(loop, &io);
 
     if (r < 0) {
         return uva__bare(r);
@@ -468,6 +445,7 @@ static int connect_new(void **op,
     }
     memset(dial, 0, sizeof *dial);
     dial->loop = loop;
+    dial->network = io->network;
     uva__list_init(&dial->attempts);
     *op = dial; /* On failure too: connect_end frees it. */
     return uva__bare(connect_options(dial, options, factory));
@@ -505,7 +483,7 @@ static int connect_begin(void **op,
     bool waits = !is_fd || factory->ops->hears_connect;
     int r = waits && uva__task_current() == NULL
                 ? UVA_ENOTASK
-                : connect_new(op, options, factory);
+                : connect_new(op, target, options, factory);
 
     if (r >= 0 && target->kind == UVA__TARGET_FD) {
         r = uva__socket_adopt(target->fd, false);

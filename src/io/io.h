@@ -47,9 +47,12 @@ typedef struct uva__io_s {
                               medium_uv.c. */
     uva_list_t servers;    /* Of uva_server_t.link: those that are not closed
                               or have clients. */
-    uva_list_t look_ups;   /* Of uva__resolve_t.link: those not answered. */
-    uva__timer_t hold_up;  /* Logs the look-ups that hold up the loop's end. */
-    bool hold_up_logged;   /* hold_up has fired; the log is written once. */
+    struct uva_testing_network_s *network; /* Counted: in memory; NULL on a loop
+                                              with sockets, and before the first
+                                              use of hosts. */
+    uva_list_t look_ups;  /* Of uva__resolve_t.link: those not answered. */
+    uva__timer_t hold_up; /* Logs the look-ups that hold up the loop's end. */
+    bool hold_up_logged;  /* hold_up has fired; the log is written once. */
 } uva__io_t;
 
 /** io's part of a loop. NULL before the loop opens its first socket, and once

@@ -136,6 +136,30 @@ static int listen_failed(const uva__sockaddr_t *address, int code)
                     where, uva_strerror(code));
 }
 
+/* Listen on one address. @return 0, also when it was passed over; or a code. */
+static int listen_address(const listen_t *listen,
+                          uva_server_t *server,
+                          const uva__sockaddr_t *address)
+{
+    uva__listener_t *listener = &server->listeners[server->listener_count];
+    uva_testing_network_t *network = UVA__IO_OF(listen->loop)->network;
+    int fd;
+    int r;
+
+    if (network != NULL) {
+        return uva__listener_bind(listener, server, network, address);
+    }
+    fd = listen_socket(listen, address);
+    if (fd < 0) {
+        return listen_passes_over(fd, address) ? 0 : fd;
+    }
+    r = uva__listener_init(listener, server, fd);
+    if (r < 0) {
+        close(fd);
+    }
+    return r;
+}
+
 /* Bind a socket to each address, in the order of the resolver. The first
  * failure is the failure of all; the caller closes the listeners that are made.
  */
@@ -145,21 +169,10 @@ static int listen_host(const listen_t *listen, uva_server_t *server)
 
     for (size_t i = 0; i < listen->found.count; i++) {
         const uva__sockaddr_t *address = &listen->found.items[i];
-        uva__listener_t *listener = &server->listeners[server->listener_count];
-        int fd;
-        int r;
-        if (listen_is_repeated(&listen->found, i)) {
-            continue;
-        }
-        fd = listen_socket(listen, address);
-        if (fd < 0 && listen_passes_over(fd, address)) {
-            continue;
-        }
-        r = fd < 0 ? fd : uva__listener_init(listener, server, fd);
+        int r = listen_is_repeated(&listen->found, i)
+                    ? 0
+                    : listen_address(listen, server, address);
         if (r < 0) {
-            if (fd >= 0) {
-                close(fd);
-            }
             return listen_failed(address, r);
         }
     }
@@ -322,12 +335,16 @@ listen_resolved(void *data, int status, uva__addresses_t *take_addresses)
 
 /* Make the operation, which owns take_data. On failure data is destroyed at
  * once, so the caller's part is the same either way. */
-static int listen_new(void **op, void *take_data, uva_destroy_cb destroy)
+static int listen_new(void **op,
+                      uva__target_kind_t kind,
+                      void *take_data,
+                      uva_destroy_cb destroy)
 {
     uva_loop_t *loop = uva__running();
     listen_t *listen = NULL;
     uva__io_t *io;
     int r = uva__task_current() == NULL ? UVA_ENOTASK
+            : kind == UVA__TARGET_HOST  ? uva__io_get_hosts(loop, &io)
                                         : uva__io_get_sockets(loop, &io);
 
     if (r >= 0) {
@@ -400,7 +417,9 @@ static int listen_begin(listen_t *listen,
         return r;
     }
     if (listen->options.fd_count > 0) {
-        r = listen_check_fds(listen);
+        r = UVA__IO_OF(listen->loop)->network != NULL
+                ? uva__bare(UV_ENOTSUP)
+                : listen_check_fds(listen);
     } else if (target->kind == UVA__TARGET_PATH) {
         r = uva__addresses_unix(target->name, &listen->found);
     } else {
@@ -468,7 +487,7 @@ int uva__listen_poll(void **op,
     int r;
 
     if (!uva_waiter_resumed(self)) {
-        r = listen_new(op, take_data, destroy);
+        r = listen_new(op, target->kind, take_data, destroy);
         if (r < 0) {
             return r;
         }

@@ -42,27 +42,27 @@ typedef struct news_s {
 } news_t;
 
 typedef struct memory_s {
-    uva__medium_t base;    /* First: a medium is cast to it. */
-    struct memory_s *peer; /* Borrowed; NULL once it has closed. */
-    uva_loop_t *loop;      /* Borrowed. */
-    uva__ready_t ready;    /* Tells what watch has asked for. */
-    uint8_t *ring;         /* Owned: what the peer has sent, and was not
-                              received; NULL before the first byte. */
-    size_t room;           /* Of ring: a power of 2, or 0. */
-    size_t first;          /* In ring: the oldest byte. */
-    size_t bytes;          /* In ring. */
-    size_t arrived;        /* Of bytes: may be received. */
-    size_t capacity;       /* bytes does not exceed it. */
-    int code;              /* Why the connection is lost; 0 if it is not. */
-    uint8_t events;        /* Asked for. */
-    bool queued;           /* ready is in the queue. */
-    bool closed;           /* The node frees it. */
-    bool opening;          /* NEWS_OPEN has not arrived. */
-    bool eof;              /* No more arrives. */
-    bool gone;             /* NEWS_GONE has arrived. */
-    bool late;             /* Something was sent to a peer that had closed. */
-    uint64_t latency_ns;   /* Of what comes from the peer. */
-    uva__fifo_t coming;    /* Of news_t.link: not arrived, in order. */
+    uva__medium_t base;      /* First: a medium is cast to it. */
+    struct memory_s *peer;   /* Borrowed; NULL once it has closed. */
+    uva_loop_t *loop;        /* Borrowed. */
+    uva__ready_t ready;      /* Tells what watch has asked for. */
+    uint8_t *ring;           /* Owned: what the peer has sent, and was not
+                                received; NULL before the first byte. */
+    size_t room;             /* Of ring: a power of 2, or 0. */
+    size_t first;            /* In ring: the oldest byte. */
+    size_t bytes;            /* In ring. */
+    size_t arrived;          /* Of bytes: may be received. */
+    size_t capacity;         /* bytes does not exceed it. */
+    int code;                /* Why the connection is lost; 0 if it is not. */
+    uint8_t events;          /* Asked for. */
+    bool queued;             /* ready is in the queue. */
+    bool closed;             /* The node frees it. */
+    bool opening;            /* NEWS_OPEN has not arrived. */
+    bool eof;                /* No more arrives. */
+    bool gone;               /* NEWS_GONE has arrived. */
+    bool late;               /* Something was sent to a peer that had closed. */
+    uint64_t latency_ns;     /* Of what comes from the peer. */
+    uva__fifo_t coming;      /* Of news_t.link: not arrived, in order. */
     news_t once[NEWS_BYTES]; /* Each comes once at most, so it needs no memory
                                 when it happens. */
     uva__timer_t timer;      /* Runs while coming is not empty. */

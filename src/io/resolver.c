@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "core/loop.h"
 #include "core/timers.h"
+#include "io/network.h"
 
 /* How long the end of a loop waits for a look-up before the log names it. */
 #define LOG_NS UVA_SEC(1)
@@ -116,6 +117,20 @@ number_here(const uva__name_t *name, int port, uva__sockaddr_t *addresses)
     return count;
 }
 
+/* Give a copy of addresses out. @return 1, or a code. */
+static int resolve_found(const uva__sockaddr_t *found,
+                         size_t count,
+                         uva__addresses_t *ret_addresses)
+{
+    ret_addresses->items = uva__malloc(count * sizeof *found);
+    if (ret_addresses->items == NULL) {
+        return UV_ENOMEM;
+    }
+    memcpy(ret_addresses->items, found, count * sizeof *found);
+    ret_addresses->count = count;
+    return 1;
+}
+
 /* Look up a name without the resolver. @return 1 when found, 0 when the host or
  * the port is a name, or of another family: the resolver decides then. */
 static int resolve_numbers(const uva__name_t *name,
@@ -133,16 +148,24 @@ static int resolve_numbers(const uva__name_t *name,
     } else {
         count = number_host(name->host, name->family, (int)port, found);
     }
-    if (count == 0) {
-        return 0;
-    }
-    ret_addresses->items = uva__malloc(count * sizeof *found);
-    if (ret_addresses->items == NULL) {
-        return UV_ENOMEM;
-    }
-    memcpy(ret_addresses->items, found, count * sizeof *found);
-    ret_addresses->count = count;
-    return 1;
+    return count == 0 ? 0 : resolve_found(found, count, ret_addresses);
+}
+
+/* Look up a name on a network in memory, which knows no services. @return 1, or
+ * a code. */
+static int resolve_in_memory(uva_testing_network_t *network,
+                             const uva__name_t *name,
+                             uva__addresses_t *ret_addresses)
+{
+    long port = number_port(name->port);
+    uva__sockaddr_t found;
+    int r = port < 0
+                ? UV_EAI_SERVICE
+                : uva__network_resolve(network,
+                                       name->host == NULL ? "" : name->host,
+                                       name->family, (int)port, &found);
+
+    return r < 0 ? r : resolve_found(&found, 1, ret_addresses);
 }
 
 /* --- names --- */
@@ -289,7 +312,9 @@ int uva__resolve(uva_loop_t *loop,
     if (r != 0) { /* A code, or 1: found. */
         return r;
     }
-    r = resolve_start(loop, name, callback, data, ret_resolve);
+    r = UVA__IO_OF(loop)->network != NULL
+            ? resolve_in_memory(UVA__IO_OF(loop)->network, name, ret_addresses)
+            : resolve_start(loop, name, callback, data, ret_resolve);
     return r < 0 && r != UV_ENOMEM ? uva__resolve_failed(name->host, r)
                                    : uva__bare(r);
 }

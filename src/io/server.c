@@ -212,32 +212,39 @@ static void server_full(uva_server_t *server)
     server_watch(server);
 }
 
+/* Take one connection. @return 0, UV_EAGAIN when none waits, or a code. */
+static int listener_accept_one(uva__listener_t *listener,
+                               uva__sockaddr_t *ret_peer,
+                               uva__medium_t **ret_medium)
+{
+    int fd;
+
+    if (listener->binding != NULL) {
+        return uva__binding_accept(listener->binding, ret_peer, ret_medium);
+    }
+    fd = uva__socket_accept(listener->fd, ret_peer);
+    return fd < 0 ? fd
+                  : uva__medium_socket(listener->server->loop, fd, ret_medium);
+}
+
 /* Accept what waits, at most as many connections as the backlog holds and one
  * more: a busy server leaves other sockets their turn. asyncio:
  * selector_events.py, _accept_connection, which also ends at ECONNABORTED. */
-static void listener_poll_cb(uv_poll_t *poll, int status, int events)
+static void listener_accept(void *data)
 {
-    uva__listener_t *listener = UVA__CONTAINER_OF(poll, uva__listener_t, poll);
+    uva__listener_t *listener = data;
     uva_server_t *server = listener->server;
 
-    (void)events;
-    if (status < 0) {
-        /* libuv has stopped the poll. accept tells what is wrong. */
-        listener->watched = false;
-    }
     for (int i = 0; i <= server->backlog_count; i++) {
         uva_transport_t *transport;
         uva__medium_t *medium;
         uva__sockaddr_t peer = {.any = {.sa_family = AF_UNSPEC}};
-        int r = uva__socket_accept(listener->fd, &peer);
+        int r = listener_accept_one(listener, &peer, &medium);
         if (r == UV_EAGAIN) {
             break;
         }
         if (listener_code_is_the_clients(r)) {
             continue; /* The peer was gone before its turn came. */
-        }
-        if (r >= 0) {
-            r = uva__medium_socket(server->loop, r, &medium);
         }
         if (r >= 0) {
             r = uva__transport_new(server->loop, &server->kind, medium, &peer,
@@ -253,13 +260,25 @@ static void listener_poll_cb(uv_poll_t *poll, int status, int events)
             break;
         }
     }
+}
+
+static void listener_poll_cb(uv_poll_t *poll, int status, int events)
+{
+    uva__listener_t *listener = UVA__CONTAINER_OF(poll, uva__listener_t, poll);
+
+    (void)events;
+    if (status < 0) {
+        /* libuv has stopped the poll. accept tells what is wrong. */
+        listener->watched = false;
+    }
+    listener_accept(listener);
     /* Start the poll again, unless listener_failed has paused it. */
     if (status < 0 && listener->timer.state == 0) {
-        listener_watch(listener, !server_is_full(server));
+        listener_watch(listener, !server_is_full(listener->server));
     }
 }
 
-/* Start or stop the poll of a socket; not while it pauses after a failure. */
+/* Start or stop watching a socket; not while it pauses after a failure. */
 static void listener_watch(uva__listener_t *listener, bool wanted)
 {
     if (wanted && (listener->server->state != UVA__SERVER_SERVING ||
@@ -270,6 +289,10 @@ static void listener_watch(uva__listener_t *listener, bool wanted)
         return;
     }
     listener->watched = wanted;
+    if (listener->binding != NULL) {
+        uva__binding_watch(listener->binding, wanted);
+        return;
+    }
     if (uv_is_closing((const uv_handle_t *)&listener->poll)) {
         return; /* The host has closed it; uva__servers_look ends the server. */
     }
@@ -280,6 +303,31 @@ static void listener_watch(uva__listener_t *listener, bool wanted)
     }
 }
 
+/* Only here a listener is the server's: uva_server_close closes the first
+ * listener_count of them. */
+static void
+listener_add(uva__listener_t *listener, uva_server_t *server, int fd)
+{
+    listener->server = server;
+    listener->fd = fd;
+    listener->report.ops = &report_ops;
+    server->listener_count++;
+}
+
+int uva__listener_bind(uva__listener_t *listener,
+                       uva_server_t *server,
+                       uva_testing_network_t *network,
+                       const uva__sockaddr_t *address)
+{
+    int r = uva__network_bind(network, server->loop, address, listener_accept,
+                              listener, &listener->binding);
+
+    if (r >= 0) {
+        listener_add(listener, server, -1);
+    }
+    return r;
+}
+
 int uva__listener_init(uva__listener_t *listener, uva_server_t *server, int fd)
 {
     uv_loop_t *uv = uva__loop_uv(server->loop);
@@ -288,12 +336,8 @@ int uva__listener_init(uva__listener_t *listener, uva_server_t *server, int fd)
     if (r < 0) {
         return r;
     }
-    listener->server = server;
-    listener->fd = fd;
-    listener->report.ops = &report_ops;
-    /* Only here: uva_server_close closes the first listener_count of them. */
+    listener_add(listener, server, fd);
     server->handle_count++;
-    server->listener_count++;
     return 0;
 }
 
@@ -371,7 +415,10 @@ int uva__server_serve(uva_server_t *server)
         return uva__bare(UV_EPERM);
     }
     for (size_t i = 0; i < server->listener_count; i++) {
-        if (listen(server->listeners[i].fd, server->backlog_count) < 0) {
+        uva__listener_t *listener = &server->listeners[i];
+        if (listener->binding != NULL) {
+            uva__binding_listen(listener->binding);
+        } else if (listen(listener->fd, server->backlog_count) < 0) {
             return uv_translate_sys_error(errno);
         }
     }
@@ -404,6 +451,24 @@ static void server_tell_closing(uva_server_t *server)
     }
 }
 
+/* Close a listener's socket. Before its descriptor the handle, as libuv takes
+ * that out of epoll, and the file: see uva__socket_file_end. */
+static void listener_close(uva__listener_t *listener)
+{
+    const uva_server_t *server = listener->server;
+
+    uva__timer_stop(server->loop, &listener->timer);
+    if (listener->binding != NULL) {
+        uva__binding_close(listener->binding);
+        return;
+    }
+    uva__uv_handle_close((uv_handle_t *)&listener->poll, listener_close_cb);
+    uva__socket_file_end(listener->file, server->removes_files);
+    if (server->owns_fds) {
+        close(listener->fd);
+    }
+}
+
 /* The descriptors are closed at once, so that the address is free when this
  * returns; the handles when libuv says so. Clients live on: asyncio,
  * Server.close. */
@@ -417,15 +482,7 @@ void uva_server_close(uva_server_t *server)
      * handle: this count keeps the server until the end. */
     server->handle_count++;
     for (size_t i = 0; i < server->listener_count; i++) {
-        uva__listener_t *listener = &server->listeners[i];
-        uva__timer_stop(server->loop, &listener->timer);
-        /* Before its descriptor: libuv takes that out of epoll. */
-        uva__uv_handle_close((uv_handle_t *)&listener->poll, listener_close_cb);
-        /* Before its descriptor too: see uva__socket_file_end. */
-        uva__socket_file_end(listener->file, server->removes_files);
-        if (server->owns_fds) {
-            close(listener->fd);
-        }
+        listener_close(&server->listeners[i]);
     }
     server->listener_count = 0;
     server_maybe_leave(server);
@@ -486,56 +543,4 @@ void uva__servers_abandon(uva__io_t *io)
             uva__log(UVA_LOG_WARNING, "a server was not closed");
         }
     }
-}
-
-/* --- looking --- */
-
-uva_loop_t *uva_server_get_loop(const uva_server_t *server)
-{
-    return server->loop;
-}
-
-uva_server_t *uva_transport_get_server(const uva_transport_t *transport)
-{
-    return transport->owner == NULL
-               ? NULL
-               : UVA__CONTAINER_OF(transport->owner, uva_server_t, owner);
-}
-
-bool uva_server_closing(const uva_server_t *server)
-{
-    return server->state == UVA__SERVER_CLOSED;
-}
-
-bool uva_server_is_serving(const uva_server_t *server)
-{
-    return server->state == UVA__SERVER_SERVING;
-}
-
-size_t uva_server_connection_count(const uva_server_t *server)
-{
-    return server->client_count;
-}
-
-size_t uva_server_socket_count(const uva_server_t *server)
-{
-    return server->listener_count;
-}
-
-/* asyncio: Server.sockets, which is empty once the server is closed. */
-int uva_server_get_sockname(const uva_server_t *server,
-                            size_t index,
-                            uva_address_t *ret_address)
-{
-    if (index >= server->listener_count) {
-        return uva__bare(UV_EINVAL);
-    }
-    return uva__address_of_socket(server->listeners[index].fd, ret_address);
-}
-
-uint16_t uva_server_port(const uva_server_t *server)
-{
-    uva_address_t address;
-
-    return uva_server_get_sockname(server, 0, &address) < 0 ? 0 : address.port;
 }

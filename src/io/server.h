@@ -1,11 +1,12 @@
 /*
- * A server in memory: listen.c makes it, server.c runs it, server_wait.c and
- * server_shutdown.c have the calls that wait for it. server.c has the table of
- * the states.
+ * A server in memory: listen.c makes it, server.c runs it, server_info.c looks
+ * at it, server_wait.c and server_shutdown.c have the calls that wait for it.
+ * server.c has the table of the states.
  */
 #ifndef UVA__IO_SERVER_H
 #define UVA__IO_SERVER_H
 
+#include "io/network.h"
 #include "io/socket_file.h"
 #include "io/transports.h"
 
@@ -15,12 +16,13 @@ typedef enum uva__server_state_e {
     UVA__SERVER_CLOSED   /* It has none. Clients may live on. */
 } uva__server_state_t;
 
-/* One socket of a server. */
+/* One socket of a server, or a port of a network in memory. */
 typedef struct uva__listener_s {
-    uv_poll_t poll;       /* data is NULL: hosts may look at it. */
-    uva_server_t *server; /* Borrowed: this lies in it. */
-    int fd;               /* Owned until the server is closed, if it owns_fds.
-                           */
+    uv_poll_t poll;          /* data is NULL: hosts may look at it. */
+    uva__binding_t *binding; /* Owned, as fd is; NULL for a socket. */
+    uva_server_t *server;    /* Borrowed: this lies in it. */
+    int fd; /* Owned until the server is closed, if it owns_fds.
+             */
     uva__socket_file_t *file; /* Owned; NULL without one. */
     int code;                 /* Of the last failed accept: to be reported. */
     bool watched;             /* poll is started. */
@@ -85,6 +87,12 @@ void uva__server_maybe_free(uva_server_t *server);
 /** Add a listener on a bound descriptor: the server's on success, else still
  * the caller's. listener is the next of server->listeners, zeroed. */
 int uva__listener_init(uva__listener_t *listener, uva_server_t *server, int fd);
+/** Add a listener on an address of a network, which it takes. listener as
+ * above. @return As of uva__network_bind. */
+int uva__listener_bind(uva__listener_t *listener,
+                       uva_server_t *server,
+                       uva_testing_network_t *network,
+                       const uva__sockaddr_t *address);
 /** Look at one server, the next one at each call: if the host has closed one of
  * its handles, it is closed. Looks at some of its clients too. */
 void uva__servers_look(uva__io_t *io);

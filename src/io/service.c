@@ -13,8 +13,10 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "core/loop.h"
+#include "core/owner.h"
 #include "core/services.h"
 #include "io/medium_uv.h"
+#include "io/network.h"
 #include "io/resolver.h"
 #include "io/server.h"
 #include "io/stream_read.h"
@@ -68,6 +70,7 @@ static void io_closed(uva__service_t *service)
 
     UVA__ASSERT(uva__fifo_empty(&io->deferred)); /* All that was queued ran. */
     io->loop->services[UVA__SERVICE_IO] = NULL;
+    (void)uva_testing_network_unref(io->network);
     uva__blocks_destroy(&io->base.blocks);
     uva__free(io);
 }
@@ -135,4 +138,39 @@ int uva__io_get_sockets(uva_loop_t *loop, uva__io_t **ret_io)
         return loop->closing ? UV_EPERM : UV_ENOTSUP;
     }
     return uva__io_get(loop, ret_io);
+}
+
+/* Without a uv_loop_t that a host could have closed. */
+static bool io_is_virtual(uva_loop_t *loop)
+{
+    return uva__loop_uv(loop) == NULL && !loop->driver.lost;
+}
+
+int uva__io_get_hosts(uva_loop_t *loop, uva__io_t **ret_io)
+{
+    int r;
+
+    if (!io_is_virtual(loop)) {
+        return uva__io_get_sockets(loop, ret_io);
+    }
+    r = uva__io_get(loop, ret_io);
+    return r < 0 || (*ret_io)->network != NULL
+               ? r
+               : uva_testing_network_new(NULL, &(*ret_io)->network);
+}
+
+int uva_loop_set_network(uva_loop_t *loop, uva_testing_network_t *network)
+{
+    uva__io_t *io;
+    int r = !uva__loop_owned(loop)                    ? UV_EPERM
+            : network == NULL || !io_is_virtual(loop) ? UV_EINVAL
+                                                      : uva__io_get(loop, &io);
+
+    if (r < 0) {
+        return uva__bare(r);
+    }
+    (void)uva_testing_network_ref(network);
+    (void)uva_testing_network_unref(io->network);
+    io->network = network;
+    return 0;
 }

@@ -15,6 +15,9 @@
  * @retval UV_ENOMEM  Nothing was made.
  */
 int uva__io_get(uva_loop_t *loop, uva__io_t **ret_io);
+/** The same for an operation on hosts: a virtual loop has a network in memory
+ * then (uva__io_t.network). @retval UV_ENOMEM Nothing was made. */
+int uva__io_get_hosts(uva_loop_t *loop, uva__io_t **ret_io);
 /** The same for an operation on sockets.
  * @retval UV_ENOTSUP The loop has no sockets: its clock is virtual. */
 int uva__io_get_sockets(uva_loop_t *loop, uva__io_t **ret_io);

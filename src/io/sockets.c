@@ -91,6 +91,57 @@ bool uva__socket_prepare(int fd)
     return r == 0;
 }
 
+/* --- connecting --- */
+
+/* Bind a socket to the first local address of its family that the system takes.
+ * asyncio: base_events.py, _connect_sock. */
+static int socket_bind_local(int fd, int family, const uva__addresses_t *locals)
+{
+    int r = UV_EADDRNOTAVAIL;
+
+    for (size_t i = 0; i < locals->count; i++) {
+        const uva__sockaddr_t *local = &locals->items[i];
+        if (local->any.sa_family != family) {
+            continue; /* It is for the attempts of the other family. */
+        }
+        if (bind(fd, &local->any, local->size) == 0) {
+            return 0;
+        }
+        r = uv_translate_sys_error(errno);
+    }
+    return locals->count == 0 ? 0 : r;
+}
+
+int uva__socket_connect(const uva__sockaddr_t *address,
+                        const uva__addresses_t *locals)
+{
+    int family = address->any.sa_family;
+    int fd = uva__socket_open(family);
+    int r = fd < 0 ? fd : socket_bind_local(fd, family, locals);
+
+    if (r >= 0) {
+        do {
+            r = connect(fd, &address->any, address->size);
+        } while (r < 0 && errno == EINTR);
+        r = r == 0 || errno == EINPROGRESS ? 0 : uv_translate_sys_error(errno);
+    }
+    if (r < 0 && fd >= 0) {
+        close(fd);
+    }
+    return r < 0 ? r : fd;
+}
+
+int uva__socket_error(int fd)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0) {
+        error = errno;
+    }
+    return error == 0 ? 0 : uv_translate_sys_error(error);
+}
+
 /* --- descriptors of users --- */
 
 /* asyncio: base_events.py, create_connection and create_server: a socket that

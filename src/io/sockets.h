@@ -21,6 +21,18 @@
 /** Open a stream socket, non-blocking, closed on exec; family: AF_INET,
  * AF_INET6 or AF_UNIX. @return The descriptor, or a code. */
 int uva__socket_open(int family);
+/**
+ * Open a stream socket and begin to connect it.
+ *
+ * @param locals To connect from: the first of its family that the system takes.
+ *               None: any.
+ * @return The descriptor, or a code:
+ * @retval UV_EADDRNOTAVAIL There are locals, and none of the family.
+ */
+int uva__socket_connect(const uva__sockaddr_t *address,
+                        const uva__addresses_t *locals);
+/** How a connect has ended: 0, or a code, which is told once. */
+int uva__socket_error(int fd);
 /** The process at the other end of a unix socket. @return 0, UV_ENOTSUP where
  * the system does not tell, or another code. */
 int uva__socket_peercred(int fd, uva_peercred_t *ret_peer);
