@@ -52,7 +52,7 @@ typedef enum end_e {
 static void end_stream(uva_test_link_t *link, end_t end)
 {
     if (end == END_OF_STREAM) {
-        ck_assert_int_eq(shutdown(link->fd, SHUT_WR), 0);
+        uva_test_shut(link->fd);
         UVA_TEST_UNTIL(uva_reader_at_eof(link->reader));
     } else if (end == END_RESET) {
         uva_test_reset(link->fd);
@@ -157,7 +157,9 @@ UVA_NET_TEST(much_before_a_reset)
     for (int i = 0; i < 100; i++) {
         UVA_TICK();
     }
-    ck_assert_uint_lt(link.reader->in.size, sent);
+    if (!uva_test_link_is_memory()) { /* There one read takes all that fits. */
+        ck_assert_uint_lt(link.reader->in.size, sent);
+    }
     ck_assert_uint_eq(read_to_the_loss(link.reader, false), sent);
     uva_test_unlink(&link);
 }
@@ -248,7 +250,7 @@ UVA_NET_TEST(answer_before_a_write_fails)
 static int came(int fd)
 {
     char bytes[100];
-    ssize_t count = recv(fd, bytes, sizeof bytes, 0);
+    ssize_t count = uva_test_recv(fd, bytes, sizeof bytes);
 
     return count < 0 ? 0 : (int)count;
 }
@@ -435,7 +437,7 @@ UVA_NET_TEST(writelines_of_many_pieces)
     for (size_t i = 0; i < COUNT; i++) {
         for (size_t k = 0; k < lines[i].size; k++) {
             char byte = 0;
-            UVA_TEST_UNTIL(recv(link.fd, &byte, 1, 0) == 1);
+            UVA_TEST_UNTIL(uva_test_recv(link.fd, &byte, 1) == 1);
             ck_assert_int_eq(byte, 'a' + (int)(i % 5));
             seen++;
         }

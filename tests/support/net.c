@@ -1,5 +1,5 @@
 /*
- * The other side of a connection, by plain sockets.
+ * The other side of a connection, by plain sockets or by media in memory.
  */
 #include "net.h"
 
@@ -20,6 +20,9 @@
 #include "core/tasks.h"
 #include "core/timers.h"
 #include "core/waiters.h"
+#include "io/medium_memory.h"
+#include "io/network.h"
+#include "io/service.h"
 
 /* --- running --- */
 
@@ -56,7 +59,10 @@ int uva_test_run_net(uva_coro_cb body, void *arg)
     uva_task_t *task;
     int r;
 
-    ck_assert_int_eq(uva_loop_new(NULL, &loop), 0);
+    ck_assert_int_eq(uva_test_link_is_memory()
+                         ? uva_loop_new_virtual(NULL, &loop)
+                         : uva_loop_new(NULL, &loop),
+                     0);
     task = uva_loop_create_task(loop, net_main, &main_task, NULL);
     r = uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL);
     uva_task_unref(task);
@@ -162,10 +168,93 @@ uint16_t uva_test_unused_port(void)
     return port;
 }
 
+/* --- media behind numbers --- */
+
+enum {
+    MEMORY_FIRST = 1 << 20, /* Above every descriptor. */
+    MEMORY_MOST = 256
+};
+
+static uva__medium_t *memory_ends[MEMORY_MOST];
+
+/* The place of the medium behind a number; NULL for a descriptor. */
+static uva__medium_t **memory_end(int fd)
+{
+    return fd < MEMORY_FIRST ? NULL : &memory_ends[fd - MEMORY_FIRST];
+}
+
+static int memory_number(uva__medium_t *medium)
+{
+    int i = 0;
+
+    while (memory_ends[i] != NULL) {
+        i++;
+        ck_assert_int_lt(i, MEMORY_MOST);
+    }
+    memory_ends[i] = medium;
+    return MEMORY_FIRST + i;
+}
+
+ssize_t uva_test_recv(int fd, void *data, size_t size)
+{
+    uva__medium_t **end = memory_end(fd);
+    ssize_t part;
+
+    if (end == NULL) {
+        return recv(fd, data, size, MSG_DONTWAIT);
+    }
+    part = (*end)->ops->receive(*end, data, size);
+    errno = part == UV_EAGAIN ? EAGAIN : ECONNRESET;
+    return part < 0 ? -1 : part;
+}
+
+/* As much as is taken now. */
+static ssize_t net_send(int fd, const void *data, size_t size)
+{
+    uva__medium_t **end = memory_end(fd);
+    struct iovec piece = {(void *)(uintptr_t)data, size};
+    ssize_t part;
+
+    if (end == NULL) {
+        return send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    part = (*end)->ops->send(*end, &piece, 1);
+    return part < 0 ? -1 : part;
+}
+
+void uva_test_shut(int fd)
+{
+    uva__medium_t **end = memory_end(fd);
+
+    if (end != NULL) {
+        (*end)->ops->shut(*end);
+    } else {
+        (void)shutdown(fd, SHUT_WR);
+    }
+}
+
+void uva_test_close(int fd)
+{
+    uva__medium_t **end = memory_end(fd);
+
+    if (end != NULL) {
+        (*end)->ops->close(*end, NULL);
+        *end = NULL;
+    } else {
+        close(fd);
+    }
+}
+
 void uva_test_reset(int fd)
 {
+    uva__medium_t **end = memory_end(fd);
     struct linger linger = {1, 0};
 
+    if (end != NULL) {
+        uva__medium_memory_reset(*end);
+        *end = NULL;
+        return;
+    }
     ck_assert_int_eq(
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger), 0);
     close(fd);
@@ -177,7 +266,7 @@ void uva_test_send(int fd, const char *text)
 {
     ssize_t size = (ssize_t)strlen(text);
 
-    ck_assert_int_eq(send(fd, text, (size_t)size, MSG_NOSIGNAL), size);
+    ck_assert_int_eq(net_send(fd, text, (size_t)size), size);
 }
 
 void uva_test_expect(int fd, const char *text)
@@ -189,8 +278,8 @@ void uva_test_expect(int fd, const char *text)
     ck_assert_uint_lt(size, sizeof got);
     while (count < size) {
         ssize_t part = -1;
-        UVA_TEST_UNTIL(
-            (part = recv(fd, got + count, size - count, MSG_DONTWAIT)) >= 0);
+        UVA_TEST_UNTIL((part = uva_test_recv(fd, got + count, size - count)) >=
+                       0);
         ck_assert_int_gt(part, 0);
         count += (size_t)part;
     }
@@ -202,7 +291,7 @@ void uva_test_expect_eof(int fd)
 {
     char got;
 
-    UVA_TEST_UNTIL(recv(fd, &got, 1, MSG_DONTWAIT) == 0);
+    UVA_TEST_UNTIL(uva_test_recv(fd, &got, 1) == 0);
 }
 
 long uva_test_drop(int fd, size_t size)
@@ -211,9 +300,8 @@ long uva_test_drop(int fd, size_t size)
     long total = 0;
 
     while (size > 0) {
-        ssize_t part =
-            recv(fd, dropped, size < sizeof dropped ? size : sizeof dropped,
-                 MSG_DONTWAIT);
+        ssize_t part = uva_test_recv(
+            fd, dropped, size < sizeof dropped ? size : sizeof dropped);
         if (part == 0 || (part < 0 && errno != EAGAIN)) {
             return total == 0 ? -1 : total;
         }
@@ -234,8 +322,7 @@ size_t uva_test_stuff(int fd, size_t size)
     while (total < size) {
         size_t left = size - total;
         ssize_t part =
-            send(fd, zeros, left < sizeof zeros ? left : sizeof zeros,
-                 MSG_DONTWAIT | MSG_NOSIGNAL);
+            net_send(fd, zeros, left < sizeof zeros ? left : sizeof zeros);
         if (part < 0) {
             break;
         }
@@ -246,11 +333,60 @@ size_t uva_test_stuff(int fd, size_t size)
 
 /* --- both ends --- */
 
-bool uva_test_link_is_tcp(void)
+static bool link_is(const char *name)
 {
     const char *kind = getenv("UVA_TEST_LINK");
 
-    return kind == NULL || strcmp(kind, "unix") != 0;
+    return kind != NULL && strcmp(kind, name) == 0;
+}
+
+bool uva_test_link_is_memory(void)
+{
+    return link_is("memory");
+}
+
+bool uva_test_link_is_tcp(void)
+{
+    return !link_is("unix") && !link_is("memory");
+}
+
+bool uva_test_link_resets(void)
+{
+    return !link_is("unix");
+}
+
+static void link_arrived(void *data)
+{
+    (void)data;
+}
+
+/* A connection on the network of the virtual loop, which a medium accepts that
+ * no transport has. */
+static void link_memory(uva_test_link_t *link,
+                        const uva_connection_options_t *options)
+{
+    uva_loop_t *loop = uva_get_running_loop();
+    uva__sockaddr_t address = {.size = sizeof(struct sockaddr_in)};
+    uva__binding_t *binding;
+    uva__medium_t *medium;
+    uva__sockaddr_t peer;
+    uva__io_t *io;
+
+    ck_assert_int_eq(uva__io_get_hosts(loop, &io), 0);
+    address.in.sin_family = AF_INET;
+    address.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ck_assert_int_eq(uva__network_bind(io->network, loop, &address,
+                                       link_arrived, NULL, &binding),
+                     0);
+    uva__binding_listen(binding);
+    address = *uva__binding_address(binding);
+    ck_assert_int_eq(uva_open_connection(
+                         "127.0.0.1", uva_test_port(ntohs(address.in.sin_port)),
+                         options, &link->reader, &link->writer),
+                     0);
+    ck_assert_int_eq(uva__binding_accept(binding, &peer, &medium), 0);
+    uva__binding_close(binding);
+    link->fd = memory_number(medium);
 }
 
 /* Both ends of a unix connection. */
@@ -274,7 +410,12 @@ void uva_test_link(uva_test_link_t *link,
     uint16_t port = 0;
     int listener;
 
-    if (!uva_test_link_is_tcp()) {
+    if (uva_test_link_is_memory() &&
+        uva__loop_uv(uva_get_running_loop()) == NULL) {
+        link_memory(link, options);
+        return;
+    }
+    if (link_is("unix")) {
         link_unix(link, options);
         return;
     }
@@ -290,7 +431,7 @@ void uva_test_unlink(uva_test_link_t *link)
 {
     uva_writer_close(link->writer);
     if (link->fd >= 0) {
-        close(link->fd);
+        uva_test_close(link->fd);
     }
     if (uva_writer_wait_closed(link->writer) < 0) {
         /* Lost: that is for the test to look at. */

@@ -5,6 +5,10 @@
  * The other side lives in the same thread. Its sockets do not block: where it
  * has to wait it lets the loop turn, at most so often that a test that hangs
  * fails soon.
+ *
+ * With UVA_TEST_LINK=memory the loop is a virtual one, and the other side of a
+ * link is a medium in memory behind a number that is no descriptor: the
+ * functions here take both.
  */
 #ifndef TEST_NET_H
 #define TEST_NET_H
@@ -50,6 +54,13 @@ uint16_t uva_test_unused_port(void);
 /** Close it so that the peer gets a reset. */
 void uva_test_reset(int fd);
 
+/** Of a link: what there is, now; -1 if that is nothing. */
+ssize_t uva_test_recv(int fd, void *data, size_t size);
+/** The end of the stream. */
+void uva_test_shut(int fd);
+/** Close a link's side. */
+void uva_test_close(int fd);
+
 /** Send all of a text, which the system must take at once. */
 void uva_test_send(int fd, const char *text);
 /** Wait for exactly this text. */
@@ -69,9 +80,13 @@ typedef struct uva_test_link_s {
     uva_writer_t *writer;
     int fd;
 } uva_test_link_t;
-/** Whether links are connections of TCP, which have addresses, and peers that
- * reset them. They are unless UVA_TEST_LINK is "unix". */
+/** Whether links are connections of TCP, which have addresses. They are unless
+ * UVA_TEST_LINK is "unix" or "memory". */
 bool uva_test_link_is_tcp(void);
+/** Whether a peer can reset them: unix sockets have no such thing. */
+bool uva_test_link_resets(void);
+/** Whether they are in memory, so that there is no descriptor. */
+bool uva_test_link_is_memory(void);
 /** Make one; options may be NULL. */
 void uva_test_link(uva_test_link_t *link,
                    const uva_connection_options_t *options);
