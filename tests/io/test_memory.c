@@ -127,6 +127,119 @@ UVA_TEST(peer_closes)
     }
 }
 
+/* What has come is read before the reset is told. */
+UVA_TEST(bytes_before_a_reset)
+{
+    ends_t ends;
+    char bytes[8];
+
+    open_ends(&ends, 0);
+    uva_transport_pause_reading(uva_writer_transport(ends.writers[1]));
+    ck_assert_int_eq(uva_writer_write(ends.writers[0], "unread", 6), 0);
+    ck_assert_int_eq(uva_writer_write(ends.writers[1], "last", 4), 0);
+    UVA_TICK();
+    uva_transport_abort(uva_writer_transport(ends.writers[1]));
+    ck_assert_int_eq(uva_reader_readexactly(ends.readers[0], bytes, 4, NULL),
+                     4);
+    ck_assert_int_eq(memcmp(bytes, "last", 4), 0);
+    ck_assert_int_eq(uva_reader_read(ends.readers[0], bytes, 1), UV_ECONNRESET);
+    drop_ends(&ends);
+}
+
+/* Both ends leave, in each order and at each moment. */
+UVA_TEST(ends_in_each_order)
+{
+    for (int how = 0; how < 64; how++) {
+        ends_t ends;
+        int first = how & 1;
+        open_ends(&ends, 16);
+        for (int i = 0; i < 2; i++) {
+            if ((how & 2) != 0) { /* More than fits. */
+                ck_assert_int_eq(uva_writer_write(ends.writers[i], much, 2000),
+                                 0);
+            }
+            if ((how & 4) != 0) {
+                (void)uva_writer_write_eof(ends.writers[i]);
+            }
+        }
+        if ((how & 8) != 0) {
+            UVA_TICK();
+        }
+        for (int i = 0; i < 2; i++) {
+            uva_writer_t *writer = ends.writers[first ^ i];
+            if ((how & 16) != 0) {
+                uva_transport_abort(uva_writer_transport(writer));
+            } else {
+                uva_writer_close(writer);
+            }
+            if ((how & 32) != 0) {
+                UVA_TICK();
+            }
+        }
+        /* A close may wait for a peer that reads no more. */
+        for (int i = 0; i < 2; i++) {
+            int r;
+            uva_transport_abort(uva_writer_transport(ends.writers[i]));
+            r = uva_writer_wait_closed(ends.writers[i]);
+            ck_assert(r == 0 || r == UV_ECONNRESET || r == UV_EPIPE);
+        }
+        drop_ends(&ends);
+    }
+}
+
+KIND_TASK(void, answer_all, uva_reader_t *reader; uva_writer_t * writer;
+          uva_bytes_t view;
+          int r;)
+{
+    UVA_BEGIN
+    for (;;) {
+        AWAIT(self->r, uva_reader_read_view, self->reader, 64, &self->view);
+        if (self->r <= 0) {
+            break;
+        }
+        self->r =
+            uva_writer_write(self->writer, self->view.data, self->view.size);
+        if (self->r < 0) {
+            break;
+        }
+    }
+    UVA_END
+    return self->r;
+}
+
+/* Simulations run millions: nothing grows with them. */
+KIND_TEST(many_round_trips, ends_t ends; answer_all_task_t * task;
+          uva_bytes_t view;
+          size_t bytes;
+          int i;
+          int r;)
+{
+    UVA_BEGIN
+    open_ends(&self->ends, 0);
+    self->task =
+        KIND_SPAWN(answer_all, self->ends.readers[1], self->ends.writers[1]);
+    self->bytes = 0;
+    for (self->i = 0; self->i < (uva_test_on_valgrind() ? 1000 : 1000000);
+         self->i++) {
+        self->r = uva_writer_write(self->ends.writers[0], "ping", 4);
+        AWAIT(self->r, uva_reader_read_view, self->ends.readers[0], 64,
+              &self->view);
+        if (self->r != 4) { /* An assertion here would be a system call. */
+            ck_abort_msg("round trip %d: %d", self->i, self->r);
+        }
+        if (self->i == 100) {
+            self->bytes = uva_allocated_bytes();
+        }
+    }
+    ck_assert_uint_eq(uva_allocated_bytes(), self->bytes);
+    uva_writer_close(self->ends.writers[0]);
+    AWAIT(self->r, answer_all_await, self->task, NULL);
+    ck_assert_int_eq(self->r, 0);
+    drop_ends(&self->ends);
+    UVA_END
+    return 0;
+}
+
 /* --- protocols --- */
 
 typedef struct counting_s {
@@ -180,6 +293,30 @@ UVA_TEST(pair_of_protocols)
     uva_transport_unref(transports[1]);
 }
 
+/* A protocol takes over in the middle: it hears what the reader has not given
+ * out, and what comes. */
+UVA_TEST(protocol_in_mid_stream)
+{
+    counts_t counts = {0};
+    counting_t counting = {.base = {.ops = &counting_ops, .arg = &counts}};
+    uva_transport_t *transport;
+    uva_bytes_t line;
+    ends_t ends;
+
+    open_ends(&ends, 0);
+    transport = uva_transport_ref(uva_writer_transport(ends.writers[1]));
+    ck_assert_int_eq(uva_writer_write(ends.writers[0], "line\nrest", 9), 0);
+    ck_assert_int_eq(uva_reader_readline_view(ends.readers[1], &line), 5);
+    ck_assert_int_eq(uva_transport_set_protocol(transport, &counting.base), 0);
+    ck_assert_int_eq(uva_writer_write(ends.writers[0], " and more", 9), 0);
+    UVA_TEST_UNTIL(counts.bytes == 13);
+    uva_writer_close(ends.writers[0]);
+    UVA_TEST_UNTIL(counts.lost == 1);
+    ck_assert_int_eq(counts.made, 0);
+    uva_transport_unref(transport);
+    drop_ends(&ends);
+}
+
 UVA_TEST_STRICT(no_memory)
 {
     for (size_t n = 1;; n++) {
@@ -203,8 +340,9 @@ int main(void)
     TCase *streams = UVA_TCASE(suite, "Streams");
     TCase *protocols = UVA_TCASE(suite, "Protocols");
 
-    KIND_ADD_TESTS(streams, line_and_end, more_than_fits);
-    UVA_ADD_TESTS(streams, peer_closes, no_memory);
-    UVA_ADD_TESTS(protocols, pair_of_protocols);
+    KIND_ADD_TESTS(streams, line_and_end, more_than_fits, many_round_trips);
+    UVA_ADD_TESTS(streams, peer_closes, bytes_before_a_reset,
+                  ends_in_each_order, no_memory);
+    UVA_ADD_TESTS(protocols, pair_of_protocols, protocol_in_mid_stream);
     return uva_test_main(suite);
 }
