@@ -150,7 +150,9 @@ static void connect_won(attempt_t *attempt)
     int r;
 
     /* "0.0.0.0" and "::" connect to one of this host's addresses: ask which. */
-    if (uva__sockaddr_of_peer(medium->ops->fileno(medium), &peer) < 0) {
+    if (dial->network != NULL) {
+        peer = uva__network_reached(attempt->address);
+    } else if (uva__sockaddr_of_peer(medium->ops->fileno(medium), &peer) < 0) {
         peer = *attempt->address;
     }
     (void)medium->ops->watch(medium, 0);

@@ -158,8 +158,7 @@ static uint16_t address_port(const uva__sockaddr_t *address)
                                                     : address->in.sin_port);
 }
 
-/* The address that connects: all addresses stand for the loopback one. */
-static uva__sockaddr_t address_to_find(const uva__sockaddr_t *address)
+uva__sockaddr_t uva__network_reached(const uva__sockaddr_t *address)
 {
     uva__sockaddr_t found = *address;
 
@@ -221,10 +220,10 @@ int uva__network_resolve(uva_testing_network_t *network,
 static uva__binding_t *network_find(uva_testing_network_t *network,
                                     const uva__sockaddr_t *address)
 {
-    uva__sockaddr_t wanted = address_to_find(address);
+    uva__sockaddr_t wanted = uva__network_reached(address);
 
     UVA__LIST_FOREACH (binding, &network->bindings, uva__binding_t, link) {
-        uva__sockaddr_t has = address_to_find(&binding->address);
+        uva__sockaddr_t has = uva__network_reached(&binding->address);
         if (uva__sockaddr_equal(&has, &wanted)) {
             return binding;
         }
@@ -407,7 +406,7 @@ static int network_source(uva_testing_network_t *network,
     address_set_port(ret_from, 0);
     for (size_t i = 0; i < locals->count; i++) {
         if (locals->items[i].any.sa_family == to->any.sa_family) {
-            *ret_from = address_to_find(&locals->items[i]);
+            *ret_from = uva__network_reached(&locals->items[i]);
             return network_choose(network, ret_from);
         }
     }
@@ -421,7 +420,7 @@ int uva__network_connect(uva_testing_network_t *network,
                          const uva__addresses_t *locals,
                          uva__medium_t **ret_medium)
 {
-    uva__sockaddr_t to = address_to_find(address);
+    uva__sockaddr_t to = uva__network_reached(address);
     uva__binding_t *binding = network_find(network, &to);
     uva__memory_pair_t pair = {.capacity_bytes = CAPACITY,
                                .latency_ns = network->latency_ns,

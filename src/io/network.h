@@ -41,6 +41,10 @@ int uva__network_connect(uva_testing_network_t *network,
                          const uva__addresses_t *locals,
                          uva__medium_t **ret_medium);
 
+/** The address that a connect to address reaches: the loopback address for one
+ * of all, else itself. */
+uva__sockaddr_t uva__network_reached(const uva__sockaddr_t *address);
+
 /**
  * Take a port. Connections are refused until it listens.
  *

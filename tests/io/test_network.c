@@ -173,6 +173,18 @@ UVA_TEST(addresses)
         UV_ENOTCONN);
     ck_assert_int_eq(uva_connection_close(reader, writer), 0);
 
+    stop(server);
+    server = start("", uva_test_port(port));
+    ck_assert_int_eq(uva_open_connection("0.0.0.0", uva_test_port(port), NULL,
+                                         &reader, &writer),
+                     0);
+    ck_assert_int_eq(
+        uva_transport_get_peername(uva_writer_transport(writer), &peer), 0);
+    ck_assert_str_eq(peer.host, "127.0.0.1");
+    ck_assert_int_eq(uva_connection_close(reader, writer), 0);
+    stop(server);
+
+    server = start("db", uva_test_port(port));
     options.local_host = "localhost";
     options.local_port = "1234";
     ck_assert_int_eq(uva_open_connection("db", uva_test_port(port), &options,
