@@ -22,10 +22,10 @@
 #include "core/ready.h"
 #include "io/medium_memory.h"
 
-#define PORT_FIRST                                             \
-    49152u /* Of those that the network chooses: IANA's range. \
-            */
+/* The ports that the network chooses from: IANA's range. */
+#define PORT_FIRST 49152u
 #define PORTS      16384u
+
 #define CAPACITY   65536u    /* Bytes on their way in one direction. */
 #define NAMES_MOST 0xfeffffu /* They have addresses from 10.0.0.1 on. */
 

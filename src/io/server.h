@@ -21,8 +21,7 @@ typedef struct uva__listener_s {
     uv_poll_t poll;          /* data is NULL: hosts may look at it. */
     uva__binding_t *binding; /* Owned, as fd is; NULL for a socket. */
     uva_server_t *server;    /* Borrowed: this lies in it. */
-    int fd; /* Owned until the server is closed, if it owns_fds.
-             */
+    int fd; /* Owned until the server is closed, if it owns_fds. */
     uva__socket_file_t *file; /* Owned; NULL without one. */
     int code;                 /* Of the last failed accept: to be reported. */
     bool watched;             /* poll is started. */
