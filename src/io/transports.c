@@ -456,8 +456,9 @@ int uva_transport_get_sockname(const uva_transport_t *transport,
     if (medium == NULL) {
         return uva__bare(UV_ENOTCONN);
     }
-    while (uva__medium_below(medium) != NULL) {
-        medium = *uva__medium_below(medium);
+    for (uva__medium_t *below = medium; below != NULL;
+         below = uva__medium_next(below)) {
+        medium = below;
     }
     if (medium->ops->sockname == NULL) {
         int fd = medium->ops->fileno(medium);
