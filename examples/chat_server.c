@@ -1,16 +1,14 @@
 /*
- * A chat room: chat_server [--port N] [--idle SECONDS]. A client gives its
- * nick, then each line of it goes to everybody; nc will do as a client.
+ * A chat room: chat_server [--port N | --unix PATH] [--idle SECONDS]. A client
+ * gives its nick, then each of its lines goes to everybody; nc is a client.
  *
  * One task reads a client's lines and puts them into the queues of all, which
  * never waits. Another one sends what is in the client's own queue: a client
  * that reads slowly misses the oldest lines, and holds up nobody.
  */
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include <uva.h>
+#include "server.h"
 
 typedef struct client_s {
     char nick[21];     /* "" until the client has given a good one. */
@@ -19,7 +17,7 @@ typedef struct client_s {
 } client_t;
 
 static client_t *room; /* The clients that have a nick. */
-static uint64_t idle_ns = UVA_SEC(300);
+static uint64_t idle_ns;
 
 /* A client for whose copy there is no memory misses the line. */
 static void tell(client_t *client, const char *a, const char *b, const char *c)
@@ -45,20 +43,16 @@ static void tell_all(const char *a, const char *b, const char *c)
 /* Send what is put into the queue, until that is shut down and empty. */
 UVA_TASK(void, deliver, uva_queue_t *lines; uva_writer_t * writer;)
 {
-    uva_transport_t *transport = uva_writer_transport(args->writer);
     void *line;
     int r;
 
-    /* Each drain waits for the last byte, so that lines wait in the queue. */
-    uva_transport_set_write_buffer_limits(transport, 0, 0);
     while ((r = uva_queue_get(args->lines, &line)) >= 0) {
-        r = uva_writer_write(args->writer, line, strlen(line));
-        free(line);
         UVA_TIMEOUT (r, idle_ns) {
-            r = r < 0 ? r : uva_writer_drain(args->writer);
+            r = uva_writer_send(args->writer, line, strlen(line));
         }
-        if (r < 0) {
-            uva_transport_abort(transport); /* Reading ends, too. */
+        free(line);
+        if (r < 0) { /* Reading ends, too. */
+            uva_transport_abort(uva_writer_transport(args->writer));
             break;
         }
     }
@@ -129,40 +123,26 @@ UVA_TASK(void, chat, uva_reader_t *reader; uva_writer_t * writer;)
     return r;
 }
 
-UVA_TASK(void, serve, const char *port;)
+UVA_TASK(void, serve, place_t place;)
 {
     uva_server_options_t options = UVA_SERVER_OPTIONS_INIT;
     uva_server_t *server;
 
     options.limit_bytes = 1000; /* The longest line. */
-    int r = uva_start_server(chat, "127.0.0.1", args->port, &options, &server);
-    if (r < 0) {
-        return r;
-    }
-    printf("listening on 127.0.0.1:%u\n", (unsigned)uva_server_port(server));
-    fflush(stdout);
-    r = uva_sleep(UVA_FOREVER); /* Until Ctrl-C cancels this task. */
-    uva_server_close(server);
-    uva_server_abort_clients(server); /* uva_main ends their tasks. */
-    uva_server_unref(server);
-    return r == UV_ECANCELED ? 0 : r;
+    options.high_bytes = 1;     /* Unsent lines wait in the queues. */
+    options.end_idle = true;    /* Silent clients do not hold up the end. */
+    int r = start_server_at(args->place, chat, &options, &server);
+    return r < 0 ? r : end_server(server, wait_for_interrupt(server));
 }
 
 int main(int argc, char **argv)
 {
-    const char *port = "0";
+    place_t place = take_place(&argc, argv);
+    double idle_s = atof(take_option(&argc, argv, "--idle", "300"));
 
-    for (int i = 1; i < argc; i += 2) {
-        const char *value = argv[i + 1]; /* NULL behind the last one. */
-        if (value != NULL && strcmp(argv[i], "--port") == 0) {
-            port = value;
-        } else if (value != NULL && strcmp(argv[i], "--idle") == 0 &&
-                   atof(value) > 0 && atof(value) < 1e9) {
-            idle_ns = (uint64_t)(atof(value) * 1e9);
-        } else {
-            fprintf(stderr, "usage: %s [--port N] [--idle SECONDS]\n", argv[0]);
-            return 2;
-        }
+    if (argc != 1 || !(idle_s > 0 && idle_s < 1e9)) {
+        return usage(argv[0], " [--idle SECONDS]");
     }
-    return uva_main(serve, .port = port);
+    idle_ns = (uint64_t)(idle_s * 1e9);
+    return uva_main(serve, .place = place);
 }

@@ -6,10 +6,7 @@
  * Port 0 is one that the system chooses. Ctrl-C ends it in order, with status
  * 0.
  */
-#include <stdio.h>
-#include <string.h>
-
-#include <uva.h>
+#include "server.h"
 
 /* One connection. It has nothing to remember but what the library keeps. */
 typedef struct echo_s {
@@ -48,40 +45,29 @@ static const uva_protocol_ops_t echo_ops = {
     .resume_writing = echo_resume_writing,
 };
 
-UVA_TASK(void, serve, const char *port; const char *path;)
+UVA_TASK(void, serve, place_t place;)
 {
     uva_server_t *server;
-    int r =
-        args->path != NULL
-            ? uva_create_unix_server(&echo_ops, NULL, args->path, NULL, &server)
-            : uva_create_server(&echo_ops, NULL, "127.0.0.1", args->port, NULL,
-                                &server);
+
+    int r = args->place.path != NULL
+                ? uva_create_unix_server(&echo_ops, NULL, args->place.path,
+                                         NULL, &server)
+                : uva_create_server(&echo_ops, NULL, "127.0.0.1",
+                                    args->place.port, NULL, &server);
     if (r < 0) {
         return r;
     }
-    if (args->path != NULL) {
-        printf("listening on %s\n", args->path);
-    } else {
-        printf("listening on 127.0.0.1:%u\n",
-               (unsigned)uva_server_port(server));
-    }
-    fflush(stdout);
-    int end = uva_sleep(UVA_FOREVER); /* Until Ctrl-C cancels this task. */
+    r = wait_for_interrupt(server);
     uva_server_close_clients(server); /* What was written is sent. */
-    r = uva_server_shutdown(server, UVA_SEC(1)); /* Aborts who does not read. */
-    uva_server_unref(server);
-    return r < 0 ? r : end == UV_ECANCELED ? 0 : end;
+    return end_server(server, r);
 }
 
 int main(int argc, char **argv)
 {
-    bool has_port = argc == 3 && strcmp(argv[1], "--port") == 0;
-    bool has_path = argc == 3 && strcmp(argv[1], "--unix") == 0;
+    place_t place = take_place(&argc, argv);
 
-    if (argc != 1 && !has_port && !has_path) {
-        fprintf(stderr, "usage: %s [--port N | --unix PATH]\n", argv[0]);
-        return 2;
+    if (argc != 1) {
+        return usage(argv[0], "");
     }
-    return uva_main(serve, .port = has_port ? argv[2] : "0",
-                    .path = has_path ? argv[2] : NULL);
+    return uva_main(serve, .place = place);
 }

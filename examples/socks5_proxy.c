@@ -1,13 +1,14 @@
 /*
- * A SOCKS 5 proxy, RFC 1928: socks5_proxy [--port N]. It connects to IPv4 and
- * IPv6 addresses and to names, and asks for no password; try
+ * A SOCKS 5 proxy, RFC 1928: socks5_proxy [--port N | --unix PATH]. It connects
+ * to IPv4 and IPv6 addresses and to names, and asks for no password; try
  *
  *     curl --socks5-hostname 127.0.0.1:PORT http://example.org/
  */
-#include <stdio.h>
-#include <string.h>
+#include <arpa/inet.h>
+#include <sys/socket.h>
 
-#include <uva.h>
+#include "relay.h"
+#include "server.h"
 
 /* Where a client wants to go, as uva_open_connection takes it. */
 typedef struct target_s {
@@ -58,14 +59,9 @@ static int read_request(uva_reader_t *reader, target_t *target)
     if (head[3] == 3) {
         snprintf(target->host, sizeof target->host, "%.*s", b[0],
                  (const char *)b + 1);
-    } else if (head[3] == 1) {
-        snprintf(target->host, sizeof target->host, "%d.%d.%d.%d", b[0], b[1],
-                 b[2], b[3]);
     } else {
-        for (size_t i = 0; i < 16; i += 2) {
-            snprintf(target->host + i / 2 * 5, 6, "%02x%02x%s", b[i], b[i + 1],
-                     i < 14 ? ":" : "");
-        }
+        inet_ntop(size == 4 ? AF_INET : AF_INET6, b, target->host,
+                  sizeof target->host);
     }
     snprintf(target->port, sizeof target->port, "%d",
              b[size] << 8 | b[size + 1]);
@@ -83,51 +79,17 @@ static uint8_t reply_of(int r)
                                   : 1; /* General failure. */
 }
 
-/* Carry bytes one way, and their end. */
-UVA_TASK(void, pump, uva_reader_t *from; uva_writer_t * to;)
-{
-    uva_bytes_t bytes; /* They lie in the reader until it reads again. */
-    int r;
-
-    while ((r = uva_reader_read_view(args->from, UVA_NO_LIMIT, &bytes)) > 0) {
-        r = uva_writer_send(args->to, bytes.data, bytes.size);
-        if (r < 0) {
-            return r;
-        }
-    }
-    return r < 0 ? r : uva_writer_write_eof(args->to);
-}
-
-/* Carry bytes both ways, until both have ended or one has failed. */
-static int relay(uva_reader_t *reader,
-                 uva_writer_t *writer,
-                 uva_reader_t *far_reader,
-                 uva_writer_t *far_writer)
-{
-    uva_taskgroup_t group;
-
-    uva_taskgroup_enter(&group);
-    uva_taskgroup_spawn(&group, pump, .from = reader, .to = far_writer);
-    uva_taskgroup_spawn(&group, pump, .from = far_reader, .to = writer);
-    int r = uva_taskgroup_exit(&group, 0);
-    if (r < 0) { /* What has come of one half is not the whole. */
-        uva_transport_abort(uva_writer_transport(writer));
-        uva_transport_abort(uva_writer_transport(far_writer));
-    }
-    if (r == UVA_EGROUP) {
-        r = uva_error_code(uva_error_member(uva_task_error(), 0));
-    }
-    return uva_is_disconnect(r) ? 0 : r;
-}
-
 UVA_TASK(void, socks, uva_reader_t *reader; uva_writer_t * writer;)
 {
+    uva_connection_options_t options = UVA_CONNECTION_OPTIONS_INIT;
     uint8_t answer[10] = {5, 0, 0, 1}; /* From 0.0.0.0: we do not tell. */
     uva_reader_t *far_reader = NULL;
     uva_writer_t *far_writer = NULL;
     target_t target;
     int r = 0;
 
+    options.close_timeout_ns = UVA_SEC(10);
+    cancel_when_gone(args->writer);
     UVA_TIMEOUT (r, UVA_SEC(10)) {
         r = greet(args->reader, args->writer);
         if (r >= 0) {
@@ -142,8 +104,8 @@ UVA_TASK(void, socks, uva_reader_t *reader; uva_writer_t * writer;)
     }
     if (r == 0) {
         UVA_TIMEOUT (r, UVA_SEC(10)) {
-            r = uva_open_connection(target.host, target.port, NULL, &far_reader,
-                                    &far_writer);
+            r = uva_open_connection(target.host, target.port, &options,
+                                    &far_reader, &far_writer);
         }
     }
     if (r == UV_ECANCELED) {
@@ -160,30 +122,23 @@ UVA_TASK(void, socks, uva_reader_t *reader; uva_writer_t * writer;)
     return r;
 }
 
-UVA_TASK(void, serve, const char *port;)
+UVA_TASK(void, serve, place_t place;)
 {
+    uva_server_options_t options = UVA_SERVER_OPTIONS_INIT;
     uva_server_t *server;
 
-    int r = uva_start_server(socks, "127.0.0.1", args->port, NULL, &server);
-    if (r < 0) {
-        return r;
-    }
-    printf("listening on 127.0.0.1:%u\n", (unsigned)uva_server_port(server));
-    fflush(stdout);
-    r = uva_sleep(UVA_FOREVER); /* Until Ctrl-C cancels this task. */
-    uva_server_close(server);
-    uva_server_abort_clients(server); /* uva_main ends their tasks. */
-    uva_server_unref(server);
-    return r == UV_ECANCELED ? 0 : r;
+    options.end_idle = true; /* Silent clients do not hold up the end. */
+    options.close_timeout_ns = UVA_SEC(10); /* Nor do those that never read. */
+    int r = start_server_at(args->place, socks, &options, &server);
+    return r < 0 ? r : end_server(server, wait_for_interrupt(server));
 }
 
 int main(int argc, char **argv)
 {
-    bool has_port = argc == 3 && strcmp(argv[1], "--port") == 0;
+    place_t place = take_place(&argc, argv);
 
-    if (argc != 1 && !has_port) {
-        fprintf(stderr, "usage: %s [--port N]\n", argv[0]);
-        return 2;
+    if (argc != 1) {
+        return usage(argv[0], "");
     }
-    return uva_main(serve, .port = has_port ? argv[2] : "0");
+    return uva_main(serve, .place = place);
 }
