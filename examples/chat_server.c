@@ -71,13 +71,13 @@ static client_t **find(const char *nick)
 }
 
 /* Read lines until the client ends, is idle for too long, or is lost. */
-static int listen_to(client_t *me, uva_reader_t *reader)
+static int listen_to(client_t *me, uva_reader_t *reader, uva_writer_t *writer)
 {
     uva_buffer_t line;
     int r = 0;
 
     tell(me, "your nick?", "", "");
-    while (r >= 0) {
+    while (r >= 0 && !uva_writer_is_closing(writer)) {
         UVA_TIMEOUT (r, idle_ns) {
             r = uva_reader_readline(reader, &line);
         }
@@ -112,7 +112,7 @@ UVA_TASK(void, chat, uva_reader_t *reader; uva_writer_t * writer;)
     uva_taskgroup_enter(&group);
     uva_taskgroup_spawn(&group, deliver, .lines = &me.lines,
                         .writer = args->writer);
-    int r = listen_to(&me, args->reader);
+    int r = listen_to(&me, args->reader, args->writer);
     if (me.nick[0] != 0) {
         tell_all(me.nick, " left: ", r < 0 ? uva_strerror(r) : "good-bye");
         *find(me.nick) = me.next;

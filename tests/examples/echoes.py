@@ -1,9 +1,7 @@
 """Tests that every echo server passes, asked by asyncio, nc and socat."""
 import asyncio
 import os
-import subprocess
-import tempfile
-import unittest
+import signal
 
 import served
 from served import MIB, close, exchange, reset, send, usage_status, within
@@ -59,27 +57,25 @@ class EchoServer(served.Served):
         self.server.interrupt()
         self.ended(self.server)
 
+    async def test_second_interrupt(self):
+        # The first one waits for the client, the second one does not.
+        if "TSAN_OPTIONS" in os.environ:
+            self.skipTest("TSan holds signals back")
+        reader, writer = await self.connect(limit=1000)
+        await self.fill(writer)
+        self.server.interrupt()
+        with self.assertRaises(OSError):
+            while True:  # Until nobody listens.
+                await close((await self.connect())[1])
+        self.server.interrupt()
+        self.assertEqual((-signal.SIGINT, ""), self.server.end())
+
     async def test_usage(self):
         self.assertEqual(2, usage_status("--pot", "1"))
         self.assertEqual(2, usage_status("--port"))
-        self.assertEqual(1, usage_status("--port", str(self.server.port)))
-
-
-class OnUnixSocket(unittest.IsolatedAsyncioTestCase):
-    """The same program with --unix."""
-
-    async def test_unix(self):
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "echo")
-            process = subprocess.Popen(
-                [served.PROGRAM, "--unix", path], stdout=subprocess.PIPE,
-                preexec_fn=served.before_exec)
-            served.started.append(process)
-            self.assertEqual(f"listening on {path}\n".encode(), process.stdout.readline())
-            reader, writer = await within(asyncio.open_unix_connection(path))
-            self.assertEqual(MIB, await exchange(reader, writer, MIB))
-            writer.close()
-            process.send_signal(served.signal.SIGINT)
-            self.assertEqual(0, process.wait(served.STEP_S))
-            process.stdout.close()
-            self.assertEqual([], os.listdir(folder))
+        self.assertEqual(2, usage_status("--port", "0", "--unix", "somewhere"))
+        self.assertEqual(1, usage_status("--port", "65536"))
+        self.assertEqual(1, usage_status("--unix", "/nowhere/at/all"))
+        self.assertEqual(1, usage_status("--unix", ""))
+        self.assertEqual(1, usage_status("--unix", "x" * 200))
+        self.assertEqual(1, usage_status(*self.server.place))  # It is in use.

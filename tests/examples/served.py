@@ -1,9 +1,10 @@
 """Run one of the servers of examples/, and ask it with clients that are not ours.
 
 A script test_<name>.py of this folder gets the program and its own limit of
-time in seconds. Each of its tests has a server of its own on a port that the
-system chose; the test ends by Ctrl-C, a status of 0, and no word on standard
-error. A test whose client is missing is skipped, and says so.
+time in seconds. Each of its tests runs twice: with a server of its own on a port
+that the system chose, and with one on a unix socket. The test ends by Ctrl-C, a
+status of 0, no word on standard error, and no file that is left. A test whose
+client is missing is skipped, and says so.
 """
 import asyncio
 import contextlib
@@ -41,20 +42,26 @@ def before_exec():
 
 
 class Server:
-    """A running example."""
+    """A running example: on a port, or on the path of a unix socket."""
 
-    def __init__(self, *args):
+    def __init__(self, *args, path=None):
+        self.path = path
         self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [PROGRAM, "--port", "0", *args],
+            [PROGRAM, *(("--unix", path) if path else ("--port", "0")), *args],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors,
             preexec_fn=before_exec)
         started.append(self.process)
         line = self.process.stdout.readline().decode()
-        match = re.match(r"listening on (127\.0\.0\.1):([1-9]\d*)\n\Z", line)
+        place = re.escape(path) if path else r"(127\.0\.0\.1):([1-9]\d*)"
+        match = re.match(f"listening on {place}\n\\Z", line)
         if not match:
             raise AssertionError(f"the server says {line!r} {self.said()}")
-        self.host, self.port = match[1], int(match[2])
+        if path:
+            self.place = "--unix", path
+        else:
+            self.host, self.port = match[1], int(match[2])
+            self.place = "--port", match[2]
 
     def said(self):
         self.errors.seek(0)
@@ -83,6 +90,7 @@ class Served(unittest.IsolatedAsyncioTestCase):
     """Tests of one server; args are what it is started with."""
 
     args = ()
+    on_path = False  # On a unix socket; main makes such a class of each.
     quiet = True  # Nothing is said on standard error.
 
     def setUp(self):
@@ -91,8 +99,13 @@ class Served(unittest.IsolatedAsyncioTestCase):
     async def asyncSetUp(self):
         asyncio.get_running_loop().set_debug(False)  # It tells what is slow.
 
-    def start(self, *args):
-        server = Server(*(args or self.args))
+    def start(self, *args, path=None):
+        if self.on_path and path is None:
+            folder = tempfile.mkdtemp(prefix="uva")
+            # Last of all: it fails if the server has left its file.
+            self.addCleanup(os.rmdir, folder)
+            path = os.path.join(folder, "socket")
+        server = Server(*(args or self.args), path=path)
         self.addCleanup(self.stop, server)
         return server
 
@@ -111,8 +124,24 @@ class Served(unittest.IsolatedAsyncioTestCase):
     async def connect(self, server=None, **options):
         """A client of asyncio's: reader and writer, closed with the test."""
         server = server or self.server
-        reader, writer = await within(asyncio.open_connection(
-            server.host, server.port, **options))
+        if server.path:
+            opening = asyncio.open_unix_connection(server.path, **options)
+        else:
+            opening = asyncio.open_connection(server.host, server.port, **options)
+        reader, writer = await within(opening)
+        self.addAsyncCleanup(close, writer)
+        return reader, writer
+
+    async def connect_narrow(self):
+        """The same, with little room for what the server sends."""
+        server = self.server
+        small = socket.socket(socket.AF_UNIX if server.path else socket.AF_INET)
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        small.setblocking(False)
+        await within(asyncio.get_running_loop().sock_connect(
+            small, server.path or (server.host, server.port)))
+        # A socket that is connected already is of either family here.
+        reader, writer = await within(asyncio.open_connection(sock=small, limit=1000))
         self.addAsyncCleanup(close, writer)
         return reader, writer
 
@@ -123,13 +152,20 @@ class Served(unittest.IsolatedAsyncioTestCase):
                 writer.write(MIB)
                 await asyncio.wait_for(writer.drain(), 0.5)
 
-    def run_client(self, *command, data=b"", statuses=(0,)):
-        """A program as client. @return What it has printed."""
+    async def beside(self, client, *args, **options):
+        """Run a client that is a program, while servers of this loop go on."""
+        return await asyncio.get_running_loop().run_in_executor(
+            None, lambda: client(*args, **options))
+
+    def run_client(self, *command, data=b"", statuses=(0,), errors=b""):
+        """A program as client. @return What it has printed; errors is a part
+        of what it prints on standard error."""
         if not shutil.which(command[0]):
             self.skipTest(f"no {command[0]}")
         done = subprocess.run(
             command, input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=STEP_S)
         self.assertIn(done.returncode, statuses, done.stderr)
+        self.assertIn(errors, done.stderr)
         return done.stdout
 
     def nc(self, data):
@@ -139,12 +175,15 @@ class Served(unittest.IsolatedAsyncioTestCase):
         usage = subprocess.run(["nc", "-h"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if not re.search(rb"-N\b|\[-[0-9A-Za-z]*N", usage.stdout):
             self.skipTest("no nc that ends its half: -N of OpenBSD's")
-        return self.run_client("nc", "-N", self.server.host, str(self.server.port), data=data)
+        server = self.server
+        place = ("-U", server.path) if server.path else (server.host, str(server.port))
+        return self.run_client("nc", "-N", *place, data=data)
 
     def socat(self, data):
         """The same by socat."""
-        return self.run_client("socat", "-t", str(STEP_S), "-",
-                               f"TCP:{self.server.host}:{self.server.port}", data=data)
+        server = self.server
+        place = f"UNIX-CONNECT:{server.path}" if server.path else f"TCP:{server.host}:{server.port}"
+        return self.run_client("socat", "-t", str(STEP_S), "-", place, data=data)
 
 
 class Page(http.server.BaseHTTPRequestHandler):
@@ -208,6 +247,21 @@ def refusing_port():
     return keeper.getsockname()[1], keeper
 
 
+async def silent_port(case):
+    """A port whose listener answers nobody: its backlog is full. @return The
+    port, or a skipped test where the system answers all the same."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+    case.addCleanup(listener.close)
+    address = listener.getsockname()
+    for _ in range(10):
+        try:
+            _, writer = await asyncio.wait_for(asyncio.open_connection(*address), 0.5)
+        except asyncio.TimeoutError:
+            return address[1]
+        case.addAsyncCleanup(close, writer)
+    case.skipTest("a full backlog does not keep clients waiting")
+
+
 def usage_status(*args):
     """The status of the program with arguments that it refuses."""
     return subprocess.run([PROGRAM, *args], stderr=subprocess.DEVNULL, timeout=STEP_S).returncode
@@ -221,6 +275,11 @@ def main():
     for number in (signal.SIGALRM, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, give_up)
     signal.alarm(int(sys.argv[2]) if len(sys.argv) > 2 else 60)
+    module = sys.modules["__main__"]
+    for name, tests in list(vars(module).items()):
+        if isinstance(tests, type) and issubclass(tests, Served) and not tests.on_path:
+            on_path = type(name + "OnPath", (tests,), {"on_path": True, "__module__": "__main__"})
+            setattr(module, on_path.__name__, on_path)
     try:
         unittest.main(argv=sys.argv[:1], verbosity=2)
     finally:

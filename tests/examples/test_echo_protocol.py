@@ -1,5 +1,5 @@
 """The echo server of callbacks."""
-from echoes import EchoServer, OnUnixSocket  # Found and run by main.
+from echoes import EchoServer  # Found and run by main.
 from served import main
 
 main()

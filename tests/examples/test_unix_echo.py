@@ -1,61 +1,54 @@
-"""The unix echo server: by its own client, asyncio, socat; and over TCP."""
-import asyncio
+"""The unix echo server: its own client, its file, names without one."""
 import os
-import shutil
+import stat
 import subprocess
-import tempfile
+import sys
 
-import echoes
+from echoes import EchoServer  # Found and run by main.
 import served
-from served import MIB, exchange, main, within
+from served import main
 
 
-class UnixEcho(echoes.EchoServer):
-    def start_unix(self, path):
-        process = subprocess.Popen(
-            [served.PROGRAM, "--unix", path], stdout=subprocess.PIPE,
-            preexec_fn=served.before_exec)
-        served.started.append(process)
-        self.assertEqual(f"listening on {path}\n".encode(), process.stdout.readline())
-        return process
+class OwnClient(served.Served):
+    """The same program with a message."""
 
-    def end_unix(self, process):
-        process.send_signal(served.signal.SIGINT)
-        self.assertEqual(0, process.wait(served.STEP_S))
-        process.stdout.close()
+    on_path = True
 
-    async def test_clients(self):
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "echo")
-            process = self.start_unix(path)
-            self.assertEqual(0o600, os.stat(path).st_mode & 0o777)
-            own = subprocess.run([served.PROGRAM, "--unix", path, "a word"],
-                                 stdout=subprocess.PIPE, timeout=served.STEP_S)
-            self.assertEqual((0, b"a word\n"), (own.returncode, own.stdout))
-            reader, writer = await within(asyncio.open_unix_connection(path))
-            self.assertEqual(MIB, await exchange(reader, writer, MIB))
-            writer.close()
-            if shutil.which("socat"):
-                out = subprocess.run(["socat", "-t", "10", "-", f"UNIX-CONNECT:{path}"],
-                                     input=b"over socat", stdout=subprocess.PIPE,
-                                     timeout=served.STEP_S)
-                self.assertEqual(b"over socat", out.stdout)
-            second = subprocess.run([served.PROGRAM, "--unix", path],
-                                    stderr=subprocess.PIPE, timeout=served.STEP_S)
-            self.assertEqual(1, second.returncode)
-            self.assertIn(b"EADDRINUSE", second.stderr)
-            self.end_unix(process)
-            self.assertEqual([], os.listdir(folder))
+    def ask(self, *args):
+        """@return status, words and errors of the client."""
+        done = subprocess.run([served.PROGRAM, *args], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=served.STEP_S)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    async def test_message(self):
+        for message in ("a word", "", "--port"):
+            self.assertEqual((0, message + "\n", ""), self.ask(*self.server.place, message))
+
+    async def test_nobody_there(self):
+        status, _, errors = self.ask("--unix", self.server.path + "x", "hello")
+        self.assertEqual(1, status)
+        self.assertIn("ENOENT", errors)
+        self.assertEqual(2, self.ask("a word")[0])  # To whom?
+
+    async def test_file(self):
+        self.assertEqual(0o600, stat.S_IMODE(os.stat(self.server.path).st_mode))
+        status, _, errors = self.ask(*self.server.place)
+        self.assertEqual(1, status)
+        self.assertIn("EADDRINUSE", errors)
+
+    async def test_stale_file(self):
+        # A server that was killed has left it.
+        self.server.process.kill()
+        self.server.end()
+        self.assertTrue(os.path.exists(self.server.path))
+        again = self.start(path=self.server.path)
+        self.assertEqual((0, "here\n", ""), self.ask(*again.place, "here"))
 
     async def test_abstract_name(self):
-        if not served.sys.platform.startswith("linux"):
+        if not sys.platform.startswith("linux"):
             self.skipTest("abstract names are Linux's")
-        name = f"@uva-test-{os.getpid()}"
-        process = self.start_unix(name)
-        own = subprocess.run([served.PROGRAM, "--unix", name, "here"],
-                             stdout=subprocess.PIPE, timeout=served.STEP_S)
-        self.assertEqual(b"here\n", own.stdout)
-        self.end_unix(process)
+        server = self.start(path=f"@uva-test-{os.getpid()}")
+        self.assertEqual((0, "here\n", ""), self.ask(*server.place, "here"))
 
 
 main()
