@@ -27,11 +27,13 @@ static size_t next_turn;
 static int connect_backend(uva_reader_t **ret_reader, uva_writer_t **ret_writer)
 {
     uva_connection_options_t options = UVA_CONNECTION_OPTIONS_INIT;
+    size_t turn = next_turn; /* Each client tries each backend once. */
     int r = UV_ECONNREFUSED;
 
     options.close_timeout_ns = UVA_SEC(10); /* For one that does not read. */
     for (size_t i = 0; i < backend_count; i++) {
-        const backend_t *backend = &backends[next_turn++ % backend_count];
+        const backend_t *backend = &backends[(turn + i) % backend_count];
+        next_turn++; /* For clients that come while this one waits. */
         UVA_TIMEOUT (r, UVA_SEC(2)) {
             r = uva_open_connection(backend->host, backend->port, &options,
                                     ret_reader, ret_writer);

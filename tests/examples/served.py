@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import http.server
 import os
+import random
 import re
 import shutil
 import signal
@@ -260,6 +261,54 @@ async def silent_port(case):
             return address[1]
         case.addAsyncCleanup(close, writer)
     case.skipTest("a full backlog does not keep clients waiting")
+
+
+class Dice(random.Random):
+    """Random sizes that a failed test tells how to get again."""
+
+    def __init__(self):
+        self.first = random.randrange(1 << 32)
+        super().__init__(self.first)
+
+    def __str__(self):
+        return f"seed {self.first}"
+
+    def piece(self, size):
+        """A piece of MIB, of up to size bytes, and mostly of fewer."""
+        size = int(size ** self.random())
+        begin = self.randrange(len(MIB) - size)
+        return MIB[begin:begin + size]
+
+
+async def echo_at_once(reader, writer):
+    """Answer as it comes, in reads of any size, then end the half."""
+    while True:
+        data = await within(reader.read(70000))
+        if not data:
+            break
+        await send(writer, data)
+    writer.write_eof()
+
+
+async def load(case, connect, count):
+    """Clients at once: each sends pieces and its end, and reads meanwhile. There
+    are fewer than the 100 that the system holds for a server: asyncio takes a
+    unix socket that was refused for a connection."""
+    dice = Dice()
+    work = [[dice.piece(100000) for _ in range(dice.randrange(4))] for _ in range(count)]
+
+    async def client(reader, writer, pieces):
+        received = asyncio.ensure_future(within(reader.read()))
+        for piece in pieces:
+            await send(writer, piece)
+            await asyncio.sleep(0)
+        writer.write_eof()
+        case.assertEqual(b"".join(pieces), await received, dice)
+        await close(writer)
+
+    clients = await asyncio.gather(*(connect() for _ in work))
+    await asyncio.gather(*(
+        client(*connection, pieces) for connection, pieces in zip(clients, work)))
 
 
 def usage_status(*args):

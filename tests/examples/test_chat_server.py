@@ -2,7 +2,6 @@
 import asyncio
 import collections
 import contextlib
-import random
 
 import served
 from served import main, reset, send, usage_status, within
@@ -163,8 +162,7 @@ class Chat(served.Served):
     async def test_load(self):
         """Many people, each with lines of random sizes and a pause after each:
         everybody hears everything, and the lines of each in order."""
-        seed = random.randrange(1 << 32)
-        dice = random.Random(seed)
+        dice = served.Dice()
         count, lines = 20, 20
         people = [await self.join(f"p{i}") for i in range(count)]
         said = [[f"{j} ".ljust(dice.randrange(4, 900), "x") for j in range(lines)]
@@ -191,7 +189,7 @@ class Chat(served.Served):
         wanted = {f"p{i}": said[i] for i in range(count)}
         for heard in await asyncio.gather(*(
                 talk(*people[i], said[i]) for i in range(count))):
-            self.assertEqual(wanted, heard, f"seed {seed}")
+            self.assertEqual(wanted, heard, dice)
 
     async def test_usage(self):
         self.assertEqual(2, usage_status("--pot", "1"))

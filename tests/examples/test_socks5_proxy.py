@@ -1,11 +1,15 @@
 """The SOCKS proxy: curl and socat through it, and what it answers byte by byte."""
 import asyncio
+import contextlib
 import errno
+import itertools
 import socket
 import struct
 
 import served
-from served import MIB, exchange, main, refusing_port, reset, send, serve_pages, usage_status, within
+from served import (
+    MIB, echo_at_once, exchange, load, main, refusing_port, reset, send, serve_pages,
+    silent_port, usage_status, within)
 
 HELLO = b"\x05\x01\x00"
 WELCOME = b"\x05\x00"
@@ -24,6 +28,11 @@ def to_name(name, port):
     return b"\x05\x01\x00\x03" + bytes([len(name)]) + name + struct.pack(">H", port)
 
 
+async def echo_whole(reader, writer):
+    await send(writer, await within(reader.read()), eof=True)
+    writer.close()
+
+
 class Socks(served.Served):
     async def ask(self, request):
         """@return reader, writer and the reply."""
@@ -40,13 +49,10 @@ class Socks(served.Served):
         self.assertEqual(reply, answer)
         self.assertEqual(b"", await within(reader.read()))
 
-    async def echo(self, host="127.0.0.1"):
-        """@return The port of a server that answers when its client has ended."""
-        async def connected(reader, writer):
-            await send(writer, await within(reader.read()), eof=True)
-            writer.close()
-
-        server = await asyncio.start_server(connected, host, 0)
+    async def echo(self, host="127.0.0.1", serve=echo_whole):
+        """@return The port of a target, which answers when its client has ended
+        unless serve does something else."""
+        server = await asyncio.start_server(serve, host, 0)
         self.addCleanup(server.close)
         return server.sockets[0].getsockname()[1]
 
@@ -142,28 +148,95 @@ class Socks(served.Served):
         self.assertEqual(b"", await within(shy.read()))
         self.ended(self.server)
 
+    async def test_half_close_of_the_target(self):
+        got = asyncio.get_running_loop().create_future()
+
+        async def talk_then_listen(reader, writer):
+            await send(writer, MIB, eof=True)
+            got.set_result(await within(reader.read()))
+            writer.close()
+
+        port = await self.echo(serve=talk_then_listen)
+        reader, writer, _ = await self.ask(to_ipv4("127.0.0.1", port))
+        self.assertEqual(MIB, await within(reader.read()))
+        await send(writer, MIB[::-1], eof=True)
+        self.assertEqual(MIB[::-1], await within(got))
+
+    async def test_reset_of_the_target(self):
+        async def leave(reader, writer):
+            await within(reader.readexactly(1))
+            reset(writer)
+
+        _, writer, _ = opened = await self.ask(
+            to_ipv4("127.0.0.1", await self.echo(serve=leave)))
+        await send(writer, b"x")
+        with contextlib.suppress(ConnectionError):
+            self.assertEqual(b"", await within(opened[0].read()))
+
+    async def test_interrupt_while_it_connects(self):
+        reader, writer = await self.connect()
+        await send(writer, HELLO + to_ipv4("127.0.0.1", await silent_port(self)))
+        self.assertEqual(WELCOME, await within(reader.readexactly(2)))
+        await asyncio.sleep(0.2)
+        self.server.interrupt()
+        with contextlib.suppress(ConnectionError):
+            self.assertEqual(b"", await within(reader.read()))
+        self.ended(self.server)
+
+    async def test_load(self):
+        port = await self.echo(serve=echo_at_once)
+        requests = itertools.cycle((to_ipv4("127.0.0.1", port), to_name(b"localhost", port)))
+
+        async def connect():
+            reader, writer, reply = await self.ask(next(requests))
+            self.assertEqual(0, reply)
+            return reader, writer
+
+        await load(self, connect, 90)
+
+    def curl(self, by_name, host, port, **options):
+        """curl through the proxy, which looks up a name that comes by name."""
+        scheme = "socks5h" if by_name else "socks5"
+        place = f"localhost{self.server.path}"
+        if not self.server.path:
+            place = f"{self.server.host}:{self.server.port}"
+        elif "Unix" not in str(self.run_client("curl", "--version")) or self.curl_is_old():
+            self.skipTest("no curl that asks proxies on unix sockets: 7.84")
+        return self.run_client("curl", "-sS", "--noproxy", "", "--proxy", f"{scheme}://{place}",
+                               f"http://{host}:{port}/", **options)
+
+    def curl_is_old(self):
+        version = self.run_client("curl", "--version").split()[1].split(b".")
+        return [int(number) for number in version[:2]] < [7, 84]
+
     async def test_curl(self):
         port = serve_pages(self)
-        proxy = f"{self.server.host}:{self.server.port}"
-        # With --socks5 curl looks names up by itself, and may take ::1 alone.
-        for option, host in (("--socks5", "127.0.0.1"), ("--socks5-hostname", "127.0.0.1"),
-                             ("--socks5-hostname", "localhost")):
-            page = self.run_client(
-                "curl", "-sS", "--noproxy", "", option, proxy, f"http://{host}:{port}/")
-            self.assertEqual(MIB, page)
+        # Where curl looks names up by itself it may take ::1 alone.
+        for by_name, host in ((False, "127.0.0.1"), (True, "127.0.0.1"), (True, "localhost")):
+            self.assertEqual(MIB, self.curl(by_name, host, port))
 
     async def test_curl_refused(self):
+        # The status is that of older and of newer ones; the number is the reply.
         port, keeper = refusing_port()
         with keeper:
-            self.run_client(
-                "curl", "-sS", "--noproxy", "", "--socks5", f"{self.server.host}:{self.server.port}",
-                f"http://127.0.0.1:{port}/", statuses=(7, 97))
+            for by_name in (False, True):
+                self.curl(by_name, "127.0.0.1", port, statuses=(7, 97), errors=b"(5)")
 
     async def test_nc(self):
         port = await self.echo()
-        data = HELLO + to_ipv4("127.0.0.1", port) + MIB
-        answer = await asyncio.get_running_loop().run_in_executor(None, self.nc, data)
+        answer = await self.beside(self.nc, HELLO + to_ipv4("127.0.0.1", port) + MIB)
         self.assertEqual(MIB, answer[2 + 10:])
+
+    async def test_socat(self):
+        """socat is the client of the protocol, on the port alone."""
+        if self.server.path:
+            self.skipTest("socat asks proxies on ports alone")
+        port = await self.echo()
+        place = f"SOCKS5-CONNECT:{self.server.host}:{self.server.port}:127.0.0.1:{port}"
+        if b"socks5-connect" not in self.run_client("socat", "-h").lower():
+            self.skipTest("no socat that speaks SOCKS 5: 1.8")
+        self.assertEqual(MIB, await self.beside(
+            self.run_client, "socat", "-t", str(served.STEP_S), "-", place, data=MIB))
 
     async def test_usage(self):
         self.assertEqual(2, usage_status("--pot", "1"))

@@ -1,11 +1,13 @@
 """The proxy, between clients and backends of asyncio, curl, nc and socat."""
 import asyncio
 import collections
+import contextlib
 import socket
 
 import served
 from served import (
-    MIB, exchange, main, refusing_port, reset, send, serve_pages, usage_status, within)
+    MIB, echo_at_once, exchange, load, main, refusing_port, reset, send, serve_pages,
+    silent_port, usage_status, within)
 
 
 class Backend:
@@ -15,6 +17,7 @@ class Backend:
         self.serve = serve
         self.failures = []
         self.served = 0
+        self.tasks = set()
 
     async def start(self, case):
         self.listener = await asyncio.start_server(self.connected, "127.0.0.1", 0)
@@ -25,9 +28,12 @@ class Backend:
 
     async def stop(self):
         self.listener.close()
+        if self.tasks:
+            await within(asyncio.wait(self.tasks))
 
     async def connected(self, reader, writer):
         self.served += 1
+        self.tasks.add(asyncio.current_task())
         try:
             await self.serve(reader, writer)
         except Exception as failure:
@@ -148,14 +154,55 @@ class TcpProxy(served.Served):
         server.interrupt()
         self.ended(server)
 
-    async def by_program(self, client):
-        return await asyncio.get_running_loop().run_in_executor(None, client, MIB)
+    async def test_interrupt_of_a_backend_that_ignores_the_end(self):
+        """The client has ended, and nothing comes from the backend."""
+        arrived, over = asyncio.Event(), asyncio.Event()
+
+        async def ignore(reader, writer):
+            await within(reader.read())
+            arrived.set()
+            await within(over.wait())
+
+        backend = await Backend(ignore).start(self)
+        self.addCleanup(over.set)
+        server = self.start(backend)
+        reader, writer = await self.connect(server)
+        writer.write_eof()
+        await within(arrived.wait())
+        server.interrupt()
+        with contextlib.suppress(ConnectionError):
+            self.assertEqual(b"", await within(reader.read()))
+        self.ended(server)
+
+    async def test_interrupt_while_it_connects(self):
+        server = self.start(f"127.0.0.1:{await silent_port(self)}")
+        reader, writer = await self.connect(server)
+        await send(writer, b"here")
+        await asyncio.sleep(0.2)
+        server.interrupt()
+        with contextlib.suppress(ConnectionError):
+            self.assertEqual(b"", await within(reader.read()))
+        self.ended(server)
+
+    async def test_backend_that_does_not_answer(self):
+        """One client waits for it, while the other one has its turn."""
+        server = self.start(
+            f"127.0.0.1:{await silent_port(self)}", await Backend(echo_whole).start(self))
+        clients = [await self.connect(server) for _ in range(2)]
+        self.assertEqual([b"x", b"x"], await asyncio.gather(*(
+            exchange(*client, b"x") for client in clients)))
+
+    async def test_load(self):
+        backends = [Backend(echo_at_once) for _ in range(3)]
+        server = self.start(*[await backend.start(self) for backend in backends])
+        await load(self, lambda: self.connect(server), 90)
+        self.assertEqual([30, 30, 30], [backend.served for backend in backends])
 
     async def test_nc(self):
-        self.assertEqual(MIB, await self.by_program(self.nc))
+        self.assertEqual(MIB, await self.beside(self.nc, MIB))
 
     async def test_socat(self):
-        self.assertEqual(MIB, await self.by_program(self.socat))
+        self.assertEqual(MIB, await self.beside(self.socat, MIB))
 
     async def test_usage(self):
         for args in ((), ("--port", "0"), ("nowhere",), ("--pot", "0", "a:1")):
@@ -188,8 +235,11 @@ class Curl(served.Served):
         self.server = self.start(f"127.0.0.1:{serve_pages(self)}")
 
     async def test_page(self):
-        url = f"http://{self.server.host}:{self.server.port}/"
-        self.assertEqual(MIB, self.run_client("curl", "-sS", "--noproxy", "*", url))
+        if self.server.path:
+            place = "--unix-socket", self.server.path, "http://localhost/"
+        else:
+            place = (f"http://{self.server.host}:{self.server.port}/",)
+        self.assertEqual(MIB, self.run_client("curl", "-sS", "--noproxy", "*", *place))
 
 
 main()
