@@ -107,6 +107,20 @@ class TcpProxy(served.Served):
         except ConnectionResetError:
             pass
 
+    async def test_backend_that_leaves_while_the_client_sends(self):
+        """What is sent to it fails with another code than a reset: EPIPE."""
+        async def leave(reader, writer):
+            await within(reader.readexactly(1))
+
+        server = self.start(await Backend(leave).start(self))
+        reader, writer = await self.connect(server)
+        await send(writer, b"x")
+        self.assertEqual(b"", await within(reader.read()))
+        with self.assertRaises(ConnectionError):
+            while True:
+                await send(writer, b"x")
+                await asyncio.sleep(0.001)
+
     async def test_reset_of_the_client(self):
         gone = asyncio.get_running_loop().create_future()
 
