@@ -164,11 +164,21 @@ prepare()
     fi
 }
 
-# Clients for the servers of examples/: without one its tests are skipped.
+# Whether a client for the servers of examples/ is here. Debian has two kinds of
+# nc: the traditional one cannot end its half, which -N does.
+has_client()
+{
+    case $(manager):$1 in
+    apt-get:nc) have nc && nc -h 2>&1 | grep -q '\[-[0-9A-Za-z]*N' ;;
+    *) have "$1" ;;
+    esac
+}
+
+# Without one its tests are skipped.
 prepare_test()
 {
     for tool in python3 curl nc socat; do
-        if ! have "$tool"; then
+        if ! has_client "$tool"; then
             names=$(package "$tool")
             # shellcheck disable=SC2086 # a list of names
             [ -z "$names" ] || install_packages $names || say "going on without $tool"
