@@ -3,26 +3,24 @@
  * prepare and write them (asyncio.unix_events, what _UnixReadPipeTransport and
  * _UnixWritePipeTransport ask of the system).
  *
- * Invariant: no call raises SIGPIPE, and none leaves a thread with another mask
- * of signals or with a signal that it did not have.
+ * Invariant: no call raises SIGPIPE.
  */
 #include "io/pipes.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <uv.h>
 
 #include "base/util.h"
 #include "core/owner.h"
+#include "io/sigpipe.h"
 
 /* --- descriptors of users --- */
 
@@ -138,51 +136,17 @@ bool uva__pipe_reader_left(int fd)
 
 /* --- writing --- */
 
-/* Take the SIGPIPE that a write of this thread may have raised. */
-static void sigpipe_take(const sigset_t *pipe_set)
-{
-#if defined(__APPLE__) /* It has no sigtimedwait, and sigwait would wait. */
-    sigset_t pending;
-    int number;
-
-    sigemptyset(&pending);
-    (void)sigpending(&pending);
-    if (sigismember(&pending, SIGPIPE) == 1) {
-        (void)sigwait(pipe_set, &number);
-    }
-#else
-    const struct timespec now = {0, 0};
-
-    while (sigtimedwait(pipe_set, NULL, &now) < 0 && errno == EINTR) {
-    }
-#endif
-}
-
-/* writev with SIGPIPE blocked in this thread, to which the system sends it:
- * also if the reader leaves when some bytes were written, and their count is
- * returned. One that was pending before is left to whoever waits for it. errno
- * is that of writev. */
+/* writev without SIGPIPE, which comes also if the reader leaves when some bytes
+ * were written, and their count is returned. errno is that of writev. */
 static ssize_t
 pipe_write_masked(int fd, const struct iovec *pieces, size_t count)
 {
-    sigset_t pipe_set;
-    sigset_t pending;
-    sigset_t before;
+    uva__sigpipe_t sigpipe;
     ssize_t sent;
-    int error;
 
-    sigemptyset(&pipe_set);
-    sigaddset(&pipe_set, SIGPIPE);
-    sigemptyset(&pending);
-    (void)sigpending(&pending);
-    (void)pthread_sigmask(SIG_BLOCK, &pipe_set, &before);
+    uva__sigpipe_block(&sigpipe);
     sent = writev(fd, pieces, (int)count);
-    error = errno;
-    if ((sent >= 0 || error == EPIPE) && sigismember(&pending, SIGPIPE) == 0) {
-        sigpipe_take(&pipe_set);
-    }
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    errno = error;
+    uva__sigpipe_unblock(&sigpipe, sent >= 0 || errno == EPIPE);
     return sent;
 }
 
