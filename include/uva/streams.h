@@ -256,6 +256,7 @@ UVA_EXTERN int uva_reader_set_exception(uva_reader_t *reader, int code);
  * On a lost connection the bytes are dropped; the next drain tells.
  *
  * @retval UV_EPERM  After write_eof.
+ * @retval UV_EBUSY  A task sends a file: uva_writer_sendfile.
  * @retval UV_ENOMEM Nothing was kept; if some of it was sent already, the
  *                   connection is lost too.
  * @retval UV_EINVAL size is above PTRDIFF_MAX: likely a negative code that was
@@ -307,6 +308,20 @@ uva_writer_send(uva_writer_t *writer, const void *data, size_t size);
 /** The poll half of uva_writer_send. */
 UVA_EXTERN UVA_NODISCARD int
 uva_writer_send_poll(uva_writer_t *writer, const void *data, size_t size);
+
+/** uva_transport_sendfile of the writer's transport. */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_writer_sendfile(uva_writer_t *writer,
+                    int file,
+                    const uva_sendfile_options_t *options,
+                    uint64_t *ret_sent);
+/** The poll half of uva_writer_sendfile. */
+UVA_EXTERN UVA_NODISCARD int
+uva_writer_sendfile_poll(uva_sendfile_op_t *op,
+                         uva_writer_t *writer,
+                         int file,
+                         const uva_sendfile_options_t *options,
+                         uint64_t *ret_sent);
 
 /** Send end of stream behind what was written; reading goes on. Idempotent.
  * @asyncio StreamWriter.write_eof */

@@ -122,6 +122,7 @@ UVA_EXTERN void uva_transport_resume_reading(uva_transport_t *transport);
  * debugging if the peer caused the loss.
  *
  * @retval UV_EPERM  After write_eof.
+ * @retval UV_EBUSY  A task sends a file: uva_transport_sendfile.
  * @retval UV_ENOTSUP The transport only reads: it is the end of a pipe.
  * @retval UV_ENOMEM Nothing was kept; if some of it was sent already, the
  *                   connection is lost too.
@@ -146,6 +147,7 @@ UVA_EXTERN UVA_NODISCARD int uva_transport_writelines(
  *
  * @retval UV_ENOTSUP The transport has no such end: a filter of it has none, or
  *                    it only reads.
+ * @retval UV_EBUSY   A task sends a file.
  * @asyncio WriteTransport.write_eof
  */
 UVA_EXTERN int uva_transport_write_eof(uva_transport_t *transport);
@@ -158,11 +160,85 @@ UVA_EXTERN bool uva_transport_can_write_eof(const uva_transport_t *transport);
 enum {
     UVA_CAN_READ = 1u << 0,
     UVA_CAN_WRITE = 1u << 1,
-    UVA_CAN_WRITE_EOF = 1u << 2 /* uva_transport_write_eof works. */
+    UVA_CAN_WRITE_EOF = 1u << 2, /* uva_transport_write_eof works. */
+    UVA_CAN_SENDFILE = 1u << 3   /* uva_transport_sendfile copies nothing; not
+                                    once the connection is lost. */
 };
-/** What a transport can do, by its medium and its filters: UVA_CAN_... Pausing,
- * closing and a loss do not count. */
+/** What a transport can do, by its medium and its filters: UVA_CAN_... Pausing
+ * and closing do not count. */
 UVA_EXTERN unsigned uva_transport_can(const uva_transport_t *transport);
+
+/** What is sent of a file; zero means the default. */
+typedef struct uva_sendfile_options_s {
+    size_t size;          /* sizeof(uva_sendfile_options_t). */
+    uint64_t offset;      /* Of the first byte in the file, wherever the file's
+                             position is. */
+    uint64_t count_bytes; /* The most to be sent; default to the file's end. */
+    bool no_fallback;     /* Fail with UVA_ENOSENDFILE where bytes would have to
+                             be copied. */
+} uva_sendfile_options_t;
+
+/** The defaults. */
+#define UVA_SENDFILE_OPTIONS_INIT                   \
+    {                                               \
+        sizeof(uva_sendfile_options_t), 0, 0, false \
+    }
+
+/** State of one call of uva_transport_sendfile_poll; zero-initialise. */
+typedef struct uva_sendfile_op_s {
+    void *state; /* private */
+} uva_sendfile_op_t;
+
+/**
+ * Send a file, or a part of it, behind what was written.
+ *
+ * The system sends it without a copy where UVA_CAN_SENDFILE says so, after the
+ * unsent bytes have left. Elsewhere it is read and written in pieces, with
+ * waits above the high mark. Either way the loop's thread reads the file, which
+ * may hold up the loop while the disk answers.
+ *
+ * Meanwhile reading is paused, and every other write is refused with UV_EBUSY.
+ * A file that is shorter than offset and count_bytes is sent to its end. At the
+ * end of the call, also by an error, the file's position is behind what was
+ * sent, unless that is nothing.
+ *
+ * A cancellation or an error of the file leaves the connection as it is: what
+ * was sent stays sent, and more can be written.
+ *
+ * @param file          Descriptor of a regular file or a block device; borrowed
+ *                      until the call has ended.
+ * @param options       NULL for the defaults; borrowed as file.
+ * @param[out] ret_sent How many bytes have left, or wait for it if they were
+ *                      copied; may be NULL. Also set on failure.
+ * @return 0, or a negative code:
+ * @retval UVA_ENOSENDFILE Bytes would have to be copied, and no_fallback is
+ *                         set. Nothing was sent.
+ * @retval UV_ECANCELED    The task was cancelled.
+ * @retval UV_ECONNABORTED The transport was closed here meanwhile. Another code
+ *                         with which the connection was lost.
+ * @retval UV_EINVAL       It is no such file, or an option is wrong.
+ * @retval UV_EBADF        The descriptor is not open for reading. Also another
+ *                         code of the system, of the file.
+ * @retval UV_EPERM        The transport is closing, or not made yet; its end of
+ *                         stream was written; a filter is pushed or popped.
+ * @retval UV_EBUSY        Another task sends a file.
+ * @retval UV_ENOTSUP      The transport only reads.
+ * @retval UVA_ENOTASK     Nothing here can suspend.
+ * @suspends Only while the connection takes no more, and once in a while.
+ * @asyncio loop.sendfile
+ */
+UVA_EXTERN UVA_CORO UVA_NODISCARD int
+uva_transport_sendfile(uva_transport_t *transport,
+                       int file,
+                       const uva_sendfile_options_t *options,
+                       uint64_t *ret_sent);
+/** The poll half of uva_transport_sendfile. */
+UVA_EXTERN UVA_NODISCARD int
+uva_transport_sendfile_poll(uva_sendfile_op_t *op,
+                            uva_transport_t *transport,
+                            int file,
+                            const uva_sendfile_options_t *options,
+                            uint64_t *ret_sent);
 
 /**
  * Set the marks of unsent bytes: above high_bytes writers should wait, at

@@ -16,14 +16,12 @@
 /* Keep what the state behind the transport is of, as another consumer comes. */
 static int transport_remember(uva_transport_t *transport)
 {
-    if (transport->replaced == NULL) {
-        transport->replaced = uva__calloc(1, sizeof *transport->replaced);
-        if (transport->replaced == NULL) {
-            return UV_ENOMEM;
-        }
-        transport->replaced->born = transport->ops;
+    int r = uva__transport_more(transport);
+
+    if (r >= 0 && transport->more->born == NULL) {
+        transport->more->born = transport->ops;
     }
-    return 0;
+    return r;
 }
 
 /* Whether an engine of a filter is being called: the bytes of that call have
@@ -77,20 +75,20 @@ int uva__transport_replace(uva_transport_t *transport,
 static void *transport_state_for(uva_transport_t *transport,
                                  const uva__factory_t *factory)
 {
-    uva__replaced_t *replaced;
+    uva__more_t *more;
 
     if (transport_remember(transport) < 0) {
         return NULL;
     }
-    replaced = transport->replaced;
-    if (replaced->born == factory->ops) {
+    more = transport->more;
+    if (more->born == factory->ops) {
         return uva__transport_behind(transport);
     }
-    if (replaced->beside == NULL) {
-        replaced->beside = uva__calloc(1, factory->state_bytes);
-        replaced->beside_ops = replaced->beside == NULL ? NULL : factory->ops;
+    if (more->beside == NULL) {
+        more->beside = uva__calloc(1, factory->state_bytes);
+        more->beside_ops = more->beside == NULL ? NULL : factory->ops;
     }
-    return replaced->beside;
+    return more->beside;
 }
 
 int uva__transport_stand(uva_transport_t *transport,

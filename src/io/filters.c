@@ -48,6 +48,7 @@ static int change_refused(const uva_transport_t *transport)
         return UV_EPERM;
     }
     return !transport->made || transport->filtering || transport->write_eof ||
+                   transport->sends_file ||
                    transport->state >= UVA__TRANSPORT_CLOSING
                ? UV_EPERM
                : 0;

@@ -50,6 +50,14 @@ typedef struct uva__medium_ops_s {
      * @return Bytes that were taken, perhaps less than all, UV_EAGAIN, or why
      * the connection is lost. */
     ssize_t (*send)(uva__medium_t *medium, struct iovec *pieces, size_t count);
+    /** Send a part of a file, once; nothing may be held. NULL: it cannot, nor
+     * can what stands on it.
+     * @return Bytes that were taken, 0 at the end of the file, UV_EAGAIN, or a
+     * code, UV_ENOTSUP if the medium below cannot. */
+    ssize_t (*sendfile)(uva__medium_t *medium,
+                        int file,
+                        uint64_t offset,
+                        size_t size);
     /** Tell by ready when more can be received (UV_READABLE) or sent
      * (UV_WRITABLE); 0 stops both. @return 0, or why the connection is lost. */
     int (*watch)(uva__medium_t *medium, int events);
@@ -116,6 +124,17 @@ uva__medium_send(uva__medium_t *medium, struct iovec *pieces, size_t count)
     return UVA__LIKELY(medium->fd >= 0)
                ? uva__socket_send(medium->fd, pieces, count)
                : medium->ops->send(medium, pieces, count);
+}
+
+/** Send a part of a file. @return As the function of the medium. */
+static inline ssize_t uva__medium_sendfile(uva__medium_t *medium,
+                                           int file,
+                                           uint64_t offset,
+                                           size_t size)
+{
+    return medium->ops->sendfile == NULL
+               ? UV_ENOTSUP
+               : medium->ops->sendfile(medium, file, offset, size);
 }
 
 /** How many bytes a medium has taken that have not left. */

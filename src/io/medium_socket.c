@@ -41,6 +41,18 @@ socket_send(uva__medium_t *medium, struct iovec *pieces, size_t count)
     return uva__socket_send(medium->fd, pieces, count);
 }
 
+#if UVA__SOCKET_SENDS_FILES
+
+static ssize_t
+socket_sendfile(uva__medium_t *medium, int file, uint64_t offset, size_t size)
+{
+    return uva__socket_sendfile(medium->fd, file, offset, size);
+}
+
+#else
+#    define socket_sendfile NULL
+#endif
+
 static void socket_poll_cb(uv_poll_t *poll, int status, int events)
 {
     uva__medium_t *medium = &UVA__CONTAINER_OF(poll, socket_t, poll)->base;
@@ -106,6 +118,7 @@ static int socket_fileno(const uva__medium_t *medium)
         .kind = (medium_kind), .receive = socket_receive, .send = socket_send, \
         .watch = socket_watch, .shut = socket_shut, .close = socket_close,     \
         .is_gone = socket_is_gone, .fileno = socket_fileno,                    \
+        .sendfile = socket_sendfile,                                           \
     }
 
 static const uva__medium_ops_t tcp_ops = SOCKET_OPS(UVA_MEDIUM_TCP);

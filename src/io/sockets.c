@@ -12,9 +12,14 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#if defined(__linux__)
+#    include <sys/sendfile.h>
+#endif
 #include <unistd.h>
 
 #include <uv.h>
+
+#include "io/sigpipe.h"
 
 /* --- opening --- */
 
@@ -252,3 +257,23 @@ ssize_t uva__socket_sendmsg(int fd, struct iovec *pieces, size_t count)
     message.msg_iovlen = count;
     return sendmsg(fd, &message, MSG_NOSIGNAL);
 }
+
+#if UVA__SOCKET_SENDS_FILES
+
+/* A peer that has closed raises SIGPIPE, as sendfile knows no MSG_NOSIGNAL;
+ * also when a part was sent before. */
+ssize_t uva__socket_sendfile(int fd, int file, uint64_t offset, size_t size)
+{
+    uva__sigpipe_t sigpipe;
+    off_t at = (off_t)offset;
+    ssize_t sent;
+
+    uva__sigpipe_block(&sigpipe);
+    do {
+        sent = sendfile(fd, file, &at, size);
+    } while (sent < 0 && errno == EINTR);
+    uva__sigpipe_unblock(&sigpipe, sent >= 0 || errno == EPIPE);
+    return sent >= 0 ? sent : socket_code(errno);
+}
+
+#endif

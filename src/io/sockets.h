@@ -63,6 +63,13 @@ ssize_t uva__socket_sendmsg(int fd, struct iovec *pieces, size_t count);
 /** The rest of uva__socket_send when the system call failed. */
 ssize_t uva__socket_send_failed(int fd, struct iovec *pieces, size_t count);
 
+#if defined(__linux__)
+#    define UVA__SOCKET_SENDS_FILES 1
+/** Send a part of a file, once, without SIGPIPE. @return Bytes, perhaps less
+ * than size, 0 at the end of the file, UV_EAGAIN, or another code. */
+ssize_t uva__socket_sendfile(int fd, int file, uint64_t offset, size_t size);
+#endif
+
 /** Read once. @return Bytes, 0 at the end of the stream, UV_EAGAIN when there
  * are none, or another code. size is above 0. */
 static inline ssize_t uva__socket_read(int fd, void *data, size_t size)

@@ -171,6 +171,9 @@ int uva_transport_write_eof(uva_transport_t *transport)
     if (transport->state >= UVA__TRANSPORT_CLOSING || transport->write_eof) {
         return 0;
     }
+    if (transport->sends_file) {
+        return uva__bare(UV_EBUSY);
+    }
     if (transport->unreadable) {
         /* asyncio: unix_events.py, _UnixWritePipeTransport.close. */
         uva_transport_close(transport);

@@ -94,6 +94,9 @@ static inline void transport_settle(uva_transport_t *transport)
     if (UVA__LIKELY(transport->state < UVA__TRANSPORT_LOST)) {
         uva__transport_watch(transport);
     }
+    if (UVA__UNLIKELY(transport->sends_file)) {
+        (void)uva_waiter_wake(transport->more->sender);
+    }
 }
 
 /* --- sending --- */
@@ -283,8 +286,9 @@ static inline bool supply_is_crumbs(const uva__supply_t *supply)
 }
 
 /* Whether a write must not be made, or has nothing to write; *ret_r is its
- * result then. The order is asyncio's: write_eof, then an empty write, then a
- * loss. The writing end of a pipe takes nothing from its close on. */
+ * result then. The order is asyncio's: write_eof, sendfile, then an empty
+ * write, then a loss. The writing end of a pipe takes nothing from its close
+ * on. */
 static UVA__NOINLINE bool
 transport_refuses(uva_transport_t *transport, size_t size, int *ret_r)
 {
@@ -292,6 +296,8 @@ transport_refuses(uva_transport_t *transport, size_t size, int *ret_r)
         *ret_r = uva__bare(UV_ENOTSUP);
     } else if (transport->write_eof) {
         *ret_r = uva__bare(UV_EPERM);
+    } else if (transport->sends_file) {
+        *ret_r = uva__bare(UV_EBUSY);
     } else if (size == 0) {
         *ret_r = 0;
     } else if (size > PTRDIFF_MAX) {
@@ -364,6 +370,15 @@ int uva_transport_write_take(uva_transport_t *transport,
     return r;
 }
 
+int uva__transport_send_piece(uva_transport_t *transport,
+                              const void *data,
+                              size_t size)
+{
+    uva__supply_t supply = {.first = {data, size}, .bytes = size};
+
+    return transport_push_out(transport, &supply);
+}
+
 int uva_transport_writelines(uva_transport_t *transport,
                              const uva_bytes_t *lines,
                              size_t count)
@@ -398,11 +413,23 @@ bool uva_transport_can_write_eof(const uva_transport_t *transport)
     return medium == NULL;
 }
 
+/* Whether every medium down to the lowest can send files. */
+static bool transport_can_sendfile(const uva_transport_t *transport)
+{
+    uva__medium_t *medium = transport->medium;
+
+    while (medium != NULL && medium->ops->sendfile != NULL) {
+        medium = uva__medium_next(medium);
+    }
+    return medium == NULL && transport->medium != NULL;
+}
+
 unsigned uva_transport_can(const uva_transport_t *transport)
 {
     return (transport->unreadable ? 0 : UVA_CAN_READ) |
            (transport->unwritable ? 0 : UVA_CAN_WRITE) |
-           (uva_transport_can_write_eof(transport) ? UVA_CAN_WRITE_EOF : 0);
+           (uva_transport_can_write_eof(transport) ? UVA_CAN_WRITE_EOF : 0) |
+           (transport_can_sendfile(transport) ? UVA_CAN_SENDFILE : 0);
 }
 
 /* --- the limits of unsent bytes --- */

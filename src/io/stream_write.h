@@ -19,6 +19,11 @@ bool uva__transport_flush(uva_transport_t *transport);
 /** Send bytes that were collected and not yet offered to the system, so that
  * the caller finds the transport as asyncio's would be after write. */
 void uva__transport_send_collected(uva_transport_t *transport);
+/** uva_transport_write for the task that sends a file; size is above 0, and the
+ * transport is not LOST. */
+int uva__transport_send_piece(uva_transport_t *transport,
+                              const void *data,
+                              size_t size);
 /** The poll says that the system takes more. */
 void uva__transport_writable(uva_transport_t *transport);
 /** The ops of uva__io_t.send, the node that flushes all dirty transports. */

@@ -60,21 +60,39 @@ int uva__transport_kind(uva__transport_kind_t *kind,
     return uva__transport_marks(0, &kind->high_bytes, &kind->low_bytes);
 }
 
+int uva__transport_more(uva_transport_t *transport)
+{
+    if (transport->more == NULL) {
+        transport->more = uva__calloc(1, sizeof *transport->more);
+    }
+    return transport->more == NULL ? UV_ENOMEM : 0;
+}
+
+void uva__transport_less(uva_transport_t *transport)
+{
+    const uva__more_t *more = transport->more;
+
+    if (more->born == NULL && !transport->sends_file) {
+        uva__free(transport->more);
+        transport->more = NULL;
+    }
+}
+
 /* Destroy the states of the consumers: that behind the transport, and, if a
  * consumer was replaced, perhaps one beside it. */
 static void transport_destroy_states(uva_transport_t *transport)
 {
-    uva__replaced_t *replaced = transport->replaced;
+    uva__more_t *more = transport->more;
     const uva__consumer_ops_t *born =
-        replaced == NULL ? transport->ops : replaced->born;
+        more == NULL || more->born == NULL ? transport->ops : more->born;
 
     born->destroy(uva__transport_behind(transport));
-    if (replaced != NULL) {
-        if (replaced->beside_ops != NULL) {
-            replaced->beside_ops->destroy(replaced->beside);
-            uva__free(replaced->beside);
+    if (more != NULL) {
+        if (more->beside_ops != NULL) {
+            more->beside_ops->destroy(more->beside);
+            uva__free(more->beside);
         }
-        uva__free(replaced);
+        uva__free(more);
     }
 }
 
@@ -310,6 +328,9 @@ static void transport_close_medium(uva_transport_t *transport)
     transport->medium = NULL;
     transport->events = 0;
     medium->ops->close(medium, transport->loop);
+    if (transport->sends_file) {
+        (void)uva_waiter_wake(transport->more->sender);
+    }
 }
 
 /* asyncio: selector_events.py, _SelectorTransport._force_close. The medium is

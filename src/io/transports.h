@@ -54,13 +54,17 @@ typedef struct uva__close_limit_s {
     uint64_t timeout_ns;
 } uva__close_limit_t;
 
-/* What a transport keeps of its consumers once one was replaced. */
-typedef struct uva__replaced_s {
-    const uva__consumer_ops_t *born;       /* Static: of the state behind it. */
+/* What few transports need: made when it is first needed. */
+typedef struct uva__more_s {
+    /* Of its consumers, once one was replaced. */
+    const uva__consumer_ops_t *born;       /* Static: of the state behind it;
+                                              NULL if none was replaced. */
     const uva__consumer_ops_t *beside_ops; /* Static: of beside. */
     void *beside; /* Owned: the state of a consumer that was made later; NULL
                      without one. */
-} uva__replaced_t;
+    uva_waiter_t *sender; /* Borrowed: of the task that sends a file, while
+                             sends_file is set. */
+} uva__more_t;
 
 struct uva_transport_s {
     uva__ready_t ready; /* Runs connection_made, then reads and sends
@@ -70,12 +74,12 @@ struct uva_transport_s {
                            served, or none. */
     const uva__consumer_ops_t *ops; /* Static. */
     void *consumer;                 /* What ops is of. Borrowed. */
-    uva__replaced_t *replaced; /* Owned; NULL if no consumer was replaced. */
-    uva__input_t *in;          /* Borrowed: where bytes go; NULL: to
-                                  ops->read. */
-    uva__medium_t *medium;     /* Owned; NULL from LOST on. */
-    uva__owner_t *owner; /* Borrowed: a server lives as long as its clients.
-                            NULL if it was not accepted. */
+    uva__more_t *more;     /* Owned; NULL if nothing of it is needed. */
+    uva__input_t *in;      /* Borrowed: where bytes go; NULL: to
+                              ops->read. */
+    uva__medium_t *medium; /* Owned; NULL from LOST on. */
+    uva__owner_t *owner;   /* Borrowed: a server lives as long as its clients.
+                              NULL if it was not accepted. */
     uva_transport_t *next_dirty;    /* Of uva__io_t.dirty. */
     uva__fifo_link_t deferred_link; /* Of uva__io_t.deferred. */
     uva__output_t out;
@@ -114,6 +118,7 @@ struct uva_transport_s {
             bool write_shut : 1;     /* The end of stream was sent. */
             bool ending : 1;         /* It is CLOSING, LOST or CLOSED. */
             bool unwritable : 1;     /* It is the reading end of a pipe. */
+            bool sends_file : 1;     /* A task does: nobody else may write. */
         };
     };
     uva__peer_t peer;
@@ -173,6 +178,11 @@ int uva__transport_new(uva_loop_t *loop,
                        const uva__sockaddr_t *peer,
                        uva__owner_t *owner,
                        uva_transport_t **ret_transport);
+/** Make what few transports need, unless it is there. @return 0 or UV_ENOMEM.
+ */
+int uva__transport_more(uva_transport_t *transport);
+/** Something of it is needed no more: free it if nothing is. */
+void uva__transport_less(uva_transport_t *transport);
 /** Free the transport if nothing needs it: see the invariant of transports.c.
  * To be called after one of the things named there has gone. */
 void uva__transport_maybe_free(uva_transport_t *transport);

@@ -202,6 +202,28 @@ int uva_writer_send(uva_writer_t *writer, const void *data, size_t size)
     return r;
 }
 
+int uva_writer_sendfile_poll(uva_sendfile_op_t *op,
+                             uva_writer_t *writer,
+                             int file,
+                             const uva_sendfile_options_t *options,
+                             uint64_t *ret_sent)
+{
+    return uva_transport_sendfile_poll(op, writer->transport, file, options,
+                                       ret_sent);
+}
+
+int uva_writer_sendfile(uva_writer_t *writer,
+                        int file,
+                        const uva_sendfile_options_t *options,
+                        uint64_t *ret_sent)
+{
+    uva_sendfile_op_t op = {NULL};
+    int r;
+
+    UVA_DRIVE(r, uva_writer_sendfile, &op, writer, file, options, ret_sent);
+    return r;
+}
+
 /* --- closing --- */
 
 void uva_writer_close(uva_writer_t *writer)
