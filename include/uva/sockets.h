@@ -40,13 +40,16 @@ typedef struct uva_connection_options_s {
                             what is unsent; then the connection is lost with
                             UV_ETIMEDOUT, or with UV_ENOMEM at once if there is
                             no memory for the deadline. Default: for ever. */
+    size_t receive_fds; /* Of a unix socket: receive descriptors, of which so
+                           many may wait to be taken, as by
+                           uva_transport_receive_fds; default none. */
 } uva_connection_options_t;
 
 /** The defaults. */
 #define UVA_CONNECTION_OPTIONS_INIT                                            \
     {                                                                          \
         sizeof(uva_connection_options_t), 0, 0, 0, UVA_FAMILY_ANY, NULL, NULL, \
-            0, 0, 0                                                            \
+            0, 0, 0, 0                                                         \
     }
 
 /** Settings of a server; zero means the default. */
@@ -81,17 +84,18 @@ typedef struct uva_server_options_s {
     bool keep_alive;    /* Set SO_KEEPALIVE. */
     uint64_t close_timeout_ns; /* As of a connection, for each that is accepted.
                                 */
-    bool end_idle; /* Once the server is closing, a reader that waits for
-                      the first byte of a read, with nothing buffered,
-                      reads the end of the stream, as if the peer had
-                      closed. Streams alone. */
+    bool end_idle;      /* Once the server is closing, a reader that waits for
+                           the first byte of a read, with nothing buffered,
+                           reads the end of the stream, as if the peer had
+                           closed. Streams alone. */
+    size_t receive_fds; /* As of a connection, for each that is accepted. */
 } uva_server_options_t;
 
 /** The defaults. */
 #define UVA_SERVER_OPTIONS_INIT                                             \
     {                                                                       \
         sizeof(uva_server_options_t), 0, 0, 0, 0, 0, UVA_FAMILY_ANY, false, \
-            false, false, NULL, 0, 0, false, false, false, 0, false         \
+            false, false, NULL, 0, 0, false, false, false, 0, false, 0      \
     }
 
 /**

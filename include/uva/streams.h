@@ -323,6 +323,14 @@ uva_writer_sendfile_poll(uva_sendfile_op_t *op,
                          const uva_sendfile_options_t *options,
                          uint64_t *ret_sent);
 
+/** uva_transport_send_fds of the writer's transport. Those that come are taken
+ * by uva_transport_take_fds. */
+UVA_EXTERN UVA_NODISCARD int uva_writer_send_fds(uva_writer_t *writer,
+                                                 const void *data,
+                                                 size_t size,
+                                                 const int *fds,
+                                                 size_t count);
+
 /** Send end of stream behind what was written; reading goes on. Idempotent.
  * @asyncio StreamWriter.write_eof */
 UVA_EXTERN int uva_writer_write_eof(uva_writer_t *writer);

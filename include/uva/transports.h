@@ -161,8 +161,9 @@ enum {
     UVA_CAN_READ = 1u << 0,
     UVA_CAN_WRITE = 1u << 1,
     UVA_CAN_WRITE_EOF = 1u << 2, /* uva_transport_write_eof works. */
-    UVA_CAN_SENDFILE = 1u << 3   /* uva_transport_sendfile copies nothing; not
-                                    once the connection is lost. */
+    /* Not once the connection is lost: */
+    UVA_CAN_SENDFILE = 1u << 3, /* uva_transport_sendfile copies nothing. */
+    UVA_CAN_PASS_FDS = 1u << 4  /* uva_transport_send_fds works. */
 };
 /** What a transport can do, by its medium and its filters: UVA_CAN_... Pausing
  * and closing do not count. */
@@ -239,6 +240,61 @@ uva_transport_sendfile_poll(uva_sendfile_op_t *op,
                             int file,
                             const uva_sendfile_options_t *options,
                             uint64_t *ret_sent);
+
+/** The most descriptors that go beside one byte. */
+#define UVA_FDS_MOST 253
+
+/**
+ * Write bytes with descriptors beside the first of them, over a unix socket.
+ *
+ * They arrive with that byte or before it, in order with all other writes. A
+ * transport that does not receive descriptors drops them.
+ *
+ * @param data  Its size is above 0.
+ * @param fds   count of them, at most UVA_FDS_MOST. Borrowed: they are
+ *              duplicated, and may be closed when the call returns. Duplicates
+ *              that have not left are closed with the connection.
+ * @return 0, or a code, after which nothing was written; of uva_transport_write
+ *         too:
+ * @retval UV_ENOTSUP It is no unix socket, or has filters.
+ * @retval UV_EINVAL  There are no bytes, no descriptors or too many.
+ * @retval UV_EBADF   One is not open.
+ * @retval UV_EMFILE  The process can have no more.
+ * @retval UV_EPERM   A filter is pushed or popped.
+ * @suspends Never.
+ * @asyncio socket.send_fds
+ */
+UVA_EXTERN UVA_NODISCARD int uva_transport_send_fds(uva_transport_t *transport,
+                                                    const void *data,
+                                                    size_t size,
+                                                    const int *fds,
+                                                    size_t count);
+/**
+ * Receive descriptors from now on. Without that the system closes those that a
+ * peer sends. Before the first byte is read: in connection_made, or by the
+ * option receive_fds of the server or the connection.
+ *
+ * The connection is lost with UV_ENOBUFS when more come than may wait, with
+ * UV_EMFILE when the process can have no more.
+ *
+ * @param most_count How many may wait to be taken; 0 is UVA_FDS_MOST.
+ * @retval UV_ENOTSUP It is no unix socket, or has filters.
+ * @retval UV_EPERM   It is closing.
+ * @suspends Never.
+ */
+UVA_EXTERN UVA_NODISCARD int
+uva_transport_receive_fds(uva_transport_t *transport, size_t most_count);
+/**
+ * Take the descriptors that have come, oldest first; also when the connection
+ * is closed. Those that are not taken are closed with the last reference.
+ *
+ * @param[out] fds Room for so many; each is the caller's, and closed on exec.
+ * @return How many they are; 0 if there are none.
+ * @suspends Never.
+ * @asyncio socket.recv_fds
+ */
+UVA_EXTERN UVA_NODISCARD size_t
+uva_transport_take_fds(uva_transport_t *transport, int *fds, size_t room);
 
 /**
  * Set the marks of unsent bytes: above high_bytes writers should wait, at

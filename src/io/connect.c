@@ -387,6 +387,7 @@ static int connect_options(dial_t *dial,
                            const uva__factory_t *factory)
 {
     uva_connection_options_t has;
+    int r;
 
     if (options == NULL) {
         return uva__transport_kind(&dial->kind, factory, 0, 0, 0, 0);
@@ -406,9 +407,11 @@ static int connect_options(dial_t *dial,
     dial->family = uva__family(has.family);
     dial->local_host = has.local_host;
     dial->local_port = has.local_port;
-    return uva__transport_kind(&dial->kind, factory, has.limit_bytes,
-                               has.high_bytes, has.low_bytes,
-                               has.close_timeout_ns);
+    r = uva__transport_kind(&dial->kind, factory, has.limit_bytes,
+                            has.high_bytes, has.low_bytes,
+                            has.close_timeout_ns);
+    dial->kind.most_fds = has.receive_fds;
+    return r;
 }
 
 /* The result of a dial that is done, with a text that names its attempts or the

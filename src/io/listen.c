@@ -280,6 +280,7 @@ static int listen_make(listen_t *listen, const uva__factory_t *factory)
     r = uva__transport_kind(&server->kind, factory, options->limit_bytes,
                             options->high_bytes, options->low_bytes,
                             options->close_timeout_ns);
+    server->kind.most_fds = options->receive_fds;
     if (r >= 0) {
         r = listen_bind(listen, server);
     }

@@ -42,6 +42,7 @@ typedef enum uva__medium_way_e {
 typedef struct uva__medium_ops_s {
     uva_medium_kind_t kind; /* What transports stand on that stand on it. */
     uva__medium_way_t way;
+    bool passes; /* What it is given to send goes below as it is. */
     /** Read once; size is above 0. @return Bytes, 0 at the end of the stream,
      * UV_EAGAIN when there are none, or why the connection is lost. */
     ssize_t (*receive)(uva__medium_t *medium, void *data, size_t size);
@@ -50,10 +51,9 @@ typedef struct uva__medium_ops_s {
      * @return Bytes that were taken, perhaps less than all, UV_EAGAIN, or why
      * the connection is lost. */
     ssize_t (*send)(uva__medium_t *medium, struct iovec *pieces, size_t count);
-    /** Send a part of a file, once; nothing may be held. NULL: it cannot, nor
-     * can what stands on it.
+    /** Send a part of a file, once; nothing may be held. NULL: it cannot.
      * @return Bytes that were taken, 0 at the end of the file, UV_EAGAIN, or a
-     * code, UV_ENOTSUP if the medium below cannot. */
+     * code. */
     ssize_t (*sendfile)(uva__medium_t *medium,
                         int file,
                         uint64_t offset,
@@ -126,17 +126,6 @@ uva__medium_send(uva__medium_t *medium, struct iovec *pieces, size_t count)
                : medium->ops->send(medium, pieces, count);
 }
 
-/** Send a part of a file. @return As the function of the medium. */
-static inline ssize_t uva__medium_sendfile(uva__medium_t *medium,
-                                           int file,
-                                           uint64_t offset,
-                                           size_t size)
-{
-    return medium->ops->sendfile == NULL
-               ? UV_ENOTSUP
-               : medium->ops->sendfile(medium, file, offset, size);
-}
-
 /** How many bytes a medium has taken that have not left. */
 static inline size_t uva__medium_held(const uva__medium_t *medium)
 {
@@ -156,6 +145,15 @@ static inline uva__medium_t *uva__medium_next(uva__medium_t *medium)
     uva__medium_t **below = uva__medium_below(medium);
 
     return below == NULL ? NULL : *below;
+}
+
+/** The medium that sends what this one is given: itself, or one below. */
+static inline uva__medium_t *uva__medium_sender(uva__medium_t *medium)
+{
+    while (medium->ops->passes) {
+        medium = *medium->ops->below(medium);
+    }
+    return medium;
 }
 
 /** Let upper stand on the medium: it hears of it from now on. Nothing may be

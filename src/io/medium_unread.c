@@ -99,12 +99,6 @@ unread_send(uva__medium_t *medium, struct iovec *pieces, size_t count)
     return uva__medium_send(unread_of(medium)->below, pieces, count);
 }
 
-static ssize_t
-unread_sendfile(uva__medium_t *medium, int file, uint64_t offset, size_t size)
-{
-    return uva__medium_sendfile(unread_of(medium)->below, file, offset, size);
-}
-
 static void unread_shut(uva__medium_t *medium)
 {
     uva__medium_t *below = unread_of(medium)->below;
@@ -156,9 +150,9 @@ static int unread_fileno(const uva__medium_t *medium)
 }
 
 static const uva__medium_ops_t unread_ops = {
+    .passes = true,
     .receive = unread_receive,
     .send = unread_send,
-    .sendfile = unread_sendfile,
     .watch = unread_watch,
     .shut = unread_shut,
     .end = unread_end,

@@ -142,8 +142,11 @@ static bool code_is_loss(ssize_t code)
 static ssize_t sending_send(sending_t *self, size_t size)
 {
     uva_transport_t *transport = self->transport;
+    uva__medium_t *medium = uva__medium_sender(transport->medium);
     ssize_t sent =
-        uva__medium_sendfile(transport->medium, self->file, self->offset, size);
+        medium->ops->sendfile == NULL
+            ? UV_ENOTSUP
+            : medium->ops->sendfile(medium, self->file, self->offset, size);
 
     if (sent == UV_EAGAIN) {
         transport->blocked = true;

@@ -258,6 +258,99 @@ ssize_t uva__socket_sendmsg(int fd, struct iovec *pieces, size_t count)
     return sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
+/* --- descriptors that go along --- */
+
+/* Beside the descriptors there may be what a user has asked for by an option of
+ * the socket: the sender's credentials. */
+typedef union control_u {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(UVA_FDS_MOST * sizeof(int)) + CMSG_SPACE(64)];
+} control_t;
+
+void uva__close_all(const int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        close(fds[i]);
+    }
+}
+
+ssize_t uva__socket_send_fds(
+    int fd, struct iovec *pieces, size_t count, const int *fds, size_t fd_count)
+{
+    struct msghdr message;
+    struct cmsghdr *head;
+    control_t control;
+    ssize_t sent;
+
+    memset(&message, 0, sizeof message);
+    memset(&control, 0, sizeof control); /* Its gaps too. */
+    message.msg_iov = pieces;
+    message.msg_iovlen = count;
+    message.msg_control = control.bytes;
+    message.msg_controllen = CMSG_SPACE(fd_count * sizeof *fds);
+    head = CMSG_FIRSTHDR(&message);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(fd_count * sizeof *fds);
+    memcpy(CMSG_DATA(head), fds, fd_count * sizeof *fds);
+    do {
+        sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent >= 0 ? sent : socket_code(errno);
+}
+
+/* Take the descriptors out of a message. @return How many. */
+static size_t message_fds(struct msghdr *message, int *fds)
+{
+    size_t count = 0;
+
+    for (struct cmsghdr *head = CMSG_FIRSTHDR(message); head != NULL;
+         head = CMSG_NXTHDR(message, head)) {
+        if (head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS) {
+            size_t bytes = head->cmsg_len - CMSG_LEN(0);
+            memcpy(fds + count, CMSG_DATA(head), bytes);
+            count += bytes / sizeof *fds;
+        }
+    }
+    for (size_t i = 0; MSG_CMSG_CLOEXEC == 0 && i < count; i++) {
+        (void)fcntl(fds[i], F_SETFD, FD_CLOEXEC);
+    }
+    return count;
+}
+
+/* MSG_CTRUNC: there is room for as many as the system lets anyone send, so it
+ * could not make them descriptors of this process. */
+ssize_t uva__socket_read_fds(
+    int fd, void *data, size_t size, int *fds, size_t *ret_fd_count)
+{
+    struct iovec piece = {.iov_base = data, .iov_len = size};
+    struct msghdr message;
+    control_t control;
+    ssize_t count;
+
+    *ret_fd_count = 0;
+    memset(&message, 0, sizeof message);
+    message.msg_iov = &piece;
+    message.msg_iovlen = 1;
+    do {
+        message.msg_control = control.bytes;
+        message.msg_controllen = sizeof control.bytes;
+        count = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+    } while (count < 0 && errno == EINTR);
+    if (count < 0) {
+        return socket_code(errno);
+    }
+    *ret_fd_count = message_fds(&message, fds);
+    if ((message.msg_flags & MSG_CTRUNC) != 0) {
+        uva__close_all(fds, *ret_fd_count);
+        *ret_fd_count = 0;
+        return UV_EMFILE;
+    }
+    return count;
+}
+
+/* --- files --- */
+
 #if UVA__SOCKET_SENDS_FILES
 
 /* A peer that has closed raises SIGPIPE, as sendfile knows no MSG_NOSIGNAL;

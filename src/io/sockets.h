@@ -14,6 +14,9 @@
 #include "base/util.h"
 #include "io/address.h"
 
+#if !defined(MSG_CMSG_CLOEXEC)
+#    define MSG_CMSG_CLOEXEC 0 /* uva__socket_read_fds sets FD_CLOEXEC. */
+#endif
 #if !defined(MSG_NOSIGNAL)
 #    define MSG_NOSIGNAL 0 /* uva__socket_prepare sets SO_NOSIGPIPE. */
 #endif
@@ -69,6 +72,26 @@ ssize_t uva__socket_send_failed(int fd, struct iovec *pieces, size_t count);
  * than size, 0 at the end of the file, UV_EAGAIN, or another code. */
 ssize_t uva__socket_sendfile(int fd, int file, uint64_t offset, size_t size);
 #endif
+
+/** Close descriptors. */
+void uva__close_all(const int *fds, size_t count);
+/** uva__socket_send of a unix socket, with descriptors beside the first byte;
+ * at most UVA_FDS_MOST. They stay the caller's. */
+ssize_t uva__socket_send_fds(int fd,
+                             struct iovec *pieces,
+                             size_t count,
+                             const int *fds,
+                             size_t fd_count);
+/**
+ * uva__socket_read of a unix socket, with the descriptors that came beside the
+ * bytes, closed on exec.
+ *
+ * @param[out] fds          Room for UVA_FDS_MOST.
+ * @param[out] ret_fd_count How many there are; 0 on failure.
+ * @retval UV_EMFILE The process cannot have as many as came; none is left.
+ */
+ssize_t uva__socket_read_fds(
+    int fd, void *data, size_t size, int *fds, size_t *ret_fd_count);
 
 /** Read once. @return Bytes, 0 at the end of the stream, UV_EAGAIN when there
  * are none, or another code. size is above 0. */

@@ -413,23 +413,27 @@ bool uva_transport_can_write_eof(const uva_transport_t *transport)
     return medium == NULL;
 }
 
-/* Whether every medium down to the lowest can send files. */
-static bool transport_can_sendfile(const uva_transport_t *transport)
-{
-    uva__medium_t *medium = transport->medium;
-
-    while (medium != NULL && medium->ops->sendfile != NULL) {
-        medium = uva__medium_next(medium);
-    }
-    return medium == NULL && transport->medium != NULL;
-}
-
 unsigned uva_transport_can(const uva_transport_t *transport)
 {
-    return (transport->unreadable ? 0 : UVA_CAN_READ) |
-           (transport->unwritable ? 0 : UVA_CAN_WRITE) |
-           (uva_transport_can_write_eof(transport) ? UVA_CAN_WRITE_EOF : 0) |
-           (transport_can_sendfile(transport) ? UVA_CAN_SENDFILE : 0);
+    uva__medium_t *medium = transport->medium;
+    unsigned can = 0;
+
+    if (!transport->unreadable) {
+        can |= UVA_CAN_READ;
+    }
+    if (!transport->unwritable) {
+        can |= UVA_CAN_WRITE;
+    }
+    if (uva_transport_can_write_eof(transport)) {
+        can |= UVA_CAN_WRITE_EOF;
+    }
+    if (medium != NULL && uva__medium_sender(medium)->ops->sendfile != NULL) {
+        can |= UVA_CAN_SENDFILE;
+    }
+    if (medium != NULL && uva__medium_passes_fds(medium)) {
+        can |= UVA_CAN_PASS_FDS;
+    }
+    return can;
 }
 
 /* --- the limits of unsent bytes --- */

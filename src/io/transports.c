@@ -54,6 +54,7 @@ int uva__transport_kind(uva__transport_kind_t *kind,
     kind->high_bytes = high_bytes;
     kind->low_bytes = low_bytes;
     kind->close_timeout_ns = close_timeout_ns;
+    kind->most_fds = 0;
     if (kind->limit_bytes > LIMIT_MOST) {
         return UV_EINVAL;
     }
@@ -72,10 +73,32 @@ void uva__transport_less(uva_transport_t *transport)
 {
     const uva__more_t *more = transport->more;
 
-    if (more->born == NULL && !transport->sends_file) {
+    if (more->born == NULL && !transport->sends_file &&
+        more->fds.most_count == 0) {
         uva__free(transport->more);
         transport->more = NULL;
     }
+}
+
+int uva__transport_receive_fds(uva_transport_t *transport, size_t most_count)
+{
+    uva__medium_t *carrier;
+    int r = 0;
+
+    if (!uva__medium_passes_fds(transport->medium)) {
+        return 0;
+    }
+    r = uva__transport_more(transport);
+    if (r >= 0) {
+        r = uva__medium_fds(&transport->medium, transport->loop, &carrier);
+    }
+    if (r >= 0) {
+        transport->more->fds.most_count = most_count;
+        uva__medium_receive_fds(carrier, &transport->more->fds);
+    } else if (transport->more != NULL) {
+        uva__transport_less(transport);
+    }
+    return r;
 }
 
 /* Destroy the states of the consumers: that behind the transport, and, if a
@@ -92,6 +115,7 @@ static void transport_destroy_states(uva_transport_t *transport)
             more->beside_ops->destroy(more->beside);
             uva__free(more->beside);
         }
+        uva__fds_close(&more->fds);
         uva__free(more);
     }
 }
@@ -142,7 +166,15 @@ int uva__transport_new(uva_loop_t *loop,
 
     if (r >= 0) {
         memset(transport, 0, bytes); /* Its state too: init may rely on it. */
+        transport->loop = loop;
+        transport->medium = take_medium;
         r = uva__peer_set(&transport->peer, peer);
+    }
+    if (r >= 0 && kind->most_fds > 0) {
+        r = uva__transport_receive_fds(transport, kind->most_fds);
+        if (r < 0) {
+            uva__peer_clear(&transport->peer);
+        }
     }
     if (r < 0) {
         if (transport != NULL) {
@@ -151,7 +183,6 @@ int uva__transport_new(uva_loop_t *loop,
         take_medium->ops->close(take_medium, loop);
         return r;
     }
-    transport->loop = loop;
     transport->ready.ops = &transport_ops;
     transport->ops = factory->ops;
     transport->consumer = uva__transport_behind(transport);
@@ -161,7 +192,6 @@ int uva__transport_new(uva_loop_t *loop,
     transport->low_bytes = kind->low_bytes;
     transport->state = UVA__TRANSPORT_ACCEPTED;
     transport->owner = owner;
-    transport->medium = take_medium;
     if (kind->close_timeout_ns > 0) {
         transport->close_limited = true;
         *uva__transport_close_limit(transport) = (uva__close_limit_t){

@@ -14,6 +14,7 @@
 #include "io/address.h"
 #include "io/io.h"
 #include "io/medium.h"
+#include "io/medium_fds.h"
 #include "io/output.h"
 #include "io/stream_door.h"
 
@@ -64,6 +65,8 @@ typedef struct uva__more_s {
                      without one. */
     uva_waiter_t *sender; /* Borrowed: of the task that sends a file, while
                              sends_file is set. */
+    uva__fds_t fds; /* Descriptors that came; they outlive the medium, as the
+                       bytes do. */
 } uva__more_t;
 
 struct uva_transport_s {
@@ -147,6 +150,7 @@ typedef struct uva__transport_kind_s {
     size_t high_bytes;
     size_t low_bytes;
     uint64_t close_timeout_ns; /* 0: none. */
+    size_t most_fds; /* As uva__transport_receive_fds; 0: none is received. */
 } uva__transport_kind_t;
 
 /** Derive a mark whose value is none from the other one; both from the
@@ -154,7 +158,8 @@ typedef struct uva__transport_kind_s {
  * uva_transport_set_write_buffer_limits.
  * @retval UV_EINVAL high_bytes < low_bytes. */
 int uva__transport_marks(size_t none, size_t *high_bytes, size_t *low_bytes);
-/** Make a kind of options: check them, and fill in what is 0. @retval UV_EINVAL
+/** Make a kind of options: check them, and fill in what is 0. most_fds is 0 and
+ * may be set afterwards. @retval UV_EINVAL
  * A limit is too large, or high_bytes < low_bytes.
  */
 int uva__transport_kind(uva__transport_kind_t *kind,
@@ -183,6 +188,9 @@ int uva__transport_new(uva_loop_t *loop,
 int uva__transport_more(uva_transport_t *transport);
 /** Something of it is needed no more: free it if nothing is. */
 void uva__transport_less(uva_transport_t *transport);
+/** Let descriptors come beside the bytes, so many before they are taken.
+ * Nothing if the medium does not pass them. @return 0 or UV_ENOMEM. */
+int uva__transport_receive_fds(uva_transport_t *transport, size_t most_count);
 /** Free the transport if nothing needs it: see the invariant of transports.c.
  * To be called after one of the things named there has gone. */
 void uva__transport_maybe_free(uva_transport_t *transport);

@@ -64,6 +64,15 @@ int uva_writer_printf(uva_writer_t *writer, const char *format, ...)
     return r < 0 ? r : size > INT_MAX ? INT_MAX : (int)size;
 }
 
+int uva_writer_send_fds(uva_writer_t *writer,
+                        const void *data,
+                        size_t size,
+                        const int *fds,
+                        size_t count)
+{
+    return uva_transport_send_fds(writer->transport, data, size, fds, count);
+}
+
 int uva_writer_write_eof(uva_writer_t *writer)
 {
     return uva_transport_write_eof(writer->transport);
