@@ -184,15 +184,14 @@ static ssize_t sending_copy(sending_t *self, size_t size)
 
 /* --- the whole --- */
 
-/* Whether the transport has to tell something before a piece can be sent. The
- * system's sendfile would overtake unsent bytes. */
+/* Whether the transport has to tell something before a piece can be sent. It is
+ * blocked while bytes are unsent, which the system's sendfile would overtake:
+ * nothing is collected while sends_file is set. */
 static bool sending_must_wait(const sending_t *self)
 {
     const uva_transport_t *transport = self->transport;
 
-    return self->copies ? transport->writing_paused
-                        : transport->blocked || transport->out.bytes > 0 ||
-                              uva__medium_held(transport->medium) > 0;
+    return self->copies ? transport->writing_paused : transport->blocked;
 }
 
 /* Send one piece. @return As sending_send; UV_EAGAIN also for the first piece

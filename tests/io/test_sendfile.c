@@ -234,6 +234,8 @@ static const uva_sendfile_options_t all;
 
 UVA_NET_TEST(whole_file)
 {
+    /* test_sendfile.py, SendfileMixin.test_sendfile
+     * test_sendfile.py, SendfileMixin.test_sendfile_pre_and_post_data */
     for (int tcp = 0; tcp < 2; tcp++) {
         notes_t notes = {0};
         sink_t sink = {.before = 5, .size = LARGE};
@@ -320,6 +322,7 @@ static void send_parts(uva_transport_t *transport, int fd)
 
 UVA_NET_TEST(parts_of_a_file)
 {
+    /* test_sendfile.py, SendfileMixin.test_sendfile_partial */
     notes_t notes = {0};
     int other;
     uva_transport_t *transport = link_unix(&notes, &other);
@@ -386,6 +389,7 @@ UVA_NET_TEST(wrong_files)
 
 UVA_NET_TEST(wrong_moments)
 {
+    /* test_sendfile.py, SendfileMixin.test_sendfile_for_closing_transp */
     notes_t notes = {0};
     int other;
     uva_transport_t *transport = link_unix(&notes, &other);
@@ -465,6 +469,7 @@ static void refuse_others(bool copies)
 
 UVA_NET_TEST(others_are_refused)
 {
+    /* test_sendfile.py, SendfileMixin.test_sendfile_prevents_bare_write */
     refuse_others(false);
 }
 
@@ -584,11 +589,91 @@ static void cut_each(bool copies)
 /* Also: a peer that has left raises no SIGPIPE, which would end the process. */
 UVA_NET_TEST(cut_short_in_each_way)
 {
+    /* test_sendfile.py,
+     * SendfileMixin.test_sendfile_close_peer_in_the_middle_of_receiving
+     * test_unix_events.py,
+     * SelectorEventLoopUnixSockSendfileTests.test_sock_sendfile_cancel1
+     * test_unix_events.py,
+     * SelectorEventLoopUnixSockSendfileTests.test_sock_sendfile_cancel2 */
     ck_assert(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
     cut_each(false);
 }
 
-/* A file that shrinks and grows while it is sent. */
+/* The peer leaves when it has all. */
+UVA_NET_TEST(peer_closes_behind_the_file)
+{
+    /* test_sendfile.py,
+     * SendfileMixin.test_sendfile_close_peer_after_receiving */
+    notes_t notes = {0};
+    sink_t sink = {.size = LARGE};
+    uva_transport_t *transport = link_unix(&notes, &sink.fd);
+    int file = numbered_file(LARGE);
+    uint64_t sent = 1;
+    send_file_task_t *task;
+
+    task = KIND_SPAWN(send_file, transport, file,
+                      (uva_sendfile_options_t){.count_bytes = LARGE},
+                      .sent = &sent);
+    sink_until(&sink, LARGE);
+    close(sink.fd);
+    ck_assert_int_eq(UVA_JOIN(task), 0);
+    ck_assert_uint_eq(sent, LARGE);
+    UVA_TEST_UNTIL(notes.ended > 0);
+    ck_assert_str_eq(notes.text, "made;eof;lost OK;");
+    close_all(transport, &notes, -1, file);
+}
+
+/* Cancelled after each number of iterations, behind unsent bytes too. @return
+ * Whether it was in time. */
+static bool cancel_after(int turns, bool copies, bool behind)
+{
+    notes_t notes = {0};
+    sink_t sink = {.before = behind ? LARGE : 0, .size = LARGE};
+    uva_transport_t *transport = link_unix(&notes, &sink.fd);
+    int file = numbered_file(LARGE);
+    uint64_t sent = 0;
+    send_file_task_t *task;
+    bool cancelled;
+    int r;
+
+    if (behind) {
+        char *bytes = malloc(LARGE);
+        memset(bytes, 'x', LARGE);
+        ck_assert_int_eq(uva_transport_write(transport, bytes, LARGE), 0);
+        free(bytes);
+    }
+    sendfile_fault.error = copies ? EINVAL : 0;
+    task = KIND_SPAWN(send_file, transport, file, all, .sent = &sent);
+    for (int i = 0; i < turns; i++) {
+        (void)sink_take(&sink);
+        UVA_TICK();
+    }
+    cancelled = uva_task_cancel(UVA_ERASE(task));
+    r = UVA_JOIN(task);
+    faults_end();
+    ck_assert_int_eq(r, cancelled ? UV_ECANCELED : 0);
+    expect_position(file, (off_t)sent);
+    sink.size = sent;
+    ck_assert_int_eq(uva_transport_write(transport, "y", 1), 0);
+    sink_until(&sink, sink.before + sent + 1);
+    ck_assert(uva_transport_is_reading(transport));
+    close_all(transport, &notes, sink.fd, file);
+    return cancelled;
+}
+
+UVA_NET_TEST(cancelled_at_each_await)
+{
+    for (int how = 0; how < 4; how++) {
+        int turns = 0;
+        while (cancel_after(turns, (how & 1) != 0, (how & 2) != 0)) {
+            turns += turns < 12 ? 1 : turns / 2; /* Later ones are alike. */
+            ck_assert_int_lt(turns, 10000);
+        }
+        ck_assert_int_gt(turns, 3);
+    }
+}
+
+/* A file that shrinks while it is sent. */
 UVA_NET_TEST(file_changes)
 {
     notes_t notes = {0};
@@ -611,16 +696,20 @@ UVA_NET_TEST(file_changes)
 
 UVA_NET_TEST(copies_without_the_system)
 {
+    /* test_sendfile.py, SendfileMixin.test_sendfile_force_fallback */
     refuse_others(true);
 }
 
 UVA_NET_TEST(copies_cut_short)
 {
+    /* test_sendfile.py, SendfileMixin.
+     * test_sendfile_fallback_close_peer_in_the_middle_of_receiving */
     cut_each(true);
 }
 
 UVA_NET_TEST(no_fallback)
 {
+    /* test_sendfile.py, SendfileMixin.test_sendfile_force_unsupported_native */
     notes_t notes = {0};
     int other;
     uva_transport_t *transport = link_unix(&notes, &other);
@@ -647,6 +736,8 @@ UVA_NET_TEST(no_fallback)
 /* Through a filter, and back to the system when it was popped. */
 UVA_NET_TEST(through_a_filter)
 {
+    /* test_sendfile.py,
+     * SendfileMixin.test_sendfile_no_fallback_for_fallback_transport */
     notes_t notes = {0};
     int other;
     uva_transport_t *transport = link_unix(&notes, &other);
@@ -793,9 +884,25 @@ static bool row_run(const row_t *row, fault_t *fault, int nth, bool copies)
     return hit;
 }
 
+/* Whether the system sends files of sockets of this library. */
+static bool system_sends(void)
+{
+    notes_t notes = {0};
+    int other;
+    uva_transport_t *transport = link_unix(&notes, &other);
+    bool sends = (uva_transport_can(transport) & UVA_CAN_SENDFILE) != 0;
+
+    close_all(transport, &notes, other, -1);
+    return sends;
+}
+
 UVA_NET_TEST(sendfile_fails_in_turn)
 {
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    /* test_unix_events.py, SelectorEventLoopUnixSockSendfileTests.
+     * test_sock_sendfile_blocking_error
+     * test_unix_events.py, SelectorEventLoopUnixSockSendfileTests.
+     * test_sock_sendfile_os_error_next_call */
+    for (size_t i = 0; system_sends() && i < sizeof rows / sizeof *rows; i++) {
         int nth = 1;
         while (row_run(&rows[i], &sendfile_fault, nth, false)) {
             ck_assert_int_lt(nth++, 100);
@@ -877,7 +984,8 @@ int main(void)
                    empty_file, stream_in_memory);
     UVA_ADD_TESTS(refuses, wrong_files, wrong_moments, outside_of_tasks);
     KIND_ADD_TESTS(refuses, others_are_refused, reading_is_paused);
-    KIND_ADD_TESTS(cuts, cut_short_in_each_way);
+    KIND_ADD_TESTS(cuts, cut_short_in_each_way, cancelled_at_each_await,
+                   peer_closes_behind_the_file);
     UVA_ADD_TESTS(cuts, file_changes);
     KIND_ADD_TESTS(copies, copies_without_the_system, copies_cut_short);
     UVA_ADD_TESTS(copies, no_fallback, through_a_filter, to_a_pipe);
