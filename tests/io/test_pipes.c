@@ -703,7 +703,7 @@ static void refused(bool writes, int fd, int code)
 UVA_NET_TEST(refusals)
 {
     char path[] = "/tmp/uva-pipes-XXXXXX";
-    uint16_t port;
+    uint16_t port = 0;
     int fds[2];
     int file = mkstemp(path);
 

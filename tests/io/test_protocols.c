@@ -126,7 +126,7 @@ UVA_NET_TEST(client_has_heard_connection_made)
 {
     notes_t notes = {0};
     uva_transport_t *transport;
-    uint16_t port;
+    uint16_t port = 0;
     int listener = uva_test_listen(UVA_FAMILY_IPV4, 1, &port);
     int fd;
 
@@ -185,7 +185,7 @@ UVA_NET_TEST(protocol_then_streams)
     uva_reader_t *reader;
     uva_writer_t *writer;
     uva_bytes_t line;
-    uint16_t port;
+    uint16_t port = 0;
     int listener = uva_test_listen(UVA_FAMILY_IPV4, 1, &port);
     int fd;
 

@@ -255,7 +255,7 @@ UVA_NET_TEST(server_of_descriptors)
     uva_server_options_t options = UVA_SERVER_OPTIONS_INIT;
     notes_t notes = {0};
     uva_server_t *server;
-    uint16_t port;
+    uint16_t port = 0;
     int listener = uva_test_listen(UVA_FAMILY_IPV4, 5, &port);
     int fd;
 
@@ -520,7 +520,7 @@ static int try_serve(way_t way, const char *host)
 UVA_NET_TEST_STRICT(without_memory)
 {
     place_t place;
-    uint16_t port;
+    uint16_t port = 0;
     int listener = uva_test_listen(UVA_FAMILY_IPV4, 50, &port);
 
     place_make(&place);

@@ -43,7 +43,8 @@ const char *uva_test_port(uint16_t port);
 /** The same in memory of the caller, of 8 bytes. */
 void uva_test_put_port(char *text, uint16_t port);
 
-/** A socket that listens on 127.0.0.1, or ::1. */
+/** A socket that listens on 127.0.0.1, or ::1; on *ret_port, which is set if it
+ * is 0. */
 int uva_test_listen(uva_family_t family, int backlog, uint16_t *ret_port);
 /** The next connection of one, which must be there. */
 int uva_test_accept(int listener);

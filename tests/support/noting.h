@@ -150,7 +150,7 @@ static inline uva_transport_t *
 noting_link(const uva_protocol_ops_t *ops, notes_t *notes, int *ret_fd)
 {
     uva_transport_t *transport;
-    uint16_t port;
+    uint16_t port = 0;
     int listener = uva_test_listen(UVA_FAMILY_IPV4, 1, &port);
 
     ck_assert_int_eq(uva_create_connection(ops, notes, "127.0.0.1",
