@@ -132,7 +132,8 @@ typedef struct uva_filter_op_s {
  * @param host Borrowed until the call returns: for a client, the name it
  *             expects; else NULL.
  * @retval UV_EPERM     The connection is closing, its end of stream was sent,
- *                      or another task is in a call like this.
+ *                      or another task is in a call like this, or sends a
+ *                      file.
  * @retval UV_EINVAL    kind is none.
  * @retval UV_ENOTSUP   It is one end of a pipe.
  * @retval UV_E2BIG     It has UVA_FILTERS_MOST filters.

@@ -22,6 +22,8 @@
 
 /* Bytes after which the task lets others run, however much the peer takes. */
 #define STEP_BYTES 1048576u
+/* The last place in a file. */
+#define PLACE_MOST ((uint64_t)(sizeof(off_t) == 8 ? INT64_MAX : INT32_MAX))
 /* One piece of a copy. asyncio: base_events.py, _sendfile_fallback. */
 #define COPY_BYTES 16384u
 
@@ -79,7 +81,7 @@ static int sending_new(sending_t **ret_sending,
                        const uva_sendfile_options_t *options)
 {
     sending_t *self = uva__slab_get(&transport->loop->slab, sizeof *self);
-    uint64_t most = (uint64_t)INT64_MAX - options->offset;
+    uint64_t most = PLACE_MOST - options->offset;
     uint64_t count = options->count_bytes;
 
     if (self == NULL || uva__transport_more(transport) < 0) {
@@ -115,7 +117,7 @@ static int sending_begin(sending_t **ret_sending,
     }
     if ((options != NULL &&
          !uva__options_copy(&has, sizeof has, sizeof has, options)) ||
-        has.offset > INT64_MAX) {
+        has.offset > PLACE_MOST) {
         return uva__bare(UV_EINVAL);
     }
     r = file_refused(file);
