@@ -2,8 +2,9 @@
 
 cpython-tests.tsv lists the former: the semantics of asyncio's core, of
 transports, protocols and servers. A listed test is ported when a test here, one that is added to a case,
-names it in its comment as "test_x.py, Class.test_name". One that is not has to
-stand, with its reason, in the table of docs/asyncio-parity.md; what comes with
+names it in its comment as "test_x.py, Class.test_name", or when a row of a
+table below the comment "test_x.py, Class: rows" begins with {"name". One that
+is not has to stand, with its reason, in the table of docs/asyncio-parity.md; what comes with
 a later part of the library is counted apart.
 
 ported.py prints the counts and fails if one is neither; ported.py --list also
@@ -18,13 +19,29 @@ MAX_EXPLAINED = 25
 SECTION = "## CPython tests that are not ported"
 
 tests = pathlib.Path(__file__).parent
-DEFINITION = re.compile(r"^[A-Z_]*TEST[A-Z_]*\((\w+)", re.M)
+DEFINITION = re.compile(r"^[A-Z_]*TEST[A-Z_]*\((\w+)|^\} (\w+)\[\] = \{", re.M)
+TABLE = re.compile(r"^\} \w+\[\] = \{.*?^\};", re.M | re.S)
+ROWS = re.compile(r'/\* (test_\w+\.py), (\w+): rows \*/|^ +\{"(\w+)"', re.M)
 CITATION = re.compile(r"(test_\w+\.py),\s+(\w+)\.\s*(test_\w+)")
 
 
 def unwrap(text):
     """The text with comments of several lines put on one."""
     return re.sub(r"\n\s*\*(?!/) ", " ", text)
+
+
+def spell_rows(table):
+    """The text of a table in which each row cites the test of its name."""
+    place = ""
+
+    def spell(m):
+        nonlocal place
+        if m.group(1):
+            place = f"{m.group(1)}, {m.group(2)}"
+            return ""
+        return f"/* {place}.test_{m.group(3)} */" if place else ""
+
+    return ROWS.sub(spell, table.group())
 
 
 def read_list():
@@ -38,8 +55,8 @@ def read_sources():
     """{(file, class, test): [where it is ported]}, and what is wrong."""
     found, wrong = collections.defaultdict(list), []
     for path in sorted(tests.glob("*/test_*.c")):
-        text = unwrap(path.read_text())
-        definitions = [(m.start(), m.group(1)) for m in DEFINITION.finditer(text)]
+        text = TABLE.sub(spell_rows, unwrap(path.read_text()))
+        definitions = [(m.start(), m[1] or m[2]) for m in DEFINITION.finditer(text)]
         for m in CITATION.finditer(text):
             before = [name for start, name in definitions if start < m.start()]
             if not before:

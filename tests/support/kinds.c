@@ -27,6 +27,7 @@ uva_task_t *kind_spawn(const uva__coro_t *stackful,
 void kind_run_test(int kind, void (*test)(void))
 {
     kind_stackful = kind % 2 == 0;
+    uva_test_row = kind / 2;
     uva_test_loop_setup();
     test();
     uva_test_loop_teardown();

@@ -169,6 +169,9 @@ typedef struct kind_ops_s {
 /** Add tests that run once for each kind: KIND_ADD_TESTS(tcase, one, another).
  */
 #define KIND_ADD_TESTS(tcase, ...) UVA__ADD_TESTS(tcase, 2, __VA_ARGS__)
+/** Add a test that runs once for each row of a table and each kind, as
+ * UVA_ADD_TABLE. */
+#define KIND_ADD_TABLE(tcase, test, rows) UVA__ADD_TABLE(tcase, 2, test, rows)
 
 /** KIND_TEST(name, members...) { body }: a test that is the main task of a
  * fresh virtual loop. Nothing may be left when it returns. */

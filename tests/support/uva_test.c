@@ -19,6 +19,7 @@
 
 uva_loop_t *uva_test_loop;
 bool kind_stackful = true;
+int uva_test_row;
 
 static uva_test_mark_t fixture_mark;
 static char log_text[8192];
@@ -39,6 +40,26 @@ void uva_test_add(TCase *tcase,
 {
     for (size_t i = 0; i < count; i++) {
         tcase_add_loop_test(tcase, tests[i], 0, runs);
+    }
+}
+
+/* Check names a test by its record: each row gets one of its own, with the
+ * function of the one test. */
+void uva_test_add_rows(TCase *tcase,
+                       int runs,
+                       const TTest *test,
+                       const void *rows,
+                       size_t row_size,
+                       TTest *named,
+                       size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int first = 2 * (int)i;
+
+        named[i] = *test;
+        memcpy(&named[i].name, (const char *)rows + i * row_size,
+               sizeof named[i].name);
+        tcase_add_loop_test(tcase, &named[i], first, first + runs);
     }
 }
 

@@ -39,6 +39,32 @@ void uva_test_add(TCase *tcase,
                   const TTest *const *tests,
                   size_t count);
 
+/**
+ * Add a test once for each row of a table: UVA_ADD_TABLE(tcase, test, rows).
+ * The first member of a row is its name, under which a failure is told; the
+ * body finds its row with UVA_ROW(rows).
+ */
+#define UVA_ADD_TABLE(tcase, test, rows) UVA__ADD_TABLE(tcase, 1, test, rows)
+#define UVA__ADD_TABLE(tcase, runs, test, rows)                            \
+    do {                                                                   \
+        static TTest uva_test_named[sizeof(rows) / sizeof *(rows)];        \
+        uva_test_add_rows(tcase, runs, test, rows, sizeof *(rows),         \
+                          uva_test_named,                                  \
+                          sizeof uva_test_named / sizeof *uva_test_named); \
+    } while (0)
+void uva_test_add_rows(TCase *tcase,
+                       int runs,
+                       const TTest *test,
+                       const void *rows,
+                       size_t row_size,
+                       TTest *named,
+                       size_t count);
+#define UVA_ROW(rows) (&(rows)[uva_test_row])
+/** Set by UVA_TEST, KIND_TEST and KIND_LOOP_TEST; in a START_TEST, UVA_ROW
+ * follows UVA_FIND_ROW(). */
+extern int uva_test_row;
+#define UVA_FIND_ROW() (uva_test_row = _i / 2)
+
 /** Run a suite; what CK_RUN_CASE names if it is set, in processes of their own
  * unless CK_FORK=no. @return The exit status: 1 too if nothing was run. */
 int uva_test_main(Suite *suite);
@@ -70,6 +96,7 @@ int uva_test_run_strict(uva_coro_cb body, void *arg);
     }                                                               \
     START_TEST(name)                                                \
     {                                                               \
+        UVA_FIND_ROW();                                             \
         kind_stackful = _i % 2 == 0;                                \
         ck_assert_int_eq(run(name##_main, &_i), 0);                 \
     }                                                               \
