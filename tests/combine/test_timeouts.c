@@ -5,171 +5,140 @@
 
 /* --- coming and not coming --- */
 
-KIND_TEST(timeout_basic, uva_timeout_t cm; int r;)
+/* One scope around one sleep. */
+enum {
+    IN_THE_PAST = 1 << 0, /* The deadline is 11 s ago. */
+    BY_DEADLINE = 1 << 1, /* It is entered with a point in time. */
+    WITHOUT_SLEEP = 1 << 2,
+    CANCELLED_BEFORE = 1 << 3,
+    CANCELLED_WITHIN = 1 << 4
+};
+static const struct {
+    const char *name;
+    uint64_t delay_ns;
+    uint64_t sleep_ns;
+    int code; /* Of the exit. */
+    unsigned flags;
+    int raises; /* By the block itself. */
+} scopes[] = {
+    /* test_timeouts.py, TimeoutTests: rows */
+    {"timeout_basic", UVA_MS(10), UVA_SEC(10), .code = UV_ETIMEDOUT},
+    {"timeout_at_basic", UVA_MS(10), UVA_SEC(10), .code = UV_ETIMEDOUT,
+     .flags = BY_DEADLINE},
+    {"waiter_cancelled", UVA_MS(10), UVA_SEC(10), .code = UV_ETIMEDOUT},
+    {"timeout_not_called", UVA_SEC(10), UVA_MS(10), .code = 0},
+    {"timeout_disabled", UVA_FOREVER, UVA_MS(10), .code = 0},
+    {"timeout_at_disabled", UVA_FOREVER, UVA_MS(10), .code = 0,
+     .flags = BY_DEADLINE},
+    {"timeout_zero", 0, UVA_SEC(10), .code = UV_ETIMEDOUT},
+    {"timeout_zero_sleep_zero", 0, 0, .code = UV_ETIMEDOUT},
+    {"timeout_in_the_past_sleep_zero", 0, 0, .code = UV_ETIMEDOUT,
+     .flags = BY_DEADLINE | IN_THE_PAST},
+    /* There is no repr; what it shows are the answers that each row asks. */
+    {"repr_active", UVA_SEC(10), 0, .code = 0, .flags = WITHOUT_SLEEP},
+    {"repr_expired", UVA_MS(10), UVA_SEC(10), .code = UV_ETIMEDOUT},
+    {"repr_finished", UVA_SEC(10), 0, .code = 0},
+    {"repr_disabled", UVA_FOREVER, 0, .code = 0, .flags = WITHOUT_SLEEP},
+    {"timeout_finished", UVA_MS(10), 0, .code = 0, .flags = WITHOUT_SLEEP},
+    {"timeout_expired", UVA_MS(10), UVA_SEC(1), .code = UV_ETIMEDOUT},
+    {"foreign_exception_passed", UVA_MS(10), 0, .code = KEY_ERROR,
+     .flags = WITHOUT_SLEEP, .raises = KEY_ERROR},
+    {"foreign_cancel_doesnt_timeout_if_not_expired", UVA_SEC(10), UVA_SEC(10),
+     .code = UV_ECANCELED, .flags = CANCELLED_WITHIN},
+    {"timeout_after_cancellation", 0, UVA_SEC(1), .code = UV_ETIMEDOUT,
+     .flags = CANCELLED_BEFORE},
+    {"cancel_in_timeout_after_cancellation", UVA_SEC(1), UVA_SEC(2),
+     .code = UV_ECANCELED, .flags = CANCELLED_BEFORE | CANCELLED_WITHIN},
+};
+
+KIND_TEST(one_scope, uva_timeout_t cm; uint64_t t0; uint64_t when; int r;)
 {
-    /* test_timeouts.py, TimeoutTests.test_timeout_basic */
+    unsigned flags = UVA_ROW(scopes)->flags;
+    uint64_t delay_ns = UVA_ROW(scopes)->delay_ns;
+    bool expires = UVA_ROW(scopes)->code == UV_ETIMEDOUT;
+    uva_loop_t *loop = uva_get_running_loop();
+
     UVA_BEGIN
-    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_MS(10)), 0);
-    AWAIT(self->r, uva_sleep, UVA_SEC(10));
-    ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
-    ck_assert(uva_timeout_expired(&self->cm));
+    if ((flags & CANCELLED_BEFORE) != 0) {
+        uva_task_cancel(uva_current_task());
+    }
+    AWAIT(self->r, uva_sleep, UVA_SEC(20)); /* Virtual time begins at 0. */
+    ck_assert_int_eq(self->r, flags & CANCELLED_BEFORE ? UV_ECANCELED : 0);
+    self->t0 = uva_loop_time(loop);
+    self->when = delay_ns == UVA_FOREVER ? UVA_FOREVER : self->t0 + delay_ns;
+    self->when -= flags & IN_THE_PAST ? UVA_SEC(11) : 0;
+    self->r = flags & BY_DEADLINE ? uva_timeout_enter_at(&self->cm, self->when)
+                                  : uva_timeout_enter(&self->cm, delay_ns);
+    ck_assert_int_eq(self->r, 0);
+    ck_assert(!uva_timeout_expired(&self->cm));
+    ck_assert_uint_eq(uva_timeout_when(&self->cm), self->when);
+
+    self->r = UVA_ROW(scopes)->raises;
+    if ((flags & CANCELLED_WITHIN) != 0) {
+        uva_task_cancel(uva_current_task());
+    }
+    if ((flags & WITHOUT_SLEEP) == 0) {
+        AWAIT(self->r, uva_sleep, UVA_ROW(scopes)->sleep_ns);
+        ck_assert_int_eq(self->r,
+                         UVA_ROW(scopes)->code == 0 ? 0 : UV_ECANCELED);
+    }
+    ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r),
+                     UVA_ROW(scopes)->code);
+    ck_assert_int_eq(uva_timeout_expired(&self->cm), expires);
+    ck_assert_uint_eq(uva_timeout_when(&self->cm), self->when);
+    ck_assert_int_eq(self->when <= uva_loop_time(loop), expires);
+    ck_assert_int_eq(uva_timeout_reschedule(&self->cm, UVA_MS(20)), UV_EPERM);
     UVA_END
     return 0;
 }
 
-KIND_TEST(timeout_at_basic, uva_timeout_t cm; uint64_t deadline_ns; int r;)
+/* A scope within another, on a loop that is busy for a while. */
+static const struct {
+    const char *name;
+    uint64_t outer_ns;
+    uint64_t inner_ns;
+    uint64_t busy_ns;
+    int code; /* Of the inner exit: the outermost turns the cancellation. */
+    bool inner_expires;
+} nested[] = {
+    /* The inner exit finds two cancellations, and leaves the outer one's. */
+    {"both_deadlines_pass_while_busy", UVA_MS(100), UVA_MS(10), UVA_MS(100),
+     UV_ECANCELED, true},
+    /* test_timeouts.py, TimeoutTests: rows */
+    {"nested_timeouts", UVA_MS(10), UVA_MS(10), 0, UV_ECANCELED, true},
+    {"nested_timeouts_concurrent", UVA_MS(2), UVA_MS(100), UVA_MS(10),
+     UV_ECANCELED, false},
+    {"nested_timeouts_loop_busy", UVA_MS(100), UVA_MS(10), UVA_MS(99),
+     UV_ETIMEDOUT, true},
+};
+
+KIND_TEST(two_scopes, uva_timeout_t cm1; uva_timeout_t cm2; int r;)
 {
-    /* test_timeouts.py, TimeoutTests.test_timeout_at_basic */
     uva_loop_t *loop = uva_get_running_loop();
 
     UVA_BEGIN
-    self->deadline_ns = uva_loop_time(loop) + UVA_MS(10);
-    ck_assert_int_eq(uva_timeout_enter_at(&self->cm, self->deadline_ns), 0);
-    AWAIT(self->r, uva_sleep, UVA_SEC(10));
-    ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
-    ck_assert(uva_timeout_expired(&self->cm));
-    ck_assert_uint_eq(uva_timeout_when(&self->cm), self->deadline_ns);
-    UVA_END
-    return 0;
-}
-
-KIND_TEST(nested_timeouts, uva_timeout_t cm1; uva_timeout_t cm2; int r;)
-{
-    /* test_timeouts.py, TimeoutTests.test_nested_timeouts */
-    uva_loop_t *loop = uva_get_running_loop();
-
-    UVA_BEGIN
+    ck_assert_int_eq(uva_timeout_enter(&self->cm1, UVA_ROW(nested)->outer_ns),
+                     0);
     ck_assert_int_eq(
-        uva_timeout_enter_at(&self->cm1, uva_loop_time(loop) + UVA_MS(10)), 0);
-    ck_assert_int_eq(
-        uva_timeout_enter_at(&self->cm2, uva_timeout_when(&self->cm1)), 0);
-    AWAIT(self->r, uva_sleep, UVA_SEC(10));
-    /* Only the outermost one turns the cancellation. */
+        uva_timeout_enter_at(&self->cm2, UVA_ROW(nested)->inner_ns), 0);
+    (void)uva_loop_advance(loop, UVA_ROW(nested)->busy_ns);
+    AWAIT(self->r, uva_sleep, UVA_SEC(1));
     self->r = uva_timeout_exit(&self->cm2, self->r);
-    ck_assert_int_eq(self->r, UV_ECANCELED);
+    ck_assert_int_eq(self->r, UVA_ROW(nested)->code);
+    if (self->r == UV_ETIMEDOUT) {
+        /* It was caught; the outer one interrupts what follows. */
+        AWAIT(self->r, uva_sleep, UVA_SEC(10));
+    }
     ck_assert_int_eq(uva_timeout_exit(&self->cm1, self->r), UV_ETIMEDOUT);
     ck_assert(uva_timeout_expired(&self->cm1));
-    ck_assert(uva_timeout_expired(&self->cm2));
-    UVA_END
-    return 0;
-}
-
-KIND_TEST(waiter_cancelled, uva_timeout_t cm; int r;)
-{
-    /* test_timeouts.py, TimeoutTests.test_waiter_cancelled */
-    UVA_BEGIN
-    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_MS(10)), 0);
-    AWAIT(self->r, uva_sleep, UVA_SEC(10));
-    ck_assert_int_eq(self->r, UV_ECANCELED);
-    ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
-    UVA_END
-    return 0;
-}
-
-KIND_TEST(timeout_not_called, uva_timeout_t cm; int r;)
-{
-    /* test_timeouts.py, TimeoutTests.test_timeout_not_called */
-    uva_loop_t *loop = uva_get_running_loop();
-
-    UVA_BEGIN
-    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_SEC(10)), 0);
-    AWAIT(self->r, uva_sleep, UVA_MS(10));
-    ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), 0);
-    ck_assert(!uva_timeout_expired(&self->cm));
-    ck_assert_uint_gt(uva_timeout_when(&self->cm), uva_loop_time(loop));
-    UVA_END
-    return 0;
-}
-
-KIND_TEST(timeout_disabled, uva_timeout_t cm; int r;)
-{
-    /* test_timeouts.py, TimeoutTests.test_timeout_disabled */
-    UVA_BEGIN
-    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_FOREVER), 0);
-    AWAIT(self->r, uva_sleep, UVA_MS(10));
-    ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), 0);
-    ck_assert(!uva_timeout_expired(&self->cm));
-    ck_assert(uva_timeout_when(&self->cm) == UVA_FOREVER);
-    UVA_END
-    return 0;
-}
-
-KIND_TEST(timeout_at_disabled, uva_timeout_t cm; int r;)
-{
-    /* test_timeouts.py, TimeoutTests.test_timeout_at_disabled */
-    UVA_BEGIN
-    ck_assert_int_eq(uva_timeout_enter_at(&self->cm, UVA_FOREVER), 0);
-    AWAIT(self->r, uva_sleep, UVA_MS(10));
-    ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), 0);
-    ck_assert(!uva_timeout_expired(&self->cm));
-    ck_assert(uva_timeout_when(&self->cm) == UVA_FOREVER);
-    UVA_END
-    return 0;
-}
-
-KIND_TEST(timeout_zero, uva_timeout_t cm; uint64_t t0; int r;)
-{
-    /* test_timeouts.py, TimeoutTests.test_timeout_zero */
-    uva_loop_t *loop = uva_get_running_loop();
-
-    UVA_BEGIN
-    self->t0 = uva_loop_time(loop);
-    ck_assert_int_eq(uva_timeout_enter(&self->cm, 0), 0);
-    AWAIT(self->r, uva_sleep, UVA_SEC(10));
-    ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
-    ck_assert(uva_timeout_expired(&self->cm));
-    ck_assert_uint_le(self->t0, uva_timeout_when(&self->cm));
-    ck_assert_uint_le(uva_timeout_when(&self->cm), uva_loop_time(loop));
-    UVA_END
-    return 0;
-}
-
-KIND_TEST(timeout_zero_sleep_zero, uva_timeout_t cm; uint64_t t0; int r;)
-{
-    /* test_timeouts.py, TimeoutTests.test_timeout_zero_sleep_zero */
-    uva_loop_t *loop = uva_get_running_loop();
-
-    UVA_BEGIN
-    self->t0 = uva_loop_time(loop);
-    ck_assert_int_eq(uva_timeout_enter(&self->cm, 0), 0);
-    AWAIT(self->r, uva_sleep, 0);
-    ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
-    ck_assert(uva_timeout_expired(&self->cm));
-    ck_assert_uint_le(self->t0, uva_timeout_when(&self->cm));
-    ck_assert_uint_le(uva_timeout_when(&self->cm), uva_loop_time(loop));
-    UVA_END
-    return 0;
-}
-
-KIND_TEST(timeout_in_the_past_sleep_zero, uva_timeout_t cm; uint64_t t0; int r;)
-{
-    /* test_timeouts.py, TimeoutTests.test_timeout_in_the_past_sleep_zero */
-    uva_loop_t *loop = uva_get_running_loop();
-
-    UVA_BEGIN
-    AWAIT(self->r, uva_sleep, UVA_SEC(20)); /* Virtual time begins at 0. */
-    self->t0 = uva_loop_time(loop);
-    ck_assert_int_eq(uva_timeout_enter_at(&self->cm, self->t0 - UVA_SEC(11)),
-                     0);
-    AWAIT(self->r, uva_sleep, 0);
-    ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
-    ck_assert(uva_timeout_expired(&self->cm));
-    ck_assert_uint_ge(self->t0, uva_timeout_when(&self->cm));
-    ck_assert_uint_le(uva_timeout_when(&self->cm), uva_loop_time(loop));
+    ck_assert_int_eq(uva_timeout_expired(&self->cm2),
+                     UVA_ROW(nested)->inner_expires);
+    ck_assert_uint_le(uva_loop_time(loop), UVA_SEC(1));
     UVA_END
     return 0;
 }
 
 /* --- other failures --- */
-
-KIND_TEST(foreign_exception_passed, uva_timeout_t cm;)
-{
-    /* test_timeouts.py, TimeoutTests.test_foreign_exception_passed */
-    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_MS(10)), 0);
-    ck_assert_int_eq(uva_timeout_exit(&self->cm, KEY_ERROR), KEY_ERROR);
-    ck_assert(!uva_timeout_expired(&self->cm));
-    return 0;
-}
 
 KIND_TASK(void, crash)
 {
@@ -214,21 +183,6 @@ KIND_TEST(foreign_exception_on_timeout_2, uva_timeout_t cm; int r;)
     return 0;
 }
 
-KIND_TEST(foreign_cancel_doesnt_timeout_if_not_expired, uva_timeout_t cm;
-          int r;)
-{
-    /* test_timeouts.py,
-     * TimeoutTests.test_foreign_cancel_doesnt_timeout_if_not_expired */
-    UVA_BEGIN
-    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_SEC(10)), 0);
-    uva_task_cancel(uva_current_task());
-    AWAIT(self->r, uva_sleep, UVA_SEC(10));
-    ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ECANCELED);
-    ck_assert(!uva_timeout_expired(&self->cm));
-    UVA_END
-    return 0;
-}
-
 KIND_TASK(void, outer, uva_timeout_t cm; int r;)
 {
     UVA_BEGIN
@@ -248,67 +202,6 @@ UVA_TEST(outer_task_is_not_cancelled)
     ck_assert(!UVA_CANCELLED(task));
     ck_assert(UVA_DONE(task));
     uva_task_unref(UVA_ERASE(task));
-}
-
-/* --- a loop that is busy --- */
-
-KIND_TEST(nested_timeouts_concurrent, uva_timeout_t cm1; uva_timeout_t cm2;
-          int r;)
-{
-    /* test_timeouts.py, TimeoutTests.test_nested_timeouts_concurrent */
-    UVA_BEGIN
-    ck_assert_int_eq(uva_timeout_enter(&self->cm1, UVA_MS(2)), 0);
-    ck_assert_int_eq(uva_timeout_enter(&self->cm2, UVA_MS(100)), 0);
-    /* Pretend we crunch some numbers. */
-    (void)uva_loop_advance(uva_get_running_loop(), UVA_MS(10));
-    AWAIT(self->r, uva_sleep, UVA_SEC(1));
-    self->r = uva_timeout_exit(&self->cm2, self->r);
-    ck_assert_int_eq(self->r, UV_ECANCELED);
-    ck_assert_int_eq(uva_timeout_exit(&self->cm1, self->r), UV_ETIMEDOUT);
-    UVA_END
-    return 0;
-}
-
-KIND_TEST(nested_timeouts_loop_busy, uva_timeout_t cm1; uva_timeout_t cm2;
-          uint64_t t0;
-          int r;)
-{
-    /* test_timeouts.py, TimeoutTests.test_nested_timeouts_loop_busy */
-    uva_loop_t *loop = uva_get_running_loop();
-
-    UVA_BEGIN
-    self->t0 = uva_loop_time(loop);
-    ck_assert_int_eq(uva_timeout_enter(&self->cm1, UVA_MS(100)), 0);
-    ck_assert_int_eq(uva_timeout_enter(&self->cm2, UVA_MS(10)), 0);
-    /* The loop is busy until just before the outer deadline. */
-    (void)uva_loop_advance(loop, UVA_MS(99));
-    AWAIT(self->r, uva_sleep, UVA_SEC(1));
-    self->r = uva_timeout_exit(&self->cm2, self->r);
-    ck_assert_int_eq(self->r, UV_ETIMEDOUT);
-    /* The inner one was caught; the outer one interrupts what follows. */
-    AWAIT(self->r, uva_sleep, UVA_SEC(10));
-    ck_assert_int_eq(uva_timeout_exit(&self->cm1, self->r), UV_ETIMEDOUT);
-    ck_assert_uint_ge(uva_loop_time(loop), self->t0);
-    ck_assert_uint_le(uva_loop_time(loop), self->t0 + UVA_SEC(1));
-    UVA_END
-    return 0;
-}
-
-/* Both deadlines pass while the loop is busy: the inner exit finds two
- * cancellations and leaves the outer one's in place. */
-KIND_TEST(both_deadlines_pass_while_busy, uva_timeout_t cm1; uva_timeout_t cm2;
-          int r;)
-{
-    UVA_BEGIN
-    ck_assert_int_eq(uva_timeout_enter(&self->cm1, UVA_MS(100)), 0);
-    ck_assert_int_eq(uva_timeout_enter(&self->cm2, UVA_MS(10)), 0);
-    (void)uva_loop_advance(uva_get_running_loop(), UVA_MS(100));
-    AWAIT(self->r, uva_sleep, UVA_SEC(1));
-    self->r = uva_timeout_exit(&self->cm2, self->r);
-    ck_assert_int_eq(self->r, UV_ECANCELED);
-    ck_assert_int_eq(uva_timeout_exit(&self->cm1, self->r), UV_ETIMEDOUT);
-    UVA_END
-    return 0;
 }
 
 /* --- moving the deadline, and what a timeout tells of itself --- */
@@ -382,53 +275,6 @@ KIND_TEST(reschedule_moves_the_deadline, uva_timeout_t cm; uint64_t t0; int r;)
     return 0;
 }
 
-KIND_TEST(repr_active, uva_timeout_t cm;)
-{
-    /* test_timeouts.py, TimeoutTests.test_repr_active: there is no repr; what
-     * it shows are the answers of these. */
-    uva_loop_t *loop = uva_get_running_loop();
-
-    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_SEC(10)), 0);
-    ck_assert(!uva_timeout_expired(&self->cm));
-    ck_assert_uint_eq(uva_timeout_when(&self->cm),
-                      uva_loop_time(loop) + UVA_SEC(10));
-    return uva_timeout_exit(&self->cm, 0);
-}
-
-KIND_TEST(repr_expired, uva_timeout_t cm; int r;)
-{
-    /* test_timeouts.py, TimeoutTests.test_repr_expired */
-    UVA_BEGIN
-    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_MS(10)), 0);
-    AWAIT(self->r, uva_sleep, UVA_SEC(10));
-    ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
-    ck_assert(uva_timeout_expired(&self->cm));
-    UVA_END
-    return 0;
-}
-
-KIND_TEST(repr_finished, uva_timeout_t cm; int r;)
-{
-    /* test_timeouts.py, TimeoutTests.test_repr_finished */
-    UVA_BEGIN
-    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_SEC(10)), 0);
-    AWAIT(self->r, uva_sleep, 0);
-    ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), 0);
-    ck_assert(!uva_timeout_expired(&self->cm));
-    ck_assert_int_eq(uva_timeout_reschedule(&self->cm, UVA_SEC(1)), UV_EPERM);
-    UVA_END
-    return 0;
-}
-
-KIND_TEST(repr_disabled, uva_timeout_t cm;)
-{
-    /* test_timeouts.py, TimeoutTests.test_repr_disabled */
-    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_FOREVER), 0);
-    ck_assert(!uva_timeout_expired(&self->cm));
-    ck_assert(uva_timeout_when(&self->cm) == UVA_FOREVER);
-    return uva_timeout_exit(&self->cm, 0);
-}
-
 /* --- with cancellation --- */
 
 KIND_TEST(nested_timeout_in_finally, uva_timeout_t cm1; uva_timeout_t cm2;
@@ -444,36 +290,6 @@ KIND_TEST(nested_timeout_in_finally, uva_timeout_t cm1; uva_timeout_t cm2;
     ck_assert_int_eq(uva_timeout_exit(&self->cm2, self->r), UV_ETIMEDOUT);
     ck_assert_int_eq(uva_timeout_exit(&self->cm1, UV_ECANCELED), UV_ETIMEDOUT);
     ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
-    UVA_END
-    return 0;
-}
-
-KIND_TEST(timeout_after_cancellation, uva_timeout_t cm; int r;)
-{
-    /* test_timeouts.py, TimeoutTests.test_timeout_after_cancellation */
-    UVA_BEGIN
-    uva_task_cancel(uva_current_task());
-    AWAIT(self->r, uva_sleep, UVA_SEC(1)); /* Work which will be cancelled. */
-    ck_assert_int_eq(self->r, UV_ECANCELED);
-    ck_assert_int_eq(uva_timeout_enter(&self->cm, 0), 0);
-    AWAIT(self->r, uva_sleep, UVA_SEC(1)); /* Some cleanup. */
-    ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
-    UVA_END
-    return 0;
-}
-
-KIND_TEST(cancel_in_timeout_after_cancellation, uva_timeout_t cm; int r;)
-{
-    /* test_timeouts.py, TimeoutTests.test_cancel_in_timeout_after_cancellation
-     */
-    UVA_BEGIN
-    uva_task_cancel(uva_current_task());
-    AWAIT(self->r, uva_sleep, UVA_SEC(1)); /* Work which will be cancelled. */
-    ck_assert_int_eq(self->r, UV_ECANCELED);
-    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_SEC(1)), 0);
-    uva_task_cancel(uva_current_task());
-    AWAIT(self->r, uva_sleep, UVA_SEC(2)); /* Some cleanup. */
-    ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ECANCELED);
     UVA_END
     return 0;
 }
@@ -498,27 +314,6 @@ KIND_TEST(timeout_double_enter, uva_timeout_t cm;)
     ck_assert_int_eq(uva_timeout_exit(&self->cm, KEY_ERROR), KEY_ERROR);
     ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_MS(10)), 0);
     return uva_timeout_exit(&self->cm, 0);
-}
-
-KIND_TEST(timeout_finished, uva_timeout_t cm;)
-{
-    /* test_timeouts.py, TimeoutTests.test_timeout_finished */
-    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_MS(10)), 0);
-    ck_assert_int_eq(uva_timeout_exit(&self->cm, 0), 0);
-    ck_assert_int_eq(uva_timeout_reschedule(&self->cm, UVA_MS(20)), UV_EPERM);
-    return 0;
-}
-
-KIND_TEST(timeout_expired, uva_timeout_t cm; int r;)
-{
-    /* test_timeouts.py, TimeoutTests.test_timeout_expired */
-    UVA_BEGIN
-    ck_assert_int_eq(uva_timeout_enter(&self->cm, UVA_MS(10)), 0);
-    AWAIT(self->r, uva_sleep, UVA_SEC(1));
-    ck_assert_int_eq(uva_timeout_exit(&self->cm, self->r), UV_ETIMEDOUT);
-    ck_assert_int_eq(uva_timeout_reschedule(&self->cm, UVA_MS(20)), UV_EPERM);
-    UVA_END
-    return 0;
 }
 
 KIND_TEST(timeout_expiring, uva_timeout_t cm;)
@@ -611,29 +406,22 @@ KIND_TEST(timeout_taskgroup, uva_timeout_t cm; uva_taskgroup_t tg; int r;)
 
 static void add_coming(TCase *tcase)
 {
-    KIND_ADD_TESTS(tcase, timeout_basic, timeout_at_basic, nested_timeouts,
-                   waiter_cancelled, timeout_not_called, timeout_disabled,
-                   timeout_at_disabled, timeout_zero, timeout_zero_sleep_zero,
-                   timeout_in_the_past_sleep_zero, nested_timeouts_concurrent,
-                   nested_timeouts_loop_busy, both_deadlines_pass_while_busy,
-                   reschedule, reschedule_moves_the_deadline, repr_active,
-                   repr_expired, repr_finished, repr_disabled);
+    KIND_ADD_TABLE(tcase, one_scope, scopes);
+    KIND_ADD_TABLE(tcase, two_scopes, nested);
+    KIND_ADD_TESTS(tcase, reschedule, reschedule_moves_the_deadline);
 }
 
 static void add_failures(TCase *tcase)
 {
-    KIND_ADD_TESTS(tcase, foreign_exception_passed,
-                   foreign_exception_on_timeout, foreign_exception_on_timeout_2,
-                   foreign_cancel_doesnt_timeout_if_not_expired,
-                   outer_task_is_not_cancelled, nested_timeout_in_finally,
-                   timeout_after_cancellation,
-                   cancel_in_timeout_after_cancellation, timeout_taskgroup);
+    KIND_ADD_TESTS(tcase, foreign_exception_on_timeout,
+                   foreign_exception_on_timeout_2, outer_task_is_not_cancelled,
+                   nested_timeout_in_finally, timeout_taskgroup);
 }
 
 static void add_misuse(TCase *tcase)
 {
     KIND_ADD_TESTS(tcase, timeout_already_entered, timeout_double_enter,
-                   timeout_finished, timeout_expired, timeout_expiring);
+                   timeout_expiring);
     UVA_ADD_TESTS(tcase, timeout_not_entered);
 }
 
