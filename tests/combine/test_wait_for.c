@@ -117,9 +117,7 @@ KIND_TASK(void *, long_foo, bool *running; uva_future_t * started; int r;)
 {
     UVA_BEGIN
     *self->running = true;
-    if (self->started != NULL) {
-        (void)uva_future_set_result(self->started, NULL, NULL);
-    }
+    (void)uva_future_set_result(self->started, NULL, NULL);
     AWAIT(self->r, uva_sleep, UVA_SEC(10));
     *self->running = false;
     *ret = done;
@@ -127,45 +125,41 @@ KIND_TASK(void *, long_foo, bool *running; uva_future_t * started; int r;)
     return self->r;
 }
 
-KIND_TEST(wait_for_timeout_less_then_0_or_0, uva_future_t *started;
-          bool foo_running;
+static const struct {
+    const char *name;
+    uint64_t timeout_ns;
+    bool begins; /* Before the wait. */
+} too_long[] = {
+    /* There are no negative durations. */
+    /* test_waitfor.py, AsyncioWaitForTest: rows */
+    {"wait_for_timeout_less_then_0_or_0", 0, true},
+    {"wait_for", UVA_MS(100), false},
+};
+
+KIND_TEST(wait_too_long, uva_future_t *started; bool foo_running;
           long_foo_task_t * fut;
           int r;)
 {
-    /* test_waitfor.py,
-     * AsyncioWaitForTest.test_wait_for_timeout_less_then_0_or_0: there are no
-     * negative durations. */
     UVA_BEGIN
     self->started = uva_create_future();
     self->fut = KIND_SPAWN(long_foo, &self->foo_running, self->started);
-    AWAIT(self->r, uva_join, self->started, NULL);
+    if (UVA_ROW(too_long)->begins) {
+        AWAIT(self->r, uva_await, self->started, NULL);
+    }
     uva_task_ref(UVA_ERASE(self->fut));
-    AWAIT_IS(UV_ETIMEDOUT, uva_wait_for, UVA_FUTURE(self->fut), 0, NULL);
+    AWAIT_IS(UV_ETIMEDOUT, uva_wait_for, UVA_FUTURE(self->fut),
+             UVA_ROW(too_long)->timeout_ns, NULL);
+    ck_assert(uva_future_done(self->started));
     ck_assert(UVA_DONE(self->fut));
     ck_assert(UVA_CANCELLED(self->fut));
     ck_assert(!self->foo_running);
+    uva_future_unref(self->started);
     uva_task_unref(UVA_ERASE(self->fut));
     UVA_END
     return 0;
 }
 
-/* --- in time and late --- */
-
-KIND_TEST(wait_for, bool foo_running; long_foo_task_t * fut;)
-{
-    /* test_waitfor.py, AsyncioWaitForTest.test_wait_for */
-    UVA_BEGIN
-    self->fut = KIND_SPAWN(long_foo, &self->foo_running);
-    uva_task_ref(UVA_ERASE(self->fut));
-    AWAIT_IS(UV_ETIMEDOUT, uva_wait_for, UVA_FUTURE(self->fut), UVA_MS(100),
-             NULL);
-    ck_assert(UVA_DONE(self->fut));
-    ck_assert(UVA_CANCELLED(self->fut));
-    ck_assert(!self->foo_running);
-    uva_task_unref(UVA_ERASE(self->fut));
-    UVA_END
-    return 0;
-}
+/* --- in time --- */
 
 static int return_done(void *arg, void **ret_result)
 {
@@ -214,27 +208,22 @@ static int swallow(void *arg, void **ret_result)
     return 0;
 }
 
-UVA_TEST(wait_for_cancellation_race_condition)
-{
-    /* test_waitfor.py,
-     * AsyncioWaitForTest.test_wait_for_cancellation_race_condition */
-    void *result = NULL;
-    int r;
+static const struct {
+    const char *name;
+    uint64_t timeout_ns;
+} suppressed[] = {
+    /* test_waitfor.py, AsyncioWaitForTest: rows */
+    {"wait_for_cancellation_race_condition", UVA_MS(10)},
+    {"wait_for_cancel_suppressed", UVA_MS(100)},
+};
 
-    UVA_TIMEOUT (r, UVA_MS(10)) {
-        r = swallow(done, &result);
-    }
-    ck_assert_int_eq(r, 0);
-    ck_assert_str_eq(result, "done");
-}
-
-UVA_TEST(wait_for_cancel_suppressed)
+UVA_TEST(cancel_suppressed)
 {
-    /* test_waitfor.py, AsyncioWaitForTest.test_wait_for_cancel_suppressed */
+    uint64_t timeout_ns = UVA_ROW(suppressed)->timeout_ns;
     void *res = NULL;
     int r;
 
-    UVA_TIMEOUT (r, UVA_MS(100)) {
+    UVA_TIMEOUT (r, timeout_ns) {
         r = swallow(done, &res);
     }
     ck_assert_int_eq(r, 0);
@@ -242,74 +231,54 @@ UVA_TEST(wait_for_cancel_suppressed)
     /* The same with a task. */
     res = NULL;
     ck_assert_int_eq(uva_wait_for(UVA_FUTURE(uva_create_task(swallow, done)),
-                                  UVA_MS(100), &res),
+                                  timeout_ns, &res),
                      0);
     ck_assert_ptr_eq(res, done);
     ck_assert_uint_eq(uva_task_cancelling(uva_current_task()), 0);
 }
 
 /* Takes its time when it is cancelled. */
-KIND_TASK(void, slow_to_cancel, bool *task_done; int r;)
+KIND_TASK(void, slow_to_cancel, bool *task_done; int fails; int r;)
 {
     UVA_BEGIN
     AWAIT(self->r, uva_sleep, UVA_SEC(10));
     if (self->r == UV_ECANCELED) {
         AWAIT(self->r, uva_sleep, EPSILON);
-        self->r = UV_ECANCELED;
+        self->r = self->fails;
     }
     *self->task_done = true;
     UVA_END
     return self->r;
 }
 
-KIND_TEST(wait_for_waits_for_task_cancellation, bool task_done;
-          slow_to_cancel_task_t * inner_task;)
-{
-    /* test_waitfor.py,
-     * AsyncioWaitForTest.test_wait_for_waits_for_task_cancellation */
-    UVA_BEGIN
-    self->inner_task = KIND_SPAWN(slow_to_cancel, &self->task_done);
-    AWAIT_IS(UV_ETIMEDOUT, uva_wait_for, UVA_FUTURE(self->inner_task), EPSILON,
-             NULL);
-    ck_assert(self->task_done);
-    UVA_END
-    return 0;
-}
+static const struct {
+    const char *name;
+    uint64_t timeout_ns;
+    bool begins; /* Before the wait. */
+    int fails;   /* The answer to the cancellation. */
+} answers[] = {
+    /* test_waitfor.py, AsyncioWaitForTest: rows */
+    {"wait_for_waits_for_task_cancellation", EPSILON, false, UV_ECANCELED},
+    {"wait_for_waits_for_task_cancellation_w_timeout_0", 0, true, UV_ECANCELED},
+    {"wait_for_reraises_exception_during_cancellation", EPSILON, false,
+     CUSTOM_ERROR},
+};
 
-KIND_TEST(wait_for_waits_for_task_cancellation_w_timeout_0, bool task_done;
+KIND_TEST(answer_to_cancellation, bool task_done;
           slow_to_cancel_task_t * inner_task;
           int r;)
 {
-    /* test_waitfor.py,
-     * AsyncioWaitForTest.test_wait_for_waits_for_task_cancellation_w_timeout_0
-     */
+    int fails = UVA_ROW(answers)->fails;
+
     UVA_BEGIN
-    self->inner_task = KIND_SPAWN(slow_to_cancel, &self->task_done);
-    AWAIT(self->r, uva_sleep, EPSILON);
-    AWAIT_IS(UV_ETIMEDOUT, uva_wait_for, UVA_FUTURE(self->inner_task), 0, NULL);
+    self->inner_task = KIND_SPAWN(slow_to_cancel, &self->task_done, fails);
+    if (UVA_ROW(answers)->begins) {
+        AWAIT(self->r, uva_sleep, EPSILON);
+    }
+    AWAIT(self->r, uva_wait_for, UVA_FUTURE(self->inner_task),
+          UVA_ROW(answers)->timeout_ns, NULL);
+    ck_assert_int_eq(self->r, fails == UV_ECANCELED ? UV_ETIMEDOUT : fails);
     ck_assert(self->task_done);
-    UVA_END
-    return 0;
-}
-
-KIND_TASK(void, raise_when_cancelled, int r;)
-{
-    UVA_BEGIN
-    AWAIT(self->r, uva_sleep, UVA_MS(200));
-    UVA_END
-    return CUSTOM_ERROR;
-}
-
-KIND_TEST(wait_for_reraises_exception_during_cancellation,
-          raise_when_cancelled_task_t *inner_task;)
-{
-    /* test_waitfor.py,
-     * AsyncioWaitForTest.test_wait_for_reraises_exception_during_cancellation
-     */
-    UVA_BEGIN
-    self->inner_task = KIND_SPAWN(raise_when_cancelled);
-    AWAIT_IS(CUSTOM_ERROR, uva_wait_for, UVA_FUTURE(self->inner_task), EPSILON,
-             NULL);
     UVA_END
     return 0;
 }
@@ -336,14 +305,23 @@ KIND_TASK(void, wait_for_task, uva_task_t *take_task; uint64_t timeout_ns;
     return self->r;
 }
 
-KIND_TASK(void, check_cancel, uint64_t timeout_ns; block_for_ever_task_t * task;
+static const struct {
+    const char *name;
+    uint64_t timeout_ns;
+} cancelled[] = {
+    /* test_waitfor.py, AsyncioWaitForTest: rows */
+    {"cancel_blocking_wait_for", UVA_FOREVER},
+    {"cancel_wait_for", UVA_SEC(60)},
+};
+
+KIND_TEST(cancel_the_wait, block_for_ever_task_t *task;
           wait_for_task_task_t * wait;)
 {
     UVA_BEGIN
     self->task = KIND_SPAWN(block_for_ever);
     uva_task_ref(UVA_ERASE(self->task));
-    self->wait =
-        KIND_SPAWN(wait_for_task, UVA_ERASE(self->task), self->timeout_ns);
+    self->wait = KIND_SPAWN(wait_for_task, UVA_ERASE(self->task),
+                            UVA_ROW(cancelled)->timeout_ns);
     ck_assert_int_eq(
         uva_loop_call_soon(NULL, uva_test_cancel, self->wait, NULL, NULL), 0);
     AWAIT_IS(UV_ECANCELED, uva_join, UVA_FUTURE(self->wait), NULL);
@@ -352,26 +330,6 @@ KIND_TASK(void, check_cancel, uint64_t timeout_ns; block_for_ever_task_t * task;
     uva_task_unref(UVA_ERASE(self->task));
     UVA_END
     return 0;
-}
-
-KIND_TEST(cancel_blocking_wait_for, check_cancel_args_t sub; int r;)
-{
-    /* test_waitfor.py, AsyncioWaitForTest.test_cancel_blocking_wait_for */
-    UVA_BEGIN
-    self->sub.timeout_ns = UVA_FOREVER;
-    AWAIT(self->r, check_cancel_call, &self->sub, NULL);
-    UVA_END
-    return self->r;
-}
-
-KIND_TEST(cancel_wait_for, check_cancel_args_t sub; int r;)
-{
-    /* test_waitfor.py, AsyncioWaitForTest.test_cancel_wait_for */
-    UVA_BEGIN
-    self->sub.timeout_ns = UVA_SEC(60);
-    AWAIT(self->r, check_cancel_call, &self->sub, NULL);
-    UVA_END
-    return self->r;
 }
 
 KIND_TASK(void *, at_once)
@@ -607,53 +565,39 @@ KIND_TASK(void *, sleep_done, uint64_t delay_ns; int r;)
     return self->r;
 }
 
-KIND_TEST(zero_timeout, sleep_done_task_t *task; uva_future_t * shielded_task;
-          int r;)
-{
-    /* test_waitfor.py, WaitForShieldTests.test_zero_timeout */
-    UVA_BEGIN
-    self->task = KIND_SPAWN(sleep_done, UVA_MS(10));
-    self->shielded_task = uva_shield_future(UVA_FUTURE(self->task));
-    uva_future_ref(self->shielded_task);
-    AWAIT_IS(UV_ETIMEDOUT, uva_wait_for, self->shielded_task, 0, NULL);
-    /* The task runs in the background. */
-    ck_assert(!UVA_DONE(self->task));
-    ck_assert(!UVA_CANCELLED(self->task));
-    ck_assert(uva_future_cancelled(self->shielded_task));
-    uva_future_unref(self->shielded_task);
-    AWAIT(self->r, uva_sleep, UVA_MS(100));
-    ck_assert(UVA_DONE(self->task));
-    uva_task_unref(UVA_ERASE(self->task));
-    UVA_END
-    return 0;
-}
+static const struct {
+    const char *name;
+    uint64_t delay_ns;
+    uint64_t timeout_ns;
+    int code;
+    bool outlived; /* The task ends in the background before it is awaited. */
+} shielded[] = {
+    /* test_waitfor.py, WaitForShieldTests: rows */
+    {"zero_timeout", UVA_MS(10), 0, UV_ETIMEDOUT, true},
+    {"none_timeout", UVA_MS(100), UVA_FOREVER, 0, false},
+    {"shielded_timeout", UVA_MS(100), UVA_MS(10), UV_ETIMEDOUT, false},
+};
 
-KIND_TEST(none_timeout, sleep_done_task_t *task; uva_future_t * shielded;
+KIND_TEST(wait_for_shielded, sleep_done_task_t *task; uva_future_t * shield;
           void *value;
           int r;)
 {
-    /* test_waitfor.py, WaitForShieldTests.test_none_timeout */
-    UVA_BEGIN
-    self->task = KIND_SPAWN(sleep_done, UVA_MS(100));
-    self->shielded = uva_shield_future(UVA_FUTURE(self->task));
-    AWAIT_IS(0, uva_wait_for, self->shielded, UVA_FOREVER, NULL);
-    ck_assert(UVA_DONE(self->task));
-    AWAIT(self->r, sleep_done_await, self->task, &self->value);
-    ck_assert_str_eq(self->value, "done");
-    UVA_END
-    return 0;
-}
+    bool late = UVA_ROW(shielded)->code != 0;
 
-KIND_TEST(shielded_timeout, sleep_done_task_t *task; uva_future_t * shielded;
-          void *value;)
-{
-    /* test_waitfor.py, WaitForShieldTests.test_shielded_timeout */
     UVA_BEGIN
-    self->task = KIND_SPAWN(sleep_done, UVA_MS(100));
-    self->shielded = uva_shield_future(UVA_FUTURE(self->task));
-    AWAIT_IS(UV_ETIMEDOUT, uva_wait_for, self->shielded, UVA_MS(10), NULL);
-    ck_assert(!UVA_DONE(self->task));
+    self->task = KIND_SPAWN(sleep_done, UVA_ROW(shielded)->delay_ns);
+    self->shield = uva_shield_future(UVA_FUTURE(self->task));
+    uva_future_ref(self->shield);
+    AWAIT_IS(UVA_ROW(shielded)->code, uva_wait_for, self->shield,
+             UVA_ROW(shielded)->timeout_ns, NULL);
+    ck_assert_int_eq(UVA_DONE(self->task), !late);
     ck_assert(!UVA_CANCELLED(self->task));
+    ck_assert_int_eq(uva_future_cancelled(self->shield), late);
+    uva_future_unref(self->shield);
+    if (UVA_ROW(shielded)->outlived) {
+        AWAIT(self->r, uva_sleep, UVA_MS(100));
+        ck_assert(UVA_DONE(self->task));
+    }
     AWAIT_IS(0, sleep_done_await, self->task, &self->value);
     ck_assert_str_eq(self->value, "done");
     UVA_END
@@ -747,13 +691,10 @@ UVA_TEST_STRICT(wait_for_oom)
 
 static void add_cancelling(TCase *tcase)
 {
-    UVA_ADD_TESTS(tcase, wait_for_cancellation_race_condition,
-                  wait_for_cancel_suppressed);
+    UVA_ADD_TABLE(tcase, cancel_suppressed, suppressed);
+    KIND_ADD_TABLE(tcase, answer_to_cancellation, answers);
+    KIND_ADD_TABLE(tcase, cancel_the_wait, cancelled);
     KIND_ADD_TESTS(tcase, asyncio_wait_for_cancelled, asyncio_wait_for_timeout,
-                   wait_for_waits_for_task_cancellation,
-                   wait_for_waits_for_task_cancellation_w_timeout_0,
-                   wait_for_reraises_exception_during_cancellation,
-                   cancel_blocking_wait_for, cancel_wait_for,
                    wait_for_issue86296);
 }
 
@@ -768,14 +709,14 @@ int main(void)
     KIND_ADD_TESTS(timeout, wait_for_timeout_less_then_0_or_0_future_done);
     UVA_ADD_TESTS(timeout,
                   wait_for_timeout_less_then_0_or_0_coroutine_do_not_started);
-    KIND_ADD_TESTS(timeout, wait_for_timeout_less_then_0_or_0, wait_for);
+    KIND_ADD_TABLE(timeout, wait_too_long, too_long);
     UVA_ADD_TESTS(timeout, wait_for_blocking);
     KIND_ADD_TESTS(timeout, wait_for_race_condition);
     add_cancelling(UVA_TCASE(suite, "Cancelling"));
     KIND_ADD_TESTS(typed, typed_result, typed_late_result, typed_timeout,
                    typed_failure, typed_cancelled);
     UVA_ADD_TESTS(typed, typed_in_no_task);
-    KIND_ADD_TESTS(shield, zero_timeout, none_timeout, shielded_timeout);
+    KIND_ADD_TABLE(shield, wait_for_shielded, shielded);
     UVA_ADD_TESTS(ownership, wait_for_takes_the_reference, wait_for_oom);
     return uva_test_main(suite);
 }
