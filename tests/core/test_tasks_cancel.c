@@ -169,26 +169,23 @@ KIND_TASK(int, request, uint64_t delay_ns; uint64_t timeout_ns;
 KIND_LOOP_TEST(uncancel_structured_blocks)
 {
     /* test_tasks.py, BaseTaskTests.test_uncancel_structured_blocks */
-    outcome_t late = {false, false, false, NULL};
-    outcome_t early = {false, false, false, NULL};
-    uva_task_t *task = KIND_ERASED(request, .delay_ns = UVA_SEC(10),
-                                   .timeout_ns = UVA_MS(100), .outcome = &late);
+    static const uint64_t times[][2] = {{UVA_SEC(10), UVA_MS(100)},
+                                        {0, UVA_SEC(10)}};
 
-    ck_assert_int_eq(hand_run(task), 0);
-    ck_assert(late.timed_out);
-    ck_assert(!late.block_finished);
-    ck_assert(late.outer_reached);
-    ck_assert_uint_eq(uva_task_cancelling(task), 0);
-    uva_task_unref(task);
+    for (size_t i = 0; i < 2; i++) {
+        bool late = times[i][0] > times[i][1];
+        outcome_t outcome = {false, false, false, NULL};
+        uva_task_t *task =
+            KIND_ERASED(request, .delay_ns = times[i][0],
+                        .timeout_ns = times[i][1], .outcome = &outcome);
 
-    task = KIND_ERASED(request, .delay_ns = 0, .timeout_ns = UVA_SEC(10),
-                       .outcome = &early);
-    ck_assert_int_eq(hand_run(task), 0);
-    ck_assert(!early.timed_out);
-    ck_assert(early.block_finished);
-    ck_assert(early.outer_reached);
-    ck_assert_uint_eq(uva_task_cancelling(task), 0);
-    uva_task_unref(task);
+        ck_assert_int_eq(hand_run(task), 0);
+        ck_assert_int_eq(outcome.timed_out, late);
+        ck_assert_int_eq(outcome.block_finished, !late);
+        ck_assert(outcome.outer_reached);
+        ck_assert_uint_eq(uva_task_cancelling(task), 0);
+        uva_task_unref(task);
+    }
 }
 
 KIND_LOOP_TEST(uncancel_resets_must_cancel)
@@ -311,29 +308,25 @@ run_canceller(look_cb look, const char *message, bool start, bool with_message)
     uva_task_unref(task);
 }
 
-KIND_LOOP_TEST(cancel_with_message_then_future_result)
-{
-    /* test_tasks.py,
-     * BaseTaskTests.test_cancel_with_message_then_future_result */
-    run_canceller(look_at_result, NULL, true, false);
-    run_canceller(look_at_result, NULL, true, true);
-    run_canceller(look_at_result, "my message", true, true);
-}
+static const struct {
+    const char *name;
+    look_cb look;
+    bool start;
+} messages[] = {
+    /* test_tasks.py, BaseTaskTests: rows */
+    {"cancel_with_message_then_future_result", look_at_result, true},
+    {"cancel_with_message_then_future_exception", uva_future_exception, true},
+    {"cancel_with_message_before_starting_task", uva_future_exception, false},
+};
 
-KIND_LOOP_TEST(cancel_with_message_then_future_exception)
+KIND_LOOP_TEST(cancel_with_message)
 {
-    /* test_tasks.py,
-     * BaseTaskTests.test_cancel_with_message_then_future_exception */
-    run_canceller(uva_future_exception, NULL, true, false);
-    run_canceller(uva_future_exception, NULL, true, true);
-    run_canceller(uva_future_exception, "my message", true, true);
-}
+    look_cb look = UVA_ROW(messages)->look;
+    bool start = UVA_ROW(messages)->start;
 
-KIND_LOOP_TEST(cancel_with_message_before_starting_task)
-{
-    /* test_tasks.py,
-     * BaseTaskTests.test_cancel_with_message_before_starting_task */
-    run_canceller(uva_future_exception, "my message", false, true);
+    run_canceller(look, NULL, start, false);
+    run_canceller(look, NULL, start, true);
+    run_canceller(look, "my message", start, true);
 }
 
 /* --- where a cancellation arrives --- */
@@ -380,52 +373,34 @@ KIND_LOOP_TEST(cancel_yield)
     check_cancelled(task);
 }
 
-KIND_LOOP_TEST(cancel_inner_future)
+static const struct {
+    const char *name;
+    bool future; /* Is cancelled first. */
+    bool task;
+    bool runs; /* Before the loop is run to the task's end. */
+} awaiting[] = {
+    /* test_tasks.py, BaseTaskTests: rows */
+    {"cancel_inner_future", true, false, false},
+    {"cancel_both_task_and_inner_future", true, true, false},
+    {"task_cancel_waiter_future", false, true, true},
+};
+
+KIND_LOOP_TEST(cancel_while_awaiting)
 {
-    /* test_tasks.py, BaseTaskTests.test_cancel_inner_future */
-    uva_future_t *future = hand_future();
-    uva_task_t *task = KIND_ERASED(waits, .future = future);
-
-    hand_briefly();
-    ck_assert(uva_future_cancel(future));
-    ck_assert_int_eq(hand_run(task), UV_ECANCELED);
-    ck_assert(uva_future_cancelled(future));
-    ck_assert(uva_future_cancelled(UVA_FUTURE(task)));
-    uva_task_unref(task);
-    uva_future_unref(future);
-}
-
-KIND_LOOP_TEST(cancel_both_task_and_inner_future)
-{
-    /* test_tasks.py, BaseTaskTests.test_cancel_both_task_and_inner_future */
-    uva_future_t *future = hand_future();
-    uva_task_t *task = KIND_ERASED(waits, .future = future);
-
-    hand_briefly();
-    ck_assert(uva_future_cancel(future));
-    ck_assert(uva_task_cancel(task));
-    ck_assert_int_eq(hand_run(task), UV_ECANCELED);
-    ck_assert(uva_future_done(UVA_FUTURE(task)));
-    ck_assert(uva_future_cancelled(future));
-    ck_assert(uva_future_cancelled(UVA_FUTURE(task)));
-    uva_task_unref(task);
-    uva_future_unref(future);
-}
-
-KIND_LOOP_TEST(task_cancel_waiter_future)
-{
-    /* test_tasks.py, BaseTaskTests.test_task_cancel_waiter_future */
     uva_future_t *future = hand_future();
     uva_task_t *task = KIND_ERASED(waits, .future = future);
 
     hand_briefly();
     ck_assert_ptr_eq(hand_awaited(task), future);
-    ck_assert(uva_task_cancel(task));
-    hand_briefly();
+    ck_assert(!UVA_ROW(awaiting)->future || uva_future_cancel(future));
+    ck_assert(!UVA_ROW(awaiting)->task || uva_task_cancel(task));
+    if (UVA_ROW(awaiting)->runs) {
+        hand_briefly();
+    }
     ck_assert_int_eq(hand_run(task), UV_ECANCELED);
     ck_assert_ptr_null(hand_awaited(task));
     ck_assert(uva_future_cancelled(future));
-    uva_task_unref(task);
+    check_cancelled(task);
     uva_future_unref(future);
 }
 
@@ -520,27 +495,25 @@ KIND_TASK(int, cancels_itself, bool sleeps; int r;)
     return self->r;
 }
 
-static void run_cancels_itself(bool sleeps)
+static const struct {
+    const char *name;
+    bool sleeps;
+} current[] = {
+    /* test_tasks.py, BaseTaskTests: rows */
+    {"cancel_current_task", true},
+    {"cancel_at_end", false},
+};
+
+KIND_LOOP_TEST(cancel_itself)
 {
-    uva_task_t *task = KIND_ERASED(cancels_itself, .sleeps = sleeps);
+    uva_task_t *task =
+        KIND_ERASED(cancels_itself, .sleeps = UVA_ROW(current)->sleeps);
 
     ck_assert(!uva_future_cancelled(UVA_FUTURE(task)));
     ck_assert_int_eq(hand_run(task), UV_ECANCELED);
     ck_assert_uint_eq(uva_loop_time(uva_test_loop), 0);
     ck_assert(!must_cancel(task));
     check_cancelled(task);
-}
-
-KIND_LOOP_TEST(cancel_current_task)
-{
-    /* test_tasks.py, BaseTaskTests.test_cancel_current_task */
-    run_cancels_itself(true);
-}
-
-KIND_LOOP_TEST(cancel_at_end)
-{
-    /* test_tasks.py, BaseTaskTests.test_cancel_at_end */
-    run_cancels_itself(false);
 }
 
 KIND_TASK(int, awaits_nested, uva_future_t *future; uva_task_t * *nested;
@@ -802,14 +775,12 @@ int main(void)
     KIND_ADD_TESTS(count, cancelling, uncancel_basic,
                    uncancel_structured_blocks, uncancel_resets_must_cancel);
     UVA_ADD_TESTS(count, cancelling_more_often_than_16_bits_count);
-    KIND_ADD_TESTS(message, task_cancel_message_getter,
-                   cancel_with_message_then_future_result,
-                   cancel_with_message_then_future_exception,
-                   cancel_with_message_before_starting_task);
-    KIND_ADD_TESTS(arrive, cancel, cancel_yield, cancel_inner_future,
-                   cancel_both_task_and_inner_future, task_cancel_waiter_future,
-                   cancel_task_catching, cancel_task_ignoring,
-                   cancel_current_task, cancel_at_end, cancel_awaited_task,
+    KIND_ADD_TESTS(message, task_cancel_message_getter);
+    KIND_ADD_TABLE(message, cancel_with_message, messages);
+    KIND_ADD_TABLE(arrive, cancel_while_awaiting, awaiting);
+    KIND_ADD_TABLE(arrive, cancel_itself, current);
+    KIND_ADD_TESTS(arrive, cancel, cancel_yield, cancel_task_catching,
+                   cancel_task_ignoring, cancel_awaited_task,
                    task_cancel_sleeping_task, baseexception_during_cancel);
     KIND_ADD_TESTS(
         through, typed_await_of_itself, typed_await_with_a_cancel_due,
