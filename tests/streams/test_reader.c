@@ -144,129 +144,277 @@ static void feed(uva_reader_t *reader, const char *text)
     ck_assert_int_eq(uva_reader_feed_data(reader, text, strlen(text)), 0);
 }
 
-/* --- read --- */
+/* --- reads, step by step --- */
 
-UVA_TEST(feed_empty_data)
+/* What is done to a reader, and what comes of it. */
+typedef enum act_e {
+    NO_STEP,
+    FEEDS,
+    ENDS,
+    BREAKS,  /* With a failure. */
+    GETS,    /* A whole read. */
+    ASKS,    /* A read that waits, */
+    WAITS,   /* still waits, */
+    ANSWERS, /* and ends. */
+    IS_LEFT,
+    HAS_CONSUMED,
+    IS_AT_EOF,
+    IS_BROKEN
+} act_t;
+
+typedef struct step_s {
+    act_t act;
+    read_op_t op;
+    size_t size;
+    const char *separators[2];
+    const char *text;
+    int code;
+} step_t;
+
+/* clang-format off */
+#define FEED(fed)              {.act = FEEDS, .text = (fed)}
+#define FEED_IS(result, fed)   {.act = FEEDS, .text = (fed), .code = (result)}
+#define END                    {.act = ENDS}
+#define BREAK(failure)         {.act = BREAKS, .code = (failure)}
+#define GET(how, most, read)   \
+    {.act = GETS, .op = (how), .size = (most), .text = (read)}
+#define FAIL(how, most, failure) \
+    {.act = GETS, .op = (how), .size = (most), .code = (failure)}
+#define UNTIL(result, read, ...) \
+    {.act = GETS, .op = READUNTIL, .text = (read), .code = (result), \
+     .separators = {__VA_ARGS__}}
+#define ASK(how, most)         {.act = ASKS, .op = (how), .size = (most)}
+#define ASK_UNTIL(...) \
+    {.act = ASKS, .op = READUNTIL, .separators = {__VA_ARGS__}}
+#define STILL_WAITS            {.act = WAITS}
+#define ANSWER(read)           {.act = ANSWERS, .text = (read)}
+#define ANSWER_IS(result, read) \
+    {.act = ANSWERS, .text = (read), .code = (result)}
+#define LEFT(bytes)            {.act = IS_LEFT, .text = (bytes)}
+#define CONSUMED(bytes)        {.act = HAS_CONSUMED, .size = (bytes)}
+#define AT_EOF(is)             {.act = IS_AT_EOF, .code = (is)}
+#define BROKEN(failure)        {.act = IS_BROKEN, .code = (failure)}
+/* clang-format on */
+
+static const struct {
+    const char *name;
+    size_t limit;
+    step_t steps[10];
+} reads[] = {
+    {"read_all_limit", .limit = 4,
+     .steps = {ASK(READ_ALL, 10), FEED("0123456789"), STILL_WAITS, FEED("a"),
+               ANSWER_IS(UVA_ELIMITOVERRUN, NULL), LEFT("0123456789a"), END,
+               GET(READ, 2, "01"), GET(READ_ALL, 10, "23456789a")}},
+    /* asyncio: the part lies in the buffer until readexactly goes on, */
+    {"at_eof_with_a_part",
+     .steps = {ASK(READEXACTLY, 6), FEED("abc"), END, AT_EOF(false),
+               ANSWER_IS(UVA_EINCOMPLETEREAD, "abc"), AT_EOF(true)}},
+    /* and is not taken when that fails. */
+    {"exception_leaves_a_part",
+     .steps = {ASK(READEXACTLY, 6), FEED("abc"), BREAK(UV_EIO),
+               ANSWER_IS(UV_EIO, NULL), LEFT("abc")}},
+    /* test_streams.py, StreamTests: rows */
+    {"feed_empty_data", .steps = {FEED(""), LEFT("")}},
+    {"feed_nonempty_data", .steps = {FEED(DATA), LEFT(DATA)}},
+    {"read_zero", .steps = {FEED(DATA), GET(READ, 0, ""), LEFT(DATA)}},
+    {"read", .steps = {ASK(READ, 30), FEED(DATA), ANSWER(DATA), LEFT("")}},
+    {"read_line_breaks", .steps = {FEED("line1"), FEED("line2"),
+                                   GET(READ, 5, "line1"), LEFT("line2")}},
+    {"read_eof",
+     .steps = {ASK(READ, 30), END, ANSWER(""), FEED_IS(UV_EPERM, "x")}},
+    {"read_until_eof", .steps = {ASK(READ_ALL, UVA_NO_LIMIT), FEED("chunk1\n"),
+                                 FEED("chunk2"), END, ANSWER("chunk1\nchunk2"),
+                                 LEFT(""), GET(READ_ALL, UVA_NO_LIMIT, "")}},
+    {"read_exception",
+     .steps = {FEED("line\n"), GET(READ, 2, "li"), BREAK(UV_EINVAL),
+               FAIL(READ, 2, UV_EINVAL), FAIL(READ_ALL, 2, UV_EINVAL)}},
+    {"read_limit", .limit = 3,
+     .steps = {FEED("chunk"), GET(READ, 5, "chunk"), LEFT("")}},
+    {"readline", .steps = {FEED("chunk1 "), ASK(READLINE, 0), FEED("chunk2 "),
+                           FEED("chunk3 "), FEED("\n chunk4"),
+                           ANSWER("chunk1 chunk2 chunk3 \n"), LEFT(" chunk4")}},
+    {"readline_limit_with_existing_data", .limit = 3,
+     .steps = {FEED("li"), FEED("ne1\nline2\n"),
+               FAIL(READLINE, 0, UVA_ELIMITOVERRUN), LEFT("line2\n")}},
+    {"readline_limit_with_existing_data", .limit = 3,
+     .steps = {FEED("li"), FEED("ne1"), FEED("li"),
+               FAIL(READLINE, 0, UVA_ELIMITOVERRUN), LEFT("")}},
+    {"at_eof", .steps = {AT_EOF(false), FEED("some data\n"), AT_EOF(false),
+                         GET(READLINE, 0, "some data\n"), AT_EOF(false),
+                         FEED("some data\n"), END, AT_EOF(false),
+                         GET(READLINE, 0, "some data\n"), AT_EOF(true)}},
+    {"readline_limit", .limit = 7,
+     .steps = {ASK(READLINE, 0), FEED("chunk1"), FEED("chunk2"),
+               FEED("chunk3\n"), END, ANSWER_IS(UVA_ELIMITOVERRUN, NULL),
+               LEFT("")}},
+    {"readline_limit", .limit = 7,
+     .steps = {ASK(READLINE, 0), FEED("chunk1"), FEED("chunk2\n"),
+               FEED("chunk3\n"), END, ANSWER_IS(UVA_ELIMITOVERRUN, NULL),
+               LEFT("chunk3\n")}},
+    {"readline_limit", .limit = 7,
+     .steps = {FEED("1234567\n"), GET(READLINE, 0, "1234567\n"), LEFT(""),
+               FEED("12345678\n"), FAIL(READLINE, 0, UVA_ELIMITOVERRUN),
+               LEFT(""), FEED("12345678"), FAIL(READLINE, 0, UVA_ELIMITOVERRUN),
+               LEFT("")}},
+    {"readline_nolimit_nowait",
+     .steps = {FEED("line1\n"), FEED("line2\nline3\n"),
+               GET(READLINE, 0, "line1\n"), LEFT("line2\nline3\n")}},
+    {"readline_eof",
+     .steps = {FEED("some data"), END, GET(READLINE, 0, "some data")}},
+    {"readline_empty_eof", .steps = {END, GET(READLINE, 0, "")}},
+    {"readline_read_byte_count",
+     .steps = {FEED(DATA), GET(READLINE, 0, "line1\n"),
+               GET(READ, 7, "line2\nl"), LEFT("ine3\n")}},
+    {"readline_exception",
+     .steps = {FEED("line\n"), GET(READLINE, 0, "line\n"), BREAK(UV_EINVAL),
+               FAIL(READLINE, 0, UV_EINVAL), LEFT("")}},
+    {"readuntil_multi_chunks",
+     .steps = {FEED("lineAAA"), UNTIL(0, "lineAAA", "AAA"), LEFT(""),
+               FEED("lineAAAxxx"), UNTIL(0, "lineAAA", "AAA"), LEFT("xxx")}},
+    {"readuntil_eof",
+     .steps = {FEED("some dataAA"), END,
+               UNTIL(UVA_EINCOMPLETEREAD, "some dataAA", "AAA"), LEFT("")}},
+    {"readuntil_limit_found_sep", .limit = 3,
+     .steps = {FEED("some dataAA"), UNTIL(UVA_ELIMITOVERRUN, NULL, "AAA"),
+               CONSUMED(9), LEFT("some dataAA"), FEED("A"),
+               UNTIL(UVA_ELIMITOVERRUN, NULL, "AAA"), CONSUMED(9),
+               LEFT("some dataAAA")}},
+    {"readuntil_multi_separator",
+     .steps = {FEED("line 1\nline 2\r"), UNTIL(0, "line 1\n", "\r", "\n"),
+               UNTIL(0, "line 2\r", "\r", "\n"), LEFT(""),
+               /* The first end wins, even of a longer separator. */
+               FEED("ABCDEFG"), UNTIL(0, "ABCDE", "DEF", "BCDE"), LEFT("FG")}},
+    {"readuntil_multi_separator_limit", .limit = 3,
+     .steps = {FEED("some dataA"),
+               UNTIL(UVA_ELIMITOVERRUN, NULL, "A", "ome dataA"), CONSUMED(9),
+               LEFT("some dataA")}},
+    {"readuntil_multi_separator_negative_offset",
+     .steps = {FEED("data"), ASK_UNTIL("A", "long sep"), FEED("Z"),
+               FEED("Aaaa"), ANSWER("dataZA"), LEFT("aaa")}},
+    {"readuntil_bytearray",
+     .steps = {FEED("some data\r\n"), UNTIL(0, "some data\r\n", "\r\n"),
+               LEFT("")}},
+    {"readexactly_zero_or_less",
+     .steps = {FEED(DATA), GET(READEXACTLY, 0, ""), LEFT(DATA)}},
+    {"readexactly",
+     .steps = {ASK(READEXACTLY, 2 * sizeof DATA - 2), FEED(DATA), STILL_WAITS,
+               FEED(DATA), FEED(DATA), ANSWER(DATA DATA), LEFT(DATA)}},
+    {"readexactly_limit", .limit = 3,
+     .steps = {FEED("chunk"), GET(READEXACTLY, 5, "chunk"), LEFT("")}},
+    {"readexactly_eof",
+     .steps = {ASK(READEXACTLY, 2 * sizeof DATA - 2), FEED(DATA), END,
+               ANSWER_IS(UVA_EINCOMPLETEREAD, DATA), LEFT("")}},
+    {"readexactly_eof",
+     .steps = {FEED("abc"), END, ASK(READEXACTLY, 2 * sizeof DATA - 2),
+               ANSWER_IS(UVA_EINCOMPLETEREAD, "abc")}},
+    {"readexactly_exception",
+     .steps = {FEED("line\n"), GET(READEXACTLY, 2, "li"), BREAK(UV_EINVAL),
+               FAIL(READEXACTLY, 2, UV_EINVAL)}},
+    {"exception", .steps = {BROKEN(0), BREAK(UV_EINVAL), BROKEN(UV_EINVAL)}},
+};
+
+static void ck_answer(asked_t *asked, const step_t *step)
 {
-    /* test_streams.py, StreamTests.test_feed_empty_data */
-    uva_reader_t *reader = reader_with(0);
+    int size = step->text != NULL ? (int)strlen(step->text) : 0;
 
-    feed(reader, "");
-    ck_left(reader, "");
-    uva_reader_unref(reader);
-}
-
-UVA_TEST(feed_nonempty_data)
-{
-    /* test_streams.py, StreamTests.test_feed_nonempty_data */
-    uva_reader_t *reader = reader_with(0);
-
-    feed(reader, DATA);
-    ck_left(reader, DATA);
-    uva_reader_unref(reader);
-}
-
-UVA_TEST(read_zero)
-{
-    /* test_streams.py, StreamTests.test_read_zero */
-    uva_reader_t *reader = reader_with(0);
-
-    feed(reader, DATA);
-    CK_READS("", .op = READ, .size = 0);
-    CK_READS("", .op = READ_VIEW, .size = 0);
-    ck_left(reader, DATA);
-    uva_reader_unref(reader);
-}
-
-UVA_TEST(read_waits)
-{
-    /* test_streams.py, StreamTests.test_read */
-    read_op_t ops[] = {READ, READ_VIEW};
-
-    for (size_t i = 0; i < 2; i++) {
-        uva_reader_t *reader = reader_with(0);
-        asked_t asked = {.op = ops[i], .reader = reader, .size = 30};
-        reading_task_t *task = ask(&asked);
-
-        UVA_TICK();
-        feed(reader, DATA);
-        ck_assert_int_eq(UVA_JOIN(task), 0);
-        ck_bytes(result(&asked), DATA);
-        ck_left(reader, "");
-        uva_reader_unref(reader);
+    ck_assert_int_eq(asked->r, step->code < 0 ? step->code : size);
+    if (size > 0) {
+        ck_bytes(result(asked), step->text);
     }
+    if (asked->buffer.data != NULL) {
+        ck_assert_int_eq(asked->buffer.data[asked->buffer.size], 0);
+    }
+    uva_buffer_clear(&asked->buffer);
 }
 
-UVA_TEST(read_line_breaks)
+/* The read of a step, or the one that gives a view in its place. */
+static asked_t asked_by(uva_reader_t *reader, const step_t *step, bool view)
 {
-    /* test_streams.py, StreamTests.test_read_line_breaks */
-    uva_reader_t *reader = reader_with(0);
+    static uva_bytes_t separators[2];
+    asked_t asked = {.op = step->op,
+                     .reader = reader,
+                     .size = step->size,
+                     .separators = separators};
 
-    feed(reader, "line1");
-    feed(reader, "line2");
-    CK_READS("line1", .op = READ, .size = 5);
-    ck_left(reader, "line2");
-    uva_reader_unref(reader);
+    while (asked.count < 2 && step->separators[asked.count] != NULL) {
+        const char *text = step->separators[asked.count];
+
+        separators[asked.count++] = uva_bytes(text, strlen(text));
+    }
+    if (asked.op == READ || asked.op == READLINE || asked.op == READUNTIL) {
+        asked.op += view || (asked.op == READUNTIL && asked.count > 1);
+    }
+    return asked;
 }
 
-UVA_TEST(read_eof)
+static void take_step(uva_reader_t *reader, const step_t *step, bool view)
 {
-    /* test_streams.py, StreamTests.test_read_eof */
-    read_op_t ops[] = {READ, READ_VIEW};
+    static asked_t asked;
+    static reading_task_t *task;
+    asked_t now;
 
-    for (size_t i = 0; i < 2; i++) {
-        uva_reader_t *reader = reader_with(0);
-        asked_t asked = {.op = ops[i], .reader = reader, .size = 30};
-        reading_task_t *task = ask(&asked);
-
-        UVA_TICK();
+    switch (step->act) {
+    case NO_STEP:
+        break;
+    case FEEDS:
+        ck_assert_int_eq(
+            uva_reader_feed_data(reader, step->text, strlen(step->text)),
+            step->code);
+        break;
+    case ENDS:
         uva_reader_feed_eof(reader);
+        break;
+    case BREAKS:
+        uva_reader_set_exception(reader, step->code);
+        break;
+    case GETS:
+        now = asked_by(reader, step, view);
+        (void)await(&now);
+        ck_answer(&now, step);
+        break;
+    case ASKS:
+        asked = asked_by(reader, step, view);
+        task = ask(&asked);
+        UVA_TICK();
+        break;
+    case WAITS:
+        UVA_TICK();
+        UVA_TICK();
+        ck_assert(!UVA_DONE(task));
+        break;
+    case ANSWERS:
         ck_assert_int_eq(UVA_JOIN(task), 0);
-        ck_assert_int_eq(asked.r, 0);
-        ck_assert_int_eq(uva_reader_feed_data(reader, "x", 1), UV_EPERM);
+        ck_answer(&asked, step);
+        break;
+    case IS_LEFT:
+        ck_left(reader, step->text);
+        break;
+    case HAS_CONSUMED:
+        ck_assert_uint_eq(uva_reader_consumed(reader), step->size);
+        break;
+    case IS_AT_EOF:
+        ck_assert_int_eq(uva_reader_at_eof(reader), step->code);
+        break;
+    case IS_BROKEN:
+        ck_assert_int_eq(uva_reader_exception(reader), step->code);
+        break;
+    }
+}
+
+/* Each row runs with the reads that copy, and with those that give views. */
+UVA_TEST(read_by_steps)
+{
+    for (int view = 0; view < 2; view++) {
+        uva_reader_t *reader = reader_with(UVA_ROW(reads)->limit);
+
+        for (size_t i = 0; i < 10; i++) {
+            take_step(reader, &UVA_ROW(reads)->steps[i], view);
+        }
         uva_reader_unref(reader);
     }
 }
 
-UVA_TEST(read_until_eof)
-{
-    /* test_streams.py, StreamTests.test_read_until_eof */
-    uva_reader_t *reader = reader_with(0);
-    asked_t asked = {.op = READ_ALL, .reader = reader, .size = UVA_NO_LIMIT};
-    reading_task_t *task = ask(&asked);
-
-    UVA_TICK();
-    feed(reader, "chunk1\n");
-    feed(reader, "chunk2");
-    uva_reader_feed_eof(reader);
-    ck_assert_int_eq(UVA_JOIN(task), 0);
-    ck_assert_str_eq((char *)asked.buffer.data, "chunk1\nchunk2");
-    ck_left(reader, "");
-    uva_buffer_clear(&asked.buffer);
-    CK_READS("", .op = READ_ALL, .size = UVA_NO_LIMIT);
-    uva_reader_unref(reader);
-}
-
-UVA_TEST(read_all_limit)
-{
-    uva_reader_t *reader = reader_with(4);
-    asked_t asked = {.op = READ_ALL, .reader = reader, .size = 10};
-    reading_task_t *task = ask(&asked);
-
-    UVA_TICK();
-    feed(reader, "0123456789");
-    UVA_TICK();
-    UVA_TICK();
-    ck_assert(!UVA_DONE(task));
-    feed(reader, "a");
-    ck_assert_int_eq(UVA_JOIN(task), 0);
-    ck_assert_int_eq(asked.r, UVA_ELIMITOVERRUN);
-    ck_left(reader, "0123456789a");
-    uva_reader_feed_eof(reader);
-    CK_READS("01", .op = READ, .size = 2);
-    CK_READS("23456789a", .op = READ_ALL, .size = 10);
-    uva_reader_unref(reader);
-}
+/* --- larger ones --- */
 
 UVA_TEST(read_all_large)
 {
@@ -292,20 +440,6 @@ UVA_TEST(read_all_large)
     uva_reader_unref(reader);
 }
 
-UVA_TEST(read_exception)
-{
-    /* test_streams.py, StreamTests.test_read_exception */
-    uva_reader_t *reader = reader_with(0);
-
-    feed(reader, "line\n");
-    CK_READS("li", .op = READ, .size = 2);
-    uva_reader_set_exception(reader, UV_EINVAL);
-    ck_assert_int_eq(FAILS(.op = READ, .size = 2), UV_EINVAL);
-    ck_assert_int_eq(FAILS(.op = READ_VIEW, .size = 2), UV_EINVAL);
-    ck_assert_int_eq(FAILS(.op = READ_ALL, .size = 2), UV_EINVAL);
-    uva_reader_unref(reader);
-}
-
 UVA_TEST(invalid_limit)
 {
     /* test_streams.py, StreamTests.test_invalid_limit; 0 is the default. */
@@ -317,17 +451,6 @@ UVA_TEST(invalid_limit)
     ck_assert_int_eq(uva_reader_new((size_t)1 << 30, &reader), 0);
     uva_reader_unref(reader);
     ck_assert_ptr_null(uva_reader_unref(NULL));
-}
-
-UVA_TEST(read_limit)
-{
-    /* test_streams.py, StreamTests.test_read_limit */
-    uva_reader_t *reader = reader_with(3);
-
-    feed(reader, "chunk");
-    CK_READS("chunk", .op = READ, .size = 5);
-    ck_left(reader, "");
-    uva_reader_unref(reader);
 }
 
 /* --- views --- */
@@ -370,179 +493,6 @@ UVA_TEST(view_of_nothing_left_holds_no_memory)
     uva_reader_unref(reader);
 }
 
-/* --- readline --- */
-
-UVA_TEST(readline_waits)
-{
-    /* test_streams.py, StreamTests.test_readline */
-    read_op_t ops[] = {READLINE, READLINE_VIEW};
-
-    for (size_t i = 0; i < 2; i++) {
-        uva_reader_t *reader = reader_with(0);
-        asked_t asked = {.op = ops[i], .reader = reader};
-        reading_task_t *task;
-
-        feed(reader, "chunk1 ");
-        task = ask(&asked);
-        UVA_TICK();
-        feed(reader, "chunk2 ");
-        feed(reader, "chunk3 ");
-        feed(reader, "\n chunk4");
-        ck_assert_int_eq(UVA_JOIN(task), 0);
-        ck_bytes(result(&asked), "chunk1 chunk2 chunk3 \n");
-        ck_left(reader, " chunk4");
-        uva_buffer_clear(&asked.buffer);
-        uva_reader_unref(reader);
-    }
-}
-
-UVA_TEST(readline_limit_with_existing_data)
-{
-    /* test_streams.py, StreamTests.test_readline_limit_with_existing_data */
-    uva_reader_t *reader = reader_with(3);
-
-    feed(reader, "li");
-    feed(reader, "ne1\nline2\n");
-    ck_assert_int_eq(FAILS(.op = READLINE), UVA_ELIMITOVERRUN);
-    ck_left(reader, "line2\n");
-    uva_reader_unref(reader);
-
-    reader = reader_with(3);
-    feed(reader, "li");
-    feed(reader, "ne1");
-    feed(reader, "li");
-    ck_assert_int_eq(FAILS(.op = READLINE), UVA_ELIMITOVERRUN);
-    ck_left(reader, "");
-    uva_reader_unref(reader);
-}
-
-UVA_TEST(at_eof)
-{
-    /* test_streams.py, StreamTests.test_at_eof */
-    uva_reader_t *reader = reader_with(0);
-
-    ck_assert(!uva_reader_at_eof(reader));
-    feed(reader, "some data\n");
-    ck_assert(!uva_reader_at_eof(reader));
-    CK_READS("some data\n", .op = READLINE);
-    ck_assert(!uva_reader_at_eof(reader));
-    feed(reader, "some data\n");
-    uva_reader_feed_eof(reader);
-    ck_assert(!uva_reader_at_eof(reader));
-    CK_READS("some data\n", .op = READLINE);
-    ck_assert(uva_reader_at_eof(reader));
-    uva_reader_unref(reader);
-}
-
-UVA_TEST(readline_limit)
-{
-    /* test_streams.py, StreamTests.test_readline_limit */
-    uva_reader_t *reader = reader_with(7);
-    asked_t asked = {.op = READLINE, .reader = reader};
-    reading_task_t *task = ask(&asked);
-
-    UVA_TICK();
-    feed(reader, "chunk1");
-    feed(reader, "chunk2");
-    feed(reader, "chunk3\n");
-    uva_reader_feed_eof(reader);
-    ck_assert_int_eq(UVA_JOIN(task), 0);
-    ck_assert_int_eq(asked.r, UVA_ELIMITOVERRUN);
-    ck_left(reader, "");
-    uva_reader_unref(reader);
-
-    reader = reader_with(7);
-    asked.reader = reader;
-    task = ask(&asked);
-    UVA_TICK();
-    feed(reader, "chunk1");
-    feed(reader, "chunk2\n");
-    feed(reader, "chunk3\n");
-    uva_reader_feed_eof(reader);
-    ck_assert_int_eq(UVA_JOIN(task), 0);
-    ck_assert_int_eq(asked.r, UVA_ELIMITOVERRUN);
-    ck_left(reader, "chunk3\n");
-    uva_reader_unref(reader);
-
-    reader = reader_with(7);
-    feed(reader, "1234567\n");
-    CK_READS("1234567\n", .op = READLINE);
-    ck_left(reader, "");
-    feed(reader, "12345678\n");
-    ck_assert_int_eq(FAILS(.op = READLINE), UVA_ELIMITOVERRUN);
-    ck_left(reader, "");
-    feed(reader, "12345678");
-    ck_assert_int_eq(FAILS(.op = READLINE), UVA_ELIMITOVERRUN);
-    ck_left(reader, "");
-    uva_reader_unref(reader);
-}
-
-UVA_TEST(readline_nolimit_nowait)
-{
-    /* test_streams.py, StreamTests.test_readline_nolimit_nowait */
-    uva_reader_t *reader = reader_with(0);
-
-    feed(reader, "line1\n");
-    feed(reader, "line2\nline3\n");
-    CK_READS("line1\n", .op = READLINE);
-    ck_left(reader, "line2\nline3\n");
-    uva_reader_unref(reader);
-}
-
-UVA_TEST(readline_eof)
-{
-    /* test_streams.py, StreamTests.test_readline_eof */
-    read_op_t ops[] = {READLINE, READLINE_VIEW};
-
-    for (size_t i = 0; i < 2; i++) {
-        uva_reader_t *reader = reader_with(0);
-
-        feed(reader, "some data");
-        uva_reader_feed_eof(reader);
-        CK_READS("some data", .op = ops[i]);
-        uva_reader_unref(reader);
-    }
-}
-
-UVA_TEST(readline_empty_eof)
-{
-    /* test_streams.py, StreamTests.test_readline_empty_eof */
-    read_op_t ops[] = {READLINE, READLINE_VIEW};
-
-    for (size_t i = 0; i < 2; i++) {
-        uva_reader_t *reader = reader_with(0);
-
-        uva_reader_feed_eof(reader);
-        CK_READS("", .op = ops[i]);
-        uva_reader_unref(reader);
-    }
-}
-
-UVA_TEST(readline_read_byte_count)
-{
-    /* test_streams.py, StreamTests.test_readline_read_byte_count */
-    uva_reader_t *reader = reader_with(0);
-
-    feed(reader, DATA);
-    CK_READS("line1\n", .op = READLINE);
-    CK_READS("line2\nl", .op = READ, .size = 7);
-    ck_left(reader, "ine3\n");
-    uva_reader_unref(reader);
-}
-
-UVA_TEST(readline_exception)
-{
-    /* test_streams.py, StreamTests.test_readline_exception */
-    uva_reader_t *reader = reader_with(0);
-
-    feed(reader, "line\n");
-    CK_READS("line\n", .op = READLINE);
-    uva_reader_set_exception(reader, UV_EINVAL);
-    ck_assert_int_eq(FAILS(.op = READLINE), UV_EINVAL);
-    ck_left(reader, "");
-    uva_reader_unref(reader);
-}
-
 /* --- readuntil --- */
 
 #define SEPARATORS(...)                               \
@@ -564,24 +514,6 @@ UVA_TEST(readuntil_separator)
     ck_assert_int_eq(
         FAILS(.op = READUNTIL_VIEW, .separators = &none, .count = 0),
         UV_EINVAL);
-    uva_reader_unref(reader);
-}
-
-UVA_TEST(readuntil_multi_chunks)
-{
-    /* test_streams.py, StreamTests.test_readuntil_multi_chunks */
-    uva_reader_t *reader = reader_with(0);
-    read_op_t ops[] = {READUNTIL, READUNTIL_VIEW};
-
-    for (size_t i = 0; i < 2; i++) {
-        feed(reader, "lineAAA");
-        CK_READS("lineAAA", .op = ops[i], SEPARATORS(UVA_BYTES("AAA")));
-        ck_left(reader, "");
-        feed(reader, "lineAAAxxx");
-        CK_READS("lineAAA", .op = ops[i], SEPARATORS(UVA_BYTES("AAA")));
-        ck_left(reader, "xxx");
-        CK_READS("xxx", .op = READ, .size = 10);
-    }
     uva_reader_unref(reader);
 }
 
@@ -628,208 +560,7 @@ UVA_TEST(readuntil_multi_chunks_1)
     uva_reader_unref(reader);
 }
 
-UVA_TEST(readuntil_eof)
-{
-    /* test_streams.py, StreamTests.test_readuntil_eof */
-    uva_bytes_t separator = UVA_BYTES("AAA");
-    read_op_t ops[] = {READUNTIL, READUNTIL_VIEW};
-
-    for (size_t i = 0; i < 2; i++) {
-        uva_reader_t *reader = reader_with(0);
-        asked_t asked = {.op = ops[i],
-                         .reader = reader,
-                         .separators = &separator,
-                         .count = 1};
-
-        feed(reader, "some dataAA");
-        uva_reader_feed_eof(reader);
-        ck_assert_int_eq(await(&asked), UVA_EINCOMPLETEREAD);
-        ck_bytes(result(&asked), "some dataAA");
-        ck_left(reader, "");
-        uva_buffer_clear(&asked.buffer);
-        uva_reader_unref(reader);
-    }
-}
-
-UVA_TEST(readuntil_limit_found_sep)
-{
-    /* test_streams.py, StreamTests.test_readuntil_limit_found_sep */
-    uva_reader_t *reader = reader_with(3);
-
-    feed(reader, "some dataAA");
-    ck_assert_int_eq(FAILS(.op = READUNTIL, SEPARATORS(UVA_BYTES("AAA"))),
-                     UVA_ELIMITOVERRUN);
-    ck_assert_uint_eq(uva_reader_consumed(reader), 9);
-    ck_left(reader, "some dataAA");
-    feed(reader, "A");
-    ck_assert_int_eq(FAILS(.op = READUNTIL, SEPARATORS(UVA_BYTES("AAA"))),
-                     UVA_ELIMITOVERRUN);
-    ck_assert_uint_eq(uva_reader_consumed(reader), 9);
-    ck_left(reader, "some dataAAA");
-    uva_reader_unref(reader);
-}
-
-UVA_TEST(readuntil_multi_separator)
-{
-    /* test_streams.py, StreamTests.test_readuntil_multi_separator */
-    uva_reader_t *reader = reader_with(0);
-
-    feed(reader, "line 1\nline 2\r");
-    CK_READS("line 1\n", .op = READUNTIL_VIEW,
-             SEPARATORS(UVA_BYTES("\r"), UVA_BYTES("\n")));
-    CK_READS("line 2\r", .op = READUNTIL_VIEW,
-             SEPARATORS(UVA_BYTES("\r"), UVA_BYTES("\n")));
-    ck_left(reader, "");
-    /* The first end wins, even of a longer separator. */
-    feed(reader, "ABCDEFG");
-    CK_READS("ABCDE", .op = READUNTIL_VIEW,
-             SEPARATORS(UVA_BYTES("DEF"), UVA_BYTES("BCDE")));
-    ck_left(reader, "FG");
-    uva_reader_unref(reader);
-}
-
-UVA_TEST(readuntil_multi_separator_limit)
-{
-    /* test_streams.py, StreamTests.test_readuntil_multi_separator_limit */
-    uva_reader_t *reader = reader_with(3);
-
-    feed(reader, "some dataA");
-    ck_assert_int_eq(FAILS(.op = READUNTIL_VIEW,
-                           SEPARATORS(UVA_BYTES("A"), UVA_BYTES("ome dataA"))),
-                     UVA_ELIMITOVERRUN);
-    ck_assert_uint_eq(uva_reader_consumed(reader), 9);
-    ck_left(reader, "some dataA");
-    uva_reader_unref(reader);
-}
-
-UVA_TEST(readuntil_multi_separator_negative_offset)
-{
-    /* test_streams.py,
-     * StreamTests.test_readuntil_multi_separator_negative_offset */
-    uva_bytes_t separators[] = {UVA_BYTES("A"), UVA_BYTES("long sep")};
-    uva_reader_t *reader = reader_with(0);
-    asked_t asked = {.op = READUNTIL_VIEW,
-                     .reader = reader,
-                     .separators = separators,
-                     .count = 2};
-    reading_task_t *task;
-
-    feed(reader, "data");
-    task = ask(&asked);
-    UVA_TICK();
-    feed(reader, "Z");
-    feed(reader, "Aaaa");
-    ck_assert_int_eq(UVA_JOIN(task), 0);
-    ck_bytes(asked.view, "dataZA");
-    ck_left(reader, "aaa");
-    uva_reader_unref(reader);
-}
-
-UVA_TEST(readuntil_bytes)
-{
-    /* test_streams.py, StreamTests.test_readuntil_bytearray */
-    uva_reader_t *reader = reader_with(0);
-
-    feed(reader, "some data\r\n");
-    CK_READS("some data\r\n", .op = READUNTIL, SEPARATORS(UVA_BYTES("\r\n")));
-    ck_left(reader, "");
-    uva_reader_unref(reader);
-}
-
-/* --- readexactly --- */
-
-UVA_TEST(readexactly_zero)
-{
-    /* test_streams.py, StreamTests.test_readexactly_zero_or_less */
-    uva_reader_t *reader = reader_with(0);
-
-    feed(reader, DATA);
-    CK_READS("", .op = READEXACTLY, .size = 0);
-    ck_left(reader, DATA);
-    uva_reader_unref(reader);
-}
-
-UVA_TEST(readexactly_waits)
-{
-    /* test_streams.py, StreamTests.test_readexactly */
-    uva_reader_t *reader = reader_with(0);
-    asked_t asked = {
-        .op = READEXACTLY, .reader = reader, .size = 2 * strlen(DATA)};
-    reading_task_t *task = ask(&asked);
-
-    UVA_TICK();
-    feed(reader, DATA);
-    UVA_TICK();
-    feed(reader, DATA);
-    feed(reader, DATA);
-    ck_assert_int_eq(UVA_JOIN(task), 0);
-    ck_bytes(result(&asked), DATA DATA);
-    ck_left(reader, DATA);
-    uva_reader_unref(reader);
-}
-
-UVA_TEST(readexactly_limit)
-{
-    /* test_streams.py, StreamTests.test_readexactly_limit */
-    uva_reader_t *reader = reader_with(3);
-
-    feed(reader, "chunk");
-    CK_READS("chunk", .op = READEXACTLY, .size = 5);
-    ck_left(reader, "");
-    uva_reader_unref(reader);
-}
-
-UVA_TEST(readexactly_eof)
-{
-    /* test_streams.py, StreamTests.test_readexactly_eof */
-    uva_reader_t *reader = reader_with(0);
-    asked_t asked = {
-        .op = READEXACTLY, .reader = reader, .size = 2 * strlen(DATA)};
-    reading_task_t *task = ask(&asked);
-
-    UVA_TICK();
-    feed(reader, DATA);
-    uva_reader_feed_eof(reader);
-    ck_assert_int_eq(UVA_JOIN(task), 0);
-    ck_assert_int_eq(asked.r, UVA_EINCOMPLETEREAD);
-    ck_assert_uint_eq(asked.partial, strlen(DATA));
-    ck_bytes(result(&asked), DATA);
-    ck_left(reader, "");
-    uva_reader_unref(reader);
-
-    reader = reader_with(0);
-    feed(reader, "abc");
-    uva_reader_feed_eof(reader);
-    asked.reader = reader;
-    ck_assert_int_eq(await(&asked), UVA_EINCOMPLETEREAD);
-    ck_bytes(result(&asked), "abc");
-    uva_reader_unref(reader);
-}
-
-UVA_TEST(readexactly_exception)
-{
-    /* test_streams.py, StreamTests.test_readexactly_exception */
-    uva_reader_t *reader = reader_with(0);
-
-    feed(reader, "line\n");
-    CK_READS("li", .op = READEXACTLY, .size = 2);
-    uva_reader_set_exception(reader, UV_EINVAL);
-    ck_assert_int_eq(FAILS(.op = READEXACTLY, .size = 2), UV_EINVAL);
-    uva_reader_unref(reader);
-}
-
 /* --- exceptions, cancellation, misuse --- */
-
-UVA_TEST(exception)
-{
-    /* test_streams.py, StreamTests.test_exception */
-    uva_reader_t *reader = reader_with(0);
-
-    ck_assert_int_eq(uva_reader_exception(reader), 0);
-    uva_reader_set_exception(reader, UV_EINVAL);
-    ck_assert_int_eq(uva_reader_exception(reader), UV_EINVAL);
-    uva_reader_unref(reader);
-}
 
 UVA_TEST(exception_waiter)
 {
@@ -1039,40 +770,6 @@ UVA_TEST(second_reader_comes_before_the_first_goes_on)
     }
 }
 
-UVA_TEST(at_eof_with_a_part)
-{
-    /* asyncio: the part lies in the buffer until readexactly goes on. */
-    uva_reader_t *reader = reader_with(0);
-    asked_t asked = {.op = READEXACTLY, .reader = reader, .size = 6};
-    reading_task_t *task = ask(&asked);
-
-    UVA_TICK();
-    feed(reader, "abc");
-    uva_reader_feed_eof(reader);
-    ck_assert(!uva_reader_at_eof(reader));
-    ck_assert_int_eq(UVA_JOIN(task), 0);
-    ck_assert_int_eq(asked.r, UVA_EINCOMPLETEREAD);
-    ck_bytes(result(&asked), "abc");
-    ck_assert(uva_reader_at_eof(reader));
-    uva_reader_unref(reader);
-}
-
-UVA_TEST(exception_leaves_a_part)
-{
-    /* asyncio: it was not taken. */
-    uva_reader_t *reader = reader_with(0);
-    asked_t asked = {.op = READEXACTLY, .reader = reader, .size = 6};
-    reading_task_t *task = ask(&asked);
-
-    UVA_TICK();
-    feed(reader, "abc");
-    uva_reader_set_exception(reader, UV_EIO);
-    ck_assert_int_eq(UVA_JOIN(task), 0);
-    ck_assert_int_eq(asked.r, UV_EIO);
-    ck_left(reader, "abc");
-    uva_reader_unref(reader);
-}
-
 static void read_without_task(void *data)
 {
     uva_reader_t *reader = data;
@@ -1199,43 +896,22 @@ int main(void)
     Suite *suite = suite_create("reader");
     TCase *read = UVA_TCASE(suite, "Read");
     TCase *view = UVA_TCASE(suite, "View");
-    TCase *line = UVA_TCASE(suite, "ReadLine");
-    TCase *until = UVA_TCASE(suite, "ReadUntil");
-    TCase *exactly = UVA_TCASE(suite, "ReadExactly");
     TCase *failure = UVA_TCASE(suite, "Failure");
 
-    UVA_ADD_TESTS(read, feed_empty_data, feed_nonempty_data);
-    KIND_ADD_TESTS(read, read_zero, read_waits, read_line_breaks, read_eof,
-                   read_until_eof, read_all_limit, read_all_large,
-                   read_exception);
+    KIND_ADD_TABLE(read, read_by_steps, reads);
+    KIND_ADD_TESTS(read, read_all_large, readuntil_separator,
+                   readuntil_multi_chunks_1);
     UVA_ADD_TESTS(read, invalid_limit);
-    KIND_ADD_TESTS(read, read_limit);
 
     UVA_ADD_TESTS(view, view_stays);
     KIND_ADD_TESTS(view, view_of_nothing_left_holds_no_memory);
     UVA_ADD_TESTS(view, many_lines);
 
-    KIND_ADD_TESTS(line, readline_waits, readline_limit_with_existing_data,
-                   at_eof, readline_limit, readline_nolimit_nowait,
-                   readline_eof, readline_empty_eof, readline_read_byte_count,
-                   readline_exception);
-
-    KIND_ADD_TESTS(until, readuntil_separator, readuntil_multi_chunks,
-                   readuntil_multi_chunks_1, readuntil_eof,
-                   readuntil_limit_found_sep, readuntil_multi_separator,
-                   readuntil_multi_separator_limit,
-                   readuntil_multi_separator_negative_offset, readuntil_bytes);
-
-    KIND_ADD_TESTS(exactly, readexactly_zero, readexactly_waits,
-                   readexactly_limit, readexactly_eof, readexactly_exception);
-
-    UVA_ADD_TESTS(failure, exception);
     KIND_ADD_TESTS(
         failure, exception_waiter, exception_cancel, cancel_leaves_data,
         second_reader, second_reader_takes_what_is_there,
         second_reader_takes_what_was_searched, second_reader_overruns,
-        second_reader_comes_before_the_first_goes_on, at_eof_with_a_part,
-        exception_leaves_a_part);
+        second_reader_comes_before_the_first_goes_on);
     UVA_ADD_TESTS(failure, no_task, no_loop, oom, oom_after_cancel);
     return uva_test_main(suite);
 }
