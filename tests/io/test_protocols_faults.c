@@ -4,6 +4,7 @@
  * allocation fails in turn. The calls are replaced by ones of ours.
  */
 #include "noting.h"
+#include "serving.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -403,26 +404,6 @@ row_run(const row_t *row, const char *path, const uva_protocol_ops_t *ops)
     ck_assert_int_gt(hits, 0);
 }
 
-/* The path of a socket in a new folder. */
-static const char *place_make(void)
-{
-    static char path[48];
-    char folder[] = "/tmp/uva-XXXXXX";
-
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    (void)snprintf(path, sizeof path, "%s/socket", folder);
-    return path;
-}
-
-static void place_end(const char *path)
-{
-    char folder[48];
-
-    (void)snprintf(folder, sizeof folder, "%.*s",
-                   (int)(strrchr(path, '/') - path), path);
-    ck_assert_int_eq(rmdir(folder), 0);
-}
-
 UVA_NET_TEST(each_system_call_fails)
 {
     /* test_selector_events.py,
@@ -462,25 +443,27 @@ UVA_NET_TEST(each_system_call_fails)
      * BaseEventLoopWithSelectorTests.test_create_connection_connect_err
      * test_base_events.py,
      * BaseEventLoopWithSelectorTests.test_accept_connection_exception */
-    const char *path = place_make();
+    place_t place;
 
+    place_make(&place);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         row_run(&rows[i], NULL, &end_ops);
-        row_run(&rows[i], path, &end_buffered_ops);
+        row_run(&rows[i], place.path, &end_buffered_ops);
     }
-    place_end(path);
+    place_end(&place);
 }
 
 UVA_NET_TEST_STRICT(each_allocation_fails)
 {
     /* Whatever is refused, all ends, and nothing is left. */
-    const char *path = place_make();
-    echo_t whole = {.path = path, .ops = &end_ops};
+    place_t place;
+    echo_t whole = {.path = place.path, .ops = &end_ops};
     int wholes = 0;
 
+    place_make(&place);
     echo_run(&whole); /* The loop's own part comes first. */
     for (uint64_t n = 1; wholes < 3; n++) {
-        echo_t echo = {.path = path, .ops = &end_ops};
+        echo_t echo = {.path = place.path, .ops = &end_ops};
         ck_assert_uint_lt(n, 1000);
         uva_testing_fail_allocation(n, false);
         echo_run(&echo);
@@ -495,7 +478,7 @@ UVA_NET_TEST_STRICT(each_allocation_fails)
                   echo.server.status == UV_ENOMEM ||
                   echo.reports.code == UV_ENOMEM);
     }
-    place_end(path);
+    place_end(&place);
 }
 
 int main(void)

@@ -5,6 +5,7 @@
  */
 #include "kinds.h"
 #include "noting.h"
+#include "serving.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -21,29 +22,6 @@ typedef enum way_e {
     BY_PATH,
     BY_DESCRIPTOR
 } way_t;
-
-/* A directory of the test's own, and the path of a socket in it. */
-typedef struct place_s {
-    char folder[32];
-    char path[48];
-} place_t;
-
-static void place_make(place_t *place)
-{
-    (void)snprintf(place->folder, sizeof place->folder, "/tmp/uva-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(place->folder));
-    (void)snprintf(place->path, sizeof place->path, "%s/socket", place->folder);
-}
-
-static void place_end(const place_t *place)
-{
-    ck_assert_int_eq(rmdir(place->folder), 0);
-}
-
-static bool is_open(int fd)
-{
-    return fcntl(fd, F_GETFD) >= 0;
-}
 
 /* Make a connection, and abort it. */
 KIND_TASK(void, join, way_t way; const uva_protocol_ops_t *table;

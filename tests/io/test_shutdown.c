@@ -3,7 +3,7 @@
  * and what their handlers hear of it.
  */
 #include "kinds.h"
-#include "net.h"
+#include "serving.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -159,18 +159,6 @@ static int serve_much(UVA_UNUSED uva_reader_t *reader,
                       UVA_UNUSED void *arg)
 {
     return uva_writer_write(writer, much, MUCH); /* Then it is closed. */
-}
-
-static uva_server_t *start(uva_client_connected_cb handler,
-                           void *arg,
-                           const uva_server_options_t *options)
-{
-    uva_server_t *server;
-
-    ck_assert_int_eq(uva_start_server_callback(handler, arg, "127.0.0.1", "0",
-                                               options, &server),
-                     0);
-    return server;
 }
 
 UVA_NET_TEST(limit_of_a_server)

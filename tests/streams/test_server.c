@@ -3,7 +3,7 @@
  * adds: connections without descriptors or memory, a bound on connections.
  */
 #include "kinds.h"
-#include "net.h"
+#include "serving.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/timers.h"
@@ -34,42 +33,6 @@ static int serve_all(uva_reader_t *reader, uva_writer_t *writer, void *arg)
     }
     uva_writer_close(writer);
     return r < 0 ? r : uva_writer_wait_closed(writer);
-}
-
-static uva_server_t *start(uva_client_connected_cb handler,
-                           void *arg,
-                           const uva_server_options_t *options)
-{
-    uva_server_t *server;
-
-    ck_assert_int_eq(uva_start_server_callback(handler, arg, "127.0.0.1", "0",
-                                               options, &server),
-                     0);
-    return server;
-}
-
-static void stop(uva_server_t *server)
-{
-    uva_server_close(server);
-    ck_assert_int_eq(uva_server_wait_closed(server), 0);
-    ck_assert_ptr_null(uva_server_unref(server));
-}
-
-static void
-dial(const uva_server_t *server, uva_reader_t **reader, uva_writer_t **writer)
-{
-    ck_assert_int_eq(uva_open_connection("127.0.0.1",
-                                         uva_test_port(uva_server_port(server)),
-                                         NULL, reader, writer),
-                     0);
-}
-
-static void hang_up(uva_reader_t *reader, uva_writer_t *writer)
-{
-    uva_writer_close(writer);
-    ck_assert_int_eq(uva_writer_wait_closed(writer), 0);
-    uva_reader_unref(reader);
-    uva_writer_unref(writer);
 }
 
 /* --- typed handlers --- */
@@ -1197,16 +1160,7 @@ START_TEST(emfile)
 {
     /* test_base_events.py,
      * BaseEventLoopWithSelectorTests.test_accept_connection_retry */
-    pid_t child = fork();
-    int status;
-
-    ck_assert_int_ge(child, 0);
-    if (child == 0) {
-        _exit(uva_test_run_net(without_descriptors, NULL) == 0 ? 0 : 1);
-    }
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert(WIFEXITED(status));
-    ck_assert_int_eq(WEXITSTATUS(status), 0);
+    ck_child_passes(without_descriptors);
 }
 END_TEST
 

@@ -3,14 +3,13 @@
  * the other side misbehaves. CPython's tests, and what C adds.
  */
 #include "kinds.h"
-#include "net.h"
+#include "serving.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "io/transports.h"
@@ -33,32 +32,6 @@ serve_lines(uva_reader_t *reader, uva_writer_t *writer, UVA_UNUSED void *arg)
         }
     }
     return r;
-}
-
-static uva_server_t *start(uva_client_connected_cb handler, void *arg)
-{
-    uva_server_t *server;
-
-    ck_assert_int_eq(uva_start_server_callback(handler, arg, "127.0.0.1", "0",
-                                               NULL, &server),
-                     0);
-    return server;
-}
-
-static void stop(uva_server_t *server)
-{
-    uva_server_close(server);
-    ck_assert_int_eq(uva_server_wait_closed(server), 0);
-    uva_server_unref(server);
-}
-
-static void
-dial(const uva_server_t *server, uva_reader_t **reader, uva_writer_t **writer)
-{
-    ck_assert_int_eq(uva_open_connection("127.0.0.1",
-                                         uva_test_port(uva_server_port(server)),
-                                         NULL, reader, writer),
-                     0);
 }
 
 /* --- opening --- */
@@ -95,7 +68,7 @@ UVA_NET_TEST(open_connection)
 {
     /* test_streams.py, StreamTests.test_open_connection, test_start_server,
      * test_async_writer_api */
-    uva_server_t *server = start(serve_lines, NULL);
+    uva_server_t *server = start(serve_lines, NULL, NULL);
 
     ck_assert_int_eq(
         UVA_JOIN(KIND_SPAWN(talk, uva_test_port(uva_server_port(server)))), 0);
@@ -1067,7 +1040,7 @@ UVA_NET_TEST(ten_thousand_kib_both_ways)
     flood_server_t flood = {{10000 * KIB, 0, 0}, {0}};
     flood_t out = {10000 * KIB, 0, 0};
     flood_t in = {0};
-    uva_server_t *server = start(serve_flood, &flood);
+    uva_server_t *server = start(serve_flood, &flood, NULL);
     uva_reader_t *reader;
     uva_writer_t *writer;
     flood_out_task_t *writing;
@@ -1136,6 +1109,7 @@ UVA_NET_TEST(reset_while_writing)
  * plain write to it raises SIGPIPE. */
 static int no_sigpipe(UVA_UNUSED void *arg, UVA_UNUSED void **ret_result)
 {
+    (void)signal(SIGPIPE, SIG_DFL);
     for (int i = 0; i < 20; i++) {
         uva_test_link_t link;
         int r = 0;
@@ -1161,17 +1135,7 @@ static int no_sigpipe(UVA_UNUSED void *arg, UVA_UNUSED void **ret_result)
 
 START_TEST(sigpipe)
 {
-    pid_t child = fork();
-    int status;
-
-    ck_assert_int_ge(child, 0);
-    if (child == 0) {
-        (void)signal(SIGPIPE, SIG_DFL);
-        _exit(uva_test_run_net(no_sigpipe, NULL) == 0 ? 0 : 1);
-    }
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert(!WIFSIGNALED(status));
-    ck_assert_int_eq(WEXITSTATUS(status), 0);
+    ck_child_passes(no_sigpipe);
 }
 END_TEST
 
@@ -1614,7 +1578,7 @@ typedef struct host_s {
 static int attached_echo(void *arg, UVA_UNUSED void **ret_result)
 {
     host_t *host = arg;
-    uva_server_t *server = start(serve_lines, NULL);
+    uva_server_t *server = start(serve_lines, NULL, NULL);
     uva_buffer_t line;
 
     dial(server, &host->reader, &host->writer);

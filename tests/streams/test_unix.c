@@ -3,7 +3,7 @@
  * the files that come and go with a server, and what is refused.
  */
 #include "kinds.h"
-#include "net.h"
+#include "serving.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,31 +15,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "io/server.h"
 
 /* --- paths --- */
-
-/* A directory of the test's own, and the path of a socket in it. */
-typedef struct place_s {
-    char folder[32];
-    char path[48];
-} place_t;
-
-static void place_make(place_t *place)
-{
-    (void)snprintf(place->folder, sizeof place->folder, "/tmp/uva-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(place->folder));
-    (void)snprintf(place->path, sizeof place->path, "%s/socket", place->folder);
-}
-
-/* Nothing may be left in it. */
-static void place_end(const place_t *place)
-{
-    ck_assert_int_eq(rmdir(place->folder), 0);
-}
 
 static bool exists(const char *path)
 {
@@ -96,11 +76,6 @@ static int plain_dial(const char *path)
                      0);
     ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
     return fd;
-}
-
-static bool is_open(int fd)
-{
-    return fcntl(fd, F_GETFD) >= 0;
 }
 
 /* --- handlers, clients, servers --- */
@@ -211,8 +186,8 @@ static void ck_fails(uva_future_t *take_future, int code, const char *words)
 #define CK_START_FAILS(code, words, ...) \
     ck_fails(UVA_FUTURE(KIND_SPAWN(start_and_close, __VA_ARGS__)), code, words)
 
-static uva_server_t *start(const char *path,
-                           const uva_server_options_t *options)
+static uva_server_t *start_at(const char *path,
+                              const uva_server_options_t *options)
 {
     uva_server_t *server;
 
@@ -220,13 +195,6 @@ static uva_server_t *start(const char *path,
                                                     options, &server),
                      0);
     return server;
-}
-
-static void stop(uva_server_t *server)
-{
-    uva_server_close(server);
-    ck_assert_int_eq(uva_server_wait_closed(server), 0);
-    uva_server_unref(server);
 }
 
 /* --- streams --- */
@@ -243,7 +211,7 @@ UVA_NET_TEST(start_unix_server)
         uva_start_unix_server(serve_lines, place.path, NULL, &server), 0);
     CK_GREETS(place.path);
     stop(server);
-    server = start(place.path, NULL);
+    server = start_at(place.path, NULL);
     CK_GREETS(place.path);
     CK_GREETS(place.path);
     stop(server);
@@ -252,7 +220,7 @@ UVA_NET_TEST(start_unix_server)
 
 UVA_NET_TEST(abstract)
 {
-    uva_server_t *server = start(abstract_name(), NULL);
+    uva_server_t *server = start_at(abstract_name(), NULL);
     uva_address_t address;
 
     CK_GREETS(abstract_name());
@@ -426,7 +394,7 @@ UVA_NET_TEST(open_unix_connection_error)
     char byte;
 
     place_make(&place);
-    server = start(place.path, NULL);
+    server = start_at(place.path, NULL);
     ck_assert_int_eq(
         uva_open_unix_connection(place.path, NULL, &reader, &writer), 0);
     ck_assert_int_eq(uva_reader_set_exception(reader, ZERO_DIVISION_ERROR), 0);
@@ -477,7 +445,7 @@ UVA_NET_TEST(unix_server_addr_cleanup)
     place_t place;
 
     place_make(&place);
-    server = start(place.path, NULL);
+    server = start_at(place.path, NULL);
     ck_assert(exists(place.path));
     uva_server_close(server);
     ck_assert(!exists(place.path));
@@ -492,7 +460,7 @@ static uva_server_t *start_fd(int take_fd)
 
     options.fds = &take_fd;
     options.fd_count = 1;
-    return start(NULL, &options);
+    return start_at(NULL, &options);
 }
 
 UVA_NET_TEST(unix_server_sock_cleanup)
@@ -534,7 +502,7 @@ UVA_NET_TEST(unix_server_cleanup_replaced)
     int fd;
 
     place_make(&place);
-    server = start(place.path, NULL);
+    server = start_at(place.path, NULL);
     ck_assert_int_eq(unlink(place.path), 0);
     fd = plain_bound(place.path, SOCK_STREAM);
     stop(server);
@@ -553,7 +521,7 @@ UVA_NET_TEST(unix_server_cleanup_prevented)
 
     place_make(&place);
     options.keep_path = true;
-    stop(start(place.path, &options));
+    stop(start_at(place.path, &options));
     ck_assert(exists(place.path));
     /* Nobody listens there: the next server replaces it. */
     CK_STARTS(place.path);
@@ -608,13 +576,13 @@ UVA_NET_TEST(live_server)
     char words[80];
 
     place_make(&place);
-    first = start(place.path, NULL);
+    first = start_at(place.path, NULL);
     (void)snprintf(words, sizeof words, "Address '%s' is already in use",
                    place.path);
     CK_START_FAILS(UV_EADDRINUSE, words, place.path);
     CK_GREETS(place.path);
     options.steal_path = true;
-    second = start(place.path, &options);
+    second = start_at(place.path, &options);
     stop(first);
     CK_GREETS(place.path);
     stop(second);
@@ -661,12 +629,12 @@ UVA_NET_TEST(unix_mode)
     place_t place;
 
     place_make(&place);
-    server = start(place.path, NULL);
+    server = start_at(place.path, NULL);
     ck_assert_int_eq(lstat(place.path, &info), 0);
     ck_assert_uint_eq(info.st_mode & 0777, 0700);
     stop(server);
     options.unix_mode = 0666;
-    server = start(place.path, &options);
+    server = start_at(place.path, &options);
     ck_assert_int_eq(lstat(place.path, &info), 0);
     ck_assert_uint_eq(info.st_mode & 0777, 0666);
     stop(server);
@@ -685,7 +653,7 @@ UVA_NET_TEST(file_that_cannot_be_removed)
         return; /* root may remove everything. */
     }
     place_make(&place);
-    server = start(place.path, NULL);
+    server = start_at(place.path, NULL);
     ck_assert_int_eq(chmod(place.folder, 0500), 0);
     uva_test_log_begin();
     stop(server);
@@ -1204,7 +1172,7 @@ static int without_descriptors(UVA_UNUSED void *arg,
     int count = 0;
 
     place_make(&place);
-    server = start(place.path, NULL);
+    server = start_at(place.path, NULL);
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
     limit = old;
     limit.rlim_cur = 64;
@@ -1230,17 +1198,8 @@ static int without_descriptors(UVA_UNUSED void *arg,
 
 START_TEST(emfile_unix)
 {
-    pid_t child = fork();
-    int status;
-
-    ck_assert_int_ge(child, 0);
-    if (child == 0) {
-        kind_stackful = _i == 0;
-        _exit(uva_test_run_net(without_descriptors, NULL) == 0 ? 0 : 1);
-    }
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert(WIFEXITED(status));
-    ck_assert_int_eq(WEXITSTATUS(status), 0);
+    kind_stackful = _i == 0;
+    ck_child_passes(without_descriptors);
 }
 END_TEST
 
@@ -1256,7 +1215,7 @@ UVA_NET_TEST(cancelled_at_each_iteration)
     int r = UV_ECANCELED;
 
     place_make(&place);
-    server = start(place.path, NULL);
+    server = start_at(place.path, NULL);
     sockets = uva_test_sockets();
     for (int n = 0; r == UV_ECANCELED; n++) {
         greet_task_t *task = KIND_SPAWN(greet, place.path);
