@@ -442,38 +442,28 @@ KIND_TASK(void, runner_and_child_fail, int child_code; int body_code;
     return self->r;
 }
 
-static void ck_both_fail(int child_code, int body_code)
+static const struct {
+    const char *name;
+    int child_code;
+    int body_code;
+} both_fail[] = {
+    /* test_taskgroups.py, TestTaskGroup: rows */
+    {"taskgroup_19", ZERO_DIVISION_ERROR, CUSTOM_ERROR},
+    /* There are no codes that pass a group by as KeyboardInterrupt does. */
+    {"taskgroup_20", ZERO_DIVISION_ERROR, UV_EINTR},
+    {"taskgroup_20a", ZERO_DIVISION_ERROR, CUSTOM_ERROR},
+    {"taskgroup_21a", CUSTOM_ERROR, TYPE_ERROR},
+};
+
+UVA_TEST(body_and_child_fail)
 {
+    int child_code = UVA_ROW(both_fail)->child_code;
+    int body_code = UVA_ROW(both_fail)->body_code;
+
     ck_assert_int_eq(
         UVA_JOIN(KIND_SPAWN(runner_and_child_fail, child_code, body_code)),
         UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), body_code, child_code));
-}
-
-UVA_TEST(taskgroup_19)
-{
-    /* test_taskgroups.py, TestTaskGroup.test_taskgroup_19 */
-    ck_both_fail(ZERO_DIVISION_ERROR, CUSTOM_ERROR);
-}
-
-UVA_TEST(taskgroup_20)
-{
-    /* test_taskgroups.py, TestTaskGroup.test_taskgroup_20: there are no codes
-     * that pass a group by as KeyboardInterrupt does; every one becomes a
-     * member. */
-    ck_both_fail(ZERO_DIVISION_ERROR, UV_EINTR);
-}
-
-UVA_TEST(taskgroup_20a)
-{
-    /* test_taskgroups.py, TestTaskGroup.test_taskgroup_20a */
-    ck_both_fail(ZERO_DIVISION_ERROR, CUSTOM_ERROR);
-}
-
-UVA_TEST(taskgroup_21a)
-{
-    /* test_taskgroups.py, TestTaskGroup.test_taskgroup_21a */
-    ck_both_fail(CUSTOM_ERROR, TYPE_ERROR);
 }
 
 KIND_TASK(void, runner_22, uva_taskgroup_t g; int r;)
@@ -501,11 +491,11 @@ UVA_TEST(taskgroup_22)
 
 static void add_failures(TCase *tcase)
 {
+    KIND_ADD_TABLE(tcase, body_and_child_fail, both_fail);
     KIND_ADD_TESTS(tcase, taskgroup_04, cancel_children_on_child_error,
                    taskgroup_08, taskgroup_09, taskgroup_10, taskgroup_11,
                    taskgroup_12, taskgroup_13, taskgroup_14, taskgroup_15,
-                   taskgroup_16, taskgroup_18, taskgroup_19, taskgroup_20,
-                   taskgroup_20a, taskgroup_21a);
+                   taskgroup_16, taskgroup_18);
 }
 
 int main(void)
