@@ -15,41 +15,30 @@ static int join_cancelled(uva_task_t *take_task)
 
 /* --- children --- */
 
-KIND_TEST(taskgroup_01, uva_taskgroup_t g; foo_task_t * t1; foo_task_t * t2;
+static const struct {
+    const char *name;
+    uint64_t pause_ns; /* Between the two children. */
+} two_children[] = {
+    /* test_taskgroups.py, TestTaskGroup: rows */
+    {"taskgroup_01", 0},
+    {"taskgroup_02", UVA_MS(150)},
+};
+
+KIND_TEST(two_results, uva_taskgroup_t g; foo_task_t * t1; foo_task_t * t2;
           int value;
           int r;)
 {
-    /* test_taskgroups.py, TestTaskGroup.test_taskgroup_01 */
     UVA_BEGIN
     ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
     self->t1 = KIND_SPAWN_IN(&self->g, foo, UVA_MS(100), 42);
-    self->t2 = KIND_SPAWN_IN(&self->g, foo, UVA_MS(200), 11);
     uva_task_ref(UVA_ERASE(self->t1)); /* Borrowed until the exit. */
+    if (UVA_ROW(two_children)->pause_ns > 0) {
+        AWAIT_IS(0, uva_sleep, UVA_ROW(two_children)->pause_ns);
+    }
+    self->t2 = KIND_SPAWN_IN(&self->g, foo, UVA_MS(200), 11);
     uva_task_ref(UVA_ERASE(self->t2));
     AWAIT_IS(0, uva_taskgroup_exit, &self->g, 0);
     ck_assert(UVA_DONE(self->t1) && UVA_DONE(self->t2));
-    AWAIT(self->r, foo_await, self->t1, &self->value);
-    ck_assert_int_eq(self->value, 42);
-    AWAIT(self->r, foo_await, self->t2, &self->value);
-    ck_assert_int_eq(self->value, 11);
-    UVA_END
-    return 0;
-}
-
-KIND_TEST(taskgroup_02, uva_taskgroup_t g; foo_task_t * t1; foo_task_t * t2;
-          int value;
-          int r;)
-{
-    /* test_taskgroups.py, TestTaskGroup.test_taskgroup_02 */
-    UVA_BEGIN
-    ck_assert_int_eq(uva_taskgroup_enter(&self->g), 0);
-    self->t1 = KIND_SPAWN_IN(&self->g, foo, UVA_MS(100), 42);
-    uva_task_ref(UVA_ERASE(self->t1));
-    AWAIT(self->r, uva_sleep, UVA_MS(150));
-    self->t2 = KIND_SPAWN_IN(&self->g, foo, UVA_MS(200), 11);
-    uva_task_ref(UVA_ERASE(self->t2));
-    AWAIT(self->r, uva_taskgroup_exit, &self->g, self->r);
-    ck_assert_int_eq(self->r, 0);
     AWAIT(self->r, foo_await, self->t1, &self->value);
     ck_assert_int_eq(self->value, 42);
     AWAIT(self->r, foo_await, self->t2, &self->value);
@@ -504,7 +493,8 @@ int main(void)
     TCase *children = UVA_TCASE(suite, "Children");
     TCase *cancelling = UVA_TCASE(suite, "Cancellation");
 
-    KIND_ADD_TESTS(children, taskgroup_01, taskgroup_02, taskgroup_03);
+    KIND_ADD_TABLE(children, two_results, two_children);
+    KIND_ADD_TESTS(children, taskgroup_03);
     add_failures(UVA_TCASE(suite, "Failures"));
     KIND_ADD_TESTS(cancelling, cancellation, taskgroup_07, taskgroup_17,
                    taskgroup_22);

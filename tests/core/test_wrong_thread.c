@@ -464,30 +464,6 @@ static void world_end(world_t *w, uva_test_link_t *link)
     ck_assert_int_eq(uva_join(UVA_FUTURE(w->task), NULL), UV_ECANCELED);
 }
 
-UVA_NET_TEST(wrong_thread_changes_nothing)
-{
-    world_t w = {.loop = NULL};
-    waiter_task_t *waiters[WAITERS];
-    uva_test_link_t link;
-    uv_thread_t thread;
-
-    world_make(&w, &link);
-    for (int i = 0; i < WAITERS; i++) {
-        waiters[i] = uva_spawn(waiter, .w = &w, .which = i);
-    }
-    UVA_TICK();
-    ck_assert(uva_task_cancel(w.task)); /* So that there is one to take back. */
-    ck_assert_int_eq(uva_timeout_enter(&w.timeout, UVA_SEC(99)), 0);
-    ck_assert_int_eq(uva_taskgroup_enter(&w.group), 0);
-    ck_assert_int_eq(uv_thread_create(&thread, call_all, &w), 0);
-    ck_assert_int_eq(uv_thread_join(&thread), 0);
-    ck_assert_int_eq(dropped, 3); /* What was refused. */
-    ck_assert_int_eq(uva_taskgroup_exit(&w.group, 0), 0);
-    ck_assert_int_eq(uva_timeout_exit(&w.timeout, 0), 0);
-    world_use(&w, waiters);
-    world_end(&w, &link);
-}
-
 /* --- a task of another loop, in a thread of its own --- */
 
 static int use_strange_ones(void *arg, void **ret_result)
@@ -524,7 +500,16 @@ static void run_a_stranger(void *data)
     pieces_check(pieces, copies, "a task of another loop");
 }
 
-UVA_NET_TEST(strange_task_changes_nothing)
+static const struct {
+    const char *name;
+    uv_thread_cb body;
+    int dropped; /* What was refused with its data. */
+} threads[] = {
+    {"wrong_thread_changes_nothing", call_all, 3},
+    {"strange_task_changes_nothing", run_a_stranger, 0},
+};
+
+UVA_NET_TEST(nothing_changes)
 {
     world_t w = {.loop = NULL};
     waiter_task_t *waiters[WAITERS];
@@ -536,12 +521,15 @@ UVA_NET_TEST(strange_task_changes_nothing)
         waiters[i] = uva_spawn(waiter, .w = &w, .which = i);
     }
     UVA_TICK();
+    ck_assert(uva_task_cancel(w.task)); /* So that there is one to take back. */
     ck_assert_int_eq(uva_timeout_enter(&w.timeout, UVA_SEC(99)), 0);
     ck_assert_int_eq(uva_taskgroup_enter(&w.group), 0);
     uva_test_log_begin();
-    ck_assert_int_eq(uv_thread_create(&thread, run_a_stranger, &w), 0);
+    dropped = 0;
+    ck_assert_int_eq(uv_thread_create(&thread, UVA_ROW(threads)->body, &w), 0);
     ck_assert_int_eq(uv_thread_join(&thread), 0);
     uva_test_log_end();
+    ck_assert_int_eq(dropped, UVA_ROW(threads)->dropped);
     ck_assert_int_eq(uva_taskgroup_exit(&w.group, 0), 0);
     ck_assert_int_eq(uva_timeout_exit(&w.timeout, 0), 0);
     world_use(&w, waiters);
@@ -553,7 +541,6 @@ int main(void)
     Suite *suite = suite_create("wrong_thread");
     TCase *tcase = UVA_TCASE(suite, "Calls");
 
-    UVA_ADD_TESTS(tcase, wrong_thread_changes_nothing,
-                  strange_task_changes_nothing);
+    UVA_ADD_TABLE(tcase, nothing_changes, threads);
     return uva_test_main(suite);
 }
