@@ -53,8 +53,6 @@ UVA_EXTERN uva_transport_t *uva_transport_ref(uva_transport_t *transport);
 /** Drop a reference; the last one of an open transport closes it and warns in
  * debug mode. @return NULL. */
 UVA_EXTERN uva_transport_t *uva_transport_unref(uva_transport_t *transport);
-/** The loop of a transport. Borrowed. */
-UVA_EXTERN uva_loop_t *uva_transport_get_loop(const uva_transport_t *transport);
 
 /** What a transport stands on, also when the connection is closed. */
 UVA_EXTERN uva_medium_kind_t

@@ -295,6 +295,8 @@ int uva__transport_stand(uva_transport_t *transport,
 
 /* --- transports.c --- */
 
+/** The loop of a transport. Borrowed. */
+uva_loop_t *uva__transport_loop(const uva_transport_t *transport);
 /** The state of the consumer. Borrowed; lives as long as the transport. */
 void *uva__transport_state(uva_transport_t *transport);
 /** Why a transport was lost; 0 while it is not, or if it was closed here. */

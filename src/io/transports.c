@@ -471,7 +471,7 @@ uva_transport_t *uva_transport_ref(uva_transport_t *transport)
     return transport;
 }
 
-uva_loop_t *uva_transport_get_loop(const uva_transport_t *transport)
+uva_loop_t *uva__transport_loop(const uva_transport_t *transport)
 {
     return transport->loop;
 }

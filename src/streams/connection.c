@@ -36,7 +36,7 @@ static uva_transport_t *connection_transport(const uva_reader_t *reader,
  */
 static bool connection_owned(const uva_transport_t *transport)
 {
-    return uva_loop_owned(uva_transport_get_loop(transport),
+    return uva_loop_owned(uva__transport_loop(transport),
                           "uva_connection_close");
 }
 

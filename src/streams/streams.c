@@ -39,7 +39,7 @@ static void stream_init(void *state,
 
     (void)factory;
     if (stream->writer.transport == NULL) {
-        uva__input_init(&stream->reader.in, uva_transport_get_loop(transport),
+        uva__input_init(&stream->reader.in, uva__transport_loop(transport),
                         transport, limit_bytes);
         stream->writer.transport = transport;
         stream->writer.reader = &stream->reader;
@@ -189,7 +189,7 @@ int uva_stream_on(uva_transport_t *transport,
     uva__stream_t *stream;
     int r;
 
-    if (!uva_loop_owned(uva_transport_get_loop(transport), __func__) ||
+    if (!uva_loop_owned(uva__transport_loop(transport), __func__) ||
         uva_transport_is_closing(transport)) {
         return uva__bare(UV_EPERM);
     }
