@@ -526,6 +526,46 @@ UVA_TEST(stack_goes_to_a_task)
     ck_assert_int_eq(value, 1);
 }
 
+UVA_TASK(void, digs)
+{
+    volatile char frame[8000];
+
+    (void)args;
+    (void)ret;
+    for (size_t i = 0; i < sizeof frame; i++) {
+        frame[i] = 1;
+    }
+    return uva_sleep(0);
+}
+
+/* One stack serves three tasks. It is measured when it is fresh, or each time.
+ */
+START_TEST(stack_usage_by_function)
+{
+    uva_loop_options_t options = UVA_LOOP_OPTIONS_INIT;
+    uva_stack_usage_t usage;
+    uva_loop_t *loop;
+
+    options.stack_census = _i == 1;
+    ck_assert_int_eq(uva_loop_new_virtual(&options, &loop), 0);
+    ck_assert_uint_eq(uva_loop_stack_usage(loop, NULL, 0), 0);
+    for (int i = 0; i < 3; i++) {
+        digs_task_t *task = digs_spawn((digs_args_t){0}, ON_LOOP(loop));
+        ck_assert_int_eq(
+            uva_loop_run_until_complete(loop, UVA_FUTURE(task), NULL), 0);
+        uva_task_unref(UVA_ERASE(task));
+    }
+    ck_assert_uint_eq(uva_loop_stack_usage(loop, NULL, 0), 1);
+    ck_assert_uint_eq(uva_loop_stack_usage(loop, &usage, 1), 1);
+    ck_assert_str_eq(usage.function, "digs");
+    ck_assert_uint_eq(usage.samples, _i == 1 ? 3 : 1);
+    /* A sanitizer may put the array elsewhere. */
+    ck_assert_uint_ge(usage.max_bytes,
+                      strcmp(uva_features()->tools, "none") == 0 ? 8000 : 1);
+    end_loop(loop);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("coroutines");
@@ -549,5 +589,6 @@ int main(void)
     UVA_ADD_TESTS(memory, argument_dropped_once, argument_dropped_when_refused,
                   no_stack_left, stack_goes_to_a_task, many_in_turn,
                   many_at_once);
+    tcase_add_loop_test(memory, stack_usage_by_function, 0, 2);
     return uva_test_main(suite);
 }
