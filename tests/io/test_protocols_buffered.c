@@ -73,55 +73,54 @@ static int pauses(noting_t *self)
     return 0;
 }
 
-UVA_NET_TEST(failures_of_each_callback)
-{
+static const struct {
+    const char *name;
+    notes_t does;
+    const char *hears;
+    const char *told;
+} failures[] = {
+    {"aborts_in_buffer_updated",
+     {.on_data = aborts},
+     "made;get;updated abc;lost OK;",
+     NULL},
+    /* The descriptor is gone, so nothing is read (asyncio reads once more). */
+    {"aborts_in_get_buffer", {.on_buffer = aborts}, "made;get;lost OK;", NULL},
     /* test_selector_events.py,
-     * SelectorSocketTransportBufferedProtocolTests.test_get_buffer_error
-     * test_selector_events.py,
-     * SelectorSocketTransportBufferedProtocolTests.test_get_buffer_zerosized
-     * test_selector_events.py,
-     * SelectorSocketTransportBufferedProtocolTests.test_buffer_updated_error
-     * test_selector_events.py,
-     * SelectorSocketTransportBufferedProtocolTests.
-     * test_read_eof_received_error */
-    static const struct {
-        notes_t does;
-        const char *hears;
-        const char *told;
-    } rows[] = {
-        {{.no_room = true},
-         "made;get;lost ENOBUFS;",
-         "Fatal error: protocol.get_buffer() call failed."},
-        {{.on_data = fails},
-         "made;get;updated abc;lost UVA_EUSER-1;",
-         "Fatal error: protocol.buffer_updated() call failed."},
-        {{.on_eof = fails},
-         "made;get;updated abc;get;eof;lost UVA_EUSER-1;",
-         "Fatal error: protocol.eof_received() call failed."},
-        {{.on_data = aborts}, "made;get;updated abc;lost OK;", NULL},
-        /* The descriptor is gone, so nothing is read (asyncio reads once more).
-         */
-        {{.on_buffer = aborts}, "made;get;lost OK;", NULL},
-    };
+     * SelectorSocketTransportBufferedProtocolTests.test_get_buffer_error */
+    /* test_selector_events.py, SelectorSocketTransportBufferedProtocolTests:
+     * rows */
+    {"get_buffer_zerosized",
+     {.no_room = true},
+     "made;get;lost ENOBUFS;",
+     "Fatal error: protocol.get_buffer() call failed."},
+    {"buffer_updated_error",
+     {.on_data = fails},
+     "made;get;updated abc;lost UVA_EUSER-1;",
+     "Fatal error: protocol.buffer_updated() call failed."},
+    {"read_eof_received_error",
+     {.on_eof = fails},
+     "made;get;updated abc;get;eof;lost UVA_EUSER-1;",
+     "Fatal error: protocol.eof_received() call failed."},
+};
 
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        notes_t notes = rows[i].does;
-        uva_test_reports_t reports = {0};
-        int fd;
-        uva_transport_t *transport =
-            noting_link(&noting_buffered_ops, &notes, &fd);
-        uva_test_collect_reports(&reports);
-        uva_test_send(fd, "abc");
-        if (rows[i].does.on_eof != NULL) {
-            UVA_TEST_UNTIL(heard(&notes, "abc"));
-            shutdown(fd, SHUT_WR);
-        }
-        noting_ends(transport, &notes, rows[i].hears);
-        ck_assert_int_eq(reports.count, rows[i].told != NULL);
-        ck_assert(rows[i].told == NULL ||
-                  strcmp(reports.message, rows[i].told) == 0);
-        close(fd);
+UVA_NET_TEST(failure_of_a_callback)
+{
+    notes_t notes = UVA_ROW(failures)->does;
+    const char *told = UVA_ROW(failures)->told;
+    uva_test_reports_t reports = {0};
+    int fd;
+    uva_transport_t *transport = noting_link(&noting_buffered_ops, &notes, &fd);
+
+    uva_test_collect_reports(&reports);
+    uva_test_send(fd, "abc");
+    if (notes.on_eof != NULL) {
+        UVA_TEST_UNTIL(heard(&notes, "abc"));
+        shutdown(fd, SHUT_WR);
     }
+    noting_ends(transport, &notes, UVA_ROW(failures)->hears);
+    ck_assert_int_eq(reports.count, told != NULL);
+    ck_assert(told == NULL || strcmp(reports.message, told) == 0);
+    close(fd);
 }
 
 UVA_NET_TEST(paused_in_get_buffer)
@@ -216,11 +215,11 @@ int main(void)
 {
     Suite *suite = suite_create("protocols_buffered");
     TCase *reading = UVA_TCASE(suite, "Reading");
-    TCase *failures = UVA_TCASE(suite, "Failures");
+    TCase *failing = UVA_TCASE(suite, "Failures");
 
     UVA_ADD_TESTS(reading, buffered_proto_create_connection,
                   read_ready_eof_keep_open, paused_in_get_buffer,
                   once_for_each_iteration, proto_type_switch);
-    UVA_ADD_TESTS(failures, failures_of_each_callback);
+    UVA_ADD_TABLE(failing, failure_of_a_callback, failures);
     return uva_test_main(suite);
 }

@@ -287,64 +287,63 @@ UVA_NET_TEST(tables_that_are_none)
     }
 }
 
-UVA_NET_TEST(descriptors_that_are_no_connection)
-{
-    /* test_base_events.py,
-     * BaseEventLoopWithSelectorTests.test_create_connection_wrong_sock */
-    static const struct {
-        int type; /* 0: a file. */
-        int code;
-    } rows[] = {
-        {SOCK_DGRAM, UV_EINVAL}, {SOCK_STREAM, UV_ENOTCONN}, {0, UV_ENOTSOCK}};
+static const struct {
+    const char *name;
+    int type; /* 0: a file. */
+    int code;
+} no_connections[] = {
+    {"listening_socket", SOCK_STREAM, UV_ENOTCONN},
+    {"file", 0, UV_ENOTSOCK},
+    /* test_base_events.py, BaseEventLoopWithSelectorTests: rows */
+    {"create_connection_wrong_sock", SOCK_DGRAM, UV_EINVAL},
+};
 
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        notes_t notes = {0};
-        int fd = rows[i].type == 0
-                     ? open("/dev/null", O_RDONLY | O_CLOEXEC)
-                     : socket(AF_INET, rows[i].type | SOCK_CLOEXEC, 0);
-        ck_assert_int_ge(fd, 0);
-        ck_assert_int_eq(UVA_JOIN(KIND_SPAWN(join, BY_DESCRIPTOR, &noting_ops,
-                                             &notes, .fd = fd)),
-                         rows[i].code);
-        ck_assert(!is_open(fd));
-        ck_assert_str_eq(notes.text, "");
-    }
+UVA_NET_TEST(descriptor_that_is_no_connection)
+{
+    int type = UVA_ROW(no_connections)->type;
+    notes_t notes = {0};
+    int fd = type == 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC)
+                       : socket(AF_INET, type | SOCK_CLOEXEC, 0);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(UVA_JOIN(KIND_SPAWN(join, BY_DESCRIPTOR, &noting_ops,
+                                         &notes, .fd = fd)),
+                     UVA_ROW(no_connections)->code);
+    ck_assert(!is_open(fd));
+    ck_assert_str_eq(notes.text, "");
 }
 
-UVA_NET_TEST(listeners_that_are_none)
-{
-    /* test_base_events.py,
-     * BaseEventLoopWithSelectorTests.test_create_server_wrong_sock
-     * test_base_events.py,
-     * BaseEventLoopWithSelectorTests.test_create_server_stream_bittype
-     * test_base_events.py,
-     * BaseEventLoopWithSelectorTests.test_create_server_host_port_sock */
-    static const struct {
-        int type;
-        const char *host;
-        int code;
-    } rows[] = {{SOCK_DGRAM, NULL, UV_EINVAL},
-                {SOCK_STREAM | SOCK_NONBLOCK, NULL, 0},
-                {SOCK_STREAM, "127.0.0.1", UV_EINVAL}};
+static const struct {
+    const char *name;
+    int type;
+    const char *host;
+    int code;
+} listeners[] = {
+    /* test_base_events.py, BaseEventLoopWithSelectorTests: rows */
+    {"create_server_wrong_sock", SOCK_DGRAM, NULL, UV_EINVAL},
+    {"create_server_stream_bittype", SOCK_STREAM | SOCK_NONBLOCK, NULL, 0},
+    {"create_server_host_port_sock", SOCK_STREAM, "127.0.0.1", UV_EINVAL},
+};
 
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        uva_server_options_t options = UVA_SERVER_OPTIONS_INIT;
-        struct sockaddr_in address = {
-            .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        notes_t notes = {0};
-        int fd = socket(AF_INET, rows[i].type | SOCK_CLOEXEC, 0);
-        ck_assert_int_ge(fd, 0);
-        ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address),
-                         0);
-        options.fds = &fd;
-        options.fd_count = 1;
-        ck_assert_int_eq(UVA_JOIN(KIND_SPAWN(serve, BY_HOST, &noting_ops,
-                                             &notes, rows[i].host, &options)),
-                         rows[i].code);
-        ck_assert(is_open(fd) == (rows[i].code < 0));
-        if (rows[i].code < 0) {
-            close(fd);
-        }
+UVA_NET_TEST(server_of_a_descriptor)
+{
+    int code = UVA_ROW(listeners)->code;
+    uva_server_options_t options = UVA_SERVER_OPTIONS_INIT;
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    notes_t notes = {0};
+    int fd = socket(AF_INET, UVA_ROW(listeners)->type | SOCK_CLOEXEC, 0);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    options.fds = &fd;
+    options.fd_count = 1;
+    ck_assert_int_eq(UVA_JOIN(KIND_SPAWN(serve, BY_HOST, &noting_ops, &notes,
+                                         UVA_ROW(listeners)->host, &options)),
+                     code);
+    ck_assert(is_open(fd) == (code < 0));
+    if (code < 0) {
+        close(fd);
     }
 }
 
@@ -521,9 +520,9 @@ int main(void)
 
     KIND_ADD_TESTS(ways_case, made_when_it_returns);
     UVA_ADD_TESTS(ways_case, unix_server_serves, server_of_descriptors);
-    KIND_ADD_TESTS(refused, tables_that_are_none,
-                   descriptors_that_are_no_connection, listeners_that_are_none,
-                   server_of_ipv6);
+    KIND_ADD_TESTS(refused, tables_that_are_none, server_of_ipv6);
+    KIND_ADD_TABLE(refused, descriptor_that_is_no_connection, no_connections);
+    KIND_ADD_TABLE(refused, server_of_a_descriptor, listeners);
     UVA_ADD_TESTS(refused, descriptor_outside_of_a_task);
     KIND_ADD_TESTS(failures, connection_cancelled_at_each_iteration,
                    server_cancelled_at_each_iteration);

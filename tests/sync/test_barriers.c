@@ -444,30 +444,30 @@ KIND_TASK(void, half_blocking, party_t *party; int r;)
 
 /* The tasks that block while others leave are let in by a reset, and sent away
  * by an abort. */
-UVA_TEST(barrier_broken_when_tasks_half_draining_half_blocking)
+static const struct {
+    const char *name;
+    bool aborts;
+    int blocked_and_failed;
+} half[] = {
+    /* test_locks.py, BarrierTests: rows */
+    {"reset_barrier_when_tasks_half_draining_half_blocking", false, 0},
+    {"abort_barrier_when_tasks_half_draining_half_blocking", true,
+     N - N / 2 - 1},
+};
+
+UVA_TEST(barrier_half_draining_half_blocking)
 {
-    /* test_locks.py,
-     * BarrierTests.test_reset_barrier_when_tasks_half_draining_half_blocking,
-     * and test_locks.py,
-     * BarrierTests.test_abort_barrier_when_tasks_half_draining_half_blocking
-     */
-    static const struct {
-        bool aborts;
-        int blocked_and_failed;
-    } rows[] = {{false, 0}, {true, N - N / 2 - 1}};
+    bool aborts = UVA_ROW(half)->aborts;
+    party_t party;
 
-    for (size_t row = 0; row < 2; row++) {
-        party_t party;
-
-        party_init(&party, N);
-        party.aborts = rows[row].aborts;
-        GATHER_TASKS(half_blocking, &party, N);
-        ck_assert_int_eq(party.results1, N / 2);
-        ck_assert_int_eq(party.results2, rows[row].blocked_and_failed);
-        ck_assert(!describes(&party.barrier, "resetting"));
-        ck_assert_int_eq(uva_barrier_n_waiting(&party.barrier), 0);
-        ck_assert_int_eq(uva_barrier_broken(&party.barrier), rows[row].aborts);
-    }
+    party_init(&party, N);
+    party.aborts = aborts;
+    GATHER_TASKS(half_blocking, &party, N);
+    ck_assert_int_eq(party.results1, N / 2);
+    ck_assert_int_eq(party.results2, UVA_ROW(half)->blocked_and_failed);
+    ck_assert(!describes(&party.barrier, "resetting"));
+    ck_assert_int_eq(uva_barrier_n_waiting(&party.barrier), 0);
+    ck_assert_int_eq(uva_barrier_broken(&party.barrier), aborts);
 }
 
 KIND_TASK(void, waiting_again, party_t *party; int r;)
@@ -706,10 +706,10 @@ int main(void)
         barrier_places_after_a_cancellation);
 
     tcase = UVA_TCASE(suite, "Reset");
+    KIND_ADD_TABLE(tcase, barrier_half_draining_half_blocking, half);
     KIND_ADD_TESTS(tcase, barrier_reset_barrier,
                    barrier_reset_barrier_while_tasks_waiting,
                    barrier_reset_barrier_when_tasks_half_draining,
-                   barrier_broken_when_tasks_half_draining_half_blocking,
                    barrier_reset_barrier_while_tasks_waiting_and_waiting_again,
                    barrier_reset_barrier_while_tasks_draining);
 

@@ -954,34 +954,38 @@ UVA_TEST(condition_timeout_in_block)
 
 /* Cancelled while it waits for a notification, or for the lock after one: the
  * message arrives. */
+static const struct {
+    const char *name;
+    bool relock;
+} messages[] = {
+    /* test_locks.py, ConditionTests: rows */
+    {"cancelled_error_wakeup", false},
+    {"cancelled_error_re_aquire", true},
+};
+
 UVA_TEST(condition_cancelled_error)
 {
-    /* test_locks.py, ConditionTests.test_cancelled_error_wakeup, and
-     * test_locks.py, ConditionTests.test_cancelled_error_re_aquire */
-    for (int relock = 0; relock < 2; relock++) {
-        uva_condition_t condition = UVA_CONDITION_INIT;
-        uva_test_trace_t trace = {0};
-        int wake = 0;
-        wait_value_task_t *task =
-            KIND_SPAWN(wait_value, &condition, &wake, &trace);
+    bool relock = UVA_ROW(messages)->relock;
+    uva_condition_t condition = UVA_CONDITION_INIT;
+    uva_test_trace_t trace = {0};
+    int wake = 0;
+    wait_value_task_t *task = KIND_SPAWN(wait_value, &condition, &wake, &trace);
 
+    UVA_TICK();
+    if (relock) {
+        acquire(&condition);
+        wake = 1;
+        notify(&condition, 1);
         UVA_TICK();
-        if (relock) {
-            acquire(&condition);
-            wake = 1;
-            notify(&condition, 1);
-            UVA_TICK();
-        }
-        uva_future_cancel_message(UVA_FUTURE(task), "foo");
-        if (relock) {
-            release(&condition);
-        }
-        ck_assert_int_eq(uva_await(UVA_FUTURE(task), NULL), UV_ECANCELED);
-        ck_assert_str_eq(uva_future_get_cancel_message(UVA_FUTURE(task)),
-                         "foo");
-        ck_assert(uva_condition_locked(&condition));
-        ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
     }
+    uva_future_cancel_message(UVA_FUTURE(task), "foo");
+    if (relock) {
+        release(&condition);
+    }
+    ck_assert_int_eq(uva_await(UVA_FUTURE(task), NULL), UV_ECANCELED);
+    ck_assert_str_eq(uva_future_get_cancel_message(UVA_FUTURE(task)), "foo");
+    ck_assert(uva_condition_locked(&condition));
+    ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
 }
 
 typedef struct store_s {
@@ -1018,7 +1022,16 @@ KIND_TASK(void, consume, store_t *store; int r;)
 
 /* A notification whose receiver is cancelled, before it wakes or while it
  * waits for the lock, must reach the other consumer. */
-static void check_cancelled_wakeup(bool relock)
+static const struct {
+    const char *name;
+    bool relock;
+} wakeups[] = {
+    /* test_locks.py, ConditionTests: rows */
+    {"cancelled_wakeup", false},
+    {"cancelled_wakeup_relock", true},
+};
+
+UVA_TEST(condition_cancelled_wakeup)
 {
     store_t store = {UVA_CONDITION_INIT, 0};
     consume_task_t *c0 = KIND_SPAWN(consume, &store);
@@ -1029,7 +1042,7 @@ static void check_cancelled_wakeup(bool relock)
     acquire(&store.condition);
     store.state++;
     notify(&store.condition, 1);
-    if (relock) {
+    if (UVA_ROW(wakeups)->relock) {
         UVA_TICK();
     }
     uva_future_cancel(UVA_FUTURE(c0));
@@ -1044,14 +1057,6 @@ static void check_cancelled_wakeup(bool relock)
     release(&store.condition);
     ck_assert_int_eq(UVA_JOIN(c1), 0);
     ck_assert_int_eq(UVA_JOIN(c0), UV_ECANCELED);
-}
-
-UVA_TEST(condition_cancelled_wakeup)
-{
-    /* test_locks.py, ConditionTests.test_cancelled_wakeup, and
-     * test_locks.py, ConditionTests.test_cancelled_wakeup_relock */
-    check_cancelled_wakeup(false);
-    check_cancelled_wakeup(true);
 }
 
 UVA_TEST(condition_cancelled_again_and_again)
@@ -1255,40 +1260,41 @@ UVA_TEST(semaphore_acquire_cancel)
 
 /* The first waiters are cancelled and have not run: the permit is for the next
  * one, and for no other. */
-UVA_TEST(semaphore_acquire_cancel_before_awoken)
+static const struct {
+    const char *name;
+    int tasks;
+    int cancelled;
+} not_awoken[] = {
+    /* test_locks.py, SemaphoreTests: rows */
+    {"acquire_cancel_before_awoken", 4, 2},
+    {"acquire_hang", 2, 1},
+};
+
+UVA_TEST(semaphore_cancelled_before_awoken)
 {
-    /* test_locks.py, SemaphoreTests.test_acquire_cancel_before_awoken, and
-     * test_locks.py, SemaphoreTests.test_acquire_hang */
-    static const struct {
-        int tasks;
-        int cancelled;
-    } rows[] = {{4, 2}, {2, 1}};
+    uva_semaphore_t semaphore = UVA_SEMAPHORE_INIT(0);
+    int count = UVA_ROW(not_awoken)->tasks;
+    int cancelled = UVA_ROW(not_awoken)->cancelled;
+    take_permit_task_t *tasks[4];
 
-    for (size_t row = 0; row < 2; row++) {
-        uva_semaphore_t semaphore = UVA_SEMAPHORE_INIT(0);
-        int cancelled = rows[row].cancelled;
-        take_permit_task_t *tasks[4];
-
-        for (int i = 0; i < rows[row].tasks; i++) {
-            tasks[i] = KIND_SPAWN(take_permit, &semaphore);
-        }
-        UVA_TICK();
-        for (int i = 0; i < cancelled; i++) {
-            uva_future_cancel(UVA_FUTURE(tasks[i]));
-        }
-        permit(&semaphore);
-        UVA_TICK();
-        UVA_TICK();
-        ck_assert(uva_semaphore_locked(&semaphore));
-        for (int i = cancelled; i < rows[row].tasks; i++) {
-            ck_assert_int_eq(UVA_DONE(tasks[i]), i == cancelled);
-            uva_future_cancel(UVA_FUTURE(tasks[i]));
-        }
-        UVA_TICK();
-        for (int i = 0; i < rows[row].tasks; i++) {
-            ck_assert_int_eq(UVA_JOIN(tasks[i]),
-                             i == cancelled ? 0 : UV_ECANCELED);
-        }
+    for (int i = 0; i < count; i++) {
+        tasks[i] = KIND_SPAWN(take_permit, &semaphore);
+    }
+    UVA_TICK();
+    for (int i = 0; i < cancelled; i++) {
+        uva_future_cancel(UVA_FUTURE(tasks[i]));
+    }
+    permit(&semaphore);
+    UVA_TICK();
+    UVA_TICK();
+    ck_assert(uva_semaphore_locked(&semaphore));
+    for (int i = cancelled; i < count; i++) {
+        ck_assert_int_eq(UVA_DONE(tasks[i]), i == cancelled);
+        uva_future_cancel(UVA_FUTURE(tasks[i]));
+    }
+    UVA_TICK();
+    for (int i = 0; i < count; i++) {
+        ck_assert_int_eq(UVA_JOIN(tasks[i]), i == cancelled ? 0 : UV_ECANCELED);
     }
 }
 
@@ -1702,8 +1708,9 @@ static void add_conditions(TCase *tcase)
     KIND_ADD_TESTS(tcase, condition_repr, condition_context_manager);
     UVA_ADD_TESTS(tcase, condition_explicit_lock, condition_ambiguous_loops,
                   condition_timeout_in_block);
-    KIND_ADD_TESTS(tcase, condition_cancelled_error, condition_cancelled_wakeup,
-                   condition_cancelled_again_and_again,
+    KIND_ADD_TABLE(tcase, condition_cancelled_error, messages);
+    KIND_ADD_TABLE(tcase, condition_cancelled_wakeup, wakeups);
+    KIND_ADD_TESTS(tcase, condition_cancelled_again_and_again,
                    condition_wait_with_cancellation_due);
 }
 
@@ -1713,9 +1720,8 @@ static void add_semaphores(TCase *tcase)
     KIND_ADD_TESTS(tcase, semaphore_repr);
     UVA_ADD_TESTS(tcase, semaphore_value);
     KIND_ADD_TESTS(tcase, semaphore_value_while_tasks_wait, semaphore_acquire,
-                   semaphore_acquire_cancel,
-                   semaphore_acquire_cancel_before_awoken,
-                   semaphore_acquire_no_hang);
+                   semaphore_acquire_cancel, semaphore_acquire_no_hang);
+    KIND_ADD_TABLE(tcase, semaphore_cancelled_before_awoken, not_awoken);
     UVA_ADD_TESTS(tcase, semaphore_release_not_acquired,
                   semaphore_release_no_waiters);
     KIND_ADD_TESTS(

@@ -575,31 +575,32 @@ UVA_TEST(queue_why_are_putters_waiting)
     uva_queue_destroy(&queue);
 }
 
-UVA_TEST(queue_cancelled_puts_not_being_held_in_self_putters)
-{
-    /* Cancelled in the list, or when a get has taken it out of the list:
-     * test_queues.py,
-     * QueuePutTests.test_cancelled_puts_not_being_held_in_self_putters, and
-     * test_queues.py,
-     * QueuePutTests.test_cancelled_put_silence_value_error_exception
-     */
-    for (int taken_out = 0; taken_out < 2; taken_out++) {
-        uva_queue_t queue = UVA_QUEUE_INIT(1);
-        put_one_task_t *task;
+static const struct {
+    const char *name;
+    bool taken_out; /* Of the list, by a get, before it is cancelled. */
+} cancelled_puts[] = {
+    /* test_queues.py, QueuePutTests: rows */
+    {"cancelled_puts_not_being_held_in_self_putters", false},
+    {"cancelled_put_silence_value_error_exception", true},
+};
 
-        PUT(&queue, 1);
-        task = KIND_SPAWN(put_one, &queue, 1);
-        UVA_TICK();
-        ck_assert_uint_eq(putters_of(&queue), 1);
-        if (taken_out) {
-            ck_assert_int_eq(get(&queue), 1);
-            ck_assert_uint_eq(putters_of(&queue), 0);
-        }
-        uva_future_cancel(UVA_FUTURE(task));
-        ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
+UVA_TEST(queue_cancelled_put)
+{
+    uva_queue_t queue = UVA_QUEUE_INIT(1);
+    put_one_task_t *task;
+
+    PUT(&queue, 1);
+    task = KIND_SPAWN(put_one, &queue, 1);
+    UVA_TICK();
+    ck_assert_uint_eq(putters_of(&queue), 1);
+    if (UVA_ROW(cancelled_puts)->taken_out) {
+        ck_assert_int_eq(get(&queue), 1);
         ck_assert_uint_eq(putters_of(&queue), 0);
-        uva_queue_destroy(&queue);
     }
+    uva_future_cancel(UVA_FUTURE(task));
+    ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
+    ck_assert_uint_eq(putters_of(&queue), 0);
+    uva_queue_destroy(&queue);
 }
 
 /* --- the order of a priority queue --- */
@@ -1301,6 +1302,7 @@ static void add_get(TCase *tcase)
 
 static void add_put(TCase *tcase)
 {
+    KIND_ADD_TABLE(tcase, queue_cancelled_put, cancelled_puts);
     KIND_ADD_TESTS(tcase, queue_blocking_put_wait,
                    queue_get_cancel_drop_one_pending_reader,
                    queue_get_cancel_drop_many_pending_readers,
@@ -1308,8 +1310,7 @@ static void add_put(TCase *tcase)
     UVA_ADD_TESTS(tcase, queue_nonblocking_put_exception);
     KIND_ADD_TESTS(tcase, queue_put_cancelled, queue_put_cancelled_race,
                    queue_put_with_waiting_getters,
-                   queue_why_are_putters_waiting,
-                   queue_cancelled_puts_not_being_held_in_self_putters);
+                   queue_why_are_putters_waiting);
 }
 
 static void add_order(TCase *tcase)
