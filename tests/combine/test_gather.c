@@ -243,17 +243,7 @@ KIND_LOOP_TEST(constructor_empty_sequence_use_running_loop)
 {
     /* test_tasks.py,
      * FutureGatherTests.test_constructor_empty_sequence_use_running_loop */
-    uva_task_t *task = KIND_ERASED(gathers_nothing);
-    uva_future_t *outer;
-
-    ck_assert_int_eq(hand_run(task), 0);
-    outer = *(uva_future_t **)hand_value(UVA_FUTURE(task));
-    ck_assert_ptr_eq(uva_future_get_loop(outer), uva_test_loop);
-    hand_run_ready();
-    ck_assert(uva_future_done(outer));
-    ck_assert_int_eq(uva_future_exception(outer), 0);
-    uva_future_unref(outer);
-    uva_task_unref(task);
+    uva_future_unref(hand_made(KIND_ERASED(gathers_nothing)));
 }
 
 START_TEST(constructor_heterogenous_futures)
@@ -335,16 +325,7 @@ KIND_TASK(uva_future_t *, gathers_two, uva_task_t *tasks[2];)
 KIND_LOOP_TEST(constructor_use_running_loop)
 {
     /* test_tasks.py, CoroutineGatherTests.test_constructor_use_running_loop */
-    uva_task_t *task = KIND_ERASED(gathers_two);
-    uva_future_t *outer;
-
-    ck_assert_int_eq(hand_run(task), 0);
-    outer = *(uva_future_t **)hand_value(UVA_FUTURE(task));
-    ck_assert_ptr_eq(uva_future_get_loop(outer), uva_test_loop);
-    ck_assert_int_eq(uva_loop_run_until_complete(uva_test_loop, outer, NULL),
-                     0);
-    uva_future_unref(outer);
-    uva_task_unref(task);
+    uva_future_unref(hand_made(KIND_ERASED(gathers_two)));
 }
 
 KIND_LOOP_TEST(duplicate_coroutines)

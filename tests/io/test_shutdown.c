@@ -264,6 +264,40 @@ static void close_all(const int *fds, int count)
     }
 }
 
+/* A server, and connections whose handlers have begun. */
+typedef struct served_s {
+    told_t told;
+    uva_server_t *server;
+    int count;
+    int fds[6];
+} served_t;
+
+static void served_begin(served_t *served,
+                         uva_client_connected_cb handler,
+                         int count,
+                         const uva_server_options_t *options)
+{
+    *served = (served_t){.count = count};
+    served->server = start(handler, &served->told, options);
+    dial_all(served->server, served->fds, count);
+    UVA_TEST_UNTIL(served->told.begun == count);
+}
+
+static void served_end(served_t *served)
+{
+    close_all(served->fds, served->count);
+    uva_server_unref(served->server);
+}
+
+/* Await a shutdown that has succeeded. */
+static void ck_aborts(shut_task_t *take_task, int count)
+{
+    int aborted = -1;
+
+    ck_assert_int_eq(shut_await(take_task, &aborted), 0);
+    ck_assert_int_eq(aborted, count);
+}
+
 static uint64_t now_ns(void)
 {
     return uva_loop_time(uva_get_running_loop());
@@ -288,7 +322,6 @@ UVA_NET_TEST(handlers_end_by_themselves)
     told_t told = {0};
     uva_server_t *server = start(serve_lines, &told, NULL);
     shut_task_t *task;
-    int aborted;
     int fds[3];
 
     dial_all(server, fds, 3);
@@ -298,8 +331,7 @@ UVA_NET_TEST(handlers_end_by_themselves)
     uva_test_expect(fds[0], "late\n");
     ck_assert(!uva_future_done(UVA_FUTURE(task)));
     close_all(fds, 3);
-    ck_assert_int_eq(shut_await(task, &aborted), 0);
-    ck_assert_int_eq(aborted, 0);
+    ck_aborts(task, 0);
     ck_assert_int_eq(told.ends, 3);
     ck_assert_uint_eq(uva_get_running_loop()->timers.wheel.count, 0);
     uva_server_unref(server);
@@ -307,37 +339,29 @@ UVA_NET_TEST(handlers_end_by_themselves)
 
 UVA_NET_TEST(grace_is_over)
 {
-    told_t told = {0};
-    uva_server_t *server = start(serve_lines, &told, NULL);
+    served_t s;
     uint64_t begun_ns;
-    int fds[3];
 
-    dial_all(server, fds, 3);
-    UVA_TEST_UNTIL(told.begun == 3);
+    served_begin(&s, serve_lines, 3, NULL);
     begun_ns = now_ns();
-    ck_assert_int_eq(shut_in_task(server, UVA_MS(20)), 3);
+    ck_assert_int_eq(shut_in_task(s.server, UVA_MS(20)), 3);
     ck_assert_uint_ge(now_ns(), begun_ns + UVA_MS(20));
-    ck_assert_int_eq(told.ends, 3);
-    ck_assert_uint_eq(uva_server_connection_count(server), 0);
+    ck_assert_int_eq(s.told.ends, 3);
+    ck_assert_uint_eq(uva_server_connection_count(s.server), 0);
     for (int i = 0; i < 3; i++) {
-        uva_test_expect_eof(fds[i]);
+        uva_test_expect_eof(s.fds[i]);
     }
-    close_all(fds, 3);
-    uva_server_unref(server);
+    served_end(&s);
 }
 
 UVA_NET_TEST(no_grace)
 {
-    told_t told = {0};
-    uva_server_t *server = start(serve_busy, &told, NULL);
-    int fds[3];
+    served_t s;
 
-    dial_all(server, fds, 3);
-    UVA_TEST_UNTIL(told.begun == 3);
-    ck_assert_int_eq(shut_in_task(server, 0), 3);
-    ck_assert_int_eq(told.codes, 3); /* Handlers that do end have ended. */
-    close_all(fds, 3);
-    uva_server_unref(server);
+    served_begin(&s, serve_busy, 3, NULL);
+    ck_assert_int_eq(shut_in_task(s.server, 0), 3);
+    ck_assert_int_eq(s.told.codes, 3); /* Handlers that do end have ended. */
+    served_end(&s);
 }
 
 UVA_NET_TEST(accepted_and_not_begun)
@@ -358,45 +382,34 @@ UVA_NET_TEST(accepted_and_not_begun)
 UVA_NET_TEST(several_shut_it_down)
 {
     /* The earliest end counts, and all are told the same. */
-    told_t told = {0};
-    uva_server_t *server = start(serve_lines, &told, NULL);
+    served_t s;
     shut_task_t *tasks[4];
-    int fds[2];
 
-    dial_all(server, fds, 2);
-    UVA_TEST_UNTIL(told.begun == 2);
-    tasks[0] = KIND_SPAWN(shut, server, UVA_FOREVER);
-    tasks[1] = KIND_SPAWN(shut, server, UVA_SEC(600));
-    tasks[2] = KIND_SPAWN(shut, server, UVA_MS(10));
-    tasks[3] = KIND_SPAWN(shut, server, UVA_SEC(300));
+    served_begin(&s, serve_lines, 2, NULL);
+    tasks[0] = KIND_SPAWN(shut, s.server, UVA_FOREVER);
+    tasks[1] = KIND_SPAWN(shut, s.server, UVA_SEC(600));
+    tasks[2] = KIND_SPAWN(shut, s.server, UVA_MS(10));
+    tasks[3] = KIND_SPAWN(shut, s.server, UVA_SEC(300));
     for (int i = 0; i < 4; i++) {
-        int aborted = -1;
-        ck_assert_int_eq(shut_await(tasks[i], &aborted), 0);
-        ck_assert_int_eq(aborted, 2);
+        ck_aborts(tasks[i], 2);
     }
     ck_assert_uint_eq(uva_get_running_loop()->timers.wheel.count, 0);
-    ck_assert_int_eq(shut_in_task(server, 0), 2); /* Once more: no change. */
-    close_all(fds, 2);
-    uva_server_unref(server);
+    ck_assert_int_eq(shut_in_task(s.server, 0), 2); /* Once more: no change. */
+    served_end(&s);
 }
 
 UVA_NET_TEST(impatience)
 {
     /* A second call without a grace ends the first. */
-    told_t told = {0};
-    uva_server_t *server = start(serve_lines, &told, NULL);
+    served_t s;
     shut_task_t *task;
-    int aborted;
-    int fd = uva_test_dial(uva_server_port(server));
 
-    UVA_TEST_UNTIL(told.begun == 1);
-    task = KIND_SPAWN(shut, server, UVA_FOREVER);
+    served_begin(&s, serve_lines, 1, NULL);
+    task = KIND_SPAWN(shut, s.server, UVA_FOREVER);
     ck_assert_int_eq(uva_sleep(0), 0);
-    ck_assert_int_eq(shut_in_task(server, 0), 1);
-    ck_assert_int_eq(shut_await(task, &aborted), 0);
-    ck_assert_int_eq(aborted, 1);
-    close(fd);
-    uva_server_unref(server);
+    ck_assert_int_eq(shut_in_task(s.server, 0), 1);
+    ck_aborts(task, 1);
+    served_end(&s);
 }
 
 KIND_TASK(int, serve_forever, uva_server_t *server; int r;)
@@ -417,41 +430,37 @@ KIND_TASK(int, wait_closed, uva_server_t *server; int r;)
 
 UVA_NET_TEST(others_wait_for_the_server)
 {
-    told_t told = {0};
-    uva_server_t *server = start(serve_lines, &told, NULL);
-    serve_forever_task_t *forever = KIND_SPAWN(serve_forever, server);
-    wait_closed_task_t *closed = KIND_SPAWN(wait_closed, server);
-    int fd = uva_test_dial(uva_server_port(server));
+    served_t s;
+    serve_forever_task_t *forever;
+    wait_closed_task_t *closed;
 
-    UVA_TEST_UNTIL(told.begun == 1);
-    ck_assert_int_eq(shut_in_task(server, UVA_MS(5)), 1);
+    served_begin(&s, serve_lines, 1, NULL);
+    forever = KIND_SPAWN(serve_forever, s.server);
+    closed = KIND_SPAWN(wait_closed, s.server);
+    ck_assert_int_eq(uva_sleep(0), 0);
+    ck_assert_int_eq(shut_in_task(s.server, UVA_MS(5)), 1);
     ck_assert_int_eq(UVA_JOIN(forever), UV_ECANCELED);
     ck_assert_int_eq(UVA_JOIN(closed), 0);
-    close(fd);
-    uva_server_unref(server);
+    served_end(&s);
 }
 
 UVA_NET_TEST(cancelled_shutdown_aborts)
 {
-    told_t told = {0};
-    uva_server_t *server = start(serve_lines, &told, NULL);
+    served_t s;
     shut_task_t *task;
-    int fds[2];
 
-    dial_all(server, fds, 2);
-    UVA_TEST_UNTIL(told.begun == 2);
-    task = KIND_SPAWN(shut, server, UVA_FOREVER);
+    served_begin(&s, serve_lines, 2, NULL);
+    task = KIND_SPAWN(shut, s.server, UVA_FOREVER);
     ck_assert_int_eq(uva_sleep(0), 0);
     uva_task_cancel(UVA_ERASE(task));
     ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
-    UVA_TEST_UNTIL(told.ends == 2);
-    ck_assert_int_eq(shut_in_task(server, 0), 2); /* What the first did. */
+    UVA_TEST_UNTIL(s.told.ends == 2);
+    ck_assert_int_eq(shut_in_task(s.server, 0), 2); /* What the first did. */
     /* Cancelled before its first call: nothing begins. */
-    task = KIND_SPAWN(shut, server, UVA_FOREVER);
+    task = KIND_SPAWN(shut, s.server, UVA_FOREVER);
     uva_task_cancel(UVA_ERASE(task));
     ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
-    close_all(fds, 2);
-    uva_server_unref(server);
+    served_end(&s);
 }
 
 UVA_NET_TEST(last_reference_goes_meanwhile)
@@ -459,15 +468,13 @@ UVA_NET_TEST(last_reference_goes_meanwhile)
     told_t told = {0};
     uva_server_t *server = start(serve_lines, &told, NULL);
     shut_task_t *task;
-    int aborted;
     int fd = uva_test_dial(uva_server_port(server));
 
     UVA_TEST_UNTIL(told.begun == 1);
     task = KIND_SPAWN(shut, server, UVA_MS(5));
     ck_assert_int_eq(uva_sleep(0), 0);
     uva_server_unref(server);
-    ck_assert_int_eq(shut_await(task, &aborted), 0);
-    ck_assert_int_eq(aborted, 1);
+    ck_aborts(task, 1);
     close(fd);
 }
 
@@ -515,55 +522,44 @@ END_TEST
 UVA_NET_TEST_STRICT(shutdown_without_memory)
 {
     /* Nothing has changed; without a grace no memory is needed. */
-    told_t told = {0};
-    uva_server_t *server = start(serve_lines, &told, NULL);
-    int fd = uva_test_dial(uva_server_port(server));
+    served_t s;
     int r = UV_ENOMEM;
 
-    UVA_TEST_UNTIL(told.begun == 1);
+    served_begin(&s, serve_lines, 1, NULL);
     for (uint64_t n = 1; r == UV_ENOMEM; n++) {
         uva_testing_fail_allocation(n, false);
-        r = uva_server_shutdown(server, UVA_MS(1));
+        r = uva_server_shutdown(s.server, UVA_MS(1));
         uva_testing_fail_allocation(0, false);
-        ck_assert(r == 1 ||
-                  (r == UV_ENOMEM && uva_server_is_serving(server) && n < 10));
+        ck_assert(r == 1 || (r == UV_ENOMEM &&
+                             uva_server_is_serving(s.server) && n < 10));
     }
     ck_assert_int_eq(r, 1);
-    close(fd);
-    uva_server_unref(server);
+    served_end(&s);
 
-    server = start(serve_lines, &told, NULL);
-    fd = uva_test_dial(uva_server_port(server));
-    UVA_TEST_UNTIL(told.begun == 2);
+    served_begin(&s, serve_lines, 1, NULL);
     uva_testing_fail_allocation(1, true);
-    r = uva_server_shutdown(server, 0);
+    r = uva_server_shutdown(s.server, 0);
     uva_testing_fail_allocation(0, false);
     ck_assert_int_eq(r, 1);
-    close(fd);
-    uva_server_unref(server);
+    served_end(&s);
 }
 
 UVA_NET_TEST_STRICT(sooner_without_memory)
 {
     /* The end that the first task was promised cannot be kept: it is now. */
-    told_t told = {0};
-    uva_server_t *server = start(serve_lines, &told, NULL);
+    served_t s;
     shut_task_t *task;
-    int aborted;
     int r;
-    int fd = uva_test_dial(uva_server_port(server));
 
-    UVA_TEST_UNTIL(told.begun == 1);
-    task = KIND_SPAWN(shut, server, UVA_SEC(600));
+    served_begin(&s, serve_lines, 1, NULL);
+    task = KIND_SPAWN(shut, s.server, UVA_SEC(600));
     ck_assert_int_eq(uva_sleep(0), 0);
     uva_testing_fail_allocation(1, true);
-    r = uva_server_shutdown(server, UVA_SEC(300));
+    r = uva_server_shutdown(s.server, UVA_SEC(300));
     uva_testing_fail_allocation(0, false);
     ck_assert_int_eq(r, 1);
-    ck_assert_int_eq(shut_await(task, &aborted), 0);
-    ck_assert_int_eq(aborted, 1);
-    close(fd);
-    uva_server_unref(server);
+    ck_aborts(task, 1);
+    served_end(&s);
 }
 
 static void shut_outside(void *data)
@@ -593,24 +589,23 @@ UVA_NET_TEST(shutdown_outside_of_a_task)
 
 UVA_NET_TEST(stubborn_handlers)
 {
-    told_t told = {0};
-    uva_server_t *server;
-    int fds[3];
+    served_t s = {.count = 3};
 
-    uva_event_init(&stubborn);
-    ck_assert_int_eq(uva_start_server_callback(serve_stubborn, &told,
-                                               "127.0.0.1", "0", NULL, &server),
+    /* The log names the handler as it stands in this call. */
+    ck_assert_int_eq(uva_start_server_callback(serve_stubborn, &s.told,
+                                               "127.0.0.1", "0", NULL,
+                                               &s.server),
                      0);
-    dial_all(server, fds, 3);
-    UVA_TEST_UNTIL(told.begun == 3);
+    uva_event_init(&stubborn);
+    dial_all(s.server, s.fds, 3);
+    UVA_TEST_UNTIL(s.told.begun == 3);
     uva_test_log_begin();
-    ck_assert_int_eq(shut_in_task(server, UVA_MS(1)), 3);
+    ck_assert_int_eq(shut_in_task(s.server, UVA_MS(1)), 3);
     ck_assert_ptr_nonnull(strstr(uva_test_log(), "3 of its handlers go on"));
     ck_assert_ptr_nonnull(strstr(uva_test_log(), "serve_stubborn"));
     uva_test_log_end();
     uva_event_set(&stubborn);
-    close_all(fds, 3);
-    uva_server_unref(server);
+    served_end(&s);
     ck_assert_int_eq(uva_sleep(0), 0);
 }
 
@@ -809,34 +804,27 @@ UVA_NET_TEST(requests_that_arrived_are_served)
     /* One is in the system, unread; one is begun, and goes on later. Both
      * handlers end when they would wait for the next. */
     uva_server_options_t options = UVA_SERVER_OPTIONS_INIT;
-    told_t told = {0};
-    uva_server_t *server;
+    served_t s;
     shut_task_t *task;
-    int aborted;
-    int fds[2];
 
     options.end_idle = true;
-    server = start(serve_lines, &told, &options);
-    dial_all(server, fds, 2);
-    UVA_TEST_UNTIL(told.begun == 2);
-    uva_test_send(fds[1], "beg");
+    served_begin(&s, serve_lines, 2, &options);
+    uva_test_send(s.fds[1], "beg");
     for (int i = 0; i < 50; i++) {
         ck_assert_int_eq(uva_sleep(0), 0);
     }
-    uva_test_send(fds[0], "one\ntwo\n");
-    task = KIND_SPAWN(shut, server, UVA_FOREVER);
-    uva_test_expect(fds[0], "one\ntwo\n");
-    uva_test_expect_eof(fds[0]);
-    ck_assert_int_eq(told.ends, 1);
+    uva_test_send(s.fds[0], "one\ntwo\n");
+    task = KIND_SPAWN(shut, s.server, UVA_FOREVER);
+    uva_test_expect(s.fds[0], "one\ntwo\n");
+    uva_test_expect_eof(s.fds[0]);
+    ck_assert_int_eq(s.told.ends, 1);
     ck_assert(!uva_future_done(UVA_FUTURE(task)));
-    uva_test_send(fds[1], "un\n");
-    uva_test_expect(fds[1], "begun\n");
-    ck_assert_int_eq(shut_await(task, &aborted), 0);
-    ck_assert_int_eq(aborted, 0);
-    ck_assert_int_eq(told.lines, 3);
-    ck_assert_int_eq(told.ends, 2);
-    close_all(fds, 2);
-    uva_server_unref(server);
+    uva_test_send(s.fds[1], "un\n");
+    uva_test_expect(s.fds[1], "begun\n");
+    ck_aborts(task, 0);
+    ck_assert_int_eq(s.told.lines, 3);
+    ck_assert_int_eq(s.told.ends, 2);
+    served_end(&s);
 }
 
 UVA_NET_TEST(begun_exact_read_goes_on)
@@ -962,21 +950,18 @@ static int serve_until_closing(UVA_UNUSED uva_reader_t *reader,
 
 UVA_NET_TEST(handlers_wait_for_closing)
 {
-    told_t told = {0};
-    uva_server_t *server = start(serve_until_closing, &told, NULL);
+    served_t s;
     wait_closing_task_t *task;
-    int fd = uva_test_dial(uva_server_port(server));
 
-    UVA_TEST_UNTIL(told.begun == 1);
-    task = KIND_SPAWN(wait_closing, server);
+    served_begin(&s, serve_until_closing, 1, NULL);
+    task = KIND_SPAWN(wait_closing, s.server);
     ck_assert_int_eq(uva_sleep(0), 0);
     uva_task_cancel(UVA_ERASE(task));
     ck_assert_int_eq(UVA_JOIN(task), UV_ECANCELED);
-    ck_assert_int_eq(shut_in_task(server, UVA_FOREVER), 0);
-    ck_assert_int_eq(UVA_JOIN(KIND_SPAWN(wait_closing, server)), 0);
-    uva_test_expect(fd, "bye");
-    close(fd);
-    uva_server_unref(server);
+    ck_assert_int_eq(shut_in_task(s.server, UVA_FOREVER), 0);
+    ck_assert_int_eq(UVA_JOIN(KIND_SPAWN(wait_closing, s.server)), 0);
+    uva_test_expect(s.fds[0], "bye");
+    served_end(&s);
 }
 
 UVA_NET_TEST(server_of_a_transport)
@@ -994,7 +979,6 @@ UVA_NET_TEST(protocols_ask)
     uva_server_options_t options = UVA_SERVER_OPTIONS_INIT;
     uva_server_t *server;
     shut_task_t *task;
-    int aborted;
     int fds[3];
 
     options.end_idle = true; /* Means nothing to them. */
@@ -1013,8 +997,7 @@ UVA_NET_TEST(protocols_ask)
     uva_test_send(fds[1], "more");
     uva_test_expect_eof(fds[1]);
     UVA_TEST_UNTIL(lost_count == 1);
-    ck_assert_int_eq(shut_await(task, &aborted), 0);
-    ck_assert_int_eq(aborted, 2);
+    ck_aborts(task, 2);
     ck_assert_int_eq(lost_count, 3);
     close_all(fds, 3);
     uva_server_unref(server);

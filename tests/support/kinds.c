@@ -92,6 +92,18 @@ void *hand_value(uva_future_t *future)
     return value;
 }
 
+uva_future_t *hand_made(uva_task_t *take_task)
+{
+    uva_future_t *made;
+
+    ck_assert_int_eq(hand_run(take_task), 0);
+    made = *(uva_future_t **)hand_value(UVA_FUTURE(take_task));
+    uva_task_unref(take_task);
+    ck_assert_ptr_eq(uva_future_get_loop(made), uva_test_loop);
+    ck_assert_int_eq(uva_loop_run_until_complete(uva_test_loop, made, NULL), 0);
+    return made;
+}
+
 uva_future_t *hand_future(void)
 {
     uva_future_t *future = uva_loop_create_future(uva_test_loop);

@@ -218,6 +218,10 @@ void hand_run_ready(void);
 int hand_int(uva_task_t *task);
 /** The result of a future, or of a plain task, that is done. */
 void *hand_value(uva_future_t *future);
+/** Run a KIND_TASK(uva_future_t *, ...) that makes a future of the running
+ * loop, and then the loop until that future has succeeded. @return The future.
+ */
+uva_future_t *hand_made(uva_task_t *take_task);
 /** A new future of uva_test_loop. */
 uva_future_t *hand_future(void);
 /** What a task awaits; NULL if it is not suspended in the await of a future. */

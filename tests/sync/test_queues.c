@@ -1,26 +1,13 @@
 /*
  * Queue, LifoQueue, PriorityQueue: CPython's tests, and what C adds.
  */
+#include "items.h"
 #include "kinds.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "sync/waitlists.h"
-
-/* Items are small numbers. */
-#define ITEM(number) ((void *)(intptr_t)(number))
-#define NUMBER(item) ((int)(intptr_t)(item))
-#define PUT(q, number) \
-    ck_assert_int_eq(uva_queue_put_nowait(q, ITEM(number)), 0)
-
-static int get(uva_queue_t *queue)
-{
-    void *item = NULL;
-
-    ck_assert_int_eq(uva_queue_get_nowait(queue, &item), 0);
-    return NUMBER(item);
-}
 
 static int await_get(uva_queue_t *queue)
 {

@@ -2,25 +2,13 @@
  * What asyncio has not: uva_select, what a full queue does, waiters for
  * primitives of one's own.
  */
+#include "items.h"
 #include "kinds.h"
 
 #include <pthread.h>
 #include <string.h>
 
 #include "sync/waitlists.h"
-
-#define ITEM(number) ((void *)(intptr_t)(number))
-#define NUMBER(item) ((int)(intptr_t)(item))
-#define PUT(q, number) \
-    ck_assert_int_eq(uva_queue_put_nowait(q, ITEM(number)), 0)
-
-static int get(uva_queue_t *queue)
-{
-    void *item = NULL;
-
-    ck_assert_int_eq(uva_queue_get_nowait(queue, &item), 0);
-    return NUMBER(item);
-}
 
 /* --- select --- */
 
