@@ -125,22 +125,22 @@ static void ended_cb(uva_loop_t *of, int status, void *data)
 static ended_t ended;
 static int shut;
 
+static int shut_guest(void)
+{
+    uva_shutdown_options_t options = UVA_SHUTDOWN_OPTIONS_INIT;
+
+    options.done = ended_cb;
+    options.data = &ended;
+    return uva_loop_shutdown(guest, &options);
+}
+
 static void shut_down(void *data)
 {
     (void)data;
-    shut = uva_loop_shutdown(
-        guest, &(uva_shutdown_options_t){.size = sizeof(uva_shutdown_options_t),
-                                         .done = ended_cb,
-                                         .data = &ended});
+    shut = shut_guest();
     /* It has begun, and does not begin twice. */
     ck_assert_int_eq(ended.count, 0);
-    ck_assert_int_eq(
-        uva_loop_shutdown(
-            guest,
-            &(uva_shutdown_options_t){.size = sizeof(uva_shutdown_options_t),
-                                      .done = ended_cb,
-                                      .data = &ended}),
-        UV_EPERM);
+    ck_assert_int_eq(shut_guest(), UV_EPERM);
     ck_assert(!uva_loop_is_closed(guest));
 }
 
@@ -246,24 +246,12 @@ START_TEST(shutdown_from_main)
     uva_task_unref(
         uva_loop_create_task(guest, sleep_until_cancelled, &cancelled, NULL));
     (void)uv_run(&host, UV_RUN_NOWAIT);
-    ck_assert_int_eq(
-        uva_loop_shutdown(
-            guest,
-            &(uva_shutdown_options_t){.size = sizeof(uva_shutdown_options_t),
-                                      .done = ended_cb,
-                                      .data = &ended}),
-        0);
+    ck_assert_int_eq(shut_guest(), 0);
     ck_assert_int_eq(cancelled, 1);
     ck_assert(uva_loop_is_closed(guest));
     ck_assert_int_eq(ended.count, 1);
     ck_assert_int_eq(ended.status, 0);
-    ck_assert_int_eq(
-        uva_loop_shutdown(
-            guest,
-            &(uva_shutdown_options_t){.size = sizeof(uva_shutdown_options_t),
-                                      .done = ended_cb,
-                                      .data = &ended}),
-        UV_EPERM);
+    ck_assert_int_eq(shut_guest(), UV_EPERM);
     ck_assert_int_eq(ended.count, 1);
 }
 END_TEST

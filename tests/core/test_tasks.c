@@ -413,39 +413,35 @@ START_TEST(ensure_future_task)
 }
 END_TEST
 
-START_TEST(ensure_future_awaitable)
-{
-    /* test_tasks.py, BaseTaskTests.test_ensure_future_awaitable */
-    uva_loop_t *loop = new_loop();
-    int ok = 0;
-    uva_awaitable_t awaitable = {NULL, plain_ok, &ok};
-    uva_future_t *future = uva_ensure_future(&awaitable, loop);
-
-    ck_assert_int_eq(uva_loop_run_until_complete(loop, future, NULL), 0);
-    ck_assert_ptr_eq(hand_value(future), &ok);
-    uva_future_unref(future);
-    end_loop(loop);
-}
-END_TEST
-
 static int sleep_then_ok(void *arg, void **ret_result)
 {
     *ret_result = arg;
     return uva_sleep(0);
 }
 
-START_TEST(ensure_future_task_awaitable)
+static const struct {
+    const char *name;
+    uva_coro_cb body;
+} awaitables[] = {
+    /* test_tasks.py, BaseTaskTests: rows */
+    {"ensure_future_awaitable", plain_ok},
+    {"ensure_future_task_awaitable", sleep_then_ok},
+};
+
+START_TEST(ensure_future_of_a_body)
 {
-    /* test_tasks.py, BaseTaskTests.test_ensure_future_task_awaitable */
     uva_loop_t *loop = new_loop();
     int ok = 0;
-    uva_awaitable_t awaitable = {NULL, sleep_then_ok, &ok};
-    uva_future_t *future = uva_ensure_future(&awaitable, loop);
+    uva_awaitable_t awaitable = {NULL, NULL, &ok};
+    uva_future_t *future;
 
+    UVA_FIND_ROW();
+    awaitable.body = UVA_ROW(awaitables)->body;
+    future = uva_ensure_future(&awaitable, loop);
     ck_assert_int_eq(uva_loop_run_until_complete(loop, future, NULL), 0);
     ck_assert(uva_future_done(future));
     ck_assert_ptr_eq(hand_value(future), &ok);
-    ck_assert((uva_future_task(future) != NULL));
+    ck_assert(uva_future_task(future) != NULL);
     uva_future_unref(future);
     end_loop(loop);
 }
@@ -716,9 +712,9 @@ int main(void)
 
     tcase_add_checked_fixture(ensure, uva_test_loop_setup,
                               uva_test_loop_teardown);
+    UVA_ADD_TABLE(ensure, ensure_future_of_a_body, awaitables);
     UVA_ADD_TESTS(ensure, ensure_future_coroutine, ensure_future_future,
-                  ensure_future_task, ensure_future_awaitable,
-                  ensure_future_task_awaitable, ensure_future_error_msg);
+                  ensure_future_task, ensure_future_error_msg);
 
     KIND_ADD_TESTS(current, current_task, current_task_with_implicit_loop,
                    current_task_with_interleaving_tasks, enter_task,
