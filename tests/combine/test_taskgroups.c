@@ -169,27 +169,6 @@ KIND_TASK(void, runner_of_five, int *num; bool sleeps; uva_taskgroup_t g; int i;
     return self->r;
 }
 
-UVA_TEST(cancellation)
-{
-    /* test_taskgroups.py, TestTaskGroup.test_cancellation */
-    int num = 0;
-
-    ck_assert_int_eq(join_cancelled(KIND_ERASED(runner_of_five, .num = &num)),
-                     UV_ECANCELED);
-    ck_assert_int_eq(num, 5);
-}
-
-UVA_TEST(taskgroup_07)
-{
-    /* test_taskgroups.py, TestTaskGroup.test_taskgroup_07 */
-    int num = 0;
-
-    ck_assert_int_eq(join_cancelled(KIND_ERASED(runner_of_five, .num = &num,
-                                                .sleeps = true)),
-                     UV_ECANCELED);
-    ck_assert_int_eq(num, 15);
-}
-
 /* Five children that fail when they are cancelled, in `depth` groups of which
  * the inner has them; the outer one may have a child of its own. */
 KIND_TASK(void, runner_that_crashes, int depth; bool sibling;
@@ -219,15 +198,6 @@ KIND_TASK(void, runner_that_crashes, int depth; bool sibling;
     return self->r;
 }
 
-UVA_TEST(taskgroup_08)
-{
-    /* test_taskgroups.py, TestTaskGroup.test_taskgroup_08 */
-    ck_assert_int_eq(
-        join_cancelled(KIND_ERASED(runner_that_crashes, .depth = 1)),
-        UVA_EGROUP);
-    ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
-}
-
 /* --- a body that fails --- */
 
 KIND_TASK(void, runner_that_fails, shared_t *shared; uint64_t delay_ns;
@@ -248,29 +218,27 @@ KIND_TASK(void, runner_that_fails, shared_t *shared; uint64_t delay_ns;
     return self->r;
 }
 
-static void ck_runner_fails(uint64_t delay_ns)
+static const struct {
+    const char *name;
+    uint64_t delay_ns;
+} failing_bodies[] = {
+    /* test_taskgroups.py, TestTaskGroup: rows */
+    {"taskgroup_09", UVA_MS(100)},
+    {"taskgroup_10", 0},
+};
+
+UVA_TEST(body_fails)
 {
     shared_t shared = {0};
 
-    ck_assert_int_eq(UVA_JOIN(KIND_SPAWN(runner_that_fails, &shared, delay_ns)),
+    ck_assert_int_eq(UVA_JOIN(KIND_SPAWN(runner_that_fails, &shared,
+                                         UVA_ROW(failing_bodies)->delay_ns)),
                      UVA_EGROUP);
     ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
     ck_assert(UVA_CANCELLED(shared.t1));
     ck_assert(UVA_CANCELLED(shared.t2));
     uva_task_unref(shared.t1);
     uva_task_unref(shared.t2);
-}
-
-UVA_TEST(taskgroup_09)
-{
-    /* test_taskgroups.py, TestTaskGroup.test_taskgroup_09 */
-    ck_runner_fails(UVA_MS(100));
-}
-
-UVA_TEST(taskgroup_10)
-{
-    /* test_taskgroups.py, TestTaskGroup.test_taskgroup_10 */
-    ck_runner_fails(0);
 }
 
 /* --- groups in groups --- */
@@ -281,24 +249,6 @@ static bool error_types_nested(const uva_error_t *error, int code)
     return uva_error_member_count(error) == 1 &&
            error_types(error, UVA_EGROUP, 0) &&
            error_types(uva_error_member(error, 0), code, 0);
-}
-
-UVA_TEST(taskgroup_11)
-{
-    /* test_taskgroups.py, TestTaskGroup.test_taskgroup_11 */
-    ck_assert_int_eq(
-        join_cancelled(KIND_ERASED(runner_that_crashes, .depth = 2)),
-        UVA_EGROUP);
-    ck_assert(error_types_nested(uva_task_error(), ZERO_DIVISION_ERROR));
-}
-
-UVA_TEST(taskgroup_12)
-{
-    /* test_taskgroups.py, TestTaskGroup.test_taskgroup_12 */
-    ck_assert_int_eq(join_cancelled(KIND_ERASED(runner_that_crashes, .depth = 2,
-                                                .sibling = true)),
-                     UVA_EGROUP);
-    ck_assert(error_types_nested(uva_task_error(), ZERO_DIVISION_ERROR));
 }
 
 KIND_TASK(void, runner_nested, uint64_t outer_ns; uint64_t inner_ns;
@@ -353,14 +303,6 @@ KIND_TASK(void, runner_slow_to_cancel, uva_taskgroup_t g1; int r;)
     return self->r;
 }
 
-UVA_TEST(taskgroup_15)
-{
-    /* test_taskgroups.py, TestTaskGroup.test_taskgroup_15 */
-    ck_assert_int_eq(join_cancelled(KIND_ERASED(runner_slow_to_cancel)),
-                     UVA_EGROUP);
-    ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
-}
-
 KIND_TASK(void, runner_16, runner_slow_to_cancel_task_t *task; int r;)
 {
     UVA_BEGIN
@@ -369,13 +311,6 @@ KIND_TASK(void, runner_16, runner_slow_to_cancel_task_t *task; int r;)
     UVA_END
     /* The same error, with its members. */
     return self->r == UVA_EGROUP ? uva_raise(uva_task_error()) : self->r;
-}
-
-UVA_TEST(taskgroup_16)
-{
-    /* test_taskgroups.py, TestTaskGroup.test_taskgroup_16 */
-    ck_assert_int_eq(join_cancelled(KIND_ERASED(runner_16)), UVA_EGROUP);
-    ck_assert(error_types(uva_task_error(), ZERO_DIVISION_ERROR, 0));
 }
 
 /* --- a body that is cancelled --- */
@@ -395,26 +330,76 @@ KIND_TASK(void, runner_alone, int *num; int code; uva_taskgroup_t g; int r;)
     return self->r;
 }
 
-UVA_TEST(taskgroup_17)
-{
-    /* test_taskgroups.py, TestTaskGroup.test_taskgroup_17 */
-    int num = 0;
+/* What is cancelled from outside in the middle of it. */
+typedef enum runner_e {
+    FIVE,
+    FIVE_AND_A_BODY,
+    CRASHES,
+    CRASHES_INSIDE,
+    CRASHES_BESIDE,
+    SLOW,
+    SLOW_INSIDE,
+    ALONE,
+    ALONE_AND_FAILS
+} runner_t;
 
-    ck_assert_int_eq(join_cancelled(KIND_ERASED(runner_alone, .num = &num)),
-                     UV_ECANCELED);
-    ck_assert_int_eq(num, 10);
+static const struct {
+    const char *name;
+    runner_t runner;
+    int code;   /* With which it ends. */
+    int member; /* Of the group's error. */
+    int num;    /* What children and body have counted. */
+    bool nested;
+} cancelled[] = {
+    /* test_taskgroups.py, TestTaskGroup: rows */
+    {"cancellation", FIVE, UV_ECANCELED, 0, 5, false},
+    {"taskgroup_07", FIVE_AND_A_BODY, UV_ECANCELED, 0, 15, false},
+    {"taskgroup_08", CRASHES, UVA_EGROUP, ZERO_DIVISION_ERROR, 0, false},
+    {"taskgroup_11", CRASHES_INSIDE, UVA_EGROUP, ZERO_DIVISION_ERROR, 0, true},
+    {"taskgroup_12", CRASHES_BESIDE, UVA_EGROUP, ZERO_DIVISION_ERROR, 0, true},
+    {"taskgroup_15", SLOW, UVA_EGROUP, ZERO_DIVISION_ERROR, 0, false},
+    {"taskgroup_16", SLOW_INSIDE, UVA_EGROUP, ZERO_DIVISION_ERROR, 0, false},
+    {"taskgroup_17", ALONE, UV_ECANCELED, 0, 10, false},
+    {"taskgroup_18", ALONE_AND_FAILS, UVA_EGROUP, CUSTOM_ERROR, 10, false},
+};
+
+static uva_task_t *make_runner(runner_t runner, int *num)
+{
+    switch (runner) {
+    case FIVE:
+    case FIVE_AND_A_BODY:
+        return KIND_ERASED(runner_of_five, .num = num,
+                           .sleeps = runner != FIVE);
+    case CRASHES:
+    case CRASHES_INSIDE:
+    case CRASHES_BESIDE:
+        return KIND_ERASED(runner_that_crashes,
+                           .depth = runner == CRASHES ? 1 : 2,
+                           .sibling = runner == CRASHES_BESIDE);
+    case SLOW:
+        return KIND_ERASED(runner_slow_to_cancel);
+    case SLOW_INSIDE:
+        return KIND_ERASED(runner_16);
+    default:
+        return KIND_ERASED(runner_alone, .num = num,
+                           .code = runner == ALONE ? 0 : CUSTOM_ERROR);
+    }
 }
 
-UVA_TEST(taskgroup_18)
+UVA_TEST(cancelled_from_outside)
 {
-    /* test_taskgroups.py, TestTaskGroup.test_taskgroup_18 */
+    int member = UVA_ROW(cancelled)->member;
     int num = 0;
 
-    ck_assert_int_eq(join_cancelled(KIND_ERASED(runner_alone, .num = &num,
-                                                .code = CUSTOM_ERROR)),
-                     UVA_EGROUP);
-    ck_assert(error_types(uva_task_error(), CUSTOM_ERROR, 0));
-    ck_assert_int_eq(num, 10);
+    ck_assert_int_eq(
+        join_cancelled(make_runner(UVA_ROW(cancelled)->runner, &num)),
+        UVA_ROW(cancelled)->code);
+    ck_assert_int_eq(num, UVA_ROW(cancelled)->num);
+    if (UVA_ROW(cancelled)->nested) {
+        ck_assert(error_types_nested(uva_task_error(), member));
+    } else if (member != 0) {
+        ck_assert(error_types(uva_task_error(), member, 0));
+    }
 }
 
 /* A child crashes with one code, the body it cancels with another. */
@@ -480,11 +465,10 @@ UVA_TEST(taskgroup_22)
 
 static void add_failures(TCase *tcase)
 {
+    KIND_ADD_TABLE(tcase, body_fails, failing_bodies);
     KIND_ADD_TABLE(tcase, body_and_child_fail, both_fail);
     KIND_ADD_TESTS(tcase, taskgroup_04, cancel_children_on_child_error,
-                   taskgroup_08, taskgroup_09, taskgroup_10, taskgroup_11,
-                   taskgroup_12, taskgroup_13, taskgroup_14, taskgroup_15,
-                   taskgroup_16, taskgroup_18);
+                   taskgroup_13, taskgroup_14);
 }
 
 int main(void)
@@ -496,7 +480,7 @@ int main(void)
     KIND_ADD_TABLE(children, two_results, two_children);
     KIND_ADD_TESTS(children, taskgroup_03);
     add_failures(UVA_TCASE(suite, "Failures"));
-    KIND_ADD_TESTS(cancelling, cancellation, taskgroup_07, taskgroup_17,
-                   taskgroup_22);
+    KIND_ADD_TABLE(cancelling, cancelled_from_outside, cancelled);
+    KIND_ADD_TESTS(cancelling, taskgroup_22);
     return uva_test_main(suite);
 }
