@@ -14,6 +14,9 @@ option(UVA_HARDENING "Stack protector, fortified libc calls, branch protection, 
 set(UVA_CORO "auto" CACHE STRING "How stacks are switched: asm, ucontext, or auto (asm where we have it)")
 set_property(CACHE UVA_CORO PROPERTY STRINGS auto asm ucontext)
 
+set(UVA_IO "socket" CACHE STRING "What connections stand on: socket (uv_poll_t), or uv (uv_tcp_t and uv_pipe_t, for those who ignore SIGPIPE)")
+set_property(CACHE UVA_IO PROPERTY STRINGS socket uv)
+
 set(UVA_ASSERT_LEVEL "1" CACHE STRING "0 no assertions, 1 cheap ones, 2 all; NDEBUG has no say")
 set_property(CACHE UVA_ASSERT_LEVEL PROPERTY STRINGS 0 1 2)
 

@@ -3,7 +3,7 @@
  * owns every transport's socket).
  */
 #include "core/owner.h"
-#include "io/medium_uv.h"
+#include "io/medium_uv_lent.h"
 #include "io/service.h"
 #include "io/stream_transport.h"
 

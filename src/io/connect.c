@@ -157,8 +157,11 @@ static void connect_won(attempt_t *attempt)
     }
     (void)medium->ops->watch(medium, 0);
     attempt_free(attempt);
-    r = uva__transport_new(dial->loop, &dial->kind, medium, &peer, NULL,
-                           &dial->winner);
+    r = dial->network != NULL ? 0 : uva__medium_settle(dial->loop, &medium);
+    if (r >= 0) {
+        r = uva__transport_new(dial->loop, &dial->kind, medium, &peer, NULL,
+                               &dial->winner);
+    }
     connect_done(dial, r);
     connect_drop_attempts(dial);
 }
@@ -367,7 +370,7 @@ static int connect_descriptor(dial_t *dial, const uva__target_t *target)
         peer.any.sa_family = AF_UNSPEC; /* It has left, or has no address. */
     }
     r = target->kind == UVA__TARGET_FD
-            ? uva__medium_socket(dial->loop, target->fd, &medium)
+            ? uva__medium_connected(dial->loop, target->fd, &medium)
             : uva__medium_pipe(dial->loop, target->fd, writes, &medium);
     if (r >= 0) {
         r = uva__transport_new(dial->loop, &dial->kind, medium, &peer, NULL,

@@ -44,7 +44,7 @@ typedef struct uva__io_s {
     uva_list_t transports; /* Of uva_transport_t.link: open and not accepted by
                               a server, which has a list of its own. */
     uva_list_t lent;       /* Of media of handles of the application:
-                              medium_uv.c. */
+                              medium_uv_lent.c. */
     uva_list_t servers;    /* Of uva_server_t.link: those that are not closed
                               or have clients. */
     struct uva_testing_network_s *network; /* Counted: in memory; NULL on a loop

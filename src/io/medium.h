@@ -25,6 +25,7 @@
 
 #include "uva/transports.h"
 
+#include "io/pipes.h"
 #include "io/sockets.h"
 
 typedef struct uva__medium_s uva__medium_t;
@@ -47,7 +48,7 @@ typedef struct uva__medium_ops_s {
      * UV_EAGAIN when there are none, or why the connection is lost. */
     ssize_t (*receive)(uva__medium_t *medium, void *data, size_t size);
     /** Send pieces in order, once; none is empty. SIGPIPE is never raised, but
-     * by libuv for a handle of the application.
+     * by libuv for a stream handle.
      * @return Bytes that were taken, perhaps less than all, UV_EAGAIN, or why
      * the connection is lost. */
     ssize_t (*send)(uva__medium_t *medium, struct iovec *pieces, size_t count);
@@ -165,6 +166,8 @@ uva__medium_give(uva__medium_t *medium, uva__medium_ready_cb ready, void *upper)
     medium->upper = upper;
 }
 
+/* --- medium_socket.c --- */
+
 /**
  * Make a medium of a stream socket, connected or connecting.
  *
@@ -175,7 +178,34 @@ uva__medium_give(uva__medium_t *medium, uva__medium_ready_cb ready, void *upper)
 int uva__medium_socket(uva_loop_t *loop,
                        int take_fd,
                        uva__medium_t **ret_medium);
+/** Close a medium of a stream socket, but not its descriptor, which is given
+ * out. */
+int uva__medium_socket_leave(uva__medium_t *take_medium, uva_loop_t *loop);
 
+/* --- medium_fd.c --- */
+
+/**
+ * Make a medium of one end of a pipe on a uv_poll_t.
+ *
+ * @param take_pipe What it has is taken, on failure too: it is closed then.
+ * @param writes    Whether it is written, not read.
+ * @return 0, or a code as of uva__medium_pipe.
+ */
+int uva__medium_fd(uva_loop_t *loop,
+                   const uva__pipe_t *take_pipe,
+                   bool writes,
+                   uva__medium_t **ret_medium);
+
+/* --- made_socket.c, or made_uv.c with -DUVA_IO=uv --- */
+
+/** Make a medium of a connected stream socket, of the kind that the library was
+ * built for. Otherwise as uva__medium_socket. */
+int uva__medium_connected(uva_loop_t *loop,
+                          int take_fd,
+                          uva__medium_t **ret_medium);
+/** A medium of uva__medium_socket has connected: change it for one of
+ * uva__medium_connected. On failure it is closed. Nothing is watched. */
+int uva__medium_settle(uva_loop_t *loop, uva__medium_t **medium);
 /**
  * Make a medium of one end of a pipe, a terminal, a character device, or a
  * socket that is used in one direction.

@@ -137,36 +137,29 @@ static const uva__medium_ops_t end_ops[][2] = {
     [UVA_MEDIUM_TTY] = {READS(UVA_MEDIUM_TTY), WRITES(UVA_MEDIUM_TTY)},
 };
 
-int uva__medium_pipe(uva_loop_t *loop,
-                     int take_fd,
-                     bool writes,
-                     uva__medium_t **ret_medium)
+int uva__medium_fd(uva_loop_t *loop,
+                   const uva__pipe_t *take_pipe,
+                   bool writes,
+                   uva__medium_t **ret_medium)
 {
-    uva__pipe_t pipe;
-    int r = uva__pipe_adopt(take_fd, writes, &pipe);
-    uv_loop_t *uv;
-    end_t *self;
+    end_t *self = uva__slab_get(&loop->slab, sizeof *self);
+    uv_loop_t *uv = uva__loop_uv(loop); /* NULL once the host has closed it. */
+    int r = self == NULL ? UV_ENOMEM : uv == NULL ? UV_ECANCELED : 0;
 
-    if (r < 0) {
-        return r;
-    }
-    self = uva__slab_get(&loop->slab, sizeof *self);
-    uv = uva__loop_uv(loop); /* NULL once the host has closed it. */
-    r = self == NULL ? UV_ENOMEM : uv == NULL ? UV_ECANCELED : 0;
     if (r >= 0) {
         memset(self, 0, sizeof *self);
-        r = uv_poll_init(uv, &self->poll, pipe.fd);
+        r = uv_poll_init(uv, &self->poll, take_pipe->fd);
     }
     if (r < 0) {
         if (self != NULL) {
             uva__slab_put(&loop->slab, self, sizeof *self);
         }
-        uva__pipe_close(&pipe);
+        uva__pipe_close(take_pipe);
         return uva__bare(r);
     }
-    self->base.ops = &end_ops[pipe.kind][writes];
+    self->base.ops = &end_ops[take_pipe->kind][writes];
     self->base.fd = -1; /* It is no plain socket. */
-    self->pipe = pipe;
+    self->pipe = *take_pipe;
     *ret_medium = &self->base;
     return 0;
 }

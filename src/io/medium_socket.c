@@ -90,17 +90,22 @@ static void socket_close_cb(uv_handle_t *handle)
 }
 
 /* If a host has closed the handle and libuv is through with it, close_cb is
- * called inside uva__uv_handle_close: fd is copied before. The handle goes
- * before its descriptor: libuv still removes the descriptor from epoll, where a
- * new socket may have the same number. */
-static void socket_close(uva__medium_t *take_medium, uva_loop_t *loop)
+ * called inside uva__uv_handle_close: fd is copied before. */
+int uva__medium_socket_leave(uva__medium_t *take_medium, uva_loop_t *loop)
 {
     socket_t *self = socket_of(take_medium);
     int fd = self->base.fd;
 
     take_medium->upper = loop; /* For close_cb: nothing stands on it now. */
     uva__uv_handle_close((uv_handle_t *)&self->poll, socket_close_cb);
-    close(fd);
+    return fd;
+}
+
+/* The handle goes before its descriptor: libuv still removes the descriptor
+ * from epoll, where a new socket may have the same number. */
+static void socket_close(uva__medium_t *take_medium, uva_loop_t *loop)
+{
+    close(uva__medium_socket_leave(take_medium, loop));
 }
 
 static bool socket_is_gone(const uva__medium_t *medium)

@@ -1,6 +1,8 @@
 /*
- * A uv_stream_t of the application as a medium. libuv pushes bytes, a medium is
- * asked for them (asyncio has no such transport; uvloop's are of this kind).
+ * A uv_stream_t as a medium. libuv pushes bytes, a medium is asked for them
+ * (asyncio has no such transport; uvloop's are of this kind). Two owners of the
+ * handle are possible: the application (medium_uv_lent.c) and the medium
+ * (made_uv.c).
  *
  *   bytes that came     where they are
  *   inside read_cb      view, in the scratch that all sockets of the loop share
@@ -11,50 +13,21 @@
  *                       ends when there is room again
  *
  * Invariant: libuv refers to memory of the medium alone, which lives until
- * libuv has called back. The handle is not looked at once the application may
- * have freed it: stream is NULL from then on.
+ * libuv has called back.
  */
 #include "io/medium_uv.h"
 
 #include <string.h>
 
-#include "core/driver_uv_close.h"
 #include "core/life.h"
 #include "core/loop.h"
 #include "core/ready.h"
-#include "io/output.h"
-
-/* Bytes for one uv_write. Few, as they only find out when there is room; in the
- * medium, so that no memory is needed for them. */
-#define SPARE_BYTES 256u
+#include "core/turn.h"
 
 /* Pieces for one uv_try_write. */
 #define PIECES 16u
 
-typedef struct stream_s {
-    uva__medium_t base;  /* First: a medium is cast to it. */
-    uva_list_t link;     /* Of uva__io_t.lent, while stream is there. */
-    uva_loop_t *loop;    /* Borrowed. */
-    uv_stream_t *stream; /* Borrowed; NULL once it was let go. */
-    void *data;          /* What the application had in stream->data. */
-    const uint8_t *view; /* Inside read_cb: what came and was not taken. */
-    size_t view_bytes;   /* At view. */
-    uva__output_t kept;  /* What came before and was not taken. */
-    int ended;           /* No more will come: UV_EOF, or why; else 0. */
-    int failed;          /* Why nothing more can be sent; else 0. */
-    size_t held;         /* Bytes in spare; they stay if they were lost. */
-    uva__ready_t node;   /* Tells what is there, from the ready queue. */
-    uv_write_t write;    /* Of spare. */
-    uv_shutdown_t shutting;
-    uint8_t events; /* Asked for. */
-    bool queued;    /* node is in the queue. */
-    bool reading;   /* libuv reads. */
-    bool writing;   /* write is under way. */
-    bool shuts;     /* shutting is under way. */
-    bool inside;    /* Inside read_cb. */
-    bool closed;    /* Nothing stands on it. */
-    char spare[SPARE_BYTES];
-} stream_t;
+typedef uva__uv_medium_t stream_t;
 
 static inline stream_t *stream_of(const uva__medium_t *medium)
 {
@@ -63,43 +36,31 @@ static inline stream_t *stream_of(const uva__medium_t *medium)
 
 /* --- the handle --- */
 
-/* The handle is the application's again. */
-static void stream_let_go(stream_t *self)
+static inline bool stream_is_there(stream_t *self)
 {
-    if (self->stream != NULL) {
-        self->stream->data = self->data;
-        self->stream = NULL;
-        self->reading = false;
-        uva__list_remove(&self->link);
-    }
+    return self->stream != NULL && self->owner->is_there(self);
 }
 
-/* Whether the handle may be used. If a host has closed all handles of the loop,
- * the memory of this one may be gone. */
-static bool stream_is_there(stream_t *self)
+static int stream_fileno(const uva__medium_t *medium)
 {
-    if (self->stream == NULL) {
-        return false;
-    }
-    if (uva__loop_uv(self->loop) == NULL) {
-        self->stream = NULL;
-        uva__list_remove(&self->link);
-    } else if (uv_is_closing((const uv_handle_t *)self->stream)) {
-        stream_let_go(self);
-    }
-    return self->stream != NULL;
+    stream_t *self = stream_of(medium);
+    uv_os_fd_t fd;
+
+    return stream_is_there(self) &&
+                   uv_fileno((const uv_handle_t *)self->stream, &fd) >= 0
+               ? fd
+               : -1;
 }
 
-/* Free the medium when it is closed and neither libuv nor the queue has it. */
-static void stream_maybe_free(stream_t *self)
+void uva__uv_medium_maybe_free(uva__uv_medium_t *self)
 {
     uva_loop_t *loop = self->loop;
 
-    if (!self->closed || self->queued || self->writing || self->shuts ||
-        self->inside) {
+    if (!self->closed || self->stream != NULL || self->queued ||
+        self->writing || self->shuts || self->inside) {
         return;
     }
-    uva__slab_put(&loop->slab, self, sizeof *self);
+    uva__slab_put(&loop->slab, self, self->owner->bytes);
     if (loop->closed) { /* The loop's memory waits for its last object. */
         uva__loop_maybe_free(loop);
     }
@@ -107,12 +68,21 @@ static void stream_maybe_free(stream_t *self)
 
 /* --- telling from the ready queue --- */
 
+/* Tell what is there in the next iteration, behind all that this one queues, as
+ * if a poll had found it. */
 static void stream_queue(stream_t *self)
 {
     if (!self->queued) {
         self->queued = true;
-        uva__loop_push(self->loop, &self->node);
+        uva__loop_add_flush(self->loop, &self->flush);
     }
+}
+
+static void stream_flush(uva__flush_t *flush)
+{
+    stream_t *self = UVA__CONTAINER_OF(flush, stream_t, flush);
+
+    uva__loop_push(self->loop, &self->node);
 }
 
 static void stream_tell(uva__ready_t *node)
@@ -122,10 +92,10 @@ static void stream_tell(uva__ready_t *node)
 
     self->queued = false;
     if (self->closed) {
-        stream_maybe_free(self);
+        uva__uv_medium_maybe_free(self);
         return;
     }
-    if (self->kept.bytes > 0 || self->ended != 0) {
+    if (self->kept.bytes > 0 || self->ended != 0 || self->failed < 0) {
         events |= self->events & UV_READABLE;
     }
     if (!self->writing) {
@@ -141,7 +111,7 @@ static void stream_drop(uva__ready_t *node)
     stream_t *self = UVA__CONTAINER_OF(node, stream_t, node);
 
     self->queued = false;
-    stream_maybe_free(self);
+    uva__uv_medium_maybe_free(self);
 }
 
 static const uva__ready_ops_t stream_node_ops = {.run = stream_tell,
@@ -149,13 +119,15 @@ static const uva__ready_ops_t stream_node_ops = {.run = stream_tell,
 
 /* --- receiving --- */
 
-static void stream_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *buffer)
+/* No buffer if the turn has read enough: then libuv reads nothing, and says
+ * that there is something. */
+void uva__uv_medium_alloc(uva__uv_medium_t *self, uv_buf_t *buffer)
 {
-    stream_t *self = handle->data;
+    bool spent = self->owner->receive != NULL &&
+                 UVA__IO_OF(self->loop)->spent_bytes >= UVA__READ_BUDGET_BYTES;
 
-    (void)hint;
     *buffer = uv_buf_init((char *)uva__blocks_of(self->loop)->scratch,
-                          UVA__READ_BYTES);
+                          spent ? 0 : UVA__READ_BYTES);
 }
 
 static void stream_stop(stream_t *self)
@@ -186,17 +158,30 @@ static void stream_keep(stream_t *self, bool taken)
     }
 }
 
-static void
-stream_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
+/* Why no more will come. libuv says UV_EOF where a socket that has hung up is
+ * empty, and drops the error that lies behind the bytes. */
+static int stream_end(const stream_t *self, int code)
 {
-    stream_t *self = stream->data;
+    int error = 0;
 
+    if (code == UV_EOF) {
+        error = uva__socket_error(stream_fileno(&self->base));
+    }
+    return error == 0 || error == UV_ENOTSOCK ? code : error;
+}
+
+void uva__uv_medium_read(uva__uv_medium_t *self,
+                         ssize_t count,
+                         const uv_buf_t *buffer)
+{
     if (count == 0) { /* Nothing was there. */
         return;
     }
-    if (count < 0) {
+    if (count == UV_ENOBUFS && buffer->len == 0) { /* By the alloc above. */
+        count = 0;
+    } else if (count < 0) {
         stream_stop(self);
-        self->ended = (int)count;
+        self->ended = stream_end(self, (int)count);
     } else {
         self->view = (const uint8_t *)buffer->base;
         self->view_bytes = (size_t)count;
@@ -205,7 +190,7 @@ stream_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
     self->base.ready(self->base.upper, UV_READABLE);
     self->inside = false;
     if (self->closed) {
-        stream_maybe_free(self);
+        uva__uv_medium_maybe_free(self);
     } else if (self->view_bytes > 0) {
         stream_keep(self, self->view_bytes < (size_t)count);
     }
@@ -223,7 +208,7 @@ static int stream_ask(stream_t *self)
     } else if (self->kept.bytes > 0 || self->ended != 0) {
         stream_queue(self);
     } else if (!self->reading) {
-        r = uv_read_start(self->stream, stream_alloc, stream_read);
+        r = uv_read_start(self->stream, self->owner->alloc, self->owner->read);
         self->reading = r >= 0;
     }
     return r;
@@ -232,6 +217,7 @@ static int stream_ask(stream_t *self)
 static ssize_t stream_receive(uva__medium_t *medium, void *data, size_t size)
 {
     stream_t *self = stream_of(medium);
+    ssize_t count;
     size_t part;
 
     if (self->view_bytes > 0) {
@@ -252,9 +238,13 @@ static ssize_t stream_receive(uva__medium_t *medium, void *data, size_t size)
     if (self->ended != 0) {
         return self->ended == UV_EOF ? 0 : self->ended;
     }
-    return self->failed < 0         ? self->failed
-           : !stream_is_there(self) ? UV_ECONNABORTED
-                                    : UV_EAGAIN;
+    if (!stream_is_there(self)) {
+        return self->failed < 0 ? self->failed : UV_ECONNABORTED;
+    }
+    count = self->owner->receive == NULL
+                ? UV_EAGAIN
+                : self->owner->receive(self, data, size);
+    return count <= 0 && self->failed < 0 ? self->failed : count;
 }
 
 /* --- sending --- */
@@ -267,13 +257,16 @@ static void stream_written(uv_write_t *write, int status)
 
     self->writing = false;
     if (self->closed) {
-        stream_maybe_free(self);
+        uva__uv_medium_maybe_free(self);
         return;
     }
     if (status < 0) {
-        (void)stream_is_there(self); /* Let go: close_cb may come next. */
-        self->failed = self->stream == NULL ? UV_ECONNABORTED : status;
-        self->base.ready(self->base.upper, self->failed);
+        if (stream_is_there(self)) {
+            self->failed = status;
+            self->base.ready(self->base.upper, status);
+        } else { /* close_cb may come next; a look tells of the loss. */
+            self->failed = UV_ECONNABORTED;
+        }
         return;
     }
     self->held = 0;
@@ -288,11 +281,11 @@ static void stream_fill_spare(stream_t *self,
                               size_t count,
                               size_t sent)
 {
-    for (size_t i = 0; i < count && self->held < SPARE_BYTES; i++) {
+    for (size_t i = 0; i < count && self->held < UVA__UV_SPARE_BYTES; i++) {
         size_t skip = sent < pieces[i].len ? sent : pieces[i].len;
         size_t part = pieces[i].len - skip;
-        if (part > SPARE_BYTES - self->held) {
-            part = SPARE_BYTES - self->held;
+        if (part > UVA__UV_SPARE_BYTES - self->held) {
+            part = UVA__UV_SPARE_BYTES - self->held;
         }
         memcpy(self->spare + self->held, pieces[i].base + skip, part);
         self->held += part;
@@ -367,14 +360,19 @@ static void stream_shut_cb(uv_shutdown_t *request, int status)
 
     (void)status; /* A lost connection is told by others. */
     self->shuts = false;
-    stream_maybe_free(self);
+    uva__uv_medium_maybe_free(self);
 }
 
 static void stream_shut(uva__medium_t *medium)
 {
     stream_t *self = stream_of(medium);
 
-    if (stream_is_there(self)) {
+    if (!stream_is_there(self)) {
+        return;
+    }
+    if (self->owner->shut != NULL) {
+        self->owner->shut(self);
+    } else {
         self->shuts =
             uv_shutdown(&self->shutting, self->stream, stream_shut_cb) >= 0;
     }
@@ -386,29 +384,35 @@ static int stream_watch(uva__medium_t *medium, int events)
 {
     stream_t *self = stream_of(medium);
 
-    if (self->failed < 0 || !stream_is_there(self)) {
+    if (!stream_is_there(self) ||
+        (self->failed < 0 && self->owner->receive == NULL)) {
         return self->failed < 0 ? self->failed : UV_ECONNABORTED;
     }
     self->events = (uint8_t)events;
+    if (self->failed < 0) { /* What came before it may be there still. */
+        stream_queue(self);
+        return 0;
+    }
     if ((events & UV_WRITABLE) != 0 && !self->writing) {
         stream_queue(self);
     }
     return stream_ask(self);
 }
 
-/* Bytes in spare leave though the transport is aborted: libuv has them. */
 static void stream_close(uva__medium_t *take_medium, uva_loop_t *loop)
 {
     stream_t *self = stream_of(take_medium);
 
-    self->closed = true;
     self->view_bytes = 0;
     uva__output_clear(&self->kept, loop);
     if (stream_is_there(self)) {
         stream_stop(self);
-        stream_let_go(self);
     }
-    stream_maybe_free(self);
+    if (self->stream != NULL) {
+        self->owner->let_go(self);
+    }
+    self->closed = true; /* From here on it may be freed. */
+    uva__uv_medium_maybe_free(self);
 }
 
 static bool stream_is_gone(const uva__medium_t *medium)
@@ -416,111 +420,43 @@ static bool stream_is_gone(const uva__medium_t *medium)
     return !stream_is_there(stream_of(medium));
 }
 
-static int stream_fileno(const uva__medium_t *medium)
-{
-    stream_t *self = stream_of(medium);
-    uv_os_fd_t fd;
-
-    return stream_is_there(self) &&
-                   uv_fileno((const uv_handle_t *)self->stream, &fd) >= 0
-               ? fd
-               : -1;
-}
-
-#define STREAM_OPS(medium_way)                                                 \
+#define STREAM_OPS(medium_kind, medium_way)                                    \
     {                                                                          \
-        .kind = UVA_MEDIUM_UV, .way = (medium_way), .receive = stream_receive, \
+        .kind = (medium_kind), .way = (medium_way), .receive = stream_receive, \
         .send = stream_send, .watch = stream_watch, .shut = stream_shut,       \
         .held = stream_held, .close = stream_close, .is_gone = stream_is_gone, \
         .fileno = stream_fileno,                                               \
     }
 
-/* By uva__medium_way_t. */
+/* What the owners of handles make. */
 static const uva__medium_ops_t stream_ops[] = {
-    STREAM_OPS(UVA__MEDIUM_BOTH),
-    STREAM_OPS(UVA__MEDIUM_READS),
-    STREAM_OPS(UVA__MEDIUM_WRITES),
+    STREAM_OPS(UVA_MEDIUM_UV, UVA__MEDIUM_BOTH),
+    STREAM_OPS(UVA_MEDIUM_UV, UVA__MEDIUM_READS),
+    STREAM_OPS(UVA_MEDIUM_UV, UVA__MEDIUM_WRITES),
+    STREAM_OPS(UVA_MEDIUM_TCP, UVA__MEDIUM_BOTH),
+    STREAM_OPS(UVA_MEDIUM_UNIX, UVA__MEDIUM_BOTH),
+    STREAM_OPS(UVA_MEDIUM_UNIX, UVA__MEDIUM_READS),
+    STREAM_OPS(UVA_MEDIUM_PIPE, UVA__MEDIUM_READS),
 };
 
-/* Whether a handle may become a medium. That the application reads shows only
- * by starting to read: libuv has no other question for it. */
-static int stream_check(uva_loop_t *loop, uv_stream_t *stream)
+void uva__uv_medium_init(uva__uv_medium_t *self,
+                         uva_loop_t *loop,
+                         uv_stream_t *stream,
+                         const uva__uv_owner_t *owner,
+                         uva_medium_kind_t kind,
+                         uva__medium_way_t way)
 {
-    uv_handle_type type = uv_handle_get_type((const uv_handle_t *)stream);
-    uv_loop_t *uv = uva__loop_uv(loop);
-    int r;
+    const uva__medium_ops_t *ops = stream_ops;
 
-    if (uv == NULL) {
-        return UV_ECANCELED;
-    }
-    if (type != UV_TCP && type != UV_NAMED_PIPE && type != UV_TTY) {
-        return UV_EINVAL;
-    }
-    if (stream->loop != uv) {
-        return UVA_EWRONGLOOP;
-    }
-    if (uv_is_closing((const uv_handle_t *)stream)) {
-        return UV_EBADF;
-    }
-    UVA__LIST_FOREACH (other, &UVA__IO_OF(loop)->lent, stream_t, link) {
-        if (other->stream == stream) {
-            return UV_EALREADY;
-        }
-    }
-    if (!uv_is_readable(stream)) {
-        return uv_is_writable(stream) ? 0 : UV_ENOTCONN;
-    }
-    r = uv_read_start(stream, stream_alloc, stream_read);
-    if (r >= 0) {
-        (void)uv_read_stop(stream);
-    }
-    return r;
-}
-
-int uva__medium_uv(uva_loop_t *loop,
-                   uv_stream_t *stream,
-                   uva__medium_t **ret_medium)
-{
-    int r = stream_check(loop, stream);
-    stream_t *self;
-
-    if (r < 0) {
-        return r;
-    }
-    self = uva__slab_get(&loop->slab, sizeof *self);
-    if (self == NULL) {
-        return UV_ENOMEM;
+    while (ops->kind != kind || ops->way != way) {
+        ops++;
     }
     memset(self, 0, sizeof *self);
-    self->base = (uva__medium_t){
-        .ops = &stream_ops[!uv_is_writable(stream)   ? UVA__MEDIUM_READS
-                           : !uv_is_readable(stream) ? UVA__MEDIUM_WRITES
-                                                     : UVA__MEDIUM_BOTH],
-        .fd = -1};
+    self->base.ops = ops;
+    self->base.fd = -1;
     self->loop = loop;
-    self->node.ops = &stream_node_ops;
     self->stream = stream;
-    self->data = stream->data;
-    stream->data = self;
-    uva__list_append(&UVA__IO_OF(loop)->lent, &self->link);
-    *ret_medium = &self->base;
-    return 0;
-}
-
-void uva__media_uv_look(uva__io_t *io)
-{
-    const uv_loop_t *uv = uva__loop_uv(io->loop);
-
-    if (uv == NULL || !uva__uv_closes(uv)) {
-        return; /* Nearly always. */
-    }
-    UVA__LIST_FOREACH_SAFE(self, &io->lent, stream_t, link)
-    {
-        if (uv_is_closing((const uv_handle_t *)self->stream)) {
-            stream_let_go(self);
-            if (self->base.ready != NULL) {
-                self->base.ready(self->base.upper, UV_ECONNABORTED);
-            }
-        }
-    }
+    self->owner = owner;
+    self->flush.run = stream_flush;
+    self->node.ops = &stream_node_ops;
 }

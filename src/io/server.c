@@ -223,8 +223,9 @@ static int listener_accept_one(uva__listener_t *listener,
         return uva__binding_accept(listener->binding, ret_peer, ret_medium);
     }
     fd = uva__socket_accept(listener->fd, ret_peer);
-    return fd < 0 ? fd
-                  : uva__medium_socket(listener->server->loop, fd, ret_medium);
+    return fd < 0
+               ? fd
+               : uva__medium_connected(listener->server->loop, fd, ret_medium);
 }
 
 /* Accept what waits, at most as many connections as the backlog holds and one

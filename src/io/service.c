@@ -15,7 +15,7 @@
 #include "core/loop.h"
 #include "core/owner.h"
 #include "core/services.h"
-#include "io/medium_uv.h"
+#include "io/medium_uv_lent.h"
 #include "io/network.h"
 #include "io/resolver.h"
 #include "io/server.h"
