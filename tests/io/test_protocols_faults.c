@@ -1,7 +1,8 @@
 /*
  * Protocols on a system that refuses: each call of read, send, sendmsg,
  * accept4, socket and connect fails in turn, or takes less than all; each
- * allocation fails in turn. The calls are replaced by ones of ours.
+ * allocation fails in turn. The calls are replaced by ones of ours. libuv's
+ * handles send by write and writev.
  */
 #include "noting.h"
 #include "serving.h"
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* --- the system --- */
@@ -98,6 +100,37 @@ UVA_EXTERN ssize_t send(int fd, const void *data, size_t size, int flags)
                                         : -1;
     }
     return next(fd, data, size, flags);
+}
+
+UVA_EXTERN ssize_t write(int fd, const void *data, size_t size)
+{
+    static ssize_t (*next)(int, const void *, size_t);
+
+    if (next == NULL) {
+        real("write", &next);
+    }
+    if (fault_hits(CALL_SEND, fd)) {
+        return fault.error == SHORT     ? next(fd, data, 1)
+               : fault.error == NOTHING ? 0
+                                        : -1;
+    }
+    return next(fd, data, size);
+}
+
+UVA_EXTERN ssize_t writev(int fd, const struct iovec *pieces, int count)
+{
+    static ssize_t (*next)(int, const struct iovec *, int);
+
+    if (next == NULL) {
+        real("writev", &next);
+    }
+    if (fault_hits(CALL_SENDMSG, fd)) {
+        struct iovec piece = {pieces->iov_base, 1};
+        return fault.error == SHORT     ? next(fd, &piece, 1)
+               : fault.error == NOTHING ? 0
+                                        : -1;
+    }
+    return next(fd, pieces, count);
 }
 
 UVA_EXTERN ssize_t sendmsg(int fd, const struct msghdr *message, int flags)

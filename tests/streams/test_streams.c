@@ -1685,6 +1685,8 @@ int main(void)
     TCase *draining = UVA_TCASE(suite, "Drain");
     TCase *ahead = UVA_TCASE(suite, "ReadAhead");
     TCase *lost = UVA_TCASE(suite, "Lost");
+    TCase *signals =
+        UVA_SOCKET_TCASE(suite, "Signals", "libuv's writes raise SIGPIPE");
 
     KIND_ADD_TESTS(opening, open_connection);
     UVA_ADD_TESTS(opening, open_connection_error, references,
@@ -1709,7 +1711,8 @@ int main(void)
                   deferred_connections_are_aborted, explicit_pause);
     KIND_ADD_TESTS(ahead, ten_thousand_kib_both_ways);
 
-    UVA_ADD_TESTS(lost, reset_while_reading, reset_while_writing, sigpipe);
+    UVA_ADD_TESTS(lost, reset_while_reading, reset_while_writing);
+    UVA_ADD_TESTS(signals, sigpipe);
     add_more(suite);
     return uva_test_main(suite);
 }

@@ -29,6 +29,13 @@
 #define UVA_TCASE(suite, name) uva_test_case(suite, tcase_create(name))
 TCase *uva_test_case(Suite *suite, TCase *tcase);
 
+/** A case whose tests cannot hold where connections stand on libuv's handles
+ * (docs/architecture.md lists these cases). A build with -DUVA_IO=uv prints
+ * that it skips the case, and why; CTest counts it as skipped. */
+#define UVA_SOCKET_TCASE(suite, name, reason) \
+    uva_test_socket_case(suite, name, reason)
+TCase *uva_test_socket_case(Suite *suite, const char *name, const char *reason);
+
 /** Add tests to a case: UVA_ADD_TESTS(tcase, one, another). */
 #define UVA_ADD_TESTS(tcase, ...) UVA__ADD_TESTS(tcase, 1, __VA_ARGS__)
 #define UVA__ADD_TESTS(tcase, runs, ...)                      \
@@ -66,7 +73,8 @@ extern int uva_test_row;
 #define UVA_FIND_ROW() (uva_test_row = _i / 2)
 
 /** Run a suite; what CK_RUN_CASE names if it is set, in processes of their own
- * unless CK_FORK=no. @return The exit status: 1 too if nothing was run. */
+ * unless CK_FORK=no. @return The exit status: 1 too if nothing was run, 77 if
+ * that is because it is skipped. */
 int uva_test_main(Suite *suite);
 
 /**
