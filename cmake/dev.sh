@@ -371,7 +371,7 @@ check()
             say "no $compiler: left out"
             continue
         fi
-        for preset in release dev tsan minimal; do
+        for preset in release dev tsan uv minimal; do
             run_preset "$compiler" "$preset" "$preset"
         done
         # Interpreters load the guest of tests/hosts as a shared library.
