@@ -47,13 +47,15 @@ static const uva_protocol_ops_t echo_ops = {
 
 UVA_TASK(void, serve, place_t place;)
 {
+    uva_server_options_t options = UVA_SERVER_OPTIONS_INIT;
     uva_server_t *server;
 
+    options.close_timeout_ns = UVA_SEC(10); /* For clients that do not read. */
     int r = args->place.path != NULL
                 ? uva_create_unix_server(&echo_ops, NULL, args->place.path,
-                                         NULL, &server)
+                                         &options, &server)
                 : uva_create_server(&echo_ops, NULL, "127.0.0.1",
-                                    args->place.port, NULL, &server);
+                                    args->place.port, &options, &server);
     if (r < 0) {
         return r;
     }

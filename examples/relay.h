@@ -19,8 +19,8 @@ UVA_TASK(void, watch, uva_writer_t *writer; uva_task_t * handler;)
     return r == UV_ECANCELED ? r : 0;
 }
 
-/* For the begin of a handler, which may wait for others than its client: from
- * here on it is cancelled when the client is gone. */
+/* From here on a client that is gone cancels the running handler, which may
+ * wait for a backend and would not see it. */
 static inline void cancel_when_gone(uva_writer_t *writer)
 {
     uva_go(watch, .writer = uva_writer_ref(writer),

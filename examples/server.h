@@ -72,7 +72,7 @@ UVA_CORO static inline int wait_for_interrupt(const uva_server_t *server)
     } else {
         printf("listening on %s:%u\n", address.host, (unsigned)address.port);
     }
-    fflush(stdout); /* Whoever has started the server may read a pipe. */
+    fflush(stdout); /* The line may go into a pipe. */
     r = uva_sleep(UVA_FOREVER);
     return r == UV_ECANCELED ? 0 : r;
 }

@@ -67,7 +67,7 @@ UVA_TASK(void, serve, place_t place;)
     uva_server_t *server;
 
     options.end_idle = true; /* Silent clients do not hold up the end. */
-    options.close_timeout_ns = UVA_SEC(10); /* Nor do those that never read. */
+    options.close_timeout_ns = UVA_SEC(10); /* For clients that do not read. */
     int r = start_server_at(args->place, proxy, &options, &server);
     return r < 0 ? r : end_server(server, wait_for_interrupt(server));
 }
