@@ -596,6 +596,40 @@ UVA_NET_TEST(in_mid_stream)
     uva_writer_unref(writer);
 }
 
+/* A filter that is pushed meanwhile encodes what is written behind them. */
+UVA_NET_TEST(filter_behind_unsent_ones)
+{
+    notes_t notes = {0};
+    int other;
+    uva_transport_t *transport = link_fds(&notes, 0, &other);
+    char *much = calloc(1, 1000000);
+    size_t total = 0;
+    int file;
+    int fd = -1;
+
+    open_files(&file, 1);
+    ck_assert_int_eq(uva_transport_write(transport, much, 1000000), 0);
+    ck_assert_int_eq(uva_transport_send_fds(transport, "F", 1, &file, 1), 0);
+    ck_assert_int_eq(
+        uva_transport_push_filter(transport, &uva_test_rot13, false, NULL), 0);
+    ck_assert_int_eq(uva_transport_write(transport, "Hello", 5), 0);
+    while (total < 1000001) {
+        size_t left = 1000001 - total;
+        ssize_t count =
+            plain_receive(other, much, left < 65536 ? left : 65536, &fd);
+        total += count > 0 ? (size_t)count : 0;
+        ck_assert(fd < 0 || total == 1000001);
+        UVA_TICK();
+    }
+    free(much);
+    ck_assert_int_ge(fd, 0);
+    ck_assert(same_file(fd, file));
+    close(fd);
+    uva_test_expect(other, "Uryyb");
+    close(file);
+    end_link(transport, &notes, other);
+}
+
 /* --- what is refused --- */
 
 UVA_NET_TEST(no_unix_sockets)
@@ -873,7 +907,8 @@ int main(void)
                   behind_collected_bytes, not_received,
                   received_from_connection_made, taken_after_the_end,
                   unsent_are_closed, as_many_as_can_be);
-    UVA_ADD_TESTS(streams, server_of_streams, in_mid_stream);
+    UVA_ADD_TESTS(streams, server_of_streams, in_mid_stream,
+                  filter_behind_unsent_ones);
     UVA_ADD_TESTS(refuses, no_unix_sockets, wrong_calls, dropped_when_lost,
                   more_than_may_wait, too_many_for_the_process);
     UVA_ADD_TESTS(faults, calls_fail_in_turn, short_send,
