@@ -5,9 +5,9 @@
  */
 #include "kinds.h"
 #include "noting.h"
+#include "real.h"
 #include "test_filters.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -42,16 +42,6 @@ static bool fault_hits(fault_t *fault)
     }
     errno = fault->error;
     return true;
-}
-
-static void real(const char *name, void *fn)
-{
-    void *found = dlsym(RTLD_NEXT, name);
-
-    if (found == NULL) {
-        abort();
-    }
-    memcpy(fn, &found, sizeof found);
 }
 
 UVA_EXTERN ssize_t sendmsg(int fd, const struct msghdr *message, int flags)

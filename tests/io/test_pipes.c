@@ -5,8 +5,8 @@
  */
 #include "kinds.h"
 #include "noting.h"
+#include "real.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -40,17 +40,6 @@ static bool fault_takes(int fd, int *error)
     errno = *error;
     *error = 0;
     return true;
-}
-
-/* The system's own function; fn points to a pointer to one. */
-static void real(const char *name, void *fn)
-{
-    void *found = dlsym(RTLD_NEXT, name);
-
-    if (found == NULL) {
-        abort();
-    }
-    memcpy(fn, &found, sizeof found);
 }
 
 UVA_EXTERN ssize_t read(int fd, void *data, size_t size)
