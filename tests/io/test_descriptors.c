@@ -888,20 +888,23 @@ UVA_NET_TEST_STRICT(option_without_memory)
 int main(void)
 {
     Suite *suite = suite_create("descriptors");
-    TCase *passes = UVA_TCASE(suite, "Passes");
-    TCase *streams = UVA_TCASE(suite, "Streams");
+    TCase *passes = UVA_SOCKET_TCASE(
+        suite, "Passes", "libuv reads the bytes without their descriptors");
+    TCase *streams = UVA_SOCKET_TCASE(suite, "Streams", "as Passes");
     TCase *refuses = UVA_TCASE(suite, "Refuses");
-    TCase *faults = UVA_TCASE(suite, "Faults");
+    TCase *limits = UVA_SOCKET_TCASE(suite, "Limits", "as Passes");
+    TCase *faults = UVA_SOCKET_TCASE(suite, "Faults", "as Passes");
 
     UVA_ADD_TESTS(passes, sent_and_taken, in_order_behind_a_full_socket,
-                  behind_collected_bytes, not_received,
-                  received_from_connection_made, taken_after_the_end,
-                  unsent_are_closed, as_many_as_can_be);
+                  behind_collected_bytes, received_from_connection_made,
+                  taken_after_the_end, unsent_are_closed, as_many_as_can_be);
     UVA_ADD_TESTS(streams, server_of_streams, in_mid_stream,
                   filter_behind_unsent_ones);
-    UVA_ADD_TESTS(refuses, no_unix_sockets, wrong_calls, dropped_when_lost,
-                  more_than_may_wait, too_many_for_the_process);
+    UVA_ADD_TESTS(refuses, no_unix_sockets, not_received, dropped_when_lost,
+                  option_without_memory);
+    UVA_ADD_TESTS(limits, wrong_calls, more_than_may_wait,
+                  too_many_for_the_process);
     UVA_ADD_TESTS(faults, calls_fail_in_turn, short_send,
-                  allocations_fail_in_turn, option_without_memory);
+                  allocations_fail_in_turn);
     return uva_test_main(suite);
 }

@@ -967,15 +967,18 @@ int main(void)
     TCase *sends = UVA_TCASE(suite, "Sends");
     TCase *refuses = UVA_TCASE(suite, "Refuses");
     TCase *cuts = UVA_TCASE(suite, "Cuts");
+    TCase *system =
+        UVA_SOCKET_TCASE(suite, "System", "libuv does not tell of room");
     TCase *copies = UVA_TCASE(suite, "Copies");
     TCase *faults = UVA_TCASE(suite, "Faults");
 
-    KIND_ADD_TESTS(sends, whole_file, behind_unsent_bytes, parts_of_a_file,
-                   empty_file, stream_in_memory);
+    KIND_ADD_TESTS(sends, behind_unsent_bytes, parts_of_a_file, empty_file,
+                   stream_in_memory);
     UVA_ADD_TESTS(refuses, wrong_files, wrong_moments, outside_of_tasks);
-    KIND_ADD_TESTS(refuses, others_are_refused, reading_is_paused);
-    KIND_ADD_TESTS(cuts, cut_short_in_each_way, cancelled_at_each_await,
-                   peer_closes_behind_the_file);
+    KIND_ADD_TESTS(refuses, reading_is_paused);
+    KIND_ADD_TESTS(cuts, cancelled_at_each_await);
+    KIND_ADD_TESTS(system, whole_file, others_are_refused,
+                   cut_short_in_each_way, peer_closes_behind_the_file);
     UVA_ADD_TESTS(cuts, file_changes);
     KIND_ADD_TESTS(copies, copies_without_the_system, copies_cut_short);
     UVA_ADD_TESTS(copies, no_fallback, through_a_filter, to_a_pipe);
