@@ -24,8 +24,8 @@ typedef struct uva_filter_s uva_filter_t; /**< One engine on one transport. */
 /**
  * The functions of an engine. They run from the loop's ready queue, or inside a
  * write, and may not await. They may close or abort the transport; to replace
- * what stands on it is UV_EPERM there. A negative code of any but close loses
- * the connection with that code.
+ * what stands on it is UV_EPERM there. A negative code loses the connection
+ * with that code, once what was given above has been taken.
  */
 typedef struct uva_filter_ops_s {
     size_t size;      /* sizeof(uva_filter_ops_t). */
@@ -53,13 +53,16 @@ typedef struct uva_filter_ops_s {
     /** All was written: say goodbye. NULL: there is none to say.
      * @retval 0           Done.
      * @retval UVA_PENDING uva_filter_closed follows; if it does not within
-     *                     closing_ns, the connection is cut. */
+     *                     closing_ns, the connection is cut. No failure. */
     int (*close)(void *state);
     /** It is over: free the state. The last call. May be NULL. */
     void (*destroy)(void *state);
     /** What uva_transport_get_extra asks for. NULL: nothing is known.
      * @retval UV_ENOTSUP The key is not known. */
     int (*extra)(const void *state, unsigned key, void *ret_value);
+    /** Whether a part of something has come whose rest is awaited, so that the
+     * connection is not idle. NULL: never. */
+    bool (*partial)(const void *state);
 } uva_filter_ops_t;
 
 /** What connections are wrapped in; a struct of the user's, static or alive as
@@ -102,7 +105,8 @@ UVA_EXTERN void uva_filter_give_filled(uva_filter_t *filter, size_t size);
 /** The stream above ends behind what was given; the connection may still
  * write. */
 UVA_EXTERN void uva_filter_eof(uva_filter_t *filter);
-/** The goodbye is over: the answer to close. */
+/** The goodbye is over: the answer to close, or the peer has said its own.
+ * Nothing more is received or written. */
 UVA_EXTERN void uva_filter_closed(uva_filter_t *filter);
 /** Bytes that came from below and are not the engine's: what stands there after
  * it has them. They are copied. To be called inside received, before or after
@@ -137,10 +141,12 @@ typedef struct uva_filter_op_s {
  * @retval UV_EINVAL    kind is none.
  * @retval UV_ENOTSUP   It is one end of a pipe.
  * @retval UV_E2BIG     It has UVA_FILTERS_MOST filters.
+ * @retval UV_ENOMEM    Nothing has changed.
  * @retval UV_ETIMEDOUT The filter was not ready in time. The connection is
  *                      lost, as after every other code of the filter.
- * @retval UV_ECANCELED The connection is aborted: half of a handshake is of no
- *                      use.
+ * @retval UV_ECONNABORTED It was closed or aborted here meanwhile.
+ * @retval UV_ECANCELED The task was cancelled, and the connection is aborted:
+ *                      half of a handshake is of no use.
  * @suspends Always.
  * @asyncio loop.start_tls; differs: the transport is not replaced.
  */
@@ -165,8 +171,11 @@ uva_transport_push_filter_poll(uva_filter_op_t *op,
  * @retval UV_EPIPE     Bytes waited for an engine that is closed; they are not
  *                      sent without it: the connection is lost.
  * @retval UV_EPERM     As of uva_transport_push_filter.
- * @retval UV_ETIMEDOUT The filter did not end in time: the connection is lost.
- * @retval UV_ECANCELED The connection is aborted.
+ * @retval UV_ENOMEM    The filter is closed, and may be popped again.
+ * @retval UV_ETIMEDOUT The filter did not end in time: the connection is lost,
+ *                      as after every other code of the filter.
+ * @retval UV_ECONNABORTED It was closed or aborted here meanwhile.
+ * @retval UV_ECANCELED The task was cancelled, and the connection is aborted.
  * @suspends Always.
  */
 UVA_EXTERN UVA_CORO UVA_NODISCARD int

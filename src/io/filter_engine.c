@@ -2,7 +2,7 @@
  * What an engine of a filter calls (uva/filters.h), inside its own calls or
  * later. medium_filter.c calls the engine.
  */
-#include "io/medium_filter.h"
+#include "io/filter_below.h"
 
 #include "core/loop.h"
 

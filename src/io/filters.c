@@ -86,6 +86,9 @@ static int change_end(void **op, int r)
         uva__transport_fail(transport, 0);
     } else if (r >= 0) { /* What was written meanwhile, and its end. */
         (void)uva__transport_flush(transport);
+        if (transport->ends_idle) { /* It may be idle only from now on. */
+            uva__transport_end_idle(transport);
+        }
     }
     uva__slab_put(&transport->loop->slab, change, sizeof *change);
     (void)uva_transport_unref(transport);
@@ -104,7 +107,7 @@ static int change_wait(change_t *change)
         return filter->status;
     }
     if (filter->phase >= change->wanted &&
-        (change->wanted == UVA__FILTER_OPEN || filter->held_bytes == 0)) {
+        (change->wanted == UVA__FILTER_OPEN || uva__filter_held(filter) == 0)) {
         return 0;
     }
     return uva_waiter_suspend(change->waiter, NULL, NULL);
@@ -159,10 +162,15 @@ static int push_begin(change_t *change,
                             kind, is_server, host);
     }
     if (transport->state >= UVA__TRANSPORT_LOST) { /* By start. */
-        return transport->status < 0 ? transport->status : UV_ECANCELED;
+        return transport->status < 0 ? transport->status : UV_ECONNABORTED;
     }
-    transport->events = 0; /* Those of the medium below. */
-    transport->read_eof = false;
+    transport->events = 0;       /* Those of the medium below. */
+    if (transport->in != NULL) { /* The end comes again, behind the bytes. */
+        transport->read_eof = false;
+    }
+    if (r >= 0 && transport->in != NULL) {
+        uva__input_go_on(transport->in);
+    }
     if (r >= 0) {
         change->filter = uva__filter_of(transport->medium);
         change->filter->on_phase = change_on_phase;

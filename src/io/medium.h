@@ -67,10 +67,17 @@ typedef struct uva__medium_ops_s {
     void (*shut)(uva__medium_t *medium);
     /** All was sent, and the connection is to be closed: say goodbye. Asked
      * again each time the medium tells that it is writable. NULL: there is none
-     * to say. @retval 0 Done. @retval UVA_PENDING Not yet. */
+     * to say. @retval 0 Done. @retval UVA_PENDING Not yet. @return Another
+     * negative code: why the connection is lost. */
     int (*end)(uva__medium_t *medium);
     /** How many bytes were taken and have not left. NULL: none ever. */
     size_t (*held)(const uva__medium_t *medium);
+    /** How many bytes were received from below and wait to be received by what
+     * stands above. NULL: none ever, or there is nothing below. */
+    size_t (*kept)(const uva__medium_t *medium);
+    /** Whether it waits for the rest of something, of which a part has come, so
+     * that the connection is not idle. NULL: never. */
+    bool (*is_busy)(const uva__medium_t *medium);
     /** Where the medium is kept on which this one stands. NULL: on none. */
     uva__medium_t **(*below)(uva__medium_t *medium);
     /** Close at once: the peer hears of it, ready comes no more, and the medium
@@ -133,6 +140,12 @@ static inline size_t uva__medium_held(const uva__medium_t *medium)
     return medium->ops->held == NULL ? 0 : medium->ops->held(medium);
 }
 
+/** How many bytes a medium has received that were not taken from it. */
+static inline size_t uva__medium_kept(const uva__medium_t *medium)
+{
+    return medium->ops->kept == NULL ? 0 : medium->ops->kept(medium);
+}
+
 /** Where the medium is kept on which another one stands; NULL if that stands on
  * none. */
 static inline uva__medium_t **uva__medium_below(uva__medium_t *medium)
@@ -155,6 +168,16 @@ static inline uva__medium_t *uva__medium_sender(uva__medium_t *medium)
         medium = *medium->ops->below(medium);
     }
     return medium;
+}
+
+/** Whether a medium, or one below it, waits for the rest of something. */
+static inline bool uva__medium_is_busy(uva__medium_t *medium)
+{
+    while (medium != NULL &&
+           (medium->ops->is_busy == NULL || !medium->ops->is_busy(medium))) {
+        medium = uva__medium_next(medium);
+    }
+    return medium != NULL;
 }
 
 /** Let upper stand on the medium: it hears of it from now on. Nothing may be

@@ -19,9 +19,8 @@
 #include "core/ready.h"
 #include "io/transports.h"
 
-#define OPENING_NS      UVA_SEC(60) /* asyncio: SSL_HANDSHAKE_TIMEOUT. */
-#define CLOSING_NS      UVA_SEC(5)
-#define LINGERING_BYTES 65536u
+#define OPENING_NS UVA_SEC(60) /* asyncio: SSL_HANDSHAKE_TIMEOUT. */
+#define CLOSING_NS UVA_SEC(5)
 
 /* Reads from below in one call: some bring nothing for above, and other
  * connections have to have their turn. */
@@ -47,148 +46,9 @@ static inline uva_filter_t *filter_of(const uva__medium_t *medium)
     return (uva_filter_t *)(uintptr_t)medium;
 }
 
-void uva__filter_queue(uva_filter_t *self)
-{
-    if (!self->queued) {
-        self->queued = true;
-        uva__loop_push(self->loop, &self->ready);
-    }
-}
-
-void uva__filter_set_phase(uva_filter_t *self, uva__filter_phase_t phase)
-{
-    self->phase = (uint8_t)phase;
-    uva__timer_stop(self->loop, &self->timer);
-    if (self->on_phase != NULL) {
-        self->on_phase(self->on_phase_data);
-    }
-}
-
-void uva__filter_fail(uva_filter_t *self, int code)
-{
-    if (self->status == 0) {
-        self->status = code;
-        uva__filter_set_phase(self, UVA__FILTER_CLOSED);
-        uva__filter_queue(self);
-    }
-}
-
 static bool filter_can_send(const uva_filter_t *self)
 {
-    return self->phase == UVA__FILTER_OPEN && self->held_bytes == 0;
-}
-
-/* --- below --- */
-
-void uva__filter_flush(uva_filter_t *self)
-{
-    uva__medium_t *below = self->below;
-    uva__output_t *wire = &self->wire.bytes;
-    uva__supply_t nothing = {0};
-    size_t total = 1;
-    ssize_t sent = 1;
-
-    if (below == NULL || self->calls > 0) {
-        return; /* After the call of the engine, which may make more. */
-    }
-    while (wire->bytes > 0 && sent == (ssize_t)total) {
-        struct iovec pieces[PIECES];
-        size_t count =
-            uva__output_pieces(wire, &nothing, pieces, PIECES, &total);
-        sent = uva__medium_send(below, pieces, count);
-        if (sent > 0) {
-            uva__output_consume_slow(wire, NULL, self->loop, (size_t)sent);
-        }
-        if (self->below == NULL) {
-            return; /* An engine below has aborted the connection. */
-        }
-    }
-    if (sent < 0 && sent != UV_EAGAIN) {
-        uva__output_clear(wire, self->loop);
-        uva__filter_fail(self, (int)sent);
-    }
-    self->held_bytes = wire->bytes + uva__medium_held(below);
-}
-
-/* A call of the engine has ended: send what it has made. */
-static void filter_called(uva_filter_t *self)
-{
-    self->calls--;
-    uva__filter_flush(self);
-}
-
-/* The medium below has ended. */
-static void filter_raw_eof(uva_filter_t *self)
-{
-    const uva_filter_ops_t *ops = self->kind->ops;
-    int r = 0;
-
-    self->raw_eof = true;
-    if (ops->ended != NULL) {
-        self->calls++;
-        r = ops->ended(self->state);
-        filter_called(self);
-    }
-    if (r >= 0 && self->phase == UVA__FILTER_OPENING) {
-        r = UV_ECONNRESET; /* asyncio: sslproto.py, "Connection lost during". */
-    }
-    if (r < 0) {
-        uva__filter_fail(self, r);
-    } else {
-        self->eof = true;
-        if (self->phase == UVA__FILTER_CLOSING) {
-            uva__filter_set_phase(self, UVA__FILTER_CLOSED);
-        }
-        uva__filter_queue(self);
-    }
-}
-
-/* Bytes came from below: the engine takes them. */
-static void
-filter_give_engine(uva_filter_t *self, const void *data, size_t size)
-{
-    size_t most = self->kind->lingering_bytes == 0
-                      ? LINGERING_BYTES
-                      : self->kind->lingering_bytes;
-    int r;
-
-    if (self->phase == UVA__FILTER_CLOSING) {
-        self->lingering += size;
-        if (self->lingering > most) { /* It does not listen: cut it. */
-            uva__filter_fail(self, UV_ECONNABORTED);
-            return;
-        }
-    }
-    self->calls++;
-    r = self->kind->ops->received(self->state, (uva_bytes_t){data, size});
-    filter_called(self);
-    if (r < 0) {
-        uva__filter_fail(self, r);
-    }
-}
-
-/* Read from below once, into the memory that all sockets of the loop share, and
- * let the engine have it. @return Whether there was something. */
-static bool filter_pull(uva_filter_t *self)
-{
-    uint8_t *scratch = uva__blocks_of(self->loop)->scratch;
-    ssize_t count;
-
-    if (self->below == NULL || self->raw_eof || self->status < 0 ||
-        self->phase == UVA__FILTER_CLOSED) {
-        self->has_raw = false;
-        return false;
-    }
-    count = uva__medium_receive(self->below, scratch, UVA__READ_BYTES);
-    self->has_raw = count == (ssize_t)UVA__READ_BYTES;
-    if (count > 0) {
-        filter_give_engine(self, scratch, (size_t)count);
-    } else if (count == 0) {
-        filter_raw_eof(self);
-    } else if (count != UV_EAGAIN) {
-        uva__filter_fail(self, (int)count);
-    }
-    return count > 0;
+    return self->phase == UVA__FILTER_OPEN && uva__filter_held(self) == 0;
 }
 
 /* --- the medium's functions --- */
@@ -199,7 +59,7 @@ static ssize_t filter_receive(uva__medium_t *medium, void *data, size_t size)
     int pulls = 0;
 
     while (self->plain.bytes.bytes == 0 && !self->eof && pulls < PULLS &&
-           filter_pull(self)) {
+           uva__filter_pull(self)) {
         pulls++;
     }
     if (self->plain.bytes.bytes > 0) {
@@ -230,7 +90,7 @@ filter_write(uva_filter_t *self, const struct iovec *pieces, size_t count)
     }
     self->calls++;
     r = self->kind->ops->write(self->state, views, count);
-    filter_called(self);
+    uva__filter_called(self);
     if (r < 0) {
         uva__filter_fail(self, r);
     }
@@ -261,10 +121,29 @@ filter_send(uva__medium_t *medium, struct iovec *pieces, size_t count)
     if (self->status < 0) {
         return self->status;
     }
-    if (self->held_bytes > 0 && medium->ready != NULL) {
+    if (uva__filter_held(self) > 0 && medium->ready != NULL) {
         medium->ready(medium->upper, UVA__MEDIUM_HOLDS);
     }
     return total;
+}
+
+/* Whether the connection is closed before its engine was ready, and nothing
+ * waits for that: it ends once the wire is empty. */
+static bool filter_is_given_up(const uva_filter_t *self)
+{
+    return self->phase == UVA__FILTER_OPENING &&
+           self->transport->state == UVA__TRANSPORT_CLOSING &&
+           self->transport->out.bytes == 0;
+}
+
+/* Whether a send or an end of what stands above would come to something. */
+static bool filter_is_writable(const uva_filter_t *self)
+{
+    bool over = (self->phase == UVA__FILTER_CLOSED && !self->below_ends) ||
+                filter_is_given_up(self);
+
+    return filter_can_send(self) || self->status < 0 ||
+           (over && uva__filter_held(self) == 0);
 }
 
 /* Whether what stands above is to be told something that it has asked for. */
@@ -277,8 +156,7 @@ static int filter_news(const uva_filter_t *self)
          self->status < 0)) {
         events |= UV_READABLE;
     }
-    if (filter_can_send(self) || self->status < 0 ||
-        (self->phase == UVA__FILTER_CLOSED && self->held_bytes == 0)) {
+    if (filter_is_writable(self)) {
         events |= UV_WRITABLE;
     }
     return events & self->events;
@@ -296,17 +174,18 @@ static int filter_watch_below(uva_filter_t *self, int events)
 static int filter_watch(uva__medium_t *medium, int events)
 {
     uva_filter_t *self = filter_of(medium);
-    bool reads = self->phase == UVA__FILTER_OPENING ||
-                 self->phase == UVA__FILTER_CLOSING ||
-                 ((events & UV_READABLE) != 0 && self->plain.bytes.bytes == 0 &&
-                  !self->has_raw);
+    bool reads =
+        self->phase == UVA__FILTER_OPENING ||
+        self->phase == UVA__FILTER_CLOSING ||
+        (self->phase == UVA__FILTER_OPEN && (events & UV_READABLE) != 0 &&
+         self->plain.bytes.bytes == 0 && !self->has_raw);
     int below = 0;
 
     self->events = (uint8_t)events;
     if (reads && !self->raw_eof && self->status == 0) {
         below |= UV_READABLE;
     }
-    if (self->held_bytes > 0) {
+    if (uva__filter_held(self) > 0 || self->below_ends) {
         below |= UV_WRITABLE;
     }
     if (filter_news(self) != 0) {
@@ -323,7 +202,7 @@ static void filter_shut(uva__medium_t *medium)
     if (self->phase == UVA__FILTER_OPEN) {
         self->calls++;
         r = self->kind->ops->write_eof(self->state);
-        filter_called(self);
+        uva__filter_called(self);
     }
     if (r < 0) {
         uva__filter_fail(self, r);
@@ -334,21 +213,24 @@ static int filter_end(uva__medium_t *medium)
 {
     uva_filter_t *self = filter_of(medium);
     uva__medium_t *below = self->below;
+    int r;
 
-    if (self->phase == UVA__FILTER_OPENING || self->status < 0) {
+    if (self->calls > 0) {
+        return UVA_PENDING; /* The engine may have more to send. */
+    }
+    if (self->phase == UVA__FILTER_OPENING) {
         return 0;
     }
-    if (self->calls == 0) { /* Else the engine may have more to send. */
-        uva__filter_close(self);
+    uva__filter_close(self);
+    if (self->below == NULL || self->status < 0) {
+        return self->status; /* An engine has aborted, or has failed. */
     }
-    if (self->below == NULL) {
-        return 0; /* An engine has aborted the connection. */
-    }
-    if (self->calls > 0 || self->phase != UVA__FILTER_CLOSED ||
-        self->held_bytes > 0) {
+    if (self->phase != UVA__FILTER_CLOSED || uva__filter_held(self) > 0) {
         return UVA_PENDING;
     }
-    return below->ops->end == NULL ? 0 : below->ops->end(below);
+    r = below->ops->end == NULL ? 0 : below->ops->end(below);
+    self->below_ends = r == UVA_PENDING;
+    return r;
 }
 
 /* The engine is destroyed by the node, as that runs code of users. */
@@ -360,7 +242,8 @@ static void filter_close(uva__medium_t *take_medium, uva_loop_t *loop)
     self->below = NULL;
     take_medium->ready = NULL;
     if (self->status == 0) {
-        self->status = UV_ECANCELED;
+        self->status = self->transport->status < 0 ? self->transport->status
+                                                   : UV_ECONNABORTED;
     }
     uva__filter_set_phase(self, UVA__FILTER_CLOSED);
     uva__filter_queue(self);
@@ -369,7 +252,22 @@ static void filter_close(uva__medium_t *take_medium, uva_loop_t *loop)
 
 static size_t filter_held(const uva__medium_t *medium)
 {
-    return filter_of(medium)->held_bytes;
+    return uva__filter_held(filter_of(medium));
+}
+
+static size_t filter_kept(const uva__medium_t *medium)
+{
+    return filter_of(medium)->plain.bytes.bytes;
+}
+
+static bool filter_is_busy(const uva__medium_t *medium)
+{
+    const uva_filter_t *self = filter_of(medium);
+    const uva_filter_ops_t *ops = self->kind->ops;
+
+    return self->phase == UVA__FILTER_OPENING ||
+           (self->phase == UVA__FILTER_OPEN && ops->partial != NULL &&
+            ops->partial(self->state));
 }
 
 static uva__medium_t **filter_below(uva__medium_t *medium)
@@ -395,8 +293,9 @@ static int filter_fileno(const uva__medium_t *medium)
     {                                                                          \
         .receive = filter_receive, .send = filter_send, .watch = filter_watch, \
         .shut = (shut_function), .end = filter_end, .held = filter_held,       \
-        .below = filter_below, .close = filter_close,                          \
-        .is_gone = filter_is_gone, .fileno = filter_fileno,                    \
+        .kept = filter_kept, .below = filter_below, .close = filter_close,     \
+        .is_busy = filter_is_busy, .is_gone = filter_is_gone,                  \
+        .fileno = filter_fileno,                                               \
     }
 
 static const uva__medium_ops_t filter_ops = FILTER_OPS(filter_shut);
@@ -418,8 +317,23 @@ static void filter_free(uva_filter_t *self)
     uva__slab_put(&loop->slab, self, sizeof *self);
 }
 
-/* Tell what stands above. A failure ends the transport here if nobody above
- * would ask: it has taken all, or is closing. */
+/* Whether bytes that came before a failure are kept here or above, for a
+ * transport that still reads. */
+static bool filter_has_readers(const uva_filter_t *self)
+{
+    const uva_transport_t *transport = self->transport;
+    uva__medium_t *medium = transport->medium;
+    size_t kept = uva__medium_kept(medium);
+
+    while (medium != &self->base) {
+        medium = uva__medium_next(medium);
+        kept += uva__medium_kept(medium);
+    }
+    return kept > 0 && transport->state < UVA__TRANSPORT_CLOSING;
+}
+
+/* Tell what stands above. A failure ends the transport here if nothing above
+ * would ask for it: all was taken. */
 static void filter_tell(uva_filter_t *self)
 {
     int events = filter_news(self);
@@ -427,8 +341,7 @@ static void filter_tell(uva_filter_t *self)
     if (self->phase == UVA__FILTER_CLOSED && self->on_phase != NULL) {
         self->on_phase(self->on_phase_data); /* All may have been sent now. */
     }
-    if (self->status < 0 && (self->plain.bytes.bytes == 0 ||
-                             uva_transport_is_closing(self->transport))) {
+    if (self->status < 0 && !filter_has_readers(self)) {
         uva__transport_fail(self->transport, self->status);
     } else if (events != 0 && self->base.ready != NULL) {
         self->base.ready(self->base.upper, events | UVA__MEDIUM_IN_DRAIN);
@@ -448,9 +361,9 @@ static void filter_run(uva__ready_t *ready)
     while (self->has_raw && pulls++ < PULLS &&
            (self->phase == UVA__FILTER_OPENING ||
             self->phase == UVA__FILTER_CLOSING)) {
-        (void)filter_pull(self);
+        (void)uva__filter_pull(self);
     }
-    filter_called(self);
+    uva__filter_called(self);
     if (self->below != NULL) {
         filter_tell(self);
     }
@@ -487,6 +400,7 @@ static void filter_below_ready(void *upper, int events)
     if (events < 0) {
         self->below_events = 0; /* It is watched no more. */
     }
+    self->below_ends = false; /* It is asked again. */
     if (events < 0 || (events & UV_READABLE) != 0) {
         self->has_raw = true;
         uva__filter_queue(self);
@@ -548,7 +462,7 @@ int uva__filter_new(uva_transport_t *transport,
     self->calls++;
     r = kind->ops->start(self, kind->data, is_server, host, &self->state);
     self->started = r >= 0;
-    filter_called(self);
+    uva__filter_called(self);
     if (r < 0) {
         uva__filter_fail(self, r);
     }
@@ -583,7 +497,7 @@ void uva__filter_close(uva_filter_t *self)
     if (self->kind->ops->close != NULL) {
         self->calls++;
         r = self->kind->ops->close(self->state);
-        filter_called(self);
+        uva__filter_called(self);
     }
     if (r == UVA_PENDING && self->phase == UVA__FILTER_CLOSING) {
         r = uva__timer_start(self->loop, &self->timer,

@@ -130,6 +130,11 @@ static size_t unread_held(const uva__medium_t *medium)
     return uva__medium_held(unread_of(medium)->below);
 }
 
+static size_t unread_kept(const uva__medium_t *medium)
+{
+    return unread_of(medium)->bytes.bytes;
+}
+
 static uva__medium_t **unread_below(uva__medium_t *medium)
 {
     return &unread_of(medium)->below;
@@ -157,6 +162,7 @@ static const uva__medium_ops_t unread_ops = {
     .shut = unread_shut,
     .end = unread_end,
     .held = unread_held,
+    .kept = unread_kept,
     .below = unread_below,
     .close = unread_close,
     .is_gone = unread_is_gone,

@@ -73,7 +73,8 @@ static UVA__NOINLINE void transport_read_end(uva_transport_t *transport,
                                              ssize_t count)
 {
     if (count == UV_EAGAIN && transport->in != NULL &&
-        uva__input_ends_idle(transport->in)) {
+        uva__input_ends_idle(transport->in) && !transport->filtering &&
+        !uva__medium_is_busy(transport->medium)) {
         count = 0;
     }
     if (count == 0 && (transport->unreadable || transport->unwritable)) {

@@ -65,11 +65,11 @@ static void transport_sent(uva_transport_t *transport)
     uva__medium_t *medium = transport->medium;
 
     if (transport->state == UVA__TRANSPORT_CLOSING) {
-        if (medium->ops->end != NULL &&
-            medium->ops->end(medium) == UVA_PENDING) {
+        int r = medium->ops->end == NULL ? 0 : medium->ops->end(medium);
+        if (r == UVA_PENDING) {
             transport->blocked = true; /* It tells when it is writable. */
         } else {
-            uva__transport_fail(transport, 0);
+            uva__transport_fail(transport, r);
         }
     } else if (transport->write_eof && !transport->write_shut &&
                !transport->filtering) { /* The filter may not take it yet. */

@@ -12,138 +12,7 @@
 #include "uva/connections.h"
 #include "uva/protocols.h"
 
-/* --- an engine that changes nothing, and acts on its transport --- */
-
-typedef enum call_e {
-    CALL_START,
-    CALL_RECEIVED,
-    CALL_WRITE,
-    CALL_CLOSE,
-    CALLS
-} call_t;
-
-typedef struct probe_s {
-    void (*act)(uva_transport_t *transport); /* In the call; may be NULL. */
-    call_t call;
-    bool waits;           /* The test calls uva_filter_ready and _closed. */
-    int writes;           /* Calls of write. */
-    uva_filter_t *filter; /* Borrowed: the last one. */
-} probe_t;
-
-static void probe_act(probe_t *probe, call_t call)
-{
-    void (*act)(uva_transport_t * transport) = probe->act;
-
-    if (act != NULL && probe->call == call) {
-        probe->act = NULL;
-        act(uva_filter_transport(probe->filter));
-    }
-}
-
-static int probe_start(uva_filter_t *filter,
-                       void *data,
-                       bool is_server,
-                       const char *host,
-                       void **ret_state)
-{
-    probe_t *probe = data;
-
-    (void)is_server;
-    (void)host;
-    uva_test_engines++;
-    probe->filter = filter;
-    *ret_state = probe;
-    if (!probe->waits) {
-        uva_filter_ready(filter, 0);
-    }
-    probe_act(probe, CALL_START);
-    return 0;
-}
-
-static int probe_received(void *state, uva_bytes_t data)
-{
-    probe_t *probe = state;
-
-    probe_act(probe, CALL_RECEIVED);
-    return uva_filter_give(probe->filter, data.data, data.size);
-}
-
-static int probe_write(void *state, const uva_bytes_t *pieces, size_t count)
-{
-    probe_t *probe = state;
-    int r = 0;
-
-    probe->writes++;
-    for (size_t i = 0; i < count && r >= 0; i++) {
-        r = uva_filter_send(probe->filter, pieces[i].data, pieces[i].size);
-    }
-    probe_act(probe, CALL_WRITE);
-    return r;
-}
-
-/* The end of the stream is a mark. */
-static int probe_write_eof(void *state)
-{
-    probe_t *probe = state;
-
-    return uva_filter_send(probe->filter, "$", 1);
-}
-
-static int probe_close(void *state)
-{
-    probe_t *probe = state;
-
-    probe_act(probe, CALL_CLOSE);
-    return probe->waits ? UVA_PENDING : 0;
-}
-
-static void probe_destroy(void *state)
-{
-    (void)state;
-    uva_test_engines--;
-}
-
-static const uva_filter_ops_t probe_ops = {
-    .size = sizeof(uva_filter_ops_t),
-    .name = "probe",
-    .start = probe_start,
-    .received = probe_received,
-    .write = probe_write,
-    .write_eof = probe_write_eof,
-    .close = probe_close,
-    .destroy = probe_destroy,
-};
-
-/* --- one end, and a plain socket --- */
-
-typedef struct end_s {
-    uva_reader_t *reader;
-    uva_writer_t *writer;
-    uva_transport_t *transport;
-    int fd;
-} end_t;
-
-static end_t end_make(void)
-{
-    end_t end;
-    int fds[2];
-
-    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds),
-                     0);
-    ck_assert_int_eq(
-        uva_open_connection_fd(fds[0], NULL, &end.reader, &end.writer), 0);
-    end.transport = uva_writer_transport(end.writer);
-    end.fd = fds[1];
-    return end;
-}
-
-static void end_free(end_t *end)
-{
-    uva_writer_close(end->writer);
-    UVA_IGNORE(uva_connection_close(end->reader, end->writer));
-    UVA_TEST_UNTIL(uva_test_engines == 0);
-    close(end->fd);
-}
+/* --- tasks --- */
 
 UVA_TASK(void, push, uva_transport_t *transport; const uva_filter_kind_t *kind;)
 {
@@ -157,12 +26,6 @@ UVA_TASK(void, pop, uva_transport_t *transport;)
     return uva_transport_pop_filter(args->transport);
 }
 
-static uva_filter_kind_t kind_of(probe_t *probe)
-{
-    return (uva_filter_kind_t){
-        .size = sizeof(uva_filter_kind_t), .ops = &probe_ops, .data = probe};
-}
-
 /* --- close and abort in calls of the engine --- */
 
 UVA_NET_TEST(ends_its_transport)
@@ -170,31 +33,33 @@ UVA_NET_TEST(ends_its_transport)
     void (*acts[])(uva_transport_t *) = {uva_transport_abort,
                                          uva_transport_close};
 
-    for (int i = 0; i < 2 * CALLS; i++) {
-        probe_t probe = {.call = (call_t)(i / 2), .act = acts[i % 2]};
-        uva_filter_kind_t kind = kind_of(&probe);
-        end_t end = end_make();
+    for (int i = 0; i < 2 * UVA_TEST_CALLS; i++) {
+        uva_test_probe_t probe = {.call = (uva_test_call_t)(i / 2),
+                                  .act = acts[i % 2]};
+        uva_filter_kind_t kind = uva_test_probe_kind(&probe);
+        uva_test_end_t end = uva_test_end_make(NULL);
         char got[8];
         int r = uva_transport_push_filter(end.transport, &kind, true, NULL);
-        if (probe.call == CALL_START && i % 2 == 0) {
-            ck_assert_int_eq(r, UV_ECANCELED);
+        if (probe.call == UVA_TEST_IN_START && i % 2 == 0) {
+            ck_assert_int_eq(r, UV_ECONNABORTED);
         } else {
             ck_assert_int_eq(r, 0);
         }
-        if (probe.call != CALL_START) {
+        if (probe.call != UVA_TEST_IN_START) {
             ck_assert_int_eq(send(end.fd, "in", 2, 0), 2);
             ck_assert_int_ge(uva_reader_read(end.reader, got, 2), 0);
             ck_assert_int_eq(uva_writer_write(end.writer, "out", 3), 0);
         }
-        end_free(&end);
+        uva_test_end_free(&end);
     }
 }
 
 UVA_NET_TEST(close_in_write_sends_once)
 {
-    probe_t probe = {.call = CALL_WRITE, .act = uva_transport_close};
-    uva_filter_kind_t kind = kind_of(&probe);
-    end_t end = end_make();
+    uva_test_probe_t probe = {.call = UVA_TEST_IN_WRITE,
+                              .act = uva_transport_close};
+    uva_filter_kind_t kind = uva_test_probe_kind(&probe);
+    uva_test_end_t end = uva_test_end_make(NULL);
     char got[8];
 
     ck_assert_int_eq(
@@ -203,7 +68,7 @@ UVA_NET_TEST(close_in_write_sends_once)
     ck_assert_int_eq(uva_writer_wait_closed(end.writer), 0);
     ck_assert_int_eq(recv(end.fd, got, sizeof got, 0), 3);
     ck_assert_int_eq(recv(end.fd, got, sizeof got, 0), 0);
-    end_free(&end);
+    uva_test_end_free(&end);
 }
 
 /* What was read ahead lies between two filters: it goes with the abort, while
@@ -211,11 +76,13 @@ UVA_NET_TEST(close_in_write_sends_once)
 UVA_NET_TEST(lower_one_aborts)
 {
     for (int i = 0; i < 2; i++) {
-        probe_t lower = {.call = i == 0 ? CALL_WRITE : CALL_CLOSE,
-                         .act = uva_transport_abort};
-        probe_t upper = {0};
-        uva_filter_kind_t kinds[] = {kind_of(&lower), kind_of(&upper)};
-        end_t end = end_make();
+        uva_test_probe_t lower = {.call = i == 0 ? UVA_TEST_IN_WRITE
+                                                 : UVA_TEST_IN_CLOSE,
+                                  .act = uva_transport_abort};
+        uva_test_probe_t upper = {0};
+        uva_filter_kind_t kinds[] = {uva_test_probe_kind(&lower),
+                                     uva_test_probe_kind(&upper)};
+        uva_test_end_t end = uva_test_end_make(NULL);
         char got[4];
         ck_assert_int_eq(
             uva_transport_push_filter(end.transport, &kinds[0], true, NULL), 0);
@@ -226,7 +93,7 @@ UVA_NET_TEST(lower_one_aborts)
         if (i == 0) {
             ck_assert_int_eq(uva_writer_write(end.writer, "out", 3), 0);
         }
-        end_free(&end);
+        uva_test_end_free(&end);
     }
 }
 
@@ -234,9 +101,9 @@ UVA_NET_TEST(lower_one_aborts)
 
 UVA_NET_TEST(eof_during_push)
 {
-    probe_t probe = {.waits = true};
-    uva_filter_kind_t kind = kind_of(&probe);
-    end_t end = end_make();
+    uva_test_probe_t probe = {.waits = true};
+    uva_filter_kind_t kind = uva_test_probe_kind(&probe);
+    uva_test_end_t end = uva_test_end_make(NULL);
     push_task_t *task = uva_spawn(push, end.transport, &kind);
     char got[8];
 
@@ -250,14 +117,14 @@ UVA_NET_TEST(eof_during_push)
     ck_assert_int_eq(recv(end.fd, got, sizeof got, 0), 2);
     ck_assert_int_eq(memcmp(got, "x$", 2), 0);
     probe.waits = false;
-    end_free(&end);
+    uva_test_end_free(&end);
 }
 
 UVA_NET_TEST(eof_alone_during_push)
 {
-    probe_t probe = {.waits = true};
-    uva_filter_kind_t kind = kind_of(&probe);
-    end_t end = end_make();
+    uva_test_probe_t probe = {.waits = true};
+    uva_filter_kind_t kind = uva_test_probe_kind(&probe);
+    uva_test_end_t end = uva_test_end_make(NULL);
     push_task_t *task = uva_spawn(push, end.transport, &kind);
     char got[8];
 
@@ -268,14 +135,14 @@ UVA_NET_TEST(eof_alone_during_push)
     UVA_TICK();
     ck_assert_int_eq(recv(end.fd, got, sizeof got, 0), 1);
     probe.waits = false;
-    end_free(&end);
+    uva_test_end_free(&end);
 }
 
 UVA_NET_TEST(eof_during_pop)
 {
-    probe_t probe = {0};
-    uva_filter_kind_t kind = kind_of(&probe);
-    end_t end = end_make();
+    uva_test_probe_t probe = {0};
+    uva_filter_kind_t kind = uva_test_probe_kind(&probe);
+    uva_test_end_t end = uva_test_end_make(NULL);
     pop_task_t *task;
     char got[8];
 
@@ -288,7 +155,7 @@ UVA_NET_TEST(eof_during_pop)
     uva_filter_closed(probe.filter);
     ck_assert_int_eq(pop_await(task, NULL), 0);
     ck_assert_int_eq(recv(end.fd, got, sizeof got, 0), 0);
-    end_free(&end);
+    uva_test_end_free(&end);
 }
 
 /* --- what was written for an engine that is closed --- */
@@ -299,9 +166,9 @@ UVA_NET_TEST(pop_of_a_closed_one)
         MUCH = 1 << 20
     };
     static char much[MUCH];
-    probe_t probe = {.waits = false};
-    uva_filter_kind_t kind = kind_of(&probe);
-    end_t end = end_make();
+    uva_test_probe_t probe = {.waits = false};
+    uva_filter_kind_t kind = uva_test_probe_kind(&probe);
+    uva_test_end_t end = uva_test_end_make(NULL);
 
     ck_assert_int_eq(
         uva_transport_push_filter(end.transport, &kind, true, NULL), 0);
@@ -312,14 +179,15 @@ UVA_NET_TEST(pop_of_a_closed_one)
     ck_assert_int_eq(uva_transport_pop_filter(end.transport), UV_EPIPE);
     ck_assert_int_eq(probe.writes, 0);
     ck_assert_int_eq(uva_writer_wait_closed(end.writer), UV_EPIPE);
-    end_free(&end);
+    uva_test_end_free(&end);
 }
 
 UVA_NET_TEST(pause_in_received)
 {
-    probe_t probe = {.call = CALL_RECEIVED, .act = uva_transport_pause_reading};
-    uva_filter_kind_t kind = kind_of(&probe);
-    end_t end = end_make();
+    uva_test_probe_t probe = {.call = UVA_TEST_IN_RECEIVED,
+                              .act = uva_transport_pause_reading};
+    uva_filter_kind_t kind = uva_test_probe_kind(&probe);
+    uva_test_end_t end = uva_test_end_make(NULL);
     char got[4];
 
     ck_assert_int_eq(
@@ -329,7 +197,7 @@ UVA_NET_TEST(pause_in_received)
     uva_transport_resume_reading(end.transport);
     ck_assert_int_eq(send(end.fd, "on", 2, 0), 2);
     ck_assert_int_eq(uva_reader_readexactly(end.reader, got, 2, NULL), 2);
-    end_free(&end);
+    uva_test_end_free(&end);
 }
 
 static int replaced_with; /* What an engine got for replacing the consumer. */
@@ -360,9 +228,10 @@ static void replace_consumer(uva_transport_t *transport)
 UVA_NET_TEST(replace_in_received)
 {
     /* The bytes of the call have their place in the reader that asked. */
-    probe_t probe = {.call = CALL_RECEIVED, .act = replace_consumer};
-    uva_filter_kind_t kind = kind_of(&probe);
-    end_t end = end_make();
+    uva_test_probe_t probe = {.call = UVA_TEST_IN_RECEIVED,
+                              .act = replace_consumer};
+    uva_filter_kind_t kind = uva_test_probe_kind(&probe);
+    uva_test_end_t end = uva_test_end_make(NULL);
     char got[2];
 
     ck_assert_int_eq(
@@ -370,7 +239,7 @@ UVA_NET_TEST(replace_in_received)
     ck_assert_int_eq(send(end.fd, "in", 2, 0), 2);
     ck_assert_int_eq(uva_reader_readexactly(end.reader, got, 2, NULL), 2);
     ck_assert_int_eq(replaced_with, UV_EPERM);
-    end_free(&end);
+    uva_test_end_free(&end);
 }
 
 int main(void)

@@ -1,7 +1,10 @@
 #include "test_filters.h"
+#include "net.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "uva/time.h"
 
@@ -237,6 +240,13 @@ static int frames_close(void *state)
     return r < 0 ? r : self->heard_end ? 0 : UVA_PENDING;
 }
 
+static bool frames_partial(const void *state)
+{
+    const frames_t *self = state;
+
+    return self->head_bytes > 0 || self->left > 0;
+}
+
 static void frames_destroy(void *state)
 {
     free(state);
@@ -252,6 +262,7 @@ const uva_filter_ops_t uva_test_frames_ops = {
     .write = frames_write,
     .close = frames_close,
     .destroy = frames_destroy,
+    .partial = frames_partial,
 };
 
 const uva_filter_kind_t uva_test_frames = {
@@ -260,3 +271,121 @@ const uva_filter_kind_t uva_test_frames = {
     .opening_ns = UVA_MS(10),
     .closing_ns = UVA_MS(10),
 };
+
+/* --- probe --- */
+
+static void probe_act(uva_test_probe_t *probe, uva_test_call_t call)
+{
+    void (*act)(uva_transport_t * transport) = probe->act;
+
+    if (act != NULL && probe->call == call) {
+        probe->act = NULL;
+        act(uva_filter_transport(probe->filter));
+    }
+}
+
+static int probe_start(uva_filter_t *filter,
+                       void *data,
+                       bool is_server,
+                       const char *host,
+                       void **ret_state)
+{
+    uva_test_probe_t *probe = data;
+
+    (void)is_server;
+    (void)host;
+    uva_test_engines++;
+    probe->filter = filter;
+    *ret_state = probe;
+    if (!probe->waits) {
+        uva_filter_ready(filter, 0);
+    }
+    probe_act(probe, UVA_TEST_IN_START);
+    return 0;
+}
+
+static int probe_received(void *state, uva_bytes_t data)
+{
+    uva_test_probe_t *probe = state;
+    int r;
+
+    probe_act(probe, UVA_TEST_IN_RECEIVED);
+    r = uva_filter_give(probe->filter, data.data, data.size);
+    return r < 0 ? r : probe->fails;
+}
+
+static int probe_write(void *state, const uva_bytes_t *pieces, size_t count)
+{
+    uva_test_probe_t *probe = state;
+    int r = 0;
+
+    probe->writes++;
+    for (size_t i = 0; i < count && r >= 0; i++) {
+        r = uva_filter_send(probe->filter, pieces[i].data, pieces[i].size);
+    }
+    probe_act(probe, UVA_TEST_IN_WRITE);
+    return r;
+}
+
+/* The end of the stream is a mark. */
+static int probe_write_eof(void *state)
+{
+    uva_test_probe_t *probe = state;
+
+    return uva_filter_send(probe->filter, "$", 1);
+}
+
+static int probe_close(void *state)
+{
+    uva_test_probe_t *probe = state;
+
+    probe_act(probe, UVA_TEST_IN_CLOSE);
+    return probe->waits ? UVA_PENDING : 0;
+}
+
+static void probe_destroy(void *state)
+{
+    (void)state;
+    uva_test_engines--;
+}
+
+static const uva_filter_ops_t probe_ops = {
+    .size = sizeof(uva_filter_ops_t),
+    .name = "probe",
+    .start = probe_start,
+    .received = probe_received,
+    .write = probe_write,
+    .write_eof = probe_write_eof,
+    .close = probe_close,
+    .destroy = probe_destroy,
+};
+
+uva_filter_kind_t uva_test_probe_kind(uva_test_probe_t *probe)
+{
+    return (uva_filter_kind_t){
+        .size = sizeof(uva_filter_kind_t), .ops = &probe_ops, .data = probe};
+}
+
+/* --- one end, and a plain socket --- */
+
+uva_test_end_t uva_test_end_make(const uva_connection_options_t *options)
+{
+    uva_test_end_t end;
+    int fds[2];
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds),
+                     0);
+    ck_assert_int_eq(
+        uva_open_connection_fd(fds[0], options, &end.reader, &end.writer), 0);
+    end.transport = uva_writer_transport(end.writer);
+    end.fd = fds[1];
+    return end;
+}
+
+void uva_test_end_free(uva_test_end_t *end)
+{
+    uva_writer_close(end->writer);
+    UVA_IGNORE(uva_connection_close(end->reader, end->writer));
+    UVA_TEST_UNTIL(uva_test_engines == 0);
+    close(end->fd);
+}
