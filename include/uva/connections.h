@@ -44,6 +44,8 @@ typedef struct uva_open_connection_op_s {
  * @retval UV_EINVAL    port is not one, or an option is out of its range.
  * @retval UV_ENAMETOOLONG host has more than 255 bytes.
  * @retval UV_EAI_NONAME The host is unknown; other UV_EAI_... codes likewise.
+ * @retval UV_ETIMEDOUT Also: the option filter was not ready in time. Other
+ *                      codes of the filter likewise; nothing is left open.
  * @suspends Always, unless it fails at once.
  * @asyncio open_connection
  */

@@ -30,7 +30,8 @@ typedef struct uva_filter_s uva_filter_t; /**< One engine on one transport. */
 typedef struct uva_filter_ops_s {
     size_t size;      /* sizeof(uva_filter_ops_t). */
     const char *name; /* Static. */
-    /** Begin. uva_filter_ready opens the connection, here or later.
+    /** Begin. uva_filter_ready opens the connection, here or later. If it
+     * fails, no other function is called.
      * @param data      Of the uva_filter_kind_t.
      * @param host      Borrowed during the call: what a client has asked for;
      *                  NULL for a server.
@@ -67,7 +68,7 @@ typedef struct uva_filter_ops_s {
 
 /** What connections are wrapped in; a struct of the user's, static or alive as
  * long as connections have it. Zero means the default. */
-typedef struct uva_filter_kind_s {
+struct uva_filter_kind_s {
     size_t size;                 /* sizeof(uva_filter_kind_t). */
     const uva_filter_ops_t *ops; /* Static. */
     void *data;                  /* Borrowed: for start. */
@@ -75,7 +76,7 @@ typedef struct uva_filter_kind_s {
     uint64_t closing_ns;         /* For uva_filter_closed; default 5 s. */
     size_t lingering_bytes;      /* Bytes from below that are read while it
                                     closes; default 64 KiB, then it is cut. */
-} uva_filter_kind_t;
+};
 
 /* --- what an engine calls --- */
 

@@ -43,13 +43,21 @@ typedef struct uva_connection_options_s {
     size_t receive_fds; /* Of a unix socket: receive descriptors, of which so
                            many may wait to be taken, as by
                            uva_transport_receive_fds; default none. */
+    const uva_filter_kind_t *filter; /* Borrowed until the connection is closed:
+                            what it begins with. The call returns once the
+                            filter is ready, or with its code; until then what
+                            stands on the connection hears nothing. NULL: none.
+                            Not for uva_open_connection_fd. */
+    const char *filter_host; /* Borrowed: the name that the filter expects;
+                            default the host that is connected to, NULL for a
+                            unix socket or a descriptor. */
 } uva_connection_options_t;
 
 /** The defaults. */
 #define UVA_CONNECTION_OPTIONS_INIT                                            \
     {                                                                          \
         sizeof(uva_connection_options_t), 0, 0, 0, UVA_FAMILY_ANY, NULL, NULL, \
-            0, 0, 0, 0                                                         \
+            0, 0, 0, 0, NULL, NULL                                             \
     }
 
 /** Settings of a server; zero means the default. */
@@ -89,13 +97,18 @@ typedef struct uva_server_options_s {
                            reads the end of the stream, as if the peer had
                            closed. Streams alone. */
     size_t receive_fds; /* As of a connection, for each that is accepted. */
+    const uva_filter_kind_t *filter; /* Borrowed until the server and its
+                      connections are closed: what each of these begins with.
+                      Its handler starts, or its protocol hears of it, once the
+                      filter is ready; one whose filter fails is dropped, and
+                      logged for debugging. NULL: none. */
 } uva_server_options_t;
 
 /** The defaults. */
-#define UVA_SERVER_OPTIONS_INIT                                             \
-    {                                                                       \
-        sizeof(uva_server_options_t), 0, 0, 0, 0, 0, UVA_FAMILY_ANY, false, \
-            false, false, NULL, 0, 0, false, false, false, 0, false, 0      \
+#define UVA_SERVER_OPTIONS_INIT                                              \
+    {                                                                        \
+        sizeof(uva_server_options_t), 0, 0, 0, 0, 0, UVA_FAMILY_ANY, false,  \
+            false, false, NULL, 0, 0, false, false, false, 0, false, 0, NULL \
     }
 
 /**

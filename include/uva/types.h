@@ -24,8 +24,10 @@ typedef struct uva_context_s uva_context_t;     /**< context.h; counted. */
 typedef struct uva_coroutine_s uva_coroutine_t; /**< coroutines.h; counted. */
 typedef struct uva_server_s uva_server_t;       /**< sockets.h; counted. */
 typedef struct uva_transport_s uva_transport_t; /**< transports.h; counted. */
-typedef struct uva_reader_s uva_reader_t;       /**< streams.h; counted. */
-typedef struct uva_writer_s uva_writer_t;       /**< streams.h; counted. */
+/** filters.h; a struct of the user's. */
+typedef struct uva_filter_kind_s uva_filter_kind_t;
+typedef struct uva_reader_s uva_reader_t; /**< streams.h; counted. */
+typedef struct uva_writer_s uva_writer_t; /**< streams.h; counted. */
 
 /** An element of an array of futures, whatever tasks it was declared with. */
 typedef uva_future_t *UVA__MAY_ALIAS uva_future_ref_t;

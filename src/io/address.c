@@ -107,6 +107,31 @@ void uva__sockaddr_name(const uva__sockaddr_t *address, char *text)
     text[length] = '\0';
 }
 
+void uva__addresses_interleave(uva__addresses_t *addresses, size_t ahead)
+{
+    uva__sockaddr_t *items = addresses->items;
+    size_t count = addresses->count;
+    size_t placed = 0;
+
+    /* At each place, insert the next address of the family that is due. Without
+     * one the place keeps the address that it has. */
+    while (placed < count && ahead > 0) {
+        int first = items[0].any.sa_family;
+        bool same = placed < ahead || (placed - ahead) % 2 == 1;
+        size_t i = placed;
+        while (i < count && (items[i].any.sa_family == first) != same) {
+            i++;
+        }
+        if (i < count) {
+            uva__sockaddr_t moved = items[i];
+            memmove(&items[placed + 1], &items[placed],
+                    (i - placed) * sizeof *items);
+            items[placed] = moved;
+        }
+        placed++;
+    }
+}
+
 int uva__addresses_unix(const char *path, uva__addresses_t *ret_addresses)
 {
     uva__sockaddr_t address;

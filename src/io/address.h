@@ -65,6 +65,10 @@ int uva__sockaddr_unix(const char *path, uva__sockaddr_t *ret_address);
 /** The same as the one address of a target. @retval UV_ENOMEM Nothing was made.
  */
 int uva__addresses_unix(const char *path, uva__addresses_t *ret_addresses);
+/** Let the families take turns, with so many addresses of the first one's
+ * family ahead; the order within a family stays. 0 leaves all as the resolver
+ * has it. asyncio: base_events.py, _interleave_addrinfos. */
+void uva__addresses_interleave(uva__addresses_t *addresses, size_t ahead);
 /** Whether it is the name of a file: of a unix socket, and not abstract. */
 bool uva__sockaddr_is_file(const uva__sockaddr_t *address);
 /** Bytes of the name of a unix socket as a text, with its zero. */

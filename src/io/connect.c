@@ -18,8 +18,10 @@
 #include "base/format.h"
 #include "core/owner.h"
 #include "core/timers.h"
+#include "io/medium_filter.h"
 #include "io/medium_memory.h"
 #include "io/network.h"
+#include "io/opening.h"
 #include "io/resolver.h"
 #include "io/service.h"
 #include "io/sockets.h"
@@ -34,20 +36,21 @@ typedef struct uva__dial_s {
     uva__transport_kind_t kind;
     uint64_t delay_ns;   /* Until the next attempt; 0: only after a failure. */
     unsigned interleave; /* As uva_connection_options_t has it. */
-    uva_testing_network_t *network; /* Borrowed: of the loop; NULL: sockets. */
-    const char *host;               /* Borrowed: the name that is looked up. */
-    int family;                     /* AF_UNSPEC, AF_INET, AF_INET6. */
-    const char *local_host;         /* Borrowed. */
-    const char *local_port;         /* Borrowed. */
-    uva__resolve_t *resolve;        /* In flight, or NULL. */
-    uva__addresses_t remote;        /* To connect to. */
-    uva__addresses_t local;         /* To connect from. */
-    size_t next;                    /* Of remote: the next one to try. */
-    uva_list_t attempts;            /* Of attempt_t.link. */
-    uva__timer_t timer;             /* Runs for delay_ns. */
-    uva_transport_t *winner;        /* Owned; counted once it is opened. */
-    uint8_t turns;   /* Iterations since it was opened, from 1 on; 0
-                        before. */
+    uva_testing_network_t *network;  /* Borrowed: of the loop; NULL: sockets. */
+    const uva_filter_kind_t *filter; /* Borrowed; NULL without one. */
+    const char *filter_host;         /* Borrowed. */
+    const char *host;                /* Borrowed: the name that is looked up. */
+    int family;                      /* AF_UNSPEC, AF_INET, AF_INET6. */
+    const char *local_host;          /* Borrowed. */
+    const char *local_port;          /* Borrowed. */
+    uva__resolve_t *resolve;         /* In flight, or NULL. */
+    uva__addresses_t remote;         /* To connect to. */
+    uva__addresses_t local;          /* To connect from. */
+    size_t next;                     /* Of remote: the next one to try. */
+    uva_list_t attempts;             /* Of attempt_t.link. */
+    uva__timer_t timer;              /* Runs for delay_ns. */
+    uva_transport_t *winner;         /* Owned; counted once it is opened. */
+    uint8_t turns;   /* Iterations since it was opened, from 1 on; else 0. */
     bool done;       /* status is the result. */
     int status;      /* The first failure. */
     bool differ;     /* Not all failures were alike. */
@@ -266,35 +269,6 @@ static void connect_next(dial_t *dial)
 
 /* --- names --- */
 
-/* Let the families take turns, with dial->interleave addresses of the first
- * address's family in front; the order within a family stays. 0 leaves all as
- * the resolver has it. asyncio: base_events.py, _interleave_addrinfos. */
-static void connect_interleave(dial_t *dial)
-{
-    uva__sockaddr_t *items = dial->remote.items;
-    size_t count = dial->remote.count;
-    size_t ahead = dial->interleave;
-    size_t placed = 0;
-
-    /* At each place, insert the next address of the family that is due. Without
-     * one the place keeps the address that it has. */
-    while (placed < count && dial->interleave > 0) {
-        int first = items[0].any.sa_family;
-        bool same = placed < ahead || (placed - ahead) % 2 == 1;
-        size_t i = placed;
-        while (i < count && (items[i].any.sa_family == first) != same) {
-            i++;
-        }
-        if (i < count) {
-            uva__sockaddr_t moved = items[i];
-            memmove(&items[placed + 1], &items[placed],
-                    (i - placed) * sizeof *items);
-            items[placed] = moved;
-        }
-        placed++;
-    }
-}
-
 /* The local addresses are known, or none were asked for: begin to connect. */
 static void
 connect_resolved_local(void *data, int status, uva__addresses_t *take_addresses)
@@ -307,7 +281,7 @@ connect_resolved_local(void *data, int status, uva__addresses_t *take_addresses)
         return;
     }
     dial->local = *take_addresses;
-    connect_interleave(dial);
+    uva__addresses_interleave(&dial->remote, dial->interleave);
     connect_next(dial);
 }
 
@@ -398,7 +372,7 @@ static int connect_options(dial_t *dial,
     if (!uva__options_copy(&has, sizeof has,
                            offsetof(uva_connection_options_t, close_timeout_ns),
                            options) ||
-        has.family > UVA_FAMILY_IPV6) {
+        has.family > UVA_FAMILY_IPV6 || !uva__filter_kind_fits(has.filter)) {
         return UV_EINVAL;
     }
     dial->delay_ns = has.happy_eyeballs_delay_ns;
@@ -410,6 +384,8 @@ static int connect_options(dial_t *dial,
     dial->family = uva__family(has.family);
     dial->local_host = has.local_host;
     dial->local_port = has.local_port;
+    dial->filter = has.filter;
+    dial->filter_host = has.filter_host;
     r = uva__transport_kind(&dial->kind, factory, has.limit_bytes,
                             has.high_bytes, has.low_bytes,
                             has.close_timeout_ns);
@@ -470,6 +446,9 @@ static int connect_host(dial_t *dial, const char *host, const char *port)
                             dial->local_port == NULL ? "0" : dial->local_port);
 
     dial->host = host;
+    if (dial->filter_host == NULL) {
+        dial->filter_host = host;
+    }
     if (r >= 0) {
         r = uva__resolve(dial->loop, &name, connect_resolved, dial, &found,
                          &dial->resolve);
@@ -493,6 +472,9 @@ static int connect_begin(void **op,
                 ? UVA_ENOTASK
                 : connect_new(op, target, options, factory);
 
+    if (r >= 0 && !waits && ((dial_t *)*op)->filter != NULL) {
+        r = uva__bare(UV_EINVAL); /* Nobody would wait for it. */
+    }
     if (r >= 0 && target->kind == UVA__TARGET_FD) {
         r = uva__socket_adopt(target->fd, false);
     }
@@ -523,12 +505,49 @@ static int connect_end(void **op, int r, uva_transport_t **ret_transport)
     if (r >= 0) {
         *ret_transport = dial->winner;
     } else if (dial->turns > 0) { /* asyncio: create_connection, its except. */
-        uva_transport_close(dial->winner);
+        if (dial->filter != NULL && !dial->winner->made) {
+            uva__opening_abandon(dial->winner);
+        } else {
+            uva_transport_close(dial->winner);
+        }
         (void)uva_transport_unref(dial->winner);
     } else if (dial->winner != NULL) {
         uva__transport_discard(dial->winner);
     }
     connect_release(dial);
+    return r;
+}
+
+/* The filter is ready or has failed, or the transport is lost. */
+static void connect_on_phase(void *data)
+{
+    dial_t *dial = data;
+
+    uva__transport_push(dial->winner); /* Before the task: it is told first. */
+    (void)uva_waiter_wake(dial->waiter);
+}
+
+/* Begin with a filter. @return 0 when ready, UVA_PENDING, or its code. */
+static int connect_filter(dial_t *dial)
+{
+    uva_transport_t *winner = dial->winner;
+    int r =
+        dial->turns > 0
+            ? 0
+            : uva__opening_connect(uva_transport_ref(winner), dial->filter,
+                                   dial->filter_host, connect_on_phase, dial);
+
+    dial->turns = 1;
+    if (r >= 0 && !winner->made && winner->state >= UVA__TRANSPORT_LOST) {
+        r = winner->status < 0 ? winner->status : UV_ECONNABORTED;
+    }
+    if (r < 0 || winner->made) {
+        return uva__bare(r);
+    }
+    r = uva_waiter_suspend(dial->waiter, NULL, NULL);
+    if (winner->queued) { /* Its node goes on: behind it. */
+        (void)uva_waiter_wake(dial->waiter);
+    }
     return r;
 }
 
@@ -541,6 +560,9 @@ static int connect_open(dial_t *dial)
 {
     int r = 0;
 
+    if (dial->filter != NULL) {
+        return connect_filter(dial);
+    }
     if (dial->turns == 0) {
         uva__transport_open(uva_transport_ref(dial->winner));
     }

@@ -134,13 +134,6 @@ static size_t transport_filter_count(const uva_transport_t *transport)
     return count;
 }
 
-static bool kind_is_one(const uva_filter_kind_t *kind)
-{
-    return kind != NULL && kind->size == sizeof *kind && kind->ops != NULL &&
-           kind->ops->size == sizeof *kind->ops && kind->ops->start != NULL &&
-           kind->ops->received != NULL && kind->ops->write != NULL;
-}
-
 /* Put the filter on the transport, above what was read ahead. */
 static int push_begin(change_t *change,
                       const uva_filter_kind_t *kind,
@@ -192,7 +185,7 @@ int uva_transport_push_filter_poll(uva_filter_op_t *op,
         r = change_resumed(op->state);
     } else {
         r = change_refused(transport);
-        if (r >= 0 && !kind_is_one(kind)) {
+        if (r >= 0 && (kind == NULL || !uva__filter_kind_fits(kind))) {
             r = UV_EINVAL;
         }
         if (r >= 0 && (transport->unreadable || transport->unwritable)) {

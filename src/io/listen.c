@@ -18,6 +18,7 @@
 #include "base/util.h"
 #include "core/loop.h"
 #include "core/owner.h"
+#include "io/medium_filter.h"
 #include "io/resolver.h"
 #include "io/server.h"
 #include "io/service.h"
@@ -262,6 +263,7 @@ static int listen_make(listen_t *listen, const uva__factory_t *factory)
     server->refs = 1; /* For listen_end to give out. */
     server->owner.data = listen->data;
     server->owner.left = uva__server_client_left;
+    server->owner.filter = options->filter;
     server->destroy = listen->destroy;
     listen->destroy = NULL; /* data is the server's from here on. */
     server->backlog_count =
@@ -310,6 +312,7 @@ static int listen_options(listen_t *listen,
          listen->options.backlog_count < 0 ||
          listen->options.family > UVA_FAMILY_IPV6 ||
          listen->options.unix_mode > 07777 ||
+         !uva__filter_kind_fits(listen->options.filter) ||
          listen->options.fd_count > FDS_MOST)) {
         return UV_EINVAL;
     }

@@ -246,6 +246,7 @@ static void filter_close(uva__medium_t *take_medium, uva_loop_t *loop)
                                                    : UV_ECONNABORTED;
     }
     uva__filter_set_phase(self, UVA__FILTER_CLOSED);
+    self->on_phase = NULL; /* It may be gone when an engine acts later. */
     uva__filter_queue(self);
     below->ops->close(below, loop);
 }
@@ -417,6 +418,14 @@ static void filter_timed_out(uva__timer_t *timer)
 {
     uva__filter_fail(UVA__CONTAINER_OF(timer, uva_filter_t, timer),
                      UV_ETIMEDOUT);
+}
+
+bool uva__filter_kind_fits(const uva_filter_kind_t *kind)
+{
+    return kind == NULL ||
+           (kind->size == sizeof *kind && kind->ops != NULL &&
+            kind->ops->size == sizeof *kind->ops && kind->ops->start != NULL &&
+            kind->ops->received != NULL && kind->ops->write != NULL);
 }
 
 int uva__filter_new(uva_transport_t *transport,

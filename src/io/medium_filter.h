@@ -8,6 +8,8 @@
 
 /** The filter of a medium; NULL if it is another one. */
 uva_filter_t *uva__filter_of(uva__medium_t *medium);
+/** Whether a kind is none (NULL), or one of this version. */
+bool uva__filter_kind_fits(const uva_filter_kind_t *kind);
 /**
  * Put a filter above *medium, and start its engine. Bytes that wait in out are
  * sent below before its own. The filter is told to no one: *medium is still

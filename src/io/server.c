@@ -31,6 +31,7 @@
 #include "core/owner.h"
 #include "core/ready.h"
 #include "core/timers.h"
+#include "io/opening.h"
 #include "io/sockets.h"
 #include "io/stream_transport.h"
 
@@ -177,7 +178,11 @@ static void server_accepted(uva_server_t *server, uva_transport_t *transport)
 {
     uva__list_append(&server->clients, &transport->link);
     server->client_count++;
-    uva__transport_open(transport);
+    if (server->owner.filter == NULL) {
+        uva__transport_open(transport);
+    } else {
+        uva__opening_accept(transport);
+    }
 }
 
 static bool server_is_full(const uva_server_t *server)

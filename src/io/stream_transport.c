@@ -98,14 +98,17 @@ void uva__transport_open(uva_transport_t *transport)
     if (transport->owner == NULL) {
         uva__list_append(&UVA__IO_OF(transport->loop)->transports,
                          &transport->link);
-        if (!transport->ops->hears_connect) {
-            transport->state = UVA__TRANSPORT_OPEN;
-            transport->made = true;
-            uva__transport_watch(transport);
-            return;
-        }
     }
-    uva__transport_push(transport); /* connection_made comes first. */
+    if (transport->filtering) {
+        return; /* opening.c goes on when its filter is ready. */
+    }
+    if (uva__transport_hears(transport)) {
+        uva__transport_push(transport); /* connection_made comes first. */
+    } else {
+        transport->state = UVA__TRANSPORT_OPEN;
+        transport->made = true;
+        uva__transport_watch(transport);
+    }
 }
 
 /* --- ending --- */

@@ -200,7 +200,7 @@ int uva__transport_new(uva_loop_t *loop,
     transport->medium_kind = take_medium->ops->kind & 7u;
     transport->unreadable = take_medium->ops->way == UVA__MEDIUM_WRITES;
     transport->unwritable = take_medium->ops->way == UVA__MEDIUM_READS;
-    uva__loop_op_begin(loop); /* Ends in transport_lost. */
+    uva__loop_op_begin(loop); /* Ends in uva__transport_end. */
     factory->ops->init(transport->consumer, transport, factory,
                        kind->limit_bytes);
     *ret_transport = transport;
@@ -259,9 +259,11 @@ static void transport_made(uva_transport_t *transport)
     if (transport->state == UVA__TRANSPORT_ACCEPTED) { /* Else it is closing. */
         transport->state = UVA__TRANSPORT_OPEN;
     }
-    transport->ops->connection_made(
-        transport->consumer, transport,
-        transport->owner == NULL ? NULL : transport->owner->data);
+    if (uva__transport_hears(transport)) {
+        transport->ops->connection_made(
+            transport->consumer, transport,
+            transport->owner == NULL ? NULL : transport->owner->data);
+    }
     if (lost) {
         uva__transport_push(transport);
     } else if (transport->state == UVA__TRANSPORT_OPEN) {
@@ -269,15 +271,27 @@ static void transport_made(uva_transport_t *transport)
     }
 }
 
+void uva__transport_begin(uva_transport_t *transport)
+{
+    transport->ready.ops = &transport_ops;
+    transport->filtering = false;
+    transport_made(transport);
+    if (transport->told_events != 0) {
+        uva__transport_push(transport);
+    }
+}
+
 /* connection_lost, the last thing that happens to a transport. asyncio:
  * selector_events.py, _SelectorTransport._call_connection_lost: the server
  * detaches it afterwards, so wait_closed returns behind connection_lost. */
-static void transport_lost(uva_transport_t *transport)
+void uva__transport_end(uva_transport_t *transport)
 {
     uva_loop_t *loop = transport->loop;
 
     transport->state = UVA__TRANSPORT_CLOSED;
-    transport->ops->connection_lost(transport->consumer, transport->status);
+    if (transport->made) {
+        transport->ops->connection_lost(transport->consumer, transport->status);
+    }
     uva__list_remove(&transport->link);
     uva__loop_op_end(loop);
     if (transport->owner != NULL) {
@@ -318,7 +332,7 @@ static void transport_run(uva__ready_t *ready)
     } else if (transport->told_events != 0) {
         transport_run_told(transport);
     } else {
-        transport_lost(transport);
+        uva__transport_end(transport);
     }
 }
 
@@ -334,7 +348,7 @@ static void transport_drop(uva__ready_t *ready)
     if (!transport->made) {
         transport_made(transport);
     } else if (transport->state == UVA__TRANSPORT_LOST) {
-        transport_lost(transport);
+        uva__transport_end(transport);
     }
 }
 

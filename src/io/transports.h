@@ -43,6 +43,8 @@ typedef enum uva__transport_state_e {
  * not know servers. */
 typedef struct uva__owner_s {
     void *data; /* Borrowed: what connection_made is given. */
+    const uva_filter_kind_t *filter; /* Borrowed: what its transports begin
+                                        with; NULL without one. */
     /** The transport is CLOSED and in no list; the owner may free itself. */
     void (*left)(uva_transport_t *transport);
 } uva__owner_t;
@@ -102,7 +104,8 @@ struct uva_transport_s {
     bool queued : 1;      /* ready is in the queue. */
     bool reads_in_drain : 1; /* Reading and resume_writing run code of users,
                                 so that they have to wait for the drain. */
-    bool filtering : 1;      /* A task pushes or pops a filter. */
+    bool filtering : 1;      /* A task pushes or pops a filter, or the one with
+                                which it begins is not ready: opening.c. */
     bool dirty : 1;          /* In uva__io_t.dirty. */
     bool deferred : 1;       /* In uva__io_t.deferred. */
     bool reading_paused : 1; /* By the consumer or by the user. */
@@ -197,6 +200,17 @@ void uva__transport_maybe_free(uva_transport_t *transport);
 /** Queue the ready node: connection_made if it has not run, else
  * connection_lost. Nothing if it is queued. */
 void uva__transport_push(uva_transport_t *transport);
+/** Whether the consumer hears connection_made. */
+static inline bool uva__transport_hears(const uva_transport_t *transport)
+{
+    return transport->owner != NULL || transport->ops->hears_connect;
+}
+/** The filter with which a transport begins is ready: it is OPEN, and the
+ * consumer hears of it. From the ready queue. */
+void uva__transport_begin(uva_transport_t *transport);
+/** A transport that is LOST becomes CLOSED; the consumer hears of it, if it has
+ * heard of the connection. From the ready queue. May free the transport. */
+void uva__transport_end(uva_transport_t *transport);
 /** Let the drain read (UV_READABLE) and send (UV_WRITABLE), if the transport
  * still asks the medium for that then. */
 void uva__transport_push_told(uva_transport_t *transport, int events);

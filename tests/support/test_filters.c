@@ -125,6 +125,7 @@ static int frames_start(uva_filter_t *filter,
                         void **ret_state)
 {
     frames_t *self = calloc(1, sizeof *self);
+    int r;
 
     (void)data;
     (void)is_server;
@@ -133,9 +134,14 @@ static int frames_start(uva_filter_t *filter,
         return UV_ENOMEM;
     }
     self->filter = filter;
+    r = uva_filter_send(filter, hello, sizeof hello - 1);
+    if (r < 0) {
+        free(self);
+        return r;
+    }
     uva_test_engines++;
     *ret_state = self;
-    return uva_filter_send(filter, hello, sizeof hello - 1);
+    return 0;
 }
 
 static int frames_say_end(frames_t *self)
