@@ -2,6 +2,7 @@
  * Connections and servers that begin with a filter: nothing is heard before it
  * is ready, and a failure of it is the call's, or logged by the server.
  */
+#include "kinds.h"
 #include "net.h"
 #include "test_filters.h"
 
@@ -287,29 +288,39 @@ UVA_NET_TEST(a_kind_that_is_none)
 
 /* --- a connect whose filter fails --- */
 
-UVA_TASK(void, connects, uint16_t port; const uva_filter_kind_t *kind;
-         notes_t * notes;)
+/* Connect with a filter, streams without notes, and close. */
+KIND_TASK(void, connects, uint16_t port; const uva_filter_kind_t *kind;
+          notes_t * notes;
+          uva_connection_options_t options;
+          char text[8];
+          uva_open_connection_op_t stream_op;
+          uva_create_connection_op_t op;
+          uva_reader_t * reader;
+          uva_writer_t * writer;
+          uva_transport_t * transport;
+          int r;)
 {
-    uva_connection_options_t options = UVA_CONNECTION_OPTIONS_INIT;
-    uva_transport_t *transport = NULL;
-    uva_reader_t *reader;
-    uva_writer_t *writer;
-    int r;
-
-    (void)ret;
-    options.filter = args->kind;
-    if (args->notes == NULL) {
-        r = uva_open_connection("127.0.0.1", uva_test_port(args->port),
-                                &options, &reader, &writer);
-        return r < 0 ? r : uva_connection_close(reader, writer);
+    UVA_BEGIN
+    self->options.size = sizeof self->options;
+    self->options.filter = self->kind;
+    uva_test_put_port(self->text, self->port);
+    if (self->notes == NULL) {
+        AWAIT_OP(self->r, uva_open_connection, &self->stream_op, "127.0.0.1",
+                 self->text, &self->options, &self->reader, &self->writer);
+        if (self->r >= 0) {
+            AWAIT(self->r, uva_connection_close, self->reader, self->writer);
+        }
+    } else {
+        AWAIT_OP(self->r, uva_create_connection, &self->op, &count_ops,
+                 self->notes, "127.0.0.1", self->text, &self->options,
+                 &self->transport);
+        if (self->r >= 0) {
+            uva_transport_abort(self->transport);
+        }
+        uva_transport_unref(self->transport);
     }
-    r = uva_create_connection(&count_ops, args->notes, "127.0.0.1",
-                              uva_test_port(args->port), &options, &transport);
-    if (r >= 0) {
-        uva_transport_abort(transport);
-    }
-    uva_transport_unref(transport);
-    return r;
+    UVA_END
+    return self->r;
 }
 
 UVA_NET_TEST(opening_fails)
@@ -329,8 +340,9 @@ UVA_NET_TEST(opening_fails)
 
     for (size_t i = 0; i < 2 * sizeof rows / sizeof *rows; i++) {
         notes_t notes = {0};
-        connects_task_t *task = uva_spawn(connects, port, &uva_test_frames,
-                                          i % 2 == 0 ? NULL : &notes);
+        connects_task_t *task =
+            KIND_SPAWN(connects, .port = port, .kind = &uva_test_frames,
+                       .notes = i % 2 == 0 ? NULL : &notes);
         int fd = -1;
         UVA_TEST_UNTIL((fd = accept(listener, NULL, NULL)) >= 0);
         uva_test_expect(fd, "HELLO\n");
@@ -359,9 +371,9 @@ UVA_NET_TEST(connect_cancelled)
             notes_t notes = {0};
             notes_t there = {0};
             uva_server_t *server = serve(&there, &uva_test_frames);
-            connects_task_t *task =
-                uva_spawn(connects, uva_server_port(server), &uva_test_frames,
-                          i == 0 ? NULL : &notes);
+            connects_task_t *task = KIND_SPAWN(
+                connects, .port = uva_server_port(server),
+                .kind = &uva_test_frames, .notes = i == 0 ? NULL : &notes);
             for (int k = 0; k < turns; k++) {
                 UVA_TICK();
             }
@@ -390,7 +402,8 @@ UVA_NET_TEST(engine_ends_while_it_opens)
                                                      : UVA_TEST_IN_RECEIVED};
         uva_filter_kind_t kind = uva_test_probe_kind(&probe);
         connects_task_t *task =
-            uva_spawn(connects, port, &kind, i / 2 % 2 == 0 ? NULL : &notes);
+            KIND_SPAWN(connects, .port = port, .kind = &kind,
+                       .notes = i / 2 % 2 == 0 ? NULL : &notes);
         int fd = -1;
         UVA_TEST_UNTIL((fd = accept(listener, NULL, NULL)) >= 0);
         uva_test_send(fd, "x");
@@ -517,7 +530,8 @@ static int ends_with_filters(void *arg, UVA_UNUSED void **ret_result)
     }
     UVA_TEST_UNTIL(notes.made == 2);
     uva_transport_close(notes.transport); /* Waits for a goodbye. */
-    task = uva_spawn(connects, uva_server_port(server), &slow_frames, NULL);
+    task = KIND_SPAWN(connects, .port = uva_server_port(server),
+                      .kind = &slow_frames, .notes = NULL);
     UVA_TICK();
     UVA_TICK();
     uva_task_unref(UVA_ERASE(task));
@@ -544,7 +558,8 @@ END_TEST
 
 static int connect_and_close(uint16_t port, notes_t *notes)
 {
-    connects_task_t *task = uva_spawn(connects, port, &uva_test_frames, notes);
+    connects_task_t *task = KIND_SPAWN(
+        connects, .port = port, .kind = &uva_test_frames, .notes = notes);
     int r = task == NULL ? UV_ENOMEM : connects_await(task, NULL);
 
     uva_testing_fail_allocation(0, false);
@@ -590,10 +605,10 @@ int main(void)
     UVA_ADD_TESTS(both, streams_on_both_sides, protocols_on_both_sides,
                   unix_and_descriptors, the_name_it_expects,
                   a_kind_that_is_none);
-    UVA_ADD_TESTS(connects_case, opening_fails, connect_cancelled,
-                  engine_ends_while_it_opens);
+    KIND_ADD_TESTS(connects_case, opening_fails, connect_cancelled,
+                   engine_ends_while_it_opens);
     UVA_ADD_TESTS(serves, a_server_goes_on, nothing_is_heard_before);
-    UVA_ADD_TESTS(ends, clients_end_while_they_open, the_loop_ends_with_filters,
-                  each_allocation_fails);
+    KIND_ADD_TESTS(ends, clients_end_while_they_open,
+                   the_loop_ends_with_filters, each_allocation_fails);
     return uva_test_main(suite);
 }
