@@ -14,6 +14,9 @@
 
 #define LINGERING_BYTES 65536u
 
+/* Reads from below when a send has failed. */
+#define READS_AHEAD 3
+
 /* Pieces to one send of the medium below. */
 #define PIECES 8
 
@@ -47,6 +50,19 @@ void uva__filter_fail(uva_filter_t *self, int code)
 
 /* --- the medium below --- */
 
+/* A peer that answers and then resets the connection: its answer, or why it
+ * refuses, lies below while a send fails. So what is there is read first, by
+ * the transport, or by the node in the drain. */
+static void filter_send_failed(uva_filter_t *self, int code)
+{
+    if (self->phase < UVA__FILTER_CLOSING) {
+        self->send_status = code;
+        uva__filter_queue(self);
+    } else {
+        uva__filter_fail(self, code);
+    }
+}
+
 void uva__filter_flush(uva_filter_t *self)
 {
     uva__medium_t *below = self->below;
@@ -73,7 +89,7 @@ void uva__filter_flush(uva_filter_t *self)
     }
     if (sent < 0 && sent != UV_EAGAIN) {
         uva__output_clear(wire, self->loop);
-        uva__filter_fail(self, (int)sent);
+        filter_send_failed(self, (int)sent);
     }
     /* The node watches the medium below, or tells what stands above that it may
      * write again. */
@@ -161,4 +177,14 @@ bool uva__filter_pull(uva_filter_t *self)
         uva__filter_fail(self, (int)count);
     }
     return count > 0;
+}
+
+void uva__filter_read_ahead(uva_filter_t *self)
+{
+    int pulls = 0;
+
+    while (pulls < READS_AHEAD && uva__filter_pull(self)) {
+        pulls++;
+    }
+    uva__filter_fail(self, self->send_status);
 }

@@ -36,6 +36,8 @@ struct uva_filter_s {
     void *on_phase_data;          /* Borrowed. */
     size_t lingering;             /* Bytes that came while it was closing. */
     int status;                   /* Why it has failed: a code, or 0. */
+    int send_status;              /* Why a send below has failed; status
+                                     follows when what came was read. */
     uint8_t phase;                /* uva__filter_phase_t */
     uint8_t events;               /* Asked for by what stands above. */
     uint8_t below_events;         /* Asked of the medium below. */
@@ -72,5 +74,8 @@ void uva__filter_called(uva_filter_t *filter);
 /** Read from below once, and let the engine have it. @return Whether there was
  * something. */
 bool uva__filter_pull(uva_filter_t *filter);
+/** A send below has failed: let the engine have what came before, then the
+ * filter fails too. */
+void uva__filter_read_ahead(uva_filter_t *filter);
 
 #endif /* UVA__IO_FILTER_BELOW_H */

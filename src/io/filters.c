@@ -99,6 +99,7 @@ static int change_end(void **op, int r)
 static int change_wait(change_t *change)
 {
     const uva_filter_t *filter = change->filter;
+    bool sent;
 
     if (filter == NULL) {
         return change->status;
@@ -106,10 +107,10 @@ static int change_wait(change_t *change)
     if (filter->status < 0) {
         return filter->status;
     }
-    if (filter->phase >= change->wanted &&
-        (change->wanted == UVA__FILTER_OPEN || uva__filter_held(filter) == 0)) {
+    sent = change->wanted == UVA__FILTER_OPEN || uva__filter_held(filter) == 0;
+    if (filter->phase >= change->wanted && sent && filter->send_status == 0) {
         return 0;
-    }
+    } /* A send that has failed fails the filter in the drain. */
     return uva_waiter_suspend(change->waiter, NULL, NULL);
 }
 

@@ -103,8 +103,8 @@ filter_send(uva__medium_t *medium, struct iovec *pieces, size_t count)
     uva_filter_t *self = filter_of(medium);
     ssize_t total;
 
-    if (self->status < 0) {
-        return self->status;
+    if (self->status < 0 || self->send_status < 0) {
+        return self->status < 0 ? self->status : self->send_status;
     }
     if (self->calls > 0) {
         return UV_EAGAIN; /* Behind what the engine is called with. */
@@ -118,8 +118,8 @@ filter_send(uva__medium_t *medium, struct iovec *pieces, size_t count)
     }
     count = count < PIECES ? count : PIECES;
     total = filter_write(self, pieces, count);
-    if (self->status < 0) {
-        return self->status;
+    if (self->status < 0 || self->send_status < 0) {
+        return self->status < 0 ? self->status : self->send_status;
     }
     if (uva__filter_held(self) > 0 && medium->ready != NULL) {
         medium->ready(medium->upper, UVA__MEDIUM_HOLDS);
@@ -365,6 +365,9 @@ static void filter_run(uva__ready_t *ready)
         (void)uva__filter_pull(self);
     }
     uva__filter_called(self);
+    if (self->below != NULL && self->send_status < 0) {
+        uva__filter_read_ahead(self);
+    }
     if (self->below != NULL) {
         filter_tell(self);
     }

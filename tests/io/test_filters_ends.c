@@ -7,6 +7,7 @@
 #include "test_filters.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -360,6 +361,100 @@ UVA_NET_TEST(a_filter_fails_behind_bytes)
     uva_test_end_free(&end);
 }
 
+/* The peer answers and is gone: the answer is read, though a write, or a send
+ * of the engine alone, has failed before. */
+UVA_NET_TEST(an_answer_before_the_reset)
+{
+    static char much[4096];
+
+    for (int i = 0; i < 4; i++) {
+        uva_test_probe_t probes[2] = {{0}};
+        uva_filter_kind_t kinds[] = {uva_test_probe_kind(&probes[0]),
+                                     uva_test_probe_kind(&probes[1])};
+        uva_test_end_t end = uva_test_end_make(NULL);
+        char got[8];
+        int filters = i % 2 + 1;
+        for (int k = 0; k < filters; k++) {
+            ck_assert_int_eq(
+                uva_transport_push_filter(end.transport, &kinds[k], true, NULL),
+                0);
+        }
+        for (int k = 0; k < 3; k++) {
+            UVA_TICK();
+        }
+        uva_test_send(end.fd, "answer");
+        close(end.fd);
+        if (i / 2 == 0) {
+            ck_assert_int_eq(uva_writer_write(end.writer, much, sizeof much),
+                             0);
+        } else {
+            ck_assert_int_eq(
+                uva_filter_send(probes[filters - 1].filter, much, 1), 0);
+        }
+        ck_assert_int_eq(uva_reader_readexactly(end.reader, got, 6, NULL), 6);
+        ck_assert_int_eq(memcmp(got, "answer", 6), 0);
+        ck_assert_int_eq(uva_writer_wait_closed(end.writer), UV_EPIPE);
+        end.fd = open("/dev/null", O_RDONLY);
+        uva_test_end_free(&end);
+    }
+}
+
+/* A pop does not succeed when what was written has not left. */
+UVA_NET_TEST(pop_when_the_peer_is_gone)
+{
+    uva_test_probe_t probe = {0};
+    uva_filter_kind_t kind = uva_test_probe_kind(&probe);
+    uva_test_end_t end = uva_test_end_make(NULL);
+
+    ck_assert_int_eq(
+        uva_transport_push_filter(end.transport, &kind, true, NULL), 0);
+    ck_assert_int_eq(uva_writer_write(end.writer, "lost", 4), 0);
+    close(end.fd);
+    ck_assert_int_eq(uva_transport_pop_filter(end.transport), UV_EPIPE);
+    end.fd = open("/dev/null", O_RDONLY);
+    uva_test_end_free(&end);
+}
+
+/* The peer resets the connection, in each phase. */
+UVA_NET_TEST(resets)
+{
+    static char much[MUCH];
+
+    for (int i = 0; i < 3; i++) {
+        uva_filter_kind_t kind = slow_frames();
+        uva_test_link_t link;
+        uva_transport_t *transport;
+        pop_task_t *task = NULL;
+        char got[8];
+        uva_test_link(&link, NULL);
+        transport = uva_writer_transport(link.writer);
+        uva_test_send(link.fd, "HELLO\n");
+        ck_assert_int_eq(
+            uva_transport_push_filter(transport, &kind, true, NULL), 0);
+        if (i == 0) { /* In the middle of a frame. */
+            send_bytes(link.fd, "\0\5ab", 4);
+            ck_assert_int_eq(uva_reader_readexactly(link.reader, got, 2, NULL),
+                             2);
+        } else if (i == 1) { /* While a pop waits. */
+            task = uva_spawn(pop, transport);
+            UVA_TICK();
+        } else { /* With unsent bytes. */
+            ck_assert_int_eq(uva_writer_write(link.writer, much, MUCH), 0);
+            uva_writer_close(link.writer);
+        }
+        uva_test_reset(link.fd);
+        link.fd = -1;
+        if (task != NULL) {
+            ck_assert_int_lt(pop_await(task, NULL), 0);
+        } else if (i == 0) {
+            ck_assert_int_lt(uva_reader_read(link.reader, got, 8), 0);
+        }
+        ck_assert_int_lt(uva_writer_wait_closed(link.writer), 0);
+        UVA_TEST_UNTIL(uva_test_engines == 0);
+        uva_test_unlink(&link);
+    }
+}
+
 /* --- chains --- */
 
 UVA_NET_TEST(a_chain_says_goodbye)
@@ -459,6 +554,7 @@ int main(void)
     UVA_ADD_TESTS(unsent, close_with_much_unsent, pop_with_much_unsent,
                   abort_with_much_unsent, an_engine_sends_much_by_itself);
     UVA_ADD_TESTS(unread, a_lower_one_fails_behind_bytes,
-                  a_filter_fails_behind_bytes);
+                  a_filter_fails_behind_bytes, an_answer_before_the_reset,
+                  pop_when_the_peer_is_gone, resets);
     return uva_test_main(suite);
 }
