@@ -446,9 +446,7 @@ static int connect_host(dial_t *dial, const char *host, const char *port)
                             dial->local_port == NULL ? "0" : dial->local_port);
 
     dial->host = host;
-    if (dial->filter_host == NULL) {
-        dial->filter_host = host;
-    }
+    dial->filter_host = dial->filter_host == NULL ? host : dial->filter_host;
     if (r >= 0) {
         r = uva__resolve(dial->loop, &name, connect_resolved, dial, &found,
                          &dial->resolve);
@@ -518,7 +516,6 @@ static int connect_end(void **op, int r, uva_transport_t **ret_transport)
     return r;
 }
 
-/* The filter is ready or has failed, or the transport is lost. */
 static void connect_on_phase(void *data)
 {
     dial_t *dial = data;
