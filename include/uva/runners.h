@@ -1,7 +1,7 @@
 /**
  * @file
- * Running a program: a loop, a main task, Ctrl-C, and an end that leaves
- * nothing behind.
+ * Running a program: a loop, a main task, SIGINT and SIGTERM, and an end that
+ * leaves nothing behind.
  */
 #ifndef UVA_RUNNERS_H
 #define UVA_RUNNERS_H
@@ -15,24 +15,27 @@ typedef struct uva_run_options_s {
     size_t size;                    /* sizeof(uva_run_options_t). */
     const uva_loop_options_t *loop; /* Borrowed; of the loop it makes. */
     int (*loop_factory)(uva_loop_t **ret_loop); /* Default uva_loop_new. */
-    bool keep_sigint;                           /* Leave SIGINT alone. */
+    bool keep_signals;       /* Leave SIGINT and SIGTERM alone. */
     uva_error_t **ret_error; /* Gets the record of a main task that failed, a
                                 new reference; NULL if it has none. Without
                                 this the log tells the failure. */
+    int *ret_signal;         /* Gets the number of the signal that ended the
+                                main task, 0 if none did. */
 } uva_run_options_t;
 
 /** The defaults. */
-#define UVA_RUN_OPTIONS_INIT                               \
-    {                                                      \
-        sizeof(uva_run_options_t), NULL, NULL, false, NULL \
+#define UVA_RUN_OPTIONS_INIT                                     \
+    {                                                            \
+        sizeof(uva_run_options_t), NULL, NULL, false, NULL, NULL \
     }
 
 /**
  * Make a loop, run body(arg) as its main task to the end, cancel and wait for
  * what is left, close the loop.
  *
- * The first SIGINT cancels the main task; a second one has its default action.
- * Signal handlers are set only if SIGINT has its default action, and restored.
+ * The first SIGINT or SIGTERM cancels the main task; the next one of either has
+ * its default action. Of one run of the process at a time, and each only if it
+ * has its default action before, which it has again afterwards.
  *
  * A failure of the main task is told by the log, unless options take its
  * record; a cancellation is not.
@@ -41,8 +44,9 @@ typedef struct uva_run_options_s {
  * @param ret_result The main task's result, moved out; may be NULL.
  * @return What the main task returned, or:
  * @retval UV_EPERM  A loop runs in this thread already.
- * @retval UV_EINTR  SIGINT ended the main task (KeyboardInterrupt).
- * @asyncio run
+ * @retval UV_EINTR  SIGINT or SIGTERM ended the main task (KeyboardInterrupt);
+ *                   options->ret_signal tells which.
+ * @asyncio run; differs: SIGTERM cancels too.
  */
 UVA_EXTERN UVA_NODISCARD int uva_run(uva_coro_cb body,
                                      void *arg,
@@ -57,7 +61,7 @@ typedef struct uva_runner_s {
     uva_loop_t *loop;       /* Counted; NULL until it is needed. */
     uva_context_t *context; /* Counted; shared by all its runs. */
     int state;
-    bool interrupted; /* Ctrl-C has ended the last run. */
+    int interrupted; /* The signal that has ended the last run, or 0. */
 } uva_runner_t;
 
 /** Initialise a runner; its loop is made when it is first needed.

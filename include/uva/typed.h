@@ -399,10 +399,10 @@ UVA_BEGIN_DECLS
  *     return uva_main(serve, .argc = argc, .argv = argv);
  *
  * @return The exit status: 0 when the task succeeded, whatever its result; 130
- *         when Ctrl-C has ended it; 1 when it failed, and a line on standard
- *         error tells which task, and why. The line comes whatever the log
- *         hook is. A task that catches its cancellation, shuts down and
- *         returns 0 has succeeded.
+ *         when SIGINT has ended it, 143 when SIGTERM has; 1 when it failed, and
+ *         a line on standard error tells which task, and why. The line comes
+ *         whatever the log hook is. A task that catches its cancellation, shuts
+ *         down and returns 0 has succeeded.
  */
 #define uva_main(...) UVA__MAIN(__VA_ARGS__, .uva__z = 0)
 #define UVA__MAIN(name, ...) \

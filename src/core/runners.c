@@ -6,15 +6,11 @@
  *   INITIALIZED  the first run        a loop, and a context once one was needed
  *   CLOSED       uva_runner_close     nothing
  *
- * Invariant: the handler of SIGINT is this file's exactly while one runner of
- * the process runs its main task, and only if the signal had its default
- * action. The handler does what is safe in a handler: it counts, and wakes the
- * loop.
+ * Invariant: a runner that a signal has ended closes its loop all the same; its
+ * caller learns the signal from the runner. interrupts.c watches the signals.
  */
 #include "uva/runners.h"
 
-#include <signal.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include "uva/coroutines.h"
@@ -23,6 +19,7 @@
 #include "base/log.h"
 #include "core/calls.h"
 #include "core/extra.h"
+#include "core/interrupts.h"
 #include "core/loop.h"
 #include "core/names.h"
 #include "core/object.h"
@@ -37,83 +34,6 @@ enum {
     RUNNER_INITIALIZED,
     RUNNER_CLOSED
 };
-
-/* The loop whose main task SIGINT cancels. */
-static _Atomic(uva_loop_t *) interrupt_loop;
-/* SIGINTs since the main task began, and the action that was there before. */
-static volatile sig_atomic_t interrupt_count;
-static struct sigaction interrupt_outer;
-
-/* --- Ctrl-C --- */
-
-/* asyncio: runners.py, Runner._on_sigint. The loop cancels the task in its next
- * turn. atomic_load is safe in a handler: the pointer is lock-free. */
-static void interrupt_handler(int number)
-{
-    uva_loop_t *loop = atomic_load(&interrupt_loop);
-
-    if (loop != NULL && ++interrupt_count == 1 &&
-        !uva_future_done(UVA_FUTURE(loop->turn.interrupt_task))) {
-        loop->turn.interrupted = 1;
-        loop->driver.ops->wake(loop); /* uv_async_send is safe in a handler. */
-        return;
-    }
-    /* The second SIGINT, or the task is done: the action that was there before
-     * takes place. */
-    (void)sigaction(number, &interrupt_outer, NULL);
-    (void)raise(number);
-}
-
-/* Watch for SIGINT while the main task runs. @return Whether it is watched: not
- * in virtual time, not if the application handles the signal, and not if
- * another thread's runner watches already. */
-static bool interrupt_watch(uva_loop_t *loop, uva_task_t *task)
-{
-    uva_loop_t *none = NULL;
-    struct sigaction action;
-
-    if (loop->driver.ops->uv(loop) == NULL ||
-        sigaction(SIGINT, NULL, &action) < 0 ||
-        (action.sa_flags & SA_SIGINFO) != 0 || action.sa_handler != SIG_DFL ||
-        !atomic_compare_exchange_strong(&interrupt_loop, &none, loop)) {
-        return false;
-    }
-    interrupt_outer = action;
-    interrupt_count = 0;
-    loop->turn.interrupted = 0;
-    loop->turn.interrupt_task = task;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = interrupt_handler;
-    (void)sigemptyset(&action.sa_mask);
-    action.sa_flags = SA_ONSTACK; /* A task's stack is small. */
-    if (sigaction(SIGINT, &action, NULL) < 0) {
-        atomic_store(&interrupt_loop, NULL);
-        return false;
-    }
-    return true;
-}
-
-/* @return Whether SIGINT came and no other code has asked the main task to end:
- * a cancellation is a KeyboardInterrupt then. asyncio: runners.py, run. */
-static bool interrupt_unwatch(uva_loop_t *loop, uva_task_t *task)
-{
-    struct sigaction current;
-    bool asked = interrupt_count > 0 && loop->turn.interrupted == 0;
-
-    if (sigaction(SIGINT, NULL, &current) == 0 &&
-        (current.sa_flags & SA_SIGINFO) == 0 &&
-        current.sa_handler == interrupt_handler) {
-        (void)sigaction(SIGINT, &interrupt_outer, NULL);
-    }
-    atomic_store(&interrupt_loop, NULL);
-    loop->turn.interrupt_task = NULL;
-    loop->turn.interrupted = 0;
-    /* Without a SIGINT a cancellation is the user's own. */
-    if (interrupt_count == 0) {
-        return false;
-    }
-    return (asked ? uva_task_uncancel(task) : uva_task_cancelling(task)) == 0;
-}
 
 /* --- overflow reports --- */
 
@@ -198,10 +118,10 @@ static void runner_tell(uva_runner_t *runner, uva_future_t *future)
     uva_loop_default_exception_handler(runner->loop, &exception);
 }
 
-/* asyncio: runners.py, Runner.run. Run a task to its end, with Ctrl-C; takes
- * the reference. The result is moved to ret, which has ret_bytes bytes. A task
- * that ends by a SIGINT's cancellation gives UV_EINTR, for KeyboardInterrupt.
- */
+/* asyncio: runners.py, Runner.run. Run a task to its end, with SIGINT and
+ * SIGTERM; takes the reference. The result is moved to ret, which has ret_bytes
+ * bytes. A task that ends by a signal's cancellation gives UV_EINTR, for
+ * KeyboardInterrupt. */
 static int runner_run(uva_runner_t *runner,
                       uva_task_t *take_task,
                       void *ret,
@@ -209,16 +129,19 @@ static int runner_run(uva_runner_t *runner,
 {
     uva_future_t *future = UVA_FUTURE(take_task);
     bool watched = uva__future_pending(future) &&
-                   !runner->options.keep_sigint &&
-                   interrupt_watch(runner->loop, take_task);
+                   !runner->options.keep_signals &&
+                   uva__interrupts_watch(runner->loop, take_task);
     int r = uva_loop_run_until_complete(runner->loop, future, NULL);
-    bool asked = watched && interrupt_unwatch(runner->loop, take_task);
+    int asked = watched ? uva__interrupts_unwatch(runner->loop, take_task) : 0;
 
-    runner->interrupted = r == UV_ECANCELED && asked;
+    runner->interrupted = r == UV_ECANCELED ? asked : 0;
     if (r >= 0) {
         r = uva__future_take(future, ret, ret_bytes);
-    } else if (runner->interrupted) {
+    } else if (runner->interrupted != 0) {
         r = UV_EINTR;
+    }
+    if (runner->options.ret_signal != NULL) {
+        *runner->options.ret_signal = runner->interrupted;
     }
     if (runner->options.ret_error != NULL) {
         *runner->options.ret_error = uva_error_ref(uva_future_error(future));
@@ -372,7 +295,7 @@ int uva__run_task(const uva__coro_t *coro,
 
 enum {
     STATUS_FAILED = 1,
-    STATUS_INTERRUPTED = 130 /* As shells do: 128 and SIGINT. */
+    STATUS_SIGNALLED = 128 /* As shells do: plus the number of the signal. */
 };
 
 static void
@@ -399,12 +322,13 @@ int uva__main(const uva__coro_t *coro, const void *args, const char *here)
     options.ret_error = &error; /* The record comes here and not to the log. */
     uva_runner_init(&runner, &options);
     r = run_typed(&runner, coro, args, NULL, here);
-    if (r < 0 && !runner.interrupted) {
+    if (r < 0 && runner.interrupted == 0) {
         main_tell(coro, r, error);
     }
     uva_error_unref(error);
     if (r >= 0) {
         return 0;
     }
-    return runner.interrupted ? STATUS_INTERRUPTED : STATUS_FAILED;
+    return runner.interrupted != 0 ? STATUS_SIGNALLED + runner.interrupted
+                                   : STATUS_FAILED;
 }

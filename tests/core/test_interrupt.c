@@ -1,17 +1,20 @@
 /*
- * Ctrl-C in a run, each time in a process of its own: the first one cancels
- * the main task, a second one has its default action, and what others have set
- * is left alone.
+ * SIGINT and SIGTERM in a run, each time in a process of its own: the first one
+ * cancels the main task, a second one has its default action, and what others
+ * have set is left alone.
  */
 #include "child.h"
 #include "loops.h"
 
 #include <signal.h>
 
+/* The signal of a test: each runs once for either. */
+static int number = SIGINT;
+
 static void interrupt_self(void *data)
 {
     (void)data;
-    raise(SIGINT);
+    raise(number);
 }
 
 /* Waits, to be interrupted, and is asked to end. */
@@ -23,17 +26,17 @@ static int interrupted_sleep(void)
     return uva_sleep(UVA_SEC(60));
 }
 
-static bool sigint_is_default(void)
+static bool signal_is_default(void)
 {
     struct sigaction action;
 
-    return sigaction(SIGINT, NULL, &action) == 0 &&
+    return sigaction(number, NULL, &action) == 0 &&
            action.sa_handler == SIG_DFL;
 }
 
 static void begin(void)
 {
-    (void)signal(SIGINT, SIG_DFL);
+    (void)signal(number, SIG_DFL);
 }
 
 /* --- the first one --- */
@@ -59,7 +62,7 @@ static int first_cancels(void *arg)
         cancelled != 1) {
         return 1;
     }
-    return sigint_is_default() ? 0 : 2;
+    return signal_is_default() ? 0 : 2;
 }
 
 static int swallow(void *arg, void **ret_result)
@@ -80,7 +83,7 @@ static int swallowed(void *arg)
     if (uva_run(swallow, &value, NULL, &result) != 0 || result != &value) {
         return 1;
     }
-    return sigint_is_default() ? 0 : 2;
+    return signal_is_default() ? 0 : 2;
 }
 
 static int in_a_runner(void *arg)
@@ -95,7 +98,7 @@ static int in_a_runner(void *arg)
     for (int i = 1; i <= 3; i++) {
         if (uva_runner_run(&runner, pass_on, &cancelled, NULL, NULL) !=
                 UV_EINTR ||
-            cancelled != i || !sigint_is_default()) {
+            cancelled != i || !signal_is_default()) {
             return i;
         }
     }
@@ -106,7 +109,7 @@ static int in_a_runner(void *arg)
 static int busy(void *arg, void **ret_result)
 {
     (void)ret_result;
-    raise(SIGINT);
+    raise(number);
     *(int *)arg = uva_task_cancelling(uva_current_task()) == 0;
     return 0;
 }
@@ -126,7 +129,8 @@ START_TEST(first_one_cancels_the_main_task)
                                        while_busy};
     child_t child;
 
-    child_run(&child, children[_i], NULL);
+    number = _i % 2 == 0 ? SIGINT : SIGTERM;
+    child_run(&child, children[_i / 2], NULL);
     ck_assert_msg(child_exited(&child, 0), "status %x: %s", child.status,
                   child.text);
 }
@@ -157,7 +161,7 @@ static int swallow_at_the_end(void *arg, void **ret_result)
 
     (void)arg;
     (void)ret_result;
-    raise(SIGINT); /* The main task has ended: it is not there for it. */
+    raise(number); /* The main task has ended: it is not there for it. */
     return r;
 }
 
@@ -182,9 +186,118 @@ START_TEST(second_one_has_its_default_action)
     int (*const children[])(void *) = {second_kills, during_shutdown_kills};
     child_t child;
 
-    child_run(&child, children[_i], NULL);
-    ck_assert_msg(WIFSIGNALED(child.status) && WTERMSIG(child.status) == SIGINT,
+    number = _i % 2 == 0 ? SIGINT : SIGTERM;
+    child_run(&child, children[_i / 2], NULL);
+    ck_assert_msg(WIFSIGNALED(child.status) && WTERMSIG(child.status) == number,
                   "status %x: %s", child.status, child.text);
+}
+END_TEST
+
+/* --- one of each --- */
+
+/* The other signal is the second one, and has its default action. */
+static int mixed_body(void *arg, void **ret_result)
+{
+    int r = interrupted_sleep();
+
+    (void)arg;
+    (void)ret_result;
+    number = number == SIGINT ? SIGTERM : SIGINT;
+    return r == UV_ECANCELED ? interrupted_sleep() : r;
+}
+
+static int mixed(void *arg)
+{
+    begin();
+    (void)signal(number == SIGINT ? SIGTERM : SIGINT, SIG_DFL);
+    (void)arg;
+    UVA_IGNORE(uva_run(mixed_body, NULL, NULL, NULL));
+    return 1;
+}
+
+START_TEST(other_one_is_a_second_one)
+{
+    child_t child;
+
+    number = _i == 0 ? SIGINT : SIGTERM;
+    child_run(&child, mixed, NULL);
+    ck_assert_msg(WIFSIGNALED(child.status) &&
+                      WTERMSIG(child.status) ==
+                          (number == SIGINT ? SIGTERM : SIGINT),
+                  "status %x: %s", child.status, child.text);
+}
+END_TEST
+
+static int tell_body(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    return *(const bool *)arg ? interrupted_sleep() : uva_sleep(0);
+}
+
+static int told(void *arg)
+{
+    uva_run_options_t options = UVA_RUN_OPTIONS_INIT;
+    bool signalled = true;
+    int came = -1;
+
+    (void)arg;
+    begin();
+    options.ret_signal = &came;
+    if (uva_run(tell_body, &signalled, &options, NULL) != UV_EINTR ||
+        came != number) {
+        return 1;
+    }
+    signalled = false;
+    return uva_run(tell_body, &signalled, &options, NULL) == 0 && came == 0 ? 0
+                                                                            : 2;
+}
+
+START_TEST(options_tell_which_came)
+{
+    child_t child;
+
+    number = _i == 0 ? SIGINT : SIGTERM;
+    child_run(&child, told, NULL);
+    ck_assert_msg(child_exited(&child, 0), "status %x: %s", child.status,
+                  child.text);
+}
+END_TEST
+
+/* --- a child --- */
+
+/* The child of a fork does not have the parent's run: a signal ends it. */
+static int fork_body(void *arg, void **ret_result)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    (void)ret_result;
+    if (pid == 0) {
+        raise(number);
+        _exit(1);
+    }
+    *(int *)arg = waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
+                  WTERMSIG(status) == number;
+    return uva_sleep(UVA_MS(1));
+}
+
+static int forked(void *arg)
+{
+    int killed = 0;
+
+    (void)arg;
+    begin();
+    return uva_run(fork_body, &killed, NULL, NULL) == 0 && killed ? 0 : 1;
+}
+
+START_TEST(child_of_a_fork_has_the_default_action)
+{
+    child_t child;
+
+    number = _i == 0 ? SIGINT : SIGTERM;
+    child_run(&child, forked, NULL);
+    ck_assert_msg(child_exited(&child, 0), "status %x: %s", child.status,
+                  child.text);
 }
 END_TEST
 
@@ -196,10 +309,10 @@ static int ignored(void *arg)
     int r;
 
     (void)arg;
-    (void)signal(SIGINT, SIG_IGN);
-    raise(SIGINT);
+    (void)signal(number, SIG_IGN);
+    raise(number);
     r = uva_run(sleep_for, &delay_ns, NULL, NULL);
-    return r == 0 && signal(SIGINT, SIG_DFL) == SIG_IGN ? 0 : 1;
+    return r == 0 && signal(number, SIG_DFL) == SIG_IGN ? 0 : 1;
 }
 
 static volatile sig_atomic_t own_count;
@@ -213,7 +326,7 @@ static void own_handler(int signal_number)
 static int raise_and_sleep(void *arg, void **ret_result)
 {
     (void)ret_result;
-    raise(SIGINT);
+    raise(number);
     return uva_sleep(*(const uint64_t *)arg);
 }
 
@@ -223,9 +336,9 @@ static int handled(void *arg)
     int r;
 
     (void)arg;
-    (void)signal(SIGINT, own_handler);
+    (void)signal(number, own_handler);
     r = uva_run(raise_and_sleep, &delay_ns, NULL, NULL);
-    return r == 0 && own_count == 1 && signal(SIGINT, SIG_DFL) == own_handler
+    return r == 0 && own_count == 1 && signal(number, SIG_DFL) == own_handler
                ? 0
                : 1;
 }
@@ -234,8 +347,8 @@ static int set_own_handler(void *arg, void **ret_result)
 {
     (void)arg;
     (void)ret_result;
-    (void)signal(SIGINT, own_handler);
-    raise(SIGINT);
+    (void)signal(number, own_handler);
+    raise(number);
     return uva_sleep(UVA_MS(1));
 }
 
@@ -247,14 +360,14 @@ static int replaced(void *arg)
     if (uva_run(set_own_handler, NULL, NULL, NULL) != 0 || own_count != 1) {
         return 1;
     }
-    return signal(SIGINT, SIG_DFL) == own_handler ? 0 : 2;
+    return signal(number, SIG_DFL) == own_handler ? 0 : 2;
 }
 
 static int keep_body(void *arg, void **ret_result)
 {
     (void)arg;
     (void)ret_result;
-    return sigint_is_default() ? 0 : UV_EINVAL;
+    return signal_is_default() ? 0 : UV_EINVAL;
 }
 
 static int kept(void *arg)
@@ -263,7 +376,7 @@ static int kept(void *arg)
 
     (void)arg;
     begin();
-    options.keep_sigint = true;
+    options.keep_signals = true;
     return uva_run(keep_body, NULL, &options, NULL) == 0 ? 0 : 1;
 }
 
@@ -272,7 +385,8 @@ START_TEST(what_others_have_set_is_left_alone)
     int (*const children[])(void *) = {ignored, handled, replaced, kept};
     child_t child;
 
-    child_run(&child, children[_i], NULL);
+    number = _i % 2 == 0 ? SIGINT : SIGTERM;
+    child_run(&child, children[_i / 2], NULL);
     ck_assert_msg(child_exited(&child, 0), "status %x: %s", child.status,
                   child.text);
 }
@@ -313,13 +427,14 @@ static int two_runs(void *arg)
     if (uva_run(start_other_run, &other, NULL, NULL) != UV_EINTR) {
         return 1;
     }
-    return other == 0 && sigint_is_default() ? 0 : 2;
+    return other == 0 && signal_is_default() ? 0 : 2;
 }
 
 START_TEST(one_run_of_a_process_is_interrupted)
 {
     child_t child;
 
+    number = _i % 2 == 0 ? SIGINT : SIGTERM;
     child_run(&child, two_runs, NULL);
     ck_assert_msg(child_exited(&child, 0), "status %x: %s", child.status,
                   child.text);
@@ -331,9 +446,13 @@ int main(void)
     Suite *suite = suite_create("interrupt");
     TCase *interrupt = UVA_TCASE(suite, "Interrupt");
 
-    tcase_add_loop_test(interrupt, first_one_cancels_the_main_task, 0, 4);
-    tcase_add_loop_test(interrupt, second_one_has_its_default_action, 0, 2);
-    tcase_add_loop_test(interrupt, what_others_have_set_is_left_alone, 0, 4);
-    tcase_add_test(interrupt, one_run_of_a_process_is_interrupted);
+    tcase_add_loop_test(interrupt, first_one_cancels_the_main_task, 0, 8);
+    tcase_add_loop_test(interrupt, second_one_has_its_default_action, 0, 4);
+    tcase_add_loop_test(interrupt, other_one_is_a_second_one, 0, 2);
+    tcase_add_loop_test(interrupt, options_tell_which_came, 0, 2);
+    tcase_add_loop_test(interrupt, child_of_a_fork_has_the_default_action, 0,
+                        2);
+    tcase_add_loop_test(interrupt, what_others_have_set_is_left_alone, 0, 8);
+    tcase_add_loop_test(interrupt, one_run_of_a_process_is_interrupted, 0, 2);
     return uva_test_main(suite);
 }

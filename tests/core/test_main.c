@@ -44,26 +44,26 @@ UVA_TASK(void, fails_as_a_group)
     return uva_taskgroup_exit(&group, uva_sleep(0));
 }
 
-/* Waits until SIGINT has come. */
-static int interrupted(void)
+/* Waits until a signal has come. */
+static int interrupted(int number)
 {
-    raise(SIGINT);
+    raise(number);
     return uva_sleep(UVA_SEC(60));
 }
 
-UVA_TASK(void, passes_on)
+UVA_TASK(void, passes_on, int number;)
 {
-    return interrupted();
+    return interrupted(args->number);
 }
 
-UVA_TASK(void, shuts_down)
+UVA_TASK(void, shuts_down, int number;)
 {
-    return interrupted() == UV_ECANCELED ? 0 : UV_EIO;
+    return interrupted(args->number) == UV_ECANCELED ? 0 : UV_EIO;
 }
 
-UVA_TASK(void, fails_while_it_shuts_down)
+UVA_TASK(void, fails_while_it_shuts_down, int number;)
 {
-    return interrupted() == UV_ECANCELED ? UV_EPIPE : UV_EIO;
+    return interrupted(args->number) == UV_ECANCELED ? UV_EPIPE : UV_EIO;
 }
 
 UVA_TASK(void, starts_another)
@@ -102,20 +102,17 @@ static int main_fails_as_a_group(void *arg)
 
 static int main_passes_on(void *arg)
 {
-    (void)arg;
-    return uva_main(passes_on);
+    return uva_main(passes_on, *(const int *)arg);
 }
 
 static int main_shuts_down(void *arg)
 {
-    (void)arg;
-    return uva_main(shuts_down);
+    return uva_main(shuts_down, *(const int *)arg);
 }
 
 static int main_fails_late(void *arg)
 {
-    (void)arg;
-    return uva_main(fails_while_it_shuts_down);
+    return uva_main(fails_while_it_shuts_down, *(const int *)arg);
 }
 
 static int main_in_main(void *arg)
@@ -128,6 +125,8 @@ static int no_such_page = UV_ENOENT;
 static int system_interrupt = UV_EINTR;
 static int cancellation = UV_ECANCELED;
 static int count = 7;
+static int ctrl_c = SIGINT;
+static int termination = SIGTERM;
 
 static const struct {
     int (*run)(void *arg);
@@ -146,9 +145,13 @@ static const struct {
      "uva: fails_with failed: interrupted system call (EINTR)\n"},
     {main_fails_with, &cancellation, 1,
      "uva: fails_with failed: operation canceled (ECANCELED)\n"},
-    {main_passes_on, NULL, 130, ""},
-    {main_shuts_down, NULL, 0, ""},
-    {main_fails_late, NULL, 1,
+    {main_passes_on, &ctrl_c, 130, ""},
+    {main_shuts_down, &ctrl_c, 0, ""},
+    {main_fails_late, &ctrl_c, 1,
+     "uva: fails_while_it_shuts_down failed: broken pipe (EPIPE)\n"},
+    {main_passes_on, &termination, 143, ""},
+    {main_shuts_down, &termination, 0, ""},
+    {main_fails_late, &termination, 1,
      "uva: fails_while_it_shuts_down failed: broken pipe (EPIPE)\n"},
 };
 
@@ -157,6 +160,7 @@ START_TEST(outcome)
     child_t child;
 
     (void)signal(SIGINT, SIG_DFL);
+    (void)signal(SIGTERM, SIG_DFL);
     child_run(&child, outcomes[_i].run, outcomes[_i].arg);
     ck_assert_str_eq(child.text, outcomes[_i].text);
     ck_assert_msg(child_exited(&child, outcomes[_i].status), "status %x",

@@ -625,7 +625,7 @@ START_TEST(signal_install_not_supported_ok)
     options.loop_factory = factory;
     ck_assert_int_eq(uva_run(expect_default_action, NULL, &options, NULL), 0);
     options.loop_factory = NULL;
-    options.keep_sigint = true;
+    options.keep_signals = true;
     ck_assert_int_eq(uva_run(expect_default_action, NULL, &options, NULL), 0);
 }
 END_TEST

@@ -38,6 +38,7 @@ libc = ctypes.CDLL(None)
 def before_exec():
     # Whoever started the tests may have been deaf to Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if os.environ.get("UVA_TEST_IO") == "uv":
         # libuv's writes raise it; subprocess has given it back its default.
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
@@ -71,8 +72,8 @@ class Server:
         self.errors.seek(0)
         return self.errors.read().decode(errors="replace")
 
-    def interrupt(self):
-        self.process.send_signal(signal.SIGINT)
+    def interrupt(self, number=signal.SIGINT):
+        self.process.send_signal(number)
 
     def end(self):
         """Wait for the end. @return Its status and what it has said."""
@@ -124,6 +125,12 @@ class Served(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(0, status, said)
         if self.quiet:
             self.assertEqual(words, said)
+
+    async def test_terminate(self):
+        reader, _ = await self.connect()
+        self.server.interrupt(signal.SIGTERM)
+        await within(reader.read())
+        self.ended(self.server)
 
     async def connect(self, server=None, **options):
         """A client of asyncio's: reader and writer, closed with the test."""
