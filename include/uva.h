@@ -20,6 +20,7 @@
 #include "uva/queues.h"
 #include "uva/repr.h"
 #include "uva/runners.h"
+#include "uva/signals.h"
 #include "uva/sockets.h"
 #include "uva/stackless.h"
 #include "uva/streams.h"

@@ -115,7 +115,8 @@ static void driver_check_stuck(uv_driver_t *driver)
     bool alive;
 
     if (loop->reports.stuck || loop->tasks.count == 0 || loop->op_count > 0 ||
-        loop->timers.wheel.count > 0 || loop->inbox.holds > 0) {
+        loop->wakers > 0 || loop->timers.wheel.count > 0 ||
+        loop->inbox.holds > 0) {
         return;
     }
     driver_reference(driver, false);
@@ -375,7 +376,8 @@ static void vacant_cb(uv_handle_t *handle, void *data)
     uintptr_t place = (uintptr_t)handle - (uintptr_t)vacant->driver;
 
     /* Handles of io are closing, because no operation is in flight. */
-    if (place >= sizeof *vacant->driver && !uv_is_closing(handle)) {
+    if (place >= sizeof *vacant->driver && !uv_is_closing(handle) &&
+        !uva__services_own(vacant->driver->loop, handle)) {
         vacant->counts[uv_handle_get_type(handle)]++;
         vacant->count++;
     }

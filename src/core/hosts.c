@@ -16,6 +16,7 @@
 #include "core/loop.h"
 #include "core/owner.h"
 #include "core/registry.h"
+#include "core/services.h"
 #include "core/shutdown.h"
 
 /* --- the owner, and the host --- */
@@ -155,6 +156,7 @@ static void forks_in_child(void)
             if (uva__here == loop) {
                 forks_freeze(loop);
             }
+            uva__services_forked(loop);
         }
     }
     uva__registry_unlock();
@@ -212,6 +214,9 @@ int uva_loop_fork(uva_loop_t *loop)
     r = uv_mutex_init_recursive(&loop->mutex);
     if (r >= 0) {
         r = loop->driver.ops->fork(loop);
+    }
+    if (r >= 0) {
+        r = uva__services_fork(loop);
     }
     if (r < 0) {
         return r;

@@ -484,6 +484,7 @@ void uva__loop_close_now(uva_loop_t *loop)
     uv_mutex_unlock(&loop->mutex);
     loop->closing = true;
     loop_drop(loop);
+    uva__services_closing(loop);
     uva_loop_ref(loop); /* uva__loop_closed gives it back. */
     loop->driver.ops->close(loop);
 }

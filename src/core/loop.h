@@ -199,6 +199,8 @@ struct uva_loop_s {
     /* shutdown_place, while a shutdown is under way. */
     uva__shutdown_t *shutdown;
     size_t op_count; /* Operations in flight. */
+    size_t wakers;   /* Signals that are watched: one may wake a task at any
+                        time, and none keeps the loop running. */
     uva__loop_tasks_t tasks;
     uva__slab_t slab;
     uva__stack_pool_t stacks;
