@@ -27,7 +27,7 @@ typedef struct disposition_s {
 /* By number. Under the lock of the registry, which is also taken around a fork.
  */
 static disposition_t dispositions[UVA__SIGNALS_MOST + 1];
-/* libuv's handler; NULL until it was seen to be set. */
+/* libuv's handler; NULL until the first signal was watched. */
 static handler_t disposition_libuv;
 
 static bool disposition_is(const struct sigaction *action, handler_t handler)
@@ -53,7 +53,11 @@ static void disposition_note(int number, const struct sigaction *before)
     if (sigaction(number, NULL, &now) < 0 || (now.sa_flags & SA_SIGINFO) != 0 ||
         now.sa_handler == before->sa_handler) {
         /* The action did not change, because other code has a uv_signal_t on
-         * it: what stood before that is not known. libuv sets the default. */
+         * it: what stood before that is not known, and is taken for the
+         * default, which libuv would set. */
+        if (disposition_libuv == NULL && before->sa_handler != SIG_IGN) {
+            disposition_libuv = before->sa_handler;
+        }
         memset(&disposition->before, 0, sizeof disposition->before);
         disposition->before.sa_handler = SIG_DFL;
         return;
