@@ -7,8 +7,6 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include <uv.h>
-
 #include "tool.h"
 
 enum {
@@ -124,85 +122,68 @@ UVA_TASK(void, fetcher, crawl_t *crawl;)
     return r;
 }
 
-/* --- signals that ask for the end, beside Ctrl-C, which uva_run watches --- */
+/* --- SIGHUP asks for the end, beside the signals that uva_run watches --- */
 
-static const int end_signals[] = {SIGTERM, SIGHUP};
-
-enum {
-    END_SIGNALS = sizeof end_signals / sizeof *end_signals
-};
-
-typedef struct ends_s {
+typedef struct hangup_s {
     crawl_t *crawl;
-    uva_task_t *task; /* Borrowed: what a signal cancels. */
-    uv_signal_t watches[END_SIGNALS];
-    size_t count; /* Of them that are open. */
-} ends_t;
+    uva_task_t *task; /* Borrowed: what the signal cancels. */
+} hangup_t;
 
-static void end_cb(uv_signal_t *watch, int number)
+/* As with the others: a second one has its default action. */
+static void hangup_came(void *data)
 {
-    ends_t *ends = watch->data;
+    hangup_t *hangup = data;
 
-    ends->crawl->ended_by = number;
-    (void)uva_task_cancel(ends->task);
+    (void)uva_loop_remove_signal_handler(NULL, SIGHUP);
+    hangup->crawl->ended_by = SIGHUP;
+    (void)uva_task_cancel(hangup->task);
 }
 
-/* As with Ctrl-C: not what somebody has the program ignore, and a second one
- * does what it would without us. */
-static void ends_watch(ends_t *ends)
+/* As with the others: not if somebody has the program ignore it. Without memory
+ * it has its default action. */
+static void hangup_watch(hangup_t *hangup)
 {
-    uv_loop_t *uv = uva_loop_uv(uva_get_running_loop());
+    struct sigaction action;
 
-    ends->task = uva_current_task();
-    for (size_t i = 0; i < END_SIGNALS; i++) {
-        uv_signal_t *watch = &ends->watches[ends->count];
-        struct sigaction action;
-
-        if (sigaction(end_signals[i], NULL, &action) == 0 &&
-            (action.sa_flags & SA_SIGINFO) == 0 &&
-            action.sa_handler == SIG_DFL && uv_signal_init(uv, watch) == 0) {
-            watch->data = ends;
-            ends->count++;
-            (void)uv_signal_start_oneshot(watch, end_cb, end_signals[i]);
-        }
-    }
-}
-
-static void ends_unwatch(ends_t *ends)
-{
-    while (ends->count > 0) {
-        uv_close((uv_handle_t *)&ends->watches[--ends->count], NULL);
+    if (sigaction(SIGHUP, NULL, &action) == 0 &&
+        (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_DFL) {
+        UVA_IGNORE(
+            uva_loop_add_signal_handler(NULL, SIGHUP, hangup_came, hangup));
     }
 }
 
 /* --- all of it --- */
 
-UVA_TASK(void, fetch_all, ends_t *ends; size_t at_once;)
+UVA_TASK(void, fetch_all, crawl_t *crawl; size_t at_once;)
 {
+    hangup_t hangup = {args->crawl, uva_current_task()};
     uva_taskgroup_t group;
     int r;
 
-    ends_watch(args->ends);
+    hangup_watch(&hangup);
     uva_taskgroup_enter(&group);
     for (size_t i = 0; i < args->at_once; i++) {
-        uva_taskgroup_spawn(&group, fetcher, .crawl = args->ends->crawl);
+        uva_taskgroup_spawn(&group, fetcher, .crawl = args->crawl);
     }
     r = uva_taskgroup_exit(&group, 0);
-    ends_unwatch(args->ends);
+    (void)uva_loop_remove_signal_handler(NULL, SIGHUP);
     return r;
 }
 
 int crawl_with_uva(crawl_t *crawl, size_t at_once)
 {
-    ends_t ends = {.crawl = crawl}; /* The loop closes the watches. */
+    uva_run_options_t options = UVA_RUN_OPTIONS_INIT;
+    int number = 0;
     int r;
 
     if (at_once > crawl->page_count) {
         at_once = crawl->page_count;
     }
-    r = uva_run_task(fetch_all, NULL, NULL, .ends = &ends, .at_once = at_once);
-    if (r == UV_EINTR) {
-        crawl->ended_by = SIGINT;
+    options.ret_signal = &number;
+    r = uva_run_task(fetch_all, &options, NULL, .crawl = crawl,
+                     .at_once = at_once);
+    if (number != 0) {
+        crawl->ended_by = number;
     }
     return r == UV_ECANCELED && crawl->ended_by != 0 ? UV_EINTR : r;
 }
