@@ -16,6 +16,7 @@
 #include "uva/graph.h"
 #include "uva/locks.h"
 #include "uva/platform.h"
+#include "uva/promises.h"
 #include "uva/protocols.h"
 #include "uva/queues.h"
 #include "uva/repr.h"

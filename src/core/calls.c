@@ -465,8 +465,7 @@ int(uva_loop_call_soon_threadsafe)(uva_loop_t *loop,
 }
 
 /* asyncio: base_events.py, call_soon_threadsafe. Calls of other threads wait in
- * the inbox, a ring whose last node the loop points to, until the owner moves
- * them to the ready queue (ready.c). */
+ * the inbox, until the owner moves them to the ready queue (ready.c). */
 int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
                                    uva_callback_cb callback,
                                    void *data,
@@ -475,8 +474,7 @@ int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
                                    const char *site)
 {
     uva_handle_t *handle;
-    bool first;
-    bool own;
+    int r;
 
     if (loop == NULL || !call_complete(callback, options)) {
         uva__call_refused(data, options);
@@ -497,40 +495,25 @@ int uva__loop_call_soon_threadsafe(uva_loop_t *loop,
         uva__call_refused(data, options);
         return uva__bare(UV_ENOMEM);
     }
-    uv_mutex_lock(&loop->mutex);
-    if (loop->closed) {
-        uv_mutex_unlock(&loop->mutex);
+    /* Before another thread can run and drop it. */
+    if (ret_handle != NULL) {
+        uva_handle_ref(handle);
+    }
+    r = uva__loop_post(loop, &handle->ready);
+    if (r == 1) {
+        if (ret_handle != NULL) {
+            *ret_handle = handle;
+        }
+        return 0;
+    }
+    if (r < 0) {
         handle_drop(handle);
         uva__call_refused(data, options);
-        return uva__bare(UV_EPERM);
-    }
-    first = loop->inbox.last == NULL;
-    handle->ready.next = first ? &handle->ready : loop->inbox.last->next;
-    if (!first) {
-        loop->inbox.last->next = &handle->ready;
-    }
-    loop->inbox.last = &handle->ready;
-    if (loop->inbox.closed) {
-        /* The data may own objects of the loop: the loop's thread drops it. */
-        uv_mutex_unlock(&loop->mutex);
-        return UV_EPERM;
     }
     if (ret_handle != NULL) {
-        *ret_handle = uva_handle_ref(handle);
+        handle_drop(handle);
     }
-    /* Under the mutex, so that the driver cannot be closed meanwhile. Only the
-     * first call of a batch wakes the loop. */
-    if (first) {
-        loop->driver.ops->wake(loop);
-    }
-    own = uva__loop_is_owner(loop);
-    uv_mutex_unlock(&loop->mutex);
-    if (own && !loop->ready.draining) {
-        /* attend makes an attached loop count as alive for the host, which may
-         * ask before libuv has noticed the wake-up. */
-        uva__loop_attend(loop);
-    }
-    return 0;
+    return uva__bare(UV_EPERM);
 }
 
 /* --- handles --- */

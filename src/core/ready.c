@@ -8,6 +8,45 @@
 #include "core/ready.h"
 
 #include "core/loop.h"
+#include "core/owner.h"
+
+/* The inbox is a ring whose last node the loop points to. A node that comes
+ * while the loop closes may own objects of it, so the loop's thread drops it.
+ */
+int uva__loop_post(uva_loop_t *loop, uva__ready_t *ready)
+{
+    uva__ready_t *last;
+    bool own;
+
+    uv_mutex_lock(&loop->mutex);
+    if (loop->closed) {
+        uv_mutex_unlock(&loop->mutex);
+        return UV_EPERM;
+    }
+    last = loop->inbox.last;
+    ready->next = last == NULL ? ready : last->next;
+    if (last != NULL) {
+        last->next = ready;
+    }
+    loop->inbox.last = ready;
+    if (loop->inbox.closed) {
+        uv_mutex_unlock(&loop->mutex);
+        return 0;
+    }
+    /* Under the mutex, so that the driver cannot be closed meanwhile. Only the
+     * first node of a batch wakes the loop. */
+    if (last == NULL) {
+        loop->driver.ops->wake(loop);
+    }
+    own = uva__loop_is_owner(loop);
+    uv_mutex_unlock(&loop->mutex);
+    if (own && !loop->ready.draining) {
+        /* attend makes an attached loop count as alive for the host, which may
+         * ask before libuv has noticed the wake-up. */
+        uva__loop_attend(loop);
+    }
+    return 1;
+}
 
 void uva__loop_take_inbox(uva_loop_t *loop)
 {

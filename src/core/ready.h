@@ -19,6 +19,17 @@ void uva__loop_take_inbox(uva_loop_t *loop);
  * run in the order in which they were made, in whichever thread. */
 void uva__loop_inbox_first(uva_loop_t *loop);
 
+/**
+ * Put a node into the inbox, from any thread that has a reference of the loop.
+ * Before it is run or dropped it is counted in loop->calls.count, and its run
+ * and its drop take it out of there.
+ *
+ * @retval 1       It will run.
+ * @retval 0       The loop is closing: its thread will drop the node.
+ * @retval UV_EPERM The loop is closed: the node is in no queue.
+ */
+int uva__loop_post(uva_loop_t *loop, uva__ready_t *ready);
+
 /** Append a node to the ready queue: it runs in the next iteration. It is in no
  * other queue, and has its ops; it is not freed before it runs or is dropped.
  */

@@ -12,6 +12,7 @@
 typedef enum uva__service_number_e {
     UVA__SERVICE_IO,
     UVA__SERVICE_SIGNALS,
+    UVA__SERVICE_THREADS,
     UVA__SERVICES
 } uva__service_number_t;
 
@@ -22,7 +23,9 @@ typedef struct uva__service_ops_s {
     /** A task has run outside of the drain, so that no end of a drain follows:
      * do the work that was put off to there. */
     void (*flush)(uva__service_t *service);
-    /** No task is left, and operations are in flight: end them. */
+    /** The loop is shut down and no task is left: end the operations that are
+     * in flight, and begin to end what shall end with the loop. Called after
+     * each turn until no operation is in flight. */
     void (*abandon)(uva__service_t *service);
     /** At the begin and the end of each turn of a loop whose uv_loop_t others
      * have too: they may have closed handles of the service, of which libuv

@@ -206,9 +206,7 @@ static bool shutdown_go_on(uva_loop_t *loop, shutdown_t *shutdown)
         shutdown_begin_pass(loop, shutdown);
         return false;
     }
-    if (loop->op_count > 0) {
-        uva__services_abandon(loop);
-    }
+    uva__services_abandon(loop);
     return loop->op_count == 0 && loop->ready.head == NULL;
 }
 

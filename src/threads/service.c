@@ -1,0 +1,73 @@
+/*
+ * The threads floor as a service of a loop (core/services.h).
+ *
+ * Invariant: a loop that never had a promise has no part of this floor, and a
+ * closed loop has none either, though its promises may live on until their
+ * users drop them.
+ */
+#include "threads/service.h"
+
+#include "base/alloc.h"
+#include "base/list.h"
+#include "threads/promises.h"
+
+static uva__threads_t *threads_of_service(uva__service_t *service)
+{
+    return UVA__CONTAINER_OF(service, uva__threads_t, service);
+}
+
+/* Nothing is put off to the end of a drain, and there are no handles of libuv
+ * that a host could close. */
+static void threads_nothing(uva__service_t *service)
+{
+    (void)service;
+}
+
+/* No task is left, so nobody awaits a promise. */
+static void threads_abandon(uva__service_t *service)
+{
+    uva__threads_t *threads = threads_of_service(service);
+
+    while (!uva__list_empty(&threads->promises)) {
+        uva__promise_abandon(uva__promise_of_link(threads->promises.next));
+    }
+}
+
+static void threads_closed(uva__service_t *service)
+{
+    uva__threads_t *threads = threads_of_service(service);
+
+    threads->loop->services[UVA__SERVICE_THREADS] = NULL;
+    uva__free(threads);
+}
+
+static const uva__service_ops_t threads_ops = {
+    .flush = threads_nothing,
+    .abandon = threads_abandon,
+    .look = threads_nothing,
+    .closed = threads_closed,
+};
+
+int uva__threads_get(uva_loop_t *loop, uva__threads_t **ret_threads)
+{
+    uva__service_t *service = loop->services[UVA__SERVICE_THREADS];
+    uva__threads_t *threads;
+
+    if (service != NULL) {
+        *ret_threads = threads_of_service(service);
+        return 0;
+    }
+    if (loop->closing) {
+        return UV_EPERM;
+    }
+    threads = uva__calloc(1, sizeof *threads);
+    if (threads == NULL) {
+        return UV_ENOMEM;
+    }
+    threads->service.ops = &threads_ops;
+    threads->loop = loop;
+    uva__list_init(&threads->promises);
+    loop->services[UVA__SERVICE_THREADS] = &threads->service;
+    *ret_threads = threads;
+    return 0;
+}
