@@ -29,7 +29,7 @@
 struct uva_promise_s {
     uva__ready_t ready;   /* Of the inbox, once it is claimed. */
     uva__record_t record; /* Among the callbacks of its future. */
-    uva_list_t link;      /* Of uva__threads_t.promises. */
+    uva__pending_t pending;
     uva_loop_t *loop;     /* Counted. */
     uva_future_t *future; /* Counted. */
     uva_callback_cb on_cancel;
@@ -43,11 +43,6 @@ struct uva_promise_s {
     uva_destroy_cb destroy;
     uva_error_t *error; /* Counted: of the failure; NULL for none. */
 };
-
-uva_promise_t *uva__promise_of_link(uva_list_t *link)
-{
-    return UVA__CONTAINER_OF(link, uva_promise_t, link);
-}
 
 /* Any thread once the loop is closed, before that the loop's. */
 static void promise_free(uva_promise_t *promise)
@@ -105,7 +100,7 @@ static void promise_over(uva_promise_t *promise)
         return;
     }
     promise->over = true;
-    uva__list_remove(&promise->link);
+    uva__list_remove(&promise->pending.link);
     uva__loop_op_end(loop);
     if (promise_holds_clock(loop)) {
         uva_loop_release(loop);
@@ -200,6 +195,19 @@ static void promise_arrive_late(uva__ready_t *ready)
 static const uva__ready_ops_t arrive_ops = {.run = promise_arrive,
                                             .drop = promise_arrive_late};
 
+/* --- the end of the loop --- */
+
+static void promise_abandon(uva__pending_t *pending)
+{
+    uva_promise_t *promise = UVA__CONTAINER_OF(pending, uva_promise_t, pending);
+
+    atomic_fetch_add(&promise->refs, 1);
+    (void)uva_future_cancel(promise->future);
+    promise_over(promise);
+    promise_tell_cancel(promise);
+    promise_drop(promise);
+}
+
 /* --- making --- */
 
 uva_promise_t *uva__promise_new(uva_loop_t *loop)
@@ -221,11 +229,12 @@ uva_promise_t *uva__promise_new(uva_loop_t *loop)
     }
     promise->ready.ops = &arrive_ops;
     promise->record.ready.ops = &record_ops;
+    promise->pending.abandon = promise_abandon;
     promise->loop = uva_loop_ref(loop);
     atomic_init(&promise->users, 1);
     atomic_init(&promise->refs, 2); /* Of the users, and of the record. */
     uva__future_append(promise->future, &promise->record);
-    uva__list_append(&threads->promises, &promise->link);
+    uva__list_append(&threads->pending, &promise->pending.link);
     uva__loop_op_begin(loop);
     if (promise_holds_clock(loop)) {
         uva_loop_hold(loop);
@@ -241,15 +250,6 @@ uva_promise_t *uva_promise_new(void)
     uva_loop_t *loop = uva__running();
 
     return loop == NULL ? NULL : uva__promise_new(loop);
-}
-
-void uva__promise_abandon(uva_promise_t *promise)
-{
-    atomic_fetch_add(&promise->refs, 1);
-    (void)uva_future_cancel(promise->future);
-    promise_over(promise);
-    promise_tell_cancel(promise);
-    promise_drop(promise);
 }
 
 /* --- completing --- */

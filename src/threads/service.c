@@ -9,7 +9,6 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
-#include "threads/promises.h"
 
 static uva__threads_t *threads_of_service(uva__service_t *service)
 {
@@ -23,13 +22,16 @@ static void threads_nothing(uva__service_t *service)
     (void)service;
 }
 
-/* No task is left, so nobody awaits a promise. */
+/* No task is left, so nobody waits for what is pending. */
 static void threads_abandon(uva__service_t *service)
 {
     uva__threads_t *threads = threads_of_service(service);
 
-    while (!uva__list_empty(&threads->promises)) {
-        uva__promise_abandon(uva__promise_of_link(threads->promises.next));
+    while (!uva__list_empty(&threads->pending)) {
+        uva__pending_t *pending =
+            UVA__LIST_FIRST(&threads->pending, uva__pending_t, link);
+
+        pending->abandon(pending);
     }
 }
 
@@ -66,7 +68,7 @@ int uva__threads_get(uva_loop_t *loop, uva__threads_t **ret_threads)
     }
     threads->service.ops = &threads_ops;
     threads->loop = loop;
-    uva__list_init(&threads->promises);
+    uva__list_init(&threads->pending);
     loop->services[UVA__SERVICE_THREADS] = &threads->service;
     *ret_threads = threads;
     return 0;

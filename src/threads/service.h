@@ -5,15 +5,20 @@
 #ifndef UVA__THREADS_SERVICE_H
 #define UVA__THREADS_SERVICE_H
 
-#include "uva/promises.h"
-
 #include "core/loop.h"
 #include "core/services.h"
+
+/* Something that the end of the loop does not wait for. */
+typedef struct uva__pending_s {
+    uva_list_t link; /* Of uva__threads_t.pending. */
+    /** No task is left that waits for it: leave the list. */
+    void (*abandon)(struct uva__pending_s *pending);
+} uva__pending_t;
 
 typedef struct uva__threads_s {
     uva__service_t service;
     uva_loop_t *loop;
-    uva_list_t promises; /* Of uva_promise_t.link: those not done. */
+    uva_list_t pending; /* Of uva__pending_t.link. */
 } uva__threads_t;
 
 /** The part of a loop, made when it is first needed. @retval UV_ENOMEM
