@@ -11,6 +11,7 @@
 #include "uva/coroutines.h"
 #include "uva/errors.h"
 #include "uva/events.h"
+#include "uva/executors.h"
 #include "uva/filters.h"
 #include "uva/futures.h"
 #include "uva/graph.h"

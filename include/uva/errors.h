@@ -29,21 +29,22 @@
 UVA_BEGIN_DECLS
 
 /** name, number, text; the numbers never change. */
-#define UVA_ERRNO_MAP(XX)                                                 \
-    XX(INVALIDSTATE, -20001, "invalid state of a future")                 \
-    XX(INCOMPLETEREAD, -20002, "end of stream before the expected bytes") \
-    XX(LIMITOVERRUN, -20003, "separator not found within the limit")      \
-    XX(QUEUEEMPTY, -20004, "queue is empty")                              \
-    XX(QUEUEFULL, -20005, "queue is full")                                \
-    XX(QUEUESHUTDOWN, -20006, "queue is shut down")                       \
-    XX(BROKENBARRIER, -20007, "barrier is broken")                        \
-    XX(NOSENDFILE, -20008, "sendfile is not available")                   \
-    XX(NOLOOP, -20009, "no running event loop")                           \
-    XX(GROUP, -20010, "unhandled errors in a task group")                 \
-    XX(WRONGLOOP, -20011, "attached to a different loop")                 \
-    XX(NOTASK, -20012, "nothing here can suspend")                        \
-    XX(DEADLOCK, -20013, "nothing can wake the waiting tasks")            \
-    XX(FORKED, -20014, "the loop is the parent's, of which this is a fork")
+#define UVA_ERRNO_MAP(XX)                                                   \
+    XX(INVALIDSTATE, -20001, "invalid state of a future")                   \
+    XX(INCOMPLETEREAD, -20002, "end of stream before the expected bytes")   \
+    XX(LIMITOVERRUN, -20003, "separator not found within the limit")        \
+    XX(QUEUEEMPTY, -20004, "queue is empty")                                \
+    XX(QUEUEFULL, -20005, "queue is full")                                  \
+    XX(QUEUESHUTDOWN, -20006, "queue is shut down")                         \
+    XX(BROKENBARRIER, -20007, "barrier is broken")                          \
+    XX(NOSENDFILE, -20008, "sendfile is not available")                     \
+    XX(NOLOOP, -20009, "no running event loop")                             \
+    XX(GROUP, -20010, "unhandled errors in a task group")                   \
+    XX(WRONGLOOP, -20011, "attached to a different loop")                   \
+    XX(NOTASK, -20012, "nothing here can suspend")                          \
+    XX(DEADLOCK, -20013, "nothing can wake the waiting tasks")              \
+    XX(FORKED, -20014, "the loop is the parent's, of which this is a fork") \
+    XX(BROKENEXECUTOR, -20015, "a thread of the executor could not begin")
 
 enum {
 #define UVA__ERRNO_ENUM(name, number, text) UVA_E##name = number,

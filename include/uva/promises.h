@@ -64,12 +64,19 @@ UVA_EXTERN int uva_promise_set_result(uva_promise_t *promise,
 UVA_EXTERN int
 uva_promise_set_exception(uva_promise_t *promise, int code, const char *text);
 
-/** Called once, in the loop, when the future was cancelled before anybody has
- * completed the promise: tell the library to stop. NULL for none. Only in the
- * loop's thread. */
+/**
+ * Call callback(data), once, in the loop, when the future was cancelled before
+ * anybody has completed the promise: tell the library to stop. Only in the
+ * loop's thread.
+ *
+ * @param callback NULL for none.
+ * @param destroy  Frees data, in the loop's thread, once the future is done;
+ *                 after the call, or instead of it. NULL if data is borrowed.
+ */
 UVA_EXTERN void uva_promise_on_cancel(uva_promise_t *promise,
                                       uva_callback_cb callback,
-                                      void *data);
+                                      void *data,
+                                      uva_destroy_cb destroy);
 
 UVA_END_DECLS
 

@@ -38,6 +38,9 @@
  *                                  arguments by name: args is a fetch_args_t;
  *                                  options hold the loop and the group, and
  *                                  NULL is the defaults.
+ *   fetch_submit(executor, args, options)
+ *                                  uva_submit for C++ (executors.h). Not of
+ *                                  stackless functions.
  *
  * The first three have poll halves for UVA_AWAIT; those of wait_for and gather
  * take an operation first (uva_wait_for_op_t, uva_gather_op_t).
@@ -82,6 +85,13 @@ UVA_EXTERN uva_task_t *uva__taskgroup_spawn(uva_taskgroup_t *group,
                                             const void *args,
                                             void *ret,
                                             const char *here);
+/** private: executors.h. executor NULL: the loop's default. */
+UVA_EXTERN UVA_NODISCARD uva_task_t *
+uva__submit(uva_executor_t *executor,
+            const uva__coro_t *coro,
+            const void *args,
+            const uva_task_options_t *options,
+            const char *here);
 /** private */
 UVA_EXTERN UVA_NODISCARD int uva__run_task(const uva__coro_t *coro,
                                            const void *args,
@@ -182,6 +192,7 @@ UVA_BEGIN_DECLS
     static int name##__body(const name##_args_t *args, name##_ret_t *ret); \
     UVA__CORO(static, name, drop, false)                                   \
     UVA__TYPED(name)                                                       \
+    UVA__SUBMITTED(name)                                                   \
     UVA__BODY(name)
 
 /**
@@ -220,7 +231,8 @@ UVA_BEGIN_DECLS
 #define UVA__DECLARE_HEAD(T, name)         \
     UVA__TYPES(T, name)                    \
     extern const uva__coro_t name##__coro; \
-    UVA__TYPED(name)
+    UVA__TYPED(name)                       \
+    UVA__SUBMITTED(name)
 /** Define a task that UVA_TASK_DECLARE has declared: UVA_TASK_DEFINE(name)
  * { body }. */
 #define UVA_TASK_DEFINE(name)                                              \
@@ -344,6 +356,24 @@ UVA_BEGIN_DECLS
         return uva__gather_typed_poll(                                         \
             op, (const uva_future_ref_t *)(const void *)take_tasks, count,     \
             flags, ret_codes, ret, UVA__SIZEOF(name##_ret_t));                 \
+    }
+
+/** private: what comes with stackful functions, as only these can run where
+ * nothing can suspend. */
+#define UVA__SUBMITTED(name)                                                 \
+    UVA_UNUSED UVA_NODISCARD static inline name##_task_t *name##__submit(    \
+        uva_executor_t *executor, name##_args_t args,                        \
+        const uva_task_options_t *options, const char *here)                 \
+    {                                                                        \
+        UVA__CLEAR_PADDING(&args);                                           \
+        return (name##_task_t *)(void *)uva__submit(executor, &name##__coro, \
+                                                    &args, options, here);   \
+    }                                                                        \
+    UVA_UNUSED UVA_NODISCARD static inline name##_task_t *name##_submit(     \
+        uva_executor_t *executor, name##_args_t args,                        \
+        const uva_task_options_t *options)                                   \
+    {                                                                        \
+        return name##__submit(executor, args, options, #name);               \
     }
 
 /**

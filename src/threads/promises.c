@@ -34,6 +34,7 @@ struct uva_promise_s {
     uva_future_t *future; /* Counted. */
     uva_callback_cb on_cancel;
     void *on_cancel_data;
+    uva_destroy_cb on_cancel_destroy;
     atomic_uint users; /* References of the program. */
     atomic_uint refs;  /* Of all users together, the inbox, the record. */
     atomic_bool claimed;
@@ -113,11 +114,16 @@ static void promise_over(uva_promise_t *promise)
 static void promise_tell_cancel(uva_promise_t *promise)
 {
     uva_callback_cb callback = promise->on_cancel;
+    uva_destroy_cb destroy = promise->on_cancel_destroy;
 
     promise->on_cancel = NULL;
+    promise->on_cancel_destroy = NULL;
     if (callback != NULL && uva_future_cancelled(promise->future) &&
         !atomic_load(&promise->claimed)) {
         callback(promise->on_cancel_data);
+    }
+    if (destroy != NULL) {
+        destroy(promise->on_cancel_data);
     }
 }
 
@@ -137,6 +143,7 @@ static void promise_future_dropped(uva__ready_t *ready)
         UVA__CONTAINER_OF(ready, uva_promise_t, record.ready);
 
     promise_over(promise);
+    promise_tell_cancel(promise);
     promise_drop(promise);
 }
 
@@ -252,6 +259,11 @@ uva_promise_t *uva_promise_new(void)
     return loop == NULL ? NULL : uva__promise_new(loop);
 }
 
+void uva__promise_keep_loop(uva_promise_t *promise)
+{
+    uva__list_remove(&promise->pending.link);
+}
+
 /* --- completing --- */
 
 /* Complete a promise; the outcome is given away. In the child of a fork the
@@ -342,10 +354,17 @@ uva_future_t *uva_promise_future(uva_promise_t *promise)
 
 void uva_promise_on_cancel(uva_promise_t *promise,
                            uva_callback_cb callback,
-                           void *data)
+                           void *data,
+                           uva_destroy_cb destroy)
 {
-    if (promise != NULL && uva__loop_owned(promise->loop)) {
-        promise->on_cancel = callback;
-        promise->on_cancel_data = data;
+    if (promise == NULL || !uva__loop_owned(promise->loop) ||
+        uva_future_done(promise->future)) {
+        if (destroy != NULL) {
+            destroy(data);
+        }
+        return;
     }
+    promise->on_cancel = callback;
+    promise->on_cancel_data = data;
+    promise->on_cancel_destroy = destroy;
 }

@@ -33,12 +33,17 @@ static void threads_abandon(uva__service_t *service)
 
         pending->abandon(pending);
     }
+    if (threads->executor != NULL) {
+        threads->end_executor(threads);
+    }
 }
 
 static void threads_closed(uva__service_t *service)
 {
     uva__threads_t *threads = threads_of_service(service);
 
+    /* Whoever closes a loop without a shutdown does not wait for jobs. */
+    uva_executor_unref(threads->executor);
     threads->loop->services[UVA__SERVICE_THREADS] = NULL;
     uva__free(threads);
 }

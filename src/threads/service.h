@@ -5,6 +5,8 @@
 #ifndef UVA__THREADS_SERVICE_H
 #define UVA__THREADS_SERVICE_H
 
+#include "uva/executors.h"
+
 #include "core/loop.h"
 #include "core/services.h"
 
@@ -18,7 +20,13 @@ typedef struct uva__pending_s {
 typedef struct uva__threads_s {
     uva__service_t service;
     uva_loop_t *loop;
-    uva_list_t pending; /* Of uva__pending_t.link. */
+    uva_list_t pending;       /* Of uva__pending_t.link. */
+    uva_executor_t *executor; /* Counted: the default one; NULL until needed. */
+    bool shut;                /* The default executor takes no more jobs. */
+    /** No task is left: let the default executor end. Set with it. */
+    void (*end_executor)(struct uva__threads_s *threads);
+    uva__timer_t end_limit;   /* Of end_executor. */
+    struct uva__ender_s *end; /* Owned: end_executor is under way. */
 } uva__threads_t;
 
 /** The part of a loop, made when it is first needed. @retval UV_ENOMEM

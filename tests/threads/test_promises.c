@@ -152,7 +152,7 @@ UVA_TEST(without_a_promise)
     ck_assert_ptr_null(uva_promise_future(NULL));
     ck_assert_ptr_null(uva_promise_ref(NULL));
     ck_assert_ptr_null(uva_promise_unref(NULL));
-    uva_promise_on_cancel(NULL, NULL, NULL);
+    uva_promise_on_cancel(NULL, NULL, NULL, NULL);
 }
 
 UVA_TEST(nobody_is_left_to_complete)
@@ -181,7 +181,7 @@ UVA_TEST(cancelled_then_completed)
     completer_t completer = {0};
     int told = 0;
 
-    uva_promise_on_cancel(promise, note_cancel, &told);
+    uva_promise_on_cancel(promise, note_cancel, &told, NULL);
     completer_start(&completer, promise);
     ck_assert(uva_future_cancel(uva_promise_future(promise)));
     ck_assert_int_eq(told, 0);
@@ -202,7 +202,7 @@ UVA_TEST(completed_then_cancelled)
     completer_t completer = {0};
     int told = 0;
 
-    uva_promise_on_cancel(promise, note_cancel, &told);
+    uva_promise_on_cancel(promise, note_cancel, &told, NULL);
     completer_start(&completer, promise);
     uv_sem_post(&completer.go);
     completer_join(&completer);
