@@ -28,6 +28,7 @@
 #include "uva/streams.h"
 #include "uva/taskgroups.h"
 #include "uva/tasks.h"
+#include "uva/threads.h"
 #include "uva/time.h"
 #include "uva/timeouts.h"
 #include "uva/transports.h"

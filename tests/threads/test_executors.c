@@ -92,9 +92,9 @@ static uva_job_t *submit_gate(uva_executor_t *pool)
 
 /* --- jobs --- */
 
-/* test_concurrent_futures/executor.py, ExecutorTest.test_submit */
 START_TEST(submit)
 {
+    /* test_thread_pool.py, ThreadPoolExecutorTest.test_submit */
     uva_executor_t *pool = new_pool(2, 0);
     int number = 12;
     uva_job_t *job = uva_executor_submit(pool, run_square, &number, NULL);
@@ -110,10 +110,13 @@ START_TEST(submit)
 }
 END_TEST
 
-/* test_concurrent_futures/test_future.py, FutureTests.test_result_with_timeout,
- * test_running, test_cancel */
 START_TEST(states_of_a_job)
 {
+    /* test_future.py, FutureTests.test_result_with_timeout;
+     * test_future.py, FutureTests.test_running;
+     * test_future.py, FutureTests.test_done;
+     * test_future.py, FutureTests.test_cancelled;
+     * test_future.py, FutureTests.test_cancel */
     uva_executor_t *pool = new_pool(1, 0);
     uva_job_t *running;
     uva_job_t *queued;
@@ -148,9 +151,11 @@ static void note_job(uva_job_t *job, void *data)
     atomic_fetch_add((atomic_int *)data, 1);
 }
 
-/* test_concurrent_futures/test_future.py, FutureTests.test_done_callback_* */
 START_TEST(done_callbacks)
 {
+    /* test_future.py, FutureTests.test_done_callback_with_result;
+     * test_future.py, FutureTests.test_done_callback_with_cancel;
+     * test_future.py, FutureTests.test_done_callback_already_cancelled */
     uva_executor_t *pool = new_pool(1, 0);
     atomic_int called = 0;
     uva_job_t *running;
@@ -233,10 +238,12 @@ END_TEST
 
 /* --- waiting for several --- */
 
-/* test_concurrent_futures/test_wait.py, WaitTests.test_first_completed,
- * test_all_completed, test_timeout */
 START_TEST(wait_for_jobs)
 {
+    /* test_wait.py, ThreadPoolWaitTests.test_first_completed;
+     * test_wait.py, ThreadPoolWaitTests.test_first_exception;
+     * test_wait.py, ThreadPoolWaitTests.test_all_completed;
+     * test_wait.py, ThreadPoolWaitTests.test_timeout */
     uva_executor_t *pool = new_pool(2, 0);
     int number = 3;
     uva_job_t *jobs[3] = {NULL, NULL, NULL};
@@ -267,10 +274,10 @@ START_TEST(wait_for_jobs)
 }
 END_TEST
 
-/* test_concurrent_futures/test_as_completed.py,
- * AsCompletedTests.test_no_timeout, test_zero_timeout */
 START_TEST(next_of_jobs)
 {
+    /* test_concurrent_futures/test_as_completed.py,
+     * AsCompletedTests.test_no_timeout, test_zero_timeout */
     uva_executor_t *pool = new_pool(2, 0);
     int number = 3;
     uva_job_t *jobs[2];
@@ -301,10 +308,9 @@ static int run_where(void *arg, void **ret_result)
     return 0;
 }
 
-/* test_concurrent_futures/test_thread_pool.py,
- * ThreadPoolExecutorTest.test_idle_thread_reuse */
 START_TEST(an_idle_thread_is_used)
 {
+    /* test_thread_pool.py, ThreadPoolExecutorTest.test_idle_thread_reuse */
     uva_executor_t *pool = new_pool(4, 0);
     void *first = NULL;
 
@@ -331,6 +337,8 @@ static int run_count(void *arg, void **ret_result)
 /* Jobs that nobody waits for are run; an executor that is dropped ends them. */
 START_TEST(dropped_with_jobs)
 {
+    /* test_shutdown.py, ThreadPoolShutdownTest.test_hang_issue12364;
+     * test_shutdown.py, ThreadPoolShutdownTest.test_del_shutdown */
     atomic_int count = 0;
     uva_executor_t *pool = new_pool(3, 0);
 
@@ -345,10 +353,10 @@ START_TEST(dropped_with_jobs)
 }
 END_TEST
 
-/* test_concurrent_futures/test_shutdown.py,
- * ExecutorShutdownTest.test_run_after_shutdown, test_cancel_futures */
 START_TEST(shut_down)
 {
+    /* test_shutdown.py, ThreadPoolShutdownTest.test_run_after_shutdown;
+     * test_shutdown.py, ThreadPoolShutdownTest.test_cancel_futures */
     uva_executor_t *pool = new_pool(1, 0);
     uva_job_options_t options = UVA_JOB_OPTIONS_INIT;
     uva_job_t *running;
@@ -428,10 +436,10 @@ static int initialize_not(void *arg)
     return UV_EIO;
 }
 
-/* test_concurrent_futures/test_init.py, InitializerTests.test_initializer,
- * FailingInitializerTests.test_initializer */
 START_TEST(initializers)
 {
+    /* test_init.py, ThreadPoolInitializerTest.test_initializer;
+     * test_init.py, ThreadPoolFailingInitializerTest.test_initializer */
     uva_thread_pool_options_t options = UVA_THREAD_POOL_OPTIONS_INIT;
     atomic_int called = 0;
     uva_executor_t *pool;
