@@ -29,6 +29,7 @@ static const struct {
     {"timers", bench_sleeps, "COUNT"},
     {"naps", bench_naps, "COUNT"},
     {"chan", bench_chan, "COUNT CAPACITY"},
+    {"jobs", bench_jobs, "COUNT BATCH"},
     {"echo", bench_echo, "stream|read|protocol [--port N]"},
     {"pair", bench_pair, "COUNT"},
     {"crawl", bench_crawl, "PORT COUNT"},

@@ -36,6 +36,7 @@ void bench_live(int argc, char **argv);
 void bench_sleeps(int argc, char **argv);
 void bench_naps(int argc, char **argv);
 void bench_chan(int argc, char **argv);
+void bench_jobs(int argc, char **argv);
 void bench_echo(int argc, char **argv);
 void bench_pair(int argc, char **argv);
 void bench_crawl(int argc, char **argv);

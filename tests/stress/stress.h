@@ -36,6 +36,9 @@ typedef struct stress_mode_s {
 
 extern const stress_mode_t stress_modes[];
 
+/** A round of jobs, which needs no world. */
+void stress_jobs(void);
+
 /* --- randomness and failure --- */
 
 uint64_t stress_random(void);

@@ -110,6 +110,7 @@ const stress_mode_t stress_modes[] = {
     {"sockets", "streams against peers that do not behave", run_sockets},
     {"shutdown", "the same, and the loop is shut down in the middle",
      run_shutdown},
+    {"jobs", "jobs of threads and of a loop in one pool", stress_jobs},
     {NULL, NULL, NULL},
 };
 
