@@ -1,11 +1,12 @@
 /*
  * The pool of threads (concurrent.futures.thread, ThreadPoolExecutor).
  *
- * Invariant: everything is under the mutex. A job in the queue has an idle
- * thread that was woken for it, or all threads that there may be are there, or
- * none more could be started; so each job is taken. A thread that ends joins
- * the one that ended before, and the last one is joined by who waits for the
- * end, or by the end of the pool's memory: no thread is left behind.
+ * Invariant: everything is under the mutex. While jobs are in the queue and
+ * threads are idle, one of these is on its way; when it takes a job and leaves
+ * others, it wakes the next one. So each job finds a thread, and a batch of
+ * short jobs needs few wake-ups. A thread that ends joins the one that ended
+ * before, and the last one is joined by who waits for the end, or by the end of
+ * the pool's memory: no thread is left behind.
  */
 #include <string.h>
 
@@ -31,6 +32,7 @@ typedef struct pool_s {
     size_t queued;
     unsigned idle; /* Threads that will take work: they wait for it, were woken
                       for it, or are about to begin. */
+    bool waking;   /* An idle thread was woken, and does not run yet. */
     unsigned live;
     unsigned number; /* Of the next thread's name. */
     bool shut;
@@ -144,6 +146,15 @@ static void works_fail(uva_work_t *works)
 
 /* --- threads --- */
 
+/* Let an idle thread come for what is in the queue, with the mutex. */
+static void pool_wake(pool_t *pool)
+{
+    if (pool->idle > 0 && !pool->waking && pool->first != NULL) {
+        pool->waking = true;
+        uv_cond_signal(&pool->woken);
+    }
+}
+
 /* Run one job after another; with the mutex. */
 static void pool_work(pool_t *pool)
 {
@@ -153,6 +164,7 @@ static void pool_work(pool_t *pool)
     for (;;) {
         work = pool_take(pool);
         if (work != NULL) {
+            pool_wake(pool);
             uv_mutex_unlock(&pool->mutex);
             uva_work_run(work);
             uv_mutex_lock(&pool->mutex);
@@ -164,6 +176,7 @@ static void pool_work(pool_t *pool)
             r = uv_cond_timedwait(&pool->woken, &pool->mutex,
                                   pool->options.idle_ns);
             pool->idle--;
+            pool->waking = false;
         }
     }
 }
@@ -205,6 +218,7 @@ static void pool_thread(void *data)
     }
     uv_mutex_lock(&pool->mutex);
     pool->idle--;
+    pool->waking = false; /* A wake-up may have been meant for this one. */
     if (r < 0 && pool->broken == 0) {
         pool->broken = r;
         works = pool_take_all(pool);
@@ -259,9 +273,7 @@ static int pool_submit(void *state, uva_work_t *work)
         *pool->last = work;
         pool->last = &work->next;
         pool->queued++;
-        if (pool->idle > 0) {
-            uv_cond_signal(&pool->woken);
-        }
+        pool_wake(pool);
     }
     uv_mutex_unlock(&pool->mutex);
     return r;
