@@ -15,13 +15,6 @@ static uva__threads_t *threads_of_service(uva__service_t *service)
     return UVA__CONTAINER_OF(service, uva__threads_t, service);
 }
 
-/* Nothing is put off to the end of a drain, and there are no handles of libuv
- * that a host could close. */
-static void threads_nothing(uva__service_t *service)
-{
-    (void)service;
-}
-
 /* No task is left, so nobody waits for what is pending. */
 static void threads_abandon(uva__service_t *service)
 {
@@ -49,9 +42,7 @@ static void threads_closed(uva__service_t *service)
 }
 
 static const uva__service_ops_t threads_ops = {
-    .flush = threads_nothing,
     .abandon = threads_abandon,
-    .look = threads_nothing,
     .closed = threads_closed,
 };
 
