@@ -517,11 +517,12 @@ UVA_NET_TEST(clients_end_while_they_open)
 /* The main task returns while filters are open, open, or close. */
 static int ends_with_filters(void *arg, UVA_UNUSED void **ret_result)
 {
-    static notes_t notes;
+    static notes_t notes; /* It outlives this task, as the server does. */
     int *fds = arg;
     uva_server_t *server = serve(&notes, &slow_frames);
     connects_task_t *task;
 
+    notes = (notes_t){0};
     for (int i = 0; i < 3; i++) {
         fds[i] = uva_test_dial(uva_server_port(server));
         if (i > 0) {
