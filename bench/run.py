@@ -38,7 +38,7 @@ options = parser.parse_args()
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NULL = subprocess.DEVNULL
-UVA, AGAIN, STACKLESS = "uva", "uva again", "uva stackless"
+UVA, AGAIN, STACKLESS, PROTOCOL = "uva", "uva again", "uva stackless", "uva protocol"
 OTHER = ", other build"
 
 
@@ -132,7 +132,7 @@ ROWS = [
     ("the same, CPU s", "crawl", "cpu_s", EPOLL, EPOLL),
     ("bytes an idle connection, of 10,000", "idle", "rss_per", None, None),
 ]
-PEERS = [FLOOR, STACKS, LIBUV, EPOLL, UVA, AGAIN, STACKLESS, "asyncio",
+PEERS = [FLOOR, STACKS, LIBUV, EPOLL, UVA, AGAIN, STACKLESS, PROTOCOL, "asyncio",
          "uvloop", "Go"]
 
 results = []  # Of (repetition, bench, peer, fields).
@@ -185,7 +185,8 @@ class Server:
 
 ECHO = {EPOLL: own("floor_echo_epoll"), LIBUV: own("floor_echo_uv"),
         UVA: uva("echo", "stream"), AGAIN: uva("echo", "stream"),
-        STACKLESS: stackless("echo", "stream"), "asyncio": asyncio("asyncio", "echo")}
+        STACKLESS: stackless("echo", "stream"), PROTOCOL: uva("echo", "protocol"),
+        "asyncio": asyncio("asyncio", "echo")}
 if HAS_UVLOOP:
     ECHO["uvloop"] = asyncio("uvloop", "echo")
 if HAS_GO:
@@ -349,7 +350,8 @@ def report(repetition_count):
                            ratio_cell(bench, field, STACKLESS, stackless_floor)])
     paired = [["%s over %s" % (title, floor[7:]), ratio_cell(bench, "cpu_ns", AGAIN, UVA),
                ratio_cell(bench, "cpu_ns", UVA, floor),
-               ratio_cell(bench, "cpu_ns", STACKLESS, floor)]
+               ratio_cell(bench, "cpu_ns", STACKLESS, floor),
+               ratio_cell(bench, "cpu_ns", PROTOCOL, floor)]
               for title, bench in (("echo 1 KiB", "pairs1024"),
                                    ("echo 100 KiB", "pairs102400"))
               for floor in (LIBUV, EPOLL)]
@@ -372,7 +374,7 @@ def report(repetition_count):
         table(["", "A/A", "uva over its floor", "stackless over its floor"], ratios),
         "### Echo servers: server CPU, median of %d pairs" % len(
             values("pairs1024", "cpu_ns", UVA)),
-        table(["", "A/A", "uva", "uva stackless"], paired),
+        table(["", "A/A", "uva", "uva stackless", "uva protocol"], paired),
         "![ratios](ratios.svg)",
         "## Growth: blocked tasks",
         table(["", "tasks", "bytes each", "CPU ns each", "mappings"], scales),
@@ -421,7 +423,7 @@ def measure(record):
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     repetitions(time.monotonic() + options.seconds)
-    paired = (LIBUV, EPOLL, UVA, AGAIN, STACKLESS)
+    paired = (LIBUV, EPOLL, UVA, AGAIN, STACKLESS, PROTOCOL)
     serve({peer: ECHO[peer] for peer in paired}, range(options.pairs), "pairs")
     idle()
     scale()
