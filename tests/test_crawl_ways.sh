@@ -1,7 +1,7 @@
 #!/bin/sh
 # test_crawl_ways.sh BIN: the eight ways of docs/crawl-ways.md each get their
 # ten pages, and all but the first have several requests under way at once. The
-# server counts both, so a busy machine changes nothing.
+# server counts both; no time is compared.
 set -eu
 
 bin=$1

@@ -20,7 +20,7 @@ typedef struct task_s task_t;
 typedef struct future_s {
     bool is_done;
     int result;
-    task_t *waiter; /* NULL: nobody waits. */
+    task_t *waiter; /* NULL: no task waits. */
 } future_t;
 
 struct task_s {
