@@ -35,5 +35,6 @@
 #include "uva/typed.h"
 #include "uva/types.h"
 #include "uva/version.h"
+#include "uva/watchdog.h"
 
 #endif /* UVA_H */

@@ -7,6 +7,7 @@
 
 #include "base/thread.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -21,6 +22,21 @@ uint64_t uva__thread_number(void)
     return (uint64_t)syscall(SYS_gettid);
 #else
     return (uint64_t)(uintptr_t)uv_thread_self();
+#endif
+}
+
+/* Not pthread_kill, which may not be called for a thread that has ended. */
+int uva__thread_signal(uint64_t number, int signal_number)
+{
+#if defined(__linux__)
+    return syscall(SYS_tgkill, (long)getpid(), (long)number,
+                   (long)signal_number) == 0
+               ? 0
+               : -errno;
+#else
+    (void)number;
+    (void)signal_number;
+    return UV_ENOTSUP;
 #endif
 }
 

@@ -11,6 +11,11 @@
 /** The number that the system, and its tools, give the calling thread. For the
  * log: a program's own threads are found by it in top and gdb. */
 uint64_t uva__thread_number(void);
+/** Send a signal to a thread of this process by its number; 0 only asks whether
+ * that can be done. A thread that has ended gets none, and one that has its
+ * number since gets it instead. @retval UV_ENOTSUP The system has no numbers of
+ * threads. @thread any */
+int uva__thread_signal(uint64_t number, int signal_number);
 
 /** Start a thread. @param stack_bytes 0: the system's default. */
 int uva__thread_start(uv_thread_t *ret_thread,

@@ -11,6 +11,7 @@
 #include "uva/coroutines.h"
 
 #include "base/clock.h"
+#include "base/format.h"
 #include "base/log.h"
 #include "core/futures.h"
 #include "core/lent_args.h"
@@ -20,7 +21,8 @@
 #include "core/owner.h"
 #include "stack/trim.h"
 
-#define NS_PER_US 1000u
+#define NS_PER_US        1000u
+#define DEBUG_WHAT_BYTES 512u
 
 /* asyncio: coroutines.py, _is_debug_mode, with PYTHONASYNCIODEBUG. */
 bool uva__debug_from_environment(void)
@@ -33,24 +35,39 @@ bool uva__debug_from_environment(void)
 /* --- slow steps --- */
 
 /* asyncio: base_events.py, _run_once: "Executing %s took %.3f seconds". */
-static void debug_report_slow(const uva__work_t *work, uint64_t took_ns)
+void uva__debug_tell_slow(const char *what, uint64_t took_ns, const char *trace)
 {
     unsigned long long us = took_ns / NS_PER_US;
 
+    uva__log(UVA_LOG_WARNING, "executing %s took %llu.%06llu seconds%s", what,
+             us / 1000000u, us % 1000000u, trace);
+}
+
+void uva__debug_describe_step(char *text,
+                              size_t size,
+                              const char *name,
+                              const char *function)
+{
+    (void)uva__format(text, size, "a step of task '%s' (function %s)", name,
+                      function);
+}
+
+static void debug_report_slow(const uva__work_t *work, uint64_t took_ns)
+{
+    char what[DEBUG_WHAT_BYTES];
+
     if (work->task != NULL) {
-        uva__log(UVA_LOG_WARNING,
-                 "executing a step of task '%s' (function %s) took %llu.%06llu "
-                 "seconds",
-                 uva_task_get_name(work->task), uva__task_function(work->task),
-                 us / 1000000u, us % 1000000u);
-        return;
+        uva__debug_describe_step(what, sizeof what,
+                                 uva_task_get_name(work->task),
+                                 uva__task_function(work->task));
+    } else {
+        (void)uva__format(what, sizeof what, "%s%s%s%s%s", work->what,
+                          work->function == NULL ? "" : " ",
+                          work->function == NULL ? "" : work->function,
+                          work->source == NULL ? "" : " made at ",
+                          work->source == NULL ? "" : work->source);
     }
-    uva__log(UVA_LOG_WARNING, "executing %s%s%s%s%s took %llu.%06llu seconds",
-             work->what, work->function == NULL ? "" : " ",
-             work->function == NULL ? "" : work->function,
-             work->source == NULL ? "" : " made at ",
-             work->source == NULL ? "" : work->source, us / 1000000u,
-             us % 1000000u);
+    uva__debug_tell_slow(what, took_ns, "");
 }
 
 void uva__debug_run(uva_loop_t *loop, uva__ready_t *ready)

@@ -36,6 +36,7 @@
 #include "core/tasks.h"
 #include "core/timers.h"
 #include "core/turn.h"
+#include "core/watchdog.h"
 
 /* Iterations between two polls, if no option says otherwise. The most keeps the
  * budget of steps inside an int32_t. */
@@ -483,6 +484,7 @@ void uva__loop_close_now(uva_loop_t *loop)
     loop->inbox.closed = true;
     uv_mutex_unlock(&loop->mutex);
     loop->closing = true;
+    uva__watchdog_end(loop);
     loop_drop(loop);
     uva__services_closing(loop);
     uva_loop_ref(loop); /* uva__loop_closed gives it back. */

@@ -1,7 +1,7 @@
 /*
  * A loop as it lies in memory, in named parts. The members that every step
  * touches stand first. All members but closed, thread, refs, the mutex,
- * registered and the inbox are the owner thread's alone.
+ * registered, the inbox and two of debug are the owner thread's alone.
  */
 #ifndef UVA__CORE_LOOP_H
 #define UVA__CORE_LOOP_H
@@ -149,6 +149,10 @@ typedef struct uva__loop_debug_s {
     /* Logs what keeps a closed loop in memory; NULL without debug mode. */
     void (*tell_left)(uva_loop_t *loop);
     uva__usage_t *usage; /* Stack high-water marks; owned. */
+    /* Owned; NULL without a watchdog. Changes under the registry's lock. */
+    struct uva__watchdog_s *watchdog;
+    /* The owner's, while there is a watchdog: uva__thread_number. */
+    atomic_uint thread_number;
 } uva__loop_debug_t;
 
 /* Scopes that were left without their exit. */

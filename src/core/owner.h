@@ -5,6 +5,7 @@
 #ifndef UVA__CORE_OWNER_H
 #define UVA__CORE_OWNER_H
 
+#include "base/thread.h"
 #include "base/util.h"
 #include "core/loop.h"
 
@@ -39,6 +40,9 @@ static inline void uva__loop_own(uva_loop_t *loop)
 {
     if (UVA__UNLIKELY(!uva__loop_is_owner(loop))) {
         atomic_store_explicit(&loop->thread, uv_thread_self(),
+                              memory_order_relaxed);
+        atomic_store_explicit(&loop->debug.thread_number,
+                              (unsigned)uva__thread_number(),
                               memory_order_relaxed);
         loop->step.exceptions = uva__exceptions_here();
         uva__context_self(&loop->step.context); /* Sanitizers: the loop's flow

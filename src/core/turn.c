@@ -14,6 +14,7 @@
 #include "core/ready.h"
 #include "core/step.h"
 #include "core/timers.h"
+#include "core/watchdog.h"
 
 #define LOOP_DRAIN_NS        50000u
 #define LOOP_ROUNDS          128u /* To a poll that would find nothing. */
@@ -156,6 +157,9 @@ bool uva__loop_turn(uva_loop_t *loop)
     }
     uva__here = loop;
     loop->ready.draining = true;
+    if (UVA__UNLIKELY(loop->debug.watchdog != NULL)) {
+        uva__watchdog_enter(loop);
+    }
     loop_round(loop);
     /* Not for ever: the driver has handles of its own to close. */
     rounds = loop->polls ? LOOP_ROUNDS_DEFERRED : LOOP_ROUNDS;
