@@ -479,6 +479,32 @@ static const uva__driver_t uv_driver = {
 
 /* Open the handles on a uv_loop_t of our own, or on the host's. They hold no
  * reference: an idle loop must not keep uv_run from returning. */
+/* Have libuv call check behind the check callbacks of the host, so that the
+ * turn finds what those close before libuv calls the callbacks of a close.
+ * libuv puts each handle that is started before the others; so this one stays
+ * the last. It has no function for that, but its list is public in all its
+ * versions: in each handle the next one and the previous one. */
+static void driver_go_last(uv_driver_t *driver)
+{
+#if !defined(_WIN32)
+    typedef struct link_s {
+        struct link_s *next;
+        struct link_s *prev;
+    } link_t;
+    link_t *list = (link_t *)(void *)&driver->uv->check_handles;
+    link_t *link = (link_t *)(void *)&driver->check.queue;
+
+    link->prev->next = link->next;
+    link->next->prev = link->prev;
+    link->next = list;
+    link->prev = list->prev;
+    link->prev->next = link;
+    list->prev = link;
+#else
+    (void)driver;
+#endif
+}
+
 static int driver_open(uva_loop_t *loop, uv_loop_t *host)
 {
     uv_driver_t *driver = uva__calloc(1, sizeof *driver);
@@ -509,6 +535,7 @@ static int driver_open(uva_loop_t *loop, uv_loop_t *host)
     driver->open = 5;
     (void)uv_prepare_start(&driver->prepare, prepare_cb);
     (void)uv_check_start(&driver->check, check_cb);
+    driver_go_last(driver);
     uv_unref((uv_handle_t *)&driver->prepare);
     uv_unref((uv_handle_t *)&driver->check);
     uv_unref((uv_handle_t *)&driver->timer);

@@ -317,10 +317,11 @@ static void close_timer(uv_timer_t *timer)
     uv_close((uv_handle_t *)timer, NULL);
 }
 
-static void note_when(uv_check_t *check)
+/* In the turn that follows, before it sleeps. */
+static void note_when(uv_prepare_t *prepare)
 {
-    if (late_count == 1 && *(uint64_t *)check->data == 0) {
-        *(uint64_t *)check->data = uv_hrtime();
+    if (late_count == 1 && *(uint64_t *)prepare->data == 0) {
+        *(uint64_t *)prepare->data = uv_hrtime();
     }
 }
 
@@ -333,7 +334,7 @@ START_TEST(call_of_a_late_prepare_callback)
                                         schedule_done_callback};
     static uv_prepare_t prepare;
     static uv_timer_t timer;
-    static uv_check_t check;
+    static uv_prepare_t notes;
     uint64_t called_ns = 0;
     uint64_t begin_ns;
 
@@ -344,17 +345,17 @@ START_TEST(call_of_a_late_prepare_callback)
     ck_assert_int_eq(uv_prepare_start(&prepare, schedule_and_stop), 0);
     ck_assert_int_eq(uv_timer_init(&host, &timer), 0);
     ck_assert_int_eq(uv_timer_start(&timer, close_timer, 500, 0), 0);
-    check.data = &called_ns;
-    ck_assert_int_eq(uv_check_init(&host, &check), 0);
-    ck_assert_int_eq(uv_check_start(&check, note_when), 0);
-    uv_unref((uv_handle_t *)&check);
+    notes.data = &called_ns;
+    ck_assert_int_eq(uv_prepare_init(&host, &notes), 0);
+    ck_assert_int_eq(uv_prepare_start(&notes, note_when), 0);
+    uv_unref((uv_handle_t *)&notes);
     ck_assert_int_eq(uva_loop_attach(&host, NULL, &guest), 0);
     begin_ns = uv_hrtime();
     ck_assert_int_eq(uv_run(&host, UV_RUN_DEFAULT), 0);
     ck_assert_int_eq(late_count, 1);
     ck_assert_uint_lt(called_ns - begin_ns, UVA_MS(250));
     uv_close((uv_handle_t *)&prepare, NULL);
-    uv_close((uv_handle_t *)&check, NULL);
+    uv_close((uv_handle_t *)&notes, NULL);
 }
 END_TEST
 

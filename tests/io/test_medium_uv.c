@@ -397,6 +397,70 @@ UVA_NET_TEST(closed_at_each_moment)
     }
 }
 
+/* A host with check handles from before and after its guest. */
+typedef struct checks_s {
+    lent_t lent;
+    notes_t notes;
+} checks_t;
+
+static void check_closes(uv_check_t *check)
+{
+    checks_t *checks = check->data;
+
+    if (heard(&checks->notes, "made") &&
+        !uv_is_closing(&checks->lent.h->handle)) {
+        uv_close(&checks->lent.h->handle, lent_closed);
+        uv_close((uv_handle_t *)check, NULL);
+    }
+}
+
+static int lends(void *arg, void **ret_result)
+{
+    checks_t *checks = arg;
+    uva_transport_t *transport;
+
+    (void)ret_result;
+    lent_open(&checks->lent, true);
+    transport = lent_protocol(&checks->lent, &noting_ops, &checks->notes);
+    UVA_TEST_UNTIL(checks->notes.ended == 1);
+    ck_assert(heard(&checks->notes, "lost ECONNABORTED"));
+    uva_transport_unref(transport);
+    lent_close(&checks->lent);
+    return 0;
+}
+
+/* libuv calls the callback of a check handle that was started before the guest
+ * behind those that were started later. */
+START_TEST(closed_in_a_check_callback)
+{
+    for (int after = 0; after < 2; after++) {
+        checks_t checks = {0};
+        uv_loop_t host;
+        uv_check_t check;
+        uva_loop_t *guest;
+        uva_task_t *task;
+
+        ck_assert_int_eq(uv_loop_init(&host), 0);
+        uv_check_init(&host, &check);
+        check.data = &checks;
+        if (!after) {
+            uv_check_start(&check, check_closes);
+        }
+        ck_assert_int_eq(uva_loop_attach(&host, NULL, &guest), 0);
+        if (after) {
+            uv_check_start(&check, check_closes);
+        }
+        task = uva_loop_create_task(guest, lends, &checks, NULL);
+        uv_run(&host, UV_RUN_DEFAULT);
+        ck_assert_int_eq(checks.notes.ended, 1);
+        uva_task_unref(task);
+        ck_assert_int_eq(uva_loop_shutdown(guest, NULL), 0);
+        uva_loop_unref(guest);
+        ck_assert_int_eq(uv_loop_close(&host), 0);
+    }
+}
+END_TEST
+
 /* --- refusals --- */
 
 static void alloc_any(uv_handle_t *handle, size_t size, uv_buf_t *buffer)
@@ -513,6 +577,7 @@ int main(void)
                   marks_and_close_wait_for_what_libuv_holds,
                   bytes_that_libuv_holds_outlive_the_transport);
     UVA_ADD_TESTS(streams, streams_echo);
-    UVA_ADD_TESTS(hosts, closed_at_each_moment, refusals, oom);
+    UVA_ADD_TESTS(hosts, closed_at_each_moment,
+                  closed_in_a_check_callback, refusals, oom);
     return uva_test_main(suite);
 }
