@@ -79,7 +79,8 @@ struct uva_protocol_ops_s {
     /** The peer has sent its end of stream. @retval 0 Close. @retval 1 Leave
      * the transport open for writing. */
     int (*eof_received)(uva_protocol_t *self);
-    /** More bytes are unsent than the high mark. Comes inside a write. */
+    /** More bytes are unsent than the high mark. Comes inside a write; behind
+     * connection_made for what was written before that. */
     void (*pause_writing)(uva_protocol_t *self);
     /** No more bytes are unsent than the low mark. */
     void (*resume_writing)(uva_protocol_t *self);
@@ -243,8 +244,8 @@ uva_create_connection_fd_poll(uva_create_connection_op_t *op,
  * to 256 bytes to send.
  *
  * The application may close the handle at any time: the connection is lost with
- * UV_ECONNABORTED. Memory of a handle that is closed in a callback of a
- * uv_check_t stays until connection_lost; docs/hosts.md has the rules.
+ * UV_ECONNABORTED, and close_cb, which may free the memory, finds the data of
+ * the application. docs/hosts.md has the exceptions.
  *
  * Writing may raise SIGPIPE, as with every handle of libuv: ignore it.
  *

@@ -363,8 +363,8 @@ UVA_EXTERN UVA_NODISCARD int uva_writer_wait_closed_poll(uva_writer_t *writer);
  * @param limit_bytes Of the reader; 0 for the default. Ignored if the transport
  *                    had streams before.
  * @param ret_reader, ret_writer New references.
- * @retval UV_EPERM  The transport is closing, or the engine of a filter is
- *                   being called.
+ * @retval UV_EPERM  The transport is closing, or connection_made is still to
+ *                   come; or the engine of a filter is being called.
  * @retval UV_EINVAL The limit is above 1 GiB.
  * @retval UV_ENOMEM Nothing has changed.
  * @suspends Never.

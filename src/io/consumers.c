@@ -96,8 +96,12 @@ int uva__transport_stand(uva_transport_t *transport,
                          size_t limit_bytes,
                          void **ret_state)
 {
-    void *state = transport_state_for(transport, factory);
+    void *state;
 
+    if (!transport->made) {
+        return UV_EPERM;
+    }
+    state = transport_state_for(transport, factory);
     if (state == NULL) {
         return UV_ENOMEM;
     }

@@ -286,6 +286,7 @@ int uva__transport_replace(uva_transport_t *transport,
  * does already.
  *
  * @param ret_state Borrowed; lives as long as the transport.
+ * @retval UV_EPERM  Likewise; or connection_made is still to come.
  * @retval UV_ENOMEM Nothing has changed.
  */
 int uva__transport_stand(uva_transport_t *transport,

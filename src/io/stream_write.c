@@ -28,35 +28,6 @@
  * (UIO_FASTIOV), and allocates for more. */
 #define PIECES 8
 
-/* Bytes that were written and have not left, also those that the medium holds.
- */
-static inline size_t transport_unsent(const uva_transport_t *transport)
-{
-    return transport->out.bytes + (transport->medium == NULL
-                                       ? 0
-                                       : uva__medium_held(transport->medium));
-}
-
-/* --- marks --- */
-
-/* asyncio: transports.py, _FlowControlMixin, _maybe_pause_protocol and
- * _maybe_resume_protocol: pause above the high mark, resume at the low one. */
-static void transport_check_marks(uva_transport_t *transport)
-{
-    void *state = transport->consumer;
-    size_t unsent = transport_unsent(transport);
-
-    if (transport->writing_paused) {
-        if (unsent <= transport->low_bytes) {
-            transport->writing_paused = false;
-            transport->ops->resume_writing(state);
-        }
-    } else if (unsent > transport->high_bytes) {
-        transport->writing_paused = true;
-        transport->ops->pause_writing(state);
-    }
-}
-
 /* Everything was sent: do what close and write_eof waited for. asyncio:
  * selector_events.py, _write_sendmsg, its end: a close wins over write_eof, as
  * the descriptor's close sends the end of stream too. */
@@ -83,9 +54,9 @@ static void transport_sent(uva_transport_t *transport)
  * ask the poll. The transport may be LOST afterwards. */
 static inline void transport_settle(uva_transport_t *transport)
 {
-    transport_check_marks(transport);
+    uva__transport_check_marks(transport);
     if (transport->state < UVA__TRANSPORT_LOST &&
-        transport_unsent(transport) == 0) {
+        uva__transport_unsent(transport) == 0) {
         transport_sent(transport);
     } else if (transport->medium != NULL &&
                uva__medium_held(transport->medium) > 0) {
@@ -188,7 +159,7 @@ bool uva__transport_flush(uva_transport_t *transport)
     if (transport->state < UVA__TRANSPORT_LOST) {
         (void)transport_push_out(transport, &nothing);
     }
-    return transport_unsent(transport) == 0;
+    return uva__transport_unsent(transport) == 0;
 }
 
 void uva__transport_send_collected(uva_transport_t *transport)
@@ -474,5 +445,5 @@ size_t uva_transport_get_write_buffer_size(uva_transport_t *transport)
     if (uva__loop_owned(transport->loop)) {
         uva__transport_send_collected(transport);
     }
-    return transport_unsent(transport);
+    return uva__transport_unsent(transport);
 }

@@ -264,6 +264,10 @@ static void transport_made(uva_transport_t *transport)
             transport->consumer, transport,
             transport->owner == NULL ? NULL : transport->owner->data);
     }
+    /* A user who made it without an await may have written before. */
+    if (transport->state < UVA__TRANSPORT_LOST && !transport->writing_paused) {
+        uva__transport_check_marks(transport);
+    }
     if (lost) {
         uva__transport_push(transport);
     } else if (transport->state == UVA__TRANSPORT_OPEN) {

@@ -137,6 +137,37 @@ static inline void *uva__transport_behind(uva_transport_t *transport)
     return transport + 1;
 }
 
+/** Bytes that were written and have not left, also those that the medium holds.
+ */
+static inline size_t uva__transport_unsent(const uva_transport_t *transport)
+{
+    return transport->out.bytes + (transport->medium == NULL
+                                       ? 0
+                                       : uva__medium_held(transport->medium));
+}
+
+/** Compare the unsent bytes with the marks, and tell what stands on the
+ * transport of a change; nothing before connection_made. asyncio:
+ * transports.py, _FlowControlMixin, _maybe_pause_protocol and
+ * _maybe_resume_protocol: pause above the high mark, resume at the low one.
+ * (There nobody has a transport before its protocol has heard connection_made.)
+ */
+static inline void uva__transport_check_marks(uva_transport_t *transport)
+{
+    void *state = transport->consumer;
+    size_t unsent = uva__transport_unsent(transport);
+
+    if (transport->writing_paused) {
+        if (unsent <= transport->low_bytes) {
+            transport->writing_paused = false;
+            transport->ops->resume_writing(state);
+        }
+    } else if (unsent > transport->high_bytes && transport->made) {
+        transport->writing_paused = true;
+        transport->ops->pause_writing(state);
+    }
+}
+
 /** The limit of a transport that is close_limited: the last bytes of it. */
 static inline uva__close_limit_t *
 uva__transport_close_limit(uva_transport_t *transport)

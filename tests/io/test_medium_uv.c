@@ -4,6 +4,7 @@
 #include "noting.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -93,6 +94,11 @@ static uv_handle_t *the_handle; /* For callbacks, which close it. */
 static void close_handle(void)
 {
     uv_close(the_handle, lent_closed);
+}
+
+static void note_closed(uv_handle_t *handle)
+{
+    *(bool *)handle->data = true;
 }
 
 /* --- protocols --- */
@@ -272,8 +278,6 @@ UVA_NET_TEST(streams_echo)
 UVA_NET_TEST(marks_and_close_wait_for_what_libuv_holds)
 {
     /* Closed before connection_made, and after it. */
-    static const char *const texts[] = {"pause;made;resume;lost OK;",
-                                        "made;pause;resume;lost OK;"};
     static char zeros[MIB];
 
     for (int i = 0; i < 2; i++) {
@@ -298,7 +302,7 @@ UVA_NET_TEST(marks_and_close_wait_for_what_libuv_holds)
             got += (size_t)part;
             ck_assert_int_eq(uva_sleep(0), 0);
         }
-        noting_ends(transport, &notes, texts[i]);
+        noting_ends(transport, &notes, "made;pause;resume;lost OK;");
         lent_close(&lent);
     }
 }
@@ -397,6 +401,43 @@ UVA_NET_TEST(closed_at_each_moment)
     }
 }
 
+/* The end of a stream cannot be sent to a terminal, and the host can still
+ * write to it afterwards. */
+UVA_NET_TEST(terminal)
+{
+    uv_loop_t *uv = uva_loop_uv(uva_get_running_loop());
+    notes_t notes = {0};
+    bool closed = false;
+    uva_transport_t *transport;
+    uv_tty_t tty;
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    int slave;
+
+    ck_assert_int_ge(master, 0);
+    ck_assert_int_eq(grantpt(master) + unlockpt(master), 0);
+    slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    ck_assert_int_ge(slave, 0);
+    ck_assert_int_eq(uv_tty_init(uv, &tty, slave, 1), 0);
+    tty.data = &closed;
+    ck_assert_int_eq(uva_transport_from_uv((uv_stream_t *)&tty, &noting_ops,
+                                           &notes, &transport),
+                     0);
+    ck_assert_uint_eq(uva_transport_can(transport),
+                      UVA_CAN_READ | UVA_CAN_WRITE);
+    ck_assert_int_eq(write(master, "line\n", 5), 5);
+    UVA_TEST_UNTIL(heard(&notes, "data line\n"));
+    ck_assert_int_eq(uva_transport_write_eof(transport), UV_ENOTSUP);
+    ck_assert_int_eq(uva_transport_write(transport, "text", 4), 0);
+    uva_transport_close(transport);
+    UVA_TEST_UNTIL(heard(&notes, "lost OK"));
+    uva_transport_unref(transport);
+    ck_assert(uv_is_writable((uv_stream_t *)&tty));
+    uv_close((uv_handle_t *)&tty, note_closed);
+    UVA_TEST_UNTIL(closed);
+    close(slave);
+    close(master);
+}
+
 /* A host with check handles from before and after its guest. */
 typedef struct checks_s {
     lent_t lent;
@@ -477,11 +518,6 @@ static void read_any(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
     (void)stream;
     (void)count;
     (void)buffer;
-}
-
-static void note_closed(uv_handle_t *handle)
-{
-    *(bool *)handle->data = true;
 }
 
 UVA_NET_TEST(refusals)
@@ -578,6 +614,6 @@ int main(void)
                   bytes_that_libuv_holds_outlive_the_transport);
     UVA_ADD_TESTS(streams, streams_echo);
     UVA_ADD_TESTS(hosts, closed_at_each_moment,
-                  closed_in_a_check_callback, refusals, oom);
+                  closed_in_a_check_callback, terminal, refusals, oom);
     return uva_test_main(suite);
 }

@@ -4,6 +4,7 @@
  */
 #include "kinds.h"
 #include "net.h"
+#include "noting.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -293,6 +294,33 @@ UVA_TEST(pair_of_protocols)
     uva_transport_unref(transports[1]);
 }
 
+/* What was written before connection_made counts when that was heard. */
+UVA_TEST(written_before_connection_made)
+{
+    static char zeros[200000];
+    notes_t notes = {0};
+    const uva_protocol_ops_t *const ops[2] = {&noting_ops, &counting_ops};
+    counts_t counts = {0};
+    void *const args[2] = {&notes, &counts};
+    uva_transport_t *transports[2];
+    uva_reader_t *reader;
+    uva_writer_t *writer;
+
+    ck_assert_int_eq(uva_transport_pair(0, ops, args, transports), 0);
+    ck_assert_int_eq(uva_transport_write(transports[0], zeros, sizeof zeros),
+                     0);
+    ck_assert_str_eq(notes.text, "");
+    ck_assert_int_eq(uva_stream_on(transports[0], 0, &reader, &writer),
+                     UV_EPERM);
+    UVA_TEST_UNTIL(counts.bytes == sizeof zeros);
+    UVA_TEST_UNTIL(heard(&notes, "resume"));
+    ck_assert_str_eq(notes.text, "made;pause;data hello;resume;");
+    uva_transport_close(transports[0]);
+    UVA_TEST_UNTIL(counts.lost == 1 && notes.ended == 1);
+    uva_transport_unref(transports[0]);
+    uva_transport_unref(transports[1]);
+}
+
 /* A protocol takes over in the middle: it hears what the reader has not given
  * out, and what comes. */
 UVA_TEST(protocol_in_mid_stream)
@@ -343,6 +371,7 @@ int main(void)
     KIND_ADD_TESTS(streams, line_and_end, more_than_fits, many_round_trips);
     UVA_ADD_TESTS(streams, peer_closes, bytes_before_a_reset,
                   ends_in_each_order, no_memory);
-    UVA_ADD_TESTS(protocols, pair_of_protocols, protocol_in_mid_stream);
+    UVA_ADD_TESTS(protocols, pair_of_protocols, written_before_connection_made,
+                  protocol_in_mid_stream);
     return uva_test_main(suite);
 }
