@@ -144,7 +144,7 @@ UVA_EXTERN UVA_NODISCARD int uva_transport_writelines(
  * On the writing end of a pipe it is uva_transport_close, as in asyncio.
  *
  * @retval UV_ENOTSUP The transport has no such end: a filter of it has none, or
- *                    it only reads.
+ *                    it only reads, or it stands on a uv_tty_t.
  * @retval UV_EBUSY   A task sends a file.
  * @asyncio WriteTransport.write_eof
  */

@@ -420,24 +420,29 @@ static bool stream_is_gone(const uva__medium_t *medium)
     return !stream_is_there(stream_of(medium));
 }
 
-#define STREAM_OPS(medium_kind, medium_way)                                    \
+#define STREAM_OPS(medium_kind, medium_way, medium_shut)                       \
     {                                                                          \
         .kind = (medium_kind), .way = (medium_way), .receive = stream_receive, \
-        .send = stream_send, .watch = stream_watch, .shut = stream_shut,       \
+        .send = stream_send, .watch = stream_watch, .shut = (medium_shut),     \
         .held = stream_held, .close = stream_close, .is_gone = stream_is_gone, \
         .fileno = stream_fileno,                                               \
     }
 
 /* What the owners of handles make. */
 static const uva__medium_ops_t stream_ops[] = {
-    STREAM_OPS(UVA_MEDIUM_UV, UVA__MEDIUM_BOTH),
-    STREAM_OPS(UVA_MEDIUM_UV, UVA__MEDIUM_READS),
-    STREAM_OPS(UVA_MEDIUM_UV, UVA__MEDIUM_WRITES),
-    STREAM_OPS(UVA_MEDIUM_TCP, UVA__MEDIUM_BOTH),
-    STREAM_OPS(UVA_MEDIUM_UNIX, UVA__MEDIUM_BOTH),
-    STREAM_OPS(UVA_MEDIUM_UNIX, UVA__MEDIUM_READS),
-    STREAM_OPS(UVA_MEDIUM_PIPE, UVA__MEDIUM_READS),
+    STREAM_OPS(UVA_MEDIUM_UV, UVA__MEDIUM_BOTH, stream_shut),
+    STREAM_OPS(UVA_MEDIUM_UV, UVA__MEDIUM_READS, stream_shut),
+    STREAM_OPS(UVA_MEDIUM_UV, UVA__MEDIUM_WRITES, stream_shut),
+    STREAM_OPS(UVA_MEDIUM_TCP, UVA__MEDIUM_BOTH, stream_shut),
+    STREAM_OPS(UVA_MEDIUM_UNIX, UVA__MEDIUM_BOTH, stream_shut),
+    STREAM_OPS(UVA_MEDIUM_UNIX, UVA__MEDIUM_READS, stream_shut),
+    STREAM_OPS(UVA_MEDIUM_PIPE, UVA__MEDIUM_READS, stream_shut),
 };
+
+/* A terminal has no end to be sent; uv_shutdown would only make its handle
+ * useless for writing. */
+static const uva__medium_ops_t tty_ops =
+    STREAM_OPS(UVA_MEDIUM_UV, UVA__MEDIUM_BOTH, NULL);
 
 void uva__uv_medium_init(uva__uv_medium_t *self,
                          uva_loop_t *loop,
@@ -450,6 +455,10 @@ void uva__uv_medium_init(uva__uv_medium_t *self,
 
     while (ops->kind != kind || ops->way != way) {
         ops++;
+    }
+    if (ops == stream_ops &&
+        uv_handle_get_type((const uv_handle_t *)stream) == UV_TTY) {
+        ops = &tty_ops;
     }
     memset(self, 0, sizeof *self);
     self->base.ops = ops;

@@ -613,7 +613,7 @@ int main(void)
                   marks_and_close_wait_for_what_libuv_holds,
                   bytes_that_libuv_holds_outlive_the_transport);
     UVA_ADD_TESTS(streams, streams_echo);
-    UVA_ADD_TESTS(hosts, closed_at_each_moment,
-                  closed_in_a_check_callback, terminal, refusals, oom);
+    UVA_ADD_TESTS(hosts, closed_at_each_moment, closed_in_a_check_callback,
+                  terminal, refusals, oom);
     return uva_test_main(suite);
 }
