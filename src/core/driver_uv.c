@@ -477,8 +477,6 @@ static const uva__driver_t uv_driver = {
     .say_inside = driver_say_inside,
 };
 
-/* Open the handles on a uv_loop_t of our own, or on the host's. They hold no
- * reference: an idle loop must not keep uv_run from returning. */
 /* Have libuv call check behind the check callbacks of the host, so that the
  * turn finds what those close before libuv calls the callbacks of a close.
  * libuv puts each handle that is started before the others; so this one stays
@@ -505,6 +503,8 @@ static void driver_go_last(uv_driver_t *driver)
 #endif
 }
 
+/* Open the handles on a uv_loop_t of our own, or on the host's. They hold no
+ * reference: an idle loop must not keep uv_run from returning. */
 static int driver_open(uva_loop_t *loop, uv_loop_t *host)
 {
     uv_driver_t *driver = uva__calloc(1, sizeof *driver);

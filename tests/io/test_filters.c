@@ -221,11 +221,12 @@ UVA_NET_TEST(opening_fails)
     static const struct {
         const char *sent;
         bool ends;
+        const uva_filter_kind_t *kind;
         int code;
     } rows[] = {
-        {"", false, UV_ETIMEDOUT},
-        {"HOLA\n", false, UV_EPROTO},
-        {"HEL", true, UV_EPROTO},
+        {"", false, &uva_test_quick_frames, UV_ETIMEDOUT},
+        {"HOLA\n", false, &uva_test_frames, UV_EPROTO},
+        {"HEL", true, &uva_test_frames, UV_EPROTO},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -236,9 +237,9 @@ UVA_NET_TEST(opening_fails)
         if (rows[i].ends) {
             ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
         }
-        ck_assert_int_eq(uva_transport_push_filter(
-                             one.transport, &uva_test_frames, true, NULL),
-                         rows[i].code);
+        ck_assert_int_eq(
+            uva_transport_push_filter(one.transport, rows[i].kind, true, NULL),
+            rows[i].code);
         ck_assert_int_eq(uva_writer_wait_closed(one.writer), rows[i].code);
         UVA_TEST_UNTIL(uva_test_engines == 0);
         uva_reader_unref(one.reader);
@@ -270,13 +271,14 @@ UVA_NET_TEST(close_says_goodbye)
 {
     /* With an answer, and without one in time. */
     for (int i = 0; i < 2; i++) {
+        const uva_filter_kind_t *kind =
+            i == 0 ? &uva_test_frames : &uva_test_quick_frames;
         char got[32];
         end_t one;
         int fd = half(&one);
         ck_assert_int_eq(send(fd, "HELLO\n", 6, 0), 6);
-        ck_assert_int_eq(uva_transport_push_filter(
-                             one.transport, &uva_test_frames, true, NULL),
-                         0);
+        ck_assert_int_eq(
+            uva_transport_push_filter(one.transport, kind, true, NULL), 0);
         ck_assert_int_eq(uva_writer_write(one.writer, "x", 1), 0);
         uva_writer_close(one.writer);
         UVA_TICK();

@@ -255,7 +255,7 @@ UVA_NET_TEST(the_name_it_expects)
     uva_connection_options_t options = UVA_CONNECTION_OPTIONS_INIT;
     uva_reader_t *reader;
     uva_writer_t *writer;
-    uint16_t port;
+    uint16_t port = 0;
     int listener = uva_test_listen(UVA_FAMILY_IPV4, 8, &port);
 
     options.filter = &ask;
@@ -335,14 +335,16 @@ UVA_NET_TEST(opening_fails)
         {"HEL", 1, UV_EPROTO},
         {"HEL", 2, UV_ECONNRESET},
     };
-    uint16_t port;
+    uint16_t port = 0;
     int listener = uva_test_listen(UVA_FAMILY_IPV4, 8, &port);
 
     for (size_t i = 0; i < 2 * sizeof rows / sizeof *rows; i++) {
         notes_t notes = {0};
-        connects_task_t *task =
-            KIND_SPAWN(connects, .port = port, .kind = &uva_test_frames,
-                       .notes = i % 2 == 0 ? NULL : &notes);
+        connects_task_t *task = KIND_SPAWN(
+            connects, .port = port,
+            .kind = rows[i / 2].code == UV_ETIMEDOUT ? &uva_test_quick_frames
+                                                     : &uva_test_frames,
+            .notes = i % 2 == 0 ? NULL : &notes);
         int fd = -1;
         UVA_TEST_UNTIL((fd = accept(listener, NULL, NULL)) >= 0);
         uva_test_expect(fd, "HELLO\n");
@@ -391,7 +393,7 @@ UVA_NET_TEST(engine_ends_while_it_opens)
 {
     void (*acts[])(uva_transport_t *) = {uva_transport_abort,
                                          uva_transport_close};
-    uint16_t port;
+    uint16_t port = 0;
     int listener = uva_test_listen(UVA_FAMILY_IPV4, 8, &port);
 
     for (int i = 0; i < 8; i++) {
@@ -419,11 +421,15 @@ UVA_NET_TEST(engine_ends_while_it_opens)
 
 UVA_NET_TEST(a_server_goes_on)
 {
+    static uva_filter_kind_t kind;
+
+    kind = uva_test_frames;
+    kind.opening_ns = UVA_MS(300); /* For the late one; the others are quick. */
     /* Silence, and in debug mode a report, of a client that does not open. */
     for (int debug = 0; debug < 2; debug++) {
         uva_test_reports_t reports;
         notes_t notes = {0};
-        uva_server_t *server = serve(&notes, &uva_test_frames);
+        uva_server_t *server = serve(&notes, &kind);
         uva_reader_t *reader;
         uva_writer_t *writer;
         int fds[3];
@@ -434,7 +440,6 @@ UVA_NET_TEST(a_server_goes_on)
             fds[i] = uva_test_dial(uva_server_port(server));
             uva_test_expect(fds[i], "HELLO\n");
         }
-        ck_assert_uint_eq(uva_server_connection_count(server), 3);
         uva_test_send(fds[0], "HOLA\n");
         close(fds[2]);
         UVA_TEST_UNTIL(uva_server_connection_count(server) == 0);

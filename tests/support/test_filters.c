@@ -274,6 +274,13 @@ const uva_filter_ops_t uva_test_frames_ops = {
 const uva_filter_kind_t uva_test_frames = {
     .size = sizeof(uva_filter_kind_t),
     .ops = &uva_test_frames_ops,
+    .opening_ns = UVA_SEC(60),
+    .closing_ns = UVA_SEC(60),
+};
+
+const uva_filter_kind_t uva_test_quick_frames = {
+    .size = sizeof(uva_filter_kind_t),
+    .ops = &uva_test_frames_ops,
     .opening_ns = UVA_MS(10),
     .closing_ns = UVA_MS(10),
 };

@@ -18,6 +18,8 @@ extern const uva_filter_ops_t uva_test_frames_ops;
 /** Kinds of these filters; framing opens and closes within 10 ms. */
 extern const uva_filter_kind_t uva_test_rot13;
 extern const uva_filter_kind_t uva_test_frames;
+/** The same with time limits that pass at once: only for tests of these. */
+extern const uva_filter_kind_t uva_test_quick_frames;
 
 /* --- a probe --- */
 
