@@ -168,6 +168,12 @@ static void end_executor(uva__threads_t *threads)
     threads->shut = true;
 }
 
+/* Whoever closes a loop without a shutdown does not wait for jobs. */
+static void drop_executor(uva__threads_t *threads)
+{
+    threads->executor = uva_executor_unref(threads->executor);
+}
+
 /* --- the default executor --- */
 
 int uva__executor_of(uva_loop_t *loop,
@@ -190,6 +196,7 @@ int uva__executor_of(uva_loop_t *loop,
         options.name = "asyncio";
         r = uva_thread_pool_new(&options, &threads->executor);
         threads->end_executor = end_executor;
+        threads->drop_executor = drop_executor;
     }
     if (r >= 0) {
         *ret_executor = threads->executor;
@@ -214,6 +221,7 @@ int uva_loop_set_default_executor(uva_loop_t *loop, uva_executor_t *executor)
     uva_executor_unref(threads->executor);
     threads->executor = executor;
     threads->end_executor = end_executor;
+    threads->drop_executor = drop_executor;
     return 0;
 }
 

@@ -117,7 +117,7 @@ uva_job_t *uva_executor_submit(uva_executor_t *executor,
                                const uva_job_options_t *options)
 {
     bool valid = options == NULL || options->size >= sizeof *options;
-    uva_job_t *job = uva__job_new_call(fn, arg, valid ? options : NULL);
+    uva_job_t *job = uva__job_new_call(NULL, fn, arg, valid ? options : NULL);
 
     if (job == NULL) {
         if (valid && options != NULL && options->destroy != NULL) {

@@ -11,7 +11,8 @@
  *
  * Invariant: under the mutex a job is done once, and its watches leave it then.
  * Whoever has the work has a reference of the job, so arguments and result stay
- * as long as a thread may touch them, whatever became of the task.
+ * as long as a thread may touch them, whatever became of the task. The promise
+ * of a loop lies in the job, and has a reference too.
  */
 #include "threads/jobs.h"
 
@@ -21,6 +22,10 @@
 #include "base/errors.h"
 #include "base/list.h"
 #include "core/context.h"
+#include "core/futures.h"
+
+#define JOB_BLOCK_BYTES 512u  /* Fits most jobs with what stands behind. */
+#define JOB_SPARES      1024u /* That a loop keeps. */
 
 /* The job that runs in this thread. */
 static UVA__TLS uva_job_t *current_job;
@@ -55,17 +60,95 @@ static int call_enter(void *args, void *ret)
     return call->fn(call->arg, ret);
 }
 
-static uva_job_t *job_new(size_t extra_bytes, bool with_context)
+/* The memory of most jobs has one size, and a loop keeps some of it, whose
+ * mutex is ready for use. In strict mode of the allocator it keeps none. */
+static void jobs_forget(uva__threads_t *threads)
 {
-    uva_job_t *job = uva__calloc(1, sizeof *job + extra_bytes);
+    while (threads->spare_jobs != NULL) {
+        uva_job_t *job = threads->spare_jobs;
+        threads->spare_jobs =
+            job->work.next == NULL ? NULL : job_of_work(job->work.next);
+        uv_mutex_destroy(&job->mutex);
+        uva__free(job);
+    }
+}
+
+static uva__threads_t *job_keeper(uva_loop_t *loop)
+{
+    uva__threads_t *threads;
+
+    return loop == NULL || loop->slab.classes < UVA__SLAB_CLASSES ||
+                   uva__threads_get(loop, &threads) < 0
+               ? NULL
+               : threads;
+}
+
+/* @return false if the memory is not to be kept. */
+static bool job_keep(uva_loop_t *loop, uva_job_t *job)
+{
+    uva__threads_t *threads = NULL;
+
+    if (!job->spare || loop->closing) {
+        return false;
+    }
+    threads = job_keeper(loop);
+    if (threads == NULL || threads->spare_count == JOB_SPARES) {
+        return false;
+    }
+    job->work.next =
+        threads->spare_jobs == NULL ? NULL : &threads->spare_jobs->work;
+    threads->spare_jobs = job;
+    threads->spare_count++;
+    threads->forget_jobs = jobs_forget;
+    return true;
+}
+
+static uva_job_t *job_allocate(uva_loop_t *loop, size_t bytes)
+{
+    bool spare = bytes <= JOB_BLOCK_BYTES;
+    uva__threads_t *threads = spare ? job_keeper(loop) : NULL;
+    uva_job_t *job;
+
+    if (threads != NULL && threads->spare_jobs != NULL) {
+        job = threads->spare_jobs;
+        threads->spare_jobs =
+            job->work.next == NULL ? NULL : job_of_work(job->work.next);
+        threads->spare_count--;
+        return job;
+    }
+    job = uva__malloc(spare && threads != NULL ? JOB_BLOCK_BYTES : bytes);
+    if (job == NULL) {
+        return NULL;
+    }
+    if (uv_mutex_init(&job->mutex) < 0) {
+        uva__free(job);
+        return NULL;
+    }
+    job->spare = threads != NULL;
+    return job;
+}
+
+static void job_free(uva_loop_t *loop, uva_job_t *job)
+{
+    if (loop == NULL || !job_keep(loop, job)) {
+        uv_mutex_destroy(&job->mutex);
+        uva__free(job);
+    }
+}
+
+static uva_job_t *job_new(uva_loop_t *loop, size_t bytes, bool with_context)
+{
+    uva_job_t *job = job_allocate(loop, bytes);
 
     if (job == NULL) {
         return NULL;
     }
-    if ((with_context && uva__context_copy_current(&job->context) < 0) ||
-        uv_mutex_init(&job->mutex) < 0) {
-        uva_context_unref(job->context);
-        uva__free(job);
+    memset(&job->work, 0, sizeof job->work);
+    memset(&job->refs, 0,
+           offsetof(uva_job_t, spare) - offsetof(uva_job_t, refs));
+    job->promise.loop = NULL;
+    if (with_context && uva__context_copy_current(&job->context) < 0) {
+        job_free(loop, job);
         return NULL;
     }
     atomic_init(&job->refs, 1);
@@ -73,10 +156,13 @@ static uva_job_t *job_new(size_t extra_bytes, bool with_context)
     return job;
 }
 
-uva_job_t *
-uva__job_new_call(uva_coro_cb fn, void *arg, const uva_job_options_t *options)
+uva_job_t *uva__job_new_call(uva_loop_t *loop,
+                             uva_coro_cb fn,
+                             void *arg,
+                             const uva_job_options_t *options)
 {
-    uva_job_t *job = job_new(0, options == NULL || !options->without_context);
+    uva_job_t *job = job_new(loop, sizeof *job,
+                             options == NULL || !options->without_context);
 
     if (job == NULL) {
         return NULL;
@@ -97,12 +183,12 @@ uva__job_new_call(uva_coro_cb fn, void *arg, const uva_job_options_t *options)
 
 /* Arguments and result stand behind the job, at multiples of 16 bytes, which
  * fits every type. */
-uva_job_t *uva__job_new_typed(const uva__coro_t *coro, const void *args)
+uva_job_t *
+uva__job_new_typed(uva_loop_t *loop, const uva__coro_t *coro, const void *args)
 {
     size_t args_place = UVA__ROUND(sizeof(uva_job_t), 16);
     size_t ret_place = args_place + UVA__ROUND((size_t)coro->frame_bytes, 16);
-    uva_job_t *job =
-        job_new(ret_place + coro->ret_bytes - sizeof(uva_job_t), true);
+    uva_job_t *job = job_new(loop, ret_place + coro->ret_bytes, true);
 
     if (job == NULL) {
         return NULL;
@@ -115,6 +201,7 @@ uva_job_t *uva__job_new_typed(const uva__coro_t *coro, const void *args)
     job->work.ret = (char *)job + ret_place;
     job->work.ret_bytes = coro->ret_bytes;
     memcpy(job->work.args, args, coro->frame_bytes);
+    memset(job->work.ret, 0, coro->ret_bytes);
     return job;
 }
 
@@ -143,20 +230,81 @@ uva_job_t *uva_job_ref(uva_job_t *job)
     return job;
 }
 
-uva_job_t *uva_job_unref(uva_job_t *job)
+/* loop: that of the calling thread, or NULL. */
+static void job_unref(uva_job_t *job, uva_loop_t *loop)
 {
-    if (job == NULL ||
-        atomic_fetch_sub_explicit(&job->refs, 1, memory_order_acq_rel) > 1) {
-        return NULL;
+    if (atomic_fetch_sub_explicit(&job->refs, 1, memory_order_acq_rel) > 1) {
+        return;
     }
     job_drop_args(job);
     if (job->result_destroy != NULL && job->result != NULL) {
         job->result_destroy(job->result);
     }
     uva_context_unref(job->context);
-    uv_mutex_destroy(&job->mutex);
-    uva__free(job);
+    job_free(loop, job);
+}
+
+uva_job_t *uva_job_unref(uva_job_t *job)
+{
+    if (job != NULL) {
+        job_unref(job, NULL);
+    }
     return NULL;
+}
+
+void uva__job_unref_in(uva_loop_t *loop, uva_job_t *job)
+{
+    job_unref(job, loop);
+}
+
+/* --- the future of a loop --- */
+
+static uva_job_t *job_of_promise(uva_promise_t *promise)
+{
+    return UVA__CONTAINER_OF(promise, uva_job_t, promise);
+}
+
+/* In the loop's thread, unless the loop is closed. */
+static void job_promise_gone(uva_promise_t *promise)
+{
+    job_unref(job_of_promise(promise),
+              promise->loop->closed ? NULL : promise->loop);
+}
+
+static void job_promise_cancel(void *data)
+{
+    (void)uva_job_cancel(data);
+}
+
+uva_future_t *
+uva__job_promise(uva_job_t *job, uva_loop_t *loop, bool gives_result)
+{
+    memset(&job->promise, 0, sizeof job->promise);
+    if (!uva__promise_init(loop, &job->promise, job_promise_gone)) {
+        return NULL;
+    }
+    job->promised = true;
+    job->gives_result = gives_result;
+    atomic_store_explicit(&job->refs, 2, memory_order_relaxed);
+    uva_promise_on_cancel(&job->promise, job_promise_cancel, job, NULL);
+    return uva__future_ref(job->promise.future);
+}
+
+/* In the thread that has ended the job, which may be gone then. */
+static void job_promise_end(uva_job_t *job)
+{
+    uva_destroy_cb destroy = NULL;
+    void *result = NULL;
+
+    if (job->code >= 0 && job->work.name == NULL) {
+        result = job->result;
+        if (job->gives_result) {
+            job->result = NULL;
+            destroy = result == NULL ? NULL : job->result_destroy;
+        }
+    }
+    uva__promise_end(&job->promise, job->code < 0 ? job->code : 0, result,
+                     destroy);
 }
 
 /* --- watches --- */
@@ -183,8 +331,14 @@ void uva__job_unwatch(uva_job_t *job, uva__job_watch_t *watch)
 
 /* With the mutex, which is given back: the job is done. Watches that may be
  * taken back are called under it, the others after it; nobody else finds these.
+ * The promise comes last, so that the job is freed in the loop's thread.
+ *
+ * @param gives_ref The caller's reference is taken.
  */
-static void job_done_unlock(uva_job_t *job, uva__job_state_t state, int code)
+static void job_done_unlock(uva_job_t *job,
+                            uva__job_state_t state,
+                            int code,
+                            bool gives_ref)
 {
     uva_list_t outside;
 
@@ -210,6 +364,14 @@ static void job_done_unlock(uva_job_t *job, uva__job_state_t state, int code)
         uva__list_remove(&watch->link);
         watch->done(watch, job);
     }
+    if (!job->promised) {
+        uva_job_unref(gives_ref ? job : NULL);
+        return;
+    }
+    if (gives_ref) { /* Not the last one: the promise has one. */
+        atomic_fetch_sub_explicit(&job->refs, 1, memory_order_release);
+    }
+    job_promise_end(job);
 }
 
 bool uva__job_finish(uva_job_t *job, int code)
@@ -219,7 +381,7 @@ bool uva__job_finish(uva_job_t *job, int code)
         uv_mutex_unlock(&job->mutex);
         return false;
     }
-    job_done_unlock(job, UVA__JOB_FINISHED, code);
+    job_done_unlock(job, UVA__JOB_FINISHED, code, false);
     return true;
 }
 
@@ -262,8 +424,7 @@ void uva_work_done(uva_work_t *work, int status)
         job_drop_args(job);
         uv_mutex_lock(&job->mutex);
     }
-    job_done_unlock(job, UVA__JOB_FINISHED, uva__code_of_body(status));
-    uva_job_unref(job);
+    job_done_unlock(job, UVA__JOB_FINISHED, uva__code_of_body(status), true);
 }
 
 void uva_work_run(uva_work_t *work)
@@ -308,7 +469,7 @@ bool uva_job_cancel(uva_job_t *job)
     }
     uv_mutex_lock(&job->mutex);
     if (job->state == UVA__JOB_PENDING) {
-        job_done_unlock(job, UVA__JOB_CANCELLED, UV_ECANCELED);
+        job_done_unlock(job, UVA__JOB_CANCELLED, UV_ECANCELED, false);
         return true;
     }
     if (job->state == UVA__JOB_RUNNING) {

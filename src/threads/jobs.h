@@ -9,6 +9,7 @@
 #include "uva/executors.h"
 
 #include "base/thread.h"
+#include "threads/promises.h"
 
 /* Called once when a job is done. */
 typedef struct uva__job_watch_s {
@@ -47,14 +48,32 @@ struct uva_job_s {
     void (*interrupt)(void *arg);
     uva_context_t *context; /* Counted. */
     uva_list_t watches;     /* Of uva__job_watch_t.link, oldest first. */
+    bool promised;          /* A loop waits for it, by promise. */
+    bool gives_result;      /* The future of the promise owns the result. */
+    bool spare;             /* Its block can be used for another job. */
+    uva_promise_t promise;  /* Has a reference of the job. */
 };
 
 /** Make a job of a call, or of a typed function, whose arguments are copied and
  * belong to it then. One reference. NULL without memory; then the argument is
- * the caller's still. */
+ * the caller's still.
+ *
+ * @param loop That of the calling thread, which has spare memory; or NULL. */
+uva_job_t *uva__job_new_call(uva_loop_t *loop,
+                             uva_coro_cb fn,
+                             void *arg,
+                             const uva_job_options_t *options);
 uva_job_t *
-uva__job_new_call(uva_coro_cb fn, void *arg, const uva_job_options_t *options);
-uva_job_t *uva__job_new_typed(const uva__coro_t *coro, const void *args);
+uva__job_new_typed(uva_loop_t *loop, const uva__coro_t *coro, const void *args);
+/** A future of the calling thread's loop that ends as a new job does, which no
+ * other thread knows yet. Cancelling it cancels the job.
+ *
+ * @param gives_result The future owns the result of a call.
+ * @return New reference; NULL without memory. */
+uva_future_t *
+uva__job_promise(uva_job_t *job, uva_loop_t *loop, bool gives_result);
+/** uva_job_unref in the thread of a loop, which may keep its memory. */
+void uva__job_unref_in(uva_loop_t *loop, uva_job_t *job);
 
 /** End a job that never began with a code. */
 void uva__job_fail(uva_job_t *job, int code);

@@ -15,8 +15,6 @@
  */
 #include "threads/promises.h"
 
-#include <stdatomic.h>
-
 #include "uva/testing.h"
 
 #include "base/alloc.h"
@@ -26,25 +24,6 @@
 #include "core/owner.h"
 #include "threads/service.h"
 
-struct uva_promise_s {
-    uva__ready_t ready;   /* Of the inbox, once it is claimed. */
-    uva__record_t record; /* Among the callbacks of its future. */
-    uva__pending_t pending;
-    uva_loop_t *loop;     /* Counted. */
-    uva_future_t *future; /* Counted. */
-    uva_callback_cb on_cancel;
-    void *on_cancel_data;
-    uva_destroy_cb on_cancel_destroy;
-    atomic_uint users; /* References of the program. */
-    atomic_uint refs;  /* Of all users together, the inbox, the record. */
-    atomic_bool claimed;
-    bool over;
-    int code; /* The outcome, if it is claimed: 0, or of the failure. */
-    void *value;
-    uva_destroy_cb destroy;
-    uva_error_t *error; /* Counted: of the failure; NULL for none. */
-};
-
 /* Any thread once the loop is closed, before that the loop's. */
 static void promise_free(uva_promise_t *promise)
 {
@@ -52,7 +31,7 @@ static void promise_free(uva_promise_t *promise)
 
     (void)uva_future_unref(promise->future);
     uva_error_unref(promise->error);
-    uva__free(promise);
+    promise->gone(promise);
     uva_loop_unref(loop);
 }
 
@@ -217,27 +196,24 @@ static void promise_abandon(uva__pending_t *pending)
 
 /* --- making --- */
 
-uva_promise_t *uva__promise_new(uva_loop_t *loop)
+bool uva__promise_init(uva_loop_t *loop,
+                       uva_promise_t *promise,
+                       void (*gone)(uva_promise_t *promise))
 {
     uva__threads_t *threads;
-    uva_promise_t *promise;
 
     if (uva__threads_get(loop, &threads) < 0) {
-        return NULL;
-    }
-    promise = uva__calloc(1, sizeof *promise);
-    if (promise == NULL) {
-        return NULL;
+        return false;
     }
     promise->future = uva_loop_create_future(loop);
     if (promise->future == NULL) {
-        uva__free(promise);
-        return NULL;
+        return false;
     }
     promise->ready.ops = &arrive_ops;
     promise->record.ready.ops = &record_ops;
     promise->pending.abandon = promise_abandon;
     promise->loop = uva_loop_ref(loop);
+    promise->gone = gone;
     atomic_init(&promise->users, 1);
     atomic_init(&promise->refs, 2); /* Of the users, and of the record. */
     uva__future_append(promise->future, &promise->record);
@@ -248,6 +224,22 @@ uva_promise_t *uva__promise_new(uva_loop_t *loop)
     }
     if (!loop->ready.draining) {
         loop->driver.ops->attend(loop); /* A host has something to wait for. */
+    }
+    return true;
+}
+
+static void promise_gone(uva_promise_t *promise)
+{
+    uva__free(promise);
+}
+
+uva_promise_t *uva__promise_new(uva_loop_t *loop)
+{
+    uva_promise_t *promise = uva__calloc(1, sizeof *promise);
+
+    if (promise == NULL || !uva__promise_init(loop, promise, promise_gone)) {
+        uva__free(promise);
+        return NULL;
     }
     return promise;
 }
@@ -298,6 +290,26 @@ static int promise_complete(uva_promise_t *promise,
     }
     uva_error_unref(take_error);
     return uva__bare(r);
+}
+
+/* The reference of the users becomes that of the inbox. */
+void uva__promise_end(uva_promise_t *promise,
+                      int code,
+                      void *value,
+                      uva_destroy_cb destroy)
+{
+    if (!promise->loop->driver.forked) {
+        atomic_store_explicit(&promise->claimed, true, memory_order_release);
+        promise->code = code;
+        promise->value = value;
+        promise->destroy = destroy;
+        if (uva__loop_post(promise->loop, &promise->ready) < 0) {
+            promise_destroy_value(promise);
+            promise_drop(promise);
+        }
+    } else if (destroy != NULL) {
+        destroy(value);
+    }
 }
 
 int uva_promise_set_result(uva_promise_t *promise,

@@ -35,8 +35,12 @@ static void threads_closed(uva__service_t *service)
 {
     uva__threads_t *threads = threads_of_service(service);
 
-    /* Whoever closes a loop without a shutdown does not wait for jobs. */
-    uva_executor_unref(threads->executor);
+    if (threads->executor != NULL) {
+        threads->drop_executor(threads);
+    }
+    if (threads->spare_jobs != NULL) {
+        threads->forget_jobs(threads);
+    }
     threads->loop->services[UVA__SERVICE_THREADS] = NULL;
     uva__free(threads);
 }

@@ -5,7 +5,7 @@
 #ifndef UVA__THREADS_SERVICE_H
 #define UVA__THREADS_SERVICE_H
 
-#include "uva/executors.h"
+#include "uva/types.h"
 
 #include "core/loop.h"
 #include "core/services.h"
@@ -22,9 +22,14 @@ typedef struct uva__threads_s {
     uva_loop_t *loop;
     uva_list_t pending;       /* Of uva__pending_t.link. */
     uva_executor_t *executor; /* Counted: the default one; NULL until needed. */
-    bool shut;                /* The default executor takes no more jobs. */
+    uva_job_t *spare_jobs;    /* Owned: memory of jobs, by work.next. */
+    unsigned spare_count;
+    void (*forget_jobs)(struct uva__threads_s *threads); /* Set with them. */
+    bool shut; /* The default executor takes no more jobs. */
     /** No task is left: let the default executor end. Set with it. */
     void (*end_executor)(struct uva__threads_s *threads);
+    /** The loop is closed: drop the default executor. Set with it. */
+    void (*drop_executor)(struct uva__threads_s *threads);
     uva__timer_t end_limit;   /* Of end_executor. */
     struct uva__ender_s *end; /* Owned: end_executor is under way. */
 } uva__threads_t;

@@ -21,13 +21,12 @@
 #include "threads/jobs.h"
 #include "threads/promises.h"
 
-/* --- a future that ends as a job does --- */
+/* --- a future that ends as any job does --- */
 
 typedef struct bridge_s {
     uva__job_watch_t watch;
     uva_promise_t *promise; /* Counted. */
     uva_job_t *job;         /* Counted. */
-    bool takes_result;      /* The future owns it, and not the job. */
 } bridge_t;
 
 /* In the thread that has ended the job. */
@@ -38,11 +37,6 @@ static void bridge_done(uva__job_watch_t *watch, uva_job_t *job)
 
     if (job->code < 0) {
         (void)uva_promise_set_exception(promise, job->code, NULL);
-    } else if (bridge->takes_result) {
-        void *result = job->result;
-        uva_destroy_cb destroy = result == NULL ? NULL : job->result_destroy;
-        job->result = NULL;
-        (void)uva_promise_set_result(promise, result, destroy);
     } else {
         (void)uva_promise_set_result(promise, job->result, NULL);
     }
@@ -62,8 +56,7 @@ static void bridge_forget(void *data)
 }
 
 /* @return New reference; NULL without memory. */
-static uva_future_t *
-bridge_new(uva_loop_t *loop, uva_job_t *job, bool takes_result)
+static uva_future_t *bridge_new(uva_loop_t *loop, uva_job_t *job)
 {
     bridge_t *bridge = uva__calloc(1, sizeof *bridge);
     uva_promise_t *promise = bridge == NULL ? NULL : uva__promise_new(loop);
@@ -77,7 +70,6 @@ bridge_new(uva_loop_t *loop, uva_job_t *job, bool takes_result)
     bridge->watch.done = bridge_done;
     bridge->promise = promise;
     bridge->job = uva_job_ref(job);
-    bridge->takes_result = takes_result;
     uva_promise_on_cancel(promise, bridge_cancel, uva_job_ref(job),
                           bridge_forget);
     if (!uva__job_watch(job, &bridge->watch)) {
@@ -93,7 +85,7 @@ uva_future_t *uva_wrap_job(uva_job_t *job)
     if (loop == NULL) {
         return uva_future_refused(UVA_ENOLOOP);
     }
-    return job == NULL ? NULL : bridge_new(loop, job, false);
+    return job == NULL ? NULL : bridge_new(loop, job);
 }
 
 /* Give a job to an executor, or end it: who awaits it learns why. */
@@ -129,18 +121,18 @@ uva_future_t *uva_run_in_executor(uva_executor_t *executor,
                                   : loop->closing ? UV_EPERM
                                                   : UV_EINVAL);
     }
-    job = uva__job_new_call(fn, arg, options);
+    job = uva__job_new_call(loop, fn, arg, options);
     if (job == NULL) {
         if (destroy != NULL) {
             destroy(arg);
         }
         return NULL;
     }
-    future = bridge_new(loop, job, true);
+    future = uva__job_promise(job, loop, true);
     if (future != NULL) {
         job_submit(loop, executor, job);
     }
-    uva_job_unref(job); /* Without a future this frees arg. */
+    uva__job_unref_in(loop, job); /* Without a future this frees arg. */
     return future;
 }
 
@@ -182,9 +174,11 @@ static void submitted_drop(void *args)
 {
     submitted_t *submitted = args;
 
-    (void)uva_future_cancel(submitted->future);
+    if (!uva_future_done(submitted->future)) {
+        (void)uva_future_cancel(submitted->future);
+    }
     uva__future_unref(submitted->future);
-    uva_job_unref(submitted->job);
+    uva__job_unref_in(uva__running(), submitted->job);
 }
 
 static uva__coro_t submitted_coro(const uva__coro_t *coro)
@@ -224,11 +218,11 @@ uva_task_t *uva__submit(uva_executor_t *executor,
     if (r < 0) {
         return uva__task_refuse(coro, args, here, r);
     }
-    submitted.job = uva__job_new_typed(coro, args);
+    submitted.job = uva__job_new_typed(loop, coro, args);
     if (submitted.job == NULL) {
         return uva__task_refuse(coro, args, here, UV_ENOMEM);
     }
-    submitted.future = bridge_new(loop, submitted.job, false);
+    submitted.future = uva__job_promise(submitted.job, loop, false);
     if (submitted.future == NULL) {
         submitted.job->drop = NULL; /* The refusal drops args. */
         uva_job_unref(submitted.job);

@@ -145,9 +145,9 @@ uva_job_t *uva_run_coroutine_threadsafe(uva_loop_t *loop,
     bool valid = options == NULL || options->size >= sizeof *options;
     uva_call_options_t call = UVA_CALL_OPTIONS_INIT;
     job_task_t *own = uva__calloc(1, sizeof *own);
-    uva_job_t *job = own == NULL
-                         ? NULL
-                         : uva__job_new_call(body, arg, valid ? options : NULL);
+    uva_job_t *job = own == NULL ? NULL
+                                 : uva__job_new_call(NULL, body, arg,
+                                                     valid ? options : NULL);
 
     if (job == NULL) {
         uva__free(own);
