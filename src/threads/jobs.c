@@ -11,8 +11,8 @@
  *
  * Invariant: under the mutex a job is done once, and its watches leave it then.
  * Whoever has the work has a reference of the job, so arguments and result stay
- * as long as a thread may touch them, whatever became of the task. The promise
- * of a loop lies in the job, and has a reference too.
+ * as long as a thread may touch them, whatever became of the task. The loop
+ * that waits for the job has a reference too.
  */
 #include "threads/jobs.h"
 
@@ -22,7 +22,6 @@
 #include "base/errors.h"
 #include "base/list.h"
 #include "core/context.h"
-#include "core/futures.h"
 
 #define JOB_BLOCK_BYTES 512u  /* Fits most jobs with what stands behind. */
 #define JOB_SPARES      1024u /* That a loop keeps. */
@@ -146,7 +145,6 @@ static uva_job_t *job_new(uva_loop_t *loop, size_t bytes, bool with_context)
     memset(&job->work, 0, sizeof job->work);
     memset(&job->refs, 0,
            offsetof(uva_job_t, spare) - offsetof(uva_job_t, refs));
-    job->promise.loop = NULL;
     if (with_context && uva__context_copy_current(&job->context) < 0) {
         job_free(loop, job);
         return NULL;
@@ -257,56 +255,6 @@ void uva__job_unref_in(uva_loop_t *loop, uva_job_t *job)
     job_unref(job, loop);
 }
 
-/* --- the future of a loop --- */
-
-static uva_job_t *job_of_promise(uva_promise_t *promise)
-{
-    return UVA__CONTAINER_OF(promise, uva_job_t, promise);
-}
-
-/* In the loop's thread, unless the loop is closed. */
-static void job_promise_gone(uva_promise_t *promise)
-{
-    job_unref(job_of_promise(promise),
-              promise->loop->closed ? NULL : promise->loop);
-}
-
-static void job_promise_cancel(void *data)
-{
-    (void)uva_job_cancel(data);
-}
-
-uva_future_t *
-uva__job_promise(uva_job_t *job, uva_loop_t *loop, bool gives_result)
-{
-    memset(&job->promise, 0, sizeof job->promise);
-    if (!uva__promise_init(loop, &job->promise, job_promise_gone)) {
-        return NULL;
-    }
-    job->promised = true;
-    job->gives_result = gives_result;
-    atomic_store_explicit(&job->refs, 2, memory_order_relaxed);
-    uva_promise_on_cancel(&job->promise, job_promise_cancel, job, NULL);
-    return uva__future_ref(job->promise.future);
-}
-
-/* In the thread that has ended the job, which may be gone then. */
-static void job_promise_end(uva_job_t *job)
-{
-    uva_destroy_cb destroy = NULL;
-    void *result = NULL;
-
-    if (job->code >= 0 && job->work.name == NULL) {
-        result = job->result;
-        if (job->gives_result) {
-            job->result = NULL;
-            destroy = result == NULL ? NULL : job->result_destroy;
-        }
-    }
-    uva__promise_end(&job->promise, job->code < 0 ? job->code : 0, result,
-                     destroy);
-}
-
 /* --- watches --- */
 
 bool uva__job_watch(uva_job_t *job, uva__job_watch_t *watch)
@@ -331,7 +279,7 @@ void uva__job_unwatch(uva_job_t *job, uva__job_watch_t *watch)
 
 /* With the mutex, which is given back: the job is done. Watches that may be
  * taken back are called under it, the others after it; nobody else finds these.
- * The promise comes last, so that the job is freed in the loop's thread.
+ * A loop is told last, so that the job is freed in the loop's thread.
  *
  * @param gives_ref The caller's reference is taken.
  */
@@ -364,14 +312,14 @@ static void job_done_unlock(uva_job_t *job,
         uva__list_remove(&watch->link);
         watch->done(watch, job);
     }
-    if (!job->promised) {
+    if (job->tell == NULL) {
         uva_job_unref(gives_ref ? job : NULL);
         return;
     }
-    if (gives_ref) { /* Not the last one: the promise has one. */
+    if (gives_ref) { /* Not the last one: the loop that is told has one. */
         atomic_fetch_sub_explicit(&job->refs, 1, memory_order_release);
     }
-    job_promise_end(job);
+    job->tell(job);
 }
 
 bool uva__job_finish(uva_job_t *job, int code)

@@ -33,6 +33,15 @@ typedef struct uva__job_call_s {
     void *arg;
 } uva__job_call_t;
 
+/* The way of a job back to its task. */
+typedef struct uva__job_home_s {
+    uva__ready_t ready;   /* Of the inbox, once the job is done. */
+    uva_loop_t *loop;     /* Counted. The rest is of its thread alone: */
+    uva_waiter_t *waiter; /* Borrowed: of the task, while it waits. */
+    bool counted;         /* The loop counts it: the task is there. */
+    bool arrived;
+} uva__job_home_t;
+
 struct uva_job_s {
     uva_work_t work;
     uv_mutex_t mutex; /* Of state, code, watches. */
@@ -48,10 +57,14 @@ struct uva_job_s {
     void (*interrupt)(void *arg);
     uva_context_t *context; /* Counted. */
     uva_list_t watches;     /* Of uva__job_watch_t.link, oldest first. */
-    bool promised;          /* A loop waits for it, by promise. */
-    bool gives_result;      /* The future of the promise owns the result. */
-    bool spare;             /* Its block can be used for another job. */
-    uva_promise_t promise;  /* Has a reference of the job. */
+    /* Tells the loop that waits for the job, which is done, and takes the
+     * reference of that loop. Any thread. NULL for none. */
+    void (*tell)(uva_job_t *job);
+    bool spare; /* Its block can be used for another job. */
+    union {
+        uva_promise_t promise;
+        uva__job_home_t home;
+    };
 };
 
 /** Make a job of a call, or of a typed function, whose arguments are copied and
@@ -65,13 +78,6 @@ uva_job_t *uva__job_new_call(uva_loop_t *loop,
                              const uva_job_options_t *options);
 uva_job_t *
 uva__job_new_typed(uva_loop_t *loop, const uva__coro_t *coro, const void *args);
-/** A future of the calling thread's loop that ends as a new job does, which no
- * other thread knows yet. Cancelling it cancels the job.
- *
- * @param gives_result The future owns the result of a call.
- * @return New reference; NULL without memory. */
-uva_future_t *
-uva__job_promise(uva_job_t *job, uva_loop_t *loop, bool gives_result);
 /** uva_job_unref in the thread of a loop, which may keep its memory. */
 void uva__job_unref_in(uva_loop_t *loop, uva_job_t *job);
 

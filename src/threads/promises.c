@@ -15,8 +15,6 @@
  */
 #include "threads/promises.h"
 
-#include "uva/testing.h"
-
 #include "base/alloc.h"
 #include "base/errors.h"
 #include "base/list.h"
@@ -65,12 +63,6 @@ static void promise_drop(uva_promise_t *promise)
     }
 }
 
-/* Virtual time waits for what other threads do; libuv's passes anyway. */
-static bool promise_holds_clock(const uva_loop_t *loop)
-{
-    return !loop->driver.hosted && loop->driver.ops->uv(loop) == NULL;
-}
-
 /* The future is done: the loop need not wait for anything any more. */
 static void promise_over(uva_promise_t *promise)
 {
@@ -81,10 +73,7 @@ static void promise_over(uva_promise_t *promise)
     }
     promise->over = true;
     uva__list_remove(&promise->pending.link);
-    uva__loop_op_end(loop);
-    if (promise_holds_clock(loop)) {
-        uva_loop_release(loop);
-    }
+    uva__threads_wait_end(loop);
 }
 
 /* --- its record: the future is done --- */
@@ -218,13 +207,7 @@ bool uva__promise_init(uva_loop_t *loop,
     atomic_init(&promise->refs, 2); /* Of the users, and of the record. */
     uva__future_append(promise->future, &promise->record);
     uva__list_append(&threads->pending, &promise->pending.link);
-    uva__loop_op_begin(loop);
-    if (promise_holds_clock(loop)) {
-        uva_loop_hold(loop);
-    }
-    if (!loop->ready.draining) {
-        loop->driver.ops->attend(loop); /* A host has something to wait for. */
-    }
+    uva__threads_wait_begin(loop);
     return true;
 }
 

@@ -7,6 +7,8 @@
  */
 #include "threads/service.h"
 
+#include "uva/testing.h"
+
 #include "base/alloc.h"
 #include "base/list.h"
 
@@ -72,4 +74,29 @@ int uva__threads_get(uva_loop_t *loop, uva__threads_t **ret_threads)
     loop->services[UVA__SERVICE_THREADS] = &threads->service;
     *ret_threads = threads;
     return 0;
+}
+
+/* Virtual time waits for what other threads do; libuv's passes anyway. */
+static bool threads_hold_clock(const uva_loop_t *loop)
+{
+    return !loop->driver.hosted && loop->driver.ops->uv(loop) == NULL;
+}
+
+void uva__threads_wait_begin(uva_loop_t *loop)
+{
+    uva__loop_op_begin(loop);
+    if (threads_hold_clock(loop)) {
+        uva_loop_hold(loop);
+    }
+    if (!loop->ready.draining) {
+        loop->driver.ops->attend(loop); /* A host has something to wait for. */
+    }
+}
+
+void uva__threads_wait_end(uva_loop_t *loop)
+{
+    uva__loop_op_end(loop);
+    if (threads_hold_clock(loop)) {
+        uva_loop_release(loop);
+    }
 }

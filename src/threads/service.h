@@ -38,4 +38,9 @@ typedef struct uva__threads_s {
  * @retval UV_EPERM The loop is closing. */
 int uva__threads_get(uva_loop_t *loop, uva__threads_t **ret_threads);
 
+/** Another thread is going to do something that tasks of the loop wait for: the
+ * loop counts an operation, and virtual time stands still. */
+void uva__threads_wait_begin(uva_loop_t *loop);
+void uva__threads_wait_end(uva_loop_t *loop);
+
 #endif /* UVA__THREADS_SERVICE_H */

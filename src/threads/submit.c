@@ -88,6 +88,55 @@ uva_future_t *uva_wrap_job(uva_job_t *job)
     return job == NULL ? NULL : bridge_new(loop, job);
 }
 
+/* --- a future that ends as a job of its own does --- */
+
+static uva_job_t *job_of_promise(uva_promise_t *promise)
+{
+    return UVA__CONTAINER_OF(promise, uva_job_t, promise);
+}
+
+/* In the loop's thread, unless the loop is closed. */
+static void job_promise_gone(uva_promise_t *promise)
+{
+    uva__job_unref_in(promise->loop->closed ? NULL : promise->loop,
+                      job_of_promise(promise));
+}
+
+static void job_promise_cancel(void *data)
+{
+    (void)uva_job_cancel(data);
+}
+
+/* In the thread that has ended the job, which may be gone then. The future owns
+ * the result, and not the job. */
+static void job_promise_tell(uva_job_t *job)
+{
+    uva_destroy_cb destroy = NULL;
+    void *result = NULL;
+
+    if (job->code >= 0) {
+        result = job->result;
+        job->result = NULL;
+        destroy = result == NULL ? NULL : job->result_destroy;
+    }
+    uva__promise_end(&job->promise, job->code < 0 ? job->code : 0, result,
+                     destroy);
+}
+
+/* A future that ends as a new job does, which no other thread knows yet, and
+ * cancels it. @return New reference; NULL without memory. */
+static uva_future_t *job_promise(uva_job_t *job, uva_loop_t *loop)
+{
+    memset(&job->promise, 0, sizeof job->promise);
+    if (!uva__promise_init(loop, &job->promise, job_promise_gone)) {
+        return NULL;
+    }
+    job->tell = job_promise_tell;
+    atomic_store_explicit(&job->refs, 2, memory_order_relaxed);
+    uva_promise_on_cancel(&job->promise, job_promise_cancel, job, NULL);
+    return uva__future_ref(job->promise.future);
+}
+
 /* Give a job to an executor, or end it: who awaits it learns why. */
 static void
 job_submit(uva_loop_t *loop, uva_executor_t *executor, uva_job_t *job)
@@ -128,7 +177,7 @@ uva_future_t *uva_run_in_executor(uva_executor_t *executor,
         }
         return NULL;
     }
-    future = uva__job_promise(job, loop, true);
+    future = job_promise(job, loop);
     if (future != NULL) {
         job_submit(loop, executor, job);
     }
@@ -138,25 +187,80 @@ uva_future_t *uva_run_in_executor(uva_executor_t *executor,
 
 /* --- a task that ends as a job does --- */
 
-/* The frame of a stackless task that awaits the future of the job. Result and
- * name are those of the function, so each such task has a table of its own. */
+/* The frame of a stackless task that waits for the job. Result and name are
+ * those of the function, so each such task has a table of its own. */
 typedef struct submitted_s {
     uva__coro_t coro;
-    uva_job_t *job;       /* Counted. */
-    uva_future_t *future; /* Counted. */
-    int uva__z;           /* Stays 0: the body begins anew at each step. */
+    uva_job_t *job; /* Counted. */
+    int uva__z;     /* Stays 0: the body begins anew at each step. */
 } submitted_t;
+
+/* The job has come home, whether the task is there or not. */
+static void home_arrive(uva__ready_t *ready)
+{
+    uva_job_t *job = UVA__CONTAINER_OF(ready, uva_job_t, home.ready);
+    uva_loop_t *loop = job->home.loop;
+
+    loop->calls.count--;
+    job->home.arrived = true;
+    if (job->home.counted) {
+        job->home.counted = false;
+        uva__threads_wait_end(loop);
+        (void)uva_waiter_wake(job->home.waiter);
+    }
+    uva__job_unref_in(loop, job);
+    uva_loop_unref(loop);
+}
+
+static const uva__ready_ops_t home_ops = {.run = home_arrive,
+                                          .drop = home_arrive};
+
+/* In the thread that has ended the job. No task is left on a closed loop. */
+static void home_tell(uva_job_t *job)
+{
+    uva_loop_t *loop = job->home.loop;
+
+    /* In the child of a fork its mutex may be held by a thread that is not
+     * there. */
+    if (!loop->driver.forked && uva__loop_post(loop, &job->home.ready) < 0) {
+        uva_job_unref(job);
+        uva_loop_unref(loop);
+    }
+}
+
+/* A new job, which no other thread knows yet, gets a way back to its task. */
+static void home_begin(uva_job_t *job, uva_loop_t *loop)
+{
+    job->home = (uva__job_home_t){.ready = {NULL, &home_ops},
+                                  .loop = uva_loop_ref(loop),
+                                  .counted = true};
+    job->tell = home_tell;
+    atomic_store_explicit(&job->refs, 2, memory_order_relaxed);
+    uva__threads_wait_begin(loop);
+}
 
 static int submitted_enter(void *args, void *ret)
 {
     submitted_t *submitted = args;
-    int r = uva_await_poll(submitted->future, NULL);
+    uva_job_t *job = submitted->job;
+    uva_waiter_t *waiter = uva_waiter_current();
+    int r = 0;
 
-    if (r < 0) {
-        return r;
+    if (uva_waiter_resumed(waiter)) {
+        job->home.waiter = NULL;
+        r = uva_waiter_finish(waiter);
+    } else if (!job->home.arrived) {
+        job->home.waiter = waiter;
+        return uva_waiter_suspend(waiter, NULL, NULL);
     }
-    memcpy(ret, submitted->job->work.ret, submitted->coro.ret_bytes);
-    return submitted->job->code;
+    if (r >= 0) {
+        r = job->code;
+    }
+    if (r < 0) {
+        return uva__bare(r);
+    }
+    memcpy(ret, job->work.ret, submitted->coro.ret_bytes);
+    return r;
 }
 
 static void submitted_fill(void *args, void *ret, const void *from)
@@ -174,11 +278,15 @@ static void submitted_drop(void *args)
 {
     submitted_t *submitted = args;
 
-    if (!uva_future_done(submitted->future)) {
-        (void)uva_future_cancel(submitted->future);
+    uva_job_t *job = submitted->job;
+
+    job->home.waiter = NULL;
+    if (job->home.counted) {
+        job->home.counted = false;
+        uva__threads_wait_end(job->home.loop);
+        (void)uva_job_cancel(job);
     }
-    uva__future_unref(submitted->future);
-    uva__job_unref_in(uva__running(), submitted->job);
+    uva__job_unref_in(uva__running(), job);
 }
 
 static uva__coro_t submitted_coro(const uva__coro_t *coro)
@@ -222,12 +330,7 @@ uva_task_t *uva__submit(uva_executor_t *executor,
     if (submitted.job == NULL) {
         return uva__task_refuse(coro, args, here, UV_ENOMEM);
     }
-    submitted.future = uva__job_promise(submitted.job, loop, false);
-    if (submitted.future == NULL) {
-        submitted.job->drop = NULL; /* The refusal drops args. */
-        uva_job_unref(submitted.job);
-        return uva__task_refuse(coro, args, here, UV_ENOMEM);
-    }
+    home_begin(submitted.job, loop);
     uva_job_ref(submitted.job);
     task = uva__spawn(&submitted.coro, &submitted, options, here);
     if (task != NULL && uva_future_get_loop(UVA_FUTURE(task)) != NULL) {
