@@ -1,7 +1,7 @@
 /**
  * @file
- * Tasks of a loop for other threads: running a body there, and waiting for it
- * here.
+ * Tasks of a loop for other threads and loops: running a body there, and
+ * waiting for it here.
  */
 #ifndef UVA_THREADS_H
 #define UVA_THREADS_H
@@ -30,6 +30,24 @@ uva_run_coroutine_threadsafe(uva_loop_t *loop,
                              uva_coro_cb body,
                              void *arg,
                              const uva_job_options_t *options);
+
+/**
+ * Await a future, or a task, of another loop: a future of the running loop that
+ * ends as that one does. Its result moves over, as by uva_join. Cancelling it
+ * cancels the foreign one. A foreign loop that closes cancels it.
+ *
+ *     uva_future_ref(foreign);                        // In the foreign thread.
+ *     r = uva_join(uva_wrap_future(foreign), &value); // In this one.
+ *
+ * @param take_foreign A reference that was taken in the thread of its loop;
+ *                     dropped there, on error too. A future of the running loop
+ *                     is returned itself.
+ * @return New reference; NULL without memory; UVA_ENOLOOP outside of loops.
+ * @thread any, in a loop
+ * @asyncio wrap_future
+ */
+UVA_EXTERN UVA_NODISCARD uva_future_t *
+uva_wrap_future(uva_future_t *take_foreign);
 
 UVA_END_DECLS
 

@@ -25,7 +25,6 @@ typedef struct uva_coroutine_s uva_coroutine_t; /**< coroutines.h; counted. */
 typedef struct uva_promise_s uva_promise_t;     /**< promises.h; counted. */
 typedef struct uva_executor_s uva_executor_t;   /**< executors.h; counted. */
 typedef struct uva_job_s uva_job_t;             /**< executors.h; counted. */
-typedef struct uva_channel_s uva_channel_t;     /**< channels.h; counted. */
 typedef struct uva_server_s uva_server_t;       /**< sockets.h; counted. */
 typedef struct uva_transport_s uva_transport_t; /**< transports.h; counted. */
 /** filters.h; a struct of the user's. */
