@@ -88,8 +88,8 @@ uva_executor_shutdown(uva_executor_t *executor, bool wait, bool cancel_queued);
  * The same, awaited. For stackful tasks only.
  *
  * @param timeout_ns Nanoseconds; UVA_FOREVER for none.
- * @retval UV_ETIMEDOUT Jobs are still running. They go on, and their threads
- *                      end with them.
+ * @retval UV_ETIMEDOUT Jobs are still running, which the log names. They go on,
+ *                      and their threads end with them.
  * @suspends Always.
  * @asyncio loop.shutdown_default_executor
  */
@@ -293,6 +293,9 @@ typedef struct uva_executor_ops_s {
     int (*shutdown)(void *state, bool wait, bool cancel_queued);
     /** Nobody can submit any more: what was submitted ends. */
     void (*destroy)(void *state);
+    /** Say in the log which jobs have not ended, after a shutdown that has
+     * waited in vain; may be NULL. */
+    void (*log_jobs)(void *state);
 } uva_executor_ops_t;
 
 /** Make an executor. @param take_state Destroyed on failure too.

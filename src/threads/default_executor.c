@@ -36,6 +36,7 @@ typedef struct uva__ender_s {
 static void ender_unref(ender_t *ender)
 {
     if (atomic_fetch_sub_explicit(&ender->refs, 1, memory_order_acq_rel) == 1) {
+        uva_executor_unref(ender->executor);
         uva__free(ender);
     }
 }
@@ -45,7 +46,6 @@ static void ender_run(void *data)
     ender_t *ender = data;
 
     (void)uva__executor_end(ender->executor, ender->cancel_queued);
-    uva_executor_unref(ender->executor);
     (void)uva_promise_set_result(ender->promise, NULL, NULL);
     uva_promise_unref(ender->promise);
     ender_unref(ender);
@@ -108,6 +108,9 @@ int uva_executor_shutdown_async(uva_executor_t *executor,
         return uva__bare(UV_ENOMEM);
     }
     r = uva_wait_for(uva__future_ref(ender->future), timeout_ns, NULL);
+    if (r == UV_ETIMEDOUT) {
+        uva__executor_log_jobs(executor);
+    }
     ender_free(ender);
     return r;
 }
@@ -122,6 +125,7 @@ static void end_too_late(uva__timer_t *timer)
 
     uva__log(UVA_LOG_WARNING,
              "the default executor has jobs that did not end in 300 s");
+    uva__executor_log_jobs(threads->end->executor);
     (void)uva_future_cancel(threads->end->future);
 }
 

@@ -140,6 +140,13 @@ int uva__executor_end(uva_executor_t *executor, bool cancel_queued)
     return executor->ops->shutdown(executor->state, true, cancel_queued);
 }
 
+void uva__executor_log_jobs(uva_executor_t *executor)
+{
+    if (executor->ops->log_jobs != NULL) {
+        executor->ops->log_jobs(executor->state);
+    }
+}
+
 int uva_executor_shutdown(uva_executor_t *executor,
                           bool wait,
                           bool cancel_queued)

@@ -11,5 +11,7 @@ void uva__executor_take(uva_executor_t *executor, uva_job_t *job);
 
 /** Join the threads of an executor, in whichever thread this is. */
 int uva__executor_end(uva_executor_t *executor, bool cancel_queued);
+/** Say in the log which of its jobs have not ended. */
+void uva__executor_log_jobs(uva_executor_t *executor);
 
 #endif /* UVA__THREADS_EXECUTORS_H */

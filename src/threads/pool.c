@@ -14,6 +14,8 @@
 
 #include "base/alloc.h"
 #include "base/format.h"
+#include "base/list.h"
+#include "base/log.h"
 #include "base/thread.h"
 #include "base/util.h"
 
@@ -21,6 +23,13 @@
 #define POOL_WORKERS_MORE 4u
 #define POOL_IDLE_NS      10000000000u
 #define POOL_NAME_BYTES   16 /* What Linux keeps of a thread's name. */
+
+/* A thread of a pool, in the frame of that. */
+typedef struct pool_worker_s {
+    uva_list_t link; /* Of pool_t.workers. */
+    bool runs;       /* A job; its name, static, or NULL: */
+    const char *job;
+} pool_worker_t;
 
 typedef struct pool_s {
     uv_mutex_t mutex;
@@ -34,7 +43,8 @@ typedef struct pool_s {
                       for it, or are about to begin. */
     bool waking;   /* An idle thread was woken, and does not run yet. */
     unsigned live;
-    unsigned number; /* Of the next thread's name. */
+    uva_list_t workers; /* Of pool_worker_t.link. */
+    unsigned number;    /* Of the next thread's name. */
     bool shut;
     int broken; /* The code of an initializer that has failed. */
     bool has_last;
@@ -66,6 +76,7 @@ static pool_t *pool_new(const uva_thread_pool_options_t *options)
     }
     pool->refs = 1;
     pool->last = &pool->first;
+    uva__list_init(&pool->workers);
     pool->options = *options;
     (void)uva__format(pool->name, sizeof pool->name, "%s",
                       options->name == NULL ? "uva" : options->name);
@@ -156,7 +167,7 @@ static void pool_wake(pool_t *pool)
 }
 
 /* Run one job after another; with the mutex. */
-static void pool_work(pool_t *pool)
+static void pool_work(pool_t *pool, pool_worker_t *own)
 {
     uva_work_t *work;
     int r = 0;
@@ -165,9 +176,12 @@ static void pool_work(pool_t *pool)
         work = pool_take(pool);
         if (work != NULL) {
             pool_wake(pool);
+            own->runs = true;
+            own->job = work->name;
             uv_mutex_unlock(&pool->mutex);
             uva_work_run(work);
             uv_mutex_lock(&pool->mutex);
+            own->runs = false;
             r = 0;
         } else if (pool->shut || pool->broken < 0 || r == UV_ETIMEDOUT) {
             return;
@@ -205,6 +219,7 @@ static void pool_thread(void *data)
 {
     pool_t *pool = data;
     char name[POOL_NAME_BYTES];
+    pool_worker_t own = {.runs = false};
     uva_work_t *works = NULL;
     int r = 0;
 
@@ -229,7 +244,9 @@ static void pool_thread(void *data)
         works_fail(works);
         uv_mutex_lock(&pool->mutex);
     }
-    pool_work(pool);
+    uva__list_append(&pool->workers, &own.link);
+    pool_work(pool, &own);
+    uva__list_remove(&own.link);
     pool_leave(pool);
 }
 
@@ -320,11 +337,33 @@ static void pool_destroy(void *state)
     pool_unref_unlock(pool);
 }
 
+static void pool_log_jobs(void *state)
+{
+    pool_t *pool = state;
+
+    uv_mutex_lock(&pool->mutex);
+    for (uva_list_t *at = pool->workers.next; at != &pool->workers;
+         at = at->next) {
+        pool_worker_t *worker = UVA__CONTAINER_OF(at, pool_worker_t, link);
+        if (worker->runs) {
+            uva__log(UVA_LOG_WARNING, "executor %s: a job has not ended: %s",
+                     pool->name,
+                     worker->job == NULL ? "a function" : worker->job);
+        }
+    }
+    if (pool->queued > 0) {
+        uva__log(UVA_LOG_WARNING, "executor %s: %zu jobs have not begun",
+                 pool->name, pool->queued);
+    }
+    uv_mutex_unlock(&pool->mutex);
+}
+
 static const uva_executor_ops_t pool_ops = {
     .size = sizeof(uva_executor_ops_t),
     .submit = pool_submit,
     .shutdown = pool_shutdown,
     .destroy = pool_destroy,
+    .log_jobs = pool_log_jobs,
 };
 
 static unsigned pool_default_workers(void)

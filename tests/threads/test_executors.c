@@ -547,8 +547,9 @@ static int inline_shutdown(void *state, bool wait, bool cancel_queued)
     return 0;
 }
 
-static const uva_executor_ops_t inline_ops = {
-    sizeof(uva_executor_ops_t), inline_submit, inline_shutdown, count_freed};
+static const uva_executor_ops_t inline_ops = {sizeof(uva_executor_ops_t),
+                                              inline_submit, inline_shutdown,
+                                              count_freed, NULL};
 
 START_TEST(own_executor)
 {

@@ -471,6 +471,7 @@ static int shut_down_too_soon(void *arg, void **ret_result)
     uv_sem_wait(&begun);
     ck_assert_int_eq(uva_executor_shutdown_async(worker, false, 0),
                      UV_ETIMEDOUT);
+    ck_assert(logged("a job has not ended: gated"));
     uv_sem_post(&go);
     ck_assert_int_eq(UVA_JOIN(task), 0);
     ck_assert_int_eq(uva_executor_shutdown_async(worker, false, UVA_FOREVER),
@@ -483,7 +484,9 @@ static int shut_down_too_soon(void *arg, void **ret_result)
 START_TEST(shutdown_times_out)
 {
     gate_init();
+    uva_test_log_begin();
     ck_assert_int_eq(uva_run(shut_down_too_soon, NULL, NULL, NULL), 0);
+    uva_test_log_end();
     while (uva_allocated_bytes() > 0) {
         uv_sleep(1);
     }
