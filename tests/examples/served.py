@@ -47,15 +47,16 @@ def before_exec():
 
 
 class Server:
-    """A running example: on a port, or on the path of a unix socket."""
+    """A running example: on a port, or on the path of a unix socket. launcher is
+    a command that starts it; options are those of subprocess.Popen."""
 
-    def __init__(self, *args, path=None):
+    def __init__(self, *args, path=None, launcher=(), **options):
         self.path = path
         self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [PROGRAM, *(("--unix", path) if path else ("--port", "0")), *args],
+            [*launcher, PROGRAM, *(("--unix", path) if path else ("--port", "0")), *args],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors,
-            preexec_fn=before_exec)
+            preexec_fn=before_exec, **options)
         started.append(self.process)
         line = self.process.stdout.readline().decode()
         place = re.escape(path) if path else r"(127\.0\.0\.1):([1-9]\d*)"
