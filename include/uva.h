@@ -16,6 +16,7 @@
 #include "uva/futures.h"
 #include "uva/graph.h"
 #include "uva/locks.h"
+#include "uva/loops.h"
 #include "uva/platform.h"
 #include "uva/promises.h"
 #include "uva/protocols.h"

@@ -8,6 +8,7 @@
 #define UVA_CONNECTIONS_H
 
 #include "uva/errors.h"
+#include "uva/loops.h"
 #include "uva/sockets.h"
 #include "uva/typed.h"
 #include "uva/types.h"
@@ -287,6 +288,42 @@ uva__start_server_poll(uva_start_server_op_t *op,
                        const char *port,
                        const uva_server_options_t *options,
                        uva_server_t **ret_server);
+
+/**
+ * uva_start_server on each of several loops in threads:
+ * uva_loops_start_server(loops, name, host, port, &options, &port_number, ...).
+ *
+ * The system spreads the connections over sockets of one address and port, one
+ * for each loop (SO_REUSEPORT). The servers belong to the loops: uva_loops_stop
+ * shuts them down. Each has the limits of the options for itself. The option
+ * fds is refused. With the port "0" host is best an address: port_number, which
+ * may be NULL, is that of the first address.
+ *
+ * What the arguments point to is used by several threads.
+ *
+ * @return As uva_start_server; nothing listens after a failure. Also:
+ * @retval UVA_EDEADLOCK A loop runs in this thread.
+ * @retval UV_ECANCELED  The loops are stopping, or a loop had no memory for the
+ *                       call.
+ * @thread any in which no loop runs
+ */
+#define uva_loops_start_server(...) \
+    UVA__LOOPS_START_SERVER(__VA_ARGS__, .uva__z = 0)
+#define UVA__LOOPS_START_SERVER(loops, name, host, port, options, ret_port, \
+                                ...)                                        \
+    uva__loops_start_server(loops, UVA__HANDLER(name, __VA_ARGS__), host,   \
+                            port, options, ret_port)
+/** private */
+UVA_EXTERN UVA_NODISCARD int
+uva__loops_start_server(uva_loops_t *loops,
+                        const uva__coro_t *coro,
+                        const void *args,
+                        size_t reader_offset,
+                        size_t writer_offset,
+                        const char *host,
+                        const char *port,
+                        const uva_server_options_t *options,
+                        uint16_t *ret_port);
 
 /**
  * uva_start_server with a callback, for handlers that are chosen at run time.

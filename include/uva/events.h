@@ -322,6 +322,30 @@ UVA_EXTERN uint64_t uva_loop_time(const uva_loop_t *loop);
 /** How many iterations have begun since the loop was made. */
 UVA_EXTERN uint64_t uva_loop_iterations(const uva_loop_t *loop);
 
+/** What a loop has at a moment. */
+typedef struct uva_loop_stats_s {
+    size_t size;         /* sizeof(uva_loop_stats_t), set by the caller. */
+    uint64_t iterations; /* As uva_loop_iterations. */
+    size_t tasks;        /* Unfinished. */
+    size_t calls;        /* Scheduled, and not run. */
+    size_t timers;       /* Deadlines, those of calls and sleeps among them. */
+    size_t operations;   /* In flight. */
+    size_t connections;  /* Transports that are not closed. */
+} uva_loop_stats_t;
+
+/** The defaults. */
+#define UVA_LOOP_STATS_INIT                        \
+    {                                              \
+        sizeof(uva_loop_stats_t), 0, 0, 0, 0, 0, 0 \
+    }
+
+/** Count what a loop has; it costs nothing while nobody asks.
+ * uva_loops_get_stats asks from other threads. @retval UV_EPERM In another
+ * thread.
+ * @retval UV_EINVAL ret_stats->size is wrong. */
+UVA_EXTERN int uva_loop_get_stats(uva_loop_t *loop,
+                                  uva_loop_stats_t *ret_stats);
+
 /** A scheduled callback. */
 typedef void (*uva_callback_cb)(void *data);
 

@@ -64,6 +64,30 @@ void uva__thread_name(const char *name)
 #endif
 }
 
+void uva__thread_pin(unsigned index)
+{
+#if defined(__linux__)
+    cpu_set_t all;
+    cpu_set_t one;
+    unsigned place = 0;
+
+    if (sched_getaffinity(0, sizeof all, &all) != 0) {
+        return;
+    }
+    index %= (unsigned)CPU_COUNT(&all);
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET(cpu, &all) && place++ == index) {
+            CPU_ZERO(&one);
+            CPU_SET(cpu, &one);
+            (void)sched_setaffinity(0, sizeof one, &one);
+            return;
+        }
+    }
+#else
+    (void)index;
+#endif
+}
+
 void uva__thread_end(const uv_thread_t *thread)
 {
     if (pthread_equal(*thread, pthread_self()) != 0) {

@@ -24,6 +24,9 @@ int uva__thread_start(uv_thread_t *ret_thread,
                       void *data);
 /** Give the calling thread a name, as far as the system has room for it. */
 void uva__thread_name(const char *name);
+/** Let the calling thread stay on one of the processors of this process,
+ * counted round from 0, where the system has such a thing. */
+void uva__thread_pin(unsigned index);
 /** Wait for a thread that is about to end; if it is the calling one, nobody
  * waits for it. Once for each thread. */
 void uva__thread_end(const uv_thread_t *thread);

@@ -166,6 +166,26 @@ uint64_t uva_loop_iterations(const uva_loop_t *loop)
     return loop->ready.iterations;
 }
 
+int uva_loop_get_stats(uva_loop_t *loop, uva_loop_stats_t *ret_stats)
+{
+    if (loop == NULL || ret_stats->size < sizeof *ret_stats) {
+        return uva__bare(loop == NULL ? UVA_ENOLOOP : UV_EINVAL);
+    }
+    if (!uva__loop_owned(loop)) {
+        return uva__bare(UV_EPERM);
+    }
+    *ret_stats = (uva_loop_stats_t){
+        .size = ret_stats->size,
+        .iterations = loop->ready.iterations,
+        .tasks = loop->tasks.count,
+        .calls = loop->calls.count,
+        .timers = loop->timers.wheel.count,
+        .operations = loop->op_count,
+    };
+    uva__services_stats(loop, ret_stats);
+    return 0;
+}
+
 /* The driver's uv_loop_t while it may be used. */
 static uv_loop_t *loop_uv(uva_loop_t *loop)
 {

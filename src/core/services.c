@@ -50,6 +50,16 @@ void uva__services_forked(uva_loop_t *loop)
     SERVICES_CALL(loop, forked);
 }
 
+void uva__services_stats(const uva_loop_t *loop, uva_loop_stats_t *stats)
+{
+    for (unsigned i = 0; i < UVA__SERVICES; i++) {
+        uva__service_t *service = loop->services[i];
+        if (service != NULL && service->ops->stats != NULL) {
+            service->ops->stats(service, stats);
+        }
+    }
+}
+
 bool uva__services_own(const uva_loop_t *loop, const void *handle)
 {
     for (unsigned i = 0; i < UVA__SERVICES; i++) {

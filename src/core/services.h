@@ -37,6 +37,8 @@ typedef struct uva__service_ops_s {
     void (*closing)(uva__service_t *service);
     /** The loop is closed: free the service, and take it out of the loop. */
     void (*closed)(uva__service_t *service);
+    /** Add to the statistics of the loop. */
+    void (*stats)(uva__service_t *service, uva_loop_stats_t *stats);
     /** Whether an open handle of libuv is closed by closing: it does not keep
      * the loop from being closed. */
     bool (*owns)(const uva__service_t *service, const void *handle);
@@ -59,6 +61,7 @@ void uva__services_abandon(uva_loop_t *loop);
 void uva__services_look(uva_loop_t *loop);
 void uva__services_closing(uva_loop_t *loop);
 void uva__services_closed(uva_loop_t *loop);
+void uva__services_stats(const uva_loop_t *loop, uva_loop_stats_t *stats);
 void uva__services_forked(uva_loop_t *loop);
 /** Whether any owns the handle. */
 bool uva__services_own(const uva_loop_t *loop, const void *handle);

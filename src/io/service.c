@@ -88,10 +88,24 @@ static void io_flush(uva__service_t *service)
     }
 }
 
+/* Open connections: those of servers, and all others. */
+static void io_stats(uva__service_t *service, uva_loop_stats_t *stats)
+{
+    uva__io_t *io = io_of_service(service);
+
+    UVA__LIST_FOREACH (server, &io->servers, uva_server_t, link) {
+        stats->connections += server->client_count;
+    }
+    UVA__LIST_FOREACH (transport, &io->transports, uva_transport_t, link) {
+        stats->connections++;
+    }
+}
+
 static const uva__service_ops_t io_ops = {
     .flush = io_flush,
     .abandon = io_abandon,
     .look = io_look,
+    .stats = io_stats,
     .closed = io_closed,
 };
 
