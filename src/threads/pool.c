@@ -22,7 +22,8 @@
 #define POOL_WORKERS_MOST 32u /* By default; and more than the CPUs: */
 #define POOL_WORKERS_MORE 4u
 #define POOL_IDLE_NS      10000000000u
-#define POOL_NAME_BYTES   16 /* What Linux keeps of a thread's name. */
+#define POOL_LOGGED_MOST  32u /* Jobs that the log names. */
+#define POOL_NAME_BYTES   16  /* What Linux keeps of a thread's name. */
 
 /* A thread of a pool, in the frame of that. */
 typedef struct pool_worker_s {
@@ -340,22 +341,35 @@ static void pool_destroy(void *state)
 static void pool_log_jobs(void *state)
 {
     pool_t *pool = state;
+    const char *running[POOL_LOGGED_MOST];
+    size_t count = 0;
+    size_t queued;
 
     uv_mutex_lock(&pool->mutex);
-    for (uva_list_t *at = pool->workers.next; at != &pool->workers;
-         at = at->next) {
-        pool_worker_t *worker = UVA__CONTAINER_OF(at, pool_worker_t, link);
+    UVA__LIST_FOREACH (worker, &pool->workers, pool_worker_t, link) {
         if (worker->runs) {
-            uva__log(UVA_LOG_WARNING, "executor %s: a job has not ended: %s",
-                     pool->name,
-                     worker->job == NULL ? "a function" : worker->job);
+            if (count < POOL_LOGGED_MOST) {
+                running[count] =
+                    worker->job == NULL ? "a function" : worker->job;
+            }
+            count++;
         }
     }
-    if (pool->queued > 0) {
-        uva__log(UVA_LOG_WARNING, "executor %s: %zu jobs have not begun",
-                 pool->name, pool->queued);
-    }
+    queued = pool->queued;
     uv_mutex_unlock(&pool->mutex);
+    /* The hook of the log is code of users, which may use the pool. */
+    for (size_t i = 0; i < count && i < POOL_LOGGED_MOST; i++) {
+        uva__log(UVA_LOG_WARNING, "executor %s: a job has not ended: %s",
+                 pool->name, running[i]);
+    }
+    if (count > POOL_LOGGED_MOST) {
+        uva__log(UVA_LOG_WARNING, "executor %s: %zu more have not ended",
+                 pool->name, count - POOL_LOGGED_MOST);
+    }
+    if (queued > 0) {
+        uva__log(UVA_LOG_WARNING, "executor %s: %zu jobs have not begun",
+                 pool->name, queued);
+    }
 }
 
 static const uva_executor_ops_t pool_ops = {
