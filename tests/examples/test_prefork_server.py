@@ -23,11 +23,14 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 def is_alive(pid):
+    """Whether a process runs. One that has ended may stay as a zombie: whoever
+    adopts orphans, in a container, may wait for none."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
         return False
-    return True
 
 
 class Prefork(unittest.IsolatedAsyncioTestCase):
