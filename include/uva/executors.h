@@ -11,7 +11,9 @@
  *     }
  *
  *     measure_task_t *task = uva_to_thread(measure, .path = "/etc/hosts");
- *     int r = measure_await(task, &size); // As any task; gather, groups, too.
+ *     int r = measure_await(task, &size);
+ *
+ * The task is one as any other: gather, wait, groups and timeouts take it.
  *
  * A body that runs in an executor is no task: what would suspend returns
  * UVA_ENOTASK there. It may call all that is marked "@thread any".
@@ -227,8 +229,9 @@ uva_jobs_next(uva_job_t *const *jobs, size_t count, uint64_t timeout_ns);
     name##__submit(executor, (name##_args_t){__VA_ARGS__}, options, UVA__HERE)
 /** uva_submit to the loop's default executor. @asyncio to_thread */
 #define uva_to_thread(...) uva_submit(NULL, __VA_ARGS__)
-/** A child of a group that runs in an executor. @return NAME_task_t *, borrowed
- * until the exit. */
+/** A child of a group that runs in an executor. The job is submitted at once,
+ * also while max_running of the group holds the child back: a pool of few
+ * workers bounds jobs. @return NAME_task_t *, borrowed until the exit. */
 #define uva_taskgroup_submit(in_group, executor, ...)                          \
     uva_submit_with((&(uva_task_options_t){.size = sizeof(uva_task_options_t), \
                                            .group = (in_group)}),              \

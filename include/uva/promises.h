@@ -8,7 +8,9 @@
  *     int r = uva_await(uva_promise_future(promise), &value);
  *     uva_promise_unref(promise);
  *
- *     static void on_done(void *data, void *value) // In any thread.
+ * The library calls, in any thread:
+ *
+ *     static void on_done(void *data, void *value)
  *     {
  *         uva_promise_set_result(data, value, free);
  *         uva_promise_unref(data);

@@ -36,8 +36,10 @@ uva_run_coroutine_threadsafe(uva_loop_t *loop,
  * ends as that one does. Its result moves over, as by uva_join. Cancelling it
  * cancels the foreign one. A foreign loop that closes cancels it.
  *
- *     uva_future_ref(foreign);                        // In the foreign thread.
- *     r = uva_join(uva_wrap_future(foreign), &value); // In this one.
+ * In the foreign thread, and then in this one:
+ *
+ *     uva_future_ref(foreign);
+ *     r = uva_join(uva_wrap_future(foreign), &value);
  *
  * @param take_foreign A reference that was taken in the thread of its loop;
  *                     dropped there, on error too. A future of the running loop

@@ -30,7 +30,7 @@ typedef struct owned_s {
         uv_tcp_t tcp;
         uv_pipe_t pipe;
     } handle;
-    int flags; /* That the descriptor gets back; -1: none. */
+    int flags; /* The descriptor gets them back at the end; -1: none. */
 } owned_t;
 
 static owned_t *owned_of_handle(uv_handle_t *handle)

@@ -24,7 +24,7 @@
 #include "core/context.h"
 
 #define JOB_BLOCK_BYTES 512u  /* Fits most jobs with what stands behind. */
-#define JOB_SPARES      1024u /* That a loop keeps. */
+#define JOB_SPARES      1024u /* Blocks that a loop keeps. */
 
 /* The job that runs in this thread. */
 static UVA__TLS uva_job_t *current_job;

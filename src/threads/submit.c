@@ -206,7 +206,9 @@ static void home_arrive(uva__ready_t *ready)
     if (job->home.counted) {
         job->home.counted = false;
         uva__threads_wait_end(loop);
-        (void)uva_waiter_wake(job->home.waiter);
+        if (job->home.waiter != NULL) { /* Else the task has not begun. */
+            (void)uva_waiter_wake(job->home.waiter);
+        }
     }
     uva__job_unref_in(loop, job);
     uva_loop_unref(loop);
@@ -277,7 +279,6 @@ static void submitted_fill(void *args, void *ret, const void *from)
 static void submitted_drop(void *args)
 {
     submitted_t *submitted = args;
-
     uva_job_t *job = submitted->job;
 
     job->home.waiter = NULL;

@@ -43,7 +43,7 @@ static void wrap_leave(wrap_t *wrap)
     wrap->promise = uva_promise_unref(wrap->promise);
 }
 
-/* Who frees the result of a done future. */
+/* The destructor of the result of a done future, or NULL. */
 static uva_destroy_cb future_destroy(uva_future_t *future)
 {
     uva_task_t *task;

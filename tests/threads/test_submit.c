@@ -208,6 +208,28 @@ UVA_TEST(mixed)
     end_default();
 }
 
+/* Jobs whose tasks wait for their turn in a group have ended before it. */
+UVA_TEST(ends_before_its_task_begins)
+{
+    uva_taskgroup_options_t options = UVA_TASKGROUP_OPTIONS_INIT;
+    uva_taskgroup_t group;
+    square_task_t *children[3];
+    int value = 0;
+
+    options.max_running = 1;
+    ck_assert_int_eq(uva_taskgroup_enter_with(&group, &options), 0);
+    for (int i = 0; i < 3; i++) {
+        children[i] = uva_taskgroup_submit(&group, NULL, square, .number = i);
+        uva_task_ref(UVA_ERASE(children[i]));
+    }
+    ck_assert_int_eq(uva_taskgroup_exit(&group, 0), 0);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(square_await(children[i], &value), 0);
+        ck_assert_int_eq(value, i * i);
+    }
+    end_default();
+}
+
 UVA_TEST(arguments_are_dropped)
 {
     int value = 0;
@@ -605,7 +627,7 @@ int main(void)
 
     UVA_ADD_TESTS(tcase, to_thread, to_thread_exception, to_thread_concurrent,
                   to_thread_contextvars, nothing_suspends_there, names, mixed,
-                  arguments_are_dropped);
+                  ends_before_its_task_begins, arguments_are_dropped);
     tcase = UVA_TCASE(suite, "cancel");
     UVA_ADD_TESTS(tcase, cancelled_while_it_runs, cancelled_before_it_begins,
                   timed_out, refused, without_a_loop);
